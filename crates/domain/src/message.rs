@@ -1,0 +1,435 @@
+//! What the bridge asks of a counter and what a counter answers, whatever the dialect (DOMAIN §6).
+
+use crate::money::{Amount, Currency};
+use crate::serial::{Day, MasterSerial, SubSerial};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr, sync::Arc};
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $longest:literal, $allowed:expr, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks length and characters.
+            pub fn new(text: &str) -> Result<$name, IdentifierError> {
+                let allowed: fn(u8) -> bool = $allowed;
+                if (1..=$longest).contains(&text.len()) && text.bytes().all(allowed) {
+                    Ok($name(text.into()))
+                } else {
+                    Err(IdentifierError { what: $what, text: text.chars().take(40).collect() })
+                }
+            }
+
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdentifierError;
+            fn from_str(text: &str) -> Result<Self, IdentifierError> {
+                $name::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdentifierError;
+            fn try_from(text: String) -> Result<Self, IdentifierError> {
+                $name::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identifier! {
+    /// The bridge's name for a counter, such as `securities`.
+    CounterId, 32,
+    |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-',
+    "a counter id is 1 to 32 of a-z, 0-9 and '-'"
+}
+
+identifier! {
+    /// A fund account (or a bank's current account) at a counter.
+    AccountId, 25,
+    |byte| byte.is_ascii_alphanumeric(),
+    "an account is 1 to 25 ASCII letters and digits"
+}
+
+/// A text that is not the identifier it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}, not {text:?}")]
+pub struct IdentifierError {
+    what: &'static str,
+    text: String,
+}
+
+/// Three digits, `100..=999`, by which a counter says how a request ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct AnswerCode(u16);
+
+impl AnswerCode {
+    /// Checks the range.
+    pub fn new(code: u16) -> Result<AnswerCode, NotACode> {
+        if (100..=999).contains(&code) { Ok(AnswerCode(code)) } else { Err(NotACode(code)) }
+    }
+
+    pub(crate) const fn of(code: u16) -> AnswerCode {
+        AnswerCode(code)
+    }
+
+    /// The three digits as a number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<u16> for AnswerCode {
+    type Error = NotACode;
+    fn try_from(code: u16) -> Result<Self, NotACode> {
+        AnswerCode::new(code)
+    }
+}
+
+impl From<AnswerCode> for u16 {
+    fn from(code: AnswerCode) -> u16 {
+        code.0
+    }
+}
+
+impl fmt::Display for AnswerCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for AnswerCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A number that is not three digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an answer code is 100 to 999, not {0}")]
+pub struct NotACode(pub u16);
+
+/// A counter's code and its words. The text is for people; nothing is decided by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What the profile's code table is asked about.
+    pub code: AnswerCode,
+    /// The counter's words, at most 200 characters are kept.
+    pub text: String,
+}
+
+/// One thing asked of a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// Take money from an account.
+    Debit(Posting),
+    /// Give money to an account.
+    Credit(Posting),
+    /// Undo a debit.
+    Reverse(Reversal),
+    /// Ask what became of a serial, and perhaps forbid it for ever.
+    Query(Query),
+    /// Ask what an account holds.
+    Balance(BalanceQuery),
+    /// Ask for an account's postings of one settle day.
+    Entries(EntriesQuery),
+}
+
+impl Instruction {
+    /// The sub serial that the instruction is about; `None` for balance and entries.
+    pub fn serial(&self) -> Option<SubSerial> {
+        match self {
+            Instruction::Debit(posting) | Instruction::Credit(posting) => Some(posting.serial),
+            Instruction::Reverse(reversal) => Some(reversal.serial),
+            Instruction::Query(query) => Some(query.serial),
+            Instruction::Balance(_) | Instruction::Entries(_) => None,
+        }
+    }
+
+    /// Whether the counter's books may change by it. Only what moves nothing may be sent again
+    /// freely, and a fence counts as moving nothing: it is idempotent.
+    pub fn moves_money(&self) -> bool {
+        match self {
+            Instruction::Debit(_) | Instruction::Credit(_) | Instruction::Reverse(_) => true,
+            Instruction::Query(_) | Instruction::Balance(_) | Instruction::Entries(_) => false,
+        }
+    }
+}
+
+/// A debit or a credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// The leg.
+    pub serial: SubSerial,
+    /// The transfer it belongs to, for the counter's books.
+    pub master: MasterSerial,
+    /// The settle day that the leg was bound to; with the serial, the leg's identity at the counter.
+    pub settle_day: Day,
+    /// The account to post to.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// In what.
+    pub currency: Currency,
+}
+
+/// Undoes one posting: exact amount, own serial, names the original.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    /// The reversal's own serial.
+    pub serial: SubSerial,
+    /// The posting to undo.
+    pub original: SubSerial,
+    /// The transfer it belongs to.
+    pub master: MasterSerial,
+    /// The settle day that the original was bound to.
+    pub settle_day: Day,
+    /// The account of the original.
+    pub account: AccountId,
+    /// The amount of the original.
+    pub amount: Amount,
+    /// The currency of the original.
+    pub currency: Currency,
+}
+
+/// Whether a query only looks, or also forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Look {
+    /// Say what is known of the serial.
+    Only,
+    /// If the serial has not run, bury it: it never will (空回滚, 防悬挂).
+    Fence,
+}
+
+/// A result query, perhaps with a fence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The serial asked about.
+    pub serial: SubSerial,
+    /// The settle day that the leg was bound to.
+    pub settle_day: Day,
+    /// Look, or fence.
+    pub look: Look,
+}
+
+/// Asks for a balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalanceQuery {
+    /// Whose.
+    pub account: AccountId,
+    /// In what.
+    pub currency: Currency,
+}
+
+/// Asks for postings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntriesQuery {
+    /// Whose.
+    pub account: AccountId,
+    /// Of which settle day.
+    pub day: Day,
+    /// Skip this many; pages through a long day.
+    pub offset: u32,
+    /// At most this many, `1..=500`.
+    pub limit: u16,
+}
+
+impl EntriesQuery {
+    /// The longest page a counter is asked for.
+    pub const LONGEST_PAGE: u16 = 500;
+}
+
+/// What a counter says back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// To a debit, a credit or a reversal.
+    Posting(PostingReply),
+    /// To a query or a fence.
+    Query(QueryReply),
+    /// To a balance query.
+    Balance(BalanceReply),
+    /// To an entries query.
+    Entries(EntriesReply),
+}
+
+impl Reply {
+    /// The sub serial that the reply is about, if any.
+    pub fn serial(&self) -> Option<SubSerial> {
+        match self {
+            Reply::Posting(reply) => Some(reply.serial),
+            Reply::Query(reply) => Some(reply.serial),
+            Reply::Balance(_) | Reply::Entries(_) => None,
+        }
+    }
+}
+
+/// What a counter says of a posting that it made or refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostingReply {
+    /// The serial of the request.
+    pub serial: SubSerial,
+    /// How it ended.
+    pub answer: Answer,
+    /// The posting, if there is one.
+    pub posted: Option<Posted>,
+}
+
+/// A posting as the counter holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// The counter's own number, at most 32 characters.
+    pub counter_serial: String,
+    /// The counter's accounting day.
+    pub settle_day: Day,
+    /// The account posted to.
+    pub account: AccountId,
+    /// The amount posted.
+    pub amount: Amount,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+/// What a counter knows of a serial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Posted.
+    Done,
+    /// Refused.
+    Refused,
+    /// No trace of it: it may still be on its way.
+    NotFound,
+    /// Being worked on.
+    Processing,
+    /// Buried: it never ran and never will.
+    Fenced,
+    /// The counter could not say, or said something that is not in the protocol.
+    Unclear,
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryReply {
+    /// The serial asked about.
+    pub serial: SubSerial,
+    /// What is known.
+    pub finding: Finding,
+    /// The answer that the original request got, or the counter's words on the query.
+    pub answer: Answer,
+    /// The posting, where `finding` is [`Finding::Done`].
+    pub posted: Option<Posted>,
+}
+
+/// The answer to a [`BalanceQuery`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalanceReply {
+    /// How the query ended.
+    pub answer: Answer,
+    /// The figures, where it was answered.
+    pub balance: Option<Balance>,
+}
+
+/// What an account holds, in minor units; never negative at a counter that we move money for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Whose.
+    pub account: AccountId,
+    /// In what.
+    pub currency: Currency,
+    /// May be traded with.
+    pub available: i64,
+    /// May be moved out; at most `available`.
+    pub withdrawable: i64,
+}
+
+/// The answer to an [`EntriesQuery`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntriesReply {
+    /// How the query ended.
+    pub answer: Answer,
+    /// The postings, oldest first.
+    pub entries: Vec<Entry>,
+    /// Whether there are more after these.
+    pub more: bool,
+}
+
+/// What an entry did to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// Money left.
+    Debit,
+    /// Money arrived.
+    Credit,
+    /// A debit was undone: money came back.
+    Reversal,
+}
+
+/// One posting in a counter's books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it did.
+    pub kind: EntryKind,
+    /// The bridge's serial.
+    pub serial: SubSerial,
+    /// For a reversal, the serial of the posting it undid.
+    pub original: Option<SubSerial>,
+    /// The posting.
+    pub posted: Posted,
+    /// When, in microseconds since 1970 UTC.
+    pub at_micros: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_have_edges() {
+        assert!(AccountId::new(&"9".repeat(25)).is_ok());
+        assert!(AccountId::new(&"9".repeat(26)).is_err());
+        for bad in ["", "a b", "a-b", "é", "a\0"] {
+            assert!(AccountId::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(CounterId::new(&"a".repeat(32)).is_ok());
+        assert!(CounterId::new(&"a".repeat(33)).is_err());
+        for bad in ["", "Securities", "a_b", "a/b"] {
+            assert!(CounterId::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn answer_codes_have_three_digits() {
+        assert!(AnswerCode::new(99).is_err());
+        assert!(AnswerCode::new(100).is_ok());
+        assert!(AnswerCode::new(999).is_ok());
+        assert!(AnswerCode::new(1000).is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! Where a link stands: one snapshot that is always whole.
+
+use domain::message::CounterId;
+use domain::serial::Day;
+use serde::Serialize;
+
+/// The state of one connection (LINKS, States).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not started.
+    Stopped,
+    /// A TCP connection is being made.
+    Connecting,
+    /// TLS is being negotiated.
+    TlsHandshake,
+    /// Proofs are being exchanged.
+    SigningOn,
+    /// What the last drop left unknown is being asked about.
+    Syncing,
+    /// Requests flow.
+    Up,
+    /// Nothing has been heard for too long; a probe is out.
+    Suspect,
+    /// No new requests; those in flight are waited for.
+    Draining,
+    /// The sign-off is out.
+    SigningOff,
+    /// Ended in order.
+    Closed,
+    /// Waiting to try again.
+    BackingOff,
+    /// Credentials or configuration were rejected: an operator acts.
+    Held,
+    /// Outside the counter's service hours.
+    OutOfHours,
+}
+
+/// A counter as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Every connection is up.
+    Up,
+    /// Some are.
+    Degraded,
+    /// None is.
+    Down,
+}
+
+/// Everything about one counter's link, as of one moment. Times are microseconds since 1970 UTC.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// Which counter.
+    pub counter: CounterId,
+    /// As a whole.
+    pub health: Health,
+    /// Its accounting day, once it has ever signed on.
+    pub settle_day: Option<Day>,
+    /// Whether it says that it is open for postings.
+    pub open: bool,
+    /// Its connections.
+    pub connections: Vec<Connection>,
+    /// Requests that wait to be written.
+    pub queued: usize,
+    /// Requests that wait for an answer.
+    pub in_flight: usize,
+    /// Counts since the start.
+    pub counts: Counts,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connection {
+    /// From 0.
+    pub channel: u16,
+    /// Where it stands.
+    pub state: State,
+    /// Since when, in microseconds since 1970 UTC.
+    pub since: i64,
+    /// Counts the connections made on this channel; nothing of an old one reaches a new one.
+    pub epoch: u64,
+    /// The address in use or tried last.
+    pub address: String,
+    /// When the next attempt is due, while backing off.
+    pub next_attempt_at: Option<i64>,
+    /// Attempts since it was last stably up.
+    pub attempt: u32,
+    /// Why it went down last.
+    pub last_cause: Option<String>,
+    /// When a frame was last heard.
+    pub heard_at: Option<i64>,
+    /// Round trip of the last heartbeat, in microseconds.
+    pub round_trip_us: Option<u64>,
+}
+
+/// What a link has seen since the bridge started.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Counts {
+    /// Sessions opened.
+    pub sign_ons: u64,
+    /// Sessions lost, for whatever cause.
+    pub drops: u64,
+    /// Requests written.
+    pub sent: u64,
+    /// Answers matched to a request.
+    pub answered: u64,
+    /// Answers that came after their deadline.
+    pub late: u64,
+    /// Answers that match nothing.
+    pub unmatched: u64,
+    /// Requests without an answer in time.
+    pub timed_out: u64,
+    /// Bodies that could not be read.
+    pub malformed: u64,
+    /// Requests refused because the queue was full.
+    pub busy: u64,
+}
