@@ -1,2 +1,53 @@
-//! placeholder
-fn main() {}
+//! Chores of this repository, run as `cargo xtask CHORE`. A chore is a list of announced steps;
+//! the first that fails ends it, and everything that was started is ended with it.
+//!
+//! Reading order: [`chores`] says what is done; [`steps`] announces and times it; [`tools`] is the
+//! list of what must be installed; [`mariadb`] and [`python`] are what the tests stand on.
+
+mod chores;
+mod mariadb;
+mod python;
+mod steps;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of this repository", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// The quick inner loop: format, clippy, unit tests of the pure crates; needs only Rust
+    Check,
+    /// Everything, as CI does; installs what it needs where it may (Debian, root)
+    Test,
+    /// Runs one command with what the tests stand on (a private `MariaDB`, Python) in its
+    /// environment, such as `cargo xtask with cargo test -p store`
+    With {
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let chore = Arguments::parse().chore;
+    let done = match chore {
+        Chore::Check => chores::check(),
+        Chore::Test => chores::test(),
+        Chore::With { command } => chores::with(&command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The chores: which steps, in which order. What is quick and fails often comes first.
+
+use crate::mariadb::MariaDb;
+use crate::steps::{Steps, output, run, run_tests};
+use crate::{python, tools};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Crates without I/O, whose unit tests take seconds.
+const PURE_CRATES: &[&str] = &["domain", "wire"];
+
+/// The program under test.
+const PROGRAM: &str = "counter-bridge";
+
+/// Documents that the program writes: its arguments, and the file that must say the same.
+const GENERATED_DOCUMENTS: &[(&str, &str)] = &[("openapi", "docs/openapi.json")];
+
+/// XML documents and the schemas that they must fit: the schema, and the folder of documents.
+const SCHEMAS: &[(&str, &str)] = &[("proto/futures/v1/futures.xsd", "proto/futures/vectors")];
+
+/// The quick inner loop.
+pub(crate) fn check() -> Result<()> {
+    let place = Place::find()?;
+    let mut steps = Steps::new();
+    steps.step("tools", || tools::provide(&[tools::FOR_CHECK]))?;
+    steps.step("format", || format(&place))?;
+    steps.step("clippy", || clippy(&place))?;
+    steps.step("unit tests of the pure crates", || {
+        let pure = PURE_CRATES.iter().flat_map(|name| ["--package", name]);
+        run_tests(place.cargo().args(["test", "--lib"]).args(pure))
+    })?;
+    println!("\n==> passed");
+    steps.summary();
+    Ok(())
+}
+
+/// Everything, as CI does.
+pub(crate) fn test() -> Result<()> {
+    let place = Place::find()?;
+    let mut steps = Steps::new();
+    steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST]))?;
+    steps.step("format", || format(&place))?;
+    let python = steps.step("Python environment", || python_environment(&place))?;
+    steps.step("XML against its schema", || schemas(&place, &python))?;
+    steps.step("clippy", || clippy(&place))?;
+    // With every target, for then the tests are built from the same dependencies.
+    steps.step("build", || run(place.cargo().args(["build", "--workspace", "--all-targets"])))?;
+    steps.step("generated documents", || generated_documents(&place))?;
+    let database = steps.step("a private MariaDB", || private_database(&place))?;
+    let counted = steps.step("tests", || {
+        let mut tests = place.cargo();
+        run_tests(equip(tests.args(["test", "--workspace"]), &place, &python, &database))
+    })?;
+    drop(database);
+    println!("\n==> passed");
+    steps.summary();
+    println!("{} passed, {} failed", counted.passed, counted.failed);
+    Ok(())
+}
+
+/// One command, with what the tests stand on.
+pub(crate) fn with(command: &[OsString]) -> Result<()> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let place = Place::find()?;
+    let mut steps = Steps::new();
+    steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST]))?;
+    let python = steps.step("Python environment", || python_environment(&place))?;
+    let database = steps.step("a private MariaDB", || private_database(&place))?;
+    steps.step("the command", || {
+        run(equip(Command::new(program).args(arguments), &place, &python, &database))
+    })
+}
+
+fn python_environment(place: &Place) -> Result<PathBuf> {
+    let requirements = place.root.join("tests/python/requirements.txt");
+    python::environment(&place.target.join("venv"), &requirements)
+}
+
+fn private_database(place: &Place) -> Result<MariaDb> {
+    let name = format!("mariadb-{}", std::process::id());
+    MariaDb::start(&place.target.join("tmp").join(name))
+}
+
+/// Tells a command, by its environment, where the tests find what they stand on.
+fn equip<'c>(
+    command: &'c mut Command,
+    place: &Place,
+    python: &Path,
+    database: &MariaDb,
+) -> &'c mut Command {
+    command
+        .env("COUNTER_BRIDGE_TEST_MYSQL", database.url())
+        .env("COUNTER_BRIDGE_TEST_PYTHON", python)
+        .env("COUNTER_BRIDGE_BIN", place.program())
+}
+
+/// Where the repository and its target folder are.
+struct Place {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Place {
+    fn find() -> Result<Place> {
+        let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+        let metadata: serde_json::Value =
+            serde_json::from_str(&metadata).context("`cargo metadata` did not write JSON")?;
+        let folder = |name: &str| {
+            metadata[name].as_str().map(PathBuf::from).with_context(|| format!("no `{name}`"))
+        };
+        Ok(Place { root: folder("workspace_root")?, target: folder("target_directory")? })
+    }
+
+    /// Cargo, at the root of the repository.
+    fn cargo(&self) -> Command {
+        let mut command = cargo();
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// The built program under test.
+    fn program(&self) -> PathBuf {
+        self.target.join("debug").join(PROGRAM)
+    }
+}
+
+/// The cargo that runs us.
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn format(place: &Place) -> Result<()> {
+    run(place.cargo().args(["fmt", "--all", "--check"]))
+        .context("`cargo fmt --all` would mend the differences above")
+}
+
+fn clippy(place: &Place) -> Result<()> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    run(place.cargo().args(arguments))
+}
+
+fn schemas(place: &Place, python: &Path) -> Result<()> {
+    for (schema, documents) in SCHEMAS {
+        run(Command::new(python).current_dir(&place.root).args([
+            "tests/python/validate_xsd.py",
+            schema,
+            documents,
+        ]))?;
+    }
+    Ok(())
+}
+
+fn generated_documents(place: &Place) -> Result<()> {
+    for (argument, file) in GENERATED_DOCUMENTS {
+        let written = output(Command::new(place.program()).arg(argument))?;
+        let kept = fs::read_to_string(place.root.join(file))
+            .with_context(|| format!("{file} could not be read"))?;
+        if written != kept {
+            let line = first_difference(&written, &kept);
+            bail!(
+                "{file} is out of date from line {line} on; \
+                 `cargo run -- {argument} > {file}` brings it up to date"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The number of the first line in which two texts differ, from 1.
+fn first_difference(one: &str, other: &str) -> usize {
+    let same = one.lines().zip(other.lines()).take_while(|(one, other)| one == other).count();
+    same + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_found() {
+        assert_eq!(first_difference("a\nb\nc", "a\nx\nc"), 2);
+        assert_eq!(first_difference("a\nb", "a\nb\nc"), 3);
+        assert_eq!(first_difference("", "a"), 1);
+    }
+}
