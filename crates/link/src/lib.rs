@@ -1,7 +1,22 @@
 //! Keeps conversations with counters alive, and says truthfully what became of every request:
 //! answered, never sent, or unknown.
+//!
+//! Reading order. What others see: [`Ask`] and its [`Outcome`], the [`Link`] handle,
+//! [`LinkConfig`], [`status`], [`history`], [`Unmatched`]. Then the pure part, which knows neither
+//! sockets nor clocks: `desk` (what waits to be sent, and what outlives a connection), `in_flight`
+//! (what waits for an answer), `pulse` (heartbeats), `session` (the conversation), `outbox` (bytes
+//! on their way), `line` (these five as one connection), `backoff` (when to try again). Last the
+//! I/O around it: `dial` opens a transport, `actor` owns it and the clock.
 
 mod ask;
+mod config;
+pub mod history;
+mod link;
+mod owed;
 pub mod status;
+mod unmatched;
 
 pub use ask::{Ask, Delivery, NotSent, Outcome, ReplyTo, Ticket, Unclear};
+pub use config::{Bounds, LinkConfig, Timers};
+pub use link::Link;
+pub use unmatched::Unmatched;

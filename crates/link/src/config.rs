@@ -1,0 +1,134 @@
+//! What one link needs to know. Every number is a default of LINKS and may be set per counter.
+
+use crate::history::History;
+use domain::message::CounterId;
+use domain::profile::Profile;
+use secrecy::SecretSlice;
+use std::time::Duration;
+use wire::codec::Dialect;
+
+/// Everything about one counter's link.
+#[derive(Debug)]
+pub struct LinkConfig {
+    /// Whom to talk to; also the name that the counter is addressed by at sign-on.
+    pub counter: CounterId,
+    /// `host:port`, the preferred one first; each is resolved anew at every attempt.
+    pub addresses: Vec<String>,
+    /// Which bytes it speaks.
+    pub dialect: Dialect,
+    /// The bridge's name at sign-on.
+    pub own_name: String,
+    /// The key of the proofs at sign-on; at least 32 bytes.
+    pub key: SecretSlice<u8>,
+    /// What is relied on; the counter must confirm it at sign-on.
+    pub profile: Profile,
+    /// How long things may take.
+    pub timers: Timers,
+    /// How much of everything there may be.
+    pub bounds: Bounds,
+    /// Where events are recorded; give all links of a bridge the same one.
+    pub history: History,
+}
+
+impl LinkConfig {
+    /// A link with default timers and bounds, a default profile and a history of its own.
+    pub fn new(
+        counter: CounterId,
+        addresses: Vec<String>,
+        dialect: Dialect,
+        own_name: String,
+        key: SecretSlice<u8>,
+    ) -> LinkConfig {
+        LinkConfig {
+            counter,
+            addresses,
+            dialect,
+            own_name,
+            key,
+            profile: Profile::default(),
+            timers: Timers::default(),
+            bounds: Bounds::default(),
+            history: History::default(),
+        }
+    }
+}
+
+/// How long things may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// One TCP connection, name resolution included.
+    pub connect: Duration,
+    /// From the open transport to the open session.
+    pub sign_on: Duration,
+    /// One attempt as a whole: every address tried, and the sign-on.
+    pub attempt: Duration,
+    /// Wanted heartbeat interval in seconds, 1 to 120; 0 = none.
+    pub heartbeat_s: u16,
+    /// Age of the oldest request in flight at which a silent counter is probed early.
+    pub early_probe: Duration,
+    /// How long the transport may accept no byte while some wait.
+    pub write_progress: Duration,
+    /// How long a new session may ask about what the last one left unknown before it takes new
+    /// work.
+    pub sync: Duration,
+    /// How long requests in flight are waited for when stopping.
+    pub drain: Duration,
+    /// How long the acknowledgement of a sign-off is waited for.
+    pub sign_off: Duration,
+    /// How long the last bytes and the transport's own farewell may take.
+    pub close: Duration,
+    /// Silence after which the kernel probes the peer.
+    pub keepalive_idle: Duration,
+    /// Between two such probes.
+    pub keepalive_interval: Duration,
+    /// After how many unanswered ones the kernel gives up.
+    pub keepalive_count: u32,
+    /// How long the kernel keeps unacknowledged bytes before it gives up.
+    pub tcp_user_timeout: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Timers {
+        Timers {
+            connect: Duration::from_secs(3),
+            sign_on: Duration::from_secs(10),
+            attempt: Duration::from_secs(15),
+            heartbeat_s: 10,
+            early_probe: Duration::from_secs(3),
+            write_progress: Duration::from_secs(10),
+            sync: Duration::from_secs(5),
+            drain: Duration::from_secs(15),
+            sign_off: Duration::from_secs(2),
+            close: Duration::from_millis(500),
+            keepalive_idle: Duration::from_secs(6),
+            keepalive_interval: Duration::from_secs(3),
+            keepalive_count: 3,
+            tcp_user_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// How much of everything there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Requests in flight on one connection; the profile may say less.
+    pub in_flight: u16,
+    /// Requests that wait to be written.
+    pub queued: usize,
+}
+
+impl Bounds {
+    /// 256 at 1 ms a round trip are 256k requests a second, more than any counter answers; and no
+    /// drop leaves more than this unknown.
+    pub const IN_FLIGHT: u16 = 256;
+    /// Four windows: a counter that answers 1,000 a second works this off within a second, well
+    /// before any deadline. No request's frame is longer than 8 KiB, so this is also the bound of
+    /// 8 MiB.
+    pub const QUEUED: usize = 1024;
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { in_flight: Bounds::IN_FLIGHT, queued: Bounds::QUEUED }
+    }
+}

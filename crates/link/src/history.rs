@@ -1,0 +1,231 @@
+//! What happened lately: a numbered ring that can be read and followed without a gap that goes
+//! unnoticed.
+
+use crate::status::State;
+use domain::message::CounterId;
+use domain::serial::{Day, SubSerial};
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::broadcast;
+
+/// How many events are kept, and how far a follower may fall behind. A link that flaps as fast as
+/// it may makes about 60 a minute: this is a few minutes of the worst, days of the normal.
+pub const KEPT: usize = 256;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Counts up from 1 without gaps.
+    pub number: u64,
+    /// When, in microseconds since 1970 UTC.
+    pub at: i64,
+    /// To whose link.
+    pub counter: CounterId,
+    /// What.
+    pub what: What,
+}
+
+/// What happened to a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum What {
+    /// A connection changed its state.
+    State {
+        /// Which connection, from 0.
+        channel: u16,
+        /// The new state.
+        state: State,
+        /// Why, where something went wrong.
+        cause: Option<String>,
+    },
+    /// The counter's accounting day or its opening changed.
+    Standing {
+        /// Its accounting day.
+        settle_day: Day,
+        /// Whether it is open for postings.
+        open: bool,
+    },
+    /// An answer that nobody waited for.
+    Unmatched {
+        /// What it is about.
+        serial: Option<SubSerial>,
+        /// Whether its request is known and had ended unknown.
+        late: bool,
+    },
+    /// A body that could not be read.
+    Malformed {
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The counter's own words.
+    Notice {
+        /// `info`, `warning` or `alarm`.
+        severity: &'static str,
+        /// At most 500 characters.
+        text: String,
+    },
+}
+
+/// The ring. Cheap to clone; all clones are the same ring, and several links may share it.
+#[derive(Clone, Debug)]
+pub struct History {
+    // A lock, because several links write and several operators read; it is held for one push or
+    // one copy and never across an await.
+    ring: Arc<Mutex<Ring>>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    next: u64,
+    kept: VecDeque<Event>,
+    followers: broadcast::Sender<Event>,
+}
+
+impl Default for History {
+    fn default() -> History {
+        let ring = Ring {
+            next: 1,
+            kept: VecDeque::with_capacity(KEPT),
+            followers: broadcast::Sender::new(KEPT),
+        };
+        History { ring: Arc::new(Mutex::new(ring)) }
+    }
+}
+
+impl History {
+    /// Those kept with a number greater than `after`, oldest first. If the first one's number is
+    /// not `after + 1`, the ones between are forgotten.
+    pub fn since(&self, after: u64) -> Vec<Event> {
+        self.with(|ring| ring.after(after))
+    }
+
+    /// Those kept after `after` and, without a gap, all that come.
+    pub fn follow(&self, after: u64) -> Follower {
+        self.with(|ring| {
+            let kept: VecDeque<Event> = ring.after(after).into();
+            let missed = kept.front().map_or(ring.next, |event| event.number) - 1;
+            Follower {
+                missed: missed.saturating_sub(after),
+                kept,
+                coming: ring.followers.subscribe(),
+            }
+        })
+    }
+
+    pub(crate) fn record(&self, counter: &CounterId, what: What) {
+        let at = now_micros();
+        self.with(|ring| {
+            let event = Event { number: ring.next, at, counter: counter.clone(), what };
+            ring.next += 1;
+            if ring.kept.len() == KEPT {
+                ring.kept.pop_front();
+            }
+            ring.kept.push_back(event.clone());
+            // Nobody following is no error.
+            let _ = ring.followers.send(event);
+        });
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Ring) -> T) -> T {
+        act(&mut self.ring.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Ring {
+    fn after(&self, after: u64) -> Vec<Event> {
+        self.kept.iter().filter(|event| event.number > after).cloned().collect()
+    }
+}
+
+/// Reads a [`History`] as it is written.
+#[derive(Debug)]
+pub struct Follower {
+    missed: u64,
+    kept: VecDeque<Event>,
+    coming: broadcast::Receiver<Event>,
+}
+
+/// What a [`Follower`] reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// The next event.
+    Event(Event),
+    /// So many events were forgotten before they could be read; look at the snapshot.
+    Lagged(u64),
+}
+
+impl Follower {
+    /// The next event, or that some were missed; `None` once the history is gone.
+    pub async fn next(&mut self) -> Option<Followed> {
+        if self.missed > 0 {
+            return Some(Followed::Lagged(std::mem::take(&mut self.missed)));
+        }
+        if let Some(event) = self.kept.pop_front() {
+            return Some(Followed::Event(event));
+        }
+        match self.coming.recv().await {
+            Ok(event) => Some(Followed::Event(event)),
+            Err(broadcast::error::RecvError::Lagged(count)) => Some(Followed::Lagged(count)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// Now, in microseconds since 1970 UTC; for people and records, never for a decision.
+pub(crate) fn now_micros() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history_of(events: u64) -> (History, CounterId) {
+        let counter = CounterId::new("securities").expect("an id");
+        let history = History::default();
+        for _ in 0..events {
+            history.record(&counter, What::Unmatched { serial: None, late: false });
+        }
+        (history, counter)
+    }
+
+    #[test]
+    fn the_ring_keeps_the_last_and_numbers_all() {
+        let (history, _) = history_of(300);
+        let numbers: Vec<u64> = history.since(0).iter().map(|event| event.number).collect();
+        assert_eq!(numbers, (45..=300).collect::<Vec<u64>>());
+        assert_eq!(history.since(299).len(), 1);
+        assert!(history.since(300).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_follower_sees_every_event_or_is_told_how_many_it_missed() {
+        let (history, counter) = history_of(300);
+        let mut follower = history.follow(10);
+        assert_eq!(follower.next().await, Some(Followed::Lagged(34)));
+        let mut last = 44;
+        for _ in 0..256 {
+            let Some(Followed::Event(event)) = follower.next().await else { panic!("an event") };
+            assert_eq!(event.number, last + 1);
+            last = event.number;
+        }
+        for _ in 0..KEPT + 5 {
+            history.record(&counter, What::Unmatched { serial: None, late: true });
+        }
+        assert_eq!(follower.next().await, Some(Followed::Lagged(5)));
+        let Some(Followed::Event(event)) = follower.next().await else { panic!("an event") };
+        assert_eq!(event.number, 306);
+    }
+
+    #[tokio::test]
+    async fn a_follower_from_now_on_has_missed_nothing() {
+        let (history, counter) = history_of(300);
+        let mut follower = history.follow(300);
+        history.record(&counter, What::Unmatched { serial: None, late: true });
+        let Some(Followed::Event(event)) = follower.next().await else { panic!("an event") };
+        assert_eq!(event.number, 301);
+    }
+}

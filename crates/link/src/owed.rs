@@ -1,0 +1,173 @@
+//! An outcome that is owed to an asker, and the state that handles and actor share.
+
+use crate::ask::{NotSent, Outcome, ReplyTo, Ticket, Unclear};
+use domain::message::CounterId;
+use domain::serial::Day;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// What every handle may read without asking the actor, and the bell that wakes it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) counter: CounterId,
+    /// Requests between [`crate::Link::ask`] and the transport.
+    pub(crate) queued: AtomicUsize,
+    /// Requests refused because the queue was full.
+    pub(crate) busy: AtomicU64,
+    up: AtomicBool,
+    settle_day: AtomicU32,
+    session_began: AtomicI64,
+    reconnect: AtomicBool,
+    release: AtomicBool,
+    synced: AtomicBool,
+    pub(crate) bell: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(counter: CounterId) -> Shared {
+        Shared {
+            counter,
+            queued: AtomicUsize::new(0),
+            busy: AtomicU64::new(0),
+            up: AtomicBool::new(false),
+            settle_day: AtomicU32::new(0),
+            session_began: AtomicI64::new(0),
+            reconnect: AtomicBool::new(false),
+            release: AtomicBool::new(false),
+            synced: AtomicBool::new(false),
+            bell: Notify::new(),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::Relaxed);
+    }
+
+    pub(crate) fn settle_day(&self) -> Option<Day> {
+        Day::new(self.settle_day.load(Ordering::Relaxed)).ok()
+    }
+
+    pub(crate) fn set_settle_day(&self, day: Day) {
+        self.settle_day.store(day.number(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn session_began(&self) -> Option<i64> {
+        Some(self.session_began.load(Ordering::Relaxed)).filter(|began| *began != 0)
+    }
+
+    pub(crate) fn set_session_began(&self, micros: Option<i64>) {
+        self.session_began.store(micros.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn command(&self, command: Command) {
+        self.flag(command).store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// Whether the command was given since the last look.
+    pub(crate) fn take(&self, command: Command) -> bool {
+        self.flag(command).swap(false, Ordering::Acquire)
+    }
+
+    fn flag(&self, command: Command) -> &AtomicBool {
+        match command {
+            Command::Reconnect => &self.reconnect,
+            Command::Release => &self.release,
+            Command::Synced => &self.synced,
+        }
+    }
+}
+
+/// What a handle may tell the actor besides requests. Each is the same said once or ten times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Command {
+    Reconnect,
+    Release,
+    Synced,
+}
+
+/// An outcome that somebody waits for. Dropped without one, as when the task that held it panics,
+/// it still delivers what is true of it by then.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+    reply_to: Option<ReplyTo>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Not a byte of it exists; it counts as queued.
+    Queued,
+    /// Bytes of it exist and may have left.
+    Encoded,
+}
+
+impl Owed {
+    /// Counts as queued from here on; the caller has made room for it.
+    pub(crate) fn new(shared: &Arc<Shared>, ticket: Ticket, reply_to: ReplyTo) -> Owed {
+        Owed { shared: Arc::clone(shared), ticket, reply_to: Some(reply_to), place: Place::Queued }
+    }
+
+    /// It leaves the queue: from here on its loss is unknown, not unsent.
+    pub(crate) fn encoded(&mut self) {
+        if self.place == Place::Queued {
+            self.place = Place::Encoded;
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Delivers.
+    pub(crate) fn settle(mut self, outcome: Outcome) {
+        self.deliver(outcome);
+    }
+
+    fn deliver(&mut self, outcome: Outcome) {
+        // Before the delivery: whoever learns of the outcome may ask again at once.
+        self.encoded();
+        if let Some(reply_to) = self.reply_to.take() {
+            reply_to.deliver(&self.shared.counter, self.ticket, outcome);
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        match (&self.reply_to, self.place) {
+            (None, _) => {}
+            (Some(_), Place::Queued) => self.deliver(Outcome::NotSent(NotSent::Stopping)),
+            (Some(_), Place::Encoded) => self.deliver(Outcome::Unknown(Unclear::LinkLost)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    #[test]
+    fn what_is_dropped_still_delivers_once() {
+        let shared = Arc::new(Shared::new(CounterId::new("bank").expect("an id")));
+        let (queue, mut outcomes) = mpsc::unbounded_channel();
+        shared.queued.store(3, Ordering::Relaxed);
+        let [queued, mut encoded, settled] =
+            [1, 2, 3].map(|n| Owed::new(&shared, Ticket(n), ReplyTo::Queue(queue.clone())));
+        drop(queued);
+        encoded.encoded();
+        drop(encoded);
+        settled.settle(Outcome::NotSent(NotSent::Expired));
+        let mut next = || outcomes.try_recv().map(|delivery| (delivery.ticket.0, delivery.outcome));
+        assert_eq!(next(), Ok((1, Outcome::NotSent(NotSent::Stopping))));
+        assert_eq!(next(), Ok((2, Outcome::Unknown(Unclear::LinkLost))));
+        assert_eq!(next(), Ok((3, Outcome::NotSent(NotSent::Expired))));
+        assert!(next().is_err());
+        assert_eq!(shared.queued.load(Ordering::Relaxed), 0);
+    }
+}
