@@ -1,0 +1,83 @@
+//! What the counter was asked to post, whichever of the three it is.
+
+use domain::message::{AccountId, EntryKind, Posting, Reversal};
+use domain::money::{Amount, Currency};
+use domain::serial::{Day, MasterSerial, SubSerial};
+
+/// What a serial is deduped by: the settle day that it was bound to, and the serial.
+pub type Key = (Day, SubSerial);
+
+/// A debit, a credit or a reversal, as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Which of the three.
+    pub kind: EntryKind,
+    /// The leg.
+    pub serial: SubSerial,
+    /// The settle day that it is bound to.
+    pub settle_day: Day,
+    /// The transfer, for the books.
+    pub master: MasterSerial,
+    /// For a reversal, what it undoes.
+    pub original: Option<SubSerial>,
+    /// The account.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// In what.
+    pub currency: Currency,
+}
+
+impl Order {
+    /// A debit.
+    pub fn debit(posting: &Posting) -> Order {
+        Order::posting(EntryKind::Debit, posting)
+    }
+
+    /// A credit.
+    pub fn credit(posting: &Posting) -> Order {
+        Order::posting(EntryKind::Credit, posting)
+    }
+
+    /// A reversal.
+    pub fn reversal(reversal: &Reversal) -> Order {
+        Order {
+            kind: EntryKind::Reversal,
+            serial: reversal.serial,
+            settle_day: reversal.settle_day,
+            master: reversal.master,
+            original: Some(reversal.original),
+            account: reversal.account.clone(),
+            amount: reversal.amount,
+            currency: reversal.currency,
+        }
+    }
+
+    fn posting(kind: EntryKind, posting: &Posting) -> Order {
+        Order {
+            kind,
+            serial: posting.serial,
+            settle_day: posting.settle_day,
+            master: posting.master,
+            original: None,
+            account: posting.account.clone(),
+            amount: posting.amount,
+            currency: posting.currency,
+        }
+    }
+
+    /// What the order is deduped by.
+    pub fn key(&self) -> Key {
+        (self.settle_day, self.serial)
+    }
+
+    /// Whether both ask for the same thing: a repeat, and not another order under a used serial.
+    /// The master serial is not compared: it is the bridge's own word.
+    pub fn same_content(&self, other: &Order) -> bool {
+        self.kind == other.kind
+            && self.original == other.original
+            && self.account == other.account
+            && self.amount == other.amount
+            && self.currency == other.currency
+    }
+}
