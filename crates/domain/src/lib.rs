@@ -9,3 +9,4 @@ pub mod message;
 pub mod money;
 pub mod profile;
 pub mod serial;
+pub mod transfer;

@@ -77,6 +77,15 @@ identifier! {
     "an account is 1 to 25 ASCII letters and digits"
 }
 
+/// An account at a counter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// Where.
+    pub counter: CounterId,
+    /// Whose.
+    pub account: AccountId,
+}
+
 /// A text that is not the identifier it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}, not {text:?}")]

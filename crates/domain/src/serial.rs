@@ -36,7 +36,7 @@ impl Day {
     /// The day that is `days` after 1970-01-01.
     pub fn from_unix_days(days: u32) -> Day {
         // Howard Hinnant's `civil_from_days`, for days after the epoch.
-        let z = days.min(2_640_697) + 719_468;
+        let z = days.min(2_640_702) + 719_468;
         let era = z / 146_097;
         let day_of_era = z % 146_097;
         let year_of_era =
@@ -376,7 +376,7 @@ mod tests {
     fn days_count_from_the_epoch() {
         assert_eq!(Day::from_unix_days(0).number(), 19_700_101);
         assert_eq!(Day::from_unix_micros(-5).number(), 19_700_101);
-        for (number, days) in [(20_000_229, 11_016), (20_261_121, 20_778), (91_991_231, 2_640_697)]
+        for (number, days) in [(20_000_229, 11_016), (20_261_121, 20_778), (91_991_231, 2_640_702)]
         {
             let day = Day::new(number).expect("a day");
             assert_eq!(day.unix_days(), days);

@@ -1,0 +1,157 @@
+//! From what a counter said to what may be believed.
+
+use super::Transfer;
+use crate::message::{Answer, Finding, Posted, PostingReply, QueryReply};
+use crate::profile::{Meaning, Profile};
+use crate::serial::Role;
+
+/// What may be believed of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// It was posted.
+    Done,
+    /// It was refused.
+    Refused,
+    /// It never ran and never will.
+    NotExecuted,
+    /// The counter has no trace of it; it may still be on its way.
+    NotFound,
+    /// Nothing: no answer, an unreadable one, an unlisted code, "processing".
+    Silent,
+    /// The request, or the question, never left.
+    NotSent,
+}
+
+impl Evidence {
+    /// All kinds.
+    pub const ALL: [Evidence; 6] = [
+        Evidence::Done,
+        Evidence::Refused,
+        Evidence::NotExecuted,
+        Evidence::NotFound,
+        Evidence::Silent,
+        Evidence::NotSent,
+    ];
+
+    /// Whether it holds whenever it arrives. What is not proof counts only as the outcome of the
+    /// request that is awaited now.
+    pub fn is_proof(self) -> bool {
+        match self {
+            Evidence::Done | Evidence::Refused | Evidence::NotExecuted => true,
+            Evidence::NotFound | Evidence::Silent | Evidence::NotSent => false,
+        }
+    }
+}
+
+/// How much the evidence weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Weight {
+    /// The request's own answer.
+    Answer,
+    /// The answer to a later query.
+    Query,
+    /// The answer to a fence, or to a query so late that no copy can still be on its way: the
+    /// truth from then on.
+    Truth,
+}
+
+/// How a question about a serial was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// Only looking, while a copy of the request may still be on its way.
+    Look,
+    /// With a fence.
+    Fence,
+    /// Only looking, but after the counter's in-flight limit had passed since the last copy was
+    /// sent, and over a session begun after that: no copy can still be on its way.
+    Settled,
+}
+
+/// What a counter told of a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What may be believed.
+    pub evidence: Evidence,
+    /// How much it weighs.
+    pub weight: Weight,
+    /// The counter's words.
+    pub answer: Option<Answer>,
+    /// The posting, if there is one.
+    pub posted: Option<Posted>,
+}
+
+impl Told {
+    /// Nothing was learned, or nothing was sent.
+    pub fn nothing(evidence: Evidence, weight: Weight) -> Told {
+        Told { evidence, weight, answer: None, posted: None }
+    }
+
+    /// From the answer to a debit, credit or reversal. A posting that is claimed but does not
+    /// match the leg's account, amount and currency proves nothing.
+    pub fn by_posting(
+        transfer: &Transfer,
+        role: Role,
+        profile: &Profile,
+        reply: PostingReply,
+    ) -> Told {
+        let matches = posted_matches(transfer, role, reply.posted.as_ref());
+        let evidence = match profile.codes.meaning(reply.answer.code) {
+            Meaning::Done | Meaning::Duplicate if matches => Evidence::Done,
+            Meaning::Done | Meaning::Duplicate | Meaning::Unknown => Evidence::Silent,
+            Meaning::Refused => Evidence::Refused,
+            Meaning::NotExecuted => Evidence::NotExecuted,
+        };
+        Told {
+            evidence,
+            weight: Weight::Answer,
+            answer: Some(reply.answer),
+            posted: reply.posted.filter(|_| evidence == Evidence::Done),
+        }
+    }
+
+    /// From the answer to a query, which weighs by how the question was put.
+    pub fn by_query(
+        transfer: &Transfer,
+        role: Role,
+        profile: &Profile,
+        reply: QueryReply,
+        question: Question,
+    ) -> Told {
+        let refused = profile.codes.meaning(reply.answer.code);
+        let evidence = match reply.finding {
+            Finding::Done if posted_matches(transfer, role, reply.posted.as_ref()) => {
+                Evidence::Done
+            }
+            Finding::Done | Finding::Processing | Finding::Unclear => Evidence::Silent,
+            // A refusal by a code that is not listed as one is no proof (DOMAIN §3).
+            Finding::Refused => match refused {
+                Meaning::Refused => Evidence::Refused,
+                Meaning::NotExecuted => Evidence::NotExecuted,
+                Meaning::Done | Meaning::Duplicate | Meaning::Unknown => Evidence::Silent,
+            },
+            Finding::Fenced => Evidence::NotExecuted,
+            Finding::NotFound => match question {
+                Question::Settled => Evidence::NotExecuted,
+                // "Not found" to a fence means that nothing was buried.
+                Question::Look | Question::Fence => Evidence::NotFound,
+            },
+        };
+        Told {
+            evidence,
+            weight: match question {
+                Question::Look => Weight::Query,
+                Question::Fence | Question::Settled => Weight::Truth,
+            },
+            answer: Some(reply.answer),
+            posted: reply.posted.filter(|_| evidence == Evidence::Done),
+        }
+    }
+}
+
+fn posted_matches(transfer: &Transfer, role: Role, posted: Option<&Posted>) -> bool {
+    posted.is_some_and(|posted| {
+        posted.account == transfer.place(role).account
+            && posted.amount == transfer.intent.amount
+            && posted.currency == transfer.intent.currency
+    })
+}

@@ -1,0 +1,478 @@
+//! One transfer: what it wants, what is known of its legs, and where it stands.
+//!
+//! [`step`] decides what follows from an event; it is the only place where a transfer's course is
+//! decided, and DOMAIN §3's rules are enforced here and nowhere else. [`evidence`] turns what a
+//! counter said into what may be believed; [`recovery`] says what is still known after a crash.
+
+pub mod evidence;
+pub mod recovery;
+mod rules;
+mod step;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use evidence::{Evidence, Question, Told, Weight};
+pub use step::{Action, Event, Illegal, Step, Verdict, step};
+
+use crate::message::{Answer, Instruction, Look, Place, Posting, Query, Reversal};
+use crate::money::{Amount, Currency};
+use crate::profile::Profile;
+use crate::serial::{Day, MasterSerial, Role};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a transfer wants; fixed when it is accepted, durable before its first byte leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Its serial; the legs' serials follow from it.
+    pub master: MasterSerial,
+    /// Where the money comes from.
+    pub from: Place,
+    /// Where it goes.
+    pub to: Place,
+    /// How much.
+    pub amount: Amount,
+    /// In what.
+    pub currency: Currency,
+    /// The source counter's settle day when the transfer was accepted.
+    pub debit_day: Day,
+    /// The destination counter's settle day when the transfer was accepted.
+    pub credit_day: Day,
+}
+
+/// What is known of a leg, by evidence and not by hope (DOMAIN §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Knowledge {
+    /// Not one byte of it has left.
+    NotSent,
+    /// It may or may not have been executed.
+    Unknown,
+    /// Posted.
+    Done,
+    /// Refused; nothing was posted.
+    Refused,
+    /// Proven dead: it never ran and never will.
+    NotExecuted,
+}
+
+impl Knowledge {
+    /// Whether nothing further can be learned.
+    pub fn is_proof(self) -> bool {
+        match self {
+            Knowledge::Done | Knowledge::Refused | Knowledge::NotExecuted => true,
+            Knowledge::NotSent | Knowledge::Unknown => false,
+        }
+    }
+}
+
+/// One posting of a transfer, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// What is known.
+    pub knowledge: Knowledge,
+    /// How often it may have left; counts as two after a crash, when nobody remembers.
+    pub sent: u16,
+    /// Rounds of asking or repeating that brought nothing, since the leg began.
+    pub tries: u16,
+    /// The counter's last answer about it.
+    pub answer: Option<Answer>,
+    /// The counter's own number of the posting.
+    pub counter_serial: Option<String>,
+    /// The counter's day of the posting.
+    pub posted_day: Option<Day>,
+}
+
+impl Leg {
+    /// A leg of which nothing has left.
+    pub const fn new() -> Leg {
+        Leg {
+            knowledge: Knowledge::NotSent,
+            sent: 0,
+            tries: 0,
+            answer: None,
+            counter_serial: None,
+            posted_day: None,
+        }
+    }
+}
+
+impl Default for Leg {
+    fn default() -> Leg {
+        Leg::new()
+    }
+}
+
+/// The state that callers and operators see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Recorded; nothing sent.
+    Accepted,
+    /// The debit is under way.
+    Debiting,
+    /// The debit is done; the credit is under way.
+    Crediting,
+    /// Final: both legs are done.
+    Completed,
+    /// Final: no money moved.
+    Refused,
+    /// The credit is not and will not be done; the debit is being undone.
+    Reversing,
+    /// Final: the debit was undone.
+    Reversed,
+    /// Only a person may decide.
+    NeedsOperator,
+}
+
+impl State {
+    /// All states, in the order of a transfer's life.
+    pub const ALL: [State; 8] = [
+        State::Accepted,
+        State::Debiting,
+        State::Crediting,
+        State::Completed,
+        State::Refused,
+        State::Reversing,
+        State::Reversed,
+        State::NeedsOperator,
+    ];
+
+    /// The word used on every surface.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Accepted => "accepted",
+            State::Debiting => "debiting",
+            State::Crediting => "crediting",
+            State::Completed => "completed",
+            State::Refused => "refused",
+            State::Reversing => "reversing",
+            State::Reversed => "reversed",
+            State::NeedsOperator => "needs_operator",
+        }
+    }
+
+    /// Whether it is never left.
+    pub const fn is_final(self) -> bool {
+        match self {
+            State::Completed | State::Refused | State::Reversed => true,
+            State::Accepted
+            | State::Debiting
+            | State::Crediting
+            | State::Reversing
+            | State::NeedsOperator => false,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What exactly the bridge is at; each phase belongs to one [`State`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Durable; the debit is to be sent.
+    Accepted,
+    /// The debit could not be sent; it will be tried again.
+    DebitWaiting,
+    /// The debit was sent; its answer is awaited.
+    DebitSent,
+    /// The debit's outcome is unknown; the counter is asked.
+    DebitAsking,
+    /// The debit is given up; the counter is asked to bury it.
+    DebitFencing,
+    /// The credit could not be sent; it will be tried again.
+    CreditWaiting,
+    /// The credit was sent; its answer is awaited.
+    CreditSent,
+    /// The credit's outcome is unknown; the counter is asked.
+    CreditAsking,
+    /// The credit is given up; the counter is asked to bury it.
+    CreditFencing,
+    /// The reversal is to be sent, again or for the first time.
+    ReversalWaiting,
+    /// The reversal was sent; its answer is awaited.
+    ReversalSent,
+    /// The reversal was answered, or may have been sent; the counter is asked for proof.
+    ReversalProving,
+    /// Only a person may decide.
+    Parked(Why),
+    /// Final: both legs are done.
+    Completed,
+    /// Final: no money moved.
+    Refused,
+    /// Final: the debit was undone.
+    Reversed,
+}
+
+impl Phase {
+    /// The state that callers see.
+    pub const fn state(self) -> State {
+        match self {
+            Phase::Accepted => State::Accepted,
+            Phase::DebitWaiting | Phase::DebitSent | Phase::DebitAsking | Phase::DebitFencing => {
+                State::Debiting
+            }
+            Phase::CreditWaiting
+            | Phase::CreditSent
+            | Phase::CreditAsking
+            | Phase::CreditFencing => State::Crediting,
+            Phase::ReversalWaiting | Phase::ReversalSent | Phase::ReversalProving => {
+                State::Reversing
+            }
+            Phase::Parked(_) => State::NeedsOperator,
+            Phase::Completed => State::Completed,
+            Phase::Refused => State::Refused,
+            Phase::Reversed => State::Reversed,
+        }
+    }
+}
+
+/// Why a person must decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The debit's outcome stayed unknown through all configured tries.
+    DebitUnresolved,
+    /// The credit's outcome stayed unknown through all configured tries.
+    CreditUnresolved,
+    /// The reversal's outcome stayed unknown through all configured tries.
+    ReversalUnresolved,
+    /// The counter refused to undo the debit.
+    ReversalRefused,
+    /// The counter cannot undo a debit at all.
+    CannotReverse,
+    /// The debit belongs to a settle day that is over: a dated adjustment is needed (rule 6).
+    SettleDayPassed,
+    /// The counter contradicted itself.
+    Contradicted,
+    /// The credit is done although the debit is not: the institution is at a loss.
+    CreditWithoutDebit,
+    /// An event that the machine does not allow: an error of this software.
+    Illegal,
+}
+
+impl Why {
+    /// All of them.
+    pub const ALL: [Why; 9] = [
+        Why::DebitUnresolved,
+        Why::CreditUnresolved,
+        Why::ReversalUnresolved,
+        Why::ReversalRefused,
+        Why::CannotReverse,
+        Why::SettleDayPassed,
+        Why::Contradicted,
+        Why::CreditWithoutDebit,
+        Why::Illegal,
+    ];
+
+    /// The reason in words, for operators.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Why::DebitUnresolved => "the debit's outcome could not be established",
+            Why::CreditUnresolved => "the credit's outcome could not be established",
+            Why::ReversalUnresolved => "the reversal's outcome could not be established",
+            Why::ReversalRefused => "the counter refused to reverse the debit",
+            Why::CannotReverse => "the counter cannot reverse a debit",
+            Why::SettleDayPassed => {
+                "the debit's settle day is over: it needs a dated adjustment, not a reversal"
+            }
+            Why::Contradicted => "the counter contradicted an earlier answer",
+            Why::CreditWithoutDebit => "the credit is done although the debit is not",
+            Why::Illegal => "an event arrived that the transfer's state does not allow",
+        }
+    }
+}
+
+/// Why a final transfer ended as it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The source counter refused the debit.
+    DebitRefused,
+    /// The debit was given up and proven never executed.
+    DebitNotExecuted,
+    /// The source counter could not be reached before the deadline.
+    CounterUnavailable,
+    /// The destination counter refused the credit.
+    CreditRefused,
+    /// The credit was given up and proven never executed.
+    CreditNotExecuted,
+    /// A person decided.
+    Decided,
+}
+
+/// A transfer in the bridge's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// What it wants.
+    pub intent: Intent,
+    /// What the bridge is at.
+    pub phase: Phase,
+    /// The source counter's posting.
+    pub debit: Leg,
+    /// The destination counter's posting.
+    pub credit: Leg,
+    /// The undoing of the debit.
+    pub reversal: Leg,
+    /// Its deadline, or the cut-over, has passed: nothing new is begun.
+    pub expired: bool,
+    /// Why it ended so, once it has; `None` for a completed one.
+    pub reason: Option<Reason>,
+}
+
+impl Transfer {
+    /// A transfer that has just been made durable.
+    pub fn accepted(intent: Intent) -> Transfer {
+        Transfer {
+            intent,
+            phase: Phase::Accepted,
+            debit: Leg::new(),
+            credit: Leg::new(),
+            reversal: Leg::new(),
+            expired: false,
+            reason: None,
+        }
+    }
+
+    /// The state that callers see.
+    pub fn state(&self) -> State {
+        self.phase.state()
+    }
+
+    /// One of its legs.
+    pub fn leg(&self, role: Role) -> &Leg {
+        match role {
+            Role::Debit => &self.debit,
+            Role::Credit => &self.credit,
+            Role::Reversal => &self.reversal,
+        }
+    }
+
+    /// One of its legs, to be changed.
+    pub fn leg_mut(&mut self, role: Role) -> &mut Leg {
+        match role {
+            Role::Debit => &mut self.debit,
+            Role::Credit => &mut self.credit,
+            Role::Reversal => &mut self.reversal,
+        }
+    }
+
+    /// The account that a leg posts to.
+    pub fn place(&self, role: Role) -> &Place {
+        match role {
+            Role::Debit | Role::Reversal => &self.intent.from,
+            Role::Credit => &self.intent.to,
+        }
+    }
+
+    /// The settle day that a leg was bound to when the transfer was accepted.
+    pub fn bound_day(&self, role: Role) -> Day {
+        match role {
+            Role::Debit | Role::Reversal => self.intent.debit_day,
+            Role::Credit => self.intent.credit_day,
+        }
+    }
+
+    /// Money that has left the source and has neither arrived nor returned, as far as is proven
+    /// (rule 8); in minor units.
+    pub fn in_transit(&self) -> i64 {
+        let debited = self.debit.knowledge == Knowledge::Done;
+        let settled =
+            self.credit.knowledge == Knowledge::Done || self.reversal.knowledge == Knowledge::Done;
+        if debited && !settled && !self.state().is_final() { self.intent.amount.minor() } else { 0 }
+    }
+
+    /// What to say to the counter to have a leg posted; the same every time.
+    pub fn posting(&self, role: Role) -> Instruction {
+        let Intent { master, amount, currency, .. } = self.intent;
+        let account = self.place(role).account.clone();
+        let (serial, settle_day) = (master.leg(role), self.bound_day(role));
+        match role {
+            Role::Debit => Instruction::Debit(Posting {
+                serial,
+                master,
+                settle_day,
+                account,
+                amount,
+                currency,
+            }),
+            Role::Credit => Instruction::Credit(Posting {
+                serial,
+                master,
+                settle_day,
+                account,
+                amount,
+                currency,
+            }),
+            Role::Reversal => Instruction::Reverse(Reversal {
+                serial,
+                original: master.leg(Role::Debit),
+                master,
+                settle_day,
+                account,
+                amount,
+                currency,
+            }),
+        }
+    }
+
+    /// What to say to the counter to learn what became of a leg.
+    pub fn question(&self, role: Role, look: Look) -> Instruction {
+        Instruction::Query(Query {
+            serial: self.intent.master.leg(role),
+            settle_day: self.bound_day(role),
+            look,
+        })
+    }
+}
+
+/// What [`step`] may rely on: the two counters' capabilities, the day at the source, and how long
+/// to be patient.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// The source counter.
+    pub debit: &'a Profile,
+    /// The destination counter.
+    pub credit: &'a Profile,
+    /// The source counter's settle day now; `None` if it has not been heard of since the start.
+    pub debit_day: Option<Day>,
+    /// How many fruitless rounds of asking or repeating before a person is called.
+    pub patience: u16,
+}
+
+/// What a person decided about a transfer that needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Both legs are done.
+    Completed,
+    /// The debit was undone, or its money was given back by hand.
+    Reversed,
+    /// No money moved.
+    Refused,
+    /// Go on by the rules, from what is known now, with fresh patience.
+    Resume,
+}
+
+impl Decision {
+    /// All decisions.
+    pub const ALL: [Decision; 4] =
+        [Decision::Completed, Decision::Reversed, Decision::Refused, Decision::Resume];
+
+    /// The word used on every surface.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Decision::Completed => "completed",
+            Decision::Reversed => "reversed",
+            Decision::Refused => "refused",
+            Decision::Resume => "resume",
+        }
+    }
+}

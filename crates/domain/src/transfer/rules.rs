@@ -1,0 +1,447 @@
+//! The rules of DOMAIN §3 as straight-line courses of action; [`super::step`] says which applies.
+
+use super::evidence::Weight;
+use super::step::{Action, Step, Verdict};
+use super::{Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
+use crate::message::Look;
+use crate::profile::Profile;
+use crate::serial::Role;
+
+/// A transfer on its way, with what may be relied on.
+pub(super) struct Course<'t, 'g> {
+    pub(super) transfer: &'t mut Transfer,
+    ground: &'g Ground<'g>,
+}
+
+/// What a refusal is worth (rule 2).
+pub(super) enum Refusal {
+    /// It ends the leg.
+    Final,
+    /// An earlier copy may still be on its way: the fence's answer decides.
+    FenceFirst,
+    /// The same, at a counter that cannot fence: asked until no copy can be on its way any more.
+    AskOn,
+}
+
+impl<'t, 'g> Course<'t, 'g> {
+    pub(super) fn new(transfer: &'t mut Transfer, ground: &'g Ground<'g>) -> Self {
+        Course { transfer, ground }
+    }
+
+    // Sending and asking.
+
+    /// The debit goes out; at the deadline nothing new is begun.
+    pub(super) fn send_debit(&mut self) -> Step {
+        if self.transfer.expired {
+            return self.refuse(Reason::CounterUnavailable);
+        }
+        self.send(Role::Debit, Phase::DebitSent, false)
+    }
+
+    /// The credit goes out, never before the debit is done (rule 1).
+    pub(super) fn send_credit(&mut self) -> Step {
+        if self.transfer.expired {
+            return self.give_up_credit();
+        }
+        // Without the counter's dedupe, only our own record tells after a crash whether it was
+        // sent: that record comes first.
+        let barrier = !self.ground.credit.dedupes;
+        self.send(Role::Credit, Phase::CreditSent, barrier)
+    }
+
+    /// The reversal goes out, again or for the first time; never across the settle day (rule 6).
+    /// The intent is durable first, so that after a crash nobody credits what is being undone.
+    pub(super) fn send_reversal(&mut self) -> Step {
+        if !self.ground.debit.can_reverse {
+            return self.park(Why::CannotReverse);
+        }
+        let posted = self.transfer.debit.posted_day.unwrap_or(self.transfer.intent.debit_day);
+        match self.ground.debit_day {
+            Some(today) if today == posted => self.send(Role::Reversal, Phase::ReversalSent, true),
+            Some(_) if self.transfer.reversal.sent == 0 => self.park(Why::SettleDayPassed),
+            // It may have been undone in time.
+            Some(_) if self.ground.debit.can_query_reversals => {
+                self.go(Phase::ReversalProving, Action::Ask(Role::Reversal, Look::Only))
+            }
+            Some(_) => self.park(Why::SettleDayPassed),
+            // The counter has not been heard of since the start.
+            None => Step { barrier: true, ..self.go(Phase::ReversalWaiting, Action::Pause) },
+        }
+    }
+
+    fn send(&mut self, role: Role, phase: Phase, barrier: bool) -> Step {
+        let leg = self.transfer.leg_mut(role);
+        leg.sent = leg.sent.saturating_add(1);
+        leg.knowledge = Knowledge::Unknown;
+        Step { barrier, ..self.go(phase, Action::Send(role)) }
+    }
+
+    /// Asks about a leg in the present phase.
+    pub(super) fn ask(&mut self, role: Role, look: Look) -> Step {
+        self.go(self.transfer.phase, Action::Ask(role, look))
+    }
+
+    /// Asks about the debit, with a fence once it is given up; what is proven is acted on.
+    pub(super) fn ask_debit(&mut self) -> Step {
+        match self.transfer.debit.knowledge {
+            Knowledge::Done => return self.debit_done(),
+            Knowledge::Refused => {
+                return self.debit_dead(Knowledge::Refused, Reason::DebitRefused);
+            }
+            Knowledge::NotExecuted => {
+                return self.debit_dead(Knowledge::NotExecuted, Reason::DebitNotExecuted);
+            }
+            Knowledge::NotSent | Knowledge::Unknown => {}
+        }
+        if self.transfer.expired && self.ground.debit.can_fence {
+            return self.fence_debit();
+        }
+        self.go(Phase::DebitAsking, Action::Ask(Role::Debit, Look::Only))
+    }
+
+    /// Asks about the credit, with a fence once it is given up; what is proven is acted on.
+    pub(super) fn ask_credit(&mut self) -> Step {
+        match self.transfer.credit.knowledge {
+            Knowledge::Done => return self.complete(),
+            Knowledge::Refused | Knowledge::NotExecuted => return self.undo_debit(),
+            Knowledge::NotSent | Knowledge::Unknown => {}
+        }
+        if self.transfer.expired && self.ground.credit.can_fence {
+            return self.fence_credit();
+        }
+        self.go(Phase::CreditAsking, Action::Ask(Role::Credit, Look::Only))
+    }
+
+    /// Asks whether the debit is undone, where the counter can say; otherwise undoes it again with
+    /// the same serial, which is as safe.
+    pub(super) fn prove_reversal(&mut self) -> Step {
+        if self.ground.debit.can_query_reversals {
+            self.ask(Role::Reversal, Look::Only)
+        } else {
+            self.send_reversal()
+        }
+    }
+
+    pub(super) fn fence_debit(&mut self) -> Step {
+        self.go(Phase::DebitFencing, Action::Ask(Role::Debit, Look::Fence))
+    }
+
+    pub(super) fn fence_credit(&mut self) -> Step {
+        self.go(Phase::CreditFencing, Action::Ask(Role::Credit, Look::Fence))
+    }
+
+    /// Slow querying goes on while a person is awaited (rule 4). It only learns, it decides nothing.
+    pub(super) fn ask_slowly(&mut self) -> Step {
+        for role in Role::ALL {
+            if self.transfer.leg(role).knowledge == Knowledge::Unknown {
+                let profile = self.profile(role);
+                if role == Role::Reversal && !profile.can_query_reversals {
+                    continue;
+                }
+                let given_up = self.transfer.expired && role != Role::Reversal;
+                let look = if given_up && profile.can_fence { Look::Fence } else { Look::Only };
+                return self.ask(role, look);
+            }
+        }
+        self.stay()
+    }
+
+    // The debit.
+
+    pub(super) fn debit_done(&mut self) -> Step {
+        self.transfer.debit.knowledge = Knowledge::Done;
+        match self.transfer.credit.knowledge {
+            Knowledge::NotSent => self.send_credit(),
+            Knowledge::Unknown | Knowledge::Done | Knowledge::Refused | Knowledge::NotExecuted => {
+                self.ask_credit()
+            }
+        }
+    }
+
+    /// The debit is proven dead.
+    pub(super) fn debit_dead(&mut self, knowledge: Knowledge, reason: Reason) -> Step {
+        self.transfer.debit.knowledge = knowledge;
+        if self.transfer.credit.knowledge == Knowledge::Unknown {
+            // Only after a crash: a credit is never sent before the debit is done, and the debit
+            // is proven not to be.
+            self.transfer.credit.knowledge = Knowledge::NotSent;
+        }
+        self.refuse(reason)
+    }
+
+    pub(super) fn debit_not_found(&mut self) -> Step {
+        if let Some(parked) = self.lost_patience(Role::Debit, Why::DebitUnresolved) {
+            return parked;
+        }
+        let Profile { dedupes, can_fence, .. } = *self.ground.debit;
+        if self.transfer.phase == Phase::DebitFencing {
+            self.pause()
+        } else if can_fence && (self.transfer.expired || !dedupes) {
+            self.fence_debit()
+        } else if dedupes && !self.transfer.expired {
+            self.send_debit()
+        } else {
+            self.go(Phase::DebitAsking, Action::Pause)
+        }
+    }
+
+    /// Nothing was learned of the debit.
+    pub(super) fn debit_asks_on(&mut self) -> Step {
+        match self.transfer.phase {
+            // The first question follows at once.
+            Phase::DebitSent => self.ask_debit(),
+            Phase::DebitFencing => self.rest(Role::Debit, Phase::DebitFencing),
+            _ => self.rest(Role::Debit, Phase::DebitAsking),
+        }
+    }
+
+    pub(super) fn debit_not_sent(&mut self) -> Step {
+        match self.transfer.phase {
+            Phase::DebitSent => {
+                if self.unsend(Role::Debit) == Knowledge::Unknown {
+                    return self.ask_debit_later();
+                }
+                if self.transfer.expired {
+                    return self.refuse(Reason::CounterUnavailable);
+                }
+                self.go(Phase::DebitWaiting, Action::Pause)
+            }
+            _ => self.debit_asks_on(),
+        }
+    }
+
+    fn ask_debit_later(&mut self) -> Step {
+        self.rest(Role::Debit, Phase::DebitAsking)
+    }
+
+    /// The deadline has passed and the debit is not known: it is fenced, or asked about until no
+    /// copy can be on its way any more.
+    pub(super) fn give_up_debit(&mut self) -> Step {
+        if self.ground.debit.can_fence { self.fence_debit() } else { self.stay() }
+    }
+
+    // The credit.
+
+    /// The credit is proven dead, so the debit may be undone (rule 2).
+    pub(super) fn credit_dead(&mut self, knowledge: Knowledge, reason: Reason) -> Step {
+        self.transfer.credit.knowledge = knowledge;
+        self.transfer.reason = Some(reason);
+        self.undo_debit()
+    }
+
+    fn undo_debit(&mut self) -> Step {
+        if self.transfer.reason.is_none() {
+            self.transfer.reason = Some(match self.transfer.credit.knowledge {
+                Knowledge::Refused => Reason::CreditRefused,
+                Knowledge::NotSent
+                | Knowledge::Unknown
+                | Knowledge::Done
+                | Knowledge::NotExecuted => Reason::CreditNotExecuted,
+            });
+        }
+        self.send_reversal()
+    }
+
+    pub(super) fn credit_not_found(&mut self) -> Step {
+        if let Some(parked) = self.lost_patience(Role::Credit, Why::CreditUnresolved) {
+            return parked;
+        }
+        let Profile { dedupes, can_fence, .. } = *self.ground.credit;
+        if self.transfer.phase == Phase::CreditFencing {
+            self.pause()
+        } else if can_fence && (self.transfer.expired || !dedupes) {
+            self.fence_credit()
+        } else if dedupes && !self.transfer.expired {
+            self.send_credit()
+        } else {
+            self.go(Phase::CreditAsking, Action::Pause)
+        }
+    }
+
+    /// Nothing was learned of the credit.
+    pub(super) fn credit_asks_on(&mut self) -> Step {
+        match self.transfer.phase {
+            Phase::CreditSent => self.ask_credit(),
+            Phase::CreditFencing => self.rest(Role::Credit, Phase::CreditFencing),
+            _ => self.rest(Role::Credit, Phase::CreditAsking),
+        }
+    }
+
+    pub(super) fn credit_not_sent(&mut self) -> Step {
+        match self.transfer.phase {
+            Phase::CreditSent => {
+                if self.unsend(Role::Credit) == Knowledge::Unknown {
+                    return self.rest(Role::Credit, Phase::CreditAsking);
+                }
+                if self.transfer.expired {
+                    return self.give_up_credit();
+                }
+                self.go(Phase::CreditWaiting, Action::Pause)
+            }
+            _ => self.credit_asks_on(),
+        }
+    }
+
+    /// The deadline has passed: the credit is fenced and the fence's answer decides (rules 2, 7).
+    /// Where the counter cannot fence, a credit that never left may be given up; any other is asked
+    /// about until no copy can be on its way any more.
+    pub(super) fn give_up_credit(&mut self) -> Step {
+        if self.ground.credit.can_fence {
+            self.fence_credit()
+        } else if self.transfer.credit.knowledge == Knowledge::NotSent {
+            self.undo_debit()
+        } else {
+            self.go(Phase::CreditAsking, Action::Pause)
+        }
+    }
+
+    // The reversal.
+
+    /// The counter says that the debit is undone; where it can answer a query, that is the proof
+    /// (rule 3).
+    pub(super) fn reversal_answered(&mut self, weight: Weight) -> Step {
+        if weight == Weight::Answer && self.ground.debit.can_query_reversals {
+            self.transfer.reversal.knowledge = Knowledge::Unknown;
+            self.go(Phase::ReversalProving, Action::Ask(Role::Reversal, Look::Only))
+        } else {
+            self.reversed()
+        }
+    }
+
+    /// A reversal that is refused needs a person (rule 3).
+    pub(super) fn reversal_refused(&mut self) -> Step {
+        self.transfer.reversal.knowledge = Knowledge::Refused;
+        self.park(Why::ReversalRefused)
+    }
+
+    /// It is repeated, with the same serial, until it is answered (rule 3).
+    pub(super) fn reversal_unanswered(&mut self) -> Step {
+        self.rest(Role::Reversal, Phase::ReversalWaiting)
+    }
+
+    pub(super) fn reversal_not_found(&mut self) -> Step {
+        if let Some(parked) = self.lost_patience(Role::Reversal, Why::ReversalUnresolved) {
+            return parked;
+        }
+        let posted = self.transfer.debit.posted_day.unwrap_or(self.transfer.intent.debit_day);
+        match self.ground.debit_day {
+            Some(today) if today != posted => self.park(Why::SettleDayPassed),
+            Some(_) | None => self.go(Phase::ReversalWaiting, Action::Pause),
+        }
+    }
+
+    pub(super) fn reversal_unproven(&mut self) -> Step {
+        self.rest(Role::Reversal, Phase::ReversalProving)
+    }
+
+    // Endings and rests.
+
+    pub(super) fn complete(&mut self) -> Step {
+        self.transfer.reason = None;
+        self.end(Phase::Completed)
+    }
+
+    /// No money moved: unless the credit, against all rules, has.
+    pub(super) fn refuse(&mut self, reason: Reason) -> Step {
+        if self.transfer.credit.knowledge == Knowledge::Done {
+            return self.park(Why::CreditWithoutDebit);
+        }
+        self.transfer.reason = Some(reason);
+        self.end(Phase::Refused)
+    }
+
+    pub(super) fn reversed(&mut self) -> Step {
+        self.transfer.reversal.knowledge = Knowledge::Done;
+        self.end(Phase::Reversed)
+    }
+
+    /// A final state, durable before anybody hears of it.
+    pub(super) fn end(&mut self, phase: Phase) -> Step {
+        Step { barrier: true, ..self.go(phase, Action::Finish) }
+    }
+
+    pub(super) fn park(&mut self, why: Why) -> Step {
+        self.go(Phase::Parked(why), Action::Pause)
+    }
+
+    /// Goes on by the rules from what is known now. The record must say so before anything is
+    /// sent: what is recorded as waiting for a person is believed after a crash.
+    pub(super) fn resume(&mut self) -> Step {
+        for role in Role::ALL {
+            self.transfer.leg_mut(role).tries = 0;
+        }
+        let step = match self.transfer.reversal.knowledge {
+            Knowledge::Done => self.reversed(),
+            Knowledge::Unknown => {
+                self.transfer.phase = Phase::ReversalProving;
+                self.prove_reversal()
+            }
+            Knowledge::Refused | Knowledge::NotExecuted => self.send_reversal(),
+            Knowledge::NotSent if self.transfer.debit.knowledge == Knowledge::NotSent => {
+                self.send_debit()
+            }
+            Knowledge::NotSent => self.ask_debit(),
+        };
+        Step { barrier: true, ..step }
+    }
+
+    /// What a refusal of `weight` is worth.
+    pub(super) fn refusal(&self, role: Role, weight: Weight) -> Refusal {
+        let profile = self.profile(role);
+        let leg: &Leg = self.transfer.leg(role);
+        if weight == Weight::Truth || leg.sent <= 1 || profile.refusals_stick {
+            Refusal::Final
+        } else if profile.can_fence {
+            Refusal::FenceFirst
+        } else {
+            Refusal::AskOn
+        }
+    }
+
+    pub(super) fn pause(&mut self) -> Step {
+        self.go(self.transfer.phase, Action::Pause)
+    }
+
+    pub(super) fn stay(&mut self) -> Step {
+        self.go(self.transfer.phase, Action::Stay)
+    }
+
+    /// One more round that brought nothing; then a pause, or a person.
+    fn rest(&mut self, role: Role, phase: Phase) -> Step {
+        let why = match role {
+            Role::Debit => Why::DebitUnresolved,
+            Role::Credit => Why::CreditUnresolved,
+            Role::Reversal => Why::ReversalUnresolved,
+        };
+        if let Some(parked) = self.lost_patience(role, why) {
+            return parked;
+        }
+        self.go(phase, Action::Pause)
+    }
+
+    fn lost_patience(&mut self, role: Role, why: Why) -> Option<Step> {
+        let leg = self.transfer.leg_mut(role);
+        leg.tries = leg.tries.saturating_add(1);
+        (leg.tries > self.ground.patience).then(|| self.park(why))
+    }
+
+    /// The last copy did not leave after all; says what is known now.
+    fn unsend(&mut self, role: Role) -> Knowledge {
+        let leg = self.transfer.leg_mut(role);
+        leg.sent = leg.sent.saturating_sub(1);
+        leg.knowledge = if leg.sent == 0 { Knowledge::NotSent } else { Knowledge::Unknown };
+        leg.knowledge
+    }
+
+    fn profile(&self, role: Role) -> &'g Profile {
+        match role {
+            Role::Debit | Role::Reversal => self.ground.debit,
+            Role::Credit => self.ground.credit,
+        }
+    }
+
+    fn go(&mut self, phase: Phase, action: Action) -> Step {
+        self.transfer.phase = phase;
+        Step { action, barrier: false, verdict: Verdict::Fresh }
+    }
+}

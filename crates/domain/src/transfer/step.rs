@@ -1,0 +1,502 @@
+//! The machine: one function from (transfer, event) to what follows.
+//!
+//! Every pair of phase and event is written out; there is no wildcard arm. What an event teaches
+//! about a leg is recorded by [`learn`]; what follows from it is decided by the phase's function,
+//! with the rules of DOMAIN §3 in [`super::rules`].
+
+use super::evidence::{Evidence, Told, Weight};
+use super::rules::{Course, Refusal};
+use super::{Decision, Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
+use crate::message::Look;
+use crate::serial::Role;
+
+/// Something that happened to a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Time to go on: it has become durable, a timer ran out, or the bridge has restarted.
+    Wake,
+    /// Its deadline or the cut-over has passed.
+    Expire,
+    /// Something was told of a leg.
+    Told(Role, Told),
+    /// A person decided.
+    Decide(Decision),
+}
+
+/// What the bridge is to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Send the leg's posting. Always the same bytes for one leg.
+    Send(Role),
+    /// Ask what became of the leg.
+    Ask(Role, Look),
+    /// Nothing now; wake it after a pause.
+    Pause,
+    /// Nothing; what is awaited already comes by itself.
+    Stay,
+    /// It is final: record the ending, then tell the caller.
+    Finish,
+}
+
+/// How an event related to what was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It moved the transfer on.
+    Fresh,
+    /// It came late or twice and changes nothing.
+    Stale,
+    /// It contradicts proof: a break is opened and an alarm raised (rule 5).
+    Contradiction,
+}
+
+/// What follows from an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// What to do.
+    pub action: Action,
+    /// Whether everything so far must be durable before `action` begins.
+    pub barrier: bool,
+    /// How the event related to what was known.
+    pub verdict: Verdict,
+}
+
+/// An event that makes no sense here; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// Only what needs an operator can be decided by one.
+    #[error("only a transfer that needs an operator can be decided")]
+    NotParked,
+    /// The decision contradicts what is proven.
+    #[error("the decision contradicts the proof: the {role} is {knowledge:?}")]
+    AgainstProof {
+        /// The leg.
+        role: Role,
+        /// What is proven of it.
+        knowledge: Knowledge,
+    },
+    /// After a contradiction there is nothing to go on from.
+    #[error("the counter contradicted itself: decide the ending, it cannot be resumed")]
+    NothingToResume,
+}
+
+/// Decides what follows from `event` and changes the transfer accordingly. Pure: no clock, no I/O.
+/// On an error the transfer is unchanged.
+pub fn step(transfer: &mut Transfer, event: &Event, ground: &Ground<'_>) -> Result<Step, Illegal> {
+    match event {
+        Event::Wake => Ok(wake(transfer, ground)),
+        Event::Expire => Ok(expire(transfer, ground)),
+        Event::Told(role, told) => Ok(hear(transfer, *role, told, ground)),
+        Event::Decide(decision) => decide(transfer, *decision, ground),
+    }
+}
+
+const STALE: Step = Step { action: Action::Stay, barrier: false, verdict: Verdict::Stale };
+const CONTRADICTION: Step =
+    Step { action: Action::Stay, barrier: false, verdict: Verdict::Contradiction };
+
+fn wake(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
+    let mut course = Course::new(transfer, ground);
+    match course.transfer.phase {
+        Phase::Accepted | Phase::DebitWaiting => course.send_debit(),
+        Phase::DebitAsking => course.ask_debit(),
+        Phase::DebitFencing => course.ask(Role::Debit, Look::Fence),
+        Phase::CreditWaiting => course.send_credit(),
+        Phase::CreditAsking => course.ask_credit(),
+        Phase::CreditFencing => course.ask(Role::Credit, Look::Fence),
+        Phase::ReversalWaiting => course.send_reversal(),
+        Phase::ReversalProving => course.prove_reversal(),
+        Phase::Parked(_) => course.ask_slowly(),
+        // What was sent is answered, or said to be lost, by the link; a timer has no say.
+        Phase::DebitSent
+        | Phase::CreditSent
+        | Phase::ReversalSent
+        | Phase::Completed
+        | Phase::Refused
+        | Phase::Reversed => STALE,
+    }
+}
+
+fn expire(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
+    match transfer.phase {
+        Phase::Completed | Phase::Refused | Phase::Reversed => return STALE,
+        Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing
+        | Phase::CreditWaiting
+        | Phase::CreditSent
+        | Phase::CreditAsking
+        | Phase::CreditFencing
+        | Phase::ReversalWaiting
+        | Phase::ReversalSent
+        | Phase::ReversalProving
+        | Phase::Parked(_) => {}
+    }
+    if transfer.expired {
+        return STALE;
+    }
+    transfer.expired = true;
+    let mut course = Course::new(transfer, ground);
+    match course.transfer.phase {
+        Phase::Accepted | Phase::DebitWaiting => course.refuse(Reason::CounterUnavailable),
+        Phase::DebitAsking => course.give_up_debit(),
+        Phase::CreditWaiting | Phase::CreditAsking => course.give_up_credit(),
+        // An answer is awaited, or the leg is being given up already, or undone.
+        Phase::DebitSent
+        | Phase::DebitFencing
+        | Phase::CreditSent
+        | Phase::CreditFencing
+        | Phase::ReversalWaiting
+        | Phase::ReversalSent
+        | Phase::ReversalProving
+        | Phase::Parked(_) => course.stay(),
+        Phase::Completed | Phase::Refused | Phase::Reversed => STALE,
+    }
+}
+
+fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Step {
+    match transfer.phase {
+        Phase::Completed | Phase::Refused | Phase::Reversed => {
+            hear_when_final(transfer, role, told)
+        }
+        Phase::Parked(_) => {
+            if contradicts(transfer.leg(role), told.evidence) {
+                return CONTRADICTION;
+            }
+            learn(transfer.leg_mut(role), told);
+            let mut course = Course::new(transfer, ground);
+            if told.evidence == Evidence::Refused
+                && matches!(course.refusal(role, told.weight), Refusal::Final)
+            {
+                course.transfer.leg_mut(role).knowledge = Knowledge::Refused;
+            }
+            course.pause()
+        }
+        Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing
+        | Phase::CreditWaiting
+        | Phase::CreditSent
+        | Phase::CreditAsking
+        | Phase::CreditFencing
+        | Phase::ReversalWaiting
+        | Phase::ReversalSent
+        | Phase::ReversalProving => {
+            if contradicts(transfer.leg(role), told.evidence) {
+                let mut course = Course::new(transfer, ground);
+                let step = course.park(Why::Contradicted);
+                return Step { verdict: Verdict::Contradiction, ..step };
+            }
+            match role {
+                Role::Debit => hear_debit(transfer, told, ground),
+                Role::Credit => hear_credit(transfer, told, ground),
+                Role::Reversal => hear_reversal(transfer, told, ground),
+            }
+        }
+    }
+}
+
+/// A final state is never left. What agrees is dropped, what contradicts is an alarm (rule 5).
+fn hear_when_final(transfer: &Transfer, role: Role, told: &Told) -> Step {
+    let done = transfer.leg(role).knowledge == Knowledge::Done;
+    match told.evidence {
+        Evidence::Done if !done => CONTRADICTION,
+        Evidence::Refused | Evidence::NotExecuted if done => CONTRADICTION,
+        Evidence::Done
+        | Evidence::Refused
+        | Evidence::NotExecuted
+        | Evidence::NotFound
+        | Evidence::Silent
+        | Evidence::NotSent => STALE,
+    }
+}
+
+fn hear_debit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step {
+    let news = learn(transfer.leg_mut(Role::Debit), told);
+    let mut course = Course::new(transfer, ground);
+    match course.transfer.phase {
+        Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing => match told.evidence {
+            Evidence::Done => course.debit_done(),
+            Evidence::Refused => match course.refusal(Role::Debit, told.weight) {
+                Refusal::Final => course.debit_dead(Knowledge::Refused, Reason::DebitRefused),
+                Refusal::FenceFirst => course.fence_debit(),
+                Refusal::AskOn => course.debit_asks_on(),
+            },
+            Evidence::NotExecuted => {
+                course.debit_dead(Knowledge::NotExecuted, Reason::DebitNotExecuted)
+            }
+            Evidence::NotFound => course.debit_not_found(),
+            Evidence::Silent => course.debit_asks_on(),
+            Evidence::NotSent => course.debit_not_sent(),
+        },
+        // The debit is done; what agrees is dropped, what contradicts was caught before.
+        Phase::CreditWaiting
+        | Phase::CreditSent
+        | Phase::CreditAsking
+        | Phase::CreditFencing
+        | Phase::ReversalWaiting
+        | Phase::ReversalSent
+        | Phase::ReversalProving => match told.evidence {
+            Evidence::Done
+            | Evidence::Refused
+            | Evidence::NotExecuted
+            | Evidence::NotFound
+            | Evidence::Silent
+            | Evidence::NotSent => news.aside(),
+        },
+        Phase::Parked(_) | Phase::Completed | Phase::Refused | Phase::Reversed => STALE,
+    }
+}
+
+fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step {
+    match transfer.phase {
+        // Before the debit is known to be done the credit was not asked for in this life of the
+        // bridge. Proof of it is kept, for the moment when the debit is known.
+        Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing => match told.evidence {
+            Evidence::Done | Evidence::NotExecuted => {
+                learn(transfer.leg_mut(Role::Credit), told).aside()
+            }
+            // It may be followed by another copy's success; the credit will be asked about.
+            Evidence::Refused | Evidence::NotFound | Evidence::Silent | Evidence::NotSent => STALE,
+        },
+        Phase::CreditWaiting | Phase::CreditSent | Phase::CreditAsking | Phase::CreditFencing => {
+            learn(transfer.leg_mut(Role::Credit), told);
+            let mut course = Course::new(transfer, ground);
+            match told.evidence {
+                Evidence::Done => course.complete(),
+                Evidence::Refused => match course.refusal(Role::Credit, told.weight) {
+                    Refusal::Final => course.credit_dead(Knowledge::Refused, Reason::CreditRefused),
+                    Refusal::FenceFirst => course.fence_credit(),
+                    Refusal::AskOn => course.credit_asks_on(),
+                },
+                Evidence::NotExecuted => {
+                    course.credit_dead(Knowledge::NotExecuted, Reason::CreditNotExecuted)
+                }
+                Evidence::NotFound => course.credit_not_found(),
+                Evidence::Silent => course.credit_asks_on(),
+                Evidence::NotSent => course.credit_not_sent(),
+            }
+        }
+        // The credit is proven dead, or was never sent; proof to the contrary was caught before.
+        Phase::ReversalWaiting | Phase::ReversalSent | Phase::ReversalProving => {
+            match told.evidence {
+                Evidence::Done => {
+                    // It was never sent, and yet it is done.
+                    learn(transfer.leg_mut(Role::Credit), told);
+                    let step = Course::new(transfer, ground).park(Why::Contradicted);
+                    Step { verdict: Verdict::Contradiction, ..step }
+                }
+                Evidence::Refused
+                | Evidence::NotExecuted
+                | Evidence::NotFound
+                | Evidence::Silent
+                | Evidence::NotSent => STALE,
+            }
+        }
+        Phase::Parked(_) | Phase::Completed | Phase::Refused | Phase::Reversed => STALE,
+    }
+}
+
+fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step {
+    match transfer.phase {
+        // No reversal was asked for: its success would undo a debit that still counts.
+        Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing
+        | Phase::CreditWaiting
+        | Phase::CreditSent
+        | Phase::CreditAsking
+        | Phase::CreditFencing => match told.evidence {
+            Evidence::Done => {
+                learn(transfer.leg_mut(Role::Reversal), told);
+                let step = Course::new(transfer, ground).park(Why::Contradicted);
+                Step { verdict: Verdict::Contradiction, ..step }
+            }
+            Evidence::Refused
+            | Evidence::NotExecuted
+            | Evidence::NotFound
+            | Evidence::Silent
+            | Evidence::NotSent => STALE,
+        },
+        Phase::ReversalWaiting | Phase::ReversalSent => {
+            learn(transfer.leg_mut(Role::Reversal), told);
+            let mut course = Course::new(transfer, ground);
+            match told.evidence {
+                Evidence::Done => course.reversal_answered(told.weight),
+                Evidence::Refused => course.reversal_refused(),
+                Evidence::NotExecuted => course.park(Why::ReversalRefused),
+                Evidence::NotFound | Evidence::Silent | Evidence::NotSent => {
+                    course.reversal_unanswered()
+                }
+            }
+        }
+        Phase::ReversalProving => match (told.evidence, told.weight) {
+            (Evidence::Done, Weight::Query | Weight::Truth) => {
+                learn(transfer.leg_mut(Role::Reversal), told);
+                Course::new(transfer, ground).reversed()
+            }
+            // The answer again; the proof is still out.
+            (Evidence::Done, Weight::Answer) => STALE,
+            (Evidence::Refused, _) => {
+                learn(transfer.leg_mut(Role::Reversal), told);
+                Course::new(transfer, ground).reversal_refused()
+            }
+            (Evidence::NotExecuted, _) => {
+                learn(transfer.leg_mut(Role::Reversal), told);
+                Course::new(transfer, ground).park(Why::ReversalRefused)
+            }
+            (Evidence::NotFound, _) => Course::new(transfer, ground).reversal_not_found(),
+            (Evidence::Silent | Evidence::NotSent, _) => {
+                Course::new(transfer, ground).reversal_unproven()
+            }
+        },
+        Phase::Parked(_) | Phase::Completed | Phase::Refused | Phase::Reversed => STALE,
+    }
+}
+
+fn decide(
+    transfer: &mut Transfer,
+    decision: Decision,
+    ground: &Ground<'_>,
+) -> Result<Step, Illegal> {
+    let why = match transfer.phase {
+        Phase::Parked(why) => why,
+        Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing
+        | Phase::CreditWaiting
+        | Phase::CreditSent
+        | Phase::CreditAsking
+        | Phase::CreditFencing
+        | Phase::ReversalWaiting
+        | Phase::ReversalSent
+        | Phase::ReversalProving
+        | Phase::Completed
+        | Phase::Refused
+        | Phase::Reversed => return Err(Illegal::NotParked),
+    };
+    let require = |role: Role, happened: bool| {
+        let knowledge = transfer.leg(role).knowledge;
+        let against = match knowledge {
+            Knowledge::Done => !happened,
+            Knowledge::NotSent | Knowledge::Refused | Knowledge::NotExecuted => happened,
+            Knowledge::Unknown => false,
+        };
+        if against { Err(Illegal::AgainstProof { role, knowledge }) } else { Ok(()) }
+    };
+    match decision {
+        Decision::Completed => {
+            require(Role::Debit, true)?;
+            require(Role::Credit, true)?;
+            require(Role::Reversal, false)?;
+            transfer.reason = Some(Reason::Decided);
+            Ok(Course::new(transfer, ground).end(Phase::Completed))
+        }
+        Decision::Reversed => {
+            require(Role::Debit, true)?;
+            require(Role::Credit, false)?;
+            transfer.reason = Some(Reason::Decided);
+            Ok(Course::new(transfer, ground).end(Phase::Reversed))
+        }
+        Decision::Refused => {
+            require(Role::Debit, false)?;
+            require(Role::Credit, false)?;
+            require(Role::Reversal, false)?;
+            transfer.reason = Some(Reason::Decided);
+            Ok(Course::new(transfer, ground).end(Phase::Refused))
+        }
+        Decision::Resume => match why {
+            Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal => {
+                Err(Illegal::NothingToResume)
+            }
+            Why::DebitUnresolved
+            | Why::CreditUnresolved
+            | Why::ReversalUnresolved
+            | Why::ReversalRefused
+            | Why::CannotReverse
+            | Why::SettleDayPassed => Ok(Course::new(transfer, ground).resume()),
+        },
+    }
+}
+
+/// Whether something was learned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    Learned,
+    Nothing,
+}
+
+impl News {
+    /// The step when what was learned is not about the leg that is being worked on.
+    fn aside(self) -> Step {
+        match self {
+            News::Learned => Step { verdict: Verdict::Fresh, ..STALE },
+            News::Nothing => STALE,
+        }
+    }
+}
+
+/// Whether proof stands against proof.
+fn contradicts(leg: &Leg, evidence: Evidence) -> bool {
+    match (leg.knowledge, evidence) {
+        (Knowledge::Done, Evidence::Refused | Evidence::NotExecuted)
+        | (Knowledge::Refused | Knowledge::NotExecuted, Evidence::Done) => true,
+        (
+            Knowledge::Done
+            | Knowledge::Refused
+            | Knowledge::NotExecuted
+            | Knowledge::NotSent
+            | Knowledge::Unknown,
+            _,
+        ) => false,
+    }
+}
+
+/// Records what was told. A refusal is not recorded as proof here: whether it ends the leg depends
+/// on how often the leg was sent, which the phase decides.
+fn learn(leg: &mut Leg, told: &Told) -> News {
+    if leg.knowledge.is_proof() {
+        return News::Nothing;
+    }
+    match told.evidence {
+        Evidence::Done => {
+            leg.knowledge = Knowledge::Done;
+            if told.answer.is_some() {
+                leg.answer.clone_from(&told.answer);
+            }
+            if let Some(posted) = &told.posted {
+                leg.counter_serial = Some(posted.counter_serial.clone());
+                leg.posted_day = Some(posted.settle_day);
+            }
+        }
+        Evidence::NotExecuted => {
+            leg.knowledge = Knowledge::NotExecuted;
+            leg.answer.clone_from(&told.answer);
+        }
+        Evidence::Refused | Evidence::NotFound | Evidence::Silent => {
+            if leg.sent > 0 {
+                leg.knowledge = Knowledge::Unknown;
+            }
+            if told.answer.is_some() {
+                leg.answer.clone_from(&told.answer);
+            }
+        }
+        Evidence::NotSent => return News::Nothing,
+    }
+    News::Learned
+}

@@ -1,0 +1,504 @@
+//! The machine's courses as data, and the properties that no sequence of events may break.
+
+use super::recovery::Remembered;
+use super::*;
+use crate::message::{AccountId, AnswerCode, CounterId, Posted};
+use crate::serial::Sequence;
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+pub(super) fn intent() -> Intent {
+    let place = |counter: &str, account: &str| Place {
+        counter: CounterId::new(counter).expect("a counter"),
+        account: AccountId::new(account).expect("an account"),
+    };
+    Intent {
+        master: MasterSerial {
+            day: Day::new(20_261_121).expect("a day"),
+            sequence: Sequence::new(42).expect("a sequence"),
+        },
+        from: place("securities", "6001"),
+        to: place("futures", "8001"),
+        amount: Amount::new(100_000).expect("an amount"),
+        currency: Currency::CNY,
+        debit_day: Day::new(20_261_121).expect("a day"),
+        credit_day: Day::new(20_261_121).expect("a day"),
+    }
+}
+
+pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
+    let answer = |code| Some(Answer { code, text: String::new() });
+    let posted = Posted {
+        counter_serial: "C1".to_owned(),
+        settle_day: intent().debit_day,
+        account: intent().from.account,
+        amount: intent().amount,
+        currency: Currency::CNY,
+    };
+    match evidence {
+        Evidence::Done => {
+            Told { evidence, weight, answer: answer(AnswerCode::DONE), posted: Some(posted) }
+        }
+        Evidence::Refused => {
+            Told { evidence, weight, answer: answer(AnswerCode::INSUFFICIENT_FUNDS), posted: None }
+        }
+        Evidence::NotExecuted => {
+            Told { evidence, weight, answer: answer(AnswerCode::FENCED), posted: None }
+        }
+        Evidence::NotFound | Evidence::Silent | Evidence::NotSent => {
+            Told::nothing(evidence, weight)
+        }
+    }
+}
+
+/// A counter that promises nothing but to debit and credit.
+pub(super) fn weak() -> Profile {
+    Profile {
+        dedupes: false,
+        refusals_stick: false,
+        can_fence: false,
+        can_reverse: true,
+        can_query_reversals: false,
+        ..Profile::default()
+    }
+}
+
+/// Reads `debit done; query credit not_found; fence debit not_executed; wake; expire; cutover;
+/// decide refused` and says what followed from each.
+fn check(profile: &Profile, story: &str, expected: &Expect) {
+    let mut transfer = Transfer::accepted(intent());
+    let mut today = intent().debit_day;
+    let mut lines = String::new();
+    for words in story.split(';').map(str::trim) {
+        if words == "cutover" {
+            today = Day::new(20_261_122).expect("a day");
+            continue;
+        }
+        if words == "crash" {
+            let legs = Role::ALL.map(|role| transfer.leg(role).clone());
+            transfer = Transfer::recovered(Remembered {
+                intent: intent(),
+                phase: transfer.phase,
+                legs,
+                credit_barrier: !profile.dedupes,
+                reason: transfer.reason,
+            });
+            continue;
+        }
+        let event = event(words);
+        let ground =
+            Ground { debit: profile, credit: profile, debit_day: Some(today), patience: 3 };
+        let line = match step(&mut transfer, &event, &ground) {
+            Ok(step) => format!(
+                "{words} -> {:?}: {:?}{}{}",
+                transfer.phase,
+                step.action,
+                if step.barrier { ", durable first" } else { "" },
+                match step.verdict {
+                    Verdict::Fresh => "",
+                    Verdict::Stale => " (stale)",
+                    Verdict::Contradiction => " (CONTRADICTION)",
+                }
+            ),
+            Err(illegal) => format!("{words} -> illegal: {illegal}"),
+        };
+        lines.push_str(&line);
+        lines.push('\n');
+    }
+    expected.assert_eq(&lines);
+}
+
+fn event(words: &str) -> Event {
+    let parts: Vec<&str> = words.split(' ').collect();
+    let (weight, parts) = match parts[0] {
+        "query" => (Weight::Query, &parts[1..]),
+        "fence" => (Weight::Truth, &parts[1..]),
+        _ => (Weight::Answer, &parts[..]),
+    };
+    let role = match parts[0] {
+        "wake" => return Event::Wake,
+        "expire" => return Event::Expire,
+        "decide" => {
+            let decision = Decision::ALL.into_iter().find(|decision| decision.as_str() == parts[1]);
+            return Event::Decide(decision.expect("a decision"));
+        }
+        role => Role::ALL.into_iter().find(|one| one.as_str() == role).expect("a role"),
+    };
+    let evidence = match parts[1] {
+        "done" => Evidence::Done,
+        "refused" => Evidence::Refused,
+        "not_executed" => Evidence::NotExecuted,
+        "not_found" => Evidence::NotFound,
+        "silent" => Evidence::Silent,
+        "not_sent" => Evidence::NotSent,
+        other => panic!("no evidence is called {other}"),
+    };
+    Event::Told(role, told(evidence, weight))
+}
+
+fn standard(story: &str, expected: &Expect) {
+    check(&Profile::default(), story, expected);
+}
+
+#[test]
+fn completed() {
+    standard(
+        "wake; debit done; credit done",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit done -> CreditSent: Send(Credit)
+        credit done -> Completed: Finish, durable first
+    "#]],
+    );
+}
+
+#[test]
+fn refused() {
+    standard(
+        "wake; debit refused",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit refused -> Refused: Finish, durable first
+    "#]],
+    );
+}
+
+#[test]
+fn reversed_and_proven() {
+    standard(
+        "wake; debit done; credit refused; reversal done; query reversal done",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit done -> CreditSent: Send(Credit)
+        credit refused -> ReversalSent: Send(Reversal), durable first
+        reversal done -> ReversalProving: Ask(Reversal, Only)
+        query reversal done -> Reversed: Finish, durable first
+    "#]],
+    );
+}
+
+#[test]
+fn a_lost_debit_is_asked_about_and_sent_again() {
+    standard(
+        "wake; debit silent; query debit not_found; debit done; credit done",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit silent -> DebitAsking: Ask(Debit, Only)
+        query debit not_found -> DebitSent: Send(Debit)
+        debit done -> CreditSent: Send(Credit)
+        credit done -> Completed: Finish, durable first
+    "#]],
+    );
+}
+
+#[test]
+fn an_expired_debit_is_fenced_and_the_fence_decides() {
+    standard(
+        "wake; debit silent; expire; fence debit not_executed",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit silent -> DebitAsking: Ask(Debit, Only)
+        expire -> DebitFencing: Ask(Debit, Fence)
+        fence debit not_executed -> Refused: Finish, durable first
+    "#]],
+    );
+    standard(
+        "wake; debit silent; expire; fence debit done; fence credit not_executed; reversal done; query reversal done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            expire -> DebitFencing: Ask(Debit, Fence)
+            fence debit done -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+            reversal done -> ReversalProving: Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn an_expired_credit_is_fenced_before_the_debit_is_undone() {
+    standard(
+        "wake; debit done; credit silent; query credit silent; expire; fence credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit silent -> CreditAsking: Ask(Credit, Only)
+            query credit silent -> CreditAsking: Pause
+            expire -> CreditFencing: Ask(Credit, Fence)
+            fence credit done -> Completed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; credit not_sent; expire; fence credit not_sent; wake; fence credit not_executed; reversal silent; wake; reversal done; query reversal done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit not_sent -> CreditWaiting: Pause
+            expire -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_sent -> CreditFencing: Pause
+            wake -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+            reversal silent -> ReversalWaiting: Pause
+            wake -> ReversalSent: Send(Reversal), durable first
+            reversal done -> ReversalProving: Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn patience_ends_with_a_person_and_asking_goes_on() {
+    standard(
+        "wake; debit silent; query debit silent; wake; query debit silent; wake; query debit silent; wake; query debit silent; wake; query debit done; decide refused; decide resume; credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Debit, Only)
+            query debit done -> Parked(DebitUnresolved): Pause
+            decide refused -> illegal: the decision contradicts the proof: the debit is Done
+            decide resume -> CreditSent: Send(Credit), durable first
+            credit done -> Completed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn never_across_the_settle_day() {
+    standard(
+        "wake; debit done; credit silent; cutover; query credit refused",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit done -> CreditSent: Send(Credit)
+        credit silent -> CreditAsking: Ask(Credit, Only)
+        query credit refused -> Parked(SettleDayPassed): Pause
+    "#]],
+    );
+    standard(
+        "wake; debit done; credit refused; reversal silent; cutover; wake; query reversal done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit refused -> ReversalSent: Send(Reversal), durable first
+            reversal silent -> ReversalWaiting: Pause
+            wake -> ReversalProving: Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn a_final_state_is_never_left() {
+    standard(
+        "wake; debit done; credit done; debit done; credit refused; expire; wake; decide refused",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit done -> Completed: Finish, durable first
+            debit done -> Completed: Stay (stale)
+            credit refused -> Completed: Stay (CONTRADICTION)
+            expire -> Completed: Stay (stale)
+            wake -> Completed: Stay (stale)
+            decide refused -> illegal: only a transfer that needs an operator can be decided
+        "#]],
+    );
+}
+
+#[test]
+fn contradiction_on_the_way_needs_a_person() {
+    standard(
+        "wake; debit done; debit refused; credit done; decide resume; decide completed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            debit refused -> Parked(Contradicted): Pause (CONTRADICTION)
+            credit done -> Parked(Contradicted): Pause
+            decide resume -> illegal: the counter contradicted itself: decide the ending, it cannot be resumed
+            decide completed -> Completed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn a_weak_counter_is_never_sent_anything_twice() {
+    check(
+        &weak(),
+        "wake; debit silent; query debit not_found; wake; fence debit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit not_found -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            fence debit not_executed -> Refused: Finish, durable first
+        "#]],
+    );
+    check(
+        &weak(),
+        "wake; debit done; credit silent; query credit not_found; expire; wake; fence credit not_executed; reversal done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit), durable first
+            credit silent -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            expire -> CreditAsking: Pause
+            wake -> CreditAsking: Ask(Credit, Only)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+            reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn after_a_crash_everything_is_asked_before_anything_is_sent() {
+    standard(
+        "wake; crash; wake; query debit not_found; debit done; query credit not_found; credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit not_found -> DebitSent: Send(Debit)
+            debit done -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditSent: Send(Credit)
+            credit done -> Completed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; credit refused; crash; wake; query reversal not_found; wake; reversal done; query reversal done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit refused -> ReversalSent: Send(Reversal), durable first
+            wake -> ReversalProving: Ask(Reversal, Only)
+            query reversal not_found -> ReversalWaiting: Pause
+            wake -> ReversalSent: Send(Reversal), durable first
+            reversal done -> ReversalProving: Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+    check(
+        &weak(),
+        "wake; crash; wake; query debit done; credit done",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        wake -> DebitAsking: Ask(Debit, Only)
+        query debit done -> CreditSent: Send(Credit), durable first
+        credit done -> Completed: Finish, durable first
+    "#]],
+    );
+}
+
+fn any_told() -> impl Strategy<Value = Event> {
+    (
+        prop::sample::select(&Role::ALL[..]),
+        prop::sample::select(&Evidence::ALL[..]),
+        prop::sample::select(&[Weight::Answer, Weight::Query, Weight::Truth][..]),
+    )
+        .prop_map(|(role, evidence, weight)| Event::Told(role, told(evidence, weight)))
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => Just(Event::Wake),
+        1 => Just(Event::Expire),
+        8 => any_told(),
+        1 => prop::sample::select(&Decision::ALL[..]).prop_map(Event::Decide),
+    ]
+}
+
+fn any_profile() -> impl Strategy<Value = Profile> {
+    any::<[bool; 5]>().prop_map(|[dedupes, refusals_stick, can_fence, can_reverse, queries]| {
+        Profile {
+            dedupes,
+            refusals_stick,
+            can_fence,
+            can_reverse,
+            can_query_reversals: queries,
+            ..Profile::default()
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// Whatever arrives, in whatever order, at whatever counters, and however often it crashes.
+    #[test]
+    fn no_sequence_of_events_breaks_a_rule(
+        debit in any_profile(),
+        credit in any_profile(),
+        events in prop::collection::vec((any_event(), 0..20u8), 0..40),
+    ) {
+        let mut transfer = Transfer::accepted(intent());
+        let mut durable = transfer.clone();
+        let ground = Ground { debit: &debit, credit: &credit, debit_day: Some(intent().debit_day), patience: 5 };
+        let mut debit_sent = 0;
+        for (event, fate) in events {
+            let before = transfer.clone();
+            if fate == 0 && !transfer.state().is_final() {
+                transfer = Transfer::recovered(Remembered {
+                    intent: intent(),
+                    phase: durable.phase,
+                    legs: Role::ALL.map(|role| durable.leg(role).clone()),
+                    credit_barrier: !credit.dedupes,
+                    reason: durable.reason,
+                });
+                continue;
+            }
+            let Ok(step) = step(&mut transfer, &event, &ground) else {
+                prop_assert_eq!(&before, &transfer, "an illegal event changes nothing");
+                continue;
+            };
+            if step.barrier {
+                durable = transfer.clone();
+            }
+            if before.state().is_final() {
+                prop_assert_eq!(before.phase, transfer.phase, "a final state is never left");
+                prop_assert_eq!(step.action, Action::Stay);
+            }
+            match step.action {
+                Action::Send(Role::Debit) => {
+                    debit_sent += 1;
+                    prop_assert!(!transfer.expired, "nothing new past the deadline");
+                    prop_assert!(debit_sent == 1 || debit.dedupes || before.debit.knowledge == Knowledge::NotSent);
+                    prop_assert!(before.debit.knowledge != Knowledge::NotExecuted, "a fenced serial is never sent");
+                }
+                Action::Send(Role::Credit) => {
+                    prop_assert_eq!(transfer.debit.knowledge, Knowledge::Done, "rule 1");
+                    prop_assert!(!transfer.expired, "nothing new past the deadline");
+                    prop_assert!(credit.dedupes || before.credit.knowledge == Knowledge::NotSent);
+                    prop_assert!(before.credit.knowledge != Knowledge::NotExecuted);
+                    prop_assert_eq!(transfer.reversal.knowledge, Knowledge::NotSent, "no credit of what is being undone");
+                }
+                Action::Send(Role::Reversal) => {
+                    prop_assert_eq!(transfer.debit.knowledge, Knowledge::Done);
+                    prop_assert!(
+                        matches!(transfer.credit.knowledge, Knowledge::Refused | Knowledge::NotExecuted | Knowledge::NotSent),
+                        "rule 2: {:?}", transfer.credit.knowledge
+                    );
+                    prop_assert!(step.barrier, "the intent to undo is durable first");
+                }
+                Action::Finish => {
+                    prop_assert!(step.barrier, "a final state is durable first");
+                    let decided = matches!(event, Event::Decide(_));
+                    match transfer.state() {
+                        State::Completed => prop_assert!(
+                            transfer.credit.knowledge == Knowledge::Done && transfer.debit.knowledge == Knowledge::Done || decided),
+                        State::Refused => prop_assert!(
+                            transfer.debit.knowledge != Knowledge::Done && transfer.credit.knowledge != Knowledge::Done
+                            && (transfer.debit.knowledge != Knowledge::Unknown || decided), "rules 1 and 4"),
+                        State::Reversed => prop_assert!(
+                            transfer.credit.knowledge != Knowledge::Done && (transfer.reversal.knowledge == Knowledge::Done || decided)),
+                        other => prop_assert!(false, "{other} is not final"),
+                    }
+                }
+                Action::Ask(..) | Action::Pause | Action::Stay => {}
+            }
+        }
+    }
+}
