@@ -164,8 +164,20 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
             if contradicts(transfer.leg(role), told.evidence) {
                 return CONTRADICTION;
             }
+            // Whoever resumes must not undo what arrived, nor believe an undoing never asked for.
+            let undoing = transfer.reversal.knowledge != Knowledge::NotSent;
+            let impossible = told.evidence == Evidence::Done
+                && match role {
+                    Role::Debit => false,
+                    Role::Credit => undoing,
+                    Role::Reversal => !undoing,
+                };
             learn(transfer.leg_mut(role), told);
             let mut course = Course::new(transfer, ground);
+            if impossible {
+                let step = course.park(Why::Contradicted);
+                return Step { verdict: Verdict::Contradiction, ..step };
+            }
             if told.evidence == Evidence::Refused
                 && matches!(course.refusal(role, told.weight), Refusal::Final)
             {

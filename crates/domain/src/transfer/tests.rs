@@ -493,7 +493,8 @@ proptest! {
                             transfer.debit.knowledge != Knowledge::Done && transfer.credit.knowledge != Knowledge::Done
                             && (transfer.debit.knowledge != Knowledge::Unknown || decided), "rules 1 and 4"),
                         State::Reversed => prop_assert!(
-                            transfer.credit.knowledge != Knowledge::Done && (transfer.reversal.knowledge == Knowledge::Done || decided)),
+                            (transfer.credit.knowledge.is_proof() || transfer.credit.knowledge == Knowledge::NotSent || decided)
+                            && transfer.credit.knowledge != Knowledge::Done && (transfer.reversal.knowledge == Knowledge::Done || decided)),
                         other => prop_assert!(false, "{other} is not final"),
                     }
                 }
