@@ -1,0 +1,149 @@
+//! The bridge as a process, from its configuration file on.
+
+use crate::counter::{BRIDGE_NAME, Counter};
+use crate::process::Process;
+use anyhow::{Context, Result};
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+/// An app backend that may call the bridge, with a shared secret.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its name.
+    pub name: &'static str,
+    /// The id of its key.
+    pub key_id: &'static str,
+    /// The file that holds its secret.
+    pub secret_file: PathBuf,
+}
+
+impl App {
+    /// Makes an app with a new secret, whose file lies in `folder`.
+    pub fn new(name: &'static str, key_id: &'static str, folder: &Path) -> Result<App> {
+        let secret_file = folder.join(format!("{key_id}.secret"));
+        fs::write(&secret_file, crate::counter::new_key())
+            .with_context(|| format!("{} could not be written", secret_file.display()))?;
+        Ok(App { name, key_id, secret_file })
+    }
+}
+
+/// The bridge. Dropping it kills it.
+pub struct Bridge {
+    folder: PathBuf,
+    process: Option<Process>,
+    api: SocketAddr,
+    operators: SocketAddr,
+}
+
+impl Bridge {
+    /// Writes the configuration into `folder` and starts the bridge.
+    pub async fn start(
+        folder: &Path,
+        database: &str,
+        apps: &[App],
+        counters: &[&Counter],
+    ) -> Result<Bridge> {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut bridge =
+            Bridge { folder: folder.to_owned(), process: None, api: nowhere, operators: nowhere };
+        fs::write(bridge.config_file(), config_text(database, apps, counters))
+            .context("the configuration could not be written")?;
+        bridge.restart().await?;
+        Ok(bridge)
+    }
+
+    /// Kills it, if it runs (SIGKILL).
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        self.process.take().context("it does not run")?.terminate().await
+    }
+
+    /// Starts it again, after killing it if it runs. It listens elsewhere than before.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.kill().await?;
+        let arguments = ["serve".into(), "--config".into(), self.config_file().into_os_string()];
+        let mut process = Process::start("bridge", &self.folder, &arguments)?;
+        let ready = process.ready().await?;
+        let address = |name: &str| {
+            ready[name]
+                .as_str()
+                .and_then(|address| address.parse().ok())
+                .with_context(|| format!("the bridge did not say where `{name}` is: {ready}"))
+        };
+        self.api = address("api")?;
+        self.operators = address("operators")?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Where the transfer API is, as a URL without a path.
+    pub fn api(&self) -> String {
+        format!("http://{}", self.api)
+    }
+
+    /// Where operators look, as a URL without a path.
+    pub fn operators(&self) -> String {
+        format!("http://{}", self.operators)
+    }
+
+    /// What it wrote until now, over all its lives.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("bridge.log")).unwrap_or_default()
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.folder.join("bridge.toml")
+    }
+}
+
+/// The configuration file.
+fn config_text(database: &str, apps: &[App], counters: &[&Counter]) -> String {
+    let mut text = String::new();
+    let mut table = |header: &str, rows: &[(&str, String)]| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{header}");
+        for (key, value) in rows {
+            let _ = writeln!(text, "{key} = {value}");
+        }
+    };
+    let quoted = |value: &str| format!("{value:?}");
+    let anywhere = || quoted("127.0.0.1:0");
+    table("", &[("database", quoted(database)), ("name", quoted(BRIDGE_NAME))]);
+    table("[api]", &[("listen", anywhere())]);
+    table("[operators]", &[("listen", anywhere())]);
+    for app in apps {
+        table("[[app]]", &[("name", quoted(app.name))]);
+        table(
+            "[[app.key]]",
+            &[
+                ("id", quoted(app.key_id)),
+                ("algorithm", quoted("hmac-sha256")),
+                ("secret_file", quoted(&app.secret_file.display().to_string())),
+            ],
+        );
+    }
+    for counter in counters {
+        table(
+            "[[counter]]",
+            &[
+                ("id", quoted(counter.id())),
+                ("dialect", quoted(counter.dialect().as_str())),
+                ("addresses", format!("[{}]", quoted(&counter.address().to_string()))),
+                ("key_file", quoted(&counter.key_file().display().to_string())),
+                // The shortest that there is: a test waits for a dead peer to be noticed.
+                ("heartbeat_s", "1".into()),
+            ],
+        );
+    }
+    text
+}

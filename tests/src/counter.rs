@@ -1,0 +1,154 @@
+//! A simulated counter as a process of its own, which can be killed and started again on its port,
+//! with its books.
+
+use crate::books::Book;
+use crate::process::Process;
+use anyhow::{Context, Result};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The name that the bridge signs on with, at every counter.
+pub const BRIDGE_NAME: &str = "bridge";
+
+/// What a counter speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Protobuf.
+    Securities,
+    /// XML.
+    Futures,
+}
+
+impl Dialect {
+    /// The word for it on the command line and in configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Dialect::Securities => "securities",
+            Dialect::Futures => "futures",
+        }
+    }
+}
+
+/// How a counter is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it speaks; also its id.
+    pub dialect: Dialect,
+    /// Its accounts, and what they hold at first in minor units.
+    pub accounts: Vec<(&'static str, i64)>,
+    /// The text of its fault plan; empty for none.
+    pub faults: String,
+    /// What its chances are drawn from.
+    pub seed: u64,
+}
+
+/// A counter. Dropping it kills it.
+pub struct Counter {
+    plan: Plan,
+    folder: PathBuf,
+    address: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Counter {
+    /// Starts it on a free port; its key, fault plan, books and log lie in `folder`.
+    pub async fn start(plan: Plan, folder: &Path) -> Result<Counter> {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut counter =
+            Counter { plan, folder: folder.to_owned(), address: anywhere, process: None };
+        fs::write(counter.key_file(), new_key()).context("the key could not be written")?;
+        fs::write(counter.faults_file(), &counter.plan.faults)
+            .context("the fault plan could not be written")?;
+        counter.restart().await?;
+        Ok(counter)
+    }
+
+    /// Kills it, if it runs (SIGKILL).
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts it again, after killing it if it runs, on the port that it had.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.kill().await?;
+        let mut process = Process::start(self.id(), &self.folder, &self.arguments())?;
+        let ready = process.ready().await?;
+        self.address = ready["listening"]
+            .as_str()
+            .and_then(|address| address.parse().ok())
+            .with_context(|| format!("{} did not say where it listens: {ready}", self.id()))?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Stops it where it is: its sockets stay open, and nobody answers.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.as_ref().context("it does not run")?.freeze()
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.process.as_ref().context("it does not run")?.thaw()
+    }
+
+    /// Its id, as the bridge knows it.
+    pub fn id(&self) -> &'static str {
+        self.plan.dialect.as_str()
+    }
+
+    /// What it speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.plan.dialect
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key that it shares with the bridge.
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.join(format!("{}.key", self.id()))
+    }
+
+    /// Its own books, as they stand.
+    pub fn books(&self) -> Result<Book> {
+        Book::read(self.id(), &self.books_file())
+    }
+
+    fn books_file(&self) -> PathBuf {
+        self.folder.join(format!("{}.books.jsonl", self.id()))
+    }
+
+    fn faults_file(&self) -> PathBuf {
+        self.folder.join(format!("{}.faults.toml", self.id()))
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> = ["simulate", self.id()].map(String::from).into();
+        let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        option("--listen", self.address.to_string());
+        option("--id", self.id().to_owned());
+        option("--bridge", BRIDGE_NAME.to_owned());
+        option("--key-file", self.key_file().display().to_string());
+        option("--books", self.books_file().display().to_string());
+        option("--seed", self.plan.seed.to_string());
+        if !self.plan.faults.is_empty() {
+            option("--faults", self.faults_file().display().to_string());
+        }
+        for (account, minor) in &self.plan.accounts {
+            option("--account", format!("{account}={minor}"));
+        }
+        arguments
+    }
+}
+
+/// A key as text: 64 characters of hexadecimal, so that it is the same read as text or as bytes.
+pub(crate) fn new_key() -> String {
+    let [first, second] = rand::random::<[u128; 2]>();
+    format!("{first:032x}{second:032x}")
+}

@@ -1,0 +1,229 @@
+//! A program as a process: started, waited for, frozen, stopped, killed; what it wrote is kept.
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long a program may take to be ready; a loaded machine is given time.
+pub const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a program may take to end when asked; it drains for 20 s at most.
+pub const END_WITHIN: Duration = Duration::from_secs(25);
+
+/// A running program. Dropping it kills it.
+pub struct Process {
+    name: String,
+    child: Child,
+    pid: Pid,
+    log: PathBuf,
+    lines: mpsc::UnboundedReceiver<String>,
+}
+
+impl Process {
+    /// Starts `counter-bridge` with these arguments. Everything that it writes is added to
+    /// `NAME.log` in `folder`.
+    pub fn start<A: AsRef<OsStr>>(name: &str, folder: &Path, arguments: &[A]) -> Result<Process> {
+        Process::start_program(&program()?, name, folder, arguments)
+    }
+
+    fn start_program<A: AsRef<OsStr>>(
+        program: &Path,
+        name: &str,
+        folder: &Path,
+        arguments: &[A],
+    ) -> Result<Process> {
+        let log = folder.join(format!("{name}.log"));
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("{} could not be started", program.display()))?;
+        let number = child.id().context("it ended at once")?;
+        let pid = i32::try_from(number).ok().and_then(Pid::from_raw).context("not a process id")?;
+        let stdout = child.stdout.take().context("no standard output")?.into_owned_fd()?;
+        let stderr = child.stderr.take().context("no standard error")?.into_owned_fd()?;
+        let (sender, lines) = mpsc::unbounded_channel();
+        keep(File::from(stdout), &log, Some(sender))?;
+        keep(File::from(stderr), &log, None)?;
+        Ok(Process { name: name.to_owned(), child, pid, log, lines })
+    }
+
+    /// Waits for the next line of standard output that is a JSON object: the line by which a
+    /// program says that it is ready, and where.
+    pub async fn ready(&mut self) -> Result<serde_json::Value> {
+        let object = async {
+            while let Some(line) = self.lines.recv().await {
+                if let Ok(value @ serde_json::Value::Object(_)) = serde_json::from_str(&line) {
+                    return Some(value);
+                }
+            }
+            None
+        };
+        match timeout(READY_WITHIN, object).await {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => bail!("{} ended instead of being ready:\n{}", self.name, self.log()),
+            Err(_) => bail!("{} was not ready in {READY_WITHIN:?}:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// What it wrote until now, to both outputs.
+    pub fn log(&self) -> String {
+        std::fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Kills it at once (SIGKILL), and waits until it is gone.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.with_context(|| format!("{} could not be killed", self.name))
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has.
+    pub async fn terminate(mut self) -> Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        match timeout(END_WITHIN, self.child.wait()).await {
+            Ok(status) => Ok(status?),
+            Err(_) => bail!("{} did not end in {END_WITHIN:?}:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        match timeout(within, self.child.wait()).await {
+            Ok(status) => Ok(status?),
+            Err(_) => bail!("{} did not end in {within:?}:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Stops it where it is (SIGSTOP): its sockets stay open, and nobody answers.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen one go on (SIGCONT).
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        // The process id is ours as long as the child has not been waited for.
+        if self.child.id().is_none() {
+            bail!("{} has ended:\n{}", self.name, self.log());
+        }
+        kill_process(self.pid, signal)
+            .with_context(|| format!("{} could not be sent {signal:?}", self.name))
+    }
+}
+
+/// Copies an output to the log as it comes, by a thread that ends with the output. Threads, so that
+/// a test that blocks its runtime does not block the program on a full pipe.
+fn keep(output: File, log: &Path, lines: Option<mpsc::UnboundedSender<String>>) -> Result<()> {
+    let mut log = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .with_context(|| format!("{} could not be made", log.display()))?;
+    std::thread::Builder::new().name("output".into()).spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            // A read error is the end of the output: the process is gone.
+            let read = output.by_ref().read_until(b'\n', &mut line).unwrap_or(0);
+            if read == 0 || log.write_all(&line).is_err() {
+                return;
+            }
+            if let Some(lines) = &lines {
+                // The receiver may be gone; the log is kept all the same.
+                let _ = lines.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// The program under test: `COUNTER_BRIDGE_BIN`, or the one that lies beside the tests.
+pub fn program() -> Result<PathBuf> {
+    let program = match std::env::var_os("COUNTER_BRIDGE_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => std::env::current_exe()
+            .context("where the tests lie is not known")?
+            .ancestors()
+            .nth(2)
+            .context("the tests lie nowhere")?
+            .join("counter-bridge"),
+    };
+    if !program.is_file() {
+        bail!("{} is missing; `cargo build --workspace` makes it", program.display());
+    }
+    Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    fn shell(folder: &Path, script: &str) -> Process {
+        Process::start_program(Path::new("/bin/sh"), "shell", folder, &["-c", script])
+            .expect("there is a shell")
+    }
+
+    #[tokio::test]
+    async fn readiness_is_the_first_json_object() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut process = shell(
+            folder.path(),
+            r#"echo hello; echo 7; echo '{"api":"there"}'; echo oops >&2; while :; do sleep 1; done"#,
+        );
+        assert_eq!(process.ready().await.expect("it is ready")["api"], "there");
+        assert!(process.log().contains("hello\n"), "{}", process.log());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_instead_says_what_it_wrote() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut process = shell(folder.path(), "echo the port is taken; exit 3");
+        let error = process.ready().await.expect_err("it ends");
+        assert!(error.to_string().contains("the port is taken"), "{error:#}");
+        let status = process.ended(END_WITHIN).await.expect("it has ended");
+        assert_eq!(status.code(), Some(3));
+        assert!(process.freeze().is_err(), "its number may be another's by now");
+    }
+
+    #[tokio::test]
+    async fn a_frozen_program_goes_on_where_it_was_and_ends_when_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = r#"trap 'exit 5' TERM; echo '{"ready":true}'; while :; do sleep 0.01; done"#;
+        let mut process = shell(folder.path(), script);
+        process.ready().await.expect("it is ready");
+        process.freeze().expect("it is frozen");
+        process.thaw().expect("it goes on");
+        assert_eq!(process.terminate().await.expect("it ends").code(), Some(5));
+    }
+
+    #[tokio::test]
+    async fn a_killed_program_is_gone_when_the_kill_returns() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut process = shell(folder.path(), r#"trap '' TERM; echo '{"ready":true}'; exec sleep 60"#);
+        process.ready().await.expect("it is ready");
+        process.child.start_kill().expect("it is killed");
+        let status = process.ended(END_WITHIN).await.expect("it has ended");
+        assert_eq!(status.signal(), Some(9));
+        process.kill().await.expect("a second kill changes nothing");
+    }
+}
