@@ -169,7 +169,7 @@ fn check_serials(book: &Book, findings: &mut Vec<Finding>) {
         let identity = (line.settle_day, serial.clone());
         match line.kind {
             Kind::Debit | Kind::Credit | Kind::Reversal => {
-                if fenced.contains(&serial) {
+                if fenced.contains(&identity) {
                     findings.push(Finding::PostedAfterFence {
                         counter: counter.clone(),
                         serial: serial.clone(),
@@ -180,9 +180,9 @@ fn check_serials(book: &Book, findings: &mut Vec<Finding>) {
                 }
             }
             Kind::Fenced => {
-                fenced.insert(serial);
+                fenced.insert(identity);
             }
-            Kind::Opened | Kind::Refused => {}
+            Kind::Opened | Kind::Refused | Kind::CutOver => {}
         }
     }
 }
@@ -201,7 +201,7 @@ fn check_owners(book: &Book, transfers: &BTreeMap<&str, &Told>, findings: &mut V
         let place = match line.kind {
             Kind::Debit | Kind::Reversal => &told.from,
             Kind::Credit => &told.to,
-            Kind::Opened | Kind::Refused | Kind::Fenced => continue,
+            Kind::Opened | Kind::Refused | Kind::Fenced | Kind::CutOver => continue,
         };
         let as_told = place.counter == book.counter
             && line.account.as_deref() == Some(&place.account)
@@ -276,7 +276,7 @@ fn effect(line: &Line) -> i128 {
     match line.kind {
         Kind::Opened | Kind::Credit | Kind::Reversal => amount,
         Kind::Debit => -amount,
-        Kind::Refused | Kind::Fenced => 0,
+        Kind::Refused | Kind::Fenced | Kind::CutOver => 0,
     }
 }
 
@@ -319,7 +319,7 @@ fn legs(books: &[Book]) -> BTreeMap<&str, Legs> {
             Kind::Debit => legs.debits += 1,
             Kind::Credit => legs.credits += 1,
             Kind::Reversal => legs.reversals += 1,
-            Kind::Opened | Kind::Refused | Kind::Fenced => {}
+            Kind::Opened | Kind::Refused | Kind::Fenced | Kind::CutOver => {}
         }
     }
     posted

@@ -22,6 +22,8 @@ pub enum Kind {
     Refused,
     /// A serial was buried before it ran; nothing was posted.
     Fenced,
+    /// A new settle day began.
+    CutOver,
 }
 
 impl Kind {
@@ -29,7 +31,7 @@ impl Kind {
     pub fn is_posting(self) -> bool {
         match self {
             Kind::Debit | Kind::Credit | Kind::Reversal => true,
-            Kind::Opened | Kind::Refused | Kind::Fenced => false,
+            Kind::Opened | Kind::Refused | Kind::Fenced | Kind::CutOver => false,
         }
     }
 }
@@ -57,7 +59,7 @@ pub struct Line {
     /// The currency of the amount.
     #[serde(default)]
     pub currency: Option<String>,
-    /// The counter's accounting day, `YYYYMMDD`.
+    /// The settle day that the serial was bound to, or the counter's own: `YYYYMMDD`.
     #[serde(default)]
     pub settle_day: Option<u32>,
     /// What the account holds after it, in minor units.

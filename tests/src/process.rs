@@ -219,7 +219,8 @@ mod tests {
     #[tokio::test]
     async fn a_killed_program_is_gone_when_the_kill_returns() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut process = shell(folder.path(), r#"trap '' TERM; echo '{"ready":true}'; exec sleep 60"#);
+        let mut process =
+            shell(folder.path(), r#"trap '' TERM; echo '{"ready":true}'; exec sleep 60"#);
         process.ready().await.expect("it is ready");
         process.child.start_kill().expect("it is killed");
         let status = process.ended(END_WITHIN).await.expect("it has ended");
