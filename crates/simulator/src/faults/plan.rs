@@ -1,0 +1,316 @@
+//! What goes wrong, as a file says it.
+//!
+//! TOML, or JSON if the file's name ends in `.json`:
+//!
+//! ```toml
+//! cut_over_after = 1000             # a new settle day after every so many postings
+//! closed = false                    # true: debits and credits are refused (404)
+//!
+//! [[account]]                       # what is special about an account given by --account
+//! id = "6003"
+//! frozen = true                     # 302
+//! held = 500                        # available, not withdrawable; minor units
+//! limit = 100000                    # largest single posting; above it 403
+//! currency = "USD"                  # kept in this currency instead of the counter's
+//!
+//! [[rule]]
+//! on = ["debit", "credit"]          # debit credit reversal query fence balance entries
+//!                                   # heartbeat sign_on
+//! account = "6001"                  # only this account (of a query: the serial's, if known)
+//! amount = 66601                    # only this amount, minor units
+//! skip = 2                          # let the first two that match pass
+//! every = 3                         # then the first, fourth, seventh … of the rest
+//! probability = 0.5                 # of those, this share, by the seed
+//! times = 1                         # no more often than this
+//! do = "no_answer"                  # what to do; see below
+//! ```
+//!
+//! The first rule that fires decides. `do` is one of
+//!
+//! | `do` | effect |
+//! |---|---|
+//! | `"drop"` | as if it had never arrived |
+//! | `"no_answer"` | done, never answered |
+//! | `{ late_ms = N }` | done at once, answered after N ms |
+//! | `"twice"` | answered twice |
+//! | `{ processing_ms = N }` | answered 100 at once, done after N ms; queries say "processing" until then |
+//! | `{ on_its_way_ms = N }` | arrives only after N ms, also if the connection is gone by then; queries say "not found" until then, and a fence comes first |
+//! | `"contradict"` | done, and answered 402 |
+//! | `"garbage"` | done, answered by a well-framed body of nonsense |
+//! | `"half_write"` | done; half of the answer's frame, then the connection closes |
+//! | `"close_before"`, `"close_after"` | the connection closes before or after it is done; no answer |
+//! | `{ freeze_ms = N }` | done; the connection neither reads nor writes for N ms, then answers |
+//! | `{ refuse = CODE }` | refused with this code, which sticks; a query is answered "unclear"; a sign-on is rejected (301 unknown party, 400 version, 401 bad proof, 404 not now, 409 signed on already, else other) |
+//! | `"forget_sessions"` | not done; every connection stays open, its session is forgotten: whatever comes next on it is rejected, and it closes |
+//! | `{ restart_ms = N }` | not done; every connection closes and nobody listens for N ms |
+//!
+//! `processing_ms`, `on_its_way_ms` and `contradict` are for debit, credit and reversal alone;
+//! `refuse` is not for heartbeats.
+
+use crate::books::AccountSetting;
+use domain::message::{AccountId, AnswerCode};
+use domain::money::Amount;
+use serde::Deserialize;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What goes wrong, and what is special.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FaultPlan {
+    /// A new settle day begins after every so many postings.
+    pub cut_over_after: Option<u64>,
+    /// Debits and credits are refused.
+    pub closed: bool,
+    /// Special accounts.
+    #[serde(rename = "account")]
+    pub accounts: Vec<AccountSetting>,
+    /// The rules, of which the first that fires decides.
+    #[serde(rename = "rule")]
+    pub rules: Vec<Rule>,
+}
+
+/// When to do what.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// On what.
+    pub on: Vec<Occasion>,
+    /// Only this account.
+    pub account: Option<AccountId>,
+    /// Only this amount.
+    pub amount: Option<Amount>,
+    /// Let so many that match pass first.
+    #[serde(default)]
+    pub skip: u64,
+    /// Of the rest, the first of every so many.
+    #[serde(default = "one")]
+    pub every: u64,
+    /// Of those, this share, `0.0..=1.0`.
+    pub probability: Option<f64>,
+    /// No more often than this.
+    pub times: Option<u64>,
+    /// What to do.
+    #[serde(rename = "do")]
+    pub action: Action,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// What arrives at a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// A debit.
+    Debit,
+    /// A credit.
+    Credit,
+    /// A reversal.
+    Reversal,
+    /// A query that only looks.
+    Query,
+    /// A query that also fences.
+    Fence,
+    /// A balance query.
+    Balance,
+    /// An entries query.
+    Entries,
+    /// A heartbeat of the bridge.
+    Heartbeat,
+    /// The first message of a sign-on.
+    SignOn,
+}
+
+/// What to do instead of the right thing; see the module's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// As if it had never arrived.
+    Drop,
+    /// Done, never answered.
+    NoAnswer,
+    /// Done at once, answered after so many milliseconds.
+    LateMs(u64),
+    /// Answered twice.
+    Twice,
+    /// Answered "processing", done after so many milliseconds.
+    ProcessingMs(u64),
+    /// Arrives only after so many milliseconds.
+    OnItsWayMs(u64),
+    /// Done, answered 402.
+    Contradict,
+    /// Done, answered by nonsense.
+    Garbage,
+    /// Done; half an answer, then the connection closes.
+    HalfWrite,
+    /// The connection closes, nothing is done.
+    CloseBefore,
+    /// Done, then the connection closes without an answer.
+    CloseAfter,
+    /// Done; silence for so many milliseconds, then the answer.
+    FreezeMs(u64),
+    /// Refused with this code.
+    Refuse(AnswerCode),
+    /// Not done; all sessions are forgotten.
+    ForgetSessions,
+    /// Not done; all connections close, nobody listens for so many milliseconds.
+    RestartMs(u64),
+}
+
+/// Why a plan is none.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// It cannot be read.
+    #[error("fault plan {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not TOML, or not of this shape; the message names the line.
+    #[error("fault plan: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// It is not JSON, or not of this shape; the message names the line.
+    #[error("fault plan: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A rule that cannot be meant.
+    #[error("fault plan, rule {rule}: {problem}")]
+    Rule {
+        /// Which rule, from 1.
+        rule: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An account that cannot be meant, or a cut-over after no posting.
+    #[error("fault plan: {0}")]
+    Setting(String),
+}
+
+impl FaultPlan {
+    /// Reads a file: JSON if its name ends in `.json`, otherwise TOML.
+    pub fn read(path: &Path) -> Result<FaultPlan, PlanError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| PlanError::Read { path: path.to_owned(), source })?;
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            FaultPlan::from_json(&text)
+        } else {
+            FaultPlan::from_toml(&text)
+        }
+    }
+
+    /// A plan in TOML.
+    pub fn from_toml(text: &str) -> Result<FaultPlan, PlanError> {
+        toml::from_str::<FaultPlan>(text)?.checked()
+    }
+
+    /// A plan in JSON.
+    pub fn from_json(text: &str) -> Result<FaultPlan, PlanError> {
+        serde_json::from_str::<FaultPlan>(text)?.checked()
+    }
+
+    /// The plan, if every rule can be meant; for plans that were not read from a text.
+    pub fn checked(self) -> Result<FaultPlan, PlanError> {
+        for (index, rule) in self.rules.iter().enumerate() {
+            if let Some(problem) = rule.problem() {
+                return Err(PlanError::Rule { rule: index + 1, problem });
+            }
+        }
+        if self.cut_over_after == Some(0) {
+            return Err(PlanError::Setting("`cut_over_after` must be at least 1".to_owned()));
+        }
+        for (index, setting) in self.accounts.iter().enumerate() {
+            if setting.held < 0 {
+                let problem = format!("account {}: `held` must not be negative", setting.id);
+                return Err(PlanError::Setting(problem));
+            }
+            if self.accounts[..index].iter().any(|earlier| earlier.id == setting.id) {
+                return Err(PlanError::Setting(format!("account {} is twice here", setting.id)));
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Rule {
+    fn problem(&self) -> Option<String> {
+        if self.on.is_empty() {
+            return Some("`on` is empty".to_owned());
+        }
+        if self.every == 0 {
+            return Some("`every` must be at least 1".to_owned());
+        }
+        if self.probability.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            return Some("`probability` must be 0.0 to 1.0".to_owned());
+        }
+        let unfit = self.on.iter().find(|occasion| !self.action.fits(**occasion))?;
+        Some(format!("{:?} cannot be done on {unfit:?}", self.action))
+    }
+}
+
+impl Action {
+    /// Whether it means anything on this occasion.
+    fn fits(self, occasion: Occasion) -> bool {
+        match self {
+            Action::Drop
+            | Action::NoAnswer
+            | Action::LateMs(_)
+            | Action::Twice
+            | Action::Garbage
+            | Action::HalfWrite
+            | Action::CloseBefore
+            | Action::CloseAfter
+            | Action::FreezeMs(_)
+            | Action::ForgetSessions
+            | Action::RestartMs(_) => true,
+            Action::ProcessingMs(_) | Action::OnItsWayMs(_) | Action::Contradict => {
+                matches!(occasion, Occasion::Debit | Occasion::Credit | Occasion::Reversal)
+            }
+            Action::Refuse(_) => occasion != Occasion::Heartbeat,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_this_page_and_its_json_twin_are_plans() {
+        let page = include_str!("plan.rs");
+        let example: String = page
+            .lines()
+            .skip_while(|line| *line != "//! ```toml")
+            .skip(1)
+            .take_while(|line| *line != "//! ```")
+            .map(|line| line.trim_start_matches("//!").to_owned() + "\n")
+            .collect();
+        let plan = FaultPlan::from_toml(&example).expect("the example is a plan");
+        assert_eq!((plan.accounts.len(), plan.rules.len()), (1, 1));
+        let json =
+            r#"{"rule":[{"on":["debit"],"do":{"refuse":403}},{"on":["fence"],"do":"drop"}]}"#;
+        assert_eq!(FaultPlan::from_json(json).expect("a plan").rules.len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (text, expected) in [
+            ("[[rule]]\non = []\ndo = 'drop'", "rule 1: `on` is empty"),
+            ("[[rule]]\non = ['debit']\nevery = 0\ndo = 'drop'", "`every` must be at least 1"),
+            ("[[rule]]\non = ['debit']\nprobability = 1.5\ndo = 'drop'", "0.0 to 1.0"),
+            ("[[rule]]\non = ['debit', 'query']\ndo = 'contradict'", "cannot be done on Query"),
+            ("[[rule]]\non = ['heartbeat']\ndo = { refuse = 404 }", "cannot be done on Heartbeat"),
+            ("[[rule]]\non = ['debit']\ndo = 'explode'", "explode"),
+            ("[[rule]]\non = ['debit']\ntypo = 1\ndo = 'drop'", "typo"),
+            ("[[rule]]\non = ['debit']\ndo = { refuse = 7 }", "100 to 999"),
+            ("cut_over_after = 0", "at least 1"),
+            ("[[account]]\nid = 'A'\nheld = -1", "negative"),
+            ("[[account]]\nid = 'A'\n[[account]]\nid = 'A'", "twice"),
+        ] {
+            let error = FaultPlan::from_toml(text).expect_err(text).to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}

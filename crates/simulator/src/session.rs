@@ -1,0 +1,340 @@
+//! The counter's side of the conversation on one connection: who signs on, what may be said when,
+//! and when a silent peer is dead. Pure: time and nonces are inputs.
+//!
+//! Several sessions of one bridge may be open at once, also on one channel: a bridge that was
+//! killed comes back before its old connection is seen to be dead.
+
+use crate::counter::Visit;
+use domain::message::CounterId;
+use secrecy::{ExposeSecret, SecretSlice};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use wire::message::{
+    Challenge, Heartbeat, Message, Nonce, RejectReason, Rejected, SignOff, SignOn,
+};
+use wire::proof::{Side, prove, verify};
+
+/// A sign-on must be complete within this (LINKS, "Dial and accept").
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Who talks here, and the key that both hold.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// This counter.
+    pub counter: CounterId,
+    /// The one bridge that is let in.
+    pub bridge: String,
+    /// The shared key.
+    pub key: Arc<SecretSlice<u8>>,
+    /// The wanted heartbeat interval in seconds, 0 to 120; 0 = none.
+    pub heartbeat_s: u16,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Session {
+    identity: Identity,
+    phase: Phase,
+    began: Instant,
+    heartbeat: Duration,
+    heartbeats: u64,
+    probed: bool,
+    heard: Instant,
+    sent: Instant,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing was said yet; with the nonce that will be ours.
+    Silent(Nonce),
+    /// Challenged.
+    Challenged(Box<SignOn>, Nonce),
+    Open,
+    /// We signed off; what is still on its way is answered.
+    Leaving,
+}
+
+/// What follows from a message or from the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Go on.
+    Nothing,
+    /// The counter has to do with it.
+    Visit(Visit),
+    /// Write this.
+    Write(Message),
+    /// Write this, if anything, and close; the reason is for the log.
+    Close(Option<Message>, &'static str),
+}
+
+impl Session {
+    /// A conversation that begins now. The nonce must be fresh.
+    pub fn new(identity: Identity, nonce: Nonce, now: Instant) -> Session {
+        Session {
+            identity,
+            phase: Phase::Silent(nonce),
+            began: now,
+            heartbeat: Duration::ZERO,
+            heartbeats: 0,
+            probed: false,
+            heard: now,
+            sent: now,
+        }
+    }
+
+    /// A frame arrived, whatever is in it: the peer lives.
+    pub fn heard(&mut self, now: Instant) {
+        self.heard = now;
+        self.probed = false;
+    }
+
+    /// Something was written.
+    pub fn sent(&mut self, now: Instant) {
+        self.sent = now;
+    }
+
+    /// Whether the peer has signed on.
+    pub fn is_open(&self) -> bool {
+        match self.phase {
+            Phase::Open | Phase::Leaving => true,
+            Phase::Silent(_) | Phase::Challenged(..) => false,
+        }
+    }
+
+    /// Takes a message.
+    pub fn receive(&mut self, message: Message) -> Next {
+        match (&self.phase, message) {
+            (Phase::Silent(nonce), Message::SignOn(sign_on)) => {
+                let nonce = *nonce;
+                self.challenge(sign_on, nonce)
+            }
+            (Phase::Challenged(sign_on, nonce), Message::Answer(answer)) => {
+                let key = self.identity.key.expose_secret();
+                if !verify(key, Side::Dialler, sign_on, nonce, &answer.proof) {
+                    return reject(RejectReason::BadProof, "the proof is wrong");
+                }
+                let heartbeat_s = sign_on.heartbeat_s.min(self.identity.heartbeat_s);
+                self.heartbeat = Duration::from_secs(heartbeat_s.into());
+                self.phase = Phase::Open;
+                Next::Visit(Visit::SignedOn(heartbeat_s))
+            }
+            (Phase::Silent(_) | Phase::Challenged(..), Message::Rejected(_)) => {
+                Next::Close(None, "the bridge rejected us")
+            }
+            (Phase::Silent(_) | Phase::Challenged(..), _) => {
+                reject(RejectReason::Other, "sign on first")
+            }
+            (Phase::Open | Phase::Leaving, message) => match message {
+                Message::Request(id, instruction) => Next::Visit(Visit::Request(id, instruction)),
+                Message::Heartbeat(Heartbeat { number }) => Next::Visit(Visit::Heartbeat(number)),
+                Message::SignOff(_) => Next::Visit(Visit::SignOff),
+                Message::SignOffAck => Next::Close(None, "signed off"),
+                Message::HeartbeatAck(_) => Next::Nothing,
+                Message::Notice(notice) => {
+                    tracing::info!(?notice, "notice");
+                    Next::Nothing
+                }
+                Message::Rejected(_) => Next::Close(None, "the bridge rejected us"),
+                Message::SignOn(_)
+                | Message::Challenge(_)
+                | Message::Answer(_)
+                | Message::Welcome(_)
+                | Message::Response(..) => Next::Close(None, "a message out of place"),
+            },
+        }
+    }
+
+    fn challenge(&mut self, sign_on: SignOn, nonce: Nonce) -> Next {
+        if sign_on.version != SignOn::VERSION {
+            return reject(RejectReason::Version, "only version 1 is spoken here");
+        }
+        if sign_on.acceptor != self.identity.counter.as_str()
+            || sign_on.dialler != self.identity.bridge
+        {
+            return reject(RejectReason::UnknownParty, "these names are not known here");
+        }
+        let proof = prove(self.identity.key.expose_secret(), Side::Acceptor, &sign_on, &nonce);
+        self.phase = Phase::Challenged(Box::new(sign_on), nonce);
+        Next::Visit(Visit::SignOn(Message::Challenge(Challenge { nonce, proof })))
+    }
+
+    /// The counter is closing: says so, if there is a session. What was asked is still answered.
+    pub fn leave(&mut self, why: &str) -> Next {
+        match self.phase {
+            Phase::Silent(_) | Phase::Challenged(..) => Next::Close(None, "stopping"),
+            Phase::Leaving => Next::Nothing,
+            Phase::Open => {
+                self.phase = Phase::Leaving;
+                Next::Write(Message::SignOff(SignOff { text: why.to_owned() }))
+            }
+        }
+    }
+
+    /// When [`Session::on_timeout`] is due; `None` while no heartbeat is agreed.
+    pub fn timeout(&self) -> Option<Instant> {
+        if !self.is_open() {
+            return Some(self.began + HANDSHAKE_LIMIT);
+        }
+        (!self.heartbeat.is_zero()).then(|| {
+            let silence = if self.probed { 17 } else { 12 };
+            let quiet = self.heard + self.heartbeat * silence / 10;
+            quiet.min(self.sent + self.heartbeat * 8 / 10)
+        })
+    }
+
+    /// What the time says (LINKS, "Timers"): a heartbeat after nothing was sent for 0.8 of the
+    /// interval, a probe after nothing was heard for 1.2, dead after a further 0.5.
+    pub fn on_timeout(&mut self, now: Instant) -> Next {
+        if !self.is_open() {
+            return if now >= self.began + HANDSHAKE_LIMIT {
+                Next::Close(None, "no sign-on in time")
+            } else {
+                Next::Nothing
+            };
+        }
+        if self.heartbeat.is_zero() {
+            return Next::Nothing;
+        }
+        if self.probed && now >= self.heard + self.heartbeat * 17 / 10 {
+            return Next::Close(None, "the bridge is dead");
+        }
+        let probe = !self.probed && now >= self.heard + self.heartbeat * 12 / 10;
+        if !probe && now < self.sent + self.heartbeat * 8 / 10 {
+            return Next::Nothing;
+        }
+        self.probed |= probe;
+        self.sent = now;
+        self.heartbeats += 1;
+        Next::Write(Message::Heartbeat(Heartbeat { number: self.heartbeats }))
+    }
+}
+
+fn reject(reason: RejectReason, text: &'static str) -> Next {
+    let rejected = Rejected { reason, text: text.to_owned() };
+    Next::Close(Some(Message::Rejected(rejected)), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::message::ChallengeAnswer;
+
+    const KEY: [u8; 32] = [5; 32];
+
+    fn session(now: Instant) -> Session {
+        let identity = Identity {
+            counter: CounterId::new("securities").expect("an id"),
+            bridge: "bridge".to_owned(),
+            key: Arc::new(SecretSlice::from(KEY.to_vec())),
+            heartbeat_s: 10,
+        };
+        Session::new(identity, [9; 32], now)
+    }
+
+    fn sign_on() -> SignOn {
+        SignOn {
+            version: SignOn::VERSION,
+            dialler: "bridge".to_owned(),
+            acceptor: "securities".to_owned(),
+            channel: 0,
+            nonce: [1; 32],
+            heartbeat_s: 30,
+        }
+    }
+
+    fn proof(sign_on: &SignOn) -> Message {
+        let proof = prove(&KEY, Side::Dialler, sign_on, &[9; 32]);
+        Message::Answer(ChallengeAnswer { proof, counter: None })
+    }
+
+    fn open(now: Instant) -> Session {
+        let mut session = session(now);
+        session.receive(Message::SignOn(sign_on()));
+        assert_eq!(session.receive(proof(&sign_on())), Next::Visit(Visit::SignedOn(10)));
+        session
+    }
+
+    fn rejected(next: &Next) -> Option<RejectReason> {
+        match next {
+            Next::Close(Some(Message::Rejected(rejected)), _) => Some(rejected.reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn both_sides_prove_the_key_and_the_smaller_heartbeat_counts() {
+        let mut session = session(Instant::now());
+        let Next::Visit(Visit::SignOn(Message::Challenge(challenge))) =
+            session.receive(Message::SignOn(sign_on()))
+        else {
+            panic!("no challenge");
+        };
+        assert!(verify(&KEY, Side::Acceptor, &sign_on(), &challenge.nonce, &challenge.proof));
+        assert!(!session.is_open());
+        assert_eq!(session.receive(proof(&sign_on())), Next::Visit(Visit::SignedOn(10)));
+        assert!(session.is_open());
+    }
+
+    #[test]
+    fn a_wrong_version_name_or_proof_is_rejected_by_its_reason() {
+        for (message, reason) in [
+            (SignOn { version: 2, ..sign_on() }, RejectReason::Version),
+            (SignOn { dialler: "other".into(), ..sign_on() }, RejectReason::UnknownParty),
+            (SignOn { acceptor: "futures".into(), ..sign_on() }, RejectReason::UnknownParty),
+        ] {
+            let next = session(Instant::now()).receive(Message::SignOn(message));
+            assert_eq!(rejected(&next), Some(reason));
+        }
+        let mut challenged = session(Instant::now());
+        challenged.receive(Message::SignOn(sign_on()));
+        let other = SignOn { channel: 1, ..sign_on() };
+        assert_eq!(rejected(&challenged.receive(proof(&other))), Some(RejectReason::BadProof));
+        let early = session(Instant::now()).receive(Message::Heartbeat(Heartbeat { number: 1 }));
+        assert_eq!(rejected(&early), Some(RejectReason::Other));
+    }
+
+    #[test]
+    fn a_sign_on_that_takes_too_long_ends() {
+        let now = Instant::now();
+        let mut session = session(now);
+        assert_eq!(session.timeout(), Some(now + HANDSHAKE_LIMIT));
+        assert_eq!(session.on_timeout(now), Next::Nothing);
+        assert!(matches!(session.on_timeout(now + HANDSHAKE_LIMIT), Next::Close(None, _)));
+    }
+
+    /// Every heartbeat and the end, in seconds after the start, while the peer says nothing.
+    #[test]
+    fn a_silent_bridge_is_probed_and_then_dead_after_seventeen_seconds() {
+        let start = Instant::now();
+        let mut session = open(start);
+        let mut story = Vec::new();
+        for _ in 0..9 {
+            let now = session.timeout().expect("a heartbeat is agreed");
+            match session.on_timeout(now) {
+                Next::Write(Message::Heartbeat(_)) => story.push((now - start).as_secs()),
+                Next::Close(None, why) => {
+                    assert_eq!((why, now - start), ("the bridge is dead", Duration::from_secs(17)));
+                    assert_eq!(story, [8, 12]);
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("never dead: {story:?}");
+    }
+
+    #[test]
+    fn a_slow_bridge_that_lives_is_not_dead() {
+        let start = Instant::now();
+        let mut session = open(start);
+        for second in 1..200 {
+            let now = start + Duration::from_secs(second);
+            let next = session.on_timeout(now);
+            assert!(!matches!(next, Next::Close(..)), "dead at {second}");
+            if second % 16 == 0 {
+                session.heard(now);
+            }
+        }
+    }
+}
