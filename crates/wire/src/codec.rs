@@ -1,9 +1,16 @@
 //! Frames of either dialect.
 
+pub use crate::frame::FrameError;
+
+use crate::frame::Prefix;
+use crate::futures::{self, Origin};
 use crate::message::{Message, RequestId};
-use bytes::BytesMut;
+use crate::securities;
+use crate::terms::{Fault, Trace};
+use bytes::{Buf, BytesMut};
 use domain::profile::AmountUnit;
 use domain::serial::SubSerial;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The longest frame body that is read or written, in bytes, unless configured smaller.
 pub const FRAME_LIMIT: usize = 1 << 20;
@@ -53,7 +60,17 @@ pub struct Parties {
 pub struct Codec {
     dialect: Dialect,
     parties: Parties,
+    end: End,
     frame_limit: usize,
+}
+
+/// Which of the two parties encodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The bridge.
+    Bridge,
+    /// The counter.
+    Counter,
 }
 
 /// One whole frame that arrived.
@@ -77,25 +94,6 @@ pub struct Malformed {
     pub error: String,
 }
 
-/// The framing itself is broken: close the connection, never resynchronize.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// The length announces more than is allowed.
-    #[error("frame of {announced} bytes exceeds the limit of {limit}")]
-    TooLong {
-        /// What the length says.
-        announced: u64,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// The length is not eight digits.
-    #[error("frame length is not 8 ASCII digits")]
-    BadLength,
-    /// The length is zero.
-    #[error("frame is empty")]
-    Empty,
-}
-
 /// A message that cannot be said in this dialect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -113,9 +111,9 @@ pub enum EncodeError {
 }
 
 impl Codec {
-    /// A codec for one link.
+    /// A codec for the bridge's end of one link.
     pub fn new(dialect: Dialect, parties: Parties) -> Codec {
-        Codec { dialect, parties, frame_limit: FRAME_LIMIT }
+        Codec { dialect, parties, end: End::Bridge, frame_limit: FRAME_LIMIT }
     }
 
     /// The same with another limit on a frame's body, in bytes, at most [`FRAME_LIMIT`].
@@ -125,16 +123,70 @@ impl Codec {
         self
     }
 
-    /// Appends the message as one frame. On an error nothing is appended.
+    /// Says that this end is the counter's. The XML header tells it; nothing is decided by it.
+    #[must_use]
+    pub fn at_counter(mut self) -> Codec {
+        self.end = End::Counter;
+        self
+    }
+
+    /// Appends the message as one frame. On an error nothing is appended. The time label of an XML
+    /// packet is the system's time: nothing is decided by it, and [`Codec::encode_at`] takes it as an
+    /// input instead.
     pub fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
-        let _ = (&self.dialect, &self.parties, message, out);
-        Err(EncodeError::Unsayable("not written yet".to_owned()))
+        let now_micros = match self.dialect {
+            Dialect::Securities => 0,
+            Dialect::Futures(_) => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .ok()
+                .and_then(|since| i64::try_from(since.as_micros()).ok())
+                .unwrap_or(0),
+        };
+        self.encode_at(message, now_micros, out)
+    }
+
+    /// The same at a given time, in microseconds since 1970 UTC.
+    pub fn encode_at(
+        &self,
+        message: &Message,
+        now_micros: i64,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        self.prefix().write(self.frame_limit, out, |out| match &self.dialect {
+            Dialect::Securities => securities::write(message, out),
+            Dialect::Futures(options) => {
+                let from = Origin { parties: &self.parties, end: self.end, now_micros };
+                futures::write(message, options, &from, out)
+            }
+        })
     }
 
     /// Takes one whole frame off the front of `buffer`, or nothing while it is not all there. Never
     /// reserves more than has arrived.
     pub fn decode(&self, buffer: &mut BytesMut) -> Result<Option<Incoming>, FrameError> {
-        let _ = (self.frame_limit, buffer);
-        Ok(None)
+        let Some(body) = self.prefix().body(buffer, self.frame_limit)? else { return Ok(None) };
+        let mut trace = Trace::default();
+        let read = match &self.dialect {
+            Dialect::Securities => securities::read(body, &mut trace),
+            Dialect::Futures(options) => futures::read(body, options, &self.parties, &mut trace),
+        };
+        let incoming = match read {
+            Ok(message) => Incoming::Message(message),
+            Err(Fault(why)) => Incoming::Malformed(Malformed {
+                request: trace.request,
+                serial: trace.serial,
+                error: why.into_owned(),
+            }),
+        };
+        let length = self.prefix().width() + body.len();
+        buffer.advance(length);
+        Ok(Some(incoming))
+    }
+
+    fn prefix(&self) -> Prefix {
+        match self.dialect {
+            Dialect::Securities => Prefix::Binary,
+            Dialect::Futures(_) => Prefix::Digits,
+        }
     }
 }

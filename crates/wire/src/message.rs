@@ -15,6 +15,16 @@ pub type Nonce = [u8; 32];
 /// HMAC-SHA256 over a sign-on's nonces and names; see [`crate::proof`].
 pub type Proof = [u8; 32];
 
+/// The longest name of a party at sign-on, in characters.
+pub const NAME_LONGEST: usize = 64;
+
+/// The longest text of an answer, in characters; what is longer is cut, written or read.
+pub const ANSWER_TEXT_LONGEST: usize = 200;
+
+/// The longest text of a rejection, a sign-off or a notice, in characters; what is longer is cut,
+/// written or read.
+pub const WORDS_LONGEST: usize = 500;
+
 /// One message in one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {

@@ -1,0 +1,258 @@
+//! Bytes → messages: the conversation's own messages.
+
+use super::body;
+use super::bytes::FieldSet;
+use super::read::{Read, each};
+use crate::message::{
+    Challenge, ChallengeAnswer, CounterState, Heartbeat, HeartbeatAck, Message, Notice,
+    RejectReason, Rejected, Severity, SignOff, SignOn, WORDS_LONGEST, Welcome,
+};
+use crate::terms::{self, Fault, clip, short};
+use domain::profile::{AmountUnit, CodeTable, Profile};
+use domain::serial::Day;
+
+/// Reads a body that carries no request id.
+pub(super) fn conversation(number: u32, bytes: &[u8]) -> Read<Message> {
+    Ok(match number {
+        body::HEARTBEAT => Message::Heartbeat(Heartbeat { number: heartbeat(bytes)? }),
+        body::HEARTBEAT_ACK => Message::HeartbeatAck(heartbeat_ack(bytes)?),
+        body::SIGN_ON => Message::SignOn(sign_on(bytes)?),
+        body::CHALLENGE => Message::Challenge(challenge(bytes)?),
+        body::CHALLENGE_ANSWER => Message::Answer(challenge_answer(bytes)?),
+        body::WELCOME => Message::Welcome(welcome(bytes)?),
+        body::REJECTED => Message::Rejected(rejected(bytes)?),
+        body::SIGN_OFF => Message::SignOff(sign_off(bytes)?),
+        body::SIGN_OFF_ACK => {
+            each(bytes, FieldSet::up_to(1), |_, _| Ok(()))?;
+            Message::SignOffAck
+        }
+        body::NOTICE => Message::Notice(notice(bytes)?),
+        _ => return Err("the frame's body is unknown".into()),
+    })
+}
+
+fn heartbeat(bytes: &[u8]) -> Read<u64> {
+    let mut counted = 0;
+    each(bytes, FieldSet::up_to(1), |number, value| {
+        if number == 1 {
+            counted = value.number("number")?;
+        }
+        Ok(())
+    })?;
+    Ok(counted)
+}
+
+fn heartbeat_ack(bytes: &[u8]) -> Read<HeartbeatAck> {
+    let (mut counted, mut counter) = (0, None);
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => counted = value.number("number")?,
+            2 => counter = Some(standing(value.bytes("counter")?)?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(HeartbeatAck { number: counted, counter })
+}
+
+fn standing(bytes: &[u8]) -> Read<(Day, bool)> {
+    let (mut day, mut open) = (0, false);
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => day = value.number("settle day")?,
+            2 => open = value.truth("open")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((terms::day("settle day", day)?, open))
+}
+
+fn sign_on(bytes: &[u8]) -> Read<SignOn> {
+    let (mut version, mut channel, mut heartbeat_s) = (0, 0, 0);
+    let (mut dialler, mut acceptor, mut nonce) = ("", "", None);
+    each(bytes, FieldSet::up_to(6), |number, value| {
+        match number {
+            1 => version = value.number("version")?,
+            2 => dialler = value.text("dialler")?,
+            3 => acceptor = value.text("acceptor")?,
+            4 => channel = value.number("channel")?,
+            5 => nonce = Some(value.token("nonce")?),
+            6 => heartbeat_s = value.number("heartbeat interval")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(SignOn {
+        version: short("version", version)?,
+        dialler: terms::name("dialler", dialler)?,
+        acceptor: terms::name("acceptor", acceptor)?,
+        channel: short("channel", channel)?,
+        nonce: nonce.ok_or(Fault::from("nonce: missing"))?,
+        heartbeat_s: short("heartbeat interval", heartbeat_s)?,
+    })
+}
+
+fn challenge(bytes: &[u8]) -> Read<Challenge> {
+    let (mut nonce, mut proof) = (None, None);
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => nonce = Some(value.token("nonce")?),
+            2 => proof = Some(value.token("proof")?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Challenge {
+        nonce: nonce.ok_or(Fault::from("nonce: missing"))?,
+        proof: proof.ok_or(Fault::from("proof: missing"))?,
+    })
+}
+
+fn challenge_answer(bytes: &[u8]) -> Read<ChallengeAnswer> {
+    let (mut proof, mut counter) = (None, None);
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => proof = Some(value.token("proof")?),
+            2 => counter = Some(counter_state(value.bytes("counter")?)?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(ChallengeAnswer { proof: proof.ok_or(Fault::from("proof: missing"))?, counter })
+}
+
+fn welcome(bytes: &[u8]) -> Read<Welcome> {
+    let (mut heartbeat_s, mut counter) = (0, None);
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => heartbeat_s = value.number("heartbeat interval")?,
+            2 => counter = Some(counter_state(value.bytes("counter")?)?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Welcome { heartbeat_s: short("heartbeat interval", heartbeat_s)?, counter })
+}
+
+fn counter_state(bytes: &[u8]) -> Read<CounterState> {
+    let (mut id, mut declared, mut day, mut open) = ("", None, 0, false);
+    each(bytes, FieldSet::up_to(4), |number, value| {
+        match number {
+            1 => id = value.text("counter id")?,
+            2 => declared = Some(value.bytes("profile")?),
+            3 => day = value.number("settle day")?,
+            4 => open = value.truth("open")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(CounterState {
+        id: terms::counter_id(id)?,
+        profile: profile(declared.ok_or(Fault::from("profile: missing"))?)?,
+        settle_day: terms::day("settle day", day)?,
+        open,
+    })
+}
+
+fn profile(bytes: &[u8]) -> Read<Profile> {
+    // What is absent is not promised.
+    let mut promises = [false; 5];
+    let (mut horizon, mut cut_over_s, mut unit, mut limit) = (0, 0, 0, 0);
+    let (mut in_flight_limit_ms, mut max_in_flight) = (None, None);
+    each(bytes, FieldSet::up_to(11), |number, value| {
+        match number {
+            1 => promises[0] = value.truth("dedupes")?,
+            2 => promises[1] = value.truth("refusals stick")?,
+            3 => promises[2] = value.truth("can fence")?,
+            4 => promises[3] = value.truth("can reverse")?,
+            5 => promises[4] = value.truth("can query reversals")?,
+            6 => horizon = value.number("query horizon")?,
+            7 => in_flight_limit_ms = Some(value.number("in-flight limit")?),
+            8 => max_in_flight = Some(value.number("largest number in flight")?),
+            9 => cut_over_s = value.number("cut-over")?,
+            10 => unit = value.number("amount unit")?,
+            11 => limit = value.signed("per-transfer limit")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let [dedupes, refusals_stick, can_fence, can_reverse, can_query_reversals] = promises;
+    let max_in_flight = max_in_flight.ok_or(Fault::from("largest number in flight: missing"))?;
+    Ok(Profile {
+        dedupes,
+        refusals_stick,
+        can_fence,
+        can_reverse,
+        can_query_reversals,
+        query_horizon_days: short("query horizon", horizon)?,
+        in_flight_limit_ms: in_flight_limit_ms.ok_or(Fault::from("in-flight limit: missing"))?,
+        max_in_flight: short("largest number in flight", max_in_flight)?,
+        cut_over_s: short("cut-over", cut_over_s)?,
+        amount_unit: match unit {
+            1 => AmountUnit::Minor,
+            2 => AmountUnit::Major,
+            _ => return Err("amount unit: is not a known value".into()),
+        },
+        per_transfer_limit: match limit {
+            0 => None,
+            minor => Some(terms::amount("per-transfer limit", minor)?),
+        },
+        codes: CodeTable::default(),
+    })
+}
+
+fn rejected(bytes: &[u8]) -> Read<Rejected> {
+    let (mut reason, mut text) = (0, "");
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => reason = value.number("reason")?,
+            2 => text = value.text("text")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Rejected {
+        reason: match reason {
+            1 => RejectReason::Version,
+            2 => RejectReason::UnknownParty,
+            3 => RejectReason::BadProof,
+            4 => RejectReason::AlreadySignedOn,
+            5 => RejectReason::NotNow,
+            _ => RejectReason::Other,
+        },
+        text: clip(text, WORDS_LONGEST).to_owned(),
+    })
+}
+
+fn sign_off(bytes: &[u8]) -> Read<SignOff> {
+    let mut text = "";
+    each(bytes, FieldSet::up_to(1), |number, value| {
+        if number == 1 {
+            text = value.text("text")?;
+        }
+        Ok(())
+    })?;
+    Ok(SignOff { text: clip(text, WORDS_LONGEST).to_owned() })
+}
+
+fn notice(bytes: &[u8]) -> Read<Notice> {
+    let (mut severity, mut text) = (0, "");
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => severity = value.number("severity")?,
+            2 => text = value.text("text")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Notice {
+        severity: match severity {
+            1 => Severity::Info,
+            2 => Severity::Warning,
+            3 => Severity::Alarm,
+            _ => return Err("severity: is not a known value".into()),
+        },
+        text: clip(text, WORDS_LONGEST).to_owned(),
+    })
+}

@@ -1,0 +1,352 @@
+//! Bytes → messages: the frame, instructions and replies. Field numbers are those of the schema; a field's range is checked where the
+//! value is made, and unknown fields are skipped.
+
+use super::body;
+use super::bytes::{FieldSet, Fields, Value};
+use super::conversation::conversation;
+use crate::message::{Message, RequestId};
+use crate::terms::{self, Fault, Trace, short};
+use domain::message::{
+    Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry, EntryKind, Finding,
+    Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
+};
+
+pub(super) type Read<T> = Result<T, Fault>;
+
+/// Reads a body, noting in `trace` what it is about as soon as that shows.
+pub(crate) fn read(bytes: &[u8], trace: &mut Trace) -> Read<Message> {
+    let mut fields = Fields::new(bytes, FieldSet::up_to(body::NOTICE));
+    let mut id = 0;
+    let mut body = None;
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            body::REQUEST_ID => {
+                id = value.number("request id")?;
+                trace.request = (id != 0).then_some(RequestId(id));
+            }
+            body::DEBIT..=body::HEARTBEAT_ACK | body::SIGN_ON..=body::NOTICE => {
+                if body.replace((number, value.bytes("body")?)).is_some() {
+                    return Err("the frame has more than one body".into());
+                }
+            }
+            _ => {}
+        }
+    }
+    let Some((number, bytes)) = body else { return Err("the frame has no body".into()) };
+    if (body::DEBIT..=body::ENTRIES_REPLY).contains(&number) {
+        let content = content(number, bytes, trace)?;
+        let id = terms::request_id(id)?;
+        Ok(match content {
+            Content::Request(instruction) => Message::Request(id, instruction),
+            Content::Response(reply) => Message::Response(id, reply),
+        })
+    } else {
+        conversation(number, bytes)
+    }
+}
+
+/// A body that carries a request id.
+enum Content {
+    Request(Instruction),
+    Response(Reply),
+}
+
+fn content(number: u32, bytes: &[u8], trace: &mut Trace) -> Read<Content> {
+    Ok(match number {
+        body::DEBIT => Content::Request(Instruction::Debit(posting(bytes, trace)?)),
+        body::CREDIT => Content::Request(Instruction::Credit(posting(bytes, trace)?)),
+        body::REVERSE => Content::Request(Instruction::Reverse(reversal(bytes, trace)?)),
+        body::QUERY => Content::Request(Instruction::Query(query(bytes, trace)?)),
+        body::BALANCE_QUERY => Content::Request(Instruction::Balance(balance_query(bytes)?)),
+        body::ENTRIES_QUERY => Content::Request(Instruction::Entries(entries_query(bytes)?)),
+        body::POSTING_REPLY => Content::Response(Reply::Posting(posting_reply(bytes, trace)?)),
+        body::QUERY_REPLY => Content::Response(Reply::Query(query_reply(bytes, trace)?)),
+        body::BALANCE_REPLY => Content::Response(Reply::Balance(balance_reply(bytes)?)),
+        body::ENTRIES_REPLY => Content::Response(Reply::Entries(entries_reply(bytes)?)),
+        _ => return Err("the frame's body is unknown".into()),
+    })
+}
+
+/// Hands every field of a message to `field`.
+pub(super) fn each<'a>(
+    bytes: &'a [u8],
+    singular: FieldSet,
+    mut field: impl FnMut(u32, Value<'a>) -> Read<()>,
+) -> Read<()> {
+    let mut fields = Fields::new(bytes, singular);
+    while let Some((number, value)) = fields.next()? {
+        field(number, value)?;
+    }
+    Ok(())
+}
+
+/// A serial's number, noted in the trace if it is one.
+fn traced(value: Value, trace: &mut Trace) -> Read<u64> {
+    let number = value.number("serial")?;
+    trace.serial = terms::sub_serial("serial", number).ok();
+    Ok(number)
+}
+
+fn posting(bytes: &[u8], trace: &mut Trace) -> Read<Posting> {
+    let (mut serial, mut master, mut day, mut amount) = (0, 0, 0, 0);
+    let (mut account, mut currency) = ("", "");
+    each(bytes, FieldSet::up_to(6), |number, value| {
+        match number {
+            1 => serial = traced(value, trace)?,
+            2 => master = value.number("master serial")?,
+            3 => day = value.number("settle day")?,
+            4 => account = value.text("account")?,
+            5 => amount = value.signed("amount")?,
+            6 => currency = value.text("currency")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Posting {
+        serial: terms::sub_serial("serial", serial)?,
+        master: terms::master_serial(master)?,
+        settle_day: terms::day("settle day", day)?,
+        account: terms::account(account)?,
+        amount: terms::amount("amount", amount)?,
+        currency: terms::currency(currency)?,
+    })
+}
+
+fn reversal(bytes: &[u8], trace: &mut Trace) -> Read<Reversal> {
+    let (mut serial, mut original, mut master, mut day, mut amount) = (0, 0, 0, 0, 0);
+    let (mut account, mut currency) = ("", "");
+    each(bytes, FieldSet::up_to(7), |number, value| {
+        match number {
+            1 => serial = traced(value, trace)?,
+            2 => original = value.number("original serial")?,
+            3 => master = value.number("master serial")?,
+            4 => day = value.number("settle day")?,
+            5 => account = value.text("account")?,
+            6 => amount = value.signed("amount")?,
+            7 => currency = value.text("currency")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Reversal {
+        serial: terms::sub_serial("serial", serial)?,
+        original: terms::sub_serial("original serial", original)?,
+        master: terms::master_serial(master)?,
+        settle_day: terms::day("settle day", day)?,
+        account: terms::account(account)?,
+        amount: terms::amount("amount", amount)?,
+        currency: terms::currency(currency)?,
+    })
+}
+
+fn query(bytes: &[u8], trace: &mut Trace) -> Read<Query> {
+    let (mut serial, mut day, mut look) = (0, 0, 0);
+    each(bytes, FieldSet::up_to(3), |number, value| {
+        match number {
+            1 => serial = traced(value, trace)?,
+            2 => day = value.number("settle day")?,
+            3 => look = value.number("look")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Query {
+        serial: terms::sub_serial("serial", serial)?,
+        settle_day: terms::day("settle day", day)?,
+        look: match look {
+            1 => Look::Only,
+            2 => Look::Fence,
+            _ => return Err("look: is not a known value".into()),
+        },
+    })
+}
+
+fn balance_query(bytes: &[u8]) -> Read<BalanceQuery> {
+    let (mut account, mut currency) = ("", "");
+    each(bytes, FieldSet::up_to(2), |number, value| {
+        match number {
+            1 => account = value.text("account")?,
+            2 => currency = value.text("currency")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(BalanceQuery { account: terms::account(account)?, currency: terms::currency(currency)? })
+}
+
+fn entries_query(bytes: &[u8]) -> Read<EntriesQuery> {
+    let (mut account, mut day, mut offset, mut limit) = ("", 0, 0, 0);
+    each(bytes, FieldSet::up_to(4), |number, value| {
+        match number {
+            1 => account = value.text("account")?,
+            2 => day = value.number("day")?,
+            3 => offset = value.number("offset")?,
+            4 => limit = value.number("limit")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(EntriesQuery {
+        account: terms::account(account)?,
+        day: terms::day("day", day)?,
+        offset: short("offset", offset)?,
+        limit: terms::page(limit)?,
+    })
+}
+
+fn posting_reply(bytes: &[u8], trace: &mut Trace) -> Read<PostingReply> {
+    let (mut serial, mut code, mut text, mut held) = (0, 0, "", None);
+    each(bytes, FieldSet::up_to(4), |number, value| {
+        match number {
+            1 => serial = traced(value, trace)?,
+            2 => code = value.number("answer code")?,
+            3 => text = value.text("text")?,
+            4 => held = Some(value.bytes("posted")?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(PostingReply {
+        serial: terms::sub_serial("serial", serial)?,
+        answer: terms::answer(code, text)?,
+        posted: held.map(posted).transpose()?,
+    })
+}
+
+fn query_reply(bytes: &[u8], trace: &mut Trace) -> Read<QueryReply> {
+    let (mut serial, mut finding, mut code, mut text, mut held) = (0, 0, 0, "", None);
+    each(bytes, FieldSet::up_to(5), |number, value| {
+        match number {
+            1 => serial = traced(value, trace)?,
+            2 => finding = value.number("finding")?,
+            3 => code = value.number("answer code")?,
+            4 => text = value.text("text")?,
+            5 => held = Some(value.bytes("posted")?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(QueryReply {
+        serial: terms::sub_serial("serial", serial)?,
+        finding: match finding {
+            1 => Finding::Done,
+            2 => Finding::Refused,
+            3 => Finding::NotFound,
+            4 => Finding::Processing,
+            5 => Finding::Fenced,
+            // A finding that is not in the protocol proves nothing.
+            _ => Finding::Unclear,
+        },
+        answer: terms::answer(code, text)?,
+        posted: held.map(posted).transpose()?,
+    })
+}
+
+fn posted(bytes: &[u8]) -> Read<Posted> {
+    let (mut counter_serial, mut account, mut currency) = ("", "", "");
+    let (mut day, mut amount) = (0, 0);
+    each(bytes, FieldSet::up_to(5), |number, value| {
+        match number {
+            1 => counter_serial = value.text("counter serial")?,
+            2 => day = value.number("settle day")?,
+            3 => account = value.text("account")?,
+            4 => amount = value.signed("amount")?,
+            5 => currency = value.text("currency")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Posted {
+        counter_serial: terms::counter_serial(counter_serial)?,
+        settle_day: terms::day("settle day", day)?,
+        account: terms::account(account)?,
+        amount: terms::amount("amount", amount)?,
+        currency: terms::currency(currency)?,
+    })
+}
+
+fn balance_reply(bytes: &[u8]) -> Read<BalanceReply> {
+    let (mut code, mut text, mut figures) = (0, "", None);
+    each(bytes, FieldSet::up_to(3), |number, value| {
+        match number {
+            1 => code = value.number("answer code")?,
+            2 => text = value.text("text")?,
+            3 => figures = Some(value.bytes("balance")?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(BalanceReply {
+        answer: terms::answer(code, text)?,
+        balance: figures.map(balance).transpose()?,
+    })
+}
+
+fn balance(bytes: &[u8]) -> Read<Balance> {
+    let (mut account, mut currency, mut available, mut withdrawable) = ("", "", 0, 0);
+    each(bytes, FieldSet::up_to(4), |number, value| {
+        match number {
+            1 => account = value.text("account")?,
+            2 => currency = value.text("currency")?,
+            3 => available = value.signed("available")?,
+            4 => withdrawable = value.signed("withdrawable")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Balance {
+        account: terms::account(account)?,
+        currency: terms::currency(currency)?,
+        available: terms::figure("available", available)?,
+        withdrawable: terms::figure("withdrawable", withdrawable)?,
+    })
+}
+
+fn entries_reply(bytes: &[u8]) -> Read<EntriesReply> {
+    let (mut code, mut text, mut more) = (0, "", false);
+    let mut entries = Vec::new();
+    each(bytes, FieldSet::up_to(4).without(3), |number, value| {
+        match number {
+            1 => code = value.number("answer code")?,
+            2 => text = value.text("text")?,
+            3 => {
+                entries.push(entry(value.bytes("entry")?)?);
+                terms::check_entries(&entries)?;
+            }
+            4 => more = value.truth("more")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(EntriesReply { answer: terms::answer(code, text)?, entries, more })
+}
+
+fn entry(bytes: &[u8]) -> Read<Entry> {
+    let (mut kind, mut serial, mut original, mut held, mut at_micros) = (0, 0, 0, None, 0);
+    each(bytes, FieldSet::up_to(5), |number, value| {
+        match number {
+            1 => kind = value.number("entry kind")?,
+            2 => serial = value.number("serial")?,
+            3 => original = value.number("original serial")?,
+            4 => held = Some(value.bytes("posted")?),
+            5 => at_micros = value.signed("entry time")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Entry {
+        kind: match kind {
+            1 => EntryKind::Debit,
+            2 => EntryKind::Credit,
+            3 => EntryKind::Reversal,
+            _ => return Err("entry kind: is not a known value".into()),
+        },
+        serial: terms::sub_serial("serial", serial)?,
+        original: match original {
+            0 => None,
+            number => Some(terms::sub_serial("original serial", number)?),
+        },
+        posted: posted(held.ok_or(Fault::from("posted: missing"))?)?,
+        at_micros: terms::entry_time(at_micros)?,
+    })
+}

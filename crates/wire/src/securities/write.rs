@@ -1,0 +1,265 @@
+//! Messages → bytes. Field numbers and order are those of the schema.
+
+use super::body;
+use super::bytes::Writer;
+use crate::codec::EncodeError;
+use crate::message::{
+    ANSWER_TEXT_LONGEST, CounterState, Message, RejectReason, RequestId, Severity, SignOn,
+    WORDS_LONGEST,
+};
+use crate::terms::{self, clip, sayable};
+use bytes::BytesMut;
+use domain::message::{
+    Answer, Balance, Entry, EntryKind, Finding, Instruction, Look, Posted, Posting, Query, Reply,
+    Reversal,
+};
+use domain::profile::{AmountUnit, Profile};
+
+type Written = Result<(), EncodeError>;
+
+/// Appends the message's body.
+pub(crate) fn write(message: &Message, out: &mut BytesMut) -> Written {
+    let mut frame = Writer(out);
+    match message {
+        Message::Request(id, instruction) => request(&mut frame, *id, instruction),
+        Message::Response(id, reply) => response(&mut frame, *id, reply),
+        Message::Heartbeat(heartbeat) => frame.message(body::HEARTBEAT, |fields| {
+            fields.uint(1, heartbeat.number);
+            Ok(())
+        }),
+        Message::HeartbeatAck(ack) => frame.message(body::HEARTBEAT_ACK, |fields| {
+            fields.uint(1, ack.number);
+            let Some((settle_day, open)) = ack.counter else { return Ok(()) };
+            fields.message(2, |fields| {
+                fields.uint(1, settle_day.number());
+                fields.uint(2, open);
+                Ok(())
+            })
+        }),
+        Message::SignOn(it) => frame.message(body::SIGN_ON, |fields| sign_on(fields, it)),
+        Message::Challenge(challenge) => frame.message(body::CHALLENGE, |fields| {
+            fields.bytes(1, &challenge.nonce);
+            fields.bytes(2, &challenge.proof);
+            Ok(())
+        }),
+        Message::Answer(answer) => frame.message(body::CHALLENGE_ANSWER, |fields| {
+            fields.bytes(1, &answer.proof);
+            counter_state(fields, 2, answer.counter.as_ref())
+        }),
+        Message::Welcome(welcome) => frame.message(body::WELCOME, |fields| {
+            fields.uint(1, welcome.heartbeat_s);
+            counter_state(fields, 2, welcome.counter.as_ref())
+        }),
+        Message::Rejected(rejected) => frame.message(body::REJECTED, |fields| {
+            let reason: u32 = match rejected.reason {
+                RejectReason::Version => 1,
+                RejectReason::UnknownParty => 2,
+                RejectReason::BadProof => 3,
+                RejectReason::AlreadySignedOn => 4,
+                RejectReason::NotNow => 5,
+                RejectReason::Other => 6,
+            };
+            fields.uint(1, reason);
+            fields.text(2, clip(&rejected.text, WORDS_LONGEST));
+            Ok(())
+        }),
+        Message::SignOff(sign_off) => frame.message(body::SIGN_OFF, |fields| {
+            fields.text(1, clip(&sign_off.text, WORDS_LONGEST));
+            Ok(())
+        }),
+        Message::SignOffAck => frame.message(body::SIGN_OFF_ACK, |_| Ok(())),
+        Message::Notice(notice) => frame.message(body::NOTICE, |fields| {
+            let severity: u32 = match notice.severity {
+                Severity::Info => 1,
+                Severity::Warning => 2,
+                Severity::Alarm => 3,
+            };
+            fields.uint(1, severity);
+            fields.text(2, clip(&notice.text, WORDS_LONGEST));
+            Ok(())
+        }),
+    }
+}
+
+fn request(frame: &mut Writer, id: RequestId, instruction: &Instruction) -> Written {
+    frame.uint(body::REQUEST_ID, sayable(terms::request_id(id.0))?.0);
+    match instruction {
+        Instruction::Debit(it) => frame.message(body::DEBIT, |fields| posting(fields, it)),
+        Instruction::Credit(it) => frame.message(body::CREDIT, |fields| posting(fields, it)),
+        Instruction::Reverse(it) => frame.message(body::REVERSE, |fields| reversal(fields, it)),
+        Instruction::Query(it) => frame.message(body::QUERY, |fields| query(fields, it)),
+        Instruction::Balance(query) => frame.message(body::BALANCE_QUERY, |fields| {
+            fields.text(1, query.account.as_str());
+            fields.text(2, query.currency.as_str());
+            Ok(())
+        }),
+        Instruction::Entries(query) => frame.message(body::ENTRIES_QUERY, |fields| {
+            fields.text(1, query.account.as_str());
+            fields.uint(2, query.day.number());
+            fields.uint(3, query.offset);
+            fields.uint(4, sayable(terms::page(query.limit.into()))?);
+            Ok(())
+        }),
+    }
+}
+
+fn response(frame: &mut Writer, id: RequestId, reply: &Reply) -> Written {
+    frame.uint(body::REQUEST_ID, sayable(terms::request_id(id.0))?.0);
+    match reply {
+        Reply::Posting(reply) => frame.message(body::POSTING_REPLY, |fields| {
+            fields.uint(1, reply.serial.number());
+            answer(fields, 2, &reply.answer);
+            posted(fields, 4, reply.posted.as_ref())
+        }),
+        Reply::Query(reply) => frame.message(body::QUERY_REPLY, |fields| {
+            fields.uint(1, reply.serial.number());
+            fields.uint(2, finding(reply.finding));
+            answer(fields, 3, &reply.answer);
+            posted(fields, 5, reply.posted.as_ref())
+        }),
+        Reply::Balance(reply) => frame.message(body::BALANCE_REPLY, |fields| {
+            answer(fields, 1, &reply.answer);
+            let Some(figures) = &reply.balance else { return Ok(()) };
+            fields.message(3, |fields| balance(fields, figures))
+        }),
+        Reply::Entries(reply) => frame.message(body::ENTRIES_REPLY, |fields| {
+            sayable(terms::check_entries(&reply.entries))?;
+            answer(fields, 1, &reply.answer);
+            for one in &reply.entries {
+                fields.message(3, |fields| entry(fields, one))?;
+            }
+            fields.uint(4, reply.more);
+            Ok(())
+        }),
+    }
+}
+
+fn posting(fields: &mut Writer, posting: &Posting) -> Written {
+    fields.uint(1, posting.serial.number());
+    fields.minor(2, posting.master.number());
+    fields.uint(3, posting.settle_day.number());
+    fields.text(4, posting.account.as_str());
+    fields.minor(5, posting.amount.minor());
+    fields.text(6, posting.currency.as_str());
+    Ok(())
+}
+
+fn reversal(fields: &mut Writer, reversal: &Reversal) -> Written {
+    fields.uint(1, reversal.serial.number());
+    fields.uint(2, reversal.original.number());
+    fields.minor(3, reversal.master.number());
+    fields.uint(4, reversal.settle_day.number());
+    fields.text(5, reversal.account.as_str());
+    fields.minor(6, reversal.amount.minor());
+    fields.text(7, reversal.currency.as_str());
+    Ok(())
+}
+
+fn query(fields: &mut Writer, query: &Query) -> Written {
+    let look: u32 = match query.look {
+        Look::Only => 1,
+        Look::Fence => 2,
+    };
+    fields.uint(1, query.serial.number());
+    fields.uint(2, query.settle_day.number());
+    fields.uint(3, look);
+    Ok(())
+}
+
+/// The code in one field and the words in the next.
+fn answer(fields: &mut Writer, code_field: u32, answer: &Answer) {
+    fields.uint(code_field, answer.code.number());
+    fields.text(code_field + 1, clip(&answer.text, ANSWER_TEXT_LONGEST));
+}
+
+fn finding(finding: Finding) -> u32 {
+    match finding {
+        Finding::Done => 1,
+        Finding::Refused => 2,
+        Finding::NotFound => 3,
+        Finding::Processing => 4,
+        Finding::Fenced => 5,
+        Finding::Unclear => 6,
+    }
+}
+
+fn posted(fields: &mut Writer, field: u32, posted: Option<&Posted>) -> Written {
+    let Some(posted) = posted else { return Ok(()) };
+    fields.message(field, |fields| {
+        sayable(terms::counter_serial(&posted.counter_serial))?;
+        fields.text(1, &posted.counter_serial);
+        fields.uint(2, posted.settle_day.number());
+        fields.text(3, posted.account.as_str());
+        fields.minor(4, posted.amount.minor());
+        fields.text(5, posted.currency.as_str());
+        Ok(())
+    })
+}
+
+fn balance(fields: &mut Writer, balance: &Balance) -> Written {
+    fields.text(1, balance.account.as_str());
+    fields.text(2, balance.currency.as_str());
+    fields.minor(3, sayable(terms::figure("available", balance.available))?);
+    fields.minor(4, sayable(terms::figure("withdrawable", balance.withdrawable))?);
+    Ok(())
+}
+
+fn entry(fields: &mut Writer, entry: &Entry) -> Written {
+    let kind: u32 = match entry.kind {
+        EntryKind::Debit => 1,
+        EntryKind::Credit => 2,
+        EntryKind::Reversal => 3,
+    };
+    fields.uint(1, kind);
+    fields.uint(2, entry.serial.number());
+    if let Some(original) = entry.original {
+        fields.uint(3, original.number());
+    }
+    posted(fields, 4, Some(&entry.posted))?;
+    fields.minor(5, sayable(terms::entry_time(entry.at_micros))?);
+    Ok(())
+}
+
+fn sign_on(fields: &mut Writer, sign_on: &SignOn) -> Written {
+    sayable(terms::name("dialler", &sign_on.dialler))?;
+    sayable(terms::name("acceptor", &sign_on.acceptor))?;
+    fields.uint(1, sign_on.version);
+    fields.text(2, &sign_on.dialler);
+    fields.text(3, &sign_on.acceptor);
+    fields.uint(4, sign_on.channel);
+    fields.bytes(5, &sign_on.nonce);
+    fields.uint(6, sign_on.heartbeat_s);
+    Ok(())
+}
+
+fn counter_state(fields: &mut Writer, field: u32, state: Option<&CounterState>) -> Written {
+    let Some(state) = state else { return Ok(()) };
+    fields.message(field, |fields| {
+        fields.text(1, state.id.as_str());
+        fields.message(2, |fields| profile(fields, &state.profile))?;
+        fields.uint(3, state.settle_day.number());
+        fields.uint(4, state.open);
+        Ok(())
+    })
+}
+
+fn profile(fields: &mut Writer, profile: &Profile) -> Written {
+    let unit: u32 = match profile.amount_unit {
+        AmountUnit::Minor => 1,
+        AmountUnit::Major => 2,
+    };
+    fields.uint(1, profile.dedupes);
+    fields.uint(2, profile.refusals_stick);
+    fields.uint(3, profile.can_fence);
+    fields.uint(4, profile.can_reverse);
+    fields.uint(5, profile.can_query_reversals);
+    fields.uint(6, profile.query_horizon_days);
+    fields.always(7, profile.in_flight_limit_ms);
+    fields.always(8, profile.max_in_flight);
+    fields.uint(9, profile.cut_over_s);
+    fields.uint(10, unit);
+    if let Some(limit) = profile.per_transfer_limit {
+        fields.minor(11, limit.minor());
+    }
+    Ok(())
+}
