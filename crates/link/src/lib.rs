@@ -9,14 +9,25 @@
 //! I/O around it: `dial` opens a transport, `actor` owns it and the clock.
 
 mod ask;
+mod backoff;
+mod cause;
 mod config;
+mod desk;
 pub mod history;
+mod in_flight;
+mod line;
 mod link;
+mod outbox;
 mod owed;
+mod pulse;
+mod session;
 pub mod status;
+#[cfg(test)]
+mod testing;
 mod unmatched;
 
 pub use ask::{Ask, Delivery, NotSent, Outcome, ReplyTo, Ticket, Unclear};
+pub use cause::{Cause, Verdict};
 pub use config::{Bounds, LinkConfig, Timers};
 pub use link::Link;
 pub use unmatched::Unmatched;

@@ -1,0 +1,141 @@
+//! Why a connection ended or never came to be.
+
+use domain::message::CounterId;
+use domain::profile::Unconfirmed;
+use std::time::Duration;
+use wire::codec::FrameError;
+use wire::message::RejectReason;
+
+/// Why a connection ended or never came to be; the text is for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// No address answered.
+    #[error("{address}: {error}")]
+    Unreachable {
+        /// The address tried last.
+        address: String,
+        /// What the system said.
+        error: String,
+    },
+    /// The configuration names no address.
+    #[error("no address is configured")]
+    NoAddress,
+    /// The sign-on took too long.
+    #[error("no answer to the sign-on in time")]
+    SignOnTimedOut,
+    /// The counter refused the session.
+    #[error("the counter rejected the sign-on ({reason:?}): {text}")]
+    Rejected {
+        /// Why, for the machine.
+        reason: RejectReason,
+        /// Why, for people; at most 200 characters.
+        text: String,
+    },
+    /// The counter did not prove that it holds the key.
+    #[error("the counter's proof is wrong: it does not hold this link's key")]
+    BadProof,
+    /// Somebody else answered, or nobody said who.
+    #[error("counter {configured} is configured, but {declared} signed on")]
+    WrongCounter {
+        /// Whom the link is for.
+        configured: CounterId,
+        /// What the other side called itself.
+        declared: String,
+    },
+    /// The counter cannot do what the configuration relies on.
+    #[error("{0}")]
+    Profile(#[from] Unconfirmed),
+    /// Our own names cannot be said in the dialect.
+    #[error("the sign-on cannot be said in the counter's dialect: {0}")]
+    Unsayable(String),
+    /// A message that has no place where it came.
+    #[error("the counter sent {message} while {state}")]
+    Protocol {
+        /// What it sent.
+        message: &'static str,
+        /// Where the conversation stood.
+        state: &'static str,
+    },
+    /// The framing is broken.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    /// Too many unreadable bodies.
+    #[error("{count} unreadable messages within a minute; the last: {error}")]
+    Malformed {
+        /// How many.
+        count: usize,
+        /// What was wrong with the last.
+        error: String,
+    },
+    /// The counter is silent.
+    #[error("nothing heard for {:.1} s", .0.as_secs_f64())]
+    Unheard(Duration),
+    /// The transport takes no bytes.
+    #[error("the transport accepted no byte for {:.1} s", .0.as_secs_f64())]
+    WriteStalled(Duration),
+    /// The counter closed the connection without a sign-off.
+    #[error("the counter closed the connection")]
+    ClosedByPeer,
+    /// The transport failed.
+    #[error("{0}")]
+    Io(String),
+    /// The counter signed off.
+    #[error("the counter signed off: {0}")]
+    PeerSignedOff(String),
+    /// We signed off, in order.
+    #[error("signed off")]
+    SignedOff,
+    /// A defect of ours.
+    #[error("the link's task failed: {0}")]
+    Panicked(String),
+}
+
+/// What a cause says about the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Soon, ever less often.
+    Retry,
+    /// Slowly; trying often cannot help.
+    Slowly,
+    /// Slowly and not for ever: credentials or configuration are wrong.
+    Rejected,
+}
+
+impl Cause {
+    /// What it says about the next attempt.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Cause::Rejected { reason, .. } => match reason {
+                RejectReason::Version | RejectReason::UnknownParty | RejectReason::BadProof => {
+                    Verdict::Rejected
+                }
+                // The counter has not seen our last connection end, or is busy: that passes.
+                RejectReason::AlreadySignedOn | RejectReason::NotNow => Verdict::Retry,
+                // Nobody knows whether an operator could mend it, so it is never given up.
+                RejectReason::Other => Verdict::Slowly,
+            },
+            Cause::BadProof
+            | Cause::WrongCounter { .. }
+            | Cause::Profile(_)
+            | Cause::Unsayable(_)
+            | Cause::NoAddress => Verdict::Rejected,
+            Cause::Unreachable { .. }
+            | Cause::SignOnTimedOut
+            | Cause::Protocol { .. }
+            | Cause::Frame(_)
+            | Cause::Malformed { .. }
+            | Cause::Unheard(_)
+            | Cause::WriteStalled(_)
+            | Cause::ClosedByPeer
+            | Cause::Io(_)
+            | Cause::PeerSignedOff(_)
+            | Cause::SignedOff
+            | Cause::Panicked(_) => Verdict::Retry,
+        }
+    }
+}
+
+/// At most `most` characters of what a counter said.
+pub(crate) fn clip(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}

@@ -1,0 +1,232 @@
+//! What the connections of one counter share, and what outlives each of them: the requests that
+//! wait to be written, the running number of requests, what is remembered of requests that ended
+//! unknown, and the counts.
+
+use crate::ask::{NotSent, Outcome};
+use crate::link::Queued;
+use crate::status::Counts;
+use std::collections::{HashSet, VecDeque};
+use tokio::time::Instant;
+use wire::message::RequestId;
+
+/// While both lanes wait, every so many requests one is from the normal lane: a flood of queries
+/// delays transfers but does not stop them.
+const URGENT_IN_A_ROW: u8 = 4;
+
+/// How many requests that ended unknown are remembered so that their late answers are told from
+/// answers to nothing: a whole window lost on each of 256 drops. Forgetting one costs a label, not
+/// an answer: both kinds are handed out.
+const REMEMBERED: usize = 65_536;
+
+/// Which requests may be written now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// None.
+    Closed,
+    /// What moves no money.
+    QueriesOnly,
+    /// All.
+    All,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    urgent: VecDeque<Queued>,
+    normal: VecDeque<Queued>,
+    urgent_in_a_row: u8,
+    /// Not later than the earliest deadline of those queued.
+    earliest: Option<Instant>,
+    next_id: u64,
+    unknown: Tombstones,
+    /// Whether the last connection left something unknown that moves money.
+    pub(crate) left_unknown: bool,
+    pub(crate) counts: Counts,
+}
+
+impl Desk {
+    /// Numbers requests from `first_id` on: unique over restarts if it is the time in
+    /// microseconds, as long as no more than a million requests are written a second.
+    pub(crate) fn new(first_id: u64) -> Desk {
+        Desk {
+            urgent: VecDeque::new(),
+            normal: VecDeque::new(),
+            urgent_in_a_row: 0,
+            earliest: None,
+            next_id: first_id,
+            unknown: Tombstones::default(),
+            left_unknown: false,
+            counts: Counts::default(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, queued: Queued) {
+        self.earliest = Some(self.earliest.map_or(queued.deadline, |at| at.min(queued.deadline)));
+        if queued.instruction.moves_money() {
+            self.normal.push_back(queued);
+        } else {
+            self.urgent.push_back(queued);
+        }
+    }
+
+    /// The next request to write. One whose deadline has passed is ended here, not written.
+    pub(crate) fn pop(&mut self, now: Instant, admission: Admission) -> Option<Queued> {
+        loop {
+            let queued = match admission {
+                Admission::Closed => None,
+                Admission::QueriesOnly => self.urgent.pop_front(),
+                Admission::All => self.pop_either(),
+            }?;
+            if queued.deadline > now {
+                return Some(queued);
+            }
+            queued.owed.settle(Outcome::NotSent(NotSent::Expired));
+        }
+    }
+
+    fn pop_either(&mut self) -> Option<Queued> {
+        let normal_is_due = self.urgent_in_a_row >= URGENT_IN_A_ROW && !self.normal.is_empty();
+        if !normal_is_due && let Some(queued) = self.urgent.pop_front() {
+            self.urgent_in_a_row = self.urgent_in_a_row.saturating_add(1);
+            return Some(queued);
+        }
+        self.urgent_in_a_row = 0;
+        self.normal.pop_front()
+    }
+
+    /// Whether a query waits.
+    pub(crate) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
+    /// When [`Desk::expire`] may have something to do.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// Ends what has waited past its deadline.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        for lane in [&mut self.urgent, &mut self.normal] {
+            for queued in std::mem::take(lane) {
+                if queued.deadline > now {
+                    lane.push_back(queued);
+                } else {
+                    queued.owed.settle(Outcome::NotSent(NotSent::Expired));
+                }
+            }
+        }
+        self.earliest = self.urgent.iter().chain(&self.normal).map(|queued| queued.deadline).min();
+    }
+
+    /// Ends everything queued.
+    pub(crate) fn refuse_all(&mut self, why: NotSent) {
+        self.earliest = None;
+        for queued in self.urgent.drain(..).chain(self.normal.drain(..)) {
+            queued.owed.settle(Outcome::NotSent(why));
+        }
+    }
+
+    pub(crate) fn next_id(&mut self) -> RequestId {
+        let id = RequestId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    /// A request ended unknown; its answer may still come, on this connection or another.
+    pub(crate) fn remember(&mut self, id: RequestId) {
+        self.unknown.insert(id);
+    }
+
+    /// An answer that matches no request in flight: whether its request had ended unknown. That is
+    /// told once; a second answer answers nothing.
+    pub(crate) fn is_late(&mut self, id: RequestId) -> bool {
+        let late = self.unknown.ids.remove(&id);
+        if late {
+            self.counts.late += 1;
+        } else {
+            self.counts.unmatched += 1;
+        }
+        late
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tombstones {
+    ids: HashSet<RequestId>,
+    order: VecDeque<RequestId>,
+}
+
+impl Tombstones {
+    fn insert(&mut self, id: RequestId) {
+        if self.order.len() == REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        self.ids.insert(id);
+        self.order.push_back(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{asks, at};
+
+    #[test]
+    fn queries_go_first_but_transfers_still_go() {
+        let (mut desk, mut asks) = (Desk::new(1), asks());
+        for _ in 0..3 {
+            desk.push(asks.debit(at(10)));
+        }
+        for _ in 0..9 {
+            desk.push(asks.query(at(10)));
+        }
+        let order: String = std::iter::from_fn(|| desk.pop(at(0), Admission::All))
+            .map(|queued| if queued.instruction.moves_money() { 'd' } else { 'q' })
+            .collect();
+        assert_eq!(order, "qqqqdqqqqdqd");
+    }
+
+    #[test]
+    fn while_only_queries_are_admitted_transfers_wait() {
+        let (mut desk, mut asks) = (Desk::new(1), asks());
+        desk.push(asks.debit(at(10)));
+        desk.push(asks.query(at(10)));
+        assert!(desk.pop(at(0), Admission::Closed).is_none());
+        assert!(desk.pop(at(0), Admission::QueriesOnly).is_some());
+        assert!(desk.pop(at(0), Admission::QueriesOnly).is_none());
+        assert!(desk.pop(at(0), Admission::All).is_some());
+    }
+
+    #[test]
+    fn what_has_expired_is_never_handed_out() {
+        let (mut desk, mut asks) = (Desk::new(1), asks());
+        desk.push(asks.debit(at(1)));
+        desk.push(asks.debit(at(3)));
+        desk.push(asks.debit(at(2)));
+        assert_eq!(desk.next_timeout(), Some(at(1)));
+        desk.expire(at(1));
+        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Expired))]);
+        assert_eq!(desk.next_timeout(), Some(at(2)));
+        assert!(desk.pop(at(3), Admission::All).is_none());
+        assert_eq!(asks.outcomes().len(), 2);
+        assert_eq!(asks.queued(), 0);
+    }
+
+    #[test]
+    fn tombstones_are_bounded_and_tell_late_once() {
+        let mut desk = Desk::new(1);
+        for id in 0..200_000 {
+            desk.remember(RequestId(id));
+        }
+        assert_eq!(desk.unknown.ids.len(), REMEMBERED);
+        assert!(desk.is_late(RequestId(199_999)));
+        assert!(!desk.is_late(RequestId(199_999)), "a second answer");
+        assert!(!desk.is_late(RequestId(0)), "forgotten");
+        assert_eq!((desk.counts.late, desk.counts.unmatched), (1, 2));
+    }
+}

@@ -1,0 +1,257 @@
+//! Requests of one connection that wait for their answers.
+
+use crate::ask::{NotSent, Outcome, Unclear};
+use crate::desk::Desk;
+use crate::link::Queued;
+use crate::owed::Owed;
+use domain::message::{AccountId, Instruction, Reply};
+use domain::money::Currency;
+use domain::serial::SubSerial;
+use std::collections::HashMap;
+use tokio::time::Instant;
+use wire::message::{Message, RequestId};
+
+/// The table. Dropped with requests in it, it delivers what is true of each: unknown if a byte of
+/// it was handed to the transport, not sent otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    pending: HashMap<RequestId, Pending>,
+    /// Requests are handed to the transport in the order of their ids: up to this one.
+    handed: Option<RequestId>,
+    /// How many of them move no money.
+    urgent: usize,
+    /// Not later than the earliest deadline.
+    earliest: Option<Instant>,
+    /// Not later than when the oldest was submitted.
+    oldest: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    owed: Owed,
+    expects: Expects,
+    deadline: Instant,
+    since: Instant,
+    moves_money: bool,
+}
+
+/// What an answer must be about to be this request's answer.
+#[derive(Debug)]
+enum Expects {
+    Posting(SubSerial),
+    Query(SubSerial),
+    Balance(AccountId, Currency),
+    Entries,
+}
+
+/// What an answer was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// That of a request, and delivered.
+    Delivered,
+    /// Not that of any request in flight; or it names one but is about something else, and then
+    /// the request has ended unknown.
+    Unmatched { reply: Reply, late: bool },
+}
+
+impl InFlight {
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Whether a query waits for its answer.
+    pub(crate) fn has_urgent(&self) -> bool {
+        self.urgent > 0
+    }
+
+    /// Takes a request in, and gives the message that is to be written for it.
+    pub(crate) fn submit(&mut self, id: RequestId, queued: Queued, now: Instant) -> Message {
+        let Queued { mut owed, instruction, deadline } = queued;
+        owed.encoded();
+        let moves_money = instruction.moves_money();
+        let expects = Expects::of(&instruction);
+        self.urgent += usize::from(!moves_money);
+        self.earliest = Some(self.earliest.map_or(deadline, |at| at.min(deadline)));
+        self.oldest.get_or_insert(now);
+        self.pending.insert(id, Pending { owed, expects, deadline, since: now, moves_money });
+        Message::Request(id, instruction)
+    }
+
+    /// It could not be encoded after all.
+    pub(crate) fn unsayable(&mut self, id: RequestId) {
+        if let Some(pending) = self.remove(id) {
+            pending.owed.settle(Outcome::NotSent(NotSent::Unsayable));
+        }
+    }
+
+    /// A byte of this request, and so of all before it, has been handed to the transport.
+    pub(crate) fn handed(&mut self, id: RequestId) {
+        self.handed = self.handed.max(Some(id));
+    }
+
+    /// Delivers an answer, if it is one.
+    pub(crate) fn answer(&mut self, id: RequestId, reply: Reply, desk: &mut Desk) -> Answered {
+        let Some(pending) = self.remove(id) else {
+            return Answered::Unmatched { reply, late: desk.is_late(id) };
+        };
+        // An answer to what was never written answers something else, whatever it says.
+        let written = self.handed >= Some(id);
+        if written && pending.expects.is_met_by(&reply) {
+            desk.counts.answered += 1;
+            pending.owed.settle(Outcome::Answered(reply));
+            return Answered::Delivered;
+        }
+        desk.counts.unmatched += 1;
+        desk.remember(id);
+        pending.owed.settle(Outcome::Unknown(Unclear::BadAnswer));
+        Answered::Unmatched { reply, late: false }
+    }
+
+    /// An answer could not be read: the request that it names, or else those about the serial that
+    /// it names, end unknown.
+    pub(crate) fn garbled(
+        &mut self,
+        id: Option<RequestId>,
+        serial: Option<SubSerial>,
+        desk: &mut Desk,
+    ) {
+        let named: Vec<RequestId> = match (id, serial) {
+            (Some(id), _) => vec![id],
+            (None, Some(serial)) => self
+                .pending
+                .iter()
+                .filter(|(_, pending)| pending.expects.serial() == Some(serial))
+                .map(|(id, _)| *id)
+                .collect(),
+            (None, None) => Vec::new(),
+        };
+        for id in named {
+            if let Some(pending) = self.remove(id) {
+                desk.remember(id);
+                pending.owed.settle(Outcome::Unknown(Unclear::BadAnswer));
+            }
+        }
+    }
+
+    /// Not later than the earliest deadline.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// Since when the oldest has waited, or earlier.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.oldest
+    }
+
+    /// The same, exactly.
+    pub(crate) fn find_oldest(&mut self) -> Option<Instant> {
+        self.oldest = self.pending.values().map(|pending| pending.since).min();
+        self.oldest
+    }
+
+    /// Ends what has waited past its deadline. Those of which no byte has been handed over are
+    /// told in `unwritten`: they must not be written any more.
+    pub(crate) fn expire(&mut self, now: Instant, desk: &mut Desk, unwritten: &mut Vec<RequestId>) {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        let handed = self.handed;
+        let expired: Vec<(RequestId, Pending)> =
+            self.pending.extract_if(|_, pending| pending.deadline <= now).collect();
+        for (id, pending) in expired {
+            self.urgent -= usize::from(!pending.moves_money);
+            if handed >= Some(id) {
+                desk.counts.timed_out += 1;
+                desk.remember(id);
+                pending.owed.settle(Outcome::Unknown(Unclear::TimedOut));
+            } else {
+                unwritten.push(id);
+                pending.owed.settle(Outcome::NotSent(NotSent::Expired));
+            }
+        }
+        self.earliest = self.pending.values().map(|pending| pending.deadline).min();
+        self.find_oldest();
+    }
+
+    /// The connection is lost: ends everything, truthfully.
+    pub(crate) fn lose(&mut self, desk: &mut Desk) {
+        for (id, pending) in &self.pending {
+            if self.handed >= Some(*id) {
+                desk.remember(*id);
+                desk.left_unknown |= pending.moves_money;
+            }
+        }
+        self.settle_all();
+    }
+
+    fn remove(&mut self, id: RequestId) -> Option<Pending> {
+        let pending = self.pending.remove(&id)?;
+        self.urgent -= usize::from(!pending.moves_money);
+        if self.pending.is_empty() {
+            self.earliest = None;
+            self.oldest = None;
+        }
+        Some(pending)
+    }
+
+    fn settle_all(&mut self) {
+        let handed = self.handed;
+        for (id, pending) in self.pending.drain() {
+            pending.owed.settle(if handed >= Some(id) {
+                Outcome::Unknown(Unclear::LinkLost)
+            } else {
+                Outcome::NotSent(NotSent::Down)
+            });
+        }
+        self.urgent = 0;
+        self.earliest = None;
+        self.oldest = None;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.settle_all();
+    }
+}
+
+impl Expects {
+    fn of(instruction: &Instruction) -> Expects {
+        match instruction {
+            Instruction::Debit(posting) | Instruction::Credit(posting) => {
+                Expects::Posting(posting.serial)
+            }
+            Instruction::Reverse(reversal) => Expects::Posting(reversal.serial),
+            Instruction::Query(query) => Expects::Query(query.serial),
+            Instruction::Balance(query) => Expects::Balance(query.account.clone(), query.currency),
+            Instruction::Entries(_) => Expects::Entries,
+        }
+    }
+
+    fn serial(&self) -> Option<SubSerial> {
+        match self {
+            Expects::Posting(serial) | Expects::Query(serial) => Some(*serial),
+            Expects::Balance(..) | Expects::Entries => None,
+        }
+    }
+
+    fn is_met_by(&self, reply: &Reply) -> bool {
+        match (self, reply) {
+            (Expects::Posting(serial), Reply::Posting(reply)) => reply.serial == *serial,
+            (Expects::Query(serial), Reply::Query(reply)) => reply.serial == *serial,
+            (Expects::Balance(account, currency), Reply::Balance(reply)) => reply
+                .balance
+                .as_ref()
+                .is_none_or(|told| told.account == *account && told.currency == *currency),
+            (Expects::Entries, Reply::Entries(_)) => true,
+            (
+                Expects::Posting(_) | Expects::Query(_) | Expects::Balance(..) | Expects::Entries,
+                Reply::Posting(_) | Reply::Query(_) | Reply::Balance(_) | Reply::Entries(_),
+            ) => false,
+        }
+    }
+}

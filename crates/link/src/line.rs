@@ -1,0 +1,132 @@
+//! One connection without its socket: bytes and time in, bytes and timers out. It joins the
+//! conversation, the codec and the outbox, and knows of every request whether a byte of it has
+//! been handed over.
+
+use crate::cause::Cause;
+use crate::desk::Desk;
+use crate::outbox::Outbox;
+use crate::session::{Outgoing, Session, Setup};
+use bytes::BytesMut;
+use std::sync::Arc;
+use tokio::time::Instant;
+use wire::codec::{Codec, Incoming};
+use wire::message::{Nonce, RequestId};
+
+/// How many frames are read in one turn, so that timers and writing get theirs.
+pub(crate) const FRAMES_PER_TURN: usize = 64;
+
+/// Nothing more is encoded while so many bytes wait for the transport: what is not encoded yet may
+/// still expire, or be overtaken by a query. About a kernel's socket buffer, so the transport never
+/// runs dry.
+const OUTBOX_FULL: usize = 64 << 10;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Line {
+    setup: Arc<Setup>,
+    codec: Codec,
+    pub(crate) session: Session,
+    outbox: Outbox,
+    /// Kept between calls for its memory.
+    unwritten: Vec<RequestId>,
+}
+
+/// Whether reading has to wait for the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inbox {
+    /// No whole frame is left.
+    Starved,
+    /// There may be more frames: take another turn.
+    More,
+}
+
+impl Line {
+    /// A line over a connection that was just opened; see [`Session::dial`].
+    pub(crate) fn dial(
+        setup: Arc<Setup>,
+        codec: Codec,
+        channel: u16,
+        nonce: Nonce,
+        now: Instant,
+        until: Instant,
+    ) -> Line {
+        Line {
+            session: Session::dial(Arc::clone(&setup), channel, nonce, now, until),
+            setup,
+            codec,
+            outbox: Outbox::new(now),
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// Takes whole frames off the front of what has arrived, at most [`FRAMES_PER_TURN`].
+    pub(crate) fn received(
+        &mut self,
+        now: Instant,
+        inbox: &mut BytesMut,
+        desk: &mut Desk,
+    ) -> Result<Inbox, Cause> {
+        for _ in 0..FRAMES_PER_TURN {
+            match self.codec.decode(inbox)? {
+                None => return Ok(Inbox::Starved),
+                Some(Incoming::Message(message)) => self.session.on_message(now, message, desk)?,
+                Some(Incoming::Malformed(malformed)) => {
+                    self.session.on_malformed(now, malformed, desk)?;
+                }
+            }
+        }
+        Ok(Inbox::More)
+    }
+
+    /// Encodes what may be written now.
+    pub(crate) fn fill(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
+        self.session.advance(now, desk)?;
+        while self.outbox.unsent().len() < OUTBOX_FULL {
+            let Some(Outgoing { message, request }) = self.session.next_outgoing(now, desk) else {
+                break;
+            };
+            if let Err(error) = self.outbox.push(&self.codec, &message, request, now) {
+                tracing::warn!(counter = %self.setup.counter, %error, "cannot be said");
+                self.session.unsayable(request, error.to_string())?;
+            }
+        }
+        if self.outbox.unsent().is_empty() { self.session.flushed() } else { Ok(()) }
+    }
+
+    /// What the transport should take next.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        self.outbox.unsent()
+    }
+
+    /// The transport has taken so many bytes of [`Line::unsent`].
+    pub(crate) fn took(&mut self, now: Instant, count: usize, desk: &mut Desk) {
+        let begun = self.outbox.took(count, now);
+        desk.counts.sent += begun.requests;
+        if let Some(last) = begun.last {
+            self.session.handed(last);
+        }
+    }
+
+    /// When [`Line::on_timeout`] has something to do.
+    pub(crate) fn next_timeout(&self, desk: &Desk) -> Option<Instant> {
+        let stall = self.outbox.stalls_at(self.setup.timers.write_progress);
+        [stall, self.session.next_timeout(), desk.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub(crate) fn on_timeout(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
+        desk.expire(now);
+        let unwritten = &mut self.unwritten;
+        let result = self.session.on_timeout(now, desk, unwritten);
+        self.outbox.withdraw(unwritten);
+        unwritten.clear();
+        result?;
+        if self.outbox.stalls_at(self.setup.timers.write_progress).is_some_and(|at| at <= now) {
+            return Err(Cause::WriteStalled(self.outbox.stalled_for(now)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,453 @@
+//! The conversation on one connection, without bytes, sockets or clocks: messages and time go in,
+//! messages, timers and events come out. An error is the cause to close the connection for.
+
+mod sign_on;
+
+use crate::ask::NotSent;
+use crate::cause::{Cause, clip};
+use crate::config::{Bounds, Timers};
+use crate::desk::{Admission, Desk};
+use crate::in_flight::{Answered, InFlight};
+use crate::pulse::{Beat, Pulse};
+use crate::status::State;
+use domain::message::{CounterId, Reply};
+use domain::profile::Profile;
+use domain::serial::{Day, SubSerial};
+use secrecy::SecretSlice;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use wire::codec::Malformed;
+use wire::message::{Message, Nonce, Notice, RequestId, SignOff};
+
+use sign_on::SigningOn;
+
+/// So many unreadable bodies within [`MALFORMED_WITHIN`] close the connection: the sides do not
+/// speak the same language, and every further request would end unknown.
+const MALFORMED_LIMIT: usize = 5;
+const MALFORMED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A session that asks about what the last one left unknown is done with it when no question has
+/// been asked or open for this long: long enough for an owner to see the state and ask.
+const SYNC_QUIET: Duration = Duration::from_millis(200);
+
+/// One part in so many of the window is kept for queries, so that requests that hang cannot keep
+/// the questions about them from being asked.
+const URGENT_SHARE: usize = 16;
+
+/// What all sessions of one link have in common.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) counter: CounterId,
+    pub(crate) own_name: String,
+    pub(crate) key: SecretSlice<u8>,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) timers: Timers,
+    pub(crate) bounds: Bounds,
+}
+
+/// What a session tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The sign-on succeeded.
+    Opened,
+    /// The counter's accounting day, and whether it is open.
+    Standing(Day, bool),
+    /// A heartbeat came back.
+    RoundTrip(Duration),
+    /// An answer that nobody waits for.
+    Unmatched { reply: Reply, late: bool },
+    /// A body that could not be read.
+    Malformed { serial: Option<SubSerial>, error: String },
+    /// The counter's own words.
+    Notice(Notice),
+}
+
+/// A message to write, and of which request it is.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) message: Message,
+    pub(crate) request: Option<RequestId>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Session {
+    setup: Arc<Setup>,
+    phase: Phase,
+    pulse: Pulse,
+    in_flight: InFlight,
+    window: usize,
+    outgoing: VecDeque<Message>,
+    events: Vec<Event>,
+    malformed: VecDeque<Instant>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Proofs are being exchanged.
+    SigningOn { sign_on: SigningOn, until: Instant },
+    /// What the last connection left unknown is being asked about.
+    Syncing { quiet_since: Instant, until: Instant },
+    /// Requests flow.
+    Open,
+    /// No new requests; those in flight are waited for.
+    Draining { leaver: Leaver, until: Instant },
+    /// Our sign-off is out.
+    SigningOff { until: Instant },
+    /// The last bytes are on their way; then it is over.
+    Leaving { cause: Cause, until: Instant },
+}
+
+/// Who ends the session.
+#[derive(Clone, Debug)]
+enum Leaver {
+    We,
+    They { text: String },
+}
+
+impl Session {
+    /// A session on a connection that was just opened to the counter. It must be signed on by
+    /// `until`.
+    pub(crate) fn dial(
+        setup: Arc<Setup>,
+        channel: u16,
+        nonce: Nonce,
+        now: Instant,
+        until: Instant,
+    ) -> Session {
+        let (sign_on, first) = SigningOn::begin(&setup, channel, nonce);
+        Session {
+            phase: Phase::SigningOn { sign_on, until },
+            pulse: Pulse::new(0, setup.timers.early_probe, now),
+            in_flight: InFlight::default(),
+            window: 0,
+            outgoing: VecDeque::from([first]),
+            events: Vec::new(),
+            malformed: VecDeque::new(),
+            setup,
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn state(&self) -> State {
+        match self.phase {
+            Phase::SigningOn { .. } => State::SigningOn,
+            Phase::Syncing { .. } | Phase::Open if self.pulse.is_suspect() => State::Suspect,
+            Phase::Syncing { .. } => State::Syncing,
+            Phase::Open => State::Up,
+            Phase::Draining { .. } => State::Draining,
+            Phase::SigningOff { .. } => State::SigningOff,
+            Phase::Leaving { .. } => State::Closed,
+        }
+    }
+
+    /// Whether requests may wait here; otherwise they are refused at once.
+    pub(crate) fn takes_requests(&self) -> bool {
+        match self.phase {
+            Phase::Syncing { .. } | Phase::Open => true,
+            Phase::SigningOn { .. }
+            | Phase::Draining { .. }
+            | Phase::SigningOff { .. }
+            | Phase::Leaving { .. } => false,
+        }
+    }
+
+    /// How many requests wait for an answer.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// What has happened since the last look.
+    pub(crate) fn events(&mut self) -> std::vec::Drain<'_, Event> {
+        self.events.drain(..)
+    }
+
+    /// A message arrived.
+    pub(crate) fn on_message(
+        &mut self,
+        now: Instant,
+        message: Message,
+        desk: &mut Desk,
+    ) -> Result<(), Cause> {
+        if let Phase::SigningOn { sign_on, .. } = &mut self.phase {
+            let Some(opened) = sign_on.on_message(&self.setup, message, &mut self.outgoing)? else {
+                return Ok(());
+            };
+            let wanted = self.setup.timers.heartbeat_s;
+            self.pulse =
+                Pulse::new(opened.heartbeat_s.min(wanted), self.setup.timers.early_probe, now);
+            self.window = usize::from(self.setup.bounds.in_flight.min(opened.window)).max(1);
+            self.phase = if std::mem::take(&mut desk.left_unknown) {
+                Phase::Syncing { quiet_since: now, until: now + self.setup.timers.sync }
+            } else {
+                Phase::Open
+            };
+            self.events.push(Event::Opened);
+            self.events.push(Event::Standing(opened.settle_day, opened.open));
+            return Ok(());
+        }
+        self.pulse.heard(now);
+        match message {
+            Message::Response(id, reply) => self.on_response(now, id, reply, desk),
+            Message::Heartbeat(beat) => {
+                let ack = wire::message::HeartbeatAck { number: beat.number, counter: None };
+                self.outgoing.push_back(Message::HeartbeatAck(ack));
+            }
+            Message::HeartbeatAck(ack) => {
+                let round_trip = self.pulse.round_trip(ack, now);
+                self.events.extend(round_trip.map(Event::RoundTrip));
+                self.events.extend(ack.counter.map(|(day, open)| Event::Standing(day, open)));
+            }
+            Message::Notice(Notice { severity, text }) => {
+                let notice = Notice { severity, text: clip(&text, 500) };
+                self.events.push(Event::Notice(notice));
+            }
+            Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text),
+            Message::SignOffAck => match &self.phase {
+                Phase::SigningOff { .. } => return Err(Cause::SignedOff),
+                Phase::Leaving { cause, .. } => return Err(cause.clone()),
+                Phase::SigningOn { .. }
+                | Phase::Syncing { .. }
+                | Phase::Open
+                | Phase::Draining { .. } => return Err(unexpected(&Message::SignOffAck)),
+            },
+            Message::SignOn(_)
+            | Message::Challenge(_)
+            | Message::Answer(_)
+            | Message::Welcome(_)
+            | Message::Rejected(_)
+            | Message::Request(..) => return Err(unexpected(&message)),
+        }
+        Ok(())
+    }
+
+    /// A body arrived that could not be read. It proves nothing about life.
+    pub(crate) fn on_malformed(
+        &mut self,
+        now: Instant,
+        malformed: Malformed,
+        desk: &mut Desk,
+    ) -> Result<(), Cause> {
+        let Malformed { request, serial, error } = malformed;
+        desk.counts.malformed += 1;
+        if let Phase::SigningOn { .. } = self.phase {
+            return Err(Cause::Malformed { count: 1, error });
+        }
+        self.in_flight.garbled(request, serial, desk);
+        self.touch_sync(now);
+        self.malformed.retain(|then| *then + MALFORMED_WITHIN > now);
+        self.malformed.push_back(now);
+        let count = self.malformed.len();
+        self.events.push(Event::Malformed { serial, error: error.clone() });
+        if count >= MALFORMED_LIMIT { Err(Cause::Malformed { count, error }) } else { Ok(()) }
+    }
+
+    /// The next message to write, if there is one: the conversation's own first, then requests as
+    /// the window and the state admit them.
+    pub(crate) fn next_outgoing(&mut self, now: Instant, desk: &mut Desk) -> Option<Outgoing> {
+        if let Some(message) = self.outgoing.pop_front() {
+            self.pulse.sent(now);
+            return Some(Outgoing { message, request: None });
+        }
+        let queued = desk.pop(now, self.admission())?;
+        let id = desk.next_id();
+        if !queued.instruction.moves_money() {
+            self.touch_sync(now);
+        }
+        let message = self.in_flight.submit(id, queued, now);
+        self.pulse.sent(now);
+        Some(Outgoing { message, request: Some(id) })
+    }
+
+    /// A message of [`Session::next_outgoing`] cannot be said in the dialect.
+    pub(crate) fn unsayable(
+        &mut self,
+        request: Option<RequestId>,
+        error: String,
+    ) -> Result<(), Cause> {
+        match request {
+            Some(id) => {
+                self.in_flight.unsayable(id);
+                Ok(())
+            }
+            None => Err(Cause::Unsayable(error)),
+        }
+    }
+
+    /// A byte of this request, and so of all before it, has been handed to the transport.
+    pub(crate) fn handed(&mut self, id: RequestId) {
+        self.in_flight.handed(id);
+    }
+
+    /// Everything that was to be written has been.
+    pub(crate) fn flushed(&self) -> Result<(), Cause> {
+        match &self.phase {
+            Phase::Leaving { cause, .. } if self.outgoing.is_empty() => Err(cause.clone()),
+            Phase::Leaving { .. }
+            | Phase::SigningOn { .. }
+            | Phase::Syncing { .. }
+            | Phase::Open
+            | Phase::Draining { .. }
+            | Phase::SigningOff { .. } => Ok(()),
+        }
+    }
+
+    /// When [`Session::on_timeout`] has something to do.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let phase = match &self.phase {
+            Phase::Syncing { quiet_since, until } => Some((*quiet_since + SYNC_QUIET).min(*until)),
+            Phase::Open => None,
+            Phase::SigningOn { until, .. }
+            | Phase::Draining { until, .. }
+            | Phase::SigningOff { until }
+            | Phase::Leaving { until, .. } => Some(*until),
+        };
+        let pulse = self.pulse.next_timeout(self.in_flight.oldest());
+        [phase, pulse, self.in_flight.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// Time has passed. Requests that expired before a byte of them was handed over are told in
+    /// `unwritten`: they must not be written any more.
+    pub(crate) fn on_timeout(
+        &mut self,
+        now: Instant,
+        desk: &mut Desk,
+        unwritten: &mut Vec<RequestId>,
+    ) -> Result<(), Cause> {
+        self.in_flight.expire(now, desk, unwritten);
+        if self.pulse.next_timeout(self.in_flight.oldest()).is_some_and(|due| due <= now) {
+            let oldest = self.in_flight.find_oldest();
+            match self.pulse.on_timeout(now, oldest) {
+                Beat::Rest => {}
+                Beat::Send(beat) => self.outgoing.push_back(Message::Heartbeat(beat)),
+                Beat::Dead(silence) => return Err(Cause::Unheard(silence)),
+            }
+        }
+        self.advance(now, desk)
+    }
+
+    /// Everything that the last connection left unknown has been asked about.
+    pub(crate) fn synced(&mut self) {
+        if let Phase::Syncing { .. } = self.phase {
+            self.phase = Phase::Open;
+        }
+    }
+
+    /// Ends the session in order: nothing queued is written, what is in flight is waited for.
+    pub(crate) fn stop(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
+        desk.refuse_all(NotSent::Stopping);
+        match self.phase {
+            Phase::SigningOn { .. } => Err(Cause::SignedOff),
+            Phase::Syncing { .. } | Phase::Open => {
+                let until = now + self.setup.timers.drain;
+                self.phase = Phase::Draining { leaver: Leaver::We, until };
+                self.advance(now, desk)
+            }
+            Phase::Draining { .. } | Phase::SigningOff { .. } | Phase::Leaving { .. } => Ok(()),
+        }
+    }
+
+    /// The connection is gone: ends every request that is in flight or queued, truthfully.
+    pub(crate) fn lose(&mut self, desk: &mut Desk) {
+        self.in_flight.lose(desk);
+        // Questions that this session did not finish are the next one's.
+        desk.left_unknown |= matches!(self.phase, Phase::Syncing { .. });
+        desk.refuse_all(NotSent::Down);
+    }
+
+    /// Moves on where what was waited for has come, or has not come in time.
+    pub(crate) fn advance(&mut self, now: Instant, desk: &Desk) -> Result<(), Cause> {
+        let drained = self.in_flight.is_empty();
+        match &mut self.phase {
+            Phase::SigningOn { until, .. } if now >= *until => return Err(Cause::SignOnTimedOut),
+            Phase::Leaving { cause, until } if now >= *until => return Err(cause.clone()),
+            Phase::SigningOff { until } if now >= *until => return Err(Cause::SignedOff),
+            Phase::Syncing { quiet_since, until } => {
+                if desk.has_urgent() || self.in_flight.has_urgent() {
+                    *quiet_since = now;
+                }
+                if now >= *until || now >= *quiet_since + SYNC_QUIET {
+                    self.phase = Phase::Open;
+                }
+            }
+            Phase::Draining { leaver, until } if drained || now >= *until => {
+                let (message, phase) = match leaver {
+                    Leaver::We => (
+                        Message::SignOff(SignOff { text: "the bridge is stopping".to_owned() }),
+                        Phase::SigningOff { until: now + self.setup.timers.sign_off },
+                    ),
+                    Leaver::They { text } => {
+                        let cause = Cause::PeerSignedOff(std::mem::take(text));
+                        let until = now + self.setup.timers.close;
+                        (Message::SignOffAck, Phase::Leaving { cause, until })
+                    }
+                };
+                self.outgoing.push_back(message);
+                self.phase = phase;
+            }
+            Phase::SigningOn { .. }
+            | Phase::Open
+            | Phase::Draining { .. }
+            | Phase::SigningOff { .. }
+            | Phase::Leaving { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn on_response(&mut self, now: Instant, id: RequestId, reply: Reply, desk: &mut Desk) {
+        self.touch_sync(now);
+        match self.in_flight.answer(id, reply, desk) {
+            Answered::Delivered => {}
+            Answered::Unmatched { reply, late } => {
+                self.events.push(Event::Unmatched { reply, late });
+            }
+        }
+    }
+
+    fn on_sign_off(&mut self, now: Instant, text: &str) {
+        let leaver = Leaver::They { text: clip(text, 200) };
+        match &mut self.phase {
+            Phase::Syncing { .. } | Phase::Open => {
+                self.phase = Phase::Draining { leaver, until: now + self.setup.timers.drain };
+            }
+            Phase::Draining { leaver: by, .. } => *by = leaver,
+            // Both at once: each acknowledges the other's.
+            Phase::SigningOff { .. } => {
+                self.outgoing.push_back(Message::SignOffAck);
+                let until = now + self.setup.timers.close;
+                self.phase = Phase::Leaving { cause: Cause::SignedOff, until };
+            }
+            Phase::SigningOn { .. } | Phase::Leaving { .. } => {}
+        }
+    }
+
+    fn admission(&self) -> Admission {
+        let free = self.window.saturating_sub(self.in_flight.len());
+        let suspect = self.pulse.is_suspect();
+        match self.phase {
+            Phase::Syncing { .. } | Phase::Open if free == 0 => Admission::Closed,
+            // What would be lost if the counter is dead waits until it has shown that it is not.
+            Phase::Open if !suspect && free > self.window / URGENT_SHARE => Admission::All,
+            Phase::Syncing { .. } | Phase::Open => Admission::QueriesOnly,
+            Phase::SigningOn { .. }
+            | Phase::Draining { .. }
+            | Phase::SigningOff { .. }
+            | Phase::Leaving { .. } => Admission::Closed,
+        }
+    }
+
+    fn touch_sync(&mut self, now: Instant) {
+        if let Phase::Syncing { quiet_since, .. } = &mut self.phase {
+            *quiet_since = now;
+        }
+    }
+}
+
+fn unexpected(message: &Message) -> Cause {
+    Cause::Protocol { message: sign_on::name(message), state: "the session was open" }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The dialling side of a sign-on: we challenge, are challenged, and check who answers.
+
+use super::Setup;
+use crate::cause::{Cause, clip};
+use domain::serial::Day;
+use secrecy::ExposeSecret;
+use std::collections::VecDeque;
+use wire::message::{ChallengeAnswer, Message, Nonce, Rejected, SignOn, Welcome};
+use wire::proof::{self, Side};
+
+/// Where a sign-on stands.
+#[derive(Debug)]
+pub(super) struct SigningOn {
+    sign_on: SignOn,
+    awaits: Awaits,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Awaits {
+    Challenge,
+    Welcome,
+}
+
+/// What the counter said as it opened the session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opened {
+    pub(super) heartbeat_s: u16,
+    pub(super) settle_day: Day,
+    pub(super) open: bool,
+    /// How many requests both profiles allow in flight.
+    pub(super) window: u16,
+}
+
+impl SigningOn {
+    /// The sign-on, and its first message.
+    pub(super) fn begin(setup: &Setup, channel: u16, nonce: Nonce) -> (SigningOn, Message) {
+        let sign_on = SignOn {
+            version: SignOn::VERSION,
+            dialler: setup.own_name.clone(),
+            acceptor: setup.counter.as_str().to_owned(),
+            channel,
+            nonce,
+            heartbeat_s: setup.timers.heartbeat_s,
+        };
+        let first = Message::SignOn(sign_on.clone());
+        (SigningOn { sign_on, awaits: Awaits::Challenge }, first)
+    }
+
+    /// The next message of the sign-on; what the counter said once it is complete.
+    pub(super) fn on_message(
+        &mut self,
+        setup: &Setup,
+        message: Message,
+        outgoing: &mut VecDeque<Message>,
+    ) -> Result<Option<Opened>, Cause> {
+        match (self.awaits, message) {
+            (_, Message::Rejected(Rejected { reason, text })) => {
+                Err(Cause::Rejected { reason, text: clip(&text, 200) })
+            }
+            (Awaits::Challenge, Message::Challenge(challenge)) => {
+                let key = setup.key.expose_secret();
+                let (sign_on, nonce) = (&self.sign_on, &challenge.nonce);
+                if !proof::verify(key, Side::Acceptor, sign_on, nonce, &challenge.proof) {
+                    return Err(Cause::BadProof);
+                }
+                let proof = proof::prove(key, Side::Dialler, sign_on, nonce);
+                outgoing.push_back(Message::Answer(ChallengeAnswer { proof, counter: None }));
+                self.awaits = Awaits::Welcome;
+                Ok(None)
+            }
+            (Awaits::Welcome, Message::Welcome(welcome)) => opened(setup, welcome).map(Some),
+            (awaits, other) => Err(Cause::Protocol {
+                message: name(&other),
+                state: match awaits {
+                    Awaits::Challenge => "its challenge was expected",
+                    Awaits::Welcome => "its welcome was expected",
+                },
+            }),
+        }
+    }
+}
+
+/// Checks that it is the right counter and that it can do what is relied on.
+fn opened(setup: &Setup, welcome: Welcome) -> Result<Opened, Cause> {
+    let wrong =
+        |declared: String| Cause::WrongCounter { configured: setup.counter.clone(), declared };
+    let counter = welcome.counter.ok_or_else(|| wrong("somebody without a name".to_owned()))?;
+    if counter.id != setup.counter {
+        return Err(wrong(counter.id.as_str().to_owned()));
+    }
+    setup.profile.confirm(&counter.profile)?;
+    Ok(Opened {
+        heartbeat_s: welcome.heartbeat_s,
+        settle_day: counter.settle_day,
+        open: counter.open,
+        window: setup.profile.max_in_flight.min(counter.profile.max_in_flight),
+    })
+}
+
+/// For people.
+pub(super) fn name(message: &Message) -> &'static str {
+    match message {
+        Message::SignOn(_) => "a sign-on",
+        Message::Challenge(_) => "a challenge",
+        Message::Answer(_) => "a challenge's answer",
+        Message::Welcome(_) => "a welcome",
+        Message::Rejected(_) => "a rejection",
+        Message::SignOff(_) => "a sign-off",
+        Message::SignOffAck => "a sign-off acknowledgement",
+        Message::Heartbeat(_) => "a heartbeat",
+        Message::HeartbeatAck(_) => "a heartbeat's answer",
+        Message::Request(..) => "a request",
+        Message::Response(..) => "a response",
+        Message::Notice(_) => "a notice",
+    }
+}
