@@ -28,6 +28,20 @@ pub enum State {
     Reversed,
 }
 
+impl State {
+    /// Whether nothing follows it.
+    pub fn is_final(self) -> bool {
+        match self {
+            State::Completed | State::Refused | State::Reversed => true,
+            State::Accepted
+            | State::Debiting
+            | State::Crediting
+            | State::Reversing
+            | State::NeedsOperator => false,
+        }
+    }
+}
+
 /// One side of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub struct Place {
@@ -343,15 +357,7 @@ fn check_conservation(
     let mut on_its_way: BTreeMap<&str, i128> = BTreeMap::new();
     for (master, legs) in legs(books) {
         let Some(told) = transfers.get(master) else { continue };
-        let is_final = match told.state {
-            State::Completed | State::Refused | State::Reversed => true,
-            State::Accepted
-            | State::Debiting
-            | State::Crediting
-            | State::Reversing
-            | State::NeedsOperator => false,
-        };
-        if !is_final && legs.debits > 0 && legs.credits == 0 && legs.reversals == 0 {
+        if !told.state.is_final() && legs.debits > 0 && legs.credits == 0 && legs.reversals == 0 {
             *on_its_way.entry(&told.currency).or_default() += i128::from(told.amount);
         }
     }

@@ -1,8 +1,8 @@
 //! The bridge as a process, from its configuration file on.
 
 use crate::counter::{BRIDGE_NAME, Counter};
-use crate::process::Process;
-use anyhow::{Context, Result};
+use crate::process::{Process, free_address};
+use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
@@ -46,10 +46,9 @@ impl Bridge {
         apps: &[App],
         counters: &[&Counter],
     ) -> Result<Bridge> {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut bridge =
-            Bridge { folder: folder.to_owned(), process: None, api: nowhere, operators: nowhere };
-        fs::write(bridge.config_file(), config_text(database, apps, counters))
+        let (api, operators) = (free_address()?, free_address()?);
+        let mut bridge = Bridge { folder: folder.to_owned(), process: None, api, operators };
+        fs::write(bridge.config_file(), config_text(database, (api, operators), apps, counters))
             .context("the configuration could not be written")?;
         bridge.restart().await?;
         Ok(bridge)
@@ -68,20 +67,16 @@ impl Bridge {
         self.process.take().context("it does not run")?.terminate().await
     }
 
-    /// Starts it again, after killing it if it runs. It listens elsewhere than before.
+    /// Starts it again, after killing it if it runs. It listens where it did before.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill().await?;
         let arguments = ["serve".into(), "--config".into(), self.config_file().into_os_string()];
         let mut process = Process::start("bridge", &self.folder, &arguments)?;
         let ready = process.ready().await?;
-        let address = |name: &str| {
-            ready[name]
-                .as_str()
-                .and_then(|address| address.parse().ok())
-                .with_context(|| format!("the bridge did not say where `{name}` is: {ready}"))
-        };
-        self.api = address("api")?;
-        self.operators = address("operators")?;
+        for (name, address) in [("api", self.api), ("operators", self.operators)] {
+            let listening = ready[name].as_str().and_then(|address| address.parse().ok());
+            ensure!(listening == Some(address), "the bridge's {name} is elsewhere: {ready}");
+        }
         self.process = Some(process);
         Ok(())
     }
@@ -106,8 +101,13 @@ impl Bridge {
     }
 }
 
-/// The configuration file.
-fn config_text(database: &str, apps: &[App], counters: &[&Counter]) -> String {
+/// The configuration file; `listen` is where the API and the operators' pages are to be.
+fn config_text(
+    database: &str,
+    listen: (SocketAddr, SocketAddr),
+    apps: &[App],
+    counters: &[&Counter],
+) -> String {
     let mut text = String::new();
     let mut table = |header: &str, rows: &[(&str, String)]| {
         // Writing to a string does not fail.
@@ -117,10 +117,9 @@ fn config_text(database: &str, apps: &[App], counters: &[&Counter]) -> String {
         }
     };
     let quoted = |value: &str| format!("{value:?}");
-    let anywhere = || quoted("127.0.0.1:0");
     table("", &[("database", quoted(database)), ("name", quoted(BRIDGE_NAME))]);
-    table("[api]", &[("listen", anywhere())]);
-    table("[operators]", &[("listen", anywhere())]);
+    table("[api]", &[("listen", quoted(&listen.0.to_string()))]);
+    table("[operators]", &[("listen", quoted(&listen.1.to_string()))]);
     for app in apps {
         table("[[app]]", &[("name", quoted(app.name))]);
         table(

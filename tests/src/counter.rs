@@ -2,8 +2,8 @@
 //! with its books.
 
 use crate::books::Book;
-use crate::process::Process;
-use anyhow::{Context, Result};
+use crate::process::{Process, free_address};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -52,11 +52,10 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Starts it on a free port; its key, fault plan, books and log lie in `folder`.
+    /// Starts it on a free port, which it keeps; its key, fault plan, books and log lie in `folder`.
     pub async fn start(plan: Plan, folder: &Path) -> Result<Counter> {
-        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut counter =
-            Counter { plan, folder: folder.to_owned(), address: anywhere, process: None };
+        let address = free_address()?;
+        let mut counter = Counter { plan, folder: folder.to_owned(), address, process: None };
         fs::write(counter.key_file(), new_key()).context("the key could not be written")?;
         fs::write(counter.faults_file(), &counter.plan.faults)
             .context("the fault plan could not be written")?;
@@ -77,10 +76,8 @@ impl Counter {
         self.kill().await?;
         let mut process = Process::start(self.id(), &self.folder, &self.arguments())?;
         let ready = process.ready().await?;
-        self.address = ready["listening"]
-            .as_str()
-            .and_then(|address| address.parse().ok())
-            .with_context(|| format!("{} did not say where it listens: {ready}", self.id()))?;
+        let listening = ready["listening"].as_str().and_then(|address| address.parse().ok());
+        ensure!(listening == Some(self.address), "{} listens elsewhere: {ready}", self.id());
         self.process = Some(process);
         Ok(())
     }

@@ -2,11 +2,14 @@
 //! what the counters wrote in their own books.
 //!
 //! Reading order: [`process`] starts and kills programs; [`counter`], [`database`] and [`bridge`]
-//! are what a test is made of; [`books`] and [`audit`] say whether the money is where it should be.
+//! are what a test is made of, [`caller`] uses it, and [`town`] is all of it together; [`books`] and
+//! [`audit`] say whether the money is where it should be.
 
 pub mod audit;
 pub mod books;
 pub mod bridge;
+pub mod caller;
 pub mod counter;
 pub mod database;
 pub mod process;
+pub mod town;

@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -154,6 +155,18 @@ fn keep(output: File, log: &Path, lines: Option<mpsc::UnboundedSender<String>>) 
         }
     })?;
     Ok(())
+}
+
+/// An address that a program can listen on now, and again after it was killed. Its port is below
+/// those that the kernel gives to outgoing connections, so none of them takes it in between.
+pub fn free_address() -> Result<SocketAddr> {
+    for _ in 0..100 {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(10_000..32_000)));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port is free")
 }
 
 /// The program under test: `COUNTER_BRIDGE_BIN`, or the one that lies beside the tests.

@@ -1,0 +1,111 @@
+//! Two counters, a bridge between them, and an app that calls it: what most tests stand in.
+
+use crate::audit::{Finding, audit};
+use crate::books::{Kind, Line};
+use crate::bridge::{App, Bridge};
+use crate::caller::{Caller, END_WITHIN, LOOK_EVERY};
+use crate::counter::{Counter, Dialect, Plan};
+use crate::database::{self, Database};
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// An account at the securities counter that holds a million.
+pub const RICH: &str = "6001";
+/// An account at the securities counter that holds a hundred.
+pub const POOR: &str = "6002";
+/// An account at the futures counter that may be credited.
+pub const OPEN: &str = "8001";
+/// An account that no counter knows.
+pub const NOBODY: &str = "9999";
+
+/// What [`RICH`] holds at first, in minor units.
+pub const RICHES: i64 = 1_000_000;
+
+/// What goes wrong at the two counters: the texts of their fault plans.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults<'a> {
+    /// At the securities counter.
+    pub securities: &'a str,
+    /// At the futures counter.
+    pub futures: &'a str,
+    /// What the counters' chances are drawn from.
+    pub seed: u64,
+}
+
+/// The whole. Dropping it ends every process and removes every file.
+pub struct Town {
+    /// The counter that the money leaves.
+    pub securities: Counter,
+    /// The counter that the money reaches.
+    pub futures: Counter,
+    /// What is tested.
+    pub bridge: Bridge,
+    /// The app that calls.
+    pub app: App,
+    /// Another app.
+    pub other_app: App,
+    /// The app, calling.
+    pub caller: Caller,
+    // After the processes that use them.
+    _database: Database,
+    _folder: TempDir,
+}
+
+impl Town {
+    /// Starts everything, on a database of this kind.
+    pub async fn start(kind: database::Kind, faults: Faults<'_>) -> Result<Town> {
+        let folder = tempfile::tempdir().context("no folder for the test")?;
+        let plan = |dialect, accounts, text: &str| Plan {
+            dialect,
+            accounts,
+            faults: text.to_owned(),
+            seed: faults.seed,
+        };
+        let securities = vec![(RICH, RICHES), (POOR, 100)];
+        let securities = plan(Dialect::Securities, securities, faults.securities);
+        let securities = Counter::start(securities, folder.path()).await?;
+        let futures = plan(Dialect::Futures, vec![(OPEN, 0)], faults.futures);
+        let futures = Counter::start(futures, folder.path()).await?;
+        let database = Database::create(kind, folder.path()).await?;
+        let app = App::new("demo", "demo-hmac", folder.path())?;
+        let other_app = App::new("other", "other-hmac", folder.path())?;
+        let bridge = Bridge::start(
+            folder.path(),
+            database.url(),
+            &[app.clone(), other_app.clone()],
+            &[&securities, &futures],
+        )
+        .await?;
+        let caller = Caller::new(&app, &bridge.api())?;
+        Ok(Town {
+            securities,
+            futures,
+            bridge,
+            app,
+            other_app,
+            caller,
+            _database: database,
+            _folder: folder,
+        })
+    }
+
+    /// The audit over both counters' books and all that the API tells.
+    pub async fn audit(&self) -> Result<Vec<Finding>> {
+        let books = [self.securities.books()?, self.futures.books()?];
+        Ok(audit(&books, &self.caller.told().await?))
+    }
+
+    /// Waits until the books of a counter hold so many lines of this kind.
+    pub async fn wait_for(counter: &Counter, kind: Kind, lines: usize) -> Result<()> {
+        let deadline = Instant::now() + END_WITHIN;
+        let matches = |line: &&Line| line.kind == kind;
+        while counter.books()?.lines.iter().filter(matches).count() < lines {
+            if Instant::now() >= deadline {
+                bail!("{} wrote no {kind:?} in {END_WITHIN:?}", counter.id());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+}
