@@ -1,0 +1,331 @@
+//! Calls to the transfer API, one method for each.
+
+use crate::{
+    error::CallError,
+    retry::Retry,
+    signature::Signer,
+    transfer::{
+        Balance, Entries, IdempotencyKey, NewTransfer, Transfer, TransferFilter, TransferPage,
+    },
+};
+use http::{HeaderMap, HeaderValue, Method, header};
+use reqwest::{Url, redirect};
+use serde::de::DeserializeOwned;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// An app backend's connection to the bridge. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    signer: Signer,
+    retry: Option<Retry>,
+}
+
+/// What `POST /v1/transfers` answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// The transfer, final or not.
+    pub transfer: Transfer,
+    /// `None`: final (201). Otherwise it goes on (202): ask after this long.
+    pub ask_again_after: Option<Duration>,
+    /// The path of the transfer.
+    pub location: Option<String>,
+    /// The answer's body as it came: a replay of a final answer has the same bytes.
+    pub body: Vec<u8>,
+}
+
+impl Posted {
+    /// Whether the transfer stays as it is for ever.
+    pub const fn is_final(&self) -> bool {
+        self.ask_again_after.is_none()
+    }
+}
+
+/// An answer that is a success.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    /// How long connecting may take.
+    pub const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+    /// How long an answer may take, beyond what was asked to be waited for.
+    pub const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+    /// How often an open transfer is asked for, where the bridge does not say.
+    const ASK_EVERY: Duration = Duration::from_millis(500);
+
+    /// A client of the bridge at `base_url`, such as `http://127.0.0.1:8080`: `http`, with a path
+    /// only if the API is under one. It must be the URL that the bridge takes for its own
+    /// (`public_url`), since it is signed. Nothing is sent yet.
+    pub fn new(base_url: &str, signer: Signer) -> Result<Client, CallError> {
+        let unsendable = |why: &dyn std::fmt::Display| CallError::Unsendable(why.to_string());
+        let base: Url = base_url.parse().map_err(|error| {
+            CallError::Unsendable(format!("{base_url:?} is not a URL: {error}"))
+        })?;
+        let plain = base.query().is_none()
+            && base.fragment().is_none()
+            && base.username().is_empty()
+            && base.password().is_none();
+        if base.scheme() != "http" || !base.has_host() || !plain {
+            return Err(unsendable(&"the URL must be http:// with a host and perhaps a path"));
+        }
+        // A signature is for one target, so a redirect is never followed.
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(Self::CONNECT_DEADLINE)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| unsendable(&error))?;
+        Ok(Client { http, base, signer, retry: None })
+    }
+
+    /// Repeats calls that found the bridge busy or out of reach. Without this, every call is sent
+    /// once.
+    #[must_use]
+    pub fn with_retry(self, retry: Retry) -> Client {
+        Client { retry: Some(retry), ..self }
+    }
+
+    /// `POST /v1/transfers`: orders a transfer and waits up to `wait` (whole seconds, 30 at most)
+    /// for it to be final. The same key with the same order is the same transfer, and is told how
+    /// that one stands.
+    pub async fn transfer(
+        &self,
+        order: &NewTransfer,
+        key: &IdempotencyKey,
+        wait: Duration,
+    ) -> Result<Posted, CallError> {
+        let body =
+            serde_json::to_vec(order).map_err(|error| CallError::Unsendable(error.to_string()))?;
+        let url = self.url(&["v1", "transfers"])?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("idempotency-key", text(key.as_str())?);
+        headers.insert("prefer", text(&format!("wait={}", wait.as_secs()))?);
+        let deadline = Self::ANSWER_DEADLINE + wait;
+        let (answer, transfer): (_, Transfer) =
+            self.send(Method::POST, url, headers, body, deadline).await?;
+        let asked = retry_after(&answer.headers).unwrap_or(Self::ASK_EVERY);
+        Ok(Posted {
+            ask_again_after: (answer.status == 202).then_some(asked),
+            location: answer
+                .headers
+                .get(header::LOCATION)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+            transfer,
+            body: answer.body,
+        })
+    }
+
+    /// `GET /v1/transfers/{master_serial}`.
+    pub async fn show(&self, master_serial: &str) -> Result<Transfer, CallError> {
+        self.get(&["v1", "transfers", master_serial], &[]).await
+    }
+
+    /// Asks for a transfer until it is final or `patience` is at its end; the last that was heard
+    /// of it. A transfer that needs an operator may take hours.
+    pub async fn wait_until_final(
+        &self,
+        master_serial: &str,
+        patience: Duration,
+    ) -> Result<Transfer, CallError> {
+        let begun = Instant::now();
+        loop {
+            let transfer = self.show(master_serial).await?;
+            if transfer.state.is_final() || begun.elapsed() + Self::ASK_EVERY > patience {
+                return Ok(transfer);
+            }
+            tokio::time::sleep(Self::ASK_EVERY).await;
+        }
+    }
+
+    /// `GET /v1/transfers`: the app's transfers, newest first.
+    pub async fn list(&self, filter: &TransferFilter) -> Result<TransferPage, CallError> {
+        let limit = filter.limit.map(|limit| limit.to_string());
+        let query = [
+            ("state", filter.state.map(crate::transfer::State::as_str)),
+            ("counter", filter.counter.as_deref()),
+            ("account", filter.account.as_deref()),
+            ("cursor", filter.cursor.as_deref()),
+            ("limit", limit.as_deref()),
+        ];
+        self.get(&["v1", "transfers"], &query).await
+    }
+
+    /// `GET /v1/counters/{counter}/accounts/{account}/balance`, asked of the counter.
+    pub async fn balance(&self, counter: &str, account: &str) -> Result<Balance, CallError> {
+        self.get(&["v1", "counters", counter, "accounts", account, "balance"], &[]).await
+    }
+
+    /// `GET /v1/counters/{counter}/accounts/{account}/entries`, asked of the counter, of the
+    /// settle day `date`, as the bridge writes days; without one, of the counter's current day.
+    pub async fn entries(
+        &self,
+        counter: &str,
+        account: &str,
+        date: Option<&str>,
+    ) -> Result<Entries, CallError> {
+        let path = ["v1", "counters", counter, "accounts", account, "entries"];
+        self.get(&path, &[("date", date)]).await
+    }
+
+    /// `GET /v1/openapi.json`: the description of the API.
+    pub async fn openapi(&self) -> Result<serde_json::Value, CallError> {
+        self.get(&["v1", "openapi.json"], &[]).await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> Result<T, CallError> {
+        let mut url = self.url(path)?;
+        for (name, value) in query {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        let (_, said) = self
+            .send(Method::GET, url, HeaderMap::new(), Vec::new(), Self::ANSWER_DEADLINE)
+            .await?;
+        Ok(said)
+    }
+
+    /// The base and a path of these parts, each escaped.
+    fn url(&self, path: &[&str]) -> Result<Url, CallError> {
+        if path.iter().any(|part| matches!(*part, "" | "." | "..")) {
+            return Err(CallError::Unsendable("a part of the path is empty".to_owned()));
+        }
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| CallError::Unsendable("the URL cannot have a path".to_owned()))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    /// Sends until there is an answer that can be read, or the retry gives up.
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        deadline: Duration,
+    ) -> Result<(Answer, T), CallError> {
+        let begun = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let sent = self.send_once(&method, &url, &headers, &body, deadline).await;
+            let error = match sent.and_then(|answer| Ok((read(&answer.body)?, answer))) {
+                Ok((said, answer)) => return Ok((answer, said)),
+                Err(error) => error,
+            };
+            let pause = self
+                .retry
+                .and_then(|retry| retry.pause(tries, begun.elapsed(), &error, rand::random()));
+            let Some(pause) = pause else { return Err(error) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Signs and sends once. Every time anew: a nonce is good for one request.
+    async fn send_once(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: &[u8],
+        deadline: Duration,
+    ) -> Result<Answer, CallError> {
+        let mut headers = headers.clone();
+        self.signer
+            .sign(method, url.as_str(), &mut headers, body, now_s())
+            .map_err(|error| CallError::Unsendable(error.to_string()))?;
+        let request = self
+            .http
+            .request(method.clone(), url.clone())
+            .headers(headers)
+            .body(body.to_vec())
+            .timeout(deadline);
+        let unreachable =
+            |error: reqwest::Error| CallError::Unreachable { why: with_causes(&error) };
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.bytes().await.map_err(unreachable)?.to_vec();
+        match status {
+            200..=299 => Ok(Answer { status, headers, body }),
+            _ => Err(CallError::of_status(status, retry_after(&headers), &body)),
+        }
+    }
+}
+
+/// A success whose body cannot be read is no answer: the bridge may have done what was asked.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(body)
+        .map_err(|error| CallError::Unreachable { why: format!("unreadable answer: {error}") })
+}
+
+fn text(value: &str) -> Result<HeaderValue, CallError> {
+    HeaderValue::from_str(value).map_err(|error| CallError::Unsendable(error.to_string()))
+}
+
+/// `Retry-After` in seconds; the bridge does not use the form with a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Seconds since 1970 by this machine's clock.
+fn now_s() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+
+    fn client(base: &str) -> Result<Client, CallError> {
+        Client::new(base, Signer::new("k", Key::generate_ed25519()).expect("a signer"))
+    }
+
+    #[test]
+    fn paths_are_escaped_under_the_base() {
+        for base in ["http://h:8080", "http://h:8080/"] {
+            let url = client(base).expect("a client").url(&["v1", "a/b ?#", "é"]);
+            assert_eq!(url.expect("a URL").as_str(), "http://h:8080/v1/a%2Fb%20%3F%23/%C3%A9");
+        }
+        let below = client("http://h/bridge/").expect("a client");
+        assert_eq!(below.url(&["v1"]).expect("a URL").as_str(), "http://h/bridge/v1");
+        for bad in ["", ".", ".."] {
+            assert!(below.url(&["v1", bad]).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bases_are_plain_http() {
+        for bad in ["", "h:8080", "https://h", "http://u:p@h", "http://h/?q", "ftp://h"] {
+            assert!(matches!(client(bad), Err(CallError::Unsendable(_))), "{bad:?}");
+        }
+    }
+}
