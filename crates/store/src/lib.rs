@@ -1,1 +1,28 @@
-//! placeholder
+//! The only crate that knows the database: rows are added and never changed, so a final state
+//! cannot be overwritten, and nothing is told before it is durable.
+//!
+//! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
+//! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it;
+//! `query` asks; `serials` leases; `fault` says what an error means; `entity` and `migration` are
+//! the tables.
+
+mod address;
+mod connect;
+mod entity;
+mod error;
+mod fault;
+mod holder;
+mod idempotency;
+mod journal;
+mod migration;
+mod query;
+mod record;
+mod serials;
+mod state;
+mod store;
+
+pub use error::{OpenError, StoreError};
+pub use journal::{Journal, JournalHealth, Write, WriteError, WriteId, Written};
+pub use record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
+pub use state::{FinalState, OpenState, StateFilter};
+pub use store::Store;

@@ -1,0 +1,8 @@
+//! The tables, as SeaORM sees them. Nothing outside this crate does.
+
+pub(crate) mod decision;
+pub(crate) mod open_transfer;
+pub(crate) mod outcome;
+pub(crate) mod serial_lease;
+pub(crate) mod trail;
+pub(crate) mod transfer;

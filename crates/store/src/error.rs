@@ -1,0 +1,118 @@
+//! Why the database could not do what was asked, split by what the caller does next.
+
+use domain::serial::{MasterSerial, SerialError};
+
+/// Why a [`Store`](crate::Store) did not open. The messages are for the person who starts the
+/// bridge: they name what was wrong and what to do, and never a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The URL cannot be understood.
+    #[error("database URL {url:?}: {why}")]
+    BadUrl {
+        /// The URL without its password.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The folder or the file could not be made.
+    #[error("cannot create the database {path}: {why}")]
+    CannotCreate {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The file is there and cannot be written to.
+    #[error(
+        "the database {path} is read-only: give the bridge's user write access to the file and its folder ({why})"
+    )]
+    ReadOnly {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Another process holds the file.
+    #[error("the database {path} is locked by {by}: stop it, or give the bridge a file of its own")]
+    Locked {
+        /// The file.
+        path: String,
+        /// Who holds it, as far as the system tells.
+        by: String,
+    },
+    /// The file is something else.
+    #[error("{path} is not a usable SQLite database: {why}")]
+    NotADatabase {
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        why: String,
+    },
+    /// The server does not let us in.
+    #[error("{server} refuses access: {why}")]
+    AccessDenied {
+        /// The server, without the password.
+        server: String,
+        /// What it said.
+        why: String,
+    },
+    /// The server is there and the database is not.
+    #[error("{server} has no such database: {why}; create it first")]
+    NoSuchDatabase {
+        /// The server, without the password.
+        server: String,
+        /// What it said.
+        why: String,
+    },
+    /// Nobody answers.
+    #[error("{server} cannot be reached: {why}")]
+    Unreachable {
+        /// The server, without the password.
+        server: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The tables could not be brought to this version.
+    #[error("the tables of {database} could not be brought up to date: {why}")]
+    Migration {
+        /// The database, without a password.
+        database: String,
+        /// What the database said.
+        why: String,
+    },
+}
+
+/// Why a question to the database has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database is locked, full, read-only or gone: ask again later.
+    #[error("the database is not available: {why}")]
+    Unavailable {
+        /// What it said.
+        why: String,
+    },
+    /// All eleven-digit sequences are used up, or none was asked for.
+    #[error("no more serials: {0}")]
+    Serials(#[from] SerialError),
+    /// A row says something that was never written: our bug, or somebody changed it by hand.
+    #[error("the record of {key} is damaged: {what}")]
+    Corrupt {
+        /// The row's key, as it is.
+        key: i64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(key: i64, what: impl ToString) -> StoreError {
+        StoreError::Corrupt { key, what: what.to_string() }
+    }
+
+    pub(crate) fn damaged(master: MasterSerial, what: impl ToString) -> StoreError {
+        StoreError::corrupt(master.number(), what)
+    }
+}

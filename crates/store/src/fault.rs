@@ -1,0 +1,164 @@
+//! What a database error means for what was being written. Decided by the error's number, never
+//! by its words.
+
+use sea_orm::sqlx::{self, mysql::MySqlDatabaseError, sqlite::SqliteError};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+
+/// What went wrong, split by what is done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A row with that key exists.
+    Duplicate,
+    /// This row cannot be stored, now or later; others can.
+    Row,
+    /// Others were in the way: the same again, at once.
+    Contention,
+    /// The connection is gone or cannot be trusted: a new one.
+    Lost,
+    /// Locked, full, read-only or broken: later.
+    Down,
+}
+
+impl Fault {
+    /// Classifies an error of a statement, or of opening a transaction.
+    pub(crate) fn of(error: &DbErr) -> Fault {
+        match driver_error(error) {
+            Some(sqlx::Error::Database(said)) => {
+                if let Some(said) = said.try_downcast_ref::<MySqlDatabaseError>() {
+                    of_mysql(said.number(), said.code())
+                } else if said.try_downcast_ref::<SqliteError>().is_some() {
+                    of_sqlite(sqlite_code(said.as_ref()))
+                } else {
+                    Fault::Down
+                }
+            }
+            Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)) => {
+                Fault::Lost
+            }
+            Some(
+                sqlx::Error::WorkerCrashed | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed,
+            ) => Fault::Lost,
+            Some(_) => Fault::Down,
+            None => match error {
+                DbErr::ConnectionAcquire(
+                    ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed,
+                ) => Fault::Lost,
+                _ => Fault::Down,
+            },
+        }
+    }
+
+    /// Whether a failed COMMIT certainly recorded nothing. Only an answer of the database that is
+    /// known to mean a rollback counts; everything else may have been recorded.
+    pub(crate) fn commit_was_undone(error: &DbErr) -> bool {
+        let Some(sqlx::Error::Database(said)) = driver_error(error) else { return false };
+        if let Some(said) = said.try_downcast_ref::<MySqlDatabaseError>() {
+            // Lock wait, deadlock (a cluster's certification too), server read-only.
+            matches!(said.number(), 1205 | 1213 | 1290 | 1836)
+        } else if said.try_downcast_ref::<SqliteError>().is_some() {
+            // Busy, read-only, full, constraint. A failed write or sync (10) may have reached the disk.
+            matches!(sqlite_code(said.as_ref()) & 0xff, 5 | 8 | 13 | 19)
+        } else {
+            false
+        }
+    }
+}
+
+/// The number by which the server or SQLite names an error (SQLite's is the extended one).
+pub(crate) fn number(error: &DbErr) -> Option<u32> {
+    let Some(sqlx::Error::Database(said)) = driver_error(error) else { return None };
+    match said.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(said) => Some(u32::from(said.number())),
+        None => Some(sqlite_code(said.as_ref())),
+    }
+}
+
+/// The driver's words without SeaORM's and the driver's prefixes.
+pub(crate) fn describe(error: &DbErr) -> String {
+    match driver_error(error) {
+        Some(error) => describe_driver(error),
+        None => error.to_string(),
+    }
+}
+
+/// The driver's words without its prefix.
+pub(crate) fn describe_driver(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(said) => said.message().to_owned(),
+        sqlx::Error::Io(said) => said.to_string(),
+        sqlx::Error::PoolTimedOut => "no connection in time".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+pub(crate) fn sqlite_code(said: &dyn sqlx::error::DatabaseError) -> u32 {
+    said.code().and_then(|code| code.parse().ok()).unwrap_or(1)
+}
+
+fn of_sqlite(code: u32) -> Fault {
+    match code {
+        // Primary key, unique, row id.
+        1555 | 2067 | 2579 => Fault::Duplicate,
+        _ => match code & 0xff {
+            // Too big, constraint, mismatch, range.
+            18 | 19 | 20 | 25 => Fault::Row,
+            _ => Fault::Down,
+        },
+    }
+}
+
+fn of_mysql(number: u16, state: Option<&str>) -> Fault {
+    match number {
+        1022 | 1062 | 1169 | 1586 => Fault::Duplicate,
+        1205 | 1213 => Fault::Contention,
+        // Node not ready (Galera), shut-down in progress, killed.
+        1047 | 1053 | 1927 | 3169 => Fault::Lost,
+        // A packet above the server's limit would be too large again.
+        1153 => Fault::Row,
+        _ => match state {
+            // 08: connection. 22: data exception. 23: integrity constraint.
+            Some(state) if state.starts_with("08") => Fault::Lost,
+            Some(state) if state.starts_with("22") || state.starts_with("23") => Fault::Row,
+            _ => Fault::Down,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_decide() {
+        assert_eq!(of_sqlite(1555), Fault::Duplicate);
+        assert_eq!(of_sqlite(2067), Fault::Duplicate);
+        assert_eq!(of_sqlite(1299), Fault::Row, "not null");
+        assert_eq!(of_sqlite(5), Fault::Down, "busy");
+        assert_eq!(of_sqlite(517), Fault::Down, "busy, snapshot");
+        assert_eq!(of_sqlite(8), Fault::Down, "read-only");
+        assert_eq!(of_sqlite(13), Fault::Down, "full");
+        assert_eq!(of_mysql(1062, Some("23000")), Fault::Duplicate);
+        assert_eq!(of_mysql(1213, Some("40001")), Fault::Contention);
+        assert_eq!(of_mysql(1406, Some("22001")), Fault::Row, "too long");
+        assert_eq!(of_mysql(1114, Some("HY000")), Fault::Down, "table full");
+        assert_eq!(of_mysql(1290, Some("HY000")), Fault::Down, "read-only");
+    }
+
+    #[test]
+    fn a_lost_connection_during_commit_is_not_an_undone_commit() {
+        let lost = DbErr::Query(RuntimeErr::SqlxError(
+            sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()).into(),
+        ));
+        assert_eq!(Fault::of(&lost), Fault::Lost);
+        assert!(!Fault::commit_was_undone(&lost));
+    }
+}

@@ -1,0 +1,69 @@
+//! Finds out which process holds a lock on a SQLite file, for the message that a person reads.
+
+use std::path::{Path, PathBuf};
+
+/// `process 4711 (sqlite3)`, or that nobody can be named. Only Linux tells.
+pub(crate) fn who_holds(path: &Path) -> String {
+    let mut shared = path.as_os_str().to_owned();
+    shared.push("-shm");
+    let inodes: Vec<u64> =
+        [path.to_owned(), PathBuf::from(shared)].iter().filter_map(|file| inode(file)).collect();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let mut holders: Vec<u32> = writers(&locks, &inodes);
+    holders.dedup();
+    if holders.is_empty() {
+        return "another process".to_owned();
+    }
+    let names: Vec<String> = holders.into_iter().map(name).collect();
+    names.join(" and ")
+}
+
+fn name(pid: u32) -> String {
+    if pid == std::process::id() {
+        return "this very process".to_owned();
+    }
+    match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(command) => format!("process {pid} ({})", command.trim_end()),
+        Err(_) => format!("process {pid}"),
+    }
+}
+
+#[cfg(unix)]
+fn inode(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|metadata| metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Path) -> Option<u64> {
+    None
+}
+
+/// Processes with a write lock on one of the inodes. A line of `/proc/locks` reads
+/// `1: POSIX  ADVISORY  WRITE 4711 08:01:131 120 120`.
+fn writers(locks: &str, inodes: &[u64]) -> Vec<u32> {
+    locks
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip_while(|word| *word != "WRITE").skip(1);
+            let pid = words.next()?.parse().ok()?;
+            let inode = words.next()?.rsplit(':').next()?.parse().ok()?;
+            inodes.contains(&inode).then_some(pid)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_writers_of_the_file_are_named() {
+        let locks = "1: POSIX  ADVISORY  WRITE 4711 08:01:131 120 120\n\
+                     2: POSIX  ADVISORY  READ 4712 08:01:131 123 123\n\
+                     3: -> POSIX  ADVISORY  WRITE 4713 08:01:131 120 120\n\
+                     4: FLOCK  ADVISORY  WRITE 4714 00:1a:77 0 EOF\n";
+        assert_eq!(writers(locks, &[131]), [4711, 4713]);
+        assert_eq!(writers(locks, &[]), [0_u32; 0]);
+    }
+}

@@ -1,0 +1,242 @@
+//! Decides what of a batch is written and what is not: insert first, and look only when the
+//! database says that a key is taken (DOMAIN §4). No I/O: what is recorded already comes in as
+//! [`Known`], what has to be added goes out as [`Plan`].
+
+use crate::journal::{Write, WriteError};
+use crate::record::{Decision, NewTransfer, Outcome};
+use crate::state::OpenState;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What the database holds under the keys of a batch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// Masters that have a transfer.
+    pub(crate) transfers: HashSet<i64>,
+    /// Keys that are taken: app and idempotency key.
+    pub(crate) keys: HashSet<(Vec<u8>, Vec<u8>)>,
+    /// Masters that are open.
+    pub(crate) open: HashSet<i64>,
+    /// Bodies of trails, by master and part.
+    pub(crate) trail: HashMap<(i64, u32), String>,
+    /// Decisions, by master, moment and person.
+    pub(crate) decisions: HashMap<(i64, i64, Vec<u8>), (String, String)>,
+    /// States in which transfers have ended.
+    pub(crate) outcomes: HashMap<i64, i16>,
+}
+
+/// What one database transaction adds for a batch, each table in the order of its key: two nodes
+/// that insert in opposite orders deadlock on MariaDB.
+#[derive(Debug, Default)]
+pub(crate) struct Plan<'a> {
+    /// For each write of the batch, its answer once the plan is durable.
+    pub(crate) answers: Vec<Result<(), WriteError>>,
+    pub(crate) transfers: BTreeMap<i64, &'a NewTransfer>,
+    pub(crate) opened: BTreeMap<i64, OpenState>,
+    pub(crate) trail: BTreeMap<(i64, u32), &'a str>,
+    pub(crate) states: BTreeMap<i64, OpenState>,
+    pub(crate) decisions: BTreeMap<(i64, i64, &'a str), &'a Decision>,
+    pub(crate) outcomes: BTreeMap<i64, &'a Outcome>,
+    /// Masters that are open no longer; each has to be open in the database.
+    pub(crate) closed: Vec<i64>,
+}
+
+impl<'a> Plan<'a> {
+    /// Plans a batch. Without `known`, only what contradicts itself within the batch is found.
+    pub(crate) fn of(
+        batch: impl IntoIterator<Item = &'a Write>,
+        known: Option<&Known>,
+    ) -> Plan<'a> {
+        let mut planner =
+            Planner { plan: Plan::default(), known, keys: HashSet::new(), refused: HashSet::new() };
+        for write in batch {
+            let answer = planner.check(write);
+            match &answer {
+                Ok(()) => planner.add(write),
+                Err(_) if write.accept.is_some() => {
+                    planner.refused.insert(write.master.number());
+                }
+                Err(_) => {}
+            }
+            planner.plan.answers.push(answer);
+        }
+        let Plan { outcomes, opened, closed, states, .. } = &mut planner.plan;
+        for master in outcomes.keys() {
+            states.remove(master);
+            if opened.remove(master).is_none() {
+                closed.push(*master);
+            }
+        }
+        planner.plan
+    }
+
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.transfers.is_empty()
+            && self.trail.is_empty()
+            && self.states.is_empty()
+            && self.decisions.is_empty()
+            && self.outcomes.is_empty()
+    }
+}
+
+struct Planner<'a, 'k> {
+    plan: Plan<'a>,
+    known: Option<&'k Known>,
+    keys: HashSet<(&'a str, &'a str)>,
+    /// Masters whose acceptance was turned down in this batch.
+    refused: HashSet<i64>,
+}
+
+impl<'a> Planner<'a, '_> {
+    /// Whether the whole of a write can be recorded, after those before it.
+    fn check(&self, write: &Write) -> Result<(), WriteError> {
+        let master = write.master.number();
+        if let Some(transfer) = &write.accept {
+            self.check_accept(transfer)?;
+        } else if self.refused.contains(&master)
+            && !self.plan.transfers.contains_key(&master)
+            && self.known.is_none_or(|known| !known.transfers.contains(&master))
+        {
+            return Err(refused(format!("transfer {} was not recorded", write.master)));
+        }
+        if let Some((part, body)) = &write.trail {
+            let key = (master, *part);
+            let there =
+                self.plan.trail.get(&key).copied().or_else(|| {
+                    self.known.and_then(|known| known.trail.get(&key)).map(String::as_str)
+                });
+            if there.is_some_and(|there| there != body) {
+                return Err(refused(format!(
+                    "part {part} of the trail of {} exists",
+                    write.master
+                )));
+            }
+        }
+        if let Some(decision) = &write.decision
+            && self.recorded_decision(master, decision).is_some_and(|same| !same)
+        {
+            return Err(refused(format!("{} decided otherwise on {}", decision.who, write.master)));
+        }
+        if let Some(outcome) = &write.outcome {
+            let there = self.plan.outcomes.get(&master).map(|outcome| outcome.state.number());
+            let there = there.or_else(|| self.known.and_then(|k| k.outcomes.get(&master).copied()));
+            match there {
+                Some(state) if state != outcome.state.number() => {
+                    return Err(refused(format!("transfer {} has ended otherwise", write.master)));
+                }
+                Some(_) => {}
+                None => {
+                    let open = write.accept.is_some()
+                        || self.plan.transfers.contains_key(&master)
+                        || self.known.is_none_or(|known| known.open.contains(&master));
+                    if !open {
+                        return Err(refused(format!("transfer {} is not open", write.master)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_accept(&self, transfer: &NewTransfer) -> Result<(), WriteError> {
+        let (app, key) = (transfer.app.as_ref(), transfer.idempotency_key.as_ref());
+        let taken = self.known.is_some_and(|known| {
+            known.keys.contains(&(app.as_bytes().to_vec(), key.as_bytes().to_vec()))
+        });
+        if taken || self.keys.contains(&(app, key)) {
+            return Err(WriteError::DuplicateKey);
+        }
+        let master = transfer.master.number();
+        if self.plan.transfers.contains_key(&master)
+            || self.known.is_some_and(|known| known.transfers.contains(&master))
+        {
+            return Err(refused(format!("serial {} belongs to another transfer", transfer.master)));
+        }
+        Ok(())
+    }
+
+    /// Whether the decision is there already, and if so, whether it says the same.
+    fn recorded_decision(&self, master: i64, decision: &Decision) -> Option<bool> {
+        let key = (master, decision.at, decision.who.as_str());
+        if let Some(there) = self.plan.decisions.get(&key) {
+            return Some(*there == decision);
+        }
+        let key = (master, decision.at, decision.who.as_bytes().to_vec());
+        let (word, note) = self.known?.decisions.get(&key)?;
+        Some(*word == decision.decision && *note == decision.note)
+    }
+
+    /// Adds what is not recorded yet of a write that was checked.
+    fn add(&mut self, write: &'a Write) {
+        let master = write.master.number();
+        if let Some(transfer) = &write.accept {
+            self.keys.insert((&transfer.app, &transfer.idempotency_key));
+            self.plan.transfers.insert(master, transfer);
+            self.plan.opened.insert(master, write.state.unwrap_or_default());
+        } else if let Some(state) = write.state {
+            match self.plan.opened.get_mut(&master) {
+                Some(opened) => *opened = state,
+                None => {
+                    self.plan.states.insert(master, state);
+                }
+            }
+        }
+        if let Some((part, body)) = &write.trail
+            && self.known.is_none_or(|known| !known.trail.contains_key(&(master, *part)))
+        {
+            self.plan.trail.insert((master, *part), body);
+        }
+        if let Some(decision) = &write.decision
+            && self.recorded_decision(master, decision).is_none()
+        {
+            self.plan.decisions.insert((master, decision.at, &decision.who), decision);
+        }
+        if let Some(outcome) = &write.outcome
+            && self.known.is_none_or(|known| !known.outcomes.contains_key(&master))
+        {
+            self.plan.outcomes.entry(master).or_insert(outcome);
+        }
+    }
+}
+
+pub(crate) fn refused(why: String) -> WriteError {
+    WriteError::Refused { why }
+}
+
+/// What makes a write impossible to store, whatever the database holds. Columns have lengths, and
+/// a row that does not fit would hold up the batch that it is in.
+pub(crate) fn misfit(write: &Write) -> Option<String> {
+    let within = |what: &str, text: &str, least: usize, most: usize| {
+        let fits = (least..=most).contains(&text.len());
+        (!fits).then(|| format!("{what} has {} bytes, not {least} to {most}", text.len()))
+    };
+    let accept = write.accept.as_ref().and_then(|transfer| {
+        if transfer.master != write.master {
+            return Some(format!("{} is accepted under serial {}", transfer.master, write.master));
+        }
+        within("app", &transfer.app, 1, NewTransfer::LONGEST_APP).or_else(|| {
+            within("idempotency key", &transfer.idempotency_key, 1, NewTransfer::LONGEST_KEY)
+        })
+    });
+    let trail = || {
+        let (_, body) = write.trail.as_ref()?;
+        within("trail", body, 0, Write::LONGEST_TRAIL)
+    };
+    let decision = || {
+        let decision = write.decision.as_ref()?;
+        within("name", &decision.who, 1, Decision::LONGEST_WHO)
+            .or_else(|| within("decision", &decision.decision, 1, Decision::LONGEST_DECISION))
+            .or_else(|| within("note", &decision.note, 0, Decision::LONGEST_NOTE))
+    };
+    let outcome = || {
+        let outcome = write.outcome.as_ref()?;
+        if !(100..=999).contains(&outcome.answer_status) {
+            return Some(format!("status {} is not three digits", outcome.answer_status));
+        }
+        if outcome.answer_body.len() > Outcome::LONGEST_ANSWER {
+            return Some(format!("answer has {} bytes", outcome.answer_body.len()));
+        }
+        within("reason", outcome.reason.as_deref()?, 0, Outcome::LONGEST_REASON)
+    };
+    accept.or_else(trail).or_else(decision).or_else(outcome)
+}

@@ -1,0 +1,188 @@
+//! The one writer. Everything that is ready is written in one database transaction, and nobody is
+//! told of a write before it is durable.
+
+mod batch;
+mod examine;
+mod rows;
+mod writer;
+
+use crate::address::Address;
+use crate::error::StoreError;
+use crate::idempotency::{misfit, refused};
+use crate::record::{Decision, NewTransfer, Outcome};
+use crate::state::OpenState;
+use domain::serial::MasterSerial;
+use sea_orm::DatabaseConnection;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use writer::{Answers, Command, Pending, Writer};
+
+/// Writes that may wait. More means that the database is slower than what is asked of it: new
+/// transfers are then refused, while what was begun still gets in. At ten thousand writes a second
+/// it is six seconds of work and some tens of megabytes.
+const MOST_WAITING: usize = 65_536;
+
+/// Names a [`Write`] in its answer; the caller chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WriteId(pub u64);
+
+/// What one step of one transfer adds to the record. All of it becomes durable at once, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Comes back in the answer.
+    pub id: WriteId,
+    /// The transfer.
+    pub master: MasterSerial,
+    /// Registers the transfer and its idempotency key.
+    pub accept: Option<NewTransfer>,
+    /// One part of the trail and its number; at most [`Write::LONGEST_TRAIL`] bytes.
+    pub trail: Option<(u32, String)>,
+    /// How far the transfer has come.
+    pub state: Option<OpenState>,
+    /// What an operator decided.
+    pub decision: Option<Decision>,
+    /// The end of the transfer.
+    pub outcome: Option<Outcome>,
+}
+
+impl Write {
+    /// Bytes in one part of a trail: what a MySQL `TEXT` holds.
+    pub const LONGEST_TRAIL: usize = 65_535;
+
+    /// A write that says nothing yet.
+    pub fn of(id: WriteId, master: MasterSerial) -> Write {
+        Write { id, master, accept: None, trail: None, state: None, decision: None, outcome: None }
+    }
+}
+
+/// The answer to one [`Write`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Which one.
+    pub id: WriteId,
+    /// `Ok`: all of it is durable. `Err`: none of it is, nor ever will be.
+    pub result: Result<(), WriteError>,
+}
+
+/// Why a write was not made. Each is definite.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The app has used the idempotency key before: read that transfer by it.
+    #[error("the idempotency key is taken")]
+    DuplicateKey,
+    /// The database could not, or the write contradicts what is recorded.
+    #[error("not recorded: {why}")]
+    Refused {
+        /// In words, for the log.
+        why: String,
+    },
+}
+
+/// How the journal is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalHealth {
+    /// Writes become durable.
+    Ok,
+    /// They do not: new transfers are refused at once, all else is kept and tried again.
+    Failing {
+        /// Since when, in microseconds since 1970 UTC.
+        since: i64,
+        /// What the database said last.
+        why: String,
+    },
+}
+
+/// A handle of the writer; cheap to clone.
+#[derive(Clone)]
+pub struct Journal {
+    // Unbounded: what was begun must always get in. `waiting` bounds what is begun.
+    commands: mpsc::UnboundedSender<Command>,
+    waiting: Arc<AtomicUsize>,
+    health: watch::Receiver<JournalHealth>,
+}
+
+impl Journal {
+    /// Starts the writer on its own connection.
+    pub(crate) fn start(
+        address: Address,
+        connection: DatabaseConnection,
+    ) -> (Journal, JoinHandle<()>) {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let (tell, health) = watch::channel(JournalHealth::Ok);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let writer = Writer::new(address, connection, receiver, Arc::clone(&waiting), tell);
+        (Journal { commands, waiting, health }, tokio::spawn(writer.run()))
+    }
+
+    /// Hands writes over and returns at once. Writes of one transfer are made in the order in
+    /// which they are submitted. The answers come through `done`, not always all together and not
+    /// before they are durable. While the database fails, writes that accept a transfer are
+    /// answered at once with [`WriteError::Refused`]; all others are kept and tried again for as
+    /// long as it takes. One case is slow: a connection that was lost in the middle of a commit
+    /// leaves its acceptances unanswered until the database can be asked what it recorded.
+    pub fn submit(&self, writes: Vec<Write>, done: &mpsc::UnboundedSender<Vec<Written>>) {
+        let mut answers = Answers::default();
+        let mut pending = Vec::with_capacity(writes.len());
+        let room = self.waiting.load(Ordering::Relaxed) < MOST_WAITING;
+        for write in writes {
+            let refusal = misfit(&write).or_else(|| {
+                (write.accept.is_some() && !room).then(|| "the journal is behind".to_owned())
+            });
+            match refusal {
+                Some(why) => answers.add(done, write.id, Err(refused(why))),
+                None => pending.push(Pending::new(write, done.clone())),
+            }
+        }
+        if !pending.is_empty() {
+            self.waiting.fetch_add(pending.len(), Ordering::Relaxed);
+            if let Err(mpsc::error::SendError(Command::Submit(pending))) =
+                self.commands.send(Command::Submit(pending))
+            {
+                for pending in pending {
+                    let why = "the store is closed".to_owned();
+                    answers.add(done, pending.write.id, Err(refused(why)));
+                }
+            }
+        }
+        answers.send();
+    }
+
+    /// How the journal is doing, now and whenever it changes.
+    pub fn health(&self) -> watch::Receiver<JournalHealth> {
+        self.health.clone()
+    }
+
+    /// Returns when all that was submitted before is answered, or the store is closed. While the
+    /// database fails that may be long: give it a deadline.
+    pub async fn drain(&self) {
+        let (reply, answered) = oneshot::channel();
+        if self.commands.send(Command::Drain(reply)).is_ok() {
+            // An error means that the writer has ended, and all waiting with it.
+            let _ = answered.await;
+        }
+    }
+
+    /// Leases on the writer's connection, where nobody is in its way.
+    pub(crate) async fn lease(&self, count: u64) -> Result<Range<u64>, StoreError> {
+        let (reply, leased) = oneshot::channel();
+        self.commands.send(Command::Lease(count, reply)).map_err(|_| StoreError::Closed)?;
+        leased.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Makes the writer write what has been submitted, if it can, and end.
+    pub(crate) fn stop(&self) {
+        // It may have ended already.
+        let _ = self.commands.send(Command::Stop);
+    }
+
+    /// Runs a statement on the writer's connection, to break it in ways that a database breaks.
+    #[cfg(test)]
+    pub(crate) async fn execute(&self, sql: &'static str) -> Result<(), String> {
+        let (reply, done) = oneshot::channel();
+        self.commands.send(Command::Execute(sql, reply)).map_err(|_| "stopped".to_owned())?;
+        done.await.map_err(|_| "stopped".to_owned())?
+    }
+}

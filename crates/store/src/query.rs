@@ -1,0 +1,312 @@
+//! Questions to the record. Rows become the domain's words here, and a row that cannot is an error
+//! that names it.
+
+use crate::entity::{decision, open_transfer, outcome, trail, transfer};
+use crate::error::StoreError;
+use crate::fault::describe;
+use crate::record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
+use crate::state::{FinalState, OpenState, StateFilter};
+use domain::message::{AccountId, CounterId};
+use domain::money::Amount;
+use domain::serial::{Day, MasterSerial, Sequence};
+use sea_orm::sea_query::Query;
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, SelectThree, TopologyStar,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Within this, a question is answered or given up.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Keys in one question.
+const CHUNK: usize = 500;
+
+/// The most transfers that recovery takes up at once.
+const MOST_OPEN: u64 = 1000;
+
+type Joined = (transfer::Model, Option<outcome::Model>, Option<open_transfer::Model>);
+
+/// Transfers with how they ended and how far they have come: one statement, so that a transfer
+/// which ends meanwhile is seen before or after, not in between.
+fn joined() -> SelectThree<transfer::Entity, outcome::Entity, open_transfer::Entity, TopologyStar> {
+    transfer::Entity::find()
+        .find_also_related(outcome::Entity)
+        .find_also_related(open_transfer::Entity)
+}
+
+pub(crate) async fn find(
+    connection: &DatabaseConnection,
+    master: MasterSerial,
+) -> Result<Option<Stored>, StoreError> {
+    let query = joined().filter(transfer::Column::MasterSerial.eq(master.number()));
+    one(ask(query.all(connection)).await?)
+}
+
+pub(crate) async fn find_by_key(
+    connection: &DatabaseConnection,
+    app: &str,
+    key: &str,
+) -> Result<Option<Stored>, StoreError> {
+    let query = joined()
+        .filter(transfer::Column::App.eq(app.as_bytes()))
+        .filter(transfer::Column::IdempotencyKey.eq(key.as_bytes()));
+    one(ask(query.all(connection)).await?)
+}
+
+/// A sub serial does not show its day, so the sequence is looked for under every day on which the
+/// bridge has accepted anything, the newest first: a few hundred keys a year, found by key.
+pub(crate) async fn find_by_sequence(
+    connection: &DatabaseConnection,
+    sequence: Sequence,
+) -> Result<Option<Stored>, StoreError> {
+    let (Some(oldest), Some(newest)) =
+        (edge(connection, Order::Asc).await?, edge(connection, Order::Desc).await?)
+    else {
+        return Ok(None);
+    };
+    let days: Vec<u32> = (oldest.day.unix_days()..=newest.day.unix_days()).rev().collect();
+    for chunk in days.chunks(CHUNK) {
+        let keys = chunk
+            .iter()
+            .map(|days| MasterSerial { day: Day::from_unix_days(*days), sequence }.number());
+        let query = joined().filter(transfer::Column::MasterSerial.is_in(keys));
+        let found = one(ask(query.all(connection)).await?)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The first master serial in an order.
+async fn edge(
+    connection: &DatabaseConnection,
+    order: Order,
+) -> Result<Option<MasterSerial>, StoreError> {
+    let query = transfer::Entity::find()
+        .select_only()
+        .column(transfer::Column::MasterSerial)
+        .order_by(transfer::Column::MasterSerial, order)
+        .limit(1)
+        .into_tuple::<i64>();
+    let number = ask(query.one(connection)).await?;
+    number.map(master).transpose()
+}
+
+pub(crate) async fn list(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+) -> Result<Vec<Stored>, StoreError> {
+    let limit = usize::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
+    let from = (transfer::Column::FromCounter, transfer::Column::FromAccount);
+    let to = (transfer::Column::ToCounter, transfer::Column::ToAccount);
+    let mut page = BTreeMap::new();
+    // One question for each side: an index serves a side, none serves "either".
+    let sides: &[Option<(transfer::Column, transfer::Column)>] =
+        if filter.counter.is_none() && filter.account.is_none() {
+            &[None]
+        } else {
+            &[Some(from), Some(to)]
+        };
+    for side in sides {
+        let mut condition = Condition::all();
+        if let Some((counter_column, account_column)) = side {
+            if let Some(counter) = &filter.counter {
+                condition = condition.add(counter_column.eq(counter.as_str()));
+            }
+            if let Some(account) = &filter.account {
+                condition = condition.add(account_column.eq(account.as_str()));
+            }
+        }
+        if let Some(before) = filter.before {
+            condition = condition.add(transfer::Column::MasterSerial.lt(before.number()));
+        }
+        if let Some(app) = &filter.app {
+            condition = condition.add(transfer::Column::App.eq(app.as_bytes()));
+        }
+        match filter.state {
+            None => {}
+            Some(StateFilter::Ended(state)) => {
+                condition = condition.add(outcome::Column::State.eq(state.number()));
+            }
+            // Few are open: start from them.
+            Some(StateFilter::Open(state)) => {
+                let open = Query::select()
+                    .column(open_transfer::Column::MasterSerial)
+                    .from(open_transfer::Entity)
+                    .and_where(open_transfer::Column::State.eq(state.number()))
+                    .to_owned();
+                condition = condition.add(transfer::Column::MasterSerial.in_subquery(open));
+            }
+        }
+        let query = joined()
+            .filter(condition)
+            .order_by_desc(transfer::Column::MasterSerial)
+            .limit(u64::try_from(limit).unwrap_or(1));
+        for row in ask(query.all(connection)).await? {
+            page.insert(row.0.master_serial, row);
+        }
+    }
+    page.into_values().rev().take(limit).map(stored).collect()
+}
+
+pub(crate) async fn open_transfers(
+    connection: &DatabaseConnection,
+    after: Option<MasterSerial>,
+    limit: u64,
+) -> Result<Vec<OpenTransfer>, StoreError> {
+    let query = open_transfer::Entity::find()
+        .find_also_related(transfer::Entity)
+        .filter(open_transfer::Column::MasterSerial.gt(after.map_or(0, MasterSerial::number)))
+        .order_by_asc(open_transfer::Column::MasterSerial)
+        .limit(limit.clamp(1, MOST_OPEN));
+    let rows = ask(query.all(connection)).await?;
+    let masters: Vec<i64> = rows.iter().map(|(open, _)| open.master_serial).collect();
+    let mut trails: HashMap<i64, Vec<String>> = HashMap::new();
+    for chunk in masters.chunks(CHUNK) {
+        let query = trail::Entity::find()
+            .filter(trail::Column::MasterSerial.is_in(chunk.iter().copied()))
+            .order_by_asc(trail::Column::MasterSerial)
+            .order_by_asc(trail::Column::Part);
+        for row in ask(query.all(connection)).await? {
+            trails.entry(row.master_serial).or_default().push(row.body);
+        }
+    }
+    rows.into_iter()
+        .map(|(open, row)| {
+            let master = open.master_serial;
+            let row = row
+                .ok_or_else(|| StoreError::corrupt(master, "it is open and was never accepted"))?;
+            Ok(OpenTransfer {
+                transfer: new_transfer(row)?,
+                trail: trails.remove(&master).unwrap_or_default(),
+                open_state: open_state(&open)?,
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn trail(
+    connection: &DatabaseConnection,
+    master: MasterSerial,
+) -> Result<Vec<String>, StoreError> {
+    let query = trail::Entity::find()
+        .filter(trail::Column::MasterSerial.eq(master.number()))
+        .order_by_asc(trail::Column::Part);
+    Ok(ask(query.all(connection)).await?.into_iter().map(|row| row.body).collect())
+}
+
+pub(crate) async fn decisions(
+    connection: &DatabaseConnection,
+    master: MasterSerial,
+) -> Result<Vec<Decision>, StoreError> {
+    let query = decision::Entity::find()
+        .filter(decision::Column::MasterSerial.eq(master.number()))
+        .order_by_asc(decision::Column::At)
+        .order_by_asc(decision::Column::Who);
+    ask(query.all(connection))
+        .await?
+        .into_iter()
+        .map(|row| {
+            Ok(Decision {
+                at: row.at,
+                who: text(row.master_serial, "the operator's name", row.who)?,
+                decision: row.decision,
+                note: row.note,
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn ping(connection: &DatabaseConnection) -> Result<(), StoreError> {
+    ask(connection.ping()).await
+}
+
+/// Waits for an answer, but not for ever.
+async fn ask<T>(question: impl Future<Output = Result<T, DbErr>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(DEADLINE, question).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(StoreError::Unavailable { why: describe(&error) }),
+        Err(_) => Err(StoreError::Unavailable {
+            why: format!("no answer within {} s", DEADLINE.as_secs()),
+        }),
+    }
+}
+
+fn one(rows: Vec<Joined>) -> Result<Option<Stored>, StoreError> {
+    rows.into_iter().next().map(stored).transpose()
+}
+
+fn stored((transfer, outcome, open): Joined) -> Result<Stored, StoreError> {
+    let key = transfer.master_serial;
+    if outcome.is_some() == open.is_some() {
+        return Err(StoreError::corrupt(key, "it has to be either open or ended"));
+    }
+    Ok(Stored {
+        transfer: new_transfer(transfer)?,
+        outcome: outcome.map(ended).transpose()?,
+        open_state: open.as_ref().map(open_state).transpose()?,
+    })
+}
+
+fn ended(row: outcome::Model) -> Result<Outcome, StoreError> {
+    let key = row.master_serial;
+    Ok(Outcome {
+        state: FinalState::from_number(row.state)
+            .ok_or_else(|| StoreError::corrupt(key, format!("final state {}", row.state)))?,
+        reason: row.reason,
+        finished_at: row.finished_at,
+        answer_status: u16::try_from(row.answer_status)
+            .map_err(|error| StoreError::corrupt(key, error))?,
+        answer_body: row.answer_body.into(),
+    })
+}
+
+fn open_state(row: &open_transfer::Model) -> Result<OpenState, StoreError> {
+    OpenState::from_number(row.state)
+        .ok_or_else(|| StoreError::corrupt(row.master_serial, format!("open state {}", row.state)))
+}
+
+fn new_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
+    let key = row.master_serial;
+    Ok(NewTransfer {
+        master: master(key)?,
+        app: text(key, "the app", row.app)?.into(),
+        idempotency_key: text(key, "the idempotency key", row.idempotency_key)?.into(),
+        fingerprint: row
+            .fingerprint
+            .try_into()
+            .map_err(|_| StoreError::corrupt(key, "the fingerprint is not 32 bytes"))?,
+        from: place(key, &row.from_counter, &row.from_account)?,
+        to: place(key, &row.to_counter, &row.to_account)?,
+        amount: Amount::new(row.amount).map_err(|error| StoreError::corrupt(key, error))?,
+        currency: row.currency.parse().map_err(|error| StoreError::corrupt(key, error))?,
+        debit_day: day(key, row.debit_day)?,
+        credit_day: day(key, row.credit_day)?,
+        credit_barrier: row.credit_barrier,
+        created_at: row.created_at,
+        deadline_at: row.deadline_at,
+    })
+}
+
+fn master(number: i64) -> Result<MasterSerial, StoreError> {
+    MasterSerial::from_number(number).map_err(|error| StoreError::corrupt(number, error))
+}
+
+fn place(key: i64, counter: &str, account: &str) -> Result<Place, StoreError> {
+    Ok(Place {
+        counter: CounterId::new(counter).map_err(|error| StoreError::corrupt(key, error))?,
+        account: AccountId::new(account).map_err(|error| StoreError::corrupt(key, error))?,
+    })
+}
+
+fn day(key: i64, number: i32) -> Result<Day, StoreError> {
+    let number = u32::try_from(number).map_err(|error| StoreError::corrupt(key, error))?;
+    Day::new(number).map_err(|error| StoreError::corrupt(key, error))
+}
+
+fn text(key: i64, what: &str, bytes: Vec<u8>) -> Result<String, StoreError> {
+    String::from_utf8(bytes).map_err(|_| StoreError::corrupt(key, format!("{what} is not UTF-8")))
+}

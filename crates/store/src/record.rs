@@ -1,0 +1,141 @@
+//! What is kept of a transfer, in the domain's words. Times are microseconds since 1970 UTC.
+
+use crate::state::{FinalState, OpenState, StateFilter};
+use bytes::Bytes;
+pub use domain::message::Place;
+use domain::message::{AccountId, CounterId};
+use domain::money::{Amount, Currency};
+use domain::serial::{Day, MasterSerial};
+use std::sync::Arc;
+
+/// A transfer as it was accepted; nothing of it ever changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTransfer {
+    /// Its serial, and its key in every table.
+    pub master: MasterSerial,
+    /// Who asked for it, 1 to [`NewTransfer::LONGEST_APP`] bytes.
+    pub app: Arc<str>,
+    /// The caller's key, 1 to [`NewTransfer::LONGEST_KEY`] bytes, compared byte for byte.
+    pub idempotency_key: Arc<str>,
+    /// Tells another body under the same key.
+    pub fingerprint: [u8; 32],
+    /// Whose money.
+    pub from: Place,
+    /// Who gets it.
+    pub to: Place,
+    /// How much.
+    pub amount: Amount,
+    /// In what.
+    pub currency: Currency,
+    /// The settle day that the debit is bound to.
+    pub debit_day: Day,
+    /// The settle day that the credit is bound to.
+    pub credit_day: Day,
+    /// Whether the debit's result must be durable before the credit is sent.
+    pub credit_barrier: bool,
+    /// When it was accepted.
+    pub created_at: i64,
+    /// After this nothing new is begun for it.
+    pub deadline_at: i64,
+}
+
+impl NewTransfer {
+    /// Bytes in an app's name.
+    pub const LONGEST_APP: usize = 64;
+    /// Bytes in an idempotency key.
+    pub const LONGEST_KEY: usize = 255;
+}
+
+/// How a transfer ended, and the answer that its caller gets now and on every replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The final state.
+    pub state: FinalState,
+    /// Why, where it is not plain success; at most [`Outcome::LONGEST_REASON`] bytes.
+    pub reason: Option<String>,
+    /// When.
+    pub finished_at: i64,
+    /// HTTP status of the stored answer.
+    pub answer_status: u16,
+    /// Body of the stored answer, byte for byte; at most [`Outcome::LONGEST_ANSWER`] bytes.
+    pub answer_body: Bytes,
+}
+
+impl Outcome {
+    /// Bytes in a reason: what a MySQL `TEXT` holds.
+    pub const LONGEST_REASON: usize = 65_535;
+    /// Bytes in an answer: what a MySQL `BLOB` holds.
+    pub const LONGEST_ANSWER: usize = 65_535;
+}
+
+/// What an operator decided about a transfer. It is added to, never changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// When. With the transfer and `who`, it identifies the decision.
+    pub at: i64,
+    /// The operator's name, 1 to [`Decision::LONGEST_WHO`] bytes.
+    pub who: String,
+    /// What was decided, 1 to [`Decision::LONGEST_DECISION`] bytes.
+    pub decision: String,
+    /// The operator's words, at most [`Decision::LONGEST_NOTE`] bytes.
+    pub note: String,
+}
+
+impl Decision {
+    /// Bytes in a name.
+    pub const LONGEST_WHO: usize = 64;
+    /// Bytes in the word for what was decided.
+    pub const LONGEST_DECISION: usize = 64;
+    /// Bytes in a note: what a MySQL `TEXT` holds.
+    pub const LONGEST_NOTE: usize = 65_535;
+}
+
+/// A transfer as the database holds it. Exactly one of `outcome` and `open_state` is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What was asked for.
+    pub transfer: NewTransfer,
+    /// How it ended, if it did.
+    pub outcome: Option<Outcome>,
+    /// How far it has come, if it has not ended.
+    pub open_state: Option<OpenState>,
+}
+
+/// A transfer that has not ended, with all that recovery needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTransfer {
+    /// What was asked for.
+    pub transfer: NewTransfer,
+    /// The bodies of its trail, in the order of their parts.
+    pub trail: Vec<String>,
+    /// How far it was last known to have come.
+    pub open_state: OpenState,
+}
+
+/// Which transfers to list, newest first. A field that is `None` filters nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Only those older than this: the last one of the page before.
+    pub before: Option<MasterSerial>,
+    /// At most this many; brought into `1..=`[`ListFilter::LONGEST_PAGE`].
+    pub limit: u16,
+    /// Only this app's.
+    pub app: Option<String>,
+    /// Only those in this state.
+    pub state: Option<StateFilter>,
+    /// Only those with this counter on either side.
+    pub counter: Option<CounterId>,
+    /// Only those with this account on either side; with `counter`, on the same side as it.
+    pub account: Option<AccountId>,
+}
+
+impl ListFilter {
+    /// The longest page.
+    pub const LONGEST_PAGE: u16 = 200;
+}
+
+impl Default for ListFilter {
+    fn default() -> ListFilter {
+        ListFilter { before: None, limit: 50, app: None, state: None, counter: None, account: None }
+    }
+}
