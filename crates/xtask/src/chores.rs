@@ -21,6 +21,9 @@ const GENERATED_DOCUMENTS: &[(&str, &str)] = &[("openapi", "docs/openapi.json")]
 /// XML documents and the schemas that they must fit: the schema, and the folder of documents.
 const SCHEMAS: &[(&str, &str)] = &[("proto/futures/v1/futures.xsd", "proto/futures/vectors")];
 
+/// A private database's folder; the process id of the chore that it belongs to follows.
+const DATABASE_FOLDER: &str = "mariadb-";
+
 /// The quick inner loop.
 pub(crate) fn check() -> Result<()> {
     let place = Place::find()?;
@@ -80,8 +83,22 @@ fn python_environment(place: &Place) -> Result<PathBuf> {
 }
 
 fn private_database(place: &Place) -> Result<MariaDb> {
-    let name = format!("mariadb-{}", std::process::id());
-    MariaDb::start(&place.target.join("tmp").join(name))
+    let folder = place.target.join("tmp");
+    remove_what_the_killed_left(&folder);
+    MariaDb::start(&folder.join(format!("{DATABASE_FOLDER}{}", std::process::id())))
+}
+
+/// A chore that was killed could not remove its database's folder; the server itself is gone. What
+/// cannot be removed is left: it takes room and does no other harm.
+fn remove_what_the_killed_left(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(DATABASE_FOLDER));
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Tells a command, by its environment, where the tests find what they stand on.
