@@ -9,6 +9,7 @@ use client::{Algorithm, Key};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
@@ -67,7 +68,7 @@ impl Order {
 }
 
 /// What the API said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Said {
     /// The status.
     pub status: StatusCode,
@@ -75,11 +76,16 @@ pub struct Said {
     pub body: Vec<u8>,
 }
 
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, String::from_utf8_lossy(&self.body))
+    }
+}
+
 impl Said {
     /// The body as JSON of this shape.
     pub fn json<T: for<'a> Deserialize<'a>>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body)
-            .with_context(|| format!("{} {}", self.status, String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body).with_context(|| format!("{self:?}"))
     }
 }
 
