@@ -1,0 +1,131 @@
+//! The data items: name, type, length, and whether the length is fixed.
+
+macro_rules! items {
+    ($($(#[$doc:meta])* $item:ident $kind:ident $length:literal $fixed:literal),* $(,)?) => {
+        /// One data item. A type is `n` (digits), `an` (any characters) or `ns` (digits and
+        /// symbols); a length counts characters.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Item {
+            $($(#[$doc])* $item),*
+        }
+
+        impl Item {
+            /// Every item.
+            const ALL: &'static [Item] = &[$(Item::$item),*];
+
+            /// Its name.
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Item::$item => stringify!($item)),* }
+            }
+
+            /// All of its element up to its content.
+            pub(super) const fn head(self) -> &'static str {
+                match self {
+                    $(Item::$item => concat!(
+                        "<DataItem name=\"", stringify!($item), "\" type=\"", stringify!($kind),
+                        "\" length=\"", $length, "\" fixed=\"", $fixed, "\" content=\""
+                    )),*
+                }
+            }
+        }
+    };
+}
+
+items! {
+    /// The leg.
+    SubSerial n 12 "yes",
+    /// The posting to undo, or that was undone.
+    OriginalSerial n 12 "yes",
+    /// The transfer.
+    MasterSerial n 19 "yes",
+    /// An accounting day, `YYYYMMDD`.
+    SettleDay n 8 "yes",
+    /// A fund account.
+    FundAccount an 25 "no",
+    /// Twelve digits of minor units, or major units with two decimals.
+    Amount n 12 "yes",
+    /// ISO 4217.
+    Currency an 3 "yes",
+    /// The counter's own number.
+    CounterSerial an 32 "no",
+    /// Whether a query also forbids.
+    Fence an 3 "no",
+    /// What is known of a serial.
+    Finding an 10 "no",
+    /// What may be traded with, as an amount; zero is allowed.
+    FundBalance n 12 "yes",
+    /// What may be moved out, as an amount; zero is allowed.
+    WithdrawableBalance n 12 "yes",
+    /// Entries to skip.
+    Offset n 10 "no",
+    /// Entries wanted.
+    Limit n 3 "no",
+    /// Whether there are more entries.
+    More an 3 "no",
+    /// What an entry did.
+    EntryKind an 8 "no",
+    /// When an entry was made, in the counter's zone.
+    TransactionTime ns 19 "yes",
+    /// The number of a heartbeat.
+    HeartbeatNumber n 20 "no",
+    /// Whether the counter is open for postings.
+    Open an 3 "no",
+    /// For people.
+    Text an 500 "no",
+    /// How grave a notice is.
+    Severity an 7 "no",
+    /// Why there is no session.
+    RejectReason an 17 "no",
+    /// The protocol's version.
+    ProtocolVersion n 5 "no",
+    /// Who signs on.
+    Dialler an 64 "no",
+    /// Who is meant to answer.
+    Acceptor an 64 "no",
+    /// Which of the dialler's connections.
+    Channel n 5 "no",
+    /// 32 bytes in hexadecimal.
+    Nonce an 64 "yes",
+    /// 32 bytes in hexadecimal.
+    Proof an 64 "yes",
+    /// Seconds.
+    HeartbeatInterval n 5 "no",
+    /// The counter's id.
+    CounterId an 32 "no",
+    /// Executes one serial at most once.
+    Dedupes an 3 "no",
+    /// A serial once refused is refused for ever.
+    RefusalsStick an 3 "no",
+    /// Answers a query with a fence.
+    CanFence an 3 "no",
+    /// Undoes a debit of the same settle day.
+    CanReverse an 3 "no",
+    /// Answers a query about a reversal's serial.
+    CanQueryReversals an 3 "no",
+    /// Settle days back.
+    QueryHorizonDays n 5 "no",
+    /// Milliseconds.
+    InFlightLimitMs n 20 "no",
+    /// Requests on one connection.
+    MaxInFlight n 5 "no",
+    /// Seconds after the counter's midnight.
+    CutOverSeconds n 10 "no",
+    /// How amounts are written.
+    AmountUnit an 5 "yes",
+    /// Largest single posting, as an amount.
+    PerTransferLimit n 12 "yes",
+}
+
+impl Item {
+    /// The item of a name.
+    pub(super) fn named(name: &str) -> Option<Item> {
+        Item::ALL.iter().copied().find(|item| item.name() == name)
+    }
+
+    /// The item's bit in a set of items.
+    pub(super) const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+}
+
+const _: () = assert!(Item::ALL.len() <= 64, "a set of items is a u64");
