@@ -1,7 +1,21 @@
-//! A counter to test against: it shares bytes with the bridge, never logic.
+//! A counter to test against: accounts, books, its own dedupe and fence, and faults by plan and by
+//! seed. It shares bytes with the bridge, never logic: of the bridge it knows the messages alone,
+//! so a mistake in the bridge's rules cannot hide in its counterpart.
+//!
+//! Reading order: [`books`] is what a counter does with an order; [`books_file`] is how it
+//! remembers; [`faults`] is what goes wrong on purpose, and how a plan says so; [`counter`] puts the
+//! three together; [`session`] is the conversation on one connection; `desk` is the task that owns
+//! the counter, `connection` the task that owns a socket, [`server`] the process around them.
 
 pub mod books;
 pub mod books_file;
+mod connection;
 pub mod counter;
+mod desk;
 pub mod faults;
+pub mod server;
 pub mod session;
+
+pub use books_file::Durability;
+pub use faults::FaultPlan;
+pub use server::{Error, Options, parse_account, run, run_as_process};
