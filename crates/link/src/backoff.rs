@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A session this long forgives all earlier failures; a TCP connection alone forgives none, or a
 /// counter that accepts and closes would be dialled without end.
-const STABLE: Duration = Duration::from_secs(30);
+pub(crate) const STABLE: Duration = Duration::from_secs(30);
 /// After a session this long the first retry comes at once: most likely a restart or a blip.
 const LONG: Duration = Duration::from_secs(60);
 /// Spreads the first retries of many links that were lost together.

@@ -3,16 +3,22 @@
 //!
 //! Reading order. What others see: [`Ask`] and its [`Outcome`], the [`Link`] handle,
 //! [`LinkConfig`], [`status`], [`history`], [`Unmatched`]. Then the pure part, which knows neither
-//! sockets nor clocks: `desk` (what waits to be sent, and what outlives a connection), `in_flight`
-//! (what waits for an answer), `pulse` (heartbeats), `session` (the conversation), `outbox` (bytes
-//! on their way), `line` (these five as one connection), `backoff` (when to try again). Last the
-//! I/O around it: `dial` opens a transport, `actor` owns it and the clock.
+//! sockets nor clocks: `owed` (an outcome that somebody waits for), `desk` (what waits to be sent,
+//! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats),
+//! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
+//! `backoff` (when to try again). Last the I/O around it: `dial` opens a transport, `conversation`
+//! owns it and the clock, `reception` is where requests arrive, `actor` makes one attempt after
+//! another, `board` tells everybody where the link stands.
 
+mod actor;
 mod ask;
 mod backoff;
+mod board;
 mod cause;
 mod config;
+mod conversation;
 mod desk;
+mod dial;
 pub mod history;
 mod in_flight;
 mod line;
@@ -20,6 +26,7 @@ mod link;
 mod outbox;
 mod owed;
 mod pulse;
+mod reception;
 mod session;
 pub mod status;
 #[cfg(test)]
@@ -29,5 +36,6 @@ mod unmatched;
 pub use ask::{Ask, Delivery, NotSent, Outcome, ReplyTo, Ticket, Unclear};
 pub use cause::{Cause, Verdict};
 pub use config::{Bounds, LinkConfig, Timers};
+pub use dial::{Dial, TcpDial};
 pub use link::Link;
 pub use unmatched::Unmatched;

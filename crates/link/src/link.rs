@@ -1,10 +1,17 @@
 //! The handle to one counter's link.
 
+use crate::actor::{Actor, supervise};
 use crate::ask::{Ask, NotSent, Outcome, ReplyTo, Ticket};
+use crate::backoff::Backoff;
+use crate::board::Board;
 use crate::config::LinkConfig;
-use crate::history::History;
+use crate::desk::Desk;
+use crate::dial::{Dial, TcpDial};
+use crate::history::{History, now_micros};
 use crate::owed::{Command, Owed, Shared};
-use crate::status::{Counts, Health, Snapshot};
+use crate::reception::Reception;
+use crate::session::Setup;
+use crate::status::Snapshot;
 use crate::unmatched::Unmatched;
 use domain::message::{CounterId, Instruction};
 use domain::profile::Profile;
@@ -15,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wire::codec::{Codec, Parties};
 
 /// A handle to the task that keeps one counter's link; clones are the same link. When the last one
 /// is dropped, the link ends as if it had been stopped.
@@ -44,55 +52,70 @@ pub(crate) struct Queued {
 }
 
 impl Link {
-    /// Starts the link's task on `tasks`. It dials until `stop`, then ends in order: what is in
-    /// flight is waited for, then the session is signed off. What the counter says unasked goes to
-    /// `unmatched`; if that is full, it is counted and warned of.
+    /// Starts the link's task on `tasks`, over TCP. It dials until `stop`, then ends in order: what
+    /// is in flight is waited for, then the session is signed off. What the counter says unasked
+    /// goes to `unmatched`; what does not fit there is counted and logged.
     pub fn spawn(
         config: LinkConfig,
         unmatched: mpsc::Sender<Unmatched>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Link {
-        let shared = Arc::new(Shared::new(config.counter.clone()));
+        let dialler = TcpDial::new(&config.timers);
+        Link::spawn_over(dialler, config, unmatched, tasks, stop)
+    }
+
+    /// The same over transports that `dialler` opens.
+    pub fn spawn_over<D: Dial>(
+        dialler: D,
+        config: LinkConfig,
+        unmatched: mpsc::Sender<Unmatched>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Link {
+        let LinkConfig {
+            counter,
+            addresses,
+            dialect,
+            own_name,
+            key,
+            profile,
+            timers,
+            bounds,
+            history,
+        } = config;
+        let profile = Arc::new(profile);
+        let queue_bound = bounds.queued;
+        let shared = Arc::new(Shared::new(counter.clone()));
         // As many mails as requests may be queued: whoever found room in the queue finds it here.
-        let (mailbox, mut mails) = mpsc::channel(config.bounds.queued.max(1));
-        let (_publish, status) = watch::channel(Arc::new(Snapshot {
-            counter: config.counter.clone(),
-            health: Health::Down,
-            settle_day: None,
-            open: false,
-            connections: Vec::new(),
-            queued: 0,
-            in_flight: 0,
-            counts: Counts::default(),
+        let (mailbox, mails) = mpsc::channel(queue_bound.max(1));
+        let board = Board::new(Arc::clone(&shared), history.clone(), unmatched, Instant::now());
+        let status = board.subscribe();
+        let codec = Codec::new(
+            dialect,
+            Parties { own: own_name.clone(), peer: counter.as_str().to_owned() },
+        );
+        let setup = Setup { counter, own_name, key, profile: Arc::clone(&profile), timers, bounds };
+        let first_id = u64::try_from(now_micros()).unwrap_or(0);
+        tasks.spawn(supervise(Actor {
+            setup: Arc::new(setup),
+            codec,
+            addresses,
+            first_address: 0,
+            dialler,
+            reception: Reception {
+                shared: Arc::clone(&shared),
+                mailbox: mails,
+                mails: Vec::new(),
+                stop,
+            },
+            desk: Desk::new(first_id),
+            board,
+            backoff: Backoff::default(),
+            rng: rand::make_rng(),
+            ended: None,
         }));
-        let link = Link {
-            shared,
-            mailbox,
-            queue_bound: config.bounds.queued,
-            profile: Arc::new(config.profile.clone()),
-            status,
-            history: config.history.clone(),
-        };
-        tasks.spawn(async move {
-            let _unmatched = unmatched;
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    mail = mails.recv() => {
-                        let queued = match mail {
-                            None => break,
-                            Some(Mail::One(queued)) => vec![queued],
-                            Some(Mail::Many(queued)) => queued,
-                        };
-                        for queued in queued {
-                            queued.owed.settle(Outcome::NotSent(NotSent::Down));
-                        }
-                    }
-                }
-            }
-        });
-        link
+        Link { shared, mailbox, queue_bound, profile, status, history }
     }
 
     /// Asks. Never blocks; the outcome is delivered exactly once, at once if the queue is full
@@ -111,7 +134,8 @@ impl Link {
         }
     }
 
-    /// Where the link stands, always whole; at most a quarter of a second old.
+    /// Where the link stands, always whole, and at most a quarter of a second old while a
+    /// session is open.
     pub fn status(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.status.clone()
     }

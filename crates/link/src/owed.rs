@@ -91,6 +91,10 @@ pub(crate) enum Command {
     Synced,
 }
 
+impl Command {
+    pub(crate) const ALL: [Command; 3] = [Command::Reconnect, Command::Release, Command::Synced];
+}
+
 /// An outcome that somebody waits for. Dropped without one, as when the task that held it panics,
 /// it still delivers what is true of it by then.
 #[derive(Debug)]

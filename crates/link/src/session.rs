@@ -349,6 +349,18 @@ impl Session {
         }
     }
 
+    /// What it means that the other side closed the connection.
+    pub(crate) fn closed_by_peer(&self) -> Cause {
+        match &self.phase {
+            Phase::SigningOff { .. } => Cause::SignedOff,
+            Phase::Leaving { cause, .. } => cause.clone(),
+            Phase::SigningOn { .. }
+            | Phase::Syncing { .. }
+            | Phase::Open
+            | Phase::Draining { .. } => Cause::ClosedByPeer,
+        }
+    }
+
     /// The connection is gone: ends every request that is in flight or queued, truthfully.
     pub(crate) fn lose(&mut self, desk: &mut Desk) {
         self.in_flight.lose(desk);

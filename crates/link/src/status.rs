@@ -115,4 +115,7 @@ pub struct Counts {
     pub malformed: u64,
     /// Requests refused because the queue was full.
     pub busy: u64,
+    /// Of what the counter said unasked, how much found its reader's queue full. Each is in the
+    /// log.
+    pub unmatched_dropped: u64,
 }

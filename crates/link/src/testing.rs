@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use wire::codec::{Codec, Dialect, Parties};
 use wire::message::{Challenge, CounterState, HeartbeatAck, Message, SignOn, Welcome};
 use wire::proof::{self, Side};
 
@@ -197,4 +198,19 @@ pub(crate) fn reply(instruction: &Instruction) -> Reply {
             Reply::Entries(EntriesReply { answer: done, entries: Vec::new(), more: false })
         }
     }
+}
+
+/// The codec of this end.
+pub(crate) fn our_codec() -> Codec {
+    codec("bridge", "securities")
+}
+
+/// The codec of the counter's end.
+pub(crate) fn their_codec() -> Codec {
+    codec("securities", "bridge")
+}
+
+fn codec(own: &str, peer: &str) -> Codec {
+    let parties = Parties { own: own.to_owned(), peer: peer.to_owned() };
+    Codec::new(Dialect::Securities, parties)
 }

@@ -1,1 +1,273 @@
+//! A connection as bytes: what is cut where, and what is true of each request then.
 
+use super::*;
+use crate::ask::{NotSent, Outcome, Unclear};
+use crate::status::State;
+use crate::testing::{
+    Asks, GoodCounter, asks, at, at_ms, debit, our_codec, query, setup, their_codec,
+};
+use bytes::Buf;
+use domain::message::{EntriesQuery, Instruction};
+use proptest::prelude::*;
+use std::time::Duration;
+use wire::codec::{Dialect, Encoding, FrameError, FuturesOptions, Parties};
+use wire::message::{Heartbeat, Message};
+
+/// A line, what outlives it, and a counter at the other end.
+struct Wired {
+    line: Line,
+    desk: Desk,
+    asks: Asks,
+    counter: GoodCounter,
+    /// What has left so far, not yet read by the counter.
+    left: BytesMut,
+}
+
+fn wired() -> Wired {
+    let line = Line::dial(Arc::new(setup()), our_codec(), 0, [1; 32], at(0), at(10));
+    let (desk, asks, counter) = (Desk::new(1), asks(), GoodCounter::default());
+    let mut wired = Wired { line, desk, asks, counter, left: BytesMut::new() };
+    for _ in 0..2 {
+        wired.fill(at(0));
+        wired.take(usize::MAX);
+        let answer = wired.counter_reads().pop().and_then(|message| wired.counter.answer(message));
+        wired.hear(&encoded(&answer.expect("an answer"))).expect("goes on");
+    }
+    assert_eq!(wired.line.session.state(), State::Up);
+    wired
+}
+
+fn encoded(message: &Message) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    their_codec().encode(message, &mut bytes).expect("sayable");
+    bytes
+}
+
+impl Wired {
+    fn fill(&mut self, now: Instant) {
+        self.line.fill(now, &mut self.desk).expect("goes on");
+    }
+
+    /// The transport takes at most so many bytes.
+    fn take(&mut self, most: usize) -> usize {
+        let count = most.min(self.line.unsent().len());
+        self.left.extend_from_slice(&self.line.unsent()[..count]);
+        self.line.took(at(0), count, &mut self.desk);
+        count
+    }
+
+    /// Whole messages that the counter can read.
+    fn counter_reads(&mut self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while let Some(incoming) = their_codec().decode(&mut self.left).expect("good framing") {
+            match incoming {
+                Incoming::Message(message) => messages.push(message),
+                Incoming::Malformed(malformed) => panic!("{malformed:?}"),
+            }
+        }
+        messages
+    }
+
+    fn hear(&mut self, bytes: &[u8]) -> Result<Inbox, Cause> {
+        let mut inbox = BytesMut::from(bytes);
+        self.line.received(at(0), &mut inbox, &mut self.desk)
+    }
+
+    fn outcomes(&mut self) -> Vec<Outcome> {
+        let mut outcomes = self.asks.outcomes();
+        outcomes.sort_by_key(|(number, _)| *number);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+}
+
+/// Where each of three requests begins in what is to be written, and how long that is.
+fn three_requests(wired: &mut Wired) -> ([usize; 3], usize) {
+    let begins = [(); 3].map(|()| {
+        let begin = wired.line.unsent().len();
+        wired.desk.push(wired.asks.debit(at(9)));
+        wired.fill(at(0));
+        begin
+    });
+    (begins, wired.line.unsent().len())
+}
+
+#[test]
+fn at_whatever_byte_it_is_cut_only_what_was_begun_is_unknown() {
+    let (_, whole) = three_requests(&mut wired());
+    for cut in 0..=whole {
+        for step in [1, 7, usize::MAX] {
+            let mut wired = wired();
+            let (begins, _) = three_requests(&mut wired);
+            let mut left = cut;
+            while left > 0 {
+                left -= wired.take(step.min(left));
+            }
+            wired.line.session.lose(&mut wired.desk);
+            let expected = begins.map(|begin| {
+                if cut > begin {
+                    Outcome::Unknown(Unclear::LinkLost)
+                } else {
+                    Outcome::NotSent(NotSent::Down)
+                }
+            });
+            assert_eq!(wired.outcomes(), expected, "cut after {cut} of {whole} bytes");
+            let begun = begins.iter().filter(|begin| cut > **begin).count();
+            assert_eq!(wired.desk.counts.sent, begun as u64);
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_dropped_in_a_panic_is_as_truthful() {
+    let mut wired = wired();
+    let (begins, _) = three_requests(&mut wired);
+    wired.take(begins[1] + 1);
+    let Wired { line, mut asks, .. } = wired;
+    drop(line);
+    let mut outcomes = asks.outcomes();
+    outcomes.sort_by_key(|(number, _)| *number);
+    assert_eq!(
+        outcomes,
+        [
+            (1, Outcome::Unknown(Unclear::LinkLost)),
+            (2, Outcome::Unknown(Unclear::LinkLost)),
+            (3, Outcome::NotSent(NotSent::Down)),
+        ]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Requests with short and long deadlines, a stall after so many bytes: what has expired and
+    /// was not begun never leaves, everything else leaves whole and in order.
+    #[test]
+    fn what_expires_unwritten_never_leaves(short in prop::collection::vec(any::<bool>(), 1..12), taken in 0usize..1500) {
+        let mut wired = wired();
+        let mut begins = Vec::new();
+        for short in &short {
+            begins.push(wired.line.unsent().len());
+            let deadline = if *short { at(1) } else { at(9) };
+            wired.desk.push(wired.asks.debit(deadline));
+            wired.fill(at(0));
+        }
+        let taken = wired.take(taken);
+        wired.line.on_timeout(at(1), &mut wired.desk).expect("goes on");
+        let outcomes = wired.asks.outcomes().into_iter().collect::<std::collections::HashMap<_, _>>();
+        wired.take(usize::MAX);
+        let left: Vec<u64> = wired
+            .counter_reads()
+            .iter()
+            .map(|message| match message {
+                Message::Request(_, instruction) => {
+                    instruction.serial().expect("a serial").sequence.number()
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let mut expected = Vec::new();
+        for (number, (short, begin)) in (1u64..).zip(short.iter().zip(begins)) {
+            let begun = taken > begin;
+            if begun || !short {
+                expected.push(number);
+            }
+            let outcome = short.then_some(if begun {
+                Outcome::Unknown(Unclear::TimedOut)
+            } else {
+                Outcome::NotSent(NotSent::Expired)
+            });
+            prop_assert_eq!(outcomes.get(&number), outcome.as_ref());
+        }
+        prop_assert_eq!(left, expected);
+        prop_assert!(wired.left.is_empty(), "a torn frame");
+    }
+
+    #[test]
+    fn frames_are_heard_however_they_are_cut(cuts in prop::collection::vec(1usize..40, 1..60)) {
+        let mut wired = wired();
+        let beat = encoded(&Message::Heartbeat(Heartbeat { number: 7 }));
+        let mut coming = BytesMut::from(beat.repeat(30).as_slice());
+        let mut inbox = BytesMut::new();
+        for cut in cuts.into_iter().chain([usize::MAX]) {
+            let chunk = coming.split_to(cut.min(coming.len()));
+            inbox.extend_from_slice(&chunk);
+            wired.line.received(at(0), &mut inbox, &mut wired.desk).expect("goes on");
+        }
+        wired.fill(at(0));
+        wired.take(usize::MAX);
+        prop_assert_eq!(wired.counter_reads().len(), 30, "one answer each");
+    }
+}
+
+#[test]
+fn a_transport_that_takes_nothing_for_ten_seconds_ends_the_line() {
+    let mut wired = wired();
+    wired.desk.push(wired.asks.debit(at(60)));
+    wired.fill(at(0));
+    wired.take(1);
+    let mut now = at(0);
+    let cause = loop {
+        // Something is always heard: only the writing stalls.
+        wired.hear(&encoded(&Message::Heartbeat(Heartbeat { number: 1 }))).expect("goes on");
+        now += Duration::from_millis(500);
+        if let Err(cause) = wired.line.on_timeout(now, &mut wired.desk) {
+            break cause;
+        }
+        assert!(now < at(11));
+    };
+    assert_eq!(cause, Cause::WriteStalled(Duration::from_secs(10)));
+    assert_eq!(now, at(10));
+}
+
+#[test]
+fn a_stall_is_counted_from_when_there_was_something_to_write() {
+    let mut wired = wired();
+    wired.desk.push(wired.asks.debit(at(60)));
+    wired.fill(at_ms(6_000));
+    assert!(wired.line.on_timeout(at(12), &mut wired.desk).is_ok());
+    assert!(wired.line.on_timeout(at(16), &mut wired.desk).is_err());
+}
+
+#[test]
+fn a_turn_hears_so_many_frames_and_no_more() {
+    let mut wired = wired();
+    let beat = encoded(&Message::Heartbeat(Heartbeat { number: 7 }));
+    let mut inbox = BytesMut::from(beat.repeat(FRAMES_PER_TURN + 3).as_slice());
+    assert_eq!(wired.line.received(at(0), &mut inbox, &mut wired.desk), Ok(Inbox::More));
+    assert_eq!(inbox.len(), 3 * beat.len());
+    assert_eq!(wired.line.received(at(0), &mut inbox, &mut wired.desk), Ok(Inbox::Starved));
+    assert!(!inbox.has_remaining());
+}
+
+#[test]
+fn a_length_beyond_the_limit_ends_the_line_at_once() {
+    let cause = wired().hear(&[0xff; 4]).expect_err("too long");
+    assert!(matches!(cause, Cause::Frame(FrameError::TooLong { .. })), "{cause:?}");
+}
+
+#[test]
+fn no_request_is_longer_than_the_queues_bound_in_bytes_assumes() {
+    let longest = Instruction::Entries(EntriesQuery {
+        account: "9".repeat(25).parse().expect("an account"),
+        day: crate::testing::day(),
+        offset: u32::MAX,
+        limit: EntriesQuery::LONGEST_PAGE,
+    });
+    let parties = || Parties { own: "b".repeat(50), peer: "c".repeat(32) };
+    let xml = |encoding| {
+        Dialect::Futures(FuturesOptions {
+            encoding,
+            amount_unit: domain::profile::AmountUnit::Major,
+            utc_offset_minutes: 480,
+        })
+    };
+    for dialect in [Dialect::Securities, xml(Encoding::Utf8), xml(Encoding::Gb18030)] {
+        let codec = Codec::new(dialect, parties());
+        for instruction in [debit(99_999_999_999), query(99_999_999_999), longest.clone()] {
+            let mut bytes = BytesMut::new();
+            let message = Message::Request(RequestId(u64::MAX >> 1), instruction);
+            codec.encode(&message, &mut bytes).expect("sayable");
+            assert!(bytes.len() <= 8 << 10, "{}", bytes.len());
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One connection with its transport and the clock: turns until there is a cause to end.
+//!
+//! A turn goes in the order of LINKS: control, timers, inbound, requests, writing. What the old
+//! connection had in its buffers ends with it; the next one is another value of this type.
+
+use crate::ask::NotSent;
+use crate::board::Board;
+use crate::cause::Cause;
+use crate::desk::Desk;
+use crate::line::{Inbox, Line};
+use crate::link::Mail;
+use crate::owed::Command;
+use crate::reception::{MAILS_PER_TURN, Reception};
+use crate::session::Event;
+use crate::status::State;
+use bytes::BytesMut;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How much is read in one turn, in bytes, so that timers and writing get theirs.
+const READ_PER_TURN: usize = 256 << 10;
+/// How much is read at once, in bytes: a window's worth of answers in one system call.
+const READ_CHUNK: usize = 64 << 10;
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) cause: Cause,
+    /// How long its session was open, if it ever was.
+    pub(crate) open_for: Option<Duration>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Conversation<'a, S> {
+    stream: S,
+    line: Line,
+    reception: &'a mut Reception,
+    desk: &'a mut Desk,
+    board: &'a mut Board,
+    inbox: BytesMut,
+    /// Whether the inbox may hold another whole frame.
+    frames: Inbox,
+    /// The transport brings and takes no more. What it has brought is heard first.
+    over: Option<Cause>,
+    /// What was written has not been flushed.
+    unflushed: bool,
+    stopping: bool,
+    opened: Option<Instant>,
+}
+
+/// What a wait brought besides bytes and requests, which lie where they belong.
+#[derive(Clone, Copy, Debug, Default)]
+struct Woken {
+    stop: bool,
+    rung: bool,
+    read: bool,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
+    pub(crate) fn new(
+        stream: S,
+        line: Line,
+        reception: &'a mut Reception,
+        desk: &'a mut Desk,
+        board: &'a mut Board,
+    ) -> Conversation<'a, S> {
+        Conversation {
+            stream,
+            line,
+            reception,
+            desk,
+            board,
+            inbox: BytesMut::new(),
+            frames: Inbox::Starved,
+            over: None,
+            unflushed: false,
+            stopping: false,
+            opened: None,
+        }
+    }
+
+    /// Converses to the end. `handshake` is given back once the session is open; `farewell` is how
+    /// long the transport's own may take.
+    pub(crate) async fn run(
+        mut self,
+        handshake: Option<SemaphorePermit<'_>>,
+        farewell: Duration,
+    ) -> Ended {
+        let cause = self.take_turns(handshake).await;
+        self.line.session.lose(self.desk);
+        if self.opened.is_some() && cause != Cause::SignedOff {
+            self.desk.counts.drops += 1;
+        }
+        self.board.state(State::Closed, self.desk);
+        let open_for = self.opened.map(|opened| Instant::now() - opened);
+        // In order, the transport says farewell too; otherwise it is just dropped.
+        if let Cause::SignedOff | Cause::PeerSignedOff(_) = cause {
+            let shutdown = timeout(farewell, self.stream.shutdown());
+            // How it went changes nothing: the session has ended.
+            let _ = self.reception.refuse_while(shutdown, &[]).await;
+        }
+        Ended { cause, open_for }
+    }
+
+    async fn take_turns(&mut self, mut handshake: Option<SemaphorePermit<'_>>) -> Cause {
+        let stop = self.reception.stop.clone();
+        let mut stopped = pin!(stop.cancelled());
+        let shared = Arc::clone(&self.reception.shared);
+        let mut bell = pin!(shared.bell.notified());
+        let mut timer = pin!(sleep_until(Instant::now()));
+        let mut woken = Woken::default();
+        loop {
+            let now = Instant::now();
+            let turn = self.turn(now, woken);
+            self.tell(now);
+            if self.opened.is_some() {
+                drop(handshake.take());
+            }
+            if let Err(cause) = turn {
+                return cause;
+            }
+            self.board.state(self.line.session.state(), self.desk);
+            self.board.turn(now, woken.read, self.line.session.in_flight(), self.desk);
+
+            let due = [self.line.next_timeout(self.desk), self.board.next_timeout()];
+            let due = due.into_iter().flatten().min();
+            // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn
+            // would cost more.
+            if let Some(due) = due
+                && (timer.is_elapsed() || due < timer.deadline())
+            {
+                timer.as_mut().reset(due);
+            }
+            woken = poll_fn(|context| {
+                let mut woken = Woken {
+                    stop: !self.stopping && stopped.as_mut().poll(context).is_ready(),
+                    ..Woken::default()
+                };
+                if bell.as_mut().poll(context).is_ready() {
+                    bell.set(shared.bell.notified());
+                    woken.rung = true;
+                }
+                let due = due.is_some() && timer.as_mut().poll(context).is_ready();
+                woken.read = self.read(context);
+                let asked = self.take_mail(context, &mut woken.stop);
+                let wrote = self.write(context);
+                let work = self.frames == Inbox::More || self.over.is_some();
+                let Woken { stop, rung, read } = woken;
+                if stop || rung || due || read || asked || wrote || work {
+                    Poll::Ready(woken)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
+    }
+
+    /// Does everything that can be done without waiting.
+    fn turn(&mut self, now: Instant, woken: Woken) -> Result<(), Cause> {
+        if woken.stop {
+            self.stopping = true;
+            self.line.session.stop(now, self.desk)?;
+        }
+        // Other commands are about waits between attempts.
+        if woken.rung && self.reception.shared.take(Command::Synced) {
+            self.line.session.synced();
+        }
+        if self.line.next_timeout(self.desk).is_some_and(|due| due <= now) {
+            self.line.on_timeout(now, self.desk)?;
+        }
+        if !self.inbox.is_empty() {
+            self.frames = self.line.received(now, &mut self.inbox, self.desk)?;
+        }
+        if self.frames == Inbox::Starved
+            && let Some(cause) = self.over.take()
+        {
+            return Err(cause);
+        }
+        self.queue();
+        self.line.fill(now, self.desk)
+    }
+
+    /// Queues the requests that have come, or refuses them.
+    fn queue(&mut self) {
+        if self.reception.mails.is_empty() {
+            return;
+        }
+        if self.stopping {
+            self.reception.refuse_all(NotSent::Stopping);
+        } else if !self.line.session.takes_requests() {
+            self.reception.refuse_all(NotSent::Down);
+        } else {
+            for queued in self.reception.mails.drain(..).flat_map(Mail::requests) {
+                self.desk.push(queued);
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Instant) {
+        for event in self.line.session.events() {
+            if event == Event::Opened {
+                self.opened = Some(now);
+            }
+            self.board.tell(now, event, self.desk);
+        }
+    }
+
+    /// Reads what is there, up to the turn's limit, unless whole frames still wait to be heard.
+    /// Whether anything came.
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
+        let mut count = 0;
+        while self.over.is_none() && self.frames == Inbox::Starved && count < READ_PER_TURN {
+            if self.inbox.capacity() - self.inbox.len() < READ_CHUNK / 8 {
+                self.inbox.reserve(READ_CHUNK);
+            }
+            match pin!(self.stream.read_buf(&mut self.inbox)).poll(context) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => self.over = Some(self.line.session.closed_by_peer()),
+                Poll::Ready(Ok(read)) => count += read,
+                Poll::Ready(Err(error)) => self.over = Some(Cause::Io(error.to_string())),
+            }
+        }
+        count > 0
+    }
+
+    /// Takes requests from the mailbox. Whether any came; `stop` is set if none can come any more.
+    fn take_mail(&mut self, context: &mut Context<'_>, stop: &mut bool) -> bool {
+        if self.stopping && self.reception.mailbox.is_closed() {
+            return false;
+        }
+        let Reception { mailbox, mails, .. } = &mut *self.reception;
+        match mailbox.poll_recv_many(context, mails, MAILS_PER_TURN) {
+            Poll::Pending => false,
+            Poll::Ready(0) => {
+                *stop |= !self.stopping;
+                false
+            }
+            Poll::Ready(_) => true,
+        }
+    }
+
+    /// Hands over as much as the transport takes. Whether it took any.
+    fn write(&mut self, context: &mut Context<'_>) -> bool {
+        let mut wrote = false;
+        while self.over.is_none() && !self.line.unsent().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, self.line.unsent()) {
+                Poll::Pending => return wrote,
+                Poll::Ready(Ok(0)) => {
+                    self.over = Some(Cause::Io("the transport takes no more".to_owned()));
+                }
+                Poll::Ready(Ok(count)) => {
+                    self.line.took(Instant::now(), count, self.desk);
+                    (wrote, self.unflushed) = (true, true);
+                }
+                Poll::Ready(Err(error)) => self.over = Some(Cause::Io(error.to_string())),
+            }
+        }
+        if self.over.is_none() && self.unflushed {
+            match Pin::new(&mut self.stream).poll_flush(context) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => self.over = Some(Cause::Io(error.to_string())),
+            }
+        }
+        wrote
+    }
+}

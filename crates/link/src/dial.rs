@@ -1,0 +1,75 @@
+//! How a transport is opened. The rest of the crate takes any stream of bytes, so the same code
+//! runs over TCP, over TLS, and over a pipe inside one process.
+
+use crate::config::Timers;
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Opens transports.
+pub trait Dial: Send + 'static {
+    /// What it opens. A write that is pending or fails must not have taken a byte.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Opens one to `address`, `host:port`. The caller limits the time.
+    fn dial(&mut self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Opens TCP connections. The name is resolved anew each time, and its addresses are tried in the
+/// order that the resolver gives.
+#[derive(Clone, Debug)]
+pub struct TcpDial {
+    keepalive: TcpKeepalive,
+    user_timeout: Duration,
+}
+
+impl TcpDial {
+    /// With these timers' keepalive and user time-out.
+    pub fn new(timers: &Timers) -> TcpDial {
+        TcpDial {
+            keepalive: TcpKeepalive::new()
+                .with_time(timers.keepalive_idle)
+                .with_interval(timers.keepalive_interval)
+                .with_retries(timers.keepalive_count),
+            user_timeout: timers.tcp_user_timeout,
+        }
+    }
+}
+
+impl Dial for TcpDial {
+    type Stream = TcpStream;
+
+    async fn dial(&mut self, address: &str) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(address).await?;
+        let socket = SockRef::from(&stream);
+        // Requests are batched into one write already; waiting for more would only delay them.
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&self.keepalive)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(self.user_timeout))?;
+        Ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_connection_has_the_options_of_the_design() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("an address").to_string();
+        let stream = TcpDial::new(&Timers::default()).dial(&address).await.expect("a connection");
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().expect("an option"));
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), Duration::from_secs(6));
+        assert_eq!(socket.tcp_keepalive_interval().expect("an option"), Duration::from_secs(3));
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 3);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(Duration::from_secs(15)));
+    }
+}
