@@ -1,0 +1,229 @@
+//! Why a request is not let in, and what its caller is told.
+
+use super::limits;
+use http::StatusCode;
+
+/// Why a request was not let in. Nothing was recorded for it and no idempotency key was consumed:
+/// sign the corrected request anew, under the same key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// A header without which there is no signature.
+    #[error("the request has no {0} header")]
+    MissingSignature(&'static str),
+    /// `Signature-Input` names a label that `Signature` does not have.
+    #[error("the Signature header has no value for the label {0:?} of Signature-Input")]
+    MissingSignatureValue(String),
+    /// A signature header that cannot be read, or is beyond a limit.
+    #[error("the {header} header cannot be used: {why}")]
+    Malformed {
+        /// The header.
+        header: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The target URI cannot be put together.
+    #[error("the request's authority cannot be told: {0}")]
+    MalformedAuthority(&'static str),
+    /// The signed text would be longer than is allowed.
+    #[error("the covered components are longer than {} bytes in all", limits::SIGNATURE_BASE)]
+    TooMuchCovered,
+    /// A parameter that must be there is not.
+    #[error("the signature has no {0:?} parameter")]
+    MissingParameter(&'static str),
+    /// A component that must be covered is not.
+    #[error("the signature does not cover {0}")]
+    NotCovered(&'static str),
+    /// A covered component that this request does not have, or that is not known here.
+    #[error("the signature covers {0:?}, which this request does not have")]
+    CoveredButAbsent(String),
+    /// No key of any signature is known.
+    #[error("the key {0:?} is not known")]
+    UnknownKey(String),
+    /// The `alg` parameter is not the key's algorithm.
+    #[error("the signature says alg={said:?}, but the key is for {registered}")]
+    WrongAlgorithm {
+        /// What the signature says.
+        said: String,
+        /// What the key was registered for.
+        registered: &'static str,
+    },
+    /// `expires` is not in the future.
+    #[error("the signature expired {ago_s} s ago")]
+    Expired {
+        /// Seconds since it expired; zero in the very second.
+        ago_s: i64,
+    },
+    /// `created` is further in the future than clocks may differ.
+    #[error("the signature was created {ahead_s} s in the future; check the clock")]
+    CreatedInFuture {
+        /// Seconds from now to `created`.
+        ahead_s: i64,
+    },
+    /// `expires` is not after `created`, or too long after it.
+    #[error("the signature is valid for {seconds} s; it must be at least 1 s and at most {most} s")]
+    BadValidity {
+        /// `expires` less `created`.
+        seconds: i64,
+        /// The longest validity allowed.
+        most: i64,
+    },
+    /// The signature is not that of this request under this key.
+    #[error("the signature does not fit this request as received at {target_uri}")]
+    BadSignature {
+        /// The value of `@target-uri` here, the part that differs most often behind a proxy.
+        target_uri: String,
+    },
+    /// The nonce was used before.
+    #[error("the nonce was used before; sign every attempt with a fresh one")]
+    ReplayedNonce,
+    /// The memory of nonces is full, so a replay could not be told.
+    #[error("too many signed requests are in their validity window")]
+    NonceMemoryFull {
+        /// Seconds until some of it is free again.
+        retry_after_s: u32,
+    },
+    /// There is a body, and no digest of it.
+    #[error("a request with a body needs a Content-Digest header")]
+    MissingDigest,
+    /// A digest that cannot be read.
+    #[error("the Content-Digest header cannot be used: {0}")]
+    MalformedDigest(String),
+    /// The digest is not that of the body.
+    #[error("the Content-Digest ({0}) does not fit the body")]
+    BadDigest(&'static str),
+    /// A POST without the header.
+    #[error("a POST needs an Idempotency-Key header")]
+    MissingIdempotencyKey,
+    /// The body is longer than is taken.
+    #[error("the body is longer than {limit} bytes")]
+    BodyTooLarge {
+        /// The longest body taken, in bytes.
+        limit: usize,
+    },
+    /// The body broke off, or took too long.
+    #[error("the body could not be read to its end")]
+    BodyUnreadable,
+}
+
+/// A kind of refusal: what the problem document (RFC 9457) says of it, whatever the occurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The last part of the problem's `type`, and the name of its page in `docs/errors/`.
+    pub slug: &'static str,
+    /// The problem's `title`.
+    pub title: &'static str,
+    /// The problem's `status`.
+    pub status: StatusCode,
+}
+
+/// One row of [`KINDS`] for each variant, or for several that the caller mends alike.
+macro_rules! kinds {
+    ($($name:ident = $slug:literal, $status:ident, $title:literal;)*) => {
+        $(const $name: Kind =
+            Kind { slug: $slug, title: $title, status: StatusCode::$status };)*
+        /// Every kind of refusal, for the index of error pages.
+        pub const KINDS: &[Kind] = &[$($name),*];
+    };
+}
+
+kinds! {
+    MISSING_SIGNATURE = "missing_signature", UNAUTHORIZED, "The request is not signed";
+    MALFORMED_SIGNATURE = "malformed_signature", BAD_REQUEST, "A signature header cannot be used";
+    MALFORMED_AUTHORITY = "malformed_authority", BAD_REQUEST, "The request's authority cannot be told";
+    MISSING_PARAMETER = "missing_signature_parameter", UNAUTHORIZED, "The signature lacks a parameter";
+    NOT_COVERED = "insufficient_coverage", UNAUTHORIZED, "The signature covers too little";
+    UNKNOWN_KEY = "unknown_key", UNAUTHORIZED, "The signing key is not known";
+    WRONG_ALGORITHM = "wrong_algorithm", UNAUTHORIZED, "The signature's algorithm is not the key's";
+    EXPIRED = "expired_signature", UNAUTHORIZED, "The signature is outside its time window";
+    BAD_VALIDITY = "bad_validity", UNAUTHORIZED, "The signature's validity is too long or empty";
+    BAD_SIGNATURE = "bad_signature", UNAUTHORIZED, "The signature does not fit the request";
+    REPLAYED_NONCE = "replayed_nonce", UNAUTHORIZED, "The nonce was used before";
+    NONCE_MEMORY_FULL = "nonce_memory_full", SERVICE_UNAVAILABLE, "Too many signed requests at once";
+    MISSING_DIGEST = "missing_digest", UNAUTHORIZED, "The body has no digest";
+    MALFORMED_DIGEST = "malformed_digest", BAD_REQUEST, "The Content-Digest header cannot be used";
+    BAD_DIGEST = "bad_digest", UNAUTHORIZED, "The digest does not fit the body";
+    MISSING_IDEMPOTENCY_KEY = "missing_idempotency_key", BAD_REQUEST, "A POST needs an Idempotency-Key";
+    BODY_TOO_LARGE = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    BODY_UNREADABLE = "body_unreadable", BAD_REQUEST, "The body could not be read";
+}
+
+impl AuthError {
+    /// What the problem document says of it. The occurrence's `detail` is its `Display`: no
+    /// secret and no more than a few hundred bytes of the request are in it.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            AuthError::MissingSignature(_) | AuthError::MissingSignatureValue(_) => {
+                MISSING_SIGNATURE
+            }
+            AuthError::Malformed { .. } | AuthError::TooMuchCovered => MALFORMED_SIGNATURE,
+            AuthError::MalformedAuthority(_) => MALFORMED_AUTHORITY,
+            AuthError::MissingParameter(_) => MISSING_PARAMETER,
+            AuthError::NotCovered(_) => NOT_COVERED,
+            AuthError::UnknownKey(_) => UNKNOWN_KEY,
+            AuthError::WrongAlgorithm { .. } => WRONG_ALGORITHM,
+            AuthError::Expired { .. } | AuthError::CreatedInFuture { .. } => EXPIRED,
+            AuthError::BadValidity { .. } => BAD_VALIDITY,
+            AuthError::BadSignature { .. } | AuthError::CoveredButAbsent(_) => BAD_SIGNATURE,
+            AuthError::ReplayedNonce => REPLAYED_NONCE,
+            AuthError::NonceMemoryFull { .. } => NONCE_MEMORY_FULL,
+            AuthError::MissingDigest => MISSING_DIGEST,
+            AuthError::MalformedDigest(_) => MALFORMED_DIGEST,
+            AuthError::BadDigest(_) => BAD_DIGEST,
+            AuthError::MissingIdempotencyKey => MISSING_IDEMPOTENCY_KEY,
+            AuthError::BodyTooLarge { .. } => BODY_TOO_LARGE,
+            AuthError::BodyUnreadable => BODY_UNREADABLE,
+        }
+    }
+
+    /// Seconds for `Retry-After`, where waiting helps.
+    pub const fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            AuthError::NonceMemoryFull { retry_after_s } => Some(*retry_after_s),
+            AuthError::MissingSignature(_)
+            | AuthError::MissingSignatureValue(_)
+            | AuthError::Malformed { .. }
+            | AuthError::MalformedAuthority(_)
+            | AuthError::TooMuchCovered
+            | AuthError::MissingParameter(_)
+            | AuthError::NotCovered(_)
+            | AuthError::CoveredButAbsent(_)
+            | AuthError::UnknownKey(_)
+            | AuthError::WrongAlgorithm { .. }
+            | AuthError::Expired { .. }
+            | AuthError::CreatedInFuture { .. }
+            | AuthError::BadValidity { .. }
+            | AuthError::BadSignature { .. }
+            | AuthError::ReplayedNonce
+            | AuthError::MissingDigest
+            | AuthError::MalformedDigest(_)
+            | AuthError::BadDigest(_)
+            | AuthError::MissingIdempotencyKey
+            | AuthError::BodyTooLarge { .. }
+            | AuthError::BodyUnreadable => None,
+        }
+    }
+
+    pub(super) fn malformed(header: &'static str, why: impl std::fmt::Display) -> AuthError {
+        AuthError::Malformed { header, why: excerpt(&why.to_string()) }
+    }
+}
+
+/// The first 160 characters of a text that came from outside.
+pub(super) fn excerpt(text: &str) -> String {
+    text.chars().take(160).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn slugs_are_distinct_words() {
+        let slugs: HashSet<_> = KINDS.iter().map(|kind| kind.slug).collect();
+        assert_eq!(slugs.len(), KINDS.len());
+        for slug in slugs {
+            assert!(slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{slug}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Who sent a request: HTTP Message Signatures (RFC 9421) over requests whose bodies carry a
+//! `Content-Digest` (RFC 9530). What a signature must cover is decided here, never by the signer.
+//!
+//! Reading order: [`verify`](mod@verify) is the rule book; [`keys`] whose signatures count;
+//! `fields` reads the headers, `base` puts the signed text together again, `digest` binds the
+//! body, [`nonces`] tells replays; [`admit`] is the thin part that knows axum; [`error`] says
+//! what a caller is told; [`limits`] bounds all of it.
+
+pub mod admit;
+mod base;
+mod digest;
+pub mod error;
+mod fields;
+pub mod keys;
+pub mod limits;
+pub mod nonces;
+pub mod verify;
+
+pub use admit::{Admitted, Authenticator};
+pub use base::{NotAPublicUrl, PublicUrl, Request};
+pub use error::{AuthError, KINDS, Kind};
+pub use keys::{Algorithm, KeyError, Keys, VerificationKey};
+pub use nonces::NonceMemory;
+pub use verify::{Policy, SignedHead, Verified, verify, verify_head};
+
+#[cfg(test)]
+mod tests;

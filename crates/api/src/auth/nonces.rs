@@ -1,0 +1,193 @@
+//! The memory of nonces: bounded, and never forgetful before a signature expires.
+
+use super::error::AuthError;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+
+/// Remembers every (key id, nonce) until the signature that carried it has expired. A node's own:
+/// at another node, or after a restart, a replayed POST is told its stored answer.
+///
+/// Only signatures that verified are remembered, so nobody without a key can fill it. It holds a
+/// fingerprint of sixteen bytes for each, about 60 bytes of memory in all, taken as needed. When a
+/// shard is full it refuses rather than forgets. Time is an input; should the clock step back,
+/// what was forgotten counts as expired for good.
+pub struct NonceMemory {
+    shards: Box<[Mutex<Shard>]>,
+    capacity_of_shard: usize,
+}
+
+/// What a nonce is remembered by: half a SHA-256 over the key's id, behind its length, and the
+/// nonce. A clash refuses a request once in longer than the bridge will run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    pub(super) fn of(keyid: &str, nonce: &str) -> Fingerprint {
+        let mut hash = Sha256::new();
+        hash.update(u64::try_from(keyid.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(keyid);
+        hash.update(nonce);
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.finalize()[..16]);
+        Fingerprint(half)
+    }
+}
+
+#[derive(Default)]
+struct Shard {
+    seen: HashSet<Fingerprint>,
+    /// The same fingerprints by the second in which they expire.
+    by_expiry: BTreeMap<i64, Vec<Fingerprint>>,
+    /// Everything that expires at or before this second has been forgotten.
+    forgotten_until: i64,
+}
+
+impl NonceMemory {
+    /// Two signed requests meet in one of 64 locks seldom, and each is held for under 1 µs.
+    const SHARDS: usize = 64;
+
+    /// Room for `capacity` nonces, rounded up to a multiple of 64. Enough is the highest rate of
+    /// signed requests times how long their signatures are valid.
+    pub fn new(capacity: usize) -> NonceMemory {
+        NonceMemory {
+            shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(),
+            capacity_of_shard: capacity.div_ceil(Self::SHARDS).max(1),
+        }
+    }
+
+    /// How many nonces are remembered now, expired ones included until they are swept.
+    pub fn len(&self) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).seen.len())
+            .sum()
+    }
+
+    /// Whether none is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Remembers a nonce of a signature that verified, or says that it was used before.
+    pub(super) fn remember(
+        &self,
+        fingerprint: Fingerprint,
+        expires_s: i64,
+        now_s: i64,
+    ) -> Result<(), AuthError> {
+        let shard = &self.shards[usize::from(fingerprint.0[0]) % self.shards.len()];
+        // A panic between the two inserts could only leave a nonce that is never swept.
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.forget_expired(now_s);
+        if expires_s <= shard.forgotten_until {
+            return Err(AuthError::Expired { ago_s: (shard.forgotten_until - expires_s).max(0) });
+        }
+        if shard.seen.contains(&fingerprint) {
+            return Err(AuthError::ReplayedNonce);
+        }
+        if shard.seen.len() >= self.capacity_of_shard {
+            let first = shard.by_expiry.keys().next().copied().unwrap_or(now_s);
+            let wait = first.saturating_sub(now_s).clamp(1, 300);
+            return Err(AuthError::NonceMemoryFull {
+                retry_after_s: u32::try_from(wait).unwrap_or(300),
+            });
+        }
+        shard.seen.insert(fingerprint);
+        shard.by_expiry.entry(expires_s).or_default().push(fingerprint);
+        Ok(())
+    }
+}
+
+impl Shard {
+    fn forget_expired(&mut self, now_s: i64) {
+        while let Some(first) = self.by_expiry.first_entry() {
+            if *first.key() > now_s {
+                break;
+            }
+            self.forgotten_until = self.forgotten_until.max(*first.key());
+            for fingerprint in first.remove() {
+                self.seen.remove(&fingerprint);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for NonceMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let capacity = self.capacity_of_shard * self.shards.len();
+        write!(f, "NonceMemory {{ capacity: {capacity} }}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonce(number: u32) -> Fingerprint {
+        Fingerprint::of("key", &number.to_string())
+    }
+
+    #[test]
+    fn a_nonce_is_remembered_until_its_signature_expires() {
+        let memory = NonceMemory::new(1000);
+        assert_eq!(memory.remember(nonce(1), 100, 50), Ok(()));
+        assert_eq!(memory.remember(nonce(1), 100, 99), Err(AuthError::ReplayedNonce));
+        // The same nonce in a later signature is a replay too, while the first is remembered.
+        assert_eq!(memory.remember(nonce(1), 180, 99), Err(AuthError::ReplayedNonce));
+        assert_eq!(memory.remember(nonce(1), 180, 100), Ok(()));
+        assert_eq!(memory.len(), 1);
+    }
+
+    #[test]
+    fn what_was_forgotten_stays_expired_when_the_clock_steps_back() {
+        let memory = NonceMemory::new(64);
+        assert_eq!(memory.remember(nonce(1), 100, 50), Ok(()));
+        assert_eq!(memory.remember(nonce(1), 200, 150), Ok(()), "swept and remembered anew");
+        assert_eq!(memory.remember(nonce(1), 100, 60), Err(AuthError::Expired { ago_s: 0 }));
+    }
+
+    #[test]
+    fn a_full_memory_refuses_and_recovers() {
+        let memory = NonceMemory::new(64);
+        let mut kept = 0;
+        let mut refused = 0;
+        for number in 0..1000 {
+            match memory.remember(nonce(number), 130, 100) {
+                Ok(()) => kept += 1,
+                Err(error) => {
+                    assert_eq!(error, AuthError::NonceMemoryFull { retry_after_s: 30 });
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!((kept, refused), (64, 936), "every shard fills up to its one place");
+        assert_eq!(memory.len(), 64);
+        for number in 0..1000 {
+            let again = memory.remember(nonce(number), 130, 100);
+            assert!(again.is_err(), "what was kept is still known, what was not still refused");
+        }
+        assert_eq!(memory.remember(nonce(5000), 160, 130), Ok(()), "expired ones make room");
+    }
+
+    #[test]
+    fn keys_have_nonces_of_their_own() {
+        assert_ne!(Fingerprint::of("a", "bc"), Fingerprint::of("ab", "c"));
+        assert_ne!(Fingerprint::of("a", "n"), Fingerprint::of("b", "n"));
+    }
+
+    #[test]
+    fn of_many_at_once_one_wins() {
+        let memory = NonceMemory::new(1000);
+        let wins = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| memory.remember(nonce(7), 100, 50).is_ok()))
+                .collect();
+            tries.into_iter().filter_map(|each| each.join().ok()).filter(|won| *won).count()
+        });
+        assert_eq!(wins, 1);
+    }
+}

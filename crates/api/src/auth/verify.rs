@@ -1,0 +1,214 @@
+//! The rule book.
+//!
+//! - Of several signatures, the first in `Signature-Input` whose `keyid` is registered is ours:
+//!   it decides alone, whatever the others are. (Proxies may add theirs.)
+//! - Covered: `@method`; `@target-uri`, or `@path` and, where there is a query, `@query`; on a
+//!   POST `idempotency-key`; with a body `content-digest`, which must fit it. More headers, and
+//!   `@authority`, `@scheme` and `@request-target`, may be covered and must then fit as well.
+//! - Parameters: `created`, `expires`, `nonce` and `keyid` are there; `alg`, if it is, is the
+//!   key's. `created` is at most a clock's skew ahead, `expires` is ahead, and they are at most
+//!   the longest validity apart. `tag` and parameters that are not known here are signed, and say
+//!   nothing.
+//! - A nonce is good once per key until its signature expires, and is only spent by a request
+//!   that passed everything else.
+
+use super::{
+    base::{self, PublicUrl, Request, Target},
+    digest,
+    error::{AuthError, excerpt},
+    fields::{self, Input},
+    keys::{Keys, Registered},
+    limits,
+    nonces::{Fingerprint, NonceMemory},
+};
+use http::{HeaderMap, Method};
+use std::sync::Arc;
+
+/// What may be configured of the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Where callers find the API. Without it `@target-uri` is `http://`, the `Host` header and
+    /// the request's path: right where callers connect directly, wrong behind TLS. Set it wherever
+    /// a proxy stands in front; then a signature for another host does not fit either.
+    pub public_url: Option<PublicUrl>,
+    /// How far a caller's clock may be ahead, in seconds; 60 by default.
+    pub clock_skew_s: i64,
+    /// The longest time from `created` to `expires`, in seconds; 300 by default.
+    pub longest_validity_s: i64,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { public_url: None, clock_skew_s: 60, longest_validity_s: 300 }
+    }
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The app that the key is of.
+    pub app: Arc<str>,
+    /// The key's id.
+    pub keyid: Arc<str>,
+}
+
+/// A request whose signature holds for its method, target and headers; its body is still to come.
+/// So nobody's body is read before it is known whose it is.
+#[derive(Debug)]
+#[must_use]
+pub struct SignedHead<'a> {
+    caller: Verified,
+    headers: &'a HeaderMap,
+    covers_digest: bool,
+    nonce: Fingerprint,
+    expires_s: i64,
+}
+
+/// Verifies a whole request at `now_s`, in seconds since 1970, and spends its nonce.
+pub fn verify(
+    request: &Request<'_>,
+    body: &[u8],
+    keys: &Keys,
+    policy: &Policy,
+    now_s: i64,
+    nonces: &NonceMemory,
+) -> Result<Verified, AuthError> {
+    verify_head(request, keys, policy, now_s)?.verify_body(body, now_s, nonces)
+}
+
+/// Verifies everything but the body and the nonce, at `now_s`, in seconds since 1970.
+pub fn verify_head<'a>(
+    request: &Request<'a>,
+    keys: &Keys,
+    policy: &Policy,
+    now_s: i64,
+) -> Result<SignedHead<'a>, AuthError> {
+    let headers = request.headers;
+    let inputs = fields::combined(headers, "signature-input", limits::SIGNATURE_INPUT)?
+        .ok_or(AuthError::MissingSignature("Signature-Input"))?;
+    let signatures = fields::combined(headers, "signature", limits::SIGNATURE)?
+        .ok_or(AuthError::MissingSignature("Signature"))?;
+    let inputs = fields::signature_inputs(&inputs)?;
+    let (input, registered) = ours(&inputs, keys)?;
+    let signature = fields::signature(&signatures, input.label)?;
+
+    check_algorithm(input, registered)?;
+    let expires_s = check_window(input, policy, now_s)?;
+    let nonce = input.string("nonce")?.ok_or(AuthError::MissingParameter("nonce"))?;
+    if nonce.is_empty() || nonce.len() > limits::NONCE {
+        let why = format_args!("nonce must have 1 to {} characters", limits::NONCE);
+        return Err(AuthError::malformed("Signature-Input", why));
+    }
+    let target = Target::of(request, policy.public_url.as_ref())?;
+    check_coverage(input, request, &target)?;
+
+    let base = base::signature_base(request, &target, input)?;
+    if !registered.key.verifies(base.as_bytes(), &signature) {
+        return Err(AuthError::BadSignature { target_uri: excerpt(&target.uri()) });
+    }
+    Ok(SignedHead {
+        caller: Verified { app: Arc::clone(&registered.app), keyid: Arc::clone(&registered.keyid) },
+        headers,
+        covers_digest: input.covers("content-digest"),
+        nonce: Fingerprint::of(&registered.keyid, nonce),
+        expires_s,
+    })
+}
+
+impl SignedHead<'_> {
+    /// Binds the body, which is complete, and spends the nonce.
+    pub fn verify_body(
+        self,
+        body: &[u8],
+        now_s: i64,
+        nonces: &NonceMemory,
+    ) -> Result<Verified, AuthError> {
+        if !body.is_empty() && !self.covers_digest {
+            let there = self.headers.contains_key("content-digest");
+            let error = if there {
+                AuthError::NotCovered("content-digest")
+            } else {
+                AuthError::MissingDigest
+            };
+            return Err(error);
+        }
+        // An empty body needs no digest; but if there is one, the body must not have been lost.
+        digest::check(self.headers, body)?;
+        nonces.remember(self.nonce, self.expires_s, now_s)?;
+        Ok(self.caller)
+    }
+}
+
+/// The first signature whose key is registered.
+fn ours<'i, 'h, 'k>(
+    inputs: &'i [Input<'h>],
+    keys: &'k Keys,
+) -> Result<(&'i Input<'h>, &'k Registered), AuthError> {
+    let mut unknown = None;
+    for input in inputs {
+        if let Some(keyid) = input.string("keyid")? {
+            if let Some(registered) = keys.get(keyid) {
+                return Ok((input, registered));
+            }
+            unknown.get_or_insert(keyid);
+        }
+    }
+    Err(unknown.map_or(AuthError::MissingParameter("keyid"), |keyid| {
+        AuthError::UnknownKey(excerpt(keyid))
+    }))
+}
+
+fn check_algorithm(input: &Input<'_>, registered: &Registered) -> Result<(), AuthError> {
+    let registered = registered.key.algorithm().as_str();
+    match input.string("alg")? {
+        Some(said) if said != registered => {
+            Err(AuthError::WrongAlgorithm { said: excerpt(said), registered })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether now is in the window; returns `expires`.
+fn check_window(input: &Input<'_>, policy: &Policy, now_s: i64) -> Result<i64, AuthError> {
+    // Structured-field integers have at most 15 digits, so nothing here overflows.
+    let created = input.integer("created")?.ok_or(AuthError::MissingParameter("created"))?;
+    let expires = input.integer("expires")?.ok_or(AuthError::MissingParameter("expires"))?;
+    let (seconds, most) = (expires - created, policy.longest_validity_s);
+    if seconds < 1 || seconds > most {
+        return Err(AuthError::BadValidity { seconds, most });
+    }
+    if expires <= now_s {
+        return Err(AuthError::Expired { ago_s: now_s.saturating_sub(expires) });
+    }
+    if created > now_s.saturating_add(policy.clock_skew_s) {
+        return Err(AuthError::CreatedInFuture { ahead_s: created.saturating_sub(now_s) });
+    }
+    Ok(expires)
+}
+
+fn check_coverage(
+    input: &Input<'_>,
+    request: &Request<'_>,
+    target: &Target<'_>,
+) -> Result<(), AuthError> {
+    if !input.covers("@method") {
+        return Err(AuthError::NotCovered("@method"));
+    }
+    if !input.covers("@target-uri") {
+        if !input.covers("@path") {
+            return Err(AuthError::NotCovered("@target-uri (or @path and @query)"));
+        }
+        if target.has_query() && !input.covers("@query") {
+            return Err(AuthError::NotCovered("@query"));
+        }
+    }
+    if request.method == Method::POST {
+        if !request.headers.contains_key("idempotency-key") {
+            return Err(AuthError::MissingIdempotencyKey);
+        }
+        if !input.covers("idempotency-key") {
+            return Err(AuthError::NotCovered("idempotency-key"));
+        }
+    }
+    Ok(())
+}
