@@ -1,1 +1,23 @@
-//! placeholder
+//! Drives transfers: turns events into durable steps and performs their effects. Persist first,
+//! then expose.
+//!
+//! Reading order: [`world`] is what a shard knows of the counters; [`record`] is one transfer with
+//! what surrounds it, [`trail`] its append-only history; [`shard`] is the single owner of its
+//! transfers and pure: inputs and time in, outputs out. `actor` is the task around it; [`Coordinator`]
+//! is what the API holds; `recovery` takes up what a crash left open; [`events`] is what operators
+//! follow.
+
+mod actor;
+mod config;
+pub mod events;
+mod handle;
+pub mod record;
+mod recovery;
+mod serials;
+pub mod shard;
+pub mod trail;
+pub mod world;
+
+pub use config::Config;
+pub use handle::{Begin, BeginError, Begun, Coordinator, DecideError, StartError, Summary};
+pub use record::{Rendered, View};

@@ -1,0 +1,211 @@
+//! The task around a shard: it owns the clock and the channels, and nothing is decided here.
+
+use crate::events::{Events, Kind};
+use crate::handle::{Inner, Key};
+use crate::record::{Told, View};
+use crate::shard::{Input, Output, Shard};
+use crate::world::{CounterIndex, Facts, World};
+use domain::message::Reply;
+use domain::serial::Sequence;
+use link::{Ask, Delivery, Link, ReplyTo};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+use store::Written;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Mails taken in one turn: enough to fill a batch, few enough to look at the clock in between.
+const A_TURN: usize = 1024;
+
+/// What travels to a shard.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// For the shard itself.
+    Input(Input),
+    /// Shows one open transfer.
+    View(Sequence, oneshot::Sender<Option<View>>),
+    /// Lets somebody wait for an open transfer.
+    Wait(Sequence, oneshot::Sender<Told>),
+    /// Shows all open transfers.
+    Views(oneshot::Sender<Vec<View>>),
+}
+
+/// The present, in microseconds since 1970 UTC.
+pub(crate) fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What the counters look like now.
+pub(crate) fn world(links: &[Link]) -> World {
+    World {
+        counters: links
+            .iter()
+            .map(|link| Facts {
+                id: link.counter().clone(),
+                profile: link.profile().clone(),
+                settle_day: link.settle_day(),
+                session_began: link.session_began(),
+            })
+            .collect(),
+    }
+}
+
+pub(crate) struct Actor {
+    pub(crate) shard: Shard,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) mail: mpsc::Receiver<Mail>,
+    pub(crate) compare: mpsc::Sender<(CounterIndex, Reply)>,
+}
+
+impl Actor {
+    /// Runs until `stop`; what is open then is taken up again by the next start.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let (deliver, mut deliveries) = mpsc::unbounded_channel::<Delivery>();
+        let (done, mut written) = mpsc::unbounded_channel::<Vec<Written>>();
+        let mut world = world(&self.inner.links);
+        let mut mails = Vec::with_capacity(A_TURN);
+        let mut delivered = Vec::with_capacity(A_TURN);
+        let mut batches = Vec::with_capacity(A_TURN);
+        let mut out = Vec::with_capacity(2 * A_TURN);
+        loop {
+            let timer = self.shard.next_timer();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = written.recv_many(&mut batches, A_TURN) => {}
+                _ = deliveries.recv_many(&mut delivered, A_TURN) => {}
+                count = self.mail.recv_many(&mut mails, A_TURN) => if count == 0 { break },
+                () = until(timer) => {}
+            }
+            // Whatever else is ready rides in the same turn, and so in the same batch.
+            drain(&mut deliveries, &mut delivered);
+            while batches.len() < A_TURN
+                && let Ok(batch) = written.try_recv()
+            {
+                batches.push(batch);
+            }
+            while mails.len() < A_TURN
+                && let Ok(mail) = self.mail.try_recv()
+            {
+                mails.push(mail);
+            }
+
+            let now = now_micros();
+            for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
+                facts.settle_day = link.settle_day();
+                facts.session_began = link.session_began();
+            }
+            for written in batches.drain(..).flatten() {
+                self.shard.handle(Input::Written(written), now, &world, &mut out);
+            }
+            for Delivery { ticket, outcome, .. } in delivered.drain(..) {
+                self.shard.handle(Input::Delivered { ticket, outcome }, now, &world, &mut out);
+            }
+            for mail in mails.drain(..) {
+                self.take(mail, now, &world, &mut out);
+            }
+            self.shard.tick(now, &world, &mut out);
+            self.perform(&mut out, now, &done, &deliver);
+        }
+    }
+
+    fn take(&mut self, mail: Mail, now: i64, world: &World, out: &mut Vec<Output>) {
+        match mail {
+            Mail::Input(input) => self.shard.handle(input, now, world, out),
+            Mail::View(sequence, to) => {
+                let _ = to.send(self.shard.view(sequence));
+            }
+            Mail::Wait(sequence, waiter) => {
+                // Dropping the waiter tells that it is not open.
+                let _ = self.shard.wait(sequence, waiter);
+            }
+            Mail::Views(to) => {
+                let _ = to.send(self.shard.views().collect());
+            }
+        }
+    }
+
+    fn perform(
+        &mut self,
+        out: &mut Vec<Output>,
+        now: i64,
+        done: &mpsc::UnboundedSender<Vec<Written>>,
+        deliver: &mpsc::UnboundedSender<Delivery>,
+    ) {
+        let mut writes = Vec::new();
+        let mut asks: Vec<Vec<Ask>> = self.inner.links.iter().map(|_| Vec::new()).collect();
+        let started = Instant::now();
+        for output in out.drain(..) {
+            match output {
+                Output::Write(write) => writes.push(write),
+                Output::Ask { counter, ticket, instruction, within } => {
+                    asks[counter.0].push(Ask {
+                        ticket,
+                        instruction,
+                        deadline: started + within,
+                        reply_to: ReplyTo::Queue(deliver.clone()),
+                    });
+                }
+                Output::Closed { app, idempotency_key, ended } => {
+                    self.inner.running.remove(&Key { app, idempotency_key });
+                    self.inner.open.fetch_sub(1, Ordering::Relaxed);
+                    if let Some(state) = ended {
+                        metrics::counter!("transfers_total", "state" => state.as_str())
+                            .increment(1);
+                    }
+                }
+                Output::Alarm { kind, master, text } => {
+                    alarm(&self.inner.events, now, kind, master, text);
+                }
+                Output::Compare { counter, reply } => {
+                    if self.compare.try_send((counter, reply)).is_err() {
+                        metrics::counter!("late_answers_not_compared_total").increment(1);
+                        tracing::error!("too many late answers: one was not compared");
+                    }
+                }
+            }
+        }
+        if !writes.is_empty() {
+            self.inner.journal.submit(writes, done);
+        }
+        for (link, asks) in self.inner.links.iter().zip(asks) {
+            if !asks.is_empty() {
+                link.ask_all(asks);
+            }
+        }
+    }
+}
+
+/// Records what somebody should know, and logs what wakes a person.
+pub(crate) fn alarm(
+    events: &Events,
+    now: i64,
+    kind: Kind,
+    master: domain::serial::MasterSerial,
+    text: String,
+) {
+    tracing::error!(%master, ?kind, "{text}");
+    metrics::counter!("alarms_total", "kind" => format!("{kind:?}")).increment(1);
+    events.record(now, kind, Some(master), text);
+}
+
+fn drain(from: &mut mpsc::UnboundedReceiver<Delivery>, into: &mut Vec<Delivery>) {
+    while into.len() < A_TURN
+        && let Ok(delivery) = from.try_recv()
+    {
+        into.push(delivery);
+    }
+}
+
+async fn until(timer: Option<i64>) {
+    match timer {
+        Some(due) => {
+            let wait = u64::try_from(due - now_micros()).unwrap_or(0);
+            tokio::time::sleep(std::time::Duration::from_micros(wait)).await;
+        }
+        None => std::future::pending().await,
+    }
+}

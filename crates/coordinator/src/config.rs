@@ -1,0 +1,46 @@
+//! How patient the coordinator is, and how much it takes on at once.
+
+use std::time::Duration;
+
+/// Numbers that may be set; the defaults are those of the design.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Owners of transfers; each is one task.
+    pub shards: usize,
+    /// After this a transfer begins nothing new.
+    pub transfer_deadline: Duration,
+    /// How long the answer to a debit, credit or reversal is waited for, queue included.
+    pub posting_deadline: Duration,
+    /// How long the answer to a query is waited for, queue included.
+    pub query_deadline: Duration,
+    /// Fruitless rounds of asking or repeating before a person is called.
+    pub patience: u16,
+    /// The first pause between two rounds; it doubles.
+    pub first_pause: Duration,
+    /// The longest pause between two rounds.
+    pub longest_pause: Duration,
+    /// The pause between two questions while a person is awaited.
+    pub parked_pause: Duration,
+    /// Transfers that are open at once; more are refused at once.
+    pub most_open: usize,
+    /// Serials taken from the database at a time: one round trip per so many transfers.
+    pub serial_block: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            shards: 2,
+            transfer_deadline: Duration::from_secs(60),
+            posting_deadline: Duration::from_secs(10),
+            query_deadline: Duration::from_secs(5),
+            // With doubling pauses up to 30 s this is about a quarter of an hour.
+            patience: 36,
+            first_pause: Duration::from_millis(200),
+            longest_pause: Duration::from_secs(30),
+            parked_pause: Duration::from_secs(60),
+            most_open: 100_000,
+            serial_block: 10_000,
+        }
+    }
+}

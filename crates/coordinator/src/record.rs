@@ -1,0 +1,272 @@
+//! One open transfer, with what surrounds it: whose it is, who waits for it, what is awaited.
+
+use crate::trail::{Entry, LegEntry};
+use crate::world::{CounterIndex, Facts, World};
+use bytes::Bytes;
+use domain::message::{Answer, Look};
+use domain::serial::{MasterSerial, Role};
+use domain::transfer::{Action, Ground, Intent, Knowledge, Phase, Question, Transfer};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use store::NewTransfer;
+use tokio::sync::oneshot;
+
+/// A transfer as it may be shown: complete, at one moment.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The transfer and its legs.
+    pub transfer: Transfer,
+    /// Whose it is.
+    pub app: Arc<str>,
+    /// When it was accepted, in microseconds since 1970 UTC.
+    pub created_at: i64,
+    /// When something last happened, in microseconds since 1970 UTC.
+    pub updated_at: i64,
+    /// After this nothing new is begun, in microseconds since 1970 UTC.
+    pub deadline_at: i64,
+}
+
+/// The answer that a caller gets once a transfer is final, now and on every replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, byte for byte.
+    pub body: Bytes,
+}
+
+/// What becomes of a transfer that somebody waits for.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// It is final and durable.
+    Final(Rendered),
+    /// The app has used the key before.
+    DuplicateKey,
+    /// It was not recorded, and never will be.
+    NotRecorded(String),
+}
+
+/// What is awaited for a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// Nothing.
+    Nothing,
+    /// The outcome of an instruction.
+    Outcome { ticket: u64, role: Role, question: Option<Question> },
+    /// A timer; stale ones carry another stamp.
+    Timer { stamp: u64 },
+}
+
+/// What is done once a barrier is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    /// The transfer is woken for the first time.
+    Wake,
+    /// What the step asked for.
+    Do(Action),
+}
+
+/// An open transfer.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) transfer: Transfer,
+    pub(crate) app: Arc<str>,
+    pub(crate) idempotency_key: Arc<str>,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) deadline_at: i64,
+    pub(crate) debit_at: CounterIndex,
+    pub(crate) credit_at: CounterIndex,
+    pub(crate) waiters: Vec<oneshot::Sender<Told>>,
+    pub(crate) awaited: Awaited,
+    /// Pauses in a row, by which the next one grows.
+    pub(crate) pauses: u32,
+    /// When each leg was last sent, in the order of [`Role::ALL`].
+    pub(crate) sent_at: [i64; 3],
+    /// What has happened since the last write.
+    pub(crate) pending: Vec<Entry>,
+    pub(crate) next_part: u32,
+    /// The write that must be durable before anything else happens to it, and what is done then.
+    pub(crate) barrier: Option<(u64, Afterwards)>,
+    /// The phase to show while a final one is not yet durable.
+    pub(crate) shown: Option<Phase>,
+    /// The answer, once it is final.
+    pub(crate) rendered: Option<Rendered>,
+    /// What came while the barrier was awaited.
+    pub(crate) held: VecDeque<crate::shard::Happening>,
+}
+
+impl Record {
+    pub(crate) fn new(
+        new: &NewTransfer,
+        transfer: Transfer,
+        debit_at: CounterIndex,
+        credit_at: CounterIndex,
+        now: i64,
+    ) -> Record {
+        Record {
+            transfer,
+            app: new.app.clone(),
+            idempotency_key: new.idempotency_key.clone(),
+            created_at: new.created_at,
+            updated_at: now,
+            deadline_at: new.deadline_at,
+            debit_at,
+            credit_at,
+            waiters: Vec::new(),
+            awaited: Awaited::Nothing,
+            pauses: 0,
+            sent_at: [now; 3],
+            pending: Vec::new(),
+            next_part: 0,
+            barrier: None,
+            shown: None,
+            rendered: None,
+            held: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn master(&self) -> MasterSerial {
+        self.transfer.intent.master
+    }
+
+    /// Whether it has been recorded at all.
+    pub(crate) fn is_durable(&self) -> bool {
+        !matches!(self.barrier, Some((_, Afterwards::Wake)))
+    }
+
+    /// The transfer as it may be shown: a final state only once it is durable.
+    pub(crate) fn view(&self) -> View {
+        let mut transfer = self.transfer.clone();
+        if let Some(phase) = self.shown {
+            transfer.phase = phase;
+            transfer.reason = None;
+        }
+        View {
+            transfer,
+            app: self.app.clone(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            deadline_at: self.deadline_at,
+        }
+    }
+
+    pub(crate) fn counter(&self, role: Role) -> CounterIndex {
+        match role {
+            Role::Debit | Role::Reversal => self.debit_at,
+            Role::Credit => self.credit_at,
+        }
+    }
+
+    pub(crate) fn ground<'w>(&self, world: &'w World, patience: u16) -> Ground<'w> {
+        let debit = world.get(self.debit_at);
+        Ground {
+            debit: &debit.profile,
+            credit: &world.get(self.credit_at).profile,
+            debit_day: debit.settle_day,
+            patience,
+        }
+    }
+
+    /// Whether nothing new may be begun: past its deadline, or past either counter's cut-over.
+    pub(crate) fn is_expired(&self, world: &World, now: i64) -> bool {
+        let Intent { debit_day, credit_day, .. } = self.transfer.intent;
+        let passed = |facts: &Facts, bound| facts.settle_day.is_some_and(|day| day > bound);
+        now >= self.deadline_at
+            || passed(world.get(self.debit_at), debit_day)
+            || passed(world.get(self.credit_at), credit_day)
+    }
+
+    /// Notes what happened, for the trail.
+    pub(crate) fn note(&mut self, now: i64, event: String, role: Option<Role>) {
+        self.updated_at = now;
+        self.pending.push(Entry {
+            at: now,
+            event,
+            phase: self.transfer.phase,
+            leg: role.map(|role| LegEntry::of(role, self.transfer.leg(role))),
+            reason: self.transfer.reason,
+        });
+    }
+}
+
+impl View {
+    /// What is being done, in a sentence; `None` for a final transfer.
+    pub fn next(&self) -> Option<String> {
+        let Transfer { intent, phase, expired, .. } = &self.transfer;
+        let (from, to) = (&intent.from.counter, &intent.to.counter);
+        Some(match phase {
+            Phase::Completed | Phase::Refused | Phase::Reversed => return None,
+            Phase::Accepted => format!("the debit is about to be sent to {from}"),
+            Phase::DebitWaiting => {
+                format!("{from} cannot be reached; the debit is sent as soon as it can be")
+            }
+            Phase::DebitSent => format!("{from}'s answer to the debit is awaited"),
+            Phase::DebitAsking if *expired => {
+                format!("{from} is asked until it is certain that the debit can no longer happen")
+            }
+            Phase::DebitAsking => format!("{from} is asked what became of the debit"),
+            Phase::DebitFencing => format!("{from} is asked to bury the debit if it has not run"),
+            Phase::CreditWaiting => {
+                format!("{to} cannot be reached; the credit is sent as soon as it can be")
+            }
+            Phase::CreditSent => format!("{to}'s answer to the credit is awaited"),
+            Phase::CreditAsking if *expired => {
+                format!("{to} is asked until it is certain that the credit can no longer happen")
+            }
+            Phase::CreditAsking => format!("{to} is asked what became of the credit"),
+            Phase::CreditFencing => format!("{to} is asked to bury the credit if it has not run"),
+            Phase::ReversalWaiting => format!("the debit will be undone at {from}"),
+            Phase::ReversalSent => format!("{from}'s answer to the reversal is awaited"),
+            Phase::ReversalProving => format!("{from} is asked to prove the reversal"),
+            Phase::Parked(why) => format!("an operator must decide: {}", why.as_str()),
+        })
+    }
+
+    /// Why it ended as it did, or stands where it stands; `None` while all goes well.
+    pub fn reason(&self) -> Option<String> {
+        use domain::transfer::Reason;
+        let Transfer { intent, reason, phase, .. } = &self.transfer;
+        let (from, to) = (&intent.from.counter, &intent.to.counter);
+        let said = |role| match &self.transfer.leg(role).answer {
+            Some(Answer { code, text }) if text.is_empty() => format!(": {code}"),
+            Some(Answer { code, text }) => format!(": {code} {text}"),
+            None => String::new(),
+        };
+        if let Phase::Parked(why) = phase {
+            return Some(why.as_str().to_owned());
+        }
+        Some(match (*reason)? {
+            Reason::DebitRefused => format!("{from} refused the debit{}", said(Role::Debit)),
+            Reason::DebitNotExecuted => {
+                format!(
+                    "not executed: the debit was given up, and {from} confirmed that it never ran"
+                )
+            }
+            Reason::CounterUnavailable => {
+                format!(
+                    "counter unavailable: {from} could not be reached in time; nothing was sent"
+                )
+            }
+            Reason::CreditRefused => format!("{to} refused the credit{}", said(Role::Credit)),
+            Reason::CreditNotExecuted => match self.transfer.credit.knowledge {
+                Knowledge::NotSent => format!("the credit was given up before it was sent to {to}"),
+                Knowledge::Unknown
+                | Knowledge::Done
+                | Knowledge::Refused
+                | Knowledge::NotExecuted => {
+                    format!("the credit was given up, and {to} confirmed that it never ran")
+                }
+            },
+            Reason::Decided => "an operator decided".to_owned(),
+        })
+    }
+}
+
+/// The words of an instruction, for the trail.
+pub(crate) fn asked(role: Role, look: Look) -> String {
+    match look {
+        Look::Only => format!("{role} asked about"),
+        Look::Fence => format!("{role} fenced"),
+    }
+}

@@ -1,0 +1,158 @@
+//! Takes up again what a stop or a crash left open, and compares late answers with the record.
+
+use crate::actor::{Mail, alarm, now_micros};
+use crate::events::Kind;
+use crate::handle::{Inner, Key, Running, StartError};
+use crate::shard::{Input, believe, intent};
+use crate::trail;
+use crate::world::CounterIndex;
+use domain::message::Reply;
+use domain::transfer::recovery::Remembered;
+use domain::transfer::{
+    Event, Ground, Knowledge, Leg, Phase, Question, Transfer, Verdict, Why, step,
+};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use store::{FinalState, OpenTransfer, Stored};
+use tokio::sync::mpsc;
+
+/// Open transfers read at a time.
+const PAGE: u64 = 1000;
+
+/// Hands every open transfer to its shard; they ask before they send (rule 7). Says how many.
+pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
+    let mut count = 0;
+    let mut after = None;
+    loop {
+        let page = inner.store.open_transfers(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.transfer.master);
+        for open in page {
+            take_up_one(inner, open).await?;
+            count += 1;
+        }
+    }
+    if count > 0 {
+        inner.events.record(
+            now_micros(),
+            Kind::Recovered,
+            None,
+            format!("{count} open transfers are taken up again"),
+        );
+        tracing::info!(count, "open transfers are taken up again");
+    }
+    Ok(count)
+}
+
+async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), StartError> {
+    let OpenTransfer { transfer: new, trail, .. } = open;
+    for place in [&new.from, &new.to] {
+        if !inner.links.iter().any(|link| *link.counter() == place.counter) {
+            return Err(StartError::CounterMissing {
+                counter: place.counter.clone(),
+                master: new.master,
+            });
+        }
+    }
+    let parts = u32::try_from(trail.len()).unwrap_or(u32::MAX);
+    let (transfer, updated_at, next_part) = match trail::fold(&trail) {
+        Ok(folded) => (
+            Transfer::recovered(Remembered {
+                intent: intent(&new),
+                phase: folded.phase,
+                legs: folded.legs,
+                credit_barrier: new.credit_barrier,
+                reason: folded.reason,
+            }),
+            folded.updated_at.unwrap_or(new.created_at),
+            folded.next_part,
+        ),
+        Err(error) => {
+            // Never guess: what cannot be read is for a person.
+            tracing::error!(master = %new.master, %error, "a trail cannot be read");
+            let mut transfer = Transfer::accepted(intent(&new));
+            transfer.phase = Phase::Parked(Why::Illegal);
+            transfer.debit.knowledge = Knowledge::Unknown;
+            transfer.credit.knowledge = Knowledge::Unknown;
+            (transfer, new.created_at, parts)
+        }
+    };
+    inner.running.insert(
+        Key { app: new.app.clone(), idempotency_key: new.idempotency_key.clone() },
+        Running { master: new.master, fingerprint: new.fingerprint },
+    );
+    inner.open.fetch_add(1, Ordering::Relaxed);
+    let shard = inner.shard_of(new.master.sequence);
+    let input = Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part };
+    shard.send(Mail::Input(input)).await.map_err(|_| StartError::Stopped)
+}
+
+/// Compares proof that came too late with how the transfer ended. What agrees is counted and
+/// dropped; what contradicts is an alarm (rule 5).
+pub(crate) async fn compare_late(
+    inner: Arc<Inner>,
+    mut late: mpsc::Receiver<(CounterIndex, Reply)>,
+) {
+    while let Some((counter, reply)) = late.recv().await {
+        let Some(serial) = reply.serial() else { continue };
+        let link = &inner.links[counter.0];
+        match inner.store.find_by_sequence(serial.sequence).await {
+            Ok(Some(stored)) => {
+                let Some(transfer) = ended(&stored) else { continue };
+                let Some(told) =
+                    believe(&transfer, serial.role, link.profile(), reply, Question::Look)
+                else {
+                    continue;
+                };
+                let ground = Ground {
+                    debit: link.profile(),
+                    credit: link.profile(),
+                    debit_day: None,
+                    patience: 0,
+                };
+                let master = transfer.intent.master;
+                let mut transfer = transfer;
+                let words = format!(
+                    "{} says of the {}: {:?}, but the transfer is {}",
+                    link.counter(),
+                    serial.role,
+                    told.evidence,
+                    transfer.state()
+                );
+                match step(&mut transfer, &Event::Told(serial.role, told), &ground) {
+                    Ok(step) if step.verdict == Verdict::Contradiction => {
+                        alarm(&inner.events, now_micros(), Kind::Contradiction, master, words);
+                    }
+                    Ok(_) | Err(_) => metrics::counter!("late_answers_agreed_total").increment(1),
+                }
+            }
+            Ok(None) => {
+                let text = format!("{} speaks of {serial}, which was never issued", link.counter());
+                tracing::error!("{text}");
+                inner.events.record(now_micros(), Kind::Contradiction, None, text);
+            }
+            Err(error) => tracing::error!(%error, %serial, "a late answer could not be compared"),
+        }
+    }
+}
+
+/// A final transfer's legs follow from its ending.
+fn ended(stored: &Stored) -> Option<Transfer> {
+    let outcome = stored.outcome.as_ref()?;
+    let mut transfer = Transfer::accepted(intent(&stored.transfer));
+    let leg = |knowledge| Leg { knowledge, ..Leg::new() };
+    let (phase, debit, credit, reversal) = match outcome.state {
+        FinalState::Completed => {
+            (Phase::Completed, Knowledge::Done, Knowledge::Done, Knowledge::NotSent)
+        }
+        FinalState::Refused => {
+            (Phase::Refused, Knowledge::Refused, Knowledge::NotSent, Knowledge::NotSent)
+        }
+        FinalState::Reversed => {
+            (Phase::Reversed, Knowledge::Done, Knowledge::NotExecuted, Knowledge::Done)
+        }
+    };
+    (transfer.phase, transfer.debit, transfer.credit, transfer.reversal) =
+        (phase, leg(debit), leg(credit), leg(reversal));
+    Some(transfer)
+}

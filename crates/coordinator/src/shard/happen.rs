@@ -1,0 +1,226 @@
+//! From what happens to a transfer to the step that follows.
+
+use super::{Happening, Output, Shard};
+use crate::events::Kind;
+use crate::record::{Awaited, Record};
+use crate::world::World;
+use domain::message::{Finding, Reply};
+use domain::profile::{Meaning, Profile};
+use domain::serial::Role;
+use domain::transfer::{
+    Action, Event, Evidence, Phase, Question, Told, Transfer, Verdict, Weight, Why, step,
+};
+use link::Outcome;
+
+/// An event, its words for the trail, and the leg that it is about.
+struct Occurrence {
+    event: Event,
+    words: Option<String>,
+    role: Option<Role>,
+    alarm: Option<String>,
+}
+
+impl Shard {
+    /// One thing happens to one transfer.
+    pub(super) fn happen(
+        &mut self,
+        sequence: u64,
+        happening: Happening,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        if record.barrier.is_some() {
+            record.held.push_back(happening);
+            return;
+        }
+        let Some(occurrence) = occurrence(record, happening, world) else { return };
+        if let Some(text) = occurrence.alarm {
+            out.push(Output::Alarm { kind: Kind::Contradiction, master: record.master(), text });
+        }
+        let ground = record.ground(world, self.config.patience);
+        let before = record.transfer.phase;
+
+        // Time is looked at before anything is decided: past its deadline nothing new is begun.
+        let mut followed = None;
+        if !record.transfer.expired && record.is_expired(world, now) {
+            match step(&mut record.transfer, &Event::Expire, &ground) {
+                Ok(expired) => {
+                    record.note(now, "the deadline or the cut-over has passed".to_owned(), None);
+                    if expired.action != Action::Stay {
+                        followed = Some(expired);
+                    }
+                }
+                Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
+            }
+        }
+        // What expiry began stands, unless the event brings proof, which may change everything.
+        let proof = matches!(&occurrence.event, Event::Told(_, told) if told.evidence.is_proof());
+        if followed.is_none() || proof {
+            let Some(record) = self.open.get_mut(&sequence) else { return };
+            match step(&mut record.transfer, &occurrence.event, &ground) {
+                Ok(told) => {
+                    if let Some(words) = occurrence.words {
+                        record.note(now, words, occurrence.role);
+                    }
+                    if proof {
+                        record.pauses = 0;
+                    }
+                    if told.verdict == Verdict::Contradiction {
+                        out.push(Output::Alarm {
+                            kind: Kind::Contradiction,
+                            master: record.master(),
+                            text: format!("a counter contradicted itself ({before:?})"),
+                        });
+                    }
+                    if told.action != Action::Stay {
+                        followed = Some(told);
+                    }
+                }
+                Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
+            }
+        }
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        if let (Phase::Parked(why), false) =
+            (record.transfer.phase, matches!(before, Phase::Parked(_)))
+        {
+            out.push(Output::Alarm {
+                kind: Kind::NeedsOperator,
+                master: record.master(),
+                text: why.as_str().to_owned(),
+            });
+        }
+        match followed {
+            Some(step) => self.follow(sequence, step, None, now, world, out),
+            // Nothing to do, and nothing awaited: it would never be looked at again.
+            None if record.awaited == Awaited::Nothing
+                && !matches!(record.transfer.phase, Phase::Parked(_)) =>
+            {
+                self.pause(sequence, now, out);
+            }
+            None => {}
+        }
+    }
+
+    /// An illegal step is an error of this software: the transfer is parked, never guessed.
+    fn park_illegal(&mut self, sequence: u64, why: &str, out: &mut Vec<Output>) {
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        record.transfer.phase = Phase::Parked(Why::Illegal);
+        out.push(Output::Alarm {
+            kind: Kind::NeedsOperator,
+            master: record.master(),
+            text: format!("{}: {why}", Why::Illegal.as_str()),
+        });
+    }
+}
+
+/// What has happened, in the machine's terms; `None` if it is to be dropped.
+fn occurrence(record: &mut Record, happening: Happening, world: &World) -> Option<Occurrence> {
+    match happening {
+        Happening::Event(event) => {
+            record.awaited = Awaited::Nothing;
+            Some(Occurrence { event, words: None, role: None, alarm: None })
+        }
+        Happening::Unasked(reply) => heard(record, reply, None, world),
+        Happening::Delivered { ticket, outcome } => {
+            let current = match record.awaited {
+                Awaited::Outcome { ticket: current, role, question } if current == ticket => {
+                    record.awaited = Awaited::Nothing;
+                    Some((role, question))
+                }
+                Awaited::Outcome { .. } | Awaited::Nothing | Awaited::Timer { .. } => None,
+            };
+            let nothing = |evidence, why: String| {
+                let (role, question) = current?;
+                let subject = if question.is_some() { "question about the " } else { "" };
+                Some(Occurrence {
+                    event: Event::Told(role, Told::nothing(evidence, weight(question))),
+                    words: Some(format!("{subject}{role}: {why}")),
+                    role: Some(role),
+                    alarm: None,
+                })
+            };
+            match outcome {
+                Outcome::NotSent(why) => nothing(Evidence::NotSent, format!("not sent: {why}")),
+                Outcome::Unknown(why) => nothing(Evidence::Silent, format!("unknown: {why}")),
+                Outcome::Answered(reply) => heard(record, reply, current, world),
+            }
+        }
+    }
+}
+
+/// A reply, if it is the awaited one or proof.
+fn heard(
+    record: &mut Record,
+    reply: Reply,
+    current: Option<(Role, Option<Question>)>,
+    world: &World,
+) -> Option<Occurrence> {
+    let role = reply.serial()?.role;
+    let question = current.and_then(|(_, question)| question).unwrap_or(Question::Look);
+    let profile = &world.get(record.counter(role)).profile;
+    let claims = claims_posting(&reply, profile);
+    let told = believe(&record.transfer, role, profile, reply, question)?;
+    if current.is_none() && !told.evidence.is_proof() {
+        return None;
+    }
+    let alarm = (claims && told.evidence == Evidence::Silent).then(|| {
+        format!("the counter claims a posting for the {role} that does not match the transfer")
+    });
+    let mut words = format!("{role}: {}", describe(&told));
+    if current.is_none() {
+        words.push_str(" (late or unasked)");
+    }
+    Some(Occurrence { event: Event::Told(role, told), words: Some(words), role: Some(role), alarm })
+}
+
+/// What may be believed of a reply about a leg.
+pub(crate) fn believe(
+    transfer: &Transfer,
+    role: Role,
+    profile: &Profile,
+    reply: Reply,
+    question: Question,
+) -> Option<Told> {
+    match reply {
+        Reply::Posting(reply) => Some(Told::by_posting(transfer, role, profile, reply)),
+        Reply::Query(reply) => Some(Told::by_query(transfer, role, profile, reply, question)),
+        Reply::Balance(_) | Reply::Entries(_) => None,
+    }
+}
+
+fn claims_posting(reply: &Reply, profile: &Profile) -> bool {
+    match reply {
+        Reply::Posting(reply) => match profile.codes.meaning(reply.answer.code) {
+            Meaning::Done | Meaning::Duplicate => true,
+            Meaning::Refused | Meaning::NotExecuted | Meaning::Unknown => false,
+        },
+        Reply::Query(reply) => reply.finding == Finding::Done,
+        Reply::Balance(_) | Reply::Entries(_) => false,
+    }
+}
+
+fn weight(question: Option<Question>) -> Weight {
+    match question {
+        None => Weight::Answer,
+        Some(Question::Look) => Weight::Query,
+        Some(Question::Fence | Question::Settled) => Weight::Truth,
+    }
+}
+
+fn describe(told: &Told) -> String {
+    let evidence = match told.evidence {
+        Evidence::Done => "done",
+        Evidence::Refused => "refused",
+        Evidence::NotExecuted => "proven never executed",
+        Evidence::NotFound => "not found",
+        Evidence::Silent => "still unknown",
+        Evidence::NotSent => "not sent",
+    };
+    match &told.answer {
+        Some(answer) if answer.text.is_empty() => format!("{evidence} ({})", answer.code),
+        Some(answer) => format!("{evidence} ({} {})", answer.code, answer.text),
+        None => evidence.to_owned(),
+    }
+}

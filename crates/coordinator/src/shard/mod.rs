@@ -1,0 +1,489 @@
+//! The single owner of its transfers. Pure: inputs and time in, outputs out; no clock, no I/O.
+//!
+//! Every change runs through [`domain::transfer::step`]. What must be durable first is written
+//! first: while such a write is awaited, whatever else happens to that transfer is held back. One
+//! stuck transfer holds up no other.
+
+use crate::config::Config;
+use crate::events::Kind;
+use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
+use crate::world::{CounterIndex, World};
+use domain::message::{Instruction, Reply};
+use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
+use domain::transfer::{Decision, Event, Illegal, Intent, Phase, State, Transfer, Why, step};
+use link::{Outcome, Ticket};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{NewTransfer, Write, WriteError, WriteId, Written};
+use tokio::sync::oneshot;
+
+mod happen;
+pub(crate) use happen::believe;
+mod perform;
+#[cfg(test)]
+mod tests;
+
+/// Tickets and write ids are a transfer's sequence and a count below it, so that whatever comes
+/// back finds its transfer without a map. Sequences have at most 37 bits.
+const COUNT_BITS: u32 = 24;
+
+/// Something that comes to a shard from outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A new transfer; its serial decides the shard.
+    Begin {
+        /// What is wanted.
+        new: NewTransfer,
+        /// Told when it is final, or was not recorded.
+        waiter: oneshot::Sender<Told>,
+    },
+    /// A transfer that was open when the bridge last stopped.
+    Recovered {
+        /// What was wanted.
+        new: NewTransfer,
+        /// The transfer as it may be believed.
+        transfer: Box<Transfer>,
+        /// When something last happened to it.
+        updated_at: i64,
+        /// The number of the next part of its trail.
+        next_part: u32,
+    },
+    /// The journal answered.
+    Written(Written),
+    /// A link answered.
+    Delivered {
+        /// The number of the request.
+        ticket: Ticket,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// A counter said something that nobody waits for.
+    Unasked {
+        /// Who said it.
+        counter: CounterIndex,
+        /// What.
+        reply: Reply,
+    },
+    /// A new session with a counter began: what waits for it is woken.
+    SessionBegan(CounterIndex),
+    /// A person decided.
+    Decide {
+        /// About which transfer.
+        master: MasterSerial,
+        /// What.
+        decision: Decision,
+        /// Who.
+        who: String,
+        /// In the operator's own words.
+        note: String,
+        /// Told whether it was accepted.
+        done: oneshot::Sender<Result<(), DecideRefused>>,
+    },
+}
+
+/// Why a decision was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecideRefused {
+    /// It is not open.
+    NotOpen,
+    /// The machine does not allow it.
+    Illegal(Illegal),
+    /// Something is being written; ask again.
+    Busy,
+}
+
+/// Something that a shard wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Make this durable and say so.
+    Write(Write),
+    /// Ask a counter.
+    Ask {
+        /// Which.
+        counter: CounterIndex,
+        /// Comes back with the outcome.
+        ticket: Ticket,
+        /// What.
+        instruction: Instruction,
+        /// By when, from now.
+        within: Duration,
+    },
+    /// A transfer is no longer open: its key is free to be looked up in the database.
+    Closed {
+        /// Whose.
+        app: Arc<str>,
+        /// The key.
+        idempotency_key: Arc<str>,
+        /// How it ended; `None` if it was never recorded.
+        ended: Option<State>,
+    },
+    /// Somebody should know.
+    Alarm {
+        /// What kind.
+        kind: Kind,
+        /// About which transfer.
+        master: MasterSerial,
+        /// In words.
+        text: String,
+    },
+    /// Proof about a transfer that is not open here: it is compared with the record.
+    Compare {
+        /// Who said it.
+        counter: CounterIndex,
+        /// What.
+        reply: Reply,
+    },
+}
+
+/// Something that happens to one transfer.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Event(Event),
+    Delivered { ticket: u64, outcome: Outcome },
+    Unasked(Reply),
+}
+
+/// Renders the answer to a final transfer.
+pub type Render = fn(&View) -> Rendered;
+
+/// The owner of the transfers whose sequence falls to it.
+#[derive(Debug)]
+pub struct Shard {
+    config: Config,
+    render: Render,
+    open: HashMap<u64, Record>,
+    timers: BinaryHeap<Reverse<(i64, u64, u64)>>,
+    count: u64,
+    rng: SmallRng,
+}
+
+impl Shard {
+    /// An owner of nothing yet. The seed decides the jitter of pauses.
+    pub fn new(config: Config, render: Render, seed: u64) -> Shard {
+        Shard {
+            config,
+            render,
+            open: HashMap::new(),
+            timers: BinaryHeap::new(),
+            count: 0,
+            rng: SmallRng::seed_from_u64(seed),
+        }
+    }
+
+    /// When [`Shard::tick`] is due next, in microseconds since 1970 UTC.
+    pub fn next_timer(&self) -> Option<i64> {
+        self.timers.peek().map(|Reverse((due, _, _))| *due)
+    }
+
+    /// How many transfers are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// One open transfer, if it is durable.
+    pub fn view(&self, sequence: Sequence) -> Option<View> {
+        self.open.get(&sequence.number()).filter(|record| record.is_durable()).map(Record::view)
+    }
+
+    /// All open transfers that are durable, in no order.
+    pub fn views(&self) -> impl Iterator<Item = View> + '_ {
+        self.open.values().filter(|record| record.is_durable()).map(Record::view)
+    }
+
+    /// Lets somebody wait for an open transfer to become final. Gives the sender back if it is
+    /// not open.
+    pub fn wait(
+        &mut self,
+        sequence: Sequence,
+        waiter: oneshot::Sender<Told>,
+    ) -> Result<(), oneshot::Sender<Told>> {
+        match self.open.get_mut(&sequence.number()) {
+            Some(record) => {
+                record.waiters.push(waiter);
+                Ok(())
+            }
+            None => Err(waiter),
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub fn tick(&mut self, now: i64, world: &World, out: &mut Vec<Output>) {
+        while let Some(Reverse((due, sequence, stamp))) = self.timers.peek().copied() {
+            if due > now {
+                break;
+            }
+            self.timers.pop();
+            let due = self
+                .open
+                .get(&sequence)
+                .is_some_and(|record| record.awaited == Awaited::Timer { stamp });
+            if due {
+                self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
+            }
+        }
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, input: Input, now: i64, world: &World, out: &mut Vec<Output>) {
+        match input {
+            Input::Begin { new, waiter } => self.begin(new, waiter, now, world, out),
+            Input::Recovered { new, transfer, updated_at, next_part } => {
+                self.take_up(&new, *transfer, updated_at, next_part, now, world, out);
+            }
+            Input::Written(written) => self.written(written, now, world, out),
+            Input::Delivered { ticket: Ticket(ticket), outcome } => {
+                self.happen(
+                    ticket >> COUNT_BITS,
+                    Happening::Delivered { ticket, outcome },
+                    now,
+                    world,
+                    out,
+                );
+            }
+            Input::Unasked { counter, reply } => {
+                let Some(SubSerial { sequence, .. }) = reply.serial() else { return };
+                if self.open.contains_key(&sequence.number()) {
+                    self.happen(sequence.number(), Happening::Unasked(reply), now, world, out);
+                } else {
+                    out.push(Output::Compare { counter, reply });
+                }
+            }
+            Input::SessionBegan(counter) => self.session_began(counter, now, world, out),
+            Input::Decide { master, decision, who, note, done } => {
+                let result = self.decide(master, decision, who, note, now, world, out);
+                // An operator who has gone sees the result in the record.
+                let _ = done.send(result);
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        new: NewTransfer,
+        waiter: oneshot::Sender<Told>,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let (Some(debit_at), Some(credit_at)) =
+            (world.find(&new.from.counter), world.find(&new.to.counter))
+        else {
+            let _ = waiter.send(Told::NotRecorded("the counter is not configured".to_owned()));
+            return;
+        };
+        let transfer = Transfer::accepted(intent(&new));
+        let mut record = Record::new(&new, transfer, debit_at, credit_at, now);
+        record.waiters.push(waiter);
+        let id = self.next_number(new.master.sequence.number());
+        record.barrier = Some((id, Afterwards::Wake));
+        self.open.insert(new.master.sequence.number(), record);
+        out.push(Output::Write(Write {
+            accept: Some(new.clone()),
+            ..Write::of(WriteId(id), new.master)
+        }));
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn take_up(
+        &mut self,
+        new: &NewTransfer,
+        transfer: Transfer,
+        updated_at: i64,
+        next_part: u32,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let (Some(debit_at), Some(credit_at)) =
+            (world.find(&new.from.counter), world.find(&new.to.counter))
+        else {
+            // Start-up refuses to run without a counter that an open transfer needs.
+            return;
+        };
+        let sequence = new.master.sequence.number();
+        let mut record = Record::new(new, transfer, debit_at, credit_at, now);
+        record.updated_at = updated_at;
+        record.next_part = next_part;
+        let parked = record.transfer.state() == State::NeedsOperator;
+        if !parked {
+            record.note(now, "taken up again after a restart".to_owned(), None);
+        }
+        self.open.insert(sequence, record);
+        self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
+    }
+
+    fn written(&mut self, written: Written, now: i64, world: &World, out: &mut Vec<Output>) {
+        let WriteId(id) = written.id;
+        let sequence = id >> COUNT_BITS;
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        let afterwards = match record.barrier {
+            Some((awaited, afterwards)) if awaited == id => afterwards,
+            Some(_) | None => {
+                if let Err(error) = written.result {
+                    // The transfer goes on; its trail has a gap, its course has not.
+                    tracing::error!(master = %record.master(), %error, "trail refused");
+                }
+                return;
+            }
+        };
+        record.barrier = None;
+        record.shown = None;
+        if let Err(error) = written.result {
+            return self.not_written(sequence, error, out);
+        }
+        if record.transfer.state().is_final() {
+            return self.close(sequence, out);
+        }
+        let held = std::mem::take(&mut record.held);
+        match afterwards {
+            Afterwards::Wake => {
+                self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
+            }
+            Afterwards::Do(action) => self.perform(sequence, action, now, world, out),
+        }
+        for happening in held {
+            self.happen(sequence, happening, now, world, out);
+        }
+    }
+
+    /// What was to be durable is not, and never will be.
+    fn not_written(&mut self, sequence: u64, error: WriteError, out: &mut Vec<Output>) {
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        if record.transfer.phase != Phase::Accepted {
+            // The journal keeps every other write until it succeeds; what it refuses for good
+            // contradicts the record, and nothing more may be done by this process.
+            let master = record.master();
+            record.transfer.phase = Phase::Parked(Why::Illegal);
+            record.awaited = Awaited::Nothing;
+            out.push(Output::Alarm {
+                kind: Kind::Contradiction,
+                master,
+                text: format!("the record refused what was to be written: {error}"),
+            });
+            return;
+        }
+        let Some(record) = self.open.remove(&sequence) else { return };
+        let told = match error {
+            WriteError::DuplicateKey => Told::DuplicateKey,
+            WriteError::Refused { why } => Told::NotRecorded(why),
+        };
+        for waiter in record.waiters {
+            let _ = waiter.send(told.clone());
+        }
+        out.push(Output::Closed {
+            app: record.app,
+            idempotency_key: record.idempotency_key,
+            ended: None,
+        });
+    }
+
+    /// The final state is durable: now it may be told.
+    fn close(&mut self, sequence: u64, out: &mut Vec<Output>) {
+        let Some(record) = self.open.remove(&sequence) else { return };
+        if let Some(rendered) = record.rendered {
+            for waiter in record.waiters {
+                let _ = waiter.send(Told::Final(rendered.clone()));
+            }
+        }
+        for happening in record.held {
+            let reply = match happening {
+                Happening::Unasked(reply)
+                | Happening::Delivered { outcome: Outcome::Answered(reply), .. } => reply,
+                Happening::Delivered {
+                    outcome: Outcome::NotSent(_) | Outcome::Unknown(_), ..
+                }
+                | Happening::Event(_) => continue,
+            };
+            let counter = match reply.serial().map(|serial| serial.role) {
+                Some(Role::Debit | Role::Reversal) => record.debit_at,
+                Some(Role::Credit) => record.credit_at,
+                None => continue,
+            };
+            out.push(Output::Compare { counter, reply });
+        }
+        out.push(Output::Closed {
+            app: record.app,
+            idempotency_key: record.idempotency_key,
+            ended: Some(record.transfer.state()),
+        });
+    }
+
+    fn session_began(
+        &mut self,
+        counter: CounterIndex,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let waiting: Vec<u64> = self
+            .open
+            .iter()
+            .filter(|(_, record)| {
+                matches!(record.awaited, Awaited::Timer { .. })
+                    && (record.debit_at == counter || record.credit_at == counter)
+            })
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        for sequence in waiting {
+            self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn decide(
+        &mut self,
+        master: MasterSerial,
+        decision: Decision,
+        who: String,
+        note: String,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) -> Result<(), DecideRefused> {
+        let sequence = master.sequence.number();
+        let record = self.open.get_mut(&sequence).ok_or(DecideRefused::NotOpen)?;
+        if record.master() != master {
+            return Err(DecideRefused::NotOpen);
+        }
+        if record.barrier.is_some() {
+            return Err(DecideRefused::Busy);
+        }
+        let ground = record.ground(world, self.config.patience);
+        let step = step(&mut record.transfer, &Event::Decide(decision), &ground)
+            .map_err(DecideRefused::Illegal)?;
+        record.note(now, format!("{who} decided {}: {note}", decision.as_str()), None);
+        record.awaited = Awaited::Nothing;
+        record.pauses = 0;
+        let decision =
+            store::Decision { at: now, who, decision: decision.as_str().to_owned(), note };
+        self.follow(sequence, step, Some(decision), now, world, out);
+        Ok(())
+    }
+
+    fn next_number(&mut self, sequence: u64) -> u64 {
+        self.count = self.count.wrapping_add(1);
+        sequence << COUNT_BITS | self.count & ((1 << COUNT_BITS) - 1)
+    }
+}
+
+/// What the machine knows of a transfer from its record.
+pub fn intent(new: &NewTransfer) -> Intent {
+    Intent {
+        master: new.master,
+        from: new.from.clone(),
+        to: new.to.clone(),
+        amount: new.amount,
+        currency: new.currency,
+        debit_day: new.debit_day,
+        credit_day: new.credit_day,
+    }
+}

@@ -1,0 +1,201 @@
+//! The effects of a step: writes, requests, pauses.
+
+use super::{Output, Shard};
+use crate::record::{Afterwards, Awaited, asked};
+use crate::trail;
+use crate::world::World;
+use domain::message::Look;
+use domain::serial::Role;
+use domain::transfer::{Action, Phase, Question, State, Step};
+use link::Ticket;
+use rand::RngExt;
+use std::cmp::Reverse;
+use std::time::Duration;
+use store::{FinalState, OpenState, Outcome as Ending, Write, WriteId};
+
+impl Shard {
+    /// Does what a step asks for; what must be durable first is written first.
+    pub(super) fn follow(
+        &mut self,
+        sequence: u64,
+        step: Step,
+        decision: Option<store::Decision>,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        record.awaited = Awaited::Nothing;
+        if let Action::Send(role) = step.action {
+            record.note(now, format!("{role} sent"), Some(role));
+        }
+        if step.barrier {
+            let id = self.write(sequence, decision, now, out);
+            if let Some(record) = self.open.get_mut(&sequence) {
+                record.barrier = Some((id, Afterwards::Do(step.action)));
+            }
+        } else {
+            self.perform(sequence, step.action, now, world, out);
+        }
+    }
+
+    /// Does what is to be done now.
+    pub(super) fn perform(
+        &mut self,
+        sequence: u64,
+        action: Action,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        match action {
+            Action::Send(role) => self.send(sequence, role, now, out),
+            Action::Ask(role, look) => self.ask(sequence, role, look, now, world, out),
+            Action::Pause => self.pause(sequence, now, out),
+            Action::Stay | Action::Finish => {}
+        }
+    }
+
+    fn send(&mut self, sequence: u64, role: Role, now: i64, out: &mut Vec<Output>) {
+        let ticket = self.next_number(sequence);
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        record.sent_at[slot(role)] = now;
+        record.awaited = Awaited::Outcome { ticket, role, question: None };
+        let mut within = self.config.posting_deadline;
+        if role != Role::Reversal {
+            // Past the transfer's deadline not a byte of it is written.
+            let left = u64::try_from(record.deadline_at - now).unwrap_or(0);
+            within = within.min(Duration::from_micros(left));
+        }
+        out.push(Output::Ask {
+            counter: record.counter(role),
+            ticket: Ticket(ticket),
+            instruction: record.transfer.posting(role),
+            within,
+        });
+    }
+
+    fn ask(
+        &mut self,
+        sequence: u64,
+        role: Role,
+        look: Look,
+        now: i64,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let ticket = self.next_number(sequence);
+        let within = self.config.query_deadline;
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        let counter = record.counter(role);
+        let facts = world.get(counter);
+        let sent_at = record.sent_at[slot(role)];
+        let in_flight_limit = i64::try_from(facts.profile.in_flight_limit_ms)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1000);
+        let settled = role != Role::Reversal
+            && !facts.profile.can_fence
+            && now - sent_at > in_flight_limit
+            && facts.session_began.is_some_and(|began| began > sent_at);
+        let question = match look {
+            Look::Fence => Question::Fence,
+            Look::Only if settled => Question::Settled,
+            Look::Only => Question::Look,
+        };
+        record.awaited = Awaited::Outcome { ticket, role, question: Some(question) };
+        record.note(now, asked(role, look), None);
+        out.push(Output::Ask {
+            counter,
+            ticket: Ticket(ticket),
+            instruction: record.transfer.question(role, look),
+            within,
+        });
+        self.write(sequence, None, now, out);
+    }
+
+    /// Wakes it after a while: longer each time, never all at once, and not after its deadline.
+    pub(super) fn pause(&mut self, sequence: u64, now: i64, out: &mut Vec<Output>) {
+        let stamp = self.next_number(sequence);
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        let longest = match record.transfer.phase {
+            Phase::Parked(_) => self.config.parked_pause,
+            _ => {
+                let doubled = self.config.first_pause * 2_u32.saturating_pow(record.pauses.min(16));
+                doubled.min(self.config.longest_pause)
+            }
+        };
+        record.pauses = record.pauses.saturating_add(1);
+        record.awaited = Awaited::Timer { stamp };
+        let longest = i64::try_from(longest.as_micros()).unwrap_or(i64::MAX).max(1);
+        let mut due = now + self.rng.random_range(longest / 2..=longest);
+        if !record.transfer.expired && record.transfer.state() != State::NeedsOperator {
+            due = due.min(record.deadline_at.max(now));
+        }
+        self.timers.push(Reverse((due, sequence, stamp)));
+        self.write(sequence, None, now, out);
+    }
+
+    /// Writes what has happened since the last write, and the ending if there is one.
+    fn write(
+        &mut self,
+        sequence: u64,
+        decision: Option<store::Decision>,
+        now: i64,
+        out: &mut Vec<Output>,
+    ) -> u64 {
+        let id = self.next_number(sequence);
+        let render = self.render;
+        let Some(record) = self.open.get_mut(&sequence) else { return id };
+        let state = match record.transfer.state() {
+            State::Accepted => Ok(OpenState::Accepted),
+            State::Debiting => Ok(OpenState::Debiting),
+            State::Crediting => Ok(OpenState::Crediting),
+            State::Reversing => Ok(OpenState::Reversing),
+            State::NeedsOperator => Ok(OpenState::NeedsOperator),
+            State::Completed => Err(FinalState::Completed),
+            State::Refused => Err(FinalState::Refused),
+            State::Reversed => Err(FinalState::Reversed),
+        };
+        let mut write = Write::of(WriteId(id), record.master());
+        write.decision = decision;
+        if state.is_err() {
+            record.note(now, "final".to_owned(), None);
+        }
+        if !record.pending.is_empty() {
+            write.trail = Some((record.next_part, trail::part(&record.pending)));
+            record.pending.clear();
+            record.next_part += 1;
+        }
+        match state {
+            Ok(open) => write.state = Some(open),
+            Err(ended) => {
+                let view = record.view();
+                let rendered = render(&view);
+                write.outcome = Some(Ending {
+                    state: ended,
+                    reason: view.reason(),
+                    finished_at: now,
+                    answer_status: rendered.status,
+                    answer_body: rendered.body.clone(),
+                });
+                record.rendered = Some(rendered);
+                // Nobody sees it before it is durable.
+                record.shown = Some(match ended {
+                    FinalState::Completed => Phase::CreditSent,
+                    FinalState::Refused => Phase::DebitSent,
+                    FinalState::Reversed => Phase::ReversalProving,
+                });
+            }
+        }
+        out.push(Output::Write(write));
+        id
+    }
+}
+
+const fn slot(role: Role) -> usize {
+    match role {
+        Role::Debit => 0,
+        Role::Credit => 1,
+        Role::Reversal => 2,
+    }
+}

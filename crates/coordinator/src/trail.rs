@@ -1,0 +1,150 @@
+//! The append-only history of a transfer, as the store keeps it: parts, each a JSON array of
+//! entries. An entry says what happened, where the transfer stood after it, and what is known of
+//! the leg that it was about. Recovery folds them back.
+
+use domain::message::Answer;
+use domain::serial::{Day, Role};
+use domain::transfer::{Knowledge, Leg, Phase, Reason};
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, in microseconds since 1970 UTC.
+    pub at: i64,
+    /// What, in words.
+    pub event: String,
+    /// Where the transfer stood after it.
+    pub phase: Phase,
+    /// What is known of a leg after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg: Option<LegEntry>,
+    /// Why it is being undone, or ended as it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// What is known of a leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegEntry {
+    /// Which leg.
+    pub role: Role,
+    /// What is known.
+    pub knowledge: Knowledge,
+    /// How often it may have left.
+    pub sent: u16,
+    /// The counter's last answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+    /// The counter's number of the posting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter_serial: Option<String>,
+    /// The counter's day of the posting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted_day: Option<Day>,
+}
+
+impl LegEntry {
+    /// What is known of a leg now.
+    pub fn of(role: Role, leg: &Leg) -> LegEntry {
+        LegEntry {
+            role,
+            knowledge: leg.knowledge,
+            sent: leg.sent,
+            answer: leg.answer.clone(),
+            counter_serial: leg.counter_serial.clone(),
+            posted_day: leg.posted_day,
+        }
+    }
+
+    fn into_leg(self) -> Leg {
+        Leg {
+            knowledge: self.knowledge,
+            sent: self.sent,
+            tries: 0,
+            answer: self.answer,
+            counter_serial: self.counter_serial,
+            posted_day: self.posted_day,
+        }
+    }
+}
+
+/// What a trail says in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// Where the transfer stood last.
+    pub phase: Phase,
+    /// The legs, in the order of [`Role::ALL`].
+    pub legs: [Leg; 3],
+    /// Why it is being undone.
+    pub reason: Option<Reason>,
+    /// When something happened last.
+    pub updated_at: Option<i64>,
+    /// The number of the next part.
+    pub next_part: u32,
+}
+
+/// A part of a trail as text.
+pub fn part(entries: &[Entry]) -> String {
+    // Entries are plain data; there is no key that is not a string and no value that can fail.
+    serde_json::to_string(entries).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// Reads a trail back.
+pub fn fold(parts: &[String]) -> Result<Folded, serde_json::Error> {
+    let mut folded = Folded {
+        phase: Phase::Accepted,
+        legs: [Leg::new(), Leg::new(), Leg::new()],
+        reason: None,
+        updated_at: None,
+        next_part: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+    };
+    for part in parts {
+        for entry in serde_json::from_str::<Vec<Entry>>(part)? {
+            folded.phase = entry.phase;
+            folded.reason = entry.reason.or(folded.reason);
+            folded.updated_at = Some(entry.at);
+            if let Some(leg) = entry.leg {
+                let slot = match leg.role {
+                    Role::Debit => 0,
+                    Role::Credit => 1,
+                    Role::Reversal => 2,
+                };
+                folded.legs[slot] = leg.into_leg();
+            }
+        }
+    }
+    Ok(folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::transfer::Why;
+
+    #[test]
+    fn what_was_written_folds_back() {
+        let leg = Leg {
+            knowledge: Knowledge::Done,
+            sent: 2,
+            tries: 0,
+            answer: None,
+            counter_serial: Some("C1".into()),
+            posted_day: Day::new(20_261_121).ok(),
+        };
+        let entry = |at, phase, leg| Entry { at, event: "x".into(), phase, leg, reason: None };
+        let parts = [
+            part(&[entry(1, Phase::DebitSent, None)]),
+            part(&[
+                entry(2, Phase::CreditSent, Some(LegEntry::of(Role::Debit, &leg))),
+                entry(3, Phase::Parked(Why::CreditUnresolved), None),
+            ]),
+        ];
+        let folded = fold(&parts).expect("readable");
+        assert_eq!(folded.phase, Phase::Parked(Why::CreditUnresolved));
+        assert_eq!(folded.legs[0], leg);
+        assert_eq!(folded.legs[1], Leg::new());
+        assert_eq!((folded.updated_at, folded.next_part), (Some(3), 2));
+        assert!(fold(&["{".to_owned()]).is_err());
+    }
+}

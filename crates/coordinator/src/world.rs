@@ -1,0 +1,45 @@
+//! What a shard knows of the counters, refreshed once a turn.
+
+use domain::message::CounterId;
+use domain::profile::Profile;
+use domain::serial::Day;
+use std::sync::Arc;
+
+/// Which counter; an index into [`World::counters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CounterIndex(pub usize);
+
+/// What is known of one counter.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its name.
+    pub id: CounterId,
+    /// What it can do.
+    pub profile: Arc<Profile>,
+    /// Its accounting day; `None` until it has signed on for the first time.
+    pub settle_day: Option<Day>,
+    /// When the open session began, in microseconds since 1970 UTC; `None` while there is none.
+    pub session_began: Option<i64>,
+}
+
+/// What is known of all counters.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// In the order of configuration.
+    pub counters: Vec<Facts>,
+}
+
+impl World {
+    /// One counter.
+    ///
+    /// # Panics
+    /// If the index is not of this world; indices are only made by [`World::find`].
+    pub fn get(&self, index: CounterIndex) -> &Facts {
+        &self.counters[index.0]
+    }
+
+    /// The counter with this name.
+    pub fn find(&self, id: &CounterId) -> Option<CounterIndex> {
+        self.counters.iter().position(|facts| facts.id == *id).map(CounterIndex)
+    }
+}
