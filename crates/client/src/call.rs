@@ -5,7 +5,8 @@ use crate::{
     retry::Retry,
     signature::Signer,
     transfer::{
-        Balance, Entries, IdempotencyKey, NewTransfer, Transfer, TransferFilter, TransferPage,
+        Balance, Entries, EntryFilter, IdempotencyKey, NewTransfer, Transfer, TransferFilter,
+        TransferPage,
     },
 };
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -54,6 +55,8 @@ impl Client {
     pub const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
     /// How long an answer may take, beyond what was asked to be waited for.
     pub const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+    /// The longest that the bridge waits before it answers.
+    pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
     /// How often an open transfer is asked for, where the bridge does not say.
     const ASK_EVERY: Duration = Duration::from_millis(500);
 
@@ -101,11 +104,10 @@ impl Client {
         let body =
             serde_json::to_vec(order).map_err(|error| CallError::Unsendable(error.to_string()))?;
         let url = self.url(&["v1", "transfers"])?;
-        let mut headers = HeaderMap::new();
+        let mut headers = waiting(wait)?;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert("idempotency-key", text(key.as_str())?);
-        headers.insert("prefer", text(&format!("wait={}", wait.as_secs()))?);
-        let deadline = Self::ANSWER_DEADLINE + wait;
+        let deadline = Self::ANSWER_DEADLINE + wait.min(Self::LONGEST_WAIT);
         let (answer, transfer): (_, Transfer) =
             self.send(Method::POST, url, headers, body, deadline).await?;
         let asked = retry_after(&answer.headers).unwrap_or(Self::ASK_EVERY);
@@ -121,9 +123,9 @@ impl Client {
         })
     }
 
-    /// `GET /v1/transfers/{master_serial}`.
+    /// `GET /v1/transfers/{master_serial}`, as it stands.
     pub async fn show(&self, master_serial: &str) -> Result<Transfer, CallError> {
-        self.get(&["v1", "transfers", master_serial], &[]).await
+        self.show_within(master_serial, Duration::ZERO).await
     }
 
     /// Asks for a transfer until it is final or `patience` is at its end; the last that was heard
@@ -135,12 +137,20 @@ impl Client {
     ) -> Result<Transfer, CallError> {
         let begun = Instant::now();
         loop {
-            let transfer = self.show(master_serial).await?;
-            if transfer.state.is_final() || begun.elapsed() + Self::ASK_EVERY > patience {
+            let left = patience.saturating_sub(begun.elapsed());
+            let asked = Instant::now();
+            let transfer = self.show_within(master_serial, left.min(Self::LONGEST_WAIT)).await?;
+            if transfer.state.is_final() || begun.elapsed() >= patience {
                 return Ok(transfer);
             }
-            tokio::time::sleep(Self::ASK_EVERY).await;
+            // The bridge waits for us; if it would not, we must not ask without a pause.
+            let left = patience.saturating_sub(begun.elapsed());
+            tokio::time::sleep(Self::ASK_EVERY.saturating_sub(asked.elapsed()).min(left)).await;
         }
+    }
+
+    async fn show_within(&self, serial: &str, wait: Duration) -> Result<Transfer, CallError> {
+        self.get(&["v1", "transfers", serial], &[], wait).await
     }
 
     /// `GET /v1/transfers`: the app's transfers, newest first.
@@ -153,35 +163,49 @@ impl Client {
             ("cursor", filter.cursor.as_deref()),
             ("limit", limit.as_deref()),
         ];
-        self.get(&["v1", "transfers"], &query).await
+        self.get(&["v1", "transfers"], &query, Duration::ZERO).await
     }
 
-    /// `GET /v1/counters/{counter}/accounts/{account}/balance`, asked of the counter.
-    pub async fn balance(&self, counter: &str, account: &str) -> Result<Balance, CallError> {
-        self.get(&["v1", "counters", counter, "accounts", account, "balance"], &[]).await
+    /// `GET /v1/counters/{counter}/accounts/{account}/balance`, asked of the counter, in
+    /// `currency` (ISO 4217); without one, in the bridge's default.
+    pub async fn balance(
+        &self,
+        counter: &str,
+        account: &str,
+        currency: Option<&str>,
+    ) -> Result<Balance, CallError> {
+        let path = ["v1", "counters", counter, "accounts", account, "balance"];
+        self.get(&path, &[("currency", currency)], Duration::ZERO).await
     }
 
-    /// `GET /v1/counters/{counter}/accounts/{account}/entries`, asked of the counter, of the
-    /// settle day `date`, as the bridge writes days; without one, of the counter's current day.
+    /// `GET /v1/counters/{counter}/accounts/{account}/entries`, asked of the counter.
     pub async fn entries(
         &self,
         counter: &str,
         account: &str,
-        date: Option<&str>,
+        filter: &EntryFilter,
     ) -> Result<Entries, CallError> {
         let path = ["v1", "counters", counter, "accounts", account, "entries"];
-        self.get(&path, &[("date", date)]).await
+        let offset = filter.offset.map(|offset| offset.to_string());
+        let limit = filter.limit.map(|limit| limit.to_string());
+        let query = [
+            ("date", filter.date.as_deref()),
+            ("offset", offset.as_deref()),
+            ("limit", limit.as_deref()),
+        ];
+        self.get(&path, &query, Duration::ZERO).await
     }
 
     /// `GET /v1/openapi.json`: the description of the API.
     pub async fn openapi(&self) -> Result<serde_json::Value, CallError> {
-        self.get(&["v1", "openapi.json"], &[]).await
+        self.get(&["v1", "openapi.json"], &[], Duration::ZERO).await
     }
 
     async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, Option<&str>)],
+        wait: Duration,
     ) -> Result<T, CallError> {
         let mut url = self.url(path)?;
         for (name, value) in query {
@@ -189,9 +213,9 @@ impl Client {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
-        let (_, said) = self
-            .send(Method::GET, url, HeaderMap::new(), Vec::new(), Self::ANSWER_DEADLINE)
-            .await?;
+        let headers = waiting(wait)?;
+        let deadline = Self::ANSWER_DEADLINE + wait;
+        let (_, said) = self.send(Method::GET, url, headers, Vec::new(), deadline).await?;
         Ok(said)
     }
 
@@ -270,6 +294,13 @@ impl Client {
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
     serde_json::from_slice(body)
         .map_err(|error| CallError::Unreachable { why: format!("unreadable answer: {error}") })
+}
+
+/// Headers that ask for an answer within `wait`, in whole seconds.
+fn waiting(wait: Duration) -> Result<HeaderMap, CallError> {
+    let mut headers = HeaderMap::new();
+    headers.insert("prefer", text(&format!("wait={}", wait.as_secs()))?);
+    Ok(headers)
 }
 
 fn text(value: &str) -> Result<HeaderValue, CallError> {

@@ -22,6 +22,6 @@ pub use key::{Algorithm, Key, KeyError};
 pub use retry::Retry;
 pub use signature::{Parameters, SignError, Signer};
 pub use transfer::{
-    Account, Balance, CounterAnswer, Entries, Entry, IdempotencyKey, Knowledge, Leg, NewTransfer,
-    Role, State, Transfer, TransferFilter, TransferPage,
+    Account, Balance, CounterAnswer, Entries, Entry, EntryFilter, IdempotencyKey, Knowledge, Leg,
+    NewTransfer, Role, State, Transfer, TransferFilter, TransferPage,
 };

@@ -282,12 +282,23 @@ pub struct Entry {
     pub at: OffsetDateTime,
 }
 
+/// Which postings of an account to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryFilter {
+    /// Those of this settle day, `YYYYMMDD` or `YYYY-MM-DD`; the counter's current one if not said.
+    pub date: Option<String>,
+    /// Skip this many: pages through a long day.
+    pub offset: Option<u32>,
+    /// At most this many.
+    pub limit: Option<u16>,
+}
+
 /// The postings of an account on one day, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entries {
     /// The postings.
     pub entries: Vec<Entry>,
-    /// Whether the counter has more of that day than were asked for.
+    /// Whether the counter has more of that day: ask again with a larger offset.
     #[serde(default)]
     pub more: bool,
 }

@@ -1,7 +1,10 @@
 //! A call that finds the bridge out of reach or busy is sent again: under the same idempotency
 //! key, with a signature of its own. Against a peer that answers by a script over real sockets.
 
-use client::{Account, CallError, Client, IdempotencyKey, Key, NewTransfer, Retry, Signer, State};
+use client::{
+    Account, CallError, Client, EntryFilter, IdempotencyKey, Key, NewTransfer, Retry, Role, Signer,
+    State,
+};
 use std::{collections::HashSet, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -134,4 +137,57 @@ async fn a_refusal_is_not_repeated() {
     assert_eq!(problem.slug(), "key_reused");
     assert_eq!(problem.more["field"], "amount");
     assert_eq!(seen.await.expect("the peer").len(), 1);
+}
+
+#[tokio::test]
+async fn an_open_transfer_is_asked_for_until_it_is_final() {
+    let open = TRANSFER.replace("completed", "crediting");
+    let (url, seen) = peer(vec![answer("200 OK", "", &open), answer("200 OK", "", TRANSFER)]).await;
+    let serial = "2026112100000000042";
+    let client = client(&url);
+    let ended = client.wait_until_final(serial, Duration::from_secs(9)).await.expect("an answer");
+    assert_eq!(ended.state, State::Completed);
+    let seen = seen.await.expect("the peer");
+    assert_eq!(seen.len(), 2);
+    assert!(seen[0].starts_with("GET /v1/transfers/2026112100000000042 HTTP/1.1"));
+    let prefer = header(&seen[0], "prefer");
+    assert!(prefer.as_deref().is_some_and(|wait| wait != "wait=0"), "{prefer:?}");
+
+    let (url, seen) = peer(vec![answer("200 OK", "", &open)]).await;
+    let open = self::client(&url).wait_until_final(serial, Duration::ZERO).await;
+    assert_eq!(open.expect("an answer").state, State::Crediting, "patience is at its end");
+    assert_eq!(seen.await.expect("the peer").len(), 1);
+}
+
+#[tokio::test]
+async fn balances_and_entries_are_asked_for_and_read() {
+    let (url, seen) = peer(vec![
+        answer(
+            "200 OK",
+            "",
+            r#"{"counter":"futures","account":"88","currency":"CNY","available":5,"withdrawable":3}"#,
+        ),
+        answer(
+            "200 OK",
+            "",
+            r#"{"entries":[{"kind":"credit","sub_serial":"000000000422","original":null,
+                "counter_serial":"F7","settle_day":"20261121","account":"88","amount":100000,
+                "currency":"CNY","at":"2026-11-21T10:00:00Z"}],"more":true}"#,
+        ),
+    ])
+    .await;
+    let client = client(&url);
+    let balance = client.balance("futures", "88", Some("CNY")).await.expect("a balance");
+    assert_eq!((balance.available, balance.withdrawable), (5, 3));
+    let filter =
+        EntryFilter { date: Some("2026-11-21".into()), limit: Some(1), ..EntryFilter::default() };
+    let entries = client.entries("futures", "88", &filter).await.expect("entries");
+    assert!(entries.more);
+    assert_eq!(entries.entries[0].kind, Role::Credit);
+    let seen = seen.await.expect("the peer");
+    assert!(seen[0].starts_with("GET /v1/counters/futures/accounts/88/balance?currency=CNY HTTP"));
+    assert!(
+        seen[1]
+            .starts_with("GET /v1/counters/futures/accounts/88/entries?date=2026-11-21&limit=1 H")
+    );
 }
