@@ -8,7 +8,7 @@ use std::time::Duration;
 /// counter that accepts and closes would be dialled without end.
 pub(crate) const STABLE: Duration = Duration::from_secs(30);
 /// After a session this long the first retry comes at once: most likely a restart or a blip.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 /// Spreads the first retries of many links that were lost together.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The first step of the back-off; it doubles.
@@ -16,7 +16,7 @@ const STEP: Duration = Duration::from_millis(500);
 /// The longest step.
 const CAP: Duration = Duration::from_secs(30);
 /// The wait after a rejection: whoever mends a key or a name takes at least this long.
-const REJECTED: Duration = Duration::from_secs(60);
+const REJECTED: Duration = Duration::from_mins(1);
 /// So many rejections in a row, and an operator must act.
 const REJECTIONS: u32 = 3;
 
@@ -118,7 +118,7 @@ mod tests {
             }
             let mut minute = Duration::ZERO;
             let mut dials = 0;
-            while minute < Duration::from_secs(60) {
+            while minute < Duration::from_mins(1) {
                 dials += 1;
                 minute += wait(backoff.ended(instantly, Verdict::Retry, &mut rng));
             }
@@ -145,7 +145,8 @@ mod tests {
         for _ in 0..5 {
             backoff.ended(None, Verdict::Retry, &mut rng);
         }
-        backoff.ended(Some(STABLE - Duration::from_millis(1)), Verdict::Retry, &mut rng);
+        let almost = Duration::from_millis(29_999);
+        backoff.ended(Some(almost), Verdict::Retry, &mut rng);
         assert_eq!(backoff.attempts(), 6);
         backoff.ended(Some(STABLE), Verdict::Retry, &mut rng);
         assert_eq!(backoff.attempts(), 1);

@@ -1,7 +1,7 @@
 //! The handle to one counter's link.
 
 use crate::actor::{Actor, supervise};
-use crate::ask::{Ask, NotSent, Outcome, ReplyTo, Ticket};
+use crate::ask::{Ask, NotSent, Outcome};
 use crate::backoff::Backoff;
 use crate::board::Board;
 use crate::config::LinkConfig;
@@ -194,21 +194,13 @@ impl Link {
             self.shared.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |queued| {
                 (queued < self.queue_bound).then_some(queued + 1)
             });
-        match taken {
-            Ok(_) => {
-                let owed = Owed::new(&self.shared, ticket, reply_to);
-                Some(Queued { owed, instruction, deadline })
-            }
-            Err(_) => {
-                self.refuse(ticket, reply_to);
-                None
-            }
+        if taken.is_err() {
+            self.shared.busy.fetch_add(1, Ordering::Relaxed);
+            reply_to.deliver(&self.shared.counter, ticket, Outcome::NotSent(NotSent::Busy));
+            return None;
         }
-    }
-
-    fn refuse(&self, ticket: Ticket, reply_to: ReplyTo) {
-        self.shared.busy.fetch_add(1, Ordering::Relaxed);
-        reply_to.deliver(&self.shared.counter, ticket, Outcome::NotSent(NotSent::Busy));
+        let owed = Owed::new(&self.shared, ticket, reply_to);
+        Some(Queued { owed, instruction, deadline })
     }
 
     fn post(&self, mail: Mail) {
@@ -217,3 +209,6 @@ impl Link {
         drop(self.mailbox.try_send(mail));
     }
 }
+
+#[cfg(test)]
+mod tests;

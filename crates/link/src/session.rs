@@ -26,7 +26,7 @@ use sign_on::SigningOn;
 /// So many unreadable bodies within [`MALFORMED_WITHIN`] close the connection: the sides do not
 /// speak the same language, and every further request would end unknown.
 const MALFORMED_LIMIT: usize = 5;
-const MALFORMED_WITHIN: Duration = Duration::from_secs(60);
+const MALFORMED_WITHIN: Duration = Duration::from_mins(1);
 
 /// A session that asks about what the last one left unknown is done with it when no question has
 /// been asked or open for this long: long enough for an owner to see the state and ask.
