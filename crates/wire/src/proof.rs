@@ -32,10 +32,10 @@ pub fn verify(
     mac(key, side, sign_on, acceptor_nonce).verify_slice(proof).is_ok()
 }
 
-fn mac(key: &[u8], side: Side, sign_on: &SignOn, acceptor_nonce: &Nonce) -> Hmac<Sha256> {
-    // HMAC takes a key of any length; the error type is there for MACs that do not.
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
-        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+/// The bytes that a proof is made over: each of six fields behind its length, which is four bytes,
+/// big-endian. The fields are the label of the side, the dialler's name, the acceptor's name, the
+/// channel as two bytes, big-endian, the dialler's nonce and the acceptor's nonce.
+pub fn input(side: Side, sign_on: &SignOn, acceptor_nonce: &Nonce) -> Vec<u8> {
     let label: &[u8] = match side {
         Side::Dialler => b"counter-bridge sign-on v1 dialler",
         Side::Acceptor => b"counter-bridge sign-on v1 acceptor",
@@ -48,11 +48,20 @@ fn mac(key: &[u8], side: Side, sign_on: &SignOn, acceptor_nonce: &Nonce) -> Hmac
         &sign_on.nonce,
         acceptor_nonce,
     ];
+    let mut input = Vec::new();
     for field in fields {
         let length = u32::try_from(field.len()).unwrap_or(u32::MAX);
-        mac.update(&length.to_be_bytes());
-        mac.update(field);
+        input.extend_from_slice(&length.to_be_bytes());
+        input.extend_from_slice(field);
     }
+    input
+}
+
+fn mac(key: &[u8], side: Side, sign_on: &SignOn, acceptor_nonce: &Nonce) -> Hmac<Sha256> {
+    // HMAC takes a key of any length; the error type is there for MACs that do not.
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    mac.update(&input(side, sign_on, acceptor_nonce));
     mac
 }
 

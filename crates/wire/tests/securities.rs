@@ -3,12 +3,13 @@
 mod common;
 
 use bytes::BytesMut;
-use common::{Says, facing, samples, securities};
+use common::{facing, samples, securities};
+use domain::message::{Finding, Reply};
 use proptest::prelude::*;
 use prost::Message as _;
-use wire::codec::{Codec, Dialect, EncodeError, FrameError, Incoming};
-use wire::message::{Message, RequestId};
-use wire::securities::generated;
+use wire::codec::{Codec, Dialect, EncodeError, FrameError, Incoming, Malformed};
+use wire::message::{Message, RejectReason, RequestId};
+use wire::securities::generated::{self, frame::Body};
 
 fn encoded(message: &Message) -> BytesMut {
     let mut out = BytesMut::new();
@@ -77,18 +78,241 @@ fn a_frame_may_arrive_byte_by_byte() {
     assert_eq!(read, expected);
 }
 
+fn sample(name: &str) -> Message {
+    samples("securities").into_iter().find(|it| it.name == name).expect("a sample").message
+}
+
+/// A sample as the generated types see it.
+fn witness(name: &str) -> generated::Frame {
+    generated::Frame::decode(&encoded(&sample(name))[4..]).expect("the schema reads it")
+}
+
+fn read(body: &[u8]) -> Incoming {
+    let mut buffer = BytesMut::from(&u32::try_from(body.len()).expect("short").to_be_bytes()[..]);
+    buffer.extend_from_slice(body);
+    securities().decode(&mut buffer).expect("good framing").expect("a whole frame")
+}
+
+fn malformed(body: &[u8]) -> Malformed {
+    match read(body) {
+        Incoming::Malformed(malformed) => malformed,
+        Incoming::Message(message) => panic!("{message:?}"),
+    }
+}
+
 #[test]
-fn every_sample_has_a_speaker() {
-    assert!(samples("securities").iter().any(|sample| sample.says == Says::Bridge));
-    assert!(samples("securities").iter().any(|sample| sample.says == Says::Counter));
+fn fields_mean_what_the_schema_says() {
+    let (serial, master, settle_day, amount) =
+        (421, 2_026_112_100_000_000_042, 20_261_123, 100_000);
+    let (account, currency) = ("000000000018".to_owned(), "CNY".to_owned());
+    let posted = |counter_serial: &str| generated::Posted {
+        counter_serial: counter_serial.to_owned(),
+        settle_day,
+        account: account.clone(),
+        amount,
+        currency: currency.clone(),
+    };
+    let posting = |serial| generated::Posting {
+        serial,
+        master,
+        settle_day,
+        account: account.clone(),
+        amount,
+        currency: currency.clone(),
+    };
+    let expected = [
+        ("debit", 1, Body::Debit(posting(serial))),
+        ("credit", 2, Body::Credit(posting(422))),
+        (
+            "reverse",
+            3,
+            Body::Reverse(generated::Reversal {
+                serial: 423,
+                original: serial,
+                master,
+                settle_day,
+                account: account.clone(),
+                amount,
+                currency: currency.clone(),
+            }),
+        ),
+        (
+            "posting-reply-done",
+            1,
+            Body::PostingReply(generated::PostingReply {
+                serial,
+                code: 200,
+                text: "交易成功".into(),
+                posted: Some(posted("F20261123000017")),
+            }),
+        ),
+        (
+            "query-fence",
+            5,
+            Body::Query(generated::Query {
+                serial: 422,
+                settle_day,
+                look: generated::Look::Fence.into(),
+            }),
+        ),
+        (
+            "query-reply-done",
+            4,
+            Body::QueryReply(generated::QueryReply {
+                serial: 422,
+                finding: generated::Finding::Done.into(),
+                code: 200,
+                text: "交易成功".into(),
+                posted: Some(posted("F20261123000018")),
+            }),
+        ),
+        (
+            "balance-reply",
+            6,
+            Body::BalanceReply(generated::BalanceReply {
+                code: 200,
+                text: "交易成功".into(),
+                balance: Some(generated::Balance {
+                    account: account.clone(),
+                    currency: currency.clone(),
+                    available: 250_000,
+                    withdrawable: 200_050,
+                }),
+            }),
+        ),
+        (
+            "entries-query",
+            7,
+            Body::EntriesQuery(generated::EntriesQuery {
+                account: account.clone(),
+                day: settle_day,
+                offset: 0,
+                limit: 10,
+            }),
+        ),
+        ("heartbeat", 0, Body::Heartbeat(generated::Heartbeat { number: 7 })),
+        (
+            "welcome",
+            0,
+            Body::Welcome(generated::Welcome {
+                heartbeat_s: 10,
+                counter: Some(generated::CounterState {
+                    id: "securities".into(),
+                    profile: Some(generated::Profile {
+                        dedupes: true,
+                        refusals_stick: true,
+                        can_fence: true,
+                        can_reverse: true,
+                        can_query_reversals: true,
+                        query_horizon_days: 7,
+                        in_flight_limit_ms: Some(60_000),
+                        max_in_flight: Some(256),
+                        cut_over_s: 0,
+                        amount_unit: generated::AmountUnit::Minor.into(),
+                        per_transfer_limit: 5_000_000_000,
+                    }),
+                    settle_day,
+                    open: true,
+                }),
+            }),
+        ),
+    ];
+    for (name, request_id, body) in expected {
+        assert_eq!(witness(name), generated::Frame { request_id, body: Some(body) }, "{name}");
+    }
+}
+
+#[test]
+fn what_breaks_a_rule_is_malformed_and_still_says_whose_it_is() {
+    type Change = fn(&mut generated::PostingReply);
+    let changes: [(&str, Change); 13] = [
+        ("a negative amount", |it| posted(it).amount = -1),
+        ("an amount of nothing", |it| posted(it).amount = 0),
+        ("an amount of thirteen digits", |it| posted(it).amount = 1_000_000_000_000),
+        ("the most negative amount", |it| posted(it).amount = i64::MIN),
+        ("a code of two digits", |it| it.code = 99),
+        ("a code of four digits", |it| it.code = 1000),
+        ("a code that would wrap to 200", |it| it.code = 65_736),
+        ("no code", |it| it.code = 0),
+        ("an account with a blank", |it| posted(it).account = "00 18".into()),
+        ("no currency", |it| posted(it).currency = String::new()),
+        ("a day that is not", |it| posted(it).settle_day = 20_261_131),
+        ("a counter serial too long", |it| posted(it).counter_serial = "9".repeat(33)),
+        ("no counter serial", |it| posted(it).counter_serial = String::new()),
+    ];
+    for (what, change) in changes {
+        let mut frame = witness("posting-reply-done");
+        match &mut frame.body {
+            Some(Body::PostingReply(reply)) => change(reply),
+            other => panic!("{other:?}"),
+        }
+        let malformed = malformed(&frame.encode_to_vec());
+        let of = (malformed.request, malformed.serial);
+        assert_eq!(of, (Some(RequestId(1)), "000000000421".parse().ok()), "{what}");
+        assert!(malformed.error.len() < 200, "{what}");
+    }
+}
+
+fn posted(reply: &mut generated::PostingReply) -> &mut generated::Posted {
+    reply.posted.as_mut().expect("posted")
+}
+
+#[test]
+fn what_is_doubtful_about_a_body_is_malformed() {
+    let debit = encoded(&sample("debit"))[4..].to_vec();
+    let heartbeat = encoded(&sample("heartbeat"))[4..].to_vec();
+    let without_id = debit[2..].to_vec();
+    let two_bodies = [&debit[..], &heartbeat[..]].concat();
+    let same_twice = [&debit[..], &debit[2..]].concat();
+    let two_ids = [&[0x08, 1], &debit[..]].concat();
+    for (what, body) in [
+        ("no body", &[0x08, 1][..]),
+        ("only unknown fields", &[0xf8, 0x01, 1]),
+        ("two bodies", &two_bodies),
+        ("the same body twice", &same_twice),
+        ("two request ids", &two_ids),
+        ("no request id", &without_id),
+        ("a truncated body", &debit[..debit.len() - 1]),
+        ("a body that is a number", &[0x08, 1, 0x10, 1]),
+        ("a body past the end", &[0x08, 1, 0x12, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+        ("a group", &[0x08, 1, 0x13, 0x14]),
+        ("text that is not UTF-8", &[0xaa, 0x01, 3, 0x0a, 1, 0xff]),
+        ("an unknown severity", &[0xba, 0x01, 2, 0x08, 9]),
+        ("a truth that is 2", &[0x6a, 8, 0x12, 6, 0x08, 0xc3, 0xd8, 0xd4, 0x09, 0x10, 2]),
+        ("a look that is not", &[0x08, 1, 0x2a, 0]),
+    ] {
+        assert!(!malformed(body).error.is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn unknown_values_are_the_cautious_ones_and_unknown_fields_are_skipped() {
+    let mut frame = witness("query-reply-done");
+    if let Some(Body::QueryReply(reply)) = &mut frame.body {
+        reply.finding = 77;
+    }
+    match read(&frame.encode_to_vec()) {
+        Incoming::Message(Message::Response(_, Reply::Query(reply))) => {
+            assert_eq!(reply.finding, Finding::Unclear);
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut frame = witness("rejected");
+    if let Some(Body::Rejected(rejected)) = &mut frame.body {
+        rejected.reason = -1;
+    }
+    match read(&frame.encode_to_vec()) {
+        Incoming::Message(Message::Rejected(it)) => assert_eq!(it.reason, RejectReason::Other),
+        other => panic!("{other:?}"),
+    }
+    let mut debit = encoded(&sample("debit"))[4..].to_vec();
+    debit.extend([0xf8, 0x01, 1, 0xf8, 0x01, 2, 0xfa, 0x01, 1, b'x']);
+    assert_eq!(read(&debit), Incoming::Message(sample("debit")));
 }
 
 #[test]
 fn a_request_without_an_id_is_not_said() {
-    let sample = samples("securities").into_iter().find(|sample| sample.name == "debit");
-    let Some(Message::Request(_, instruction)) = sample.map(|sample| sample.message) else {
-        panic!("a request")
-    };
+    let Message::Request(_, instruction) = sample("debit") else { panic!("a request") };
     let mut out = BytesMut::from(&b"before"[..]);
     let refused = securities().encode(&Message::Request(RequestId(0), instruction), &mut out);
     assert!(matches!(refused, Err(EncodeError::Unsayable(_))));
@@ -97,7 +321,7 @@ fn a_request_without_an_id_is_not_said() {
 
 #[test]
 fn a_limit_holds_for_both_ends() {
-    let debit = samples("securities").remove(10).message;
+    let debit = sample("debit");
     let frame = encoded(&debit);
     let length = frame.len() - 4;
     let exact = securities().with_frame_limit(length);

@@ -43,16 +43,16 @@ fn heartbeat(bytes: &[u8]) -> Read<u64> {
 }
 
 fn heartbeat_ack(bytes: &[u8]) -> Read<HeartbeatAck> {
-    let (mut counted, mut counter) = (0, None);
+    let (mut counted, mut place) = (0, None);
     each(bytes, FieldSet::up_to(2), |number, value| {
         match number {
             1 => counted = value.number("number")?,
-            2 => counter = Some(standing(value.bytes("counter")?)?),
+            2 => place = Some(standing(value.bytes("counter")?)?),
             _ => {}
         }
         Ok(())
     })?;
-    Ok(HeartbeatAck { number: counted, counter })
+    Ok(HeartbeatAck { number: counted, counter: place })
 }
 
 fn standing(bytes: &[u8]) -> Read<(Day, bool)> {

@@ -17,7 +17,8 @@ pub(super) type Read<T> = Result<T, Fault>;
 pub(crate) fn read(bytes: &[u8], trace: &mut Trace) -> Read<Message> {
     let mut fields = Fields::new(bytes, FieldSet::up_to(body::NOTICE));
     let mut id = 0;
-    let mut body = None;
+    let mut said = None;
+    let mut bodies = 0;
     while let Some((number, value)) = fields.next()? {
         match number {
             body::REQUEST_ID => {
@@ -25,14 +26,16 @@ pub(crate) fn read(bytes: &[u8], trace: &mut Trace) -> Read<Message> {
                 trace.request = (id != 0).then_some(RequestId(id));
             }
             body::DEBIT..=body::HEARTBEAT_ACK | body::SIGN_ON..=body::NOTICE => {
-                if body.replace((number, value.bytes("body")?)).is_some() {
-                    return Err("the frame has more than one body".into());
-                }
+                bodies += 1;
+                said = Some((number, value.bytes("body")?));
             }
             _ => {}
         }
     }
-    let Some((number, bytes)) = body else { return Err("the frame has no body".into()) };
+    if bodies > 1 {
+        return Err("the frame has more than one body".into());
+    }
+    let Some((number, bytes)) = said else { return Err("the frame has no body".into()) };
     if (body::DEBIT..=body::ENTRIES_REPLY).contains(&number) {
         let content = content(number, bytes, trace)?;
         let id = terms::request_id(id)?;

@@ -84,10 +84,22 @@ pub(crate) fn write(message: &Message, out: &mut BytesMut) -> Written {
 fn request(frame: &mut Writer, id: RequestId, instruction: &Instruction) -> Written {
     frame.uint(body::REQUEST_ID, sayable(terms::request_id(id.0))?.0);
     match instruction {
-        Instruction::Debit(it) => frame.message(body::DEBIT, |fields| posting(fields, it)),
-        Instruction::Credit(it) => frame.message(body::CREDIT, |fields| posting(fields, it)),
-        Instruction::Reverse(it) => frame.message(body::REVERSE, |fields| reversal(fields, it)),
-        Instruction::Query(it) => frame.message(body::QUERY, |fields| query(fields, it)),
+        Instruction::Debit(it) => frame.message(body::DEBIT, |fields| {
+            posting(fields, it);
+            Ok(())
+        }),
+        Instruction::Credit(it) => frame.message(body::CREDIT, |fields| {
+            posting(fields, it);
+            Ok(())
+        }),
+        Instruction::Reverse(it) => frame.message(body::REVERSE, |fields| {
+            reversal(fields, it);
+            Ok(())
+        }),
+        Instruction::Query(it) => frame.message(body::QUERY, |fields| {
+            query(fields, it);
+            Ok(())
+        }),
         Instruction::Balance(query) => frame.message(body::BALANCE_QUERY, |fields| {
             fields.text(1, query.account.as_str());
             fields.text(2, query.currency.as_str());
@@ -134,17 +146,16 @@ fn response(frame: &mut Writer, id: RequestId, reply: &Reply) -> Written {
     }
 }
 
-fn posting(fields: &mut Writer, posting: &Posting) -> Written {
+fn posting(fields: &mut Writer, posting: &Posting) {
     fields.uint(1, posting.serial.number());
     fields.minor(2, posting.master.number());
     fields.uint(3, posting.settle_day.number());
     fields.text(4, posting.account.as_str());
     fields.minor(5, posting.amount.minor());
     fields.text(6, posting.currency.as_str());
-    Ok(())
 }
 
-fn reversal(fields: &mut Writer, reversal: &Reversal) -> Written {
+fn reversal(fields: &mut Writer, reversal: &Reversal) {
     fields.uint(1, reversal.serial.number());
     fields.uint(2, reversal.original.number());
     fields.minor(3, reversal.master.number());
@@ -152,10 +163,9 @@ fn reversal(fields: &mut Writer, reversal: &Reversal) -> Written {
     fields.text(5, reversal.account.as_str());
     fields.minor(6, reversal.amount.minor());
     fields.text(7, reversal.currency.as_str());
-    Ok(())
 }
 
-fn query(fields: &mut Writer, query: &Query) -> Written {
+fn query(fields: &mut Writer, query: &Query) {
     let look: u32 = match query.look {
         Look::Only => 1,
         Look::Fence => 2,
@@ -163,7 +173,6 @@ fn query(fields: &mut Writer, query: &Query) -> Written {
     fields.uint(1, query.serial.number());
     fields.uint(2, query.settle_day.number());
     fields.uint(3, look);
-    Ok(())
 }
 
 /// The code in one field and the words in the next.
@@ -236,14 +245,17 @@ fn counter_state(fields: &mut Writer, field: u32, state: Option<&CounterState>) 
     let Some(state) = state else { return Ok(()) };
     fields.message(field, |fields| {
         fields.text(1, state.id.as_str());
-        fields.message(2, |fields| profile(fields, &state.profile))?;
+        fields.message(2, |fields| {
+            profile(fields, &state.profile);
+            Ok(())
+        })?;
         fields.uint(3, state.settle_day.number());
         fields.uint(4, state.open);
         Ok(())
     })
 }
 
-fn profile(fields: &mut Writer, profile: &Profile) -> Written {
+fn profile(fields: &mut Writer, profile: &Profile) {
     let unit: u32 = match profile.amount_unit {
         AmountUnit::Minor => 1,
         AmountUnit::Major => 2,
@@ -261,5 +273,4 @@ fn profile(fields: &mut Writer, profile: &Profile) -> Written {
     if let Some(limit) = profile.per_transfer_limit {
         fields.minor(11, limit.minor());
     }
-    Ok(())
 }

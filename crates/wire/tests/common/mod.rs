@@ -165,6 +165,7 @@ fn state(counter: &str) -> CounterState {
 /// One message of each kind, towards and from a counter of this id.
 pub fn samples(counter: &str) -> Vec<Sample> {
     use AnswerCode as Code;
+    use Says::{Bridge, Counter};
     let prove = |side| proof::prove(&key(), side, &sign_on(counter), &acceptor_nonce());
     let request = |id, instruction| Message::Request(RequestId(id), instruction);
     let response = |id, reply| Message::Response(RequestId(id), reply);
@@ -176,7 +177,6 @@ pub fn samples(counter: &str) -> Vec<Sample> {
             look,
         })
     };
-    use Says::{Bridge, Counter};
     vec![
         sample(
             "sign-on",
