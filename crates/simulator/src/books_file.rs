@@ -133,6 +133,13 @@ impl BooksFile {
         }
     }
 
+    /// A file that was opened elsewhere.
+    #[cfg(test)]
+    pub(crate) fn around(path: PathBuf, file: File) -> BooksFile {
+        let durability = Durability::Process;
+        BooksFile { path, file: Arc::new(file), durability, pending: Vec::new() }
+    }
+
     fn unwritten(&self, source: io::Error) -> BooksFileError {
         BooksFileError::Write { path: self.path.clone(), source }
     }

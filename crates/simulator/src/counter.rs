@@ -366,3 +366,6 @@ fn rejection(code: AnswerCode) -> Rejected {
     };
     Rejected { reason, text: format!("rejected by this counter's plan ({code})") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,54 @@ pub(crate) fn unix_micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::books::{Books, Rules};
+    use crate::faults::Dice;
+    use domain::message::{AccountId, CounterId, Instruction, Look, Query};
+    use domain::money::Currency;
+    use domain::profile::Profile;
+    use domain::serial::{Day, Role, Sequence, SubSerial};
+    use std::fs::File;
+    use wire::message::RequestId;
+
+    /// A fence is a fact, and a fact that is not in the file is not told.
+    #[tokio::test]
+    async fn nothing_is_answered_that_could_not_be_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("books.jsonl");
+        std::fs::write(&path, "").expect("writes");
+        let day = Day::new(20_261_121).expect("a day");
+        let rules = Rules {
+            counter: CounterId::new("securities").expect("an id"),
+            profile: Profile::default(),
+            currency: Currency::CNY,
+            settings: Vec::new(),
+            open: true,
+        };
+        let mut books = Books::new(rules, day);
+        books.open_account(&AccountId::new("A").expect("an account"), 1, 0).expect("opens");
+        let unwritable = File::open(&path).expect("opens for reading alone");
+        let desk = Desk {
+            counter: Counter::new(books, Dice::new(Vec::new(), 0), None),
+            file: Some(BooksFile::around(path, unwritable)),
+            sessions: watch::channel(0).0,
+            restarts: mpsc::channel(1).0,
+        };
+        let (visits, inbox) = mpsc::channel(1);
+        let (back, mut deliveries) = mpsc::unbounded_channel();
+        let sequence = Sequence::new(1).expect("a sequence");
+        let fence = Instruction::Query(Query {
+            serial: SubSerial { sequence, role: Role::Debit },
+            settle_day: day,
+            look: Look::Fence,
+        });
+        let batch = Batch { visits: vec![Visit::Request(RequestId(1), fence)], back };
+        assert!(visits.send(batch).await.is_ok());
+        let ended = desk.run(inbox).await;
+        assert!(matches!(ended, Err(BooksFileError::Write { .. })), "{ended:?}");
+        assert!(deliveries.recv().await.is_none(), "it was answered");
+    }
+}

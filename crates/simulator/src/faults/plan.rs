@@ -1,51 +1,4 @@
-//! What goes wrong, as a file says it.
-//!
-//! TOML, or JSON if the file's name ends in `.json`:
-//!
-//! ```toml
-//! cut_over_after = 1000             # a new settle day after every so many postings
-//! closed = false                    # true: debits and credits are refused (404)
-//!
-//! [[account]]                       # what is special about an account given by --account
-//! id = "6003"
-//! frozen = true                     # 302
-//! held = 500                        # available, not withdrawable; minor units
-//! limit = 100000                    # largest single posting; above it 403
-//! currency = "USD"                  # kept in this currency instead of the counter's
-//!
-//! [[rule]]
-//! on = ["debit", "credit"]          # debit credit reversal query fence balance entries
-//!                                   # heartbeat sign_on
-//! account = "6001"                  # only this account (of a query: the serial's, if known)
-//! amount = 66601                    # only this amount, minor units
-//! skip = 2                          # let the first two that match pass
-//! every = 3                         # then the first, fourth, seventh … of the rest
-//! probability = 0.5                 # of those, this share, by the seed
-//! times = 1                         # no more often than this
-//! do = "no_answer"                  # what to do; see below
-//! ```
-//!
-//! The first rule that fires decides. `do` is one of
-//!
-//! | `do` | effect |
-//! |---|---|
-//! | `"drop"` | as if it had never arrived |
-//! | `"no_answer"` | done, never answered |
-//! | `{ late_ms = N }` | done at once, answered after N ms |
-//! | `"twice"` | answered twice |
-//! | `{ processing_ms = N }` | answered 100 at once, done after N ms; queries say "processing" until then |
-//! | `{ on_its_way_ms = N }` | arrives only after N ms, also if the connection is gone by then; queries say "not found" until then, and a fence comes first |
-//! | `"contradict"` | done, and answered 402 |
-//! | `"garbage"` | done, answered by a well-framed body of nonsense |
-//! | `"half_write"` | done; half of the answer's frame, then the connection closes |
-//! | `"close_before"`, `"close_after"` | the connection closes before or after it is done; no answer |
-//! | `{ freeze_ms = N }` | done; the connection neither reads nor writes for N ms, then answers |
-//! | `{ refuse = CODE }` | refused with this code, which sticks; a query is answered "unclear"; a sign-on is rejected (301 unknown party, 400 version, 401 bad proof, 404 not now, 409 signed on already, else other) |
-//! | `"forget_sessions"` | not done; every connection stays open, its session is forgotten: whatever comes next on it is rejected, and it closes |
-//! | `{ restart_ms = N }` | not done; every connection closes and nobody listens for N ms |
-//!
-//! `processing_ms`, `on_its_way_ms` and `contradict` are for debit, credit and reversal alone;
-//! `refuse` is not for heartbeats.
+#![doc = include_str!("../../FAULTS.md")]
 
 use crate::books::AccountSetting;
 use domain::message::{AccountId, AnswerCode};
@@ -279,13 +232,13 @@ mod tests {
 
     #[test]
     fn the_example_of_this_page_and_its_json_twin_are_plans() {
-        let page = include_str!("plan.rs");
+        let page = include_str!("../../FAULTS.md");
         let example: String = page
             .lines()
-            .skip_while(|line| *line != "//! ```toml")
+            .skip_while(|line| *line != "```toml")
             .skip(1)
-            .take_while(|line| *line != "//! ```")
-            .map(|line| line.trim_start_matches("//!").to_owned() + "\n")
+            .take_while(|line| *line != "```")
+            .map(|line| line.to_owned() + "\n")
             .collect();
         let plan = FaultPlan::from_toml(&example).expect("the example is a plan");
         assert_eq!((plan.accounts.len(), plan.rules.len()), (1, 1));
