@@ -3,3 +3,4 @@
 mod conversation;
 mod faults;
 mod peer;
+mod process;
