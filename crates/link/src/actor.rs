@@ -161,6 +161,7 @@ impl<D: Dial> Actor<D> {
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "without a message".to_owned());
         tracing::error!(counter = %self.setup.counter, message, "a link's task panicked");
+        self.board.closed(&self.desk);
         self.desk.refuse_all(NotSent::Down);
         self.desk.left_unknown = true;
         self.desk.counts.drops += 1;

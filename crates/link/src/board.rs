@@ -103,7 +103,14 @@ impl Board {
         }
     }
 
-    /// The connection ended, or never came to be.
+    /// No session is open any more.
+    pub(crate) fn closed(&mut self, desk: &Desk) {
+        self.in_flight = 0;
+        self.shared.set_session_began(None);
+        self.set(State::Closed, None, desk);
+    }
+
+    /// The attempt ended; what comes next.
     pub(crate) fn ended(
         &mut self,
         state: State,
@@ -112,8 +119,6 @@ impl Board {
         wait: Option<Duration>,
         desk: &Desk,
     ) {
-        self.in_flight = 0;
-        self.shared.set_session_began(None);
         self.connection.last_cause = Some(cause.to_string());
         self.connection.attempt = attempt;
         self.connection.next_attempt_at = wait.map(|wait| {
@@ -124,8 +129,6 @@ impl Board {
 
     /// The link's task ends.
     pub(crate) fn stopped(&mut self, desk: &Desk) {
-        self.shared.set_session_began(None);
-        self.in_flight = 0;
         self.set(State::Stopped, None, desk);
     }
 

@@ -12,7 +12,6 @@ use crate::link::Mail;
 use crate::owed::Command;
 use crate::reception::{MAILS_PER_TURN, Reception};
 use crate::session::Event;
-use crate::status::State;
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -94,11 +93,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         farewell: Duration,
     ) -> Ended {
         let cause = self.take_turns(handshake).await;
-        self.line.session.lose(self.desk);
         if self.opened.is_some() && cause != Cause::SignedOff {
             self.desk.counts.drops += 1;
         }
-        self.board.state(State::Closed, self.desk);
+        // First the state: whoever learns of an outcome finds the link already down.
+        self.board.closed(self.desk);
+        self.line.session.lose(self.desk);
         let open_for = self.opened.map(|opened| Instant::now() - opened);
         // In order, the transport says farewell too; otherwise it is just dropped.
         if let Cause::SignedOff | Cause::PeerSignedOff(_) = cause {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use wire::codec::Malformed;
-use wire::message::{Message, Nonce, Notice, RequestId, SignOff};
+use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, Notice, RequestId, SignOff};
 
 use sign_on::SigningOn;
 
@@ -31,6 +31,11 @@ const MALFORMED_WITHIN: Duration = Duration::from_mins(1);
 /// A session that asks about what the last one left unknown is done with it when no question has
 /// been asked or open for this long: long enough for an owner to see the state and ask.
 const SYNC_QUIET: Duration = Duration::from_millis(200);
+
+/// How many of the conversation's own messages may wait to be written: those that one turn can
+/// cause. Beyond it an answer to a heartbeat takes the place of an older one, so that a counter
+/// that writes but does not read costs no memory.
+const OUTGOING_LIMIT: usize = 64;
 
 /// One part in so many of the window is kept for queries, so that requests that hang cannot keep
 /// the questions about them from being asked.
@@ -192,8 +197,7 @@ impl Session {
         match message {
             Message::Response(id, reply) => self.on_response(now, id, reply, desk),
             Message::Heartbeat(beat) => {
-                let ack = wire::message::HeartbeatAck { number: beat.number, counter: None };
-                self.outgoing.push_back(Message::HeartbeatAck(ack));
+                self.acknowledge(beat);
             }
             Message::HeartbeatAck(ack) => {
                 let round_trip = self.pulse.round_trip(ack, now);
@@ -204,7 +208,7 @@ impl Session {
                 let notice = Notice { severity, text: clip(&text, 500) };
                 self.events.push(Event::Notice(notice));
             }
-            Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text),
+            Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text, desk),
             Message::SignOffAck => match &self.phase {
                 Phase::SigningOff { .. } => return Err(Cause::SignedOff),
                 Phase::Leaving { cause, .. } => return Err(cause.clone()),
@@ -418,7 +422,20 @@ impl Session {
         }
     }
 
-    fn on_sign_off(&mut self, now: Instant, text: &str) {
+    fn acknowledge(&mut self, beat: Heartbeat) {
+        if self.outgoing.len() >= OUTGOING_LIMIT
+            && let Some(older) =
+                self.outgoing.iter().position(|waits| matches!(waits, Message::HeartbeatAck(_)))
+        {
+            self.outgoing.remove(older);
+        }
+        let ack = HeartbeatAck { number: beat.number, counter: None };
+        self.outgoing.push_back(Message::HeartbeatAck(ack));
+    }
+
+    /// The counter takes no new requests: what is queued cannot be sent here any more.
+    fn on_sign_off(&mut self, now: Instant, text: &str, desk: &mut Desk) {
+        desk.refuse_all(NotSent::Down);
         let leaver = Leaver::They { text: clip(text, 200) };
         match &mut self.phase {
             Phase::Syncing { .. } | Phase::Open => {

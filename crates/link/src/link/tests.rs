@@ -286,6 +286,7 @@ async fn after_a_drop_it_comes_back_and_asks_before_it_sends() {
     let (old_id, _) = peer.request().await;
     drop(peer);
     assert_eq!(stage.outcome().await, (1, Outcome::Unknown(Unclear::LinkLost)));
+    assert!(!stage.link.is_up() && stage.link.session_began().is_none());
 
     let mut peer = stage.signed_on().await;
     let snapshot = Arc::clone(&stage.link.status().borrow());

@@ -6,7 +6,7 @@ use crate::testing::{Asks, GoodCounter, asks, at, at_ms, reply, serial, setup};
 use domain::message::{AccountId, Instruction};
 use domain::profile::Profile;
 use tokio::time::Instant;
-use wire::message::{Heartbeat, RejectReason, Rejected, Severity};
+use wire::message::{RejectReason, Rejected, Severity};
 
 /// A session, what outlives it, and a counter to talk to.
 struct Talk {
@@ -488,8 +488,11 @@ fn stopping_ends_though_nothing_is_answered() {
 fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
     let mut talk = signed_on();
     let ids = talk.ask(1, at(0), at(9));
+    talk.desk.push(talk.asks.debit(at(9)));
     talk.hear(at(1), Message::SignOff(SignOff { text: "night".to_owned() })).expect("alive");
-    assert!(talk.ask(1, at(1), at(9)).is_empty(), "no new requests");
+    assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))]);
+    assert!(!talk.session.takes_requests());
+    assert!(talk.written(at(1)).is_empty(), "no new requests");
     talk.hear(at(2), response(ids[0], 1)).expect("alive");
     assert!(matches!(talk.written(at(2)).as_slice(), [Message::SignOffAck]));
     assert_eq!(talk.session.flushed(), Err(Cause::PeerSignedOff("night".to_owned())));
@@ -503,6 +506,18 @@ fn two_sign_offs_at_once_acknowledge_each_other() {
     talk.hear(at(0), Message::SignOff(SignOff { text: String::new() })).expect("alive");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOffAck]));
     assert_eq!(talk.session.flushed(), Err(Cause::SignedOff));
+}
+
+#[test]
+fn a_counter_that_writes_but_does_not_read_costs_no_memory() {
+    let mut talk = signed_on();
+    for number in 1..=100_000 {
+        talk.hear(at(0), Message::Heartbeat(Heartbeat { number })).expect("alive");
+    }
+    let written = talk.written(at(0));
+    assert_eq!(written.len(), OUTGOING_LIMIT);
+    let last = HeartbeatAck { number: 100_000, counter: None };
+    assert_eq!(written.last(), Some(&Message::HeartbeatAck(last)));
 }
 
 #[test]
