@@ -1,1 +1,17 @@
-//! placeholder
+//! The HTTP side of the bridge: who may ask for what, and what is answered.
+//!
+//! Reading order: [`auth`] says who sent a request; [`json`] is what is said, apart from the
+//! domain's own types; [`transfers`] and [`accounts`] are the transfer API, [`problem`] its
+//! refusals; [`openapi`] describes it from the code; [`ops`] is the operators' side.
+
+pub mod accounts;
+pub mod auth;
+pub mod json;
+pub mod openapi;
+pub mod ops;
+pub mod problem;
+pub mod router;
+pub mod transfers;
+
+pub use openapi::openapi_json;
+pub use router::{ApiState, router};

@@ -1,0 +1,216 @@
+//! What a counter says of an account: asked of the counter each time, never remembered.
+
+use crate::auth::Verified;
+use crate::json::{BalanceJson, EntriesJson, EntryJson};
+use crate::problem::Problem;
+use crate::router::ApiState;
+use crate::transfers::refusal;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use domain::message::{
+    AccountId, Answer, AnswerCode, BalanceQuery, CounterId, EntriesQuery, Instruction, Reply,
+};
+use domain::money::Currency;
+use domain::serial::Day;
+use link::Outcome;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+/// In what currency to ask.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BalanceParams {
+    /// An ISO 4217 code; CNY unless said.
+    pub currency: Option<String>,
+}
+
+/// An account's balance, asked of its counter.
+#[utoipa::path(
+    get, path = "/v1/counters/{counter}/accounts/{account}/balance", tag = "accounts",
+    params(("counter" = String, Path), ("account" = String, Path), BalanceParams),
+    responses(
+        (status = 200, description = "As the counter says", body = BalanceJson),
+        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not this app's counter", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such counter or account", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The counter did not answer; ask again after `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn balance(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Verified>,
+    Path((counter, account)): Path<(String, String)>,
+    query: Result<Query<BalanceParams>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (counter, account) = named(&state, &caller, &counter, &account)?;
+    let Query(params) = query.map_err(|error| malformed("query", error.body_text()))?;
+    let currency: Currency = match params.currency {
+        Some(text) => text.parse().map_err(|error| malformed("currency", format!("{error}")))?,
+        None => Currency::CNY,
+    };
+    let asked = Instruction::Balance(BalanceQuery { account, currency });
+    match ask(&state, &counter, asked).await? {
+        Reply::Balance(reply) => match reply.balance {
+            Some(balance) => {
+                Ok(axum::Json(BalanceJson::new(counter.as_str(), &balance)).into_response())
+            }
+            None => Err(refused(&counter, &reply.answer)),
+        },
+        Reply::Entries(_) | Reply::Posting(_) | Reply::Query(_) => Err(silent(&counter, "it answered something else")),
+    }
+}
+
+/// Which postings to ask for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EntriesParams {
+    /// The settle day, `YYYYMMDD` or `YYYY-MM-DD`; the counter's present one unless said.
+    pub date: Option<String>,
+    /// How many to skip.
+    pub offset: Option<u32>,
+    /// At most this many: 1 to 500, 100 unless said.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<u16>,
+}
+
+/// An account's postings of one settle day, asked of its counter.
+#[utoipa::path(
+    get, path = "/v1/counters/{counter}/accounts/{account}/entries", tag = "accounts",
+    params(("counter" = String, Path), ("account" = String, Path), EntriesParams),
+    responses(
+        (status = 200, description = "As the counter says, oldest first", body = EntriesJson),
+        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not this app's counter", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such counter or account", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The counter did not answer; ask again after `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn entries(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Verified>,
+    Path((counter, account)): Path<(String, String)>,
+    query: Result<Query<EntriesParams>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (counter, account) = named(&state, &caller, &counter, &account)?;
+    let Query(params) = query.map_err(|error| malformed("query", error.body_text()))?;
+    let day: Day = match params.date {
+        Some(text) => day(&text).ok_or_else(|| {
+            malformed("date", format!("{text:?} is not a day (YYYYMMDD or YYYY-MM-DD)"))
+        })?,
+        None => state
+            .settle_day(&counter)
+            .ok_or_else(|| silent(&counter, "it has not been connected yet"))?,
+    };
+    let limit = params.limit.unwrap_or(100);
+    if !(1..=EntriesQuery::LONGEST_PAGE).contains(&limit) {
+        return Err(malformed(
+            "limit",
+            format!("must be 1 to {}, not {limit}", EntriesQuery::LONGEST_PAGE),
+        ));
+    }
+    let asked =
+        EntriesQuery { account, day, offset: params.offset.unwrap_or(0), limit };
+    match ask(&state, &counter, Instruction::Entries(asked)).await? {
+        Reply::Entries(reply) if reply.answer.code == AnswerCode::DONE => {
+            let entries = reply.entries.iter().map(EntryJson::from).collect();
+            Ok(axum::Json(EntriesJson { entries, more: reply.more }).into_response())
+        }
+        Reply::Entries(reply) => Err(refused(&counter, &reply.answer)),
+        Reply::Balance(_) | Reply::Posting(_) | Reply::Query(_) => {
+            Err(silent(&counter, "it answered something else"))
+        }
+    }
+}
+
+fn named(
+    state: &ApiState,
+    caller: &Verified,
+    counter: &str,
+    account: &str,
+) -> Result<(CounterId, AccountId), Problem> {
+    let not_found = |detail: String| {
+        Problem::new(StatusCode::NOT_FOUND, "no_such_account", "There is no such account")
+            .detail(detail)
+    };
+    let counter = CounterId::new(counter).map_err(|error| not_found(error.to_string()))?;
+    let account = AccountId::new(account).map_err(|error| not_found(error.to_string()))?;
+    state.allow(&caller.app, &counter)?;
+    if !state.coordinator.links().iter().any(|link| *link.counter() == counter) {
+        return Err(not_found(format!("there is no counter {counter}")));
+    }
+    Ok((counter, account))
+}
+
+async fn ask(
+    state: &ApiState,
+    counter: &CounterId,
+    instruction: Instruction,
+) -> Result<Reply, Problem> {
+    match state.coordinator.ask(counter, instruction).await.map_err(refusal)? {
+        Outcome::Answered(reply) => Ok(reply),
+        Outcome::NotSent(why) => Err(silent(counter, &why.to_string())),
+        Outcome::Unknown(why) => Err(silent(counter, &why.to_string())),
+    }
+}
+
+fn silent(counter: &CounterId, why: &str) -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "counter_unavailable",
+        "A counter did not answer",
+    )
+    .detail(format!("{counter}: {why}"))
+    .with("counter", counter.to_string().into())
+    .retry_after(2)
+}
+
+fn refused(counter: &CounterId, answer: &Answer) -> Problem {
+    let problem = if answer.code == AnswerCode::NO_SUCH_ACCOUNT {
+        Problem::new(StatusCode::NOT_FOUND, "no_such_account", "There is no such account")
+    } else {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "refused_by_counter",
+            "The counter refused the question",
+        )
+    };
+    problem
+        .detail(format!("{counter}: {} {}", answer.code, answer.text))
+        .with("code", answer.code.number().into())
+}
+
+fn malformed(field: &str, why: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
+        .detail(format!("{field}: {why}"))
+        .with("field", field.into())
+}
+
+fn day(text: &str) -> Option<Day> {
+    match text.split('-').collect::<Vec<_>>()[..] {
+        [whole] => whole.parse().ok(),
+        [year, month, day] if (year.len(), month.len(), day.len()) == (4, 2, 2) => {
+            format!("{year}{month}{day}").parse().ok()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_in_both_ways() {
+        assert_eq!(day("20261121"), day("2026-11-21"));
+        assert!(day("2026-11-21").is_some());
+        for bad in ["", "2026-11", "2026-1-21", "2026-11-31", "21-11-2026", "2026-11-21-1"] {
+            assert_eq!(day(bad), None, "{bad}");
+        }
+    }
+}

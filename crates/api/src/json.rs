@@ -1,0 +1,336 @@
+//! What the transfer API says and takes, apart from the domain's own types: these are a promise to
+//! callers and change only by addition.
+
+use bytes::Bytes;
+use coordinator::{Rendered, View};
+use domain::message::{Balance, Entry, Place};
+use domain::serial::Role;
+use domain::transfer::{Knowledge, Leg};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::ToSchema;
+
+/// An account at a counter.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountJson {
+    /// The counter's name in the bridge's configuration.
+    #[schema(example = "securities")]
+    pub counter: String,
+    /// The account's number there: 1 to 25 ASCII letters and digits.
+    #[schema(example = "6001")]
+    pub account: String,
+}
+
+impl From<&Place> for AccountJson {
+    fn from(place: &Place) -> AccountJson {
+        AccountJson { counter: place.counter.to_string(), account: place.account.to_string() }
+    }
+}
+
+/// The body of `POST /v1/transfers`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferRequest {
+    /// Where the money leaves.
+    pub from: AccountJson,
+    /// Where it arrives.
+    pub to: AccountJson,
+    /// How much, in minor units (fen, cents).
+    #[schema(minimum = 1, maximum = 999_999_999_999_i64, example = 100_000)]
+    pub amount: i64,
+    /// The ISO 4217 code.
+    #[schema(example = "CNY", pattern = "^[A-Z]{3}$")]
+    pub currency: String,
+}
+
+/// Where a transfer is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StateJson {
+    /// Recorded; nothing sent.
+    Accepted,
+    /// The debit is under way.
+    Debiting,
+    /// The debit is done; the credit is under way.
+    Crediting,
+    /// Final: both legs are done.
+    Completed,
+    /// Final: no money moved.
+    Refused,
+    /// The debit is being undone.
+    Reversing,
+    /// Final: the debit was undone.
+    Reversed,
+    /// Only a person may decide.
+    NeedsOperator,
+}
+
+/// Which of a transfer's postings a leg is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleJson {
+    /// Money leaves the source account.
+    Debit,
+    /// Money reaches the destination account.
+    Credit,
+    /// The debit is undone.
+    Reversal,
+}
+
+impl From<Role> for RoleJson {
+    fn from(role: Role) -> RoleJson {
+        match role {
+            Role::Debit => RoleJson::Debit,
+            Role::Credit => RoleJson::Credit,
+            Role::Reversal => RoleJson::Reversal,
+        }
+    }
+}
+
+/// What the bridge knows of a leg, by evidence.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KnowledgeJson {
+    /// Not one byte of it has left.
+    NotSent,
+    /// It may or may not have been executed; the counter is being asked.
+    Unknown,
+    /// It is posted.
+    Done,
+    /// The counter refused it.
+    Refused,
+    /// It never ran and never will.
+    NotExecuted,
+}
+
+impl From<Knowledge> for KnowledgeJson {
+    fn from(knowledge: Knowledge) -> KnowledgeJson {
+        match knowledge {
+            Knowledge::NotSent => KnowledgeJson::NotSent,
+            Knowledge::Unknown => KnowledgeJson::Unknown,
+            Knowledge::Done => KnowledgeJson::Done,
+            Knowledge::Refused => KnowledgeJson::Refused,
+            Knowledge::NotExecuted => KnowledgeJson::NotExecuted,
+        }
+    }
+}
+
+/// What a counter last said of a leg.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AnswerJson {
+    /// Three digits.
+    #[schema(minimum = 100, maximum = 999, example = 200)]
+    pub code: u16,
+    /// The counter's words.
+    pub text: String,
+}
+
+/// One posting of a transfer at one counter.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LegJson {
+    /// Which one.
+    pub role: RoleJson,
+    /// The counter.
+    pub counter: String,
+    /// The account there.
+    pub account: String,
+    /// What the counter knows it by: 12 digits.
+    #[schema(example = "000000000421")]
+    pub sub_serial: String,
+    /// What is known of it.
+    pub knowledge: KnowledgeJson,
+    /// The counter's own number of the posting.
+    pub counter_serial: Option<String>,
+    /// What the counter last said.
+    pub answer: Option<AnswerJson>,
+}
+
+/// A transfer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransferJson {
+    /// Identifies it for ever: 19 digits.
+    #[schema(example = "2026112100000000042")]
+    pub master_serial: String,
+    /// Where it is.
+    pub state: StateJson,
+    /// Where the money leaves.
+    pub from: AccountJson,
+    /// Where it arrives.
+    pub to: AccountJson,
+    /// How much, in minor units.
+    pub amount: i64,
+    /// The ISO 4217 code.
+    pub currency: String,
+    /// Its postings: debit, credit and, once the debit is to be undone, reversal.
+    pub legs: Vec<LegJson>,
+    /// Why it ended as it did, or why it needs a person.
+    pub reason: Option<String>,
+    /// What is being done, in a sentence, while it is not final.
+    pub next: Option<String>,
+    /// When it was accepted: RFC 3339, UTC.
+    pub created_at: String,
+    /// When something last became known of it: RFC 3339, UTC.
+    pub updated_at: String,
+}
+
+impl From<&View> for TransferJson {
+    fn from(view: &View) -> TransferJson {
+        let transfer = &view.transfer;
+        let leg = |role: Role| {
+            let place = transfer.place(role);
+            let leg: &Leg = transfer.leg(role);
+            LegJson {
+                role: role.into(),
+                counter: place.counter.to_string(),
+                account: place.account.to_string(),
+                sub_serial: transfer.intent.master.leg(role).to_string(),
+                knowledge: leg.knowledge.into(),
+                counter_serial: leg.counter_serial.clone(),
+                answer: leg.answer.as_ref().map(|answer| AnswerJson {
+                    code: answer.code.number(),
+                    text: answer.text.clone(),
+                }),
+            }
+        };
+        let undone = transfer.reversal != Leg::new();
+        TransferJson {
+            master_serial: transfer.intent.master.to_string(),
+            state: state(transfer.state()),
+            from: (&transfer.intent.from).into(),
+            to: (&transfer.intent.to).into(),
+            amount: transfer.intent.amount.minor(),
+            currency: transfer.intent.currency.to_string(),
+            legs: Role::ALL
+                .into_iter()
+                .filter(|role| *role != Role::Reversal || undone)
+                .map(leg)
+                .collect(),
+            reason: view.reason(),
+            next: view.next(),
+            created_at: timestamp(view.created_at),
+            updated_at: timestamp(view.updated_at),
+        }
+    }
+}
+
+fn state(state: domain::transfer::State) -> StateJson {
+    use domain::transfer::State;
+    match state {
+        State::Accepted => StateJson::Accepted,
+        State::Debiting => StateJson::Debiting,
+        State::Crediting => StateJson::Crediting,
+        State::Completed => StateJson::Completed,
+        State::Refused => StateJson::Refused,
+        State::Reversing => StateJson::Reversing,
+        State::Reversed => StateJson::Reversed,
+        State::NeedsOperator => StateJson::NeedsOperator,
+    }
+}
+
+/// The answer to a final transfer, stored with it and replayed byte for byte.
+pub fn render(view: &View) -> Rendered {
+    // Plain data; there is nothing in it that JSON cannot say.
+    let body = serde_json::to_vec(&TransferJson::from(view)).unwrap_or_default();
+    Rendered { status: 201, body: Bytes::from(body) }
+}
+
+/// A page of transfers, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransferPage {
+    /// The transfers.
+    #[schema(value_type = Vec<TransferJson>)]
+    pub transfers: Vec<Box<serde_json::value::RawValue>>,
+    /// Where the next page begins: the `cursor` to ask with; absent on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// What an account holds, as its counter says, in minor units.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BalanceJson {
+    /// The counter.
+    pub counter: String,
+    /// The account there.
+    pub account: String,
+    /// The ISO 4217 code.
+    pub currency: String,
+    /// May be traded with.
+    pub available: i64,
+    /// May be moved out.
+    pub withdrawable: i64,
+}
+
+impl BalanceJson {
+    /// As a counter said it.
+    pub fn new(counter: &str, balance: &Balance) -> BalanceJson {
+        BalanceJson {
+            counter: counter.to_owned(),
+            account: balance.account.to_string(),
+            currency: balance.currency.to_string(),
+            available: balance.available,
+            withdrawable: balance.withdrawable,
+        }
+    }
+}
+
+/// One posting in a counter's books.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntryJson {
+    /// What it did to the account.
+    pub kind: RoleJson,
+    /// The bridge's sub serial: 12 digits.
+    pub sub_serial: String,
+    /// For a reversal, the sub serial of the posting it undid.
+    pub original: Option<String>,
+    /// The counter's own number.
+    pub counter_serial: String,
+    /// The counter's accounting day, `YYYYMMDD`.
+    pub settle_day: String,
+    /// The account posted to.
+    pub account: String,
+    /// How much, in minor units.
+    pub amount: i64,
+    /// The ISO 4217 code.
+    pub currency: String,
+    /// When: RFC 3339, UTC.
+    pub at: String,
+}
+
+impl From<&Entry> for EntryJson {
+    fn from(entry: &Entry) -> EntryJson {
+        use domain::message::EntryKind;
+        EntryJson {
+            kind: match entry.kind {
+                EntryKind::Debit => RoleJson::Debit,
+                EntryKind::Credit => RoleJson::Credit,
+                EntryKind::Reversal => RoleJson::Reversal,
+            },
+            sub_serial: entry.serial.to_string(),
+            original: entry.original.map(|serial| serial.to_string()),
+            counter_serial: entry.posted.counter_serial.clone(),
+            settle_day: entry.posted.settle_day.to_string(),
+            account: entry.posted.account.to_string(),
+            amount: entry.posted.amount.minor(),
+            currency: entry.posted.currency.to_string(),
+            at: timestamp(entry.at_micros),
+        }
+    }
+}
+
+/// The postings of an account on one settle day, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntriesJson {
+    /// The postings.
+    pub entries: Vec<EntryJson>,
+    /// Whether the counter has more of that day: ask again with a larger `offset`.
+    pub more: bool,
+}
+
+/// A time in RFC 3339, UTC.
+pub fn timestamp(micros: i64) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
+        .ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| micros.to_string())
+}

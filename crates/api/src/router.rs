@@ -1,0 +1,102 @@
+//! One route table for the transfer API. Every request but the description's is signed, and
+//! nothing is read of a body before it is known whose it is.
+
+use crate::auth::Authenticator;
+use crate::problem::Problem;
+use crate::{accounts, openapi, transfers};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing::get};
+use coordinator::Coordinator;
+use domain::message::CounterId;
+use domain::serial::Day;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The longest body that is taken unless configured otherwise, in bytes; a transfer is a tenth.
+pub const LONGEST_BODY: usize = 16 * 1024;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct ApiState {
+    /// Who drives the transfers.
+    pub coordinator: Coordinator,
+    /// Who tells who calls.
+    pub authenticator: Authenticator,
+    /// The longest body that is taken, in bytes.
+    pub longest_body: usize,
+    /// The counters that an app may name; an app that is not listed may name all.
+    pub allowed: HashMap<Arc<str>, HashSet<CounterId>>,
+}
+
+impl ApiState {
+    /// Whether the app may name the counter.
+    pub(crate) fn allow(&self, app: &Arc<str>, counter: &CounterId) -> Result<(), Problem> {
+        match self.allowed.get(app) {
+            Some(counters) if !counters.contains(counter) => {
+                Err(Problem::new(StatusCode::FORBIDDEN, "foreign_account", "Not this app's account")
+                    .detail(format!("{app} may not use {counter}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(crate) fn settle_day(&self, counter: &CounterId) -> Option<Day> {
+        self.coordinator
+            .links()
+            .iter()
+            .find(|link| link.counter() == counter)
+            .and_then(link::Link::settle_day)
+    }
+}
+
+/// The signed routes, with their description.
+pub(crate) fn described() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new()
+        .routes(routes!(transfers::create, transfers::list))
+        .routes(routes!(transfers::show))
+        .routes(routes!(accounts::balance))
+        .routes(routes!(accounts::entries))
+}
+
+/// The transfer API.
+pub fn router(state: Arc<ApiState>) -> Router {
+    let (signed, _) = described().split_for_parts();
+    signed
+        .layer(from_fn_with_state(state.clone(), admit))
+        .with_state(state)
+        .route("/v1/openapi.json", get(openapi::serve))
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing here")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "no_such_method",
+                "This path does not take that method",
+            )
+        })
+}
+
+async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_s = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    match state.authenticator.admit(request, now_s, state.longest_body).await {
+        Ok(admitted) => next.run(admitted.into_request()).await,
+        Err(error) => {
+            let kind = error.kind();
+            metrics::counter!("requests_not_admitted_total", "why" => kind.slug).increment(1);
+            let problem =
+                Problem::new(kind.status, kind.slug, kind.title).detail(error.to_string());
+            match error.retry_after_s() {
+                Some(seconds) => problem.retry_after(seconds).into_response(),
+                None => problem.into_response(),
+            }
+        }
+    }
+}

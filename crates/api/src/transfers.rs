@@ -1,0 +1,479 @@
+//! `POST /v1/transfers`, one transfer, and lists of them.
+
+use crate::auth::Verified;
+use crate::json::{TransferJson, TransferPage, TransferRequest};
+use crate::problem::Problem;
+use crate::router::ApiState;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use coordinator::{Begin, BeginError, Begun, View};
+use domain::message::{AccountId, CounterId, Place};
+use domain::money::{Amount, Currency};
+use domain::serial::MasterSerial;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{FinalState, ListFilter, OpenState, StateFilter, Stored};
+use utoipa::IntoParams;
+
+/// What a caller waits for if it does not say, in seconds.
+const USUAL_WAIT_S: u64 = 5;
+/// The longest that a caller is kept waiting, in seconds.
+const LONGEST_WAIT_S: u64 = 30;
+/// The longest idempotency key, in bytes.
+pub const LONGEST_KEY: usize = 128;
+
+/// Begins a transfer.
+#[utoipa::path(
+    post, path = "/v1/transfers", tag = "transfers", request_body = TransferRequest,
+    params(
+        ("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters; the same key is the same transfer, for ever"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: seconds to wait for the end, 5 unless said, at most 30"),
+    ),
+    responses(
+        (status = 201, description = "It is final, and durable; also every replay, byte for byte", body = TransferJson),
+        (status = 202, description = "It is durable and goes on; ask at `Location` after `Retry-After`", body = TransferJson),
+        (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not this app's account", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The key belongs to a transfer that is in progress", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The key was used with another body, or a rule is broken (field named)", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much is going on", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was begun, or it is not confirmed: ask again with the same key after `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn create(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Verified>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let idempotency_key = idempotency_key(&headers)?;
+    let request: TransferRequest = serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body is not a transfer")
+            .detail(error.to_string())
+    })?;
+    let begin = checked(&caller, idempotency_key, &request)?;
+    for place in [&begin.from, &begin.to] {
+        state.allow(&caller.app, &place.counter)?;
+    }
+    let wait = wait(&headers).unwrap_or(USUAL_WAIT_S);
+    match state.coordinator.begin(begin, Duration::from_secs(wait)).await {
+        Ok(Begun::Final { master, answer, replayed }) => {
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::CREATED);
+            let mut response = (status, json_body(), answer.body).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::LOCATION, location(master));
+            if replayed {
+                headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+            }
+            Ok(response)
+        }
+        Ok(Begun::Running(view)) => {
+            let mut response =
+                (StatusCode::ACCEPTED, axum::Json(TransferJson::from(&*view))).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::LOCATION, location(view.transfer.intent.master));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            Ok(response)
+        }
+        Err(error) => Err(refusal(error)),
+    }
+}
+
+/// One transfer.
+#[utoipa::path(
+    get, path = "/v1/transfers/{master_serial}", tag = "transfers",
+    params(
+        ("master_serial" = String, Path, description = "19 digits"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: seconds to wait for the end, 0 unless said, at most 30"),
+    ),
+    responses(
+        (status = 200, description = "The transfer as it stands", body = TransferJson),
+        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Another app's transfer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such transfer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn show(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Verified>,
+    headers: HeaderMap,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let not_found = || {
+        Problem::new(StatusCode::NOT_FOUND, "no_such_transfer", "There is no such transfer")
+    };
+    let Path(text) = path.map_err(|error| not_found().detail(error.to_string()))?;
+    let master: MasterSerial =
+        text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
+    if let Some(seconds) = wait(&headers) {
+        state.coordinator.wait(master.sequence, Duration::from_secs(seconds)).await;
+    }
+    let foreign = || {
+        Problem::new(StatusCode::FORBIDDEN, "foreign_transfer", "The transfer is another app's")
+    };
+    if let Some(view) = state.coordinator.view(master.sequence).await
+        && view.transfer.intent.master == master
+    {
+        if view.app != caller.app {
+            return Err(foreign());
+        }
+        return Ok(axum::Json(TransferJson::from(&view)).into_response());
+    }
+    let stored = state.coordinator.stored(master).await.map_err(|error| database(&error))?;
+    let stored = stored.ok_or_else(not_found)?;
+    if stored.transfer.app != caller.app {
+        return Err(foreign());
+    }
+    match stored.outcome {
+        Some(outcome) => Ok((json_body(), outcome.answer_body).into_response()),
+        // It is open in the database and in no shard: another process drives it, or it ended in
+        // this very moment.
+        None => Ok(axum::Json(TransferJson::from(&at_rest(&stored))).into_response()),
+    }
+}
+
+/// Which transfers to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those with this counter on either side.
+    pub counter: Option<String>,
+    /// Only those with this account on either side.
+    pub account: Option<String>,
+    /// From `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// At most this many: 1 to 200, 50 unless said.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u16>,
+}
+
+/// The app's transfers, newest first.
+#[utoipa::path(
+    get, path = "/v1/transfers", tag = "transfers", params(ListQuery),
+    responses(
+        (status = 200, description = "A page of them", body = TransferPage),
+        (status = 400, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Verified>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let bad = |field: &'static str, why: String| {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
+            .detail(format!("{field}: {why}"))
+            .with("field", field.into())
+    };
+    let Query(query) = query.map_err(|error| bad("query", error.body_text()))?;
+    let limit = query.limit.unwrap_or(50);
+    if !(1..=ListFilter::LONGEST_PAGE).contains(&limit) {
+        return Err(bad("limit", format!("must be 1 to {}, not {limit}", ListFilter::LONGEST_PAGE)));
+    }
+    let mut filter =
+        ListFilter { app: Some(caller.app.to_string()), limit, ..ListFilter::default() };
+    if let Some(state) = &query.state {
+        filter.state =
+            Some(state_filter(state).ok_or_else(|| bad("state", format!("{state:?} is no state")))?);
+    }
+    if let Some(counter) = &query.counter {
+        filter.counter = Some(
+            CounterId::new(counter).map_err(|error| bad("counter", error.to_string()))?,
+        );
+    }
+    if let Some(account) = &query.account {
+        filter.account = Some(
+            AccountId::new(account).map_err(|error| bad("account", error.to_string()))?,
+        );
+    }
+    if let Some(cursor) = &query.cursor {
+        filter.before =
+            Some(cursor.parse().map_err(|error| bad("cursor", format!("{error}")))?);
+    }
+    let page = state.coordinator.list(&filter).await.map_err(|error| database(&error))?;
+    let next_cursor = (page.len() == usize::from(limit))
+        .then(|| page.last().map(|last| last.transfer.master.to_string()))
+        .flatten();
+    let mut transfers = Vec::with_capacity(page.len());
+    for stored in page {
+        transfers.push(listed(&state, stored).await?);
+    }
+    Ok(axum::Json(TransferPage { transfers, next_cursor }).into_response())
+}
+
+async fn listed(state: &ApiState, stored: Stored) -> Result<Box<RawValue>, Problem> {
+    let text = match &stored.outcome {
+        Some(outcome) => String::from_utf8(outcome.answer_body.to_vec()).unwrap_or_default(),
+        None => {
+            let live = state.coordinator.view(stored.transfer.master.sequence).await;
+            let view = live.unwrap_or_else(|| at_rest(&stored));
+            serde_json::to_string(&TransferJson::from(&view)).unwrap_or_default()
+        }
+    };
+    RawValue::from_string(text).map_err(|error| {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unreadable_record",
+            "A stored answer cannot be read",
+        )
+        .detail(error.to_string())
+    })
+}
+
+/// What the record alone says of a transfer that is open.
+fn at_rest(stored: &Stored) -> View {
+    use domain::transfer::{Phase, Transfer, Why};
+    let mut transfer = Transfer::accepted(coordinator::shard::intent(&stored.transfer));
+    transfer.phase = match stored.open_state.unwrap_or_default() {
+        OpenState::Accepted => Phase::Accepted,
+        OpenState::Debiting => Phase::DebitAsking,
+        OpenState::Crediting => Phase::CreditAsking,
+        OpenState::Reversing => Phase::ReversalProving,
+        OpenState::NeedsOperator => Phase::Parked(Why::DebitUnresolved),
+    };
+    View {
+        transfer,
+        app: stored.transfer.app.clone(),
+        created_at: stored.transfer.created_at,
+        updated_at: stored.transfer.created_at,
+        deadline_at: stored.transfer.deadline_at,
+    }
+}
+
+fn state_filter(word: &str) -> Option<StateFilter> {
+    OpenState::ALL
+        .into_iter()
+        .find(|state| state.as_str() == word)
+        .map(StateFilter::Open)
+        .or_else(|| {
+            FinalState::ALL
+                .into_iter()
+                .find(|state| state.as_str() == word)
+                .map(StateFilter::Ended)
+        })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
+    let malformed = |why: &str| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_idempotency_key",
+            "The Idempotency-Key cannot be used",
+        )
+        .detail(why.to_owned())
+    };
+    let mut values = headers.get_all("idempotency-key").iter();
+    let value = values.next().ok_or_else(|| malformed("the header is missing"))?;
+    if values.next().is_some() {
+        return Err(malformed("there is more than one"));
+    }
+    let key = value.as_bytes();
+    if !(1..=LONGEST_KEY).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
+        return Err(malformed("it must be 1 to 128 visible ASCII characters"));
+    }
+    Ok(String::from_utf8_lossy(key).into())
+}
+
+/// `Prefer: wait=N` (RFC 7240), at most [`LONGEST_WAIT_S`]; what cannot be read is ignored, as the
+/// RFC wants it.
+fn wait(headers: &HeaderMap) -> Option<u64> {
+    headers.get_all("prefer").iter().find_map(|value| {
+        value.to_str().ok()?.split(',').find_map(|preference| {
+            let (name, seconds) = preference.split_once('=')?;
+            let named = name.trim().eq_ignore_ascii_case("wait");
+            let seconds: u64 = seconds.trim().trim_matches('"').parse().ok()?;
+            named.then_some(seconds.min(LONGEST_WAIT_S))
+        })
+    })
+}
+
+fn checked(
+    caller: &Verified,
+    idempotency_key: Arc<str>,
+    request: &TransferRequest,
+) -> Result<Begin, Problem> {
+    let place = |side: &str, counter: &str, account: &str| {
+        Ok::<Place, Problem>(Place {
+            counter: CounterId::new(counter)
+                .map_err(|error| rule(&format!("{side}.counter"), error.to_string()))?,
+            account: AccountId::new(account)
+                .map_err(|error| rule(&format!("{side}.account"), error.to_string()))?,
+        })
+    };
+    let from = place("from", &request.from.counter, &request.from.account)?;
+    let to = place("to", &request.to.counter, &request.to.account)?;
+    let amount =
+        Amount::new(request.amount).map_err(|error| rule("amount", error.to_string()))?;
+    let currency: Currency =
+        request.currency.parse().map_err(|error| rule("currency", format!("{error}")))?;
+    Ok(Begin {
+        app: caller.app.clone(),
+        idempotency_key,
+        fingerprint: fingerprint(&from, &to, amount, currency),
+        from,
+        to,
+        amount,
+        currency,
+    })
+}
+
+/// Tells one order from another by what it means, not by how its JSON is laid out.
+fn fingerprint(from: &Place, to: &Place, amount: Amount, currency: Currency) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [&from.counter.to_string(), from.account.as_str(), to.counter.as_str(), to.account.as_str()] {
+        hash.update(part.as_bytes());
+        // No counter and no account has such a byte in it.
+        hash.update([0]);
+    }
+    hash.update(amount.minor().to_be_bytes());
+    hash.update(currency.as_str().as_bytes());
+    hash.finalize().into()
+}
+
+fn rule(field: &str, why: String) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
+        .detail(format!("{field}: {why}"))
+        .with("field", field.into())
+}
+
+pub(crate) fn database(error: &store::StoreError) -> Problem {
+    tracing::error!(%error, "the database did not answer");
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "database_unavailable",
+        "The database does not answer",
+    )
+    .retry_after(2)
+}
+
+/// Why a transfer was not begun, to its caller.
+pub(crate) fn refusal(error: BeginError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        BeginError::UnknownCounter(_) => rule("counter", detail),
+        BeginError::SameAccount => rule("to", detail),
+        BeginError::OverLimit { .. } => rule("amount", detail),
+        BeginError::InProgress(master) => Problem::new(
+            StatusCode::CONFLICT,
+            "in_progress",
+            "The transfer with this key is in progress",
+        )
+        .detail(detail)
+        .with("master_serial", master.to_string().into())
+        .retry_after(1),
+        BeginError::KeyReused(master) => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "key_reused",
+            "The key was used with another body",
+        )
+        .detail(detail)
+        .with("master_serial", master.to_string().into()),
+        BeginError::CounterDown(counter) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "counter_unavailable",
+            "A counter is not connected",
+        )
+        .detail(detail)
+        .with("counter", counter.to_string().into())
+        .retry_after(2),
+        BeginError::Overloaded => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too much is going on")
+                .detail(detail)
+                .retry_after(1)
+        }
+        BeginError::NotRecorded(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_recorded",
+            "The transfer could not be recorded",
+        )
+        .detail(detail)
+        .retry_after(2),
+        BeginError::NotConfirmed => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_confirmed",
+            "The record is not confirmed yet",
+        )
+        .detail(detail)
+        .retry_after(1),
+        BeginError::Store(error) => database(&error),
+        BeginError::Stopping => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The bridge is stopping")
+                .detail(detail)
+                .retry_after(5)
+        }
+    }
+}
+
+fn json_body() -> [(header::HeaderName, HeaderValue); 1] {
+    [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]
+}
+
+fn location(master: MasterSerial) -> HeaderValue {
+    HeaderValue::try_from(format!("/v1/transfers/{master}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("/v1/transfers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name, HeaderValue::from_str(value).expect("a header value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn waits_have_edges() {
+        let wait = |values: &[&str]| wait(&headers("prefer", values));
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&["wait=0"]), Some(0));
+        assert_eq!(wait(&["wait=30"]), Some(30));
+        assert_eq!(wait(&["wait=31"]), Some(30));
+        assert_eq!(wait(&["respond-async, Wait=\"7\""]), Some(7));
+        assert_eq!(wait(&["respond-async", "wait=2"]), Some(2));
+        for ignored in ["wait", "wait=", "wait=-1", "wait=x", "wait=99999999999999999999"] {
+            assert_eq!(wait(&[ignored]), None, "{ignored}");
+        }
+    }
+
+    #[test]
+    fn idempotency_keys_have_edges() {
+        let key = |values: &[&str]| idempotency_key(&headers("idempotency-key", values));
+        assert!(key(&[&"k".repeat(128)]).is_ok());
+        for bad in [&["k".repeat(129).as_str()][..], &[""], &["a b"], &["a", "a"], &[]] {
+            assert!(key(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_orders_apart() {
+        let place = |counter: &str, account: &str| Place {
+            counter: CounterId::new(counter).expect("a counter"),
+            account: AccountId::new(account).expect("an account"),
+        };
+        let of = |from: &Place, to: &Place, amount| {
+            fingerprint(from, to, Amount::new(amount).expect("an amount"), Currency::CNY)
+        };
+        let (a, b) = (place("securities", "6001"), place("futures", "8001"));
+        assert_eq!(of(&a, &b, 1), of(&a, &b, 1));
+        assert_ne!(of(&a, &b, 1), of(&b, &a, 1));
+        assert_ne!(of(&a, &b, 1), of(&a, &b, 2));
+        assert_ne!(of(&a, &b, 1), of(&place("securities", "600"), &place("1futures", "8001"), 1));
+    }
+}
