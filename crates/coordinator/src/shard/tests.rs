@@ -1,1 +1,441 @@
+//! A shard on paper: no clock, no database, no counter.
 
+use super::*;
+use crate::world::Facts;
+use domain::message::{
+    AccountId, Answer, AnswerCode, CounterId, Finding, Look, Place, Posted, PostingReply, Query,
+    QueryReply,
+};
+use domain::money::{Amount, Currency};
+use domain::profile::Profile;
+use domain::serial::Day;
+use domain::transfer::Knowledge;
+use link::{NotSent, Unclear};
+
+const SECOND: i64 = 1_000_000;
+
+fn day(number: u32) -> Day {
+    Day::new(number).expect("a day")
+}
+
+fn place(counter: &str, account: &str) -> Place {
+    Place {
+        counter: CounterId::new(counter).expect("a counter"),
+        account: AccountId::new(account).expect("an account"),
+    }
+}
+
+fn master(sequence: u64) -> MasterSerial {
+    MasterSerial { day: day(20_261_121), sequence: Sequence::new(sequence).expect("a sequence") }
+}
+
+/// A shard between two counters, with what it wants done and has not got yet.
+struct Stage {
+    shard: Shard,
+    world: World,
+    now: i64,
+    out: Vec<Output>,
+}
+
+impl Stage {
+    fn new(profile: Profile) -> Stage {
+        let profile = Arc::new(profile);
+        let facts = |id: &str| Facts {
+            id: CounterId::new(id).expect("a counter"),
+            profile: profile.clone(),
+            settle_day: Some(day(20_261_121)),
+            session_began: Some(0),
+        };
+        let render: Render = |view| Rendered {
+            status: 201,
+            body: view.transfer.state().as_str().as_bytes().to_vec().into(),
+        };
+        Stage {
+            shard: Shard::new(Config { patience: 3, ..Config::default() }, render, 7),
+            world: World { counters: vec![facts("securities"), facts("futures")] },
+            now: 1_000 * SECOND,
+            out: Vec::new(),
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.shard.handle(input, self.now, &self.world, &mut self.out);
+    }
+
+    fn begin(&mut self, sequence: u64) -> oneshot::Receiver<Told> {
+        let (waiter, told) = oneshot::channel();
+        let new = NewTransfer {
+            master: master(sequence),
+            app: "app".into(),
+            idempotency_key: format!("key {sequence}").into(),
+            fingerprint: [0; 32],
+            from: place("securities", "6001"),
+            to: place("futures", "8001"),
+            amount: Amount::new(500).expect("an amount"),
+            currency: Currency::CNY,
+            debit_day: day(20_261_121),
+            credit_day: day(20_261_121),
+            credit_barrier: !self.world.counters[1].profile.dedupes,
+            created_at: self.now,
+            deadline_at: self.now + 60 * SECOND,
+        };
+        self.handle(Input::Begin { new, waiter });
+        told
+    }
+
+    /// The only write that is wanted now.
+    fn write(&mut self) -> Write {
+        let at = self.out.iter().position(|output| matches!(output, Output::Write(_)));
+        match self.out.remove(at.expect("a write is wanted")) {
+            Output::Write(write) => write,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn written(&mut self, write: &Write, result: Result<(), WriteError>) {
+        self.handle(Input::Written(Written { id: write.id, result }));
+    }
+
+    fn durable(&mut self) -> Write {
+        let write = self.write();
+        self.written(&write, Ok(()));
+        write
+    }
+
+    /// What is asked now; everything else that is wanted stays.
+    fn ask(&mut self) -> Option<(Ticket, Instruction)> {
+        let at = self.out.iter().position(|output| matches!(output, Output::Ask { .. }))?;
+        match self.out.remove(at) {
+            Output::Ask { ticket, instruction, .. } => Some((ticket, instruction)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn asked(&mut self) -> (Ticket, Instruction) {
+        self.ask().expect("something is asked")
+    }
+
+    fn deliver(&mut self, ticket: Ticket, outcome: Outcome) {
+        self.handle(Input::Delivered { ticket, outcome });
+    }
+
+    /// Lets time pass and runs the timers.
+    fn pass(&mut self, seconds: i64) {
+        self.now += seconds * SECOND;
+        self.shard.tick(self.now, &self.world, &mut self.out);
+    }
+}
+
+fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
+    let (serial, account, amount) = match instruction {
+        Instruction::Debit(posting) | Instruction::Credit(posting) => {
+            (posting.serial, posting.account.clone(), posting.amount)
+        }
+        Instruction::Reverse(reversal) => {
+            (reversal.serial, reversal.account.clone(), reversal.amount)
+        }
+        other => panic!("{other:?} posts nothing"),
+    };
+    let posted = (code == AnswerCode::DONE).then(|| Posted {
+        counter_serial: format!("C{serial}"),
+        settle_day: day(20_261_121),
+        account,
+        amount,
+        currency: Currency::CNY,
+    });
+    Outcome::Answered(Reply::Posting(PostingReply {
+        serial,
+        answer: Answer { code, text: String::new() },
+        posted,
+    }))
+}
+
+fn found(instruction: &Instruction, finding: Finding) -> Outcome {
+    let Instruction::Query(Query { serial, .. }) = *instruction else {
+        panic!("{instruction:?} is no question")
+    };
+    let account = if serial.role == Role::Credit { "8001" } else { "6001" };
+    let posted = (finding == Finding::Done).then(|| Posted {
+        counter_serial: format!("C{serial}"),
+        settle_day: day(20_261_121),
+        account: AccountId::new(account).expect("an account"),
+        amount: Amount::new(500).expect("an amount"),
+        currency: Currency::CNY,
+    });
+    let code = match finding {
+        Finding::Refused => AnswerCode::INSUFFICIENT_FUNDS,
+        Finding::Done
+        | Finding::NotFound
+        | Finding::Processing
+        | Finding::Fenced
+        | Finding::Unclear => AnswerCode::DONE,
+    };
+    Outcome::Answered(Reply::Query(QueryReply {
+        serial,
+        finding,
+        answer: Answer { code, text: String::new() },
+        posted,
+    }))
+}
+
+#[test]
+fn nothing_leaves_before_it_is_durable_and_nothing_is_told_before_it_is_durable() {
+    let mut stage = Stage::new(Profile::default());
+    let mut told = stage.begin(1);
+    assert!(stage.ask().is_none(), "the record comes first");
+    assert!(stage.shard.view(master(1).sequence).is_none(), "nobody sees what is not durable");
+    let accept = stage.durable();
+    assert!(accept.accept.is_some());
+
+    let (ticket, debit) = stage.asked();
+    assert!(matches!(debit, Instruction::Debit(_)));
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    let (ticket, credit) = stage.asked();
+    assert!(matches!(credit, Instruction::Credit(_)), "no barrier between the legs");
+    stage.deliver(ticket, answer(&credit, AnswerCode::DONE));
+
+    let ending = stage.write();
+    let outcome = ending.outcome.as_ref().expect("an outcome");
+    assert_eq!(
+        (outcome.state, &outcome.answer_body[..]),
+        (store::FinalState::Completed, &b"completed"[..])
+    );
+    assert!(
+        ending
+            .trail
+            .as_ref()
+            .is_some_and(|(part, text)| *part == 0 && text.contains("credit: done"))
+    );
+    assert!(told.try_recv().is_err(), "not durable yet");
+    let view = stage.shard.view(master(1).sequence).expect("it is open");
+    assert_eq!(view.transfer.state(), State::Crediting, "not durable yet");
+
+    stage.written(&ending, Ok(()));
+    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
+    assert!(stage.shard.is_empty());
+    assert!(matches!(stage.out[..], [Output::Closed { ended: Some(State::Completed), .. }]));
+}
+
+#[test]
+fn a_taken_key_and_a_failing_database_begin_nothing() {
+    for (error, duplicate) in
+        [(WriteError::DuplicateKey, true), (WriteError::Refused { why: "disk full".into() }, false)]
+    {
+        let mut stage = Stage::new(Profile::default());
+        let mut told = stage.begin(1);
+        let accept = stage.write();
+        stage.written(&accept, Err(error));
+        assert!(stage.ask().is_none());
+        match told.try_recv().expect("told") {
+            Told::DuplicateKey => assert!(duplicate),
+            Told::NotRecorded(why) => assert!(!duplicate && why == "disk full"),
+            Told::Final(rendered) => panic!("{rendered:?}"),
+        }
+        assert!(stage.shard.is_empty());
+    }
+}
+
+#[test]
+fn the_debit_is_undone_only_after_the_intent_is_durable_and_proven() {
+    let mut stage = Stage::new(Profile::default());
+    let mut told = stage.begin(1);
+    stage.durable();
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    let (ticket, credit) = stage.asked();
+    stage.deliver(ticket, answer(&credit, AnswerCode::NO_SUCH_ACCOUNT));
+    assert!(stage.ask().is_none(), "the intent comes first");
+    let intent = stage.durable();
+    assert_eq!(intent.state, Some(store::OpenState::Reversing));
+    let (ticket, reversal) = stage.asked();
+    assert!(matches!(reversal, Instruction::Reverse(_)));
+    stage.deliver(ticket, answer(&reversal, AnswerCode::DONE));
+    let (ticket, question) = stage.asked();
+    stage.deliver(ticket, found(&question, Finding::Done));
+    let mut outcomes = 0;
+    while stage.out.iter().any(|output| matches!(output, Output::Write(_))) {
+        outcomes += usize::from(stage.durable().outcome.is_some());
+    }
+    assert_eq!(outcomes, 1);
+    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "reversed"));
+}
+
+#[test]
+fn a_counter_that_does_not_dedupe_gets_a_barrier_before_the_credit() {
+    let mut stage = Stage::new(Profile { dedupes: false, ..Profile::default() });
+    stage.begin(1);
+    stage.durable();
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    assert!(stage.ask().is_none(), "that it is being sent must be known after a crash");
+    stage.durable();
+    assert!(matches!(stage.asked().1, Instruction::Credit(_)));
+}
+
+#[test]
+fn one_stuck_transfer_holds_up_no_other() {
+    let mut stage = Stage::new(Profile::default());
+    stage.begin(1);
+    stage.durable();
+    let _never_answered = stage.asked();
+    let mut told = stage.begin(2);
+    stage.durable();
+    for _ in 0..2 {
+        let (ticket, instruction) = stage.asked();
+        stage.deliver(ticket, answer(&instruction, AnswerCode::DONE));
+    }
+    stage.durable();
+    assert!(matches!(told.try_recv(), Ok(Told::Final(_))));
+    assert_eq!(stage.shard.len(), 1);
+}
+
+#[test]
+fn what_is_unknown_is_asked_about_and_past_the_deadline_it_is_fenced() {
+    let mut stage = Stage::new(Profile::default());
+    let mut told = stage.begin(1);
+    stage.durable();
+    let (first, _) = stage.asked();
+    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    let (ticket, question) = stage.asked();
+    assert!(matches!(question, Instruction::Query(Query { look: Look::Only, .. })));
+    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    assert!(stage.ask().is_none(), "it pauses");
+    stage.pass(61);
+    let (ticket, fence) = stage.asked();
+    assert!(matches!(fence, Instruction::Query(Query { look: Look::Fence, .. })));
+    stage.deliver(ticket, found(&fence, Finding::Fenced));
+    while stage.out.iter().any(|output| matches!(output, Output::Write(_))) {
+        stage.durable();
+    }
+    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"));
+}
+
+#[test]
+fn what_could_not_be_sent_is_sent_when_the_counter_is_back() {
+    let mut stage = Stage::new(Profile::default());
+    stage.begin(1);
+    stage.durable();
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    let view = stage.shard.view(master(1).sequence).expect("it is open");
+    assert_eq!(view.transfer.debit.knowledge, Knowledge::NotSent);
+    assert!(stage.ask().is_none());
+    stage.handle(Input::SessionBegan(CounterIndex(1)));
+    assert!(matches!(stage.asked().1, Instruction::Debit(_)), "whatever waits for either counter");
+}
+
+#[test]
+fn a_debit_that_never_left_is_refused_at_its_deadline() {
+    let mut stage = Stage::new(Profile::default());
+    let mut told = stage.begin(1);
+    stage.durable();
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.pass(60);
+    assert!(stage.ask().is_none(), "nothing new past the deadline");
+    while stage.out.iter().any(|output| matches!(output, Output::Write(_))) {
+        stage.durable();
+    }
+    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_question_still_counts() {
+    let mut stage = Stage::new(Profile::default());
+    stage.begin(1);
+    stage.durable();
+    let (first, debit) = stage.asked();
+    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    let (question, _) = stage.asked();
+    let Outcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
+    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: late });
+    let (_, credit) = stage.asked();
+    assert!(matches!(credit, Instruction::Credit(_)));
+    // The question is answered "not found" by a counter that looked before the debit arrived: it
+    // is no longer awaited, and no proof.
+    let (_, question_again) = (
+        question,
+        Instruction::Query(Query {
+            serial: master(1).leg(Role::Debit),
+            settle_day: day(20_261_121),
+            look: Look::Only,
+        }),
+    );
+    stage.deliver(question, found(&question_again, Finding::NotFound));
+    assert!(stage.ask().is_none());
+    let view = stage.shard.view(master(1).sequence).expect("it is open");
+    assert_eq!(view.transfer.debit.knowledge, Knowledge::Done);
+}
+
+#[test]
+fn proof_that_comes_while_the_end_is_written_is_compared_with_the_record() {
+    let mut stage = Stage::new(Profile::default());
+    stage.begin(1);
+    stage.durable();
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
+    let Outcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
+    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: late.clone() });
+    stage.durable();
+    assert!(
+        stage
+            .out
+            .iter()
+            .any(|output| matches!(output, Output::Compare { reply, .. } if *reply == late)),
+        "{:?}",
+        stage.out
+    );
+}
+
+#[test]
+fn an_amount_that_differs_proves_nothing_and_raises_an_alarm() {
+    let mut stage = Stage::new(Profile::default());
+    stage.begin(1);
+    stage.durable();
+    let (ticket, debit) = stage.asked();
+    let Outcome::Answered(Reply::Posting(mut reply)) = answer(&debit, AnswerCode::DONE) else {
+        unreachable!()
+    };
+    reply.posted.as_mut().expect("posted").amount = Amount::new(501).expect("an amount");
+    stage.deliver(ticket, Outcome::Answered(Reply::Posting(reply)));
+    assert!(matches!(stage.asked().1, Instruction::Query(_)), "it is asked about");
+    assert!(stage.out.iter().any(|output| matches!(output, Output::Alarm { .. })));
+}
+
+#[test]
+fn a_person_is_called_and_decides() {
+    let mut stage = Stage::new(Profile::default());
+    let mut told = stage.begin(1);
+    stage.durable();
+    let (mut ticket, _) = stage.asked();
+    for _ in 0..5 {
+        stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+        if stage.out.iter().any(|output| matches!(output, Output::Alarm { .. })) {
+            break;
+        }
+        if stage.out.iter().all(|output| !matches!(output, Output::Ask { .. })) {
+            stage.pass(5);
+        }
+        ticket = stage.asked().0;
+    }
+    let view = stage.shard.view(master(1).sequence).expect("it is open");
+    assert_eq!(view.transfer.state(), State::NeedsOperator);
+    stage.out.clear();
+
+    let mut decide = |decision| {
+        let (done, mut decided) = oneshot::channel();
+        stage.handle(Input::Decide {
+            master: master(1),
+            decision,
+            who: "lin".into(),
+            note: "asked by telephone".into(),
+            done,
+        });
+        decided.try_recv().expect("decided at once")
+    };
+    assert_eq!(decide(Decision::Refused), Ok(()));
+    let write = stage.durable();
+    assert_eq!(write.decision.expect("recorded").who, "lin");
+    assert!(write.outcome.is_some(), "in the same write");
+    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"));
+}
