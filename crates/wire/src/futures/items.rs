@@ -129,3 +129,25 @@ impl Item {
 }
 
 const _: () = assert!(Item::ALL.len() <= 64, "a set of items is a u64");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_and_the_schema_know_every_item() {
+        let document = include_str!("../../../../docs/peers/futures.md");
+        let schema = include_str!("../../../../proto/futures/v1/futures.xsd");
+        for item in Item::ALL {
+            let quoted: Vec<&str> = item.head().split('"').collect();
+            let [_, name, _, kind, _, length, _, fixed, _, ""] = quoted[..] else {
+                panic!("{}", item.head())
+            };
+            let row = format!("| `{name}` | {kind} | {length} | {fixed} | ");
+            assert!(document.contains(&row), "docs/peers/futures.md lacks {row}");
+            let value = format!("<xs:enumeration value=\"{name}\"/>");
+            assert!(schema.contains(&value), "futures.xsd lacks {value}");
+            assert_eq!(Item::named(name), Some(*item));
+        }
+    }
+}

@@ -35,7 +35,7 @@ pub(crate) fn write(
         Encoding::Gb18030 => {
             let text = std::str::from_utf8(&out[start..])
                 .map_err(|_| EncodeError::Unsayable("the packet is not text".to_owned()))?;
-            // The one character that GB18030 lacks, U+E5E5, becomes a character reference.
+            // Whatever GB18030 lacked would become a character reference.
             let (bytes, ..) = GB18030.encode(text);
             let bytes = bytes.into_owned();
             out.truncate(start);
@@ -460,9 +460,12 @@ impl Packet<'_> {
     }
 
     /// Text inside an attribute. White space is written as references, or a reader would normalize
-    /// it; a character that XML does not have becomes U+FFFD.
+    /// it; so are private characters, some of which editions of GB18030 turn into others; a
+    /// character that XML does not have becomes U+FFFD.
     fn escaped(&mut self, text: &str) {
-        let plain = |byte: u8| !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | 0..=0x1f | 0xef);
+        // Private characters and the two that XML lacks begin with 0xee or 0xef in UTF-8.
+        let plain =
+            |byte: u8| !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | 0..=0x1f | 0xee | 0xef);
         if text.bytes().all(plain) {
             return self.put(text);
         }
@@ -476,6 +479,11 @@ impl Packet<'_> {
                 '\t' => self.put("&#9;"),
                 '\n' => self.put("&#10;"),
                 '\r' => self.put("&#13;"),
+                '\u{e000}'..='\u{f8ff}' => {
+                    self.put("&#");
+                    put_number(self.out, u32::from(char).into());
+                    self.put(";");
+                }
                 char if xml::is_xml(char) => self.put(char.encode_utf8(&mut [0; 4])),
                 _ => self.put("\u{fffd}"),
             }

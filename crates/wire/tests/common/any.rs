@@ -228,7 +228,7 @@ fn words(longest: usize) -> BoxedStrategy<String> {
     prop_oneof![
         collection::vec(char, 0..=longest).prop_map(String::from_iter),
         "[ -~\t\r\n]{0,40}",
-        "[余额不足交易成功<>&\"'\u{e5e5}]{0,40}",
+        "[余额不足交易成功<>&\"'\u{e000}\u{e5e5}\u{e78d}\u{e864}\u{f8ff}，]{0,40}",
     ]
     .boxed()
 }
