@@ -16,7 +16,7 @@ use std::time::Duration;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a server may take to let us in.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a reader waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,6 +97,8 @@ pub(crate) async fn probe(address: &Address) -> Result<(), OpenError> {
             let explain = |error: sqlx::Error| explain_sqlite(path, &error);
             let mut connection = options.connect().await.map_err(explain)?;
             connection.execute("BEGIN IMMEDIATE").await.map_err(explain)?;
+            // On a read-only file the transaction begins all the same; only writing tells.
+            connection.execute("CREATE TABLE probe_of_writing (x)").await.map_err(explain)?;
             connection.execute("ROLLBACK").await.map_err(explain)?;
             connection.close().await.map_err(explain)
         }

@@ -1,6 +1,6 @@
 //! Why the database could not do what was asked, split by what the caller does next.
 
-use domain::serial::{MasterSerial, SerialError};
+use domain::serial::SerialError;
 
 /// Why a [`Store`](crate::Store) did not open. The messages are for the person who starts the
 /// bridge: they name what was wrong and what to do, and never a password.
@@ -108,11 +108,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn corrupt(key: i64, what: impl ToString) -> StoreError {
+    pub(crate) fn corrupt(key: i64, what: &(impl ToString + ?Sized)) -> StoreError {
         StoreError::Corrupt { key, what: what.to_string() }
-    }
-
-    pub(crate) fn damaged(master: MasterSerial, what: impl ToString) -> StoreError {
-        StoreError::corrupt(master.number(), what)
     }
 }

@@ -26,3 +26,6 @@ pub use journal::{Journal, JournalHealth, Write, WriteError, WriteId, Written};
 pub use record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
 pub use state::{FinalState, OpenState, StateFilter};
 pub use store::Store;
+
+#[cfg(test)]
+mod tests;

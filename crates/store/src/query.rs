@@ -255,18 +255,18 @@ fn ended(row: outcome::Model) -> Result<Outcome, StoreError> {
     let key = row.master_serial;
     Ok(Outcome {
         state: FinalState::from_number(row.state)
-            .ok_or_else(|| StoreError::corrupt(key, format!("final state {}", row.state)))?,
+            .ok_or_else(|| StoreError::corrupt(key, &format!("final state {}", row.state)))?,
         reason: row.reason,
         finished_at: row.finished_at,
         answer_status: u16::try_from(row.answer_status)
-            .map_err(|error| StoreError::corrupt(key, error))?,
+            .map_err(|error| StoreError::corrupt(key, &error))?,
         answer_body: row.answer_body.into(),
     })
 }
 
 fn open_state(row: &open_transfer::Model) -> Result<OpenState, StoreError> {
     OpenState::from_number(row.state)
-        .ok_or_else(|| StoreError::corrupt(row.master_serial, format!("open state {}", row.state)))
+        .ok_or_else(|| StoreError::corrupt(row.master_serial, &format!("open state {}", row.state)))
 }
 
 fn new_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
@@ -281,8 +281,8 @@ fn new_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
             .map_err(|_| StoreError::corrupt(key, "the fingerprint is not 32 bytes"))?,
         from: place(key, &row.from_counter, &row.from_account)?,
         to: place(key, &row.to_counter, &row.to_account)?,
-        amount: Amount::new(row.amount).map_err(|error| StoreError::corrupt(key, error))?,
-        currency: row.currency.parse().map_err(|error| StoreError::corrupt(key, error))?,
+        amount: Amount::new(row.amount).map_err(|error| StoreError::corrupt(key, &error))?,
+        currency: row.currency.parse().map_err(|error| StoreError::corrupt(key, &error))?,
         debit_day: day(key, row.debit_day)?,
         credit_day: day(key, row.credit_day)?,
         credit_barrier: row.credit_barrier,
@@ -292,21 +292,21 @@ fn new_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
 }
 
 fn master(number: i64) -> Result<MasterSerial, StoreError> {
-    MasterSerial::from_number(number).map_err(|error| StoreError::corrupt(number, error))
+    MasterSerial::from_number(number).map_err(|error| StoreError::corrupt(number, &error))
 }
 
 fn place(key: i64, counter: &str, account: &str) -> Result<Place, StoreError> {
     Ok(Place {
-        counter: CounterId::new(counter).map_err(|error| StoreError::corrupt(key, error))?,
-        account: AccountId::new(account).map_err(|error| StoreError::corrupt(key, error))?,
+        counter: CounterId::new(counter).map_err(|error| StoreError::corrupt(key, &error))?,
+        account: AccountId::new(account).map_err(|error| StoreError::corrupt(key, &error))?,
     })
 }
 
 fn day(key: i64, number: i32) -> Result<Day, StoreError> {
-    let number = u32::try_from(number).map_err(|error| StoreError::corrupt(key, error))?;
-    Day::new(number).map_err(|error| StoreError::corrupt(key, error))
+    let number = u32::try_from(number).map_err(|error| StoreError::corrupt(key, &error))?;
+    Day::new(number).map_err(|error| StoreError::corrupt(key, &error))
 }
 
 fn text(key: i64, what: &str, bytes: Vec<u8>) -> Result<String, StoreError> {
-    String::from_utf8(bytes).map_err(|_| StoreError::corrupt(key, format!("{what} is not UTF-8")))
+    String::from_utf8(bytes).map_err(|_| StoreError::corrupt(key, &format!("{what} is not UTF-8")))
 }

@@ -56,6 +56,11 @@ impl Store {
         Ok(Store { shared: Arc::new(Shared { address, readers, journal, writer }) })
     }
 
+    /// Whether [`Store::open`] could make sense of `url`; touches neither file nor server.
+    pub fn check_url(url: &str) -> Result<(), OpenError> {
+        Address::parse(url).map(drop)
+    }
+
     /// A handle of the one writer.
     pub fn journal(&self) -> Journal {
         self.shared.journal.clone()

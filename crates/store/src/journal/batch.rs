@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Within this, every batch is through or the connection is given up: a server that holds the
 /// connection and says nothing must not hold up the journal for ever.
-const DEADLINE: Duration = Duration::from_secs(15);
+const DEADLINE: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 10 });
 
 /// A plan that meets a taken key is made again with what is recorded. Another node can take a key
 /// in between, but hardly again and again.

@@ -394,12 +394,11 @@ impl Queue {
                 self.kept.push_front(pending);
             }
         }
-        let (since, pause) = match &self.failing {
-            Some(failing) => (failing.since, (failing.pause * 2).min(LONGEST_PAUSE)),
-            None => {
-                tracing::error!(why, "the database fails: new transfers are refused");
-                (now_micros(), FIRST_PAUSE)
-            }
+        let (since, pause) = if let Some(failing) = &self.failing {
+            (failing.since, (failing.pause * 2).min(LONGEST_PAUSE))
+        } else {
+            tracing::error!(why, "the database fails: new transfers are refused");
+            (now_micros(), FIRST_PAUSE)
         };
         self.failing = Some(Failing { since, pause, retry_at: Instant::now() + pause });
         self.health.send_replace(JournalHealth::Failing { since, why: why.to_owned() });

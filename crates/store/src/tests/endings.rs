@@ -1,0 +1,256 @@
+//! The life of transfers in the record, and that an end is the only one.
+
+use super::*;
+
+on_each_database!(
+    everything_comes_back_as_it_was,
+    one_write_can_hold_a_whole_life,
+    an_end_is_never_overwritten,
+    saying_the_same_again_changes_nothing,
+    what_was_never_accepted_cannot_end,
+    a_contradiction_spoils_nobody_elses_write,
+    recovery_sees_what_is_open_oldest_first,
+    large_batches_are_cut,
+    what_does_not_fit_is_refused,
+    a_closed_store_answers,
+);
+
+async fn everything_comes_back_as_it_was(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let m = master(7);
+    let asked = transfer(m, "shop", "k 7 ");
+    desk.record(vec![accept(&asked)]).await;
+    let found = store.find(m).await.expect("asks").expect("is there");
+    assert_eq!(found.transfer, asked);
+    assert_eq!((found.outcome, found.open_state), (None, Some(OpenState::Accepted)));
+
+    desk.record(vec![
+        Write { state: Some(OpenState::Debiting), ..trail(m, 1, "{\"sent\":\"借\"}") },
+        trail(m, 2, "{}"),
+        state(m, OpenState::NeedsOperator),
+        decision(m, 5, "李雷", "complete"),
+        decision(m, 4, "韩梅梅", "look"),
+    ])
+    .await;
+    let found = store.find(m).await.expect("asks").expect("is there");
+    assert_eq!(found.open_state, Some(OpenState::NeedsOperator));
+    let who: Vec<_> =
+        store.decisions(m).await.expect("asks").into_iter().map(|decision| decision.who).collect();
+    assert_eq!(who, ["韩梅梅", "李雷"]);
+
+    desk.record(vec![end(m, FinalState::Reversed)]).await;
+    let found = store.find(m).await.expect("asks").expect("is there");
+    assert_eq!(found.transfer, asked);
+    assert_eq!((found.outcome, found.open_state), (Some(outcome(FinalState::Reversed)), None));
+    assert_eq!(store.trail(m).await.expect("asks"), ["{\"sent\":\"借\"}", "{}"]);
+    assert_eq!(
+        store.find_by_key("shop", "k 7 ").await.expect("asks").expect("there").transfer,
+        asked
+    );
+    assert_eq!(store.find(master(8)).await.expect("asks"), None);
+    store.ping().await.expect("answers");
+
+    // Opening again finds it all, and makes nothing twice.
+    store.close().await;
+    let store = Store::open(&url).await.expect("opens again");
+    assert_eq!(store.find(m).await.expect("asks").expect("is there").transfer, asked);
+    store.close().await;
+}
+
+async fn one_write_can_hold_a_whole_life(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let m = master(1);
+    let whole = Write {
+        trail: Some((1, "refused at once".to_owned())),
+        state: Some(OpenState::Debiting),
+        outcome: Some(outcome(FinalState::Refused)),
+        ..simple(1)
+    };
+    Desk::of(&store).record(vec![whole]).await;
+    let found = store.find(m).await.expect("asks").expect("is there");
+    assert_eq!((found.outcome, found.open_state), (Some(outcome(FinalState::Refused)), None));
+    assert_eq!(store.open_transfers(None, 10).await.expect("asks"), []);
+    store.close().await;
+}
+
+async fn an_end_is_never_overwritten(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let m = master(1);
+    desk.record(vec![simple(1), end(m, FinalState::Completed)]).await;
+    for other in [FinalState::Refused, FinalState::Reversed] {
+        assert!(is_refused(&desk.write(vec![end(m, other)]).await[0]));
+    }
+    // Nor within one batch, nor by a state that comes late.
+    let answers = desk
+        .write(vec![
+            simple(2),
+            end(master(2), FinalState::Reversed),
+            end(master(2), FinalState::Completed),
+            state(master(2), OpenState::Crediting),
+            state(m, OpenState::Crediting),
+        ])
+        .await;
+    assert!(is_refused(&answers[2]));
+    assert_eq!(answers[..2], [Ok(()), Ok(())]);
+    let found = store.find(m).await.expect("asks").expect("is there");
+    assert_eq!((found.outcome, found.open_state), (Some(outcome(FinalState::Completed)), None));
+    let found = store.find(master(2)).await.expect("asks").expect("is there");
+    assert_eq!(found.outcome, Some(outcome(FinalState::Reversed)));
+    store.close().await;
+}
+
+async fn saying_the_same_again_changes_nothing(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let m = master(1);
+    let told = || {
+        vec![
+            trail(m, 1, "one"),
+            trail(m, 2, "two"),
+            decision(m, 9, "ann", "complete"),
+            end(m, FinalState::Completed),
+        ]
+    };
+    desk.record(vec![simple(1)]).await;
+    desk.record(told()).await;
+    desk.record(told()).await;
+    // Half of it old, half of it new.
+    desk.record(vec![trail(m, 2, "two"), trail(m, 3, "three"), simple(2)]).await;
+    assert_eq!(store.trail(m).await.expect("asks"), ["one", "two", "three"]);
+    assert_eq!(store.decisions(m).await.expect("asks").len(), 1);
+    store.close().await;
+}
+
+async fn what_was_never_accepted_cannot_end(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    desk.record(vec![simple(1)]).await;
+    let answers = desk
+        .write(vec![
+            trail(master(1), 1, "a"),
+            end(master(2), FinalState::Completed),
+            end(master(1), FinalState::Completed),
+        ])
+        .await;
+    assert_eq!(answers[0], Ok(()));
+    assert!(is_refused(&answers[1]));
+    assert_eq!(answers[2], Ok(()));
+    assert_eq!(store.find(master(2)).await.expect("asks"), None);
+    store.close().await;
+}
+
+async fn a_contradiction_spoils_nobody_elses_write(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    desk.record(vec![
+        simple(1),
+        trail(master(1), 1, "true"),
+        decision(master(1), 1, "ann", "wait"),
+    ])
+    .await;
+    let answers = desk
+        .write(vec![
+            simple(2),
+            trail(master(1), 1, "false"),
+            decision(master(1), 1, "ann", "complete"),
+            Write { outcome: Some(outcome(FinalState::Completed)), ..trail(master(1), 1, "false") },
+            trail(master(2), 1, "fine"),
+            trail(master(2), 1, "not fine"),
+        ])
+        .await;
+    let refused: Vec<bool> = answers.iter().map(is_refused).collect();
+    assert_eq!(refused, [false, true, true, true, false, true]);
+    assert_eq!(store.trail(master(1)).await.expect("asks"), ["true"]);
+    assert_eq!(store.trail(master(2)).await.expect("asks"), ["fine"]);
+    // A write that was refused in part was refused whole.
+    let found = store.find(master(1)).await.expect("asks").expect("is there");
+    assert_eq!(found.outcome, None);
+    store.close().await;
+}
+
+async fn recovery_sees_what_is_open_oldest_first(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let mut writes: Vec<Write> = [5, 3, 9, 1, 7].into_iter().map(simple).collect();
+    for sequence in [3, 7] {
+        writes.push(trail(master(sequence), 2, "second"));
+        writes.push(trail(master(sequence), 10, "tenth"));
+        writes.push(trail(master(sequence), 1, "first"));
+    }
+    writes.push(state(master(7), OpenState::Crediting));
+    writes.push(end(master(5), FinalState::Completed));
+    desk.record(writes).await;
+    store.close().await;
+
+    let store = Store::open(&url).await.expect("opens");
+    let first = store.open_transfers(None, 3).await.expect("asks");
+    let serials: Vec<_> = first.iter().map(|open| open.transfer.master).collect();
+    assert_eq!(serials, [master(1), master(3), master(7)]);
+    assert_eq!(first[0].trail, [""; 0]);
+    assert_eq!(first[1].trail, ["first", "second", "tenth"]);
+    assert_eq!(first[2].open_state, OpenState::Crediting);
+    let rest = store.open_transfers(Some(master(7)), 3).await.expect("asks");
+    assert_eq!(rest.len(), 1);
+    assert_eq!(rest[0].transfer, transfer(master(9), "shop", "key-9"));
+    assert_eq!(store.open_transfers(Some(master(9)), 3).await.expect("asks"), []);
+    store.close().await;
+}
+
+/// More rows than a batch, a statement or a packet takes; each transfer's writes stay in order.
+async fn large_batches_are_cut(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let body = "x".repeat(60_000);
+    let mut writes: Vec<Write> = (1..=2500).map(simple).collect();
+    writes.extend((1..=2500).map(|sequence| {
+        let body = if sequence % 25 == 0 { &body } else { "{}" };
+        trail(master(sequence), 1, body)
+    }));
+    writes.extend((1..=2499).map(|sequence| end(master(sequence), FinalState::Completed)));
+    desk.record(writes).await;
+    let open = store.open_transfers(None, 10).await.expect("asks");
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].trail, [body]);
+    store.close().await;
+}
+
+async fn what_does_not_fit_is_refused(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let long = "键".repeat(100);
+    let m = master(1);
+    let answers = desk
+        .write(vec![
+            accept(&transfer(master(1), "shop", &long)),
+            accept(&transfer(master(2), "", "key")),
+            accept(&transfer(master(3), &long, "key")),
+            Write { master: master(5), ..simple(4) },
+            trail(m, 1, &"x".repeat(65_536)),
+            decision(m, 1, "", "complete"),
+            Write {
+                outcome: Some(Outcome { answer_status: 99, ..outcome(FinalState::Refused) }),
+                ..Write::of(WriteId(0), m)
+            },
+            accept(&transfer(master(6), "shop", &"k".repeat(255))),
+            trail(master(6), 1, &"x".repeat(65_535)),
+        ])
+        .await;
+    let refused: Vec<bool> = answers.iter().map(is_refused).collect();
+    assert_eq!(refused, [true, true, true, true, true, true, true, false, false]);
+    store.close().await;
+}
+
+async fn a_closed_store_answers(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let other = store.clone();
+    let early = desk.submit(vec![simple(1)]);
+    store.close().await;
+    assert_eq!(desk.answers(&early).await, [Ok(())]);
+    assert!(is_refused(&desk.write(vec![simple(2)]).await[0]));
+    assert_eq!(other.lease_serials(1).await, Err(crate::StoreError::Closed));
+    patiently(other.journal().drain()).await;
+    assert!(other.find(master(1)).await.is_err());
+}

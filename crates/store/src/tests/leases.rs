@@ -1,0 +1,45 @@
+//! Serials: no number twice, whoever asks.
+
+use super::*;
+use crate::StoreError;
+use domain::serial::SerialError;
+
+on_each_database!(two_stores_never_share_a_number, the_last_number_is_the_last);
+
+async fn two_stores_never_share_a_number(url: String) {
+    let (one, two) = tokio::join!(Store::open(&url), Store::open(&url));
+    let mut tasks = Vec::new();
+    for store in [one.expect("opens"), two.expect("opens beside it")] {
+        for _ in 0..2 {
+            let store = store.clone();
+            tasks.push(tokio::spawn(async move {
+                let mut blocks = Vec::new();
+                for count in 1..=20 {
+                    blocks.push(store.lease_serials(count).await.expect("a block"));
+                }
+                blocks
+            }));
+        }
+    }
+    let mut numbers = Vec::new();
+    for task in tasks {
+        let blocks = task.await.expect("a task");
+        assert!(blocks.is_sorted_by_key(|block| block.start), "later blocks are higher");
+        numbers.extend(blocks.into_iter().flatten());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=4 * 210).collect::<Vec<u64>>());
+}
+
+async fn the_last_number_is_the_last(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    assert_eq!(
+        store.lease_serials(0).await,
+        Err(StoreError::Serials(SerialError::SequenceOutOfRange(0)))
+    );
+    assert_eq!(store.lease_serials(99_999_999_990).await, Ok(1..99_999_999_991));
+    assert!(matches!(store.lease_serials(10).await, Err(StoreError::Serials(_))));
+    assert_eq!(store.lease_serials(9).await, Ok(99_999_999_991..100_000_000_000));
+    assert!(matches!(store.lease_serials(1).await, Err(StoreError::Serials(_))));
+    store.close().await;
+}

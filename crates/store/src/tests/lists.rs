@@ -1,0 +1,117 @@
+//! Lists, their filters and their pages.
+
+use super::*;
+use crate::{ListFilter, StateFilter};
+
+on_each_database!(pages_run_from_new_to_old, filters_hold_together, a_sequence_is_found_on_any_day,);
+
+async fn sequences(store: &Store, filter: ListFilter) -> Vec<u64> {
+    let page = store.list(&filter).await.expect("asks");
+    page.iter().map(|stored| stored.transfer.master.sequence.number()).collect()
+}
+
+async fn pages_run_from_new_to_old(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    Desk::of(&store).record((1..=250).map(simple).collect()).await;
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let page =
+            sequences(&store, ListFilter { before, limit: 70, ..ListFilter::default() }).await;
+        let Some(last) = page.last() else { break };
+        before = Some(master(*last));
+        seen.extend(page);
+    }
+    assert_eq!(seen, (1..=250).rev().collect::<Vec<u64>>());
+    for (limit, length) in [(0, 1), (1, 1), (200, 200), (u16::MAX, 200)] {
+        let page = sequences(&store, ListFilter { limit, ..ListFilter::default() }).await;
+        assert_eq!(page.len(), length);
+    }
+    store.close().await;
+}
+
+async fn filters_hold_together(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let make = |sequence, app: &str, from: Place, to: Place| {
+        accept(&NewTransfer { from, to, ..transfer(master(sequence), app, &sequence.to_string()) })
+    };
+    let (s1, s2) = (place("securities", "A1"), place("securities", "A2"));
+    let (f1, f2) = (place("futures", "A1"), place("futures", "a1"));
+    desk.record(vec![
+        make(1, "shop", s1.clone(), f1.clone()),
+        make(2, "shop", f1.clone(), s1.clone()),
+        make(3, "bank", s2.clone(), f2.clone()),
+        make(4, "shop", s2.clone(), f1.clone()),
+        make(5, "shop", s1.clone(), s2.clone()),
+        make(6, "shop", f1.clone(), f2.clone()),
+        end(master(1), FinalState::Completed),
+        end(master(4), FinalState::Reversed),
+        end(master(5), FinalState::Completed),
+        state(master(6), OpenState::NeedsOperator),
+    ])
+    .await;
+    let all = ListFilter::default;
+    let counter = |name: &str| Some(CounterId::new(name).expect("a counter"));
+    let account = |name: &str| Some(AccountId::new(name).expect("an account"));
+    let ended = |state| Some(StateFilter::Ended(state));
+    let open = |state| Some(StateFilter::Open(state));
+    let cases: Vec<(ListFilter, Vec<u64>)> = vec![
+        (all(), vec![6, 5, 4, 3, 2, 1]),
+        (ListFilter { app: Some("bank".to_owned()), ..all() }, vec![3]),
+        (ListFilter { app: Some("BANK".to_owned()), ..all() }, vec![]),
+        (ListFilter { state: ended(FinalState::Completed), ..all() }, vec![5, 1]),
+        (ListFilter { state: ended(FinalState::Refused), ..all() }, vec![]),
+        (ListFilter { state: open(OpenState::NeedsOperator), ..all() }, vec![6]),
+        (ListFilter { state: open(OpenState::Accepted), ..all() }, vec![3, 2]),
+        (ListFilter { counter: counter("securities"), ..all() }, vec![5, 4, 3, 2, 1]),
+        (ListFilter { counter: counter("wallet"), ..all() }, vec![]),
+        (ListFilter { account: account("A1"), ..all() }, vec![6, 5, 4, 2, 1]),
+        (ListFilter { account: account("a1"), ..all() }, vec![6, 3]),
+        (
+            ListFilter { counter: counter("securities"), account: account("A1"), ..all() },
+            vec![5, 2, 1],
+        ),
+        (
+            ListFilter {
+                counter: counter("securities"),
+                account: account("A1"),
+                before: Some(master(5)),
+                limit: 1,
+                ..all()
+            },
+            vec![2],
+        ),
+        (
+            ListFilter {
+                app: Some("shop".to_owned()),
+                counter: counter("securities"),
+                state: ended(FinalState::Completed),
+                ..all()
+            },
+            vec![5, 1],
+        ),
+        (ListFilter { account: account("A1"), state: open(OpenState::Accepted), ..all() }, vec![2]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(sequences(&store, filter.clone()).await, expected, "{filter:?}");
+    }
+    store.close().await;
+}
+
+async fn a_sequence_is_found_on_any_day(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    assert_eq!(store.find_by_sequence(Sequence::new(1).expect("fits")).await, Ok(None));
+    let serials = [on_day(20_230_101, 1), on_day(20_261_121, 2), on_day(20_261_121, 3)];
+    let writes = serials
+        .iter()
+        .map(|serial| accept(&transfer(*serial, "shop", &serial.to_string())))
+        .collect();
+    Desk::of(&store).record(writes).await;
+    for serial in serials {
+        let found = store.find_by_sequence(serial.sequence).await.expect("asks").expect("there");
+        assert_eq!(found.transfer.master, serial);
+    }
+    assert_eq!(store.find_by_sequence(Sequence::new(4).expect("fits")).await, Ok(None));
+    store.close().await;
+}

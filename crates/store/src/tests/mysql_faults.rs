@@ -1,0 +1,152 @@
+//! A server that goes away while the journal runs, at the worst moments: told plainly, nothing
+//! lost, nothing twice, and over by itself.
+
+use super::proxy::{Proxy, Wire};
+use super::*;
+use crate::JournalHealth;
+use sea_orm::sqlx::{Row, mysql::MySqlConnectOptions};
+
+/// A store behind a wire, and the database's true URL.
+async fn behind_a_wire(url: &str) -> (Proxy, Store) {
+    let options: MySqlConnectOptions = url.parse().expect("a URL");
+    let server = format!("{}:{}", options.get_host(), options.get_port());
+    let proxy = Proxy::to(server.clone()).await;
+    // The wire has to see what passes.
+    let near = url.replace(&server, &proxy.address.to_string()) + "?ssl-mode=disabled";
+    let store = Store::open(&near).await.expect("opens");
+    (proxy, store)
+}
+
+fn writes_of_both_kinds() -> Vec<Write> {
+    vec![
+        Write { trail: Some((1, "accepted".to_owned())), ..simple(3) },
+        trail(master(1), 1, "debited"),
+        end(master(1), FinalState::Completed),
+    ]
+}
+
+async fn well_again(store: &Store) {
+    let mut health = store.journal().health();
+    patiently(health.wait_for(|health| *health == JournalHealth::Ok)).await.expect("a journal");
+}
+
+#[tokio::test]
+async fn a_server_that_went_and_came_back() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        proxy.set(Wire::Cut);
+        let ids = desk.submit(writes_of_both_kinds());
+        assert!(is_refused(&desk.answers(&ids[..1]).await[0]));
+        assert!(is_refused(&desk.write(vec![simple(4)]).await[0]));
+        assert!(store.find(master(1)).await.is_err());
+        proxy.set(Wire::Whole);
+        assert_eq!(desk.answers(&ids[1..]).await, [Ok(()), Ok(())]);
+        well_again(&store).await;
+        desk.record(vec![simple(3)]).await;
+        assert_eq!(store.find(master(4)).await.expect("asks"), None);
+        store.close().await;
+    })
+    .await;
+}
+
+/// A connection that died while nobody looked is replaced, and nobody is refused for it.
+#[tokio::test]
+async fn a_dead_connection_costs_nothing() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        let mut server = mysql_connection(&url).await;
+        let others = "SELECT id FROM information_schema.processlist \
+                      WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        for row in server.fetch_all(others).await.expect("a list") {
+            let id: i64 = row.get(0);
+            let kill = sea_orm::sqlx::AssertSqlSafe(format!("KILL {id}"));
+            server.execute(kill).await.expect("a kill");
+        }
+        desk.record(vec![simple(2), end(master(1), FinalState::Completed)]).await;
+        proxy.set(Wire::Whole);
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        proxy.set(Wire::Silent);
+        let ids = desk.submit(writes_of_both_kinds());
+        assert!(is_refused(&desk.answers(&ids[..1]).await[0]));
+        proxy.set(Wire::Whole);
+        assert_eq!(desk.answers(&ids[1..]).await, [Ok(()), Ok(())]);
+        well_again(&store).await;
+        assert_eq!(store.find(master(3)).await.expect("asks"), None);
+        store.close().await;
+    })
+    .await;
+}
+
+/// The COMMIT is lost: nothing was recorded, and everything is written again, once.
+#[tokio::test]
+async fn cut_before_the_commit() {
+    cut_at_commit(Wire::CutBeforeCommit).await;
+}
+
+/// The COMMIT's answer is lost: everything was recorded, and nothing is written again.
+#[tokio::test]
+async fn cut_after_the_commit() {
+    cut_at_commit(Wire::CutAfterCommit).await;
+}
+
+async fn cut_at_commit(wire: Wire) {
+    on_mysql(move |url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        proxy.set(wire);
+        desk.record(writes_of_both_kinds()).await;
+        patiently(proxy.happened()).await;
+        well_again(&store).await;
+        assert_eq!(store.trail(master(3)).await.expect("asks"), ["accepted"]);
+        let open = store.open_transfers(None, 10).await.expect("asks");
+        assert_eq!(open.len(), 1);
+        // The key is the transfer's own: who comes again with it is told so.
+        let again = accept(&transfer(master(5), "shop", "key-3"));
+        assert_eq!(desk.write(vec![again]).await, [Err(WriteError::DuplicateKey)]);
+        store.close().await;
+    })
+    .await;
+}
+
+/// The COMMIT is still on its way when the connection is lost. Whoever looked at once would see
+/// nothing and call it not recorded; a moment later it is.
+#[tokio::test]
+async fn a_commit_that_is_late() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        proxy.set(Wire::HoldCommit);
+        let ids = desk.submit(writes_of_both_kinds());
+        patiently(proxy.happened()).await;
+        let mut server = mysql_connection(&url).await;
+        let asking = "SELECT COUNT(*) FROM information_schema.processlist \
+                      WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE '%FOR UPDATE%'";
+        patiently(async {
+            while server.fetch_one(asking).await.expect("a count").get::<i64, _>(0) == 0 {}
+        })
+        .await;
+        assert!(desk.answers.try_recv().is_err(), "nobody is told before it is known");
+        proxy.release();
+        assert_eq!(desk.answers(&ids).await, [Ok(()), Ok(()), Ok(())]);
+        well_again(&store).await;
+        assert_eq!(store.trail(master(3)).await.expect("asks"), ["accepted"]);
+        store.close().await;
+    })
+    .await;
+}

@@ -1,0 +1,92 @@
+//! Opening: what goes wrong is said in words that help, and without the password.
+
+use super::*;
+use crate::OpenError;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+
+async fn refusal(url: &str) -> OpenError {
+    match patiently(Store::open(url)).await {
+        Ok(_) => panic!("{url} opened"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| format!("sqlite://{}/{name}", folder.path().display());
+    let fresh = Store::open(&at("made/on/the/way/bridge.sqlite")).await.expect("folders are made");
+    fresh.close().await;
+
+    std::fs::write(
+        folder.path().join("text"),
+        "not a database, but long enough to be one".repeat(9),
+    )
+    .expect("a file");
+    assert!(matches!(refusal(&at("text")).await, OpenError::NotADatabase { .. }));
+    assert!(matches!(refusal(&at("text/bridge.sqlite")).await, OpenError::CannotCreate { .. }));
+    assert!(matches!(refusal(&at("made")).await, OpenError::CannotCreate { .. }));
+    let read_only = refusal(&at("made/on/the/way/bridge.sqlite?mode=ro")).await;
+    assert!(matches!(read_only, OpenError::ReadOnly { .. }), "{read_only}");
+    let absent = refusal(&at("absent.sqlite?mode=rw")).await;
+    assert!(matches!(absent, OpenError::CannotCreate { .. }), "{absent}");
+    assert!(matches!(refusal("sqlite::memory:").await, OpenError::BadUrl { .. }));
+}
+
+#[tokio::test]
+async fn a_file_that_another_holds() {
+    on_sqlite(|url| async move {
+        Store::open(&url).await.expect("opens").close().await;
+        let options: SqliteConnectOptions = url.parse().expect("a URL");
+        let mut other = options.connect().await.expect("another connection");
+        other.execute("BEGIN IMMEDIATE").await.expect("a lock");
+        let locked = refusal(&url).await;
+        assert!(
+            matches!(&locked, OpenError::Locked { by, .. } if by == "this very process"),
+            "{locked}"
+        );
+        other.execute("ROLLBACK").await.expect("no lock");
+        Store::open(&url).await.expect("opens now").close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn servers_that_cannot_be_used() {
+    // A port that was free a moment ago.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let gone = refusal(&format!("mysql://me:s3cr3t@127.0.0.1:{port}/bridge")).await;
+    assert!(matches!(gone, OpenError::Unreachable { .. }), "{gone}");
+    assert!(!gone.to_string().contains("s3cr3t"), "{gone}");
+    assert!(gone.to_string().contains(&format!("mysql://me@127.0.0.1:{port}/bridge")), "{gone}");
+
+    let Ok(server) = std::env::var(SERVER) else {
+        eprintln!("not run in full: {SERVER} is not set");
+        return;
+    };
+    let server = server.trim_end_matches('/');
+    let absent = refusal(&format!("{server}/store_test_absent")).await;
+    assert!(matches!(absent, OpenError::NoSuchDatabase { .. }), "{absent}");
+    let address = server.rsplit('@').next().expect("an address").trim_start_matches("mysql://");
+    let stranger = refusal(&format!("mysql://stranger:s3cr3t@{address}/bridge")).await;
+    assert!(matches!(stranger, OpenError::AccessDenied { .. }), "{stranger}");
+    assert!(!stranger.to_string().contains("s3cr3t"), "{stranger}");
+}
+
+on_each_database!(several_open_a_new_database_at_once);
+
+async fn several_open_a_new_database_at_once(url: String) {
+    let opening: Vec<_> = (0..4)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { Store::open(&url).await })
+        })
+        .collect();
+    for (store, sequence) in opening.into_iter().zip(1..) {
+        let store = store.await.expect("a task").expect("opens");
+        Desk::of(&store).record(vec![simple(sequence)]).await;
+        store.close().await;
+    }
+}
