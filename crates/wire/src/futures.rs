@@ -1,11 +1,12 @@
 //! The XML dialect of `proto/futures/v1/futures.xsd`: the packet of source 001 (payload, header, one
 //! request or response, data groups of data items) with English names.
 //!
-//! Reading order: [`words`] names the transactions, answers and enumerations; [`items`] the data
-//! items; [`figures`] how amounts and times are spelled; `write` makes a packet; [`xml`] is the
+//! Reading order: `words` names the transactions, answers and enumerations; `items` the data
+//! items; `figures` how amounts and times are spelled; `write` makes a packet of `group`s; `xml` is the
 //! guarded parser, `read` the packet's grammar, and `meaning` what a packet says.
 
 mod figures;
+mod group;
 mod items;
 mod meaning;
 mod read;

@@ -1,22 +1,16 @@
 //! Messages → packets, written straight into the buffer.
 
-use super::figures::{put_money, put_number, put_padded, put_time, sayable_figure};
+use super::figures::{put_number, put_padded, put_time};
+use super::group::{Packet, Written};
 use super::items::Item;
 use super::words::{AnswerKind, Transaction, Word};
-use super::{Origin, encoding_name, xml};
+use super::{Origin, encoding_name};
 use crate::codec::{EncodeError, Encoding, End, FuturesOptions};
-use crate::message::{ANSWER_TEXT_LONGEST, CounterState, Message, SignOn, WORDS_LONGEST};
-use crate::terms::{self, Fault, clip, sayable};
+use crate::message::{ANSWER_TEXT_LONGEST, Message, WORDS_LONGEST};
+use crate::terms::{self, clip, sayable};
 use bytes::BytesMut;
-use domain::message::{
-    Answer, Balance, Entry, Instruction, Look, Posted, Posting, Query, Reply, Reversal,
-};
-use domain::money::{Amount, Currency};
-use domain::profile::{AmountUnit, Profile};
-use domain::serial::{Day, MasterSerial, SubSerial};
+use domain::message::{Answer, Instruction, Reply};
 use encoding_rs::GB18030;
-
-type Written = Result<(), Fault>;
 
 /// Appends the message's body.
 pub(crate) fn write(
@@ -43,11 +37,6 @@ pub(crate) fn write(
             Ok(())
         }
     }
-}
-
-struct Packet<'a> {
-    out: &'a mut BytesMut,
-    options: &'a FuturesOptions,
 }
 
 impl Packet<'_> {
@@ -284,212 +273,3 @@ impl Packet<'_> {
         Ok(())
     }
 }
-
-/// Data items.
-impl Packet<'_> {
-    fn posting(&mut self, posting: &Posting) {
-        self.serial(Item::SubSerial, posting.serial);
-        self.master(posting.master);
-        self.day(posting.settle_day);
-        self.text(Item::FundAccount, posting.account.as_str());
-        self.amount(Item::Amount, posting.amount);
-        self.currency(posting.currency);
-    }
-
-    fn reversal(&mut self, reversal: &Reversal) {
-        self.serial(Item::SubSerial, reversal.serial);
-        self.serial(Item::OriginalSerial, reversal.original);
-        self.master(reversal.master);
-        self.day(reversal.settle_day);
-        self.text(Item::FundAccount, reversal.account.as_str());
-        self.amount(Item::Amount, reversal.amount);
-        self.currency(reversal.currency);
-    }
-
-    fn query(&mut self, query: &Query) {
-        self.serial(Item::SubSerial, query.serial);
-        self.day(query.settle_day);
-        let fence = match query.look {
-            Look::Only => false,
-            Look::Fence => true,
-        };
-        self.word(Item::Fence, fence);
-    }
-
-    fn posted(&mut self, posted: &Posted) -> Written {
-        terms::counter_serial(&posted.counter_serial)?;
-        self.text(Item::CounterSerial, &posted.counter_serial);
-        self.day(posted.settle_day);
-        self.text(Item::FundAccount, posted.account.as_str());
-        self.amount(Item::Amount, posted.amount);
-        self.currency(posted.currency);
-        Ok(())
-    }
-
-    fn balance(&mut self, balance: &Balance) -> Written {
-        self.text(Item::FundAccount, balance.account.as_str());
-        self.currency(balance.currency);
-        self.money(Item::FundBalance, sayable_figure("available", balance.available)?);
-        self.money(
-            Item::WithdrawableBalance,
-            sayable_figure("withdrawable", balance.withdrawable)?,
-        );
-        Ok(())
-    }
-
-    fn entry(&mut self, entry: &Entry) -> Written {
-        self.word(Item::EntryKind, entry.kind);
-        self.serial(Item::SubSerial, entry.serial);
-        if let Some(original) = entry.original {
-            self.serial(Item::OriginalSerial, original);
-        }
-        self.posted(&entry.posted)?;
-        self.put(Item::TransactionTime.head());
-        put_time(self.out, entry.at_micros, self.options.utc_offset_minutes)?;
-        self.put(TAIL);
-        Ok(())
-    }
-
-    fn sign_on(&mut self, sign_on: &SignOn) -> Written {
-        terms::name("dialler", &sign_on.dialler)?;
-        terms::name("acceptor", &sign_on.acceptor)?;
-        self.number(Item::ProtocolVersion, sign_on.version);
-        self.text(Item::Dialler, &sign_on.dialler);
-        self.text(Item::Acceptor, &sign_on.acceptor);
-        self.number(Item::Channel, sign_on.channel);
-        self.token(Item::Nonce, &sign_on.nonce);
-        self.number(Item::HeartbeatInterval, sign_on.heartbeat_s);
-        Ok(())
-    }
-
-    fn counter_state(&mut self, state: Option<&CounterState>) {
-        let Some(state) = state else { return };
-        self.text(Item::CounterId, state.id.as_str());
-        self.day(state.settle_day);
-        self.word(Item::Open, state.open);
-        self.profile(&state.profile);
-    }
-
-    fn profile(&mut self, profile: &Profile) {
-        self.word(Item::Dedupes, profile.dedupes);
-        self.word(Item::RefusalsStick, profile.refusals_stick);
-        self.word(Item::CanFence, profile.can_fence);
-        self.word(Item::CanReverse, profile.can_reverse);
-        self.word(Item::CanQueryReversals, profile.can_query_reversals);
-        self.number(Item::QueryHorizonDays, profile.query_horizon_days);
-        self.number(Item::InFlightLimitMs, profile.in_flight_limit_ms);
-        self.number(Item::MaxInFlight, profile.max_in_flight);
-        self.number(Item::CutOverSeconds, profile.cut_over_s);
-        self.word(Item::AmountUnit, profile.amount_unit);
-        if let Some(limit) = profile.per_transfer_limit {
-            self.amount(Item::PerTransferLimit, limit);
-        }
-    }
-
-    fn serial(&mut self, item: Item, serial: SubSerial) {
-        self.put(item.head());
-        put_padded(self.out, serial.number(), 12);
-        self.put(TAIL);
-    }
-
-    fn master(&mut self, master: MasterSerial) {
-        self.put(Item::MasterSerial.head());
-        put_padded(self.out, master.number().cast_unsigned(), 19);
-        self.put(TAIL);
-    }
-
-    fn day(&mut self, day: Day) {
-        self.put(Item::SettleDay.head());
-        put_padded(self.out, day.number().into(), 8);
-        self.put(TAIL);
-    }
-
-    fn currency(&mut self, currency: Currency) {
-        self.put(Item::Currency.head());
-        self.put(currency.as_str());
-        self.put(TAIL);
-    }
-
-    fn amount(&mut self, item: Item, amount: Amount) {
-        self.money(item, amount.minor().cast_unsigned());
-    }
-
-    fn money(&mut self, item: Item, minor: u64) {
-        match self.options.amount_unit {
-            AmountUnit::Minor => self.put(item.head()),
-            AmountUnit::Major => {
-                self.put("<DataItem name=\"");
-                self.put(item.name());
-                self.put("\" type=\"n\" length=\"13\" fixed=\"no\" content=\"");
-            }
-        }
-        put_money(self.out, minor, self.options.amount_unit);
-        self.put(TAIL);
-    }
-
-    fn number(&mut self, item: Item, number: impl Into<u64>) {
-        self.put(item.head());
-        put_number(self.out, number.into());
-        self.put(TAIL);
-    }
-
-    fn word(&mut self, item: Item, word: impl Word) {
-        self.put(item.head());
-        self.put(word.word());
-        self.put(TAIL);
-    }
-
-    fn token(&mut self, item: Item, token: &[u8; 32]) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.put(item.head());
-        for byte in token {
-            let digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-            self.out.extend_from_slice(&digits);
-        }
-        self.put(TAIL);
-    }
-
-    fn text(&mut self, item: Item, text: &str) {
-        self.put(item.head());
-        self.escaped(text);
-        self.put(TAIL);
-    }
-
-    fn put(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
-    }
-
-    /// Text inside an attribute. White space is written as references, or a reader would normalize
-    /// it; so are private characters, some of which editions of GB18030 turn into others; a
-    /// character that XML does not have becomes U+FFFD.
-    fn escaped(&mut self, text: &str) {
-        // Private characters and the two that XML lacks begin with 0xee or 0xef in UTF-8.
-        let plain =
-            |byte: u8| !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | 0..=0x1f | 0xee | 0xef);
-        if text.bytes().all(plain) {
-            return self.put(text);
-        }
-        for char in text.chars() {
-            match char {
-                '&' => self.put("&amp;"),
-                '<' => self.put("&lt;"),
-                '>' => self.put("&gt;"),
-                '"' => self.put("&quot;"),
-                '\'' => self.put("&apos;"),
-                '\t' => self.put("&#9;"),
-                '\n' => self.put("&#10;"),
-                '\r' => self.put("&#13;"),
-                '\u{e000}'..='\u{f8ff}' => {
-                    self.put("&#");
-                    put_number(self.out, u32::from(char).into());
-                    self.put(";");
-                }
-                char if xml::is_xml(char) => self.put(char.encode_utf8(&mut [0; 4])),
-                _ => self.put("\u{fffd}"),
-            }
-        }
-    }
-}
-
-/// The end of a data item.
-const TAIL: &str = "\"/>";
