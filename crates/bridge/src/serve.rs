@@ -1,0 +1,217 @@
+//! The running bridge: everything wired together, and taken down in order.
+
+use crate::config::Config;
+use anyhow::{Context, Result};
+use api::auth::Authenticator;
+use api::ops::OpsState;
+use api::router::ApiState;
+use coordinator::Coordinator;
+use domain::transfer::State;
+use link::Link;
+use link::history::History;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use secrecy::ExposeSecret;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What counters say unasked and what waits to be looked at: a burst of late answers after an
+/// outage is at most all windows of a few counters.
+const UNMATCHED: usize = 4096;
+
+/// Where a running bridge is found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) api: SocketAddr,
+    pub(crate) operators: SocketAddr,
+}
+
+/// A running bridge.
+pub(crate) struct Bridge {
+    pub(crate) addresses: Addresses,
+    pub(crate) coordinator: Coordinator,
+    store: Store,
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    links: (TaskTracker, CancellationToken),
+    shards: (TaskTracker, CancellationToken),
+    serving: CancellationToken,
+    drain_budget: Duration,
+}
+
+impl Bridge {
+    /// Starts all of it; returns once requests are taken.
+    pub(crate) async fn start(config: Config) -> Result<Bridge> {
+        let metrics = recorder()?;
+        let listen = async |address: SocketAddr, what: &str| {
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("{what} cannot listen on {address}"))
+        };
+        let api = listen(config.api.listen, "the transfer API").await?;
+        let operators = listen(config.operators.listen, "the operators' side").await?;
+        let addresses = Addresses { api: api.local_addr()?, operators: operators.local_addr()? };
+
+        let store = Store::open(config.database.expose_secret()).await?;
+        let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
+        let links = (TaskTracker::new(), CancellationToken::new());
+        let handles: Vec<Link> = config
+            .links(&History::default())
+            .into_iter()
+            .map(|config| Link::spawn(config, unmatched.clone(), &links.0, links.1.clone()))
+            .collect();
+        let shards = (TaskTracker::new(), CancellationToken::new());
+        let coordinator = Coordinator::start(
+            config.coordinator,
+            store.clone(),
+            handles,
+            unmatched_said,
+            api::json::render,
+            &shards.0,
+            shards.1.clone(),
+        )
+        .await?;
+
+        let serving = CancellationToken::new();
+        let state = Arc::new(ApiState {
+            coordinator: coordinator.clone(),
+            authenticator: Authenticator::new(config.keys, config.api.policy, config.api.nonces),
+            longest_body: config.api.longest_body,
+            allowed: config
+                .apps
+                .into_iter()
+                .filter_map(|app| Some((app.name, app.counters?)))
+                .collect(),
+        });
+        let ops = OpsState {
+            coordinator: coordinator.clone(),
+            metrics,
+            started_at: now_micros(),
+            stop: serving.clone(),
+        };
+        let servers = vec![
+            tokio::spawn(serve(api, api::router(state), serving.clone())),
+            tokio::spawn(serve(operators, api::ops::router(ops), serving.clone())),
+        ];
+        Ok(Bridge {
+            addresses,
+            coordinator,
+            store,
+            servers,
+            links,
+            shards,
+            serving,
+            drain_budget: config.drain_budget,
+        })
+    }
+
+    /// Stops in order, within the budget: no new requests; what is on its way ends or is taken up
+    /// again by the next start; sessions are signed off; the record is complete.
+    pub(crate) async fn stop(self) {
+        let deadline = Instant::now() + self.drain_budget;
+        self.serving.cancel();
+        while Instant::now() < deadline && self.is_moving().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for mut server in self.servers {
+            if tokio::time::timeout_at(deadline, &mut server).await.is_err() {
+                server.abort();
+            }
+        }
+        let (tasks, stop) = self.links;
+        stop.cancel();
+        tasks.close();
+        if tokio::time::timeout_at(deadline, tasks.wait()).await.is_err() {
+            tracing::warn!("a link did not end in time");
+        }
+        let (tasks, stop) = self.shards;
+        stop.cancel();
+        tasks.close();
+        if tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await.is_err() {
+            tracing::warn!("a shard did not end in time");
+        }
+        if tokio::time::timeout(Duration::from_secs(5), self.store.close()).await.is_err() {
+            tracing::error!("the database did not take the last writes; recovery will ask");
+        }
+    }
+
+    /// Whether any transfer is on its way to an end by itself.
+    async fn is_moving(&self) -> bool {
+        if self.coordinator.open() == 0 {
+            return false;
+        }
+        let connected = self.coordinator.links().iter().any(Link::is_up);
+        connected
+            && self
+                .coordinator
+                .open_views()
+                .await
+                .iter()
+                .any(|view| view.transfer.state() != State::NeedsOperator)
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    use axum::serve::ListenerExt;
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    });
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// The process has one recorder; a second bridge in it shares it.
+fn recorder() -> Result<PrometheusHandle> {
+    static RECORDER: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+    if let Some(handle) = RECORDER.get() {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(RECORDER.get_or_init(|| handle).clone())
+}
+
+fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// `counter-bridge serve`: runs until SIGTERM or SIGINT; a second one stops at once, which is as
+/// safe: what was promised is durable.
+pub(crate) async fn run(config: Config) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let bridge = Bridge::start(config).await?;
+    let Addresses { api, operators } = bridge.addresses;
+    println!(r#"{{"api":"{api}","operators":"{operators}"}}"#);
+    tracing::info!(%api, %operators, "the bridge is up");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    tokio::select! {
+        () = bridge.stop() => tracing::info!("stopped"),
+        _ = terminate.recv() => tracing::warn!("stopped at once"),
+        _ = interrupt.recv() => tracing::warn!("stopped at once"),
+    }
+    Ok(())
+}
