@@ -4,7 +4,7 @@ use crate::actor::{Actor, supervise};
 use crate::ask::{Ask, NotSent, Outcome};
 use crate::backoff::Backoff;
 use crate::board::Board;
-use crate::config::LinkConfig;
+use crate::config::{Bounds, LinkConfig};
 use crate::desk::Desk;
 use crate::dial::{Dial, TcpDial};
 use crate::history::{History, now_micros};
@@ -30,7 +30,7 @@ use wire::codec::{Codec, Parties};
 pub struct Link {
     shared: Arc<Shared>,
     mailbox: mpsc::Sender<Mail>,
-    queue_bound: usize,
+    bounds: Bounds,
     profile: Arc<Profile>,
     status: watch::Receiver<Arc<Snapshot>>,
     history: History,
@@ -85,17 +85,23 @@ impl Link {
             history,
         } = config;
         let profile = Arc::new(profile);
-        let queue_bound = bounds.queued;
         let shared = Arc::new(Shared::new(counter.clone()));
         // As many mails as requests may be queued: whoever found room in the queue finds it here.
-        let (mailbox, mails) = mpsc::channel(queue_bound.max(1));
+        let (mailbox, mails) = mpsc::channel(bounds.queued.max(1));
         let board = Board::new(Arc::clone(&shared), history.clone(), unmatched, Instant::now());
         let status = board.subscribe();
         let codec = Codec::new(
             dialect,
             Parties { own: own_name.clone(), peer: counter.as_str().to_owned() },
         );
-        let setup = Setup { counter, own_name, key, profile: Arc::clone(&profile), timers, bounds };
+        let setup = Setup {
+            counter,
+            own_name,
+            key,
+            profile: Arc::clone(&profile),
+            timers,
+            bounds: bounds.clone(),
+        };
         let first_id = u64::try_from(now_micros()).unwrap_or(0);
         tasks.spawn(supervise(Actor {
             setup: Arc::new(setup),
@@ -115,7 +121,7 @@ impl Link {
             rng: rand::make_rng(),
             ended: None,
         }));
-        Link { shared, mailbox, queue_bound, profile, status, history }
+        Link { shared, mailbox, bounds, profile, status, history }
     }
 
     /// Asks. Never blocks; the outcome is delivered exactly once, at once if the queue is full
@@ -155,6 +161,11 @@ impl Link {
         &self.profile
     }
 
+    /// How much of everything the link takes.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
     /// The counter's accounting day as last heard; `None` until it has ever signed on.
     pub fn settle_day(&self) -> Option<Day> {
         self.shared.settle_day()
@@ -192,7 +203,7 @@ impl Link {
         let Ask { ticket, instruction, deadline, reply_to } = ask;
         let taken =
             self.shared.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |queued| {
-                (queued < self.queue_bound).then_some(queued + 1)
+                (queued < self.bounds.queued).then_some(queued + 1)
             });
         if taken.is_err() {
             self.shared.busy.fetch_add(1, Ordering::Relaxed);
