@@ -1,0 +1,189 @@
+//! Connections, and the two things that an operator may do about one.
+
+use super::Ops;
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use domain::serial::Day;
+use link::Link;
+use link::status::{Connection, Counts, Health, Snapshot, State as LinkState};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// One counter's link as of one moment; a [`Snapshot`] with the words a person uses.
+#[derive(Debug, Serialize)]
+pub(super) struct CounterJson<'a> {
+    counter: &'a str,
+    health: Health,
+    health_text: &'static str,
+    settle_day: Option<Day>,
+    open: bool,
+    connections: Vec<ConnectionJson<'a>>,
+    queued: usize,
+    in_flight: usize,
+    counts: Counts,
+}
+
+#[derive(Debug, Serialize)]
+struct ConnectionJson<'a> {
+    #[serde(flatten)]
+    connection: &'a Connection,
+    state_text: &'static str,
+}
+
+impl<'a> From<&'a Snapshot> for CounterJson<'a> {
+    fn from(snapshot: &'a Snapshot) -> CounterJson<'a> {
+        CounterJson {
+            counter: snapshot.counter.as_str(),
+            health: snapshot.health,
+            health_text: health_text(snapshot.health),
+            settle_day: snapshot.settle_day,
+            open: snapshot.open,
+            connections: snapshot
+                .connections
+                .iter()
+                .map(|connection| ConnectionJson {
+                    connection,
+                    state_text: state_text(connection.state),
+                })
+                .collect(),
+            queued: snapshot.queued,
+            in_flight: snapshot.in_flight,
+            counts: snapshot.counts,
+        }
+    }
+}
+
+/// How all links stand, in the order of configuration.
+pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
+    links.iter().map(|link| link.status().borrow().clone()).collect()
+}
+
+/// `GET /ops/v1/counters`.
+pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
+    Json(all(&snapshots(ops.state.coordinator.links())))
+}
+
+/// All counters as JSON.
+pub(super) fn all(snapshots: &[Arc<Snapshot>]) -> Value {
+    snapshots.iter().map(|snapshot| json!(CounterJson::from(&**snapshot))).collect()
+}
+
+/// `POST /ops/v1/counters/{counter}/reconnect`: ends the wait for the next attempt.
+pub(super) async fn reconnect(
+    State(ops): State<Ops>,
+    Path(counter): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    act(&ops, &counter, "reconnect", Link::reconnect_now)
+}
+
+/// `POST /ops/v1/counters/{counter}/release`: lets a held link try again.
+pub(super) async fn release(
+    State(ops): State<Ops>,
+    Path(counter): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    act(&ops, &counter, "release", Link::release)
+}
+
+/// 202: the link does it in its own time, and what comes of it is in the snapshot.
+fn act(
+    ops: &Ops,
+    counter: &str,
+    what: &str,
+    action: fn(&Link),
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let links = ops.state.coordinator.links();
+    let link = links.iter().find(|link| link.counter().as_str() == counter).ok_or_else(|| {
+        let known: Vec<&str> = links.iter().map(|link| link.counter().as_str()).collect();
+        Problem::new(StatusCode::NOT_FOUND, "no_such_counter", "There is no such counter")
+            .detail(format!("the configured counters are: {}", known.join(", ")))
+    })?;
+    tracing::info!(counter, what, "an operator acted on a link");
+    action(link);
+    Ok((StatusCode::ACCEPTED, Json(json!({ "counter": counter, "asked": what }))))
+}
+
+/// A counter's health in words.
+fn health_text(health: Health) -> &'static str {
+    match health {
+        Health::Up => "connected",
+        Health::Degraded => "partly connected",
+        Health::Down => "not connected",
+    }
+}
+
+/// A connection's state in words.
+pub(super) fn state_text(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Stopped => "not started",
+        LinkState::Connecting => "connecting",
+        LinkState::TlsHandshake => "securing the connection",
+        LinkState::SigningOn => "signing on",
+        LinkState::Syncing => "asking about what the last session left unknown",
+        LinkState::Up => "signed on",
+        LinkState::Suspect => "silent, being probed",
+        LinkState::Draining => "finishing what is in flight",
+        LinkState::SigningOff => "signing off",
+        LinkState::Closed => "signed off",
+        LinkState::BackingOff => "waiting to try again",
+        LinkState::Held => "held: rejected, a person must act",
+        LinkState::OutOfHours => "outside service hours",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use domain::message::CounterId;
+
+    /// A link that waits to try again.
+    pub(in crate::ops) fn waiting(counter: &str) -> Snapshot {
+        Snapshot {
+            counter: CounterId::new(counter).expect("an id"),
+            health: Health::Down,
+            settle_day: Day::new(20_261_121).ok(),
+            open: false,
+            connections: vec![Connection {
+                channel: 0,
+                state: LinkState::BackingOff,
+                since: 1_000_000,
+                epoch: 3,
+                address: "127.0.0.1:7001".to_owned(),
+                next_attempt_at: Some(4_000_000),
+                attempt: 2,
+                last_cause: Some("connection refused".to_owned()),
+                heard_at: None,
+                round_trip_us: Some(420),
+            }],
+            queued: 1,
+            in_flight: 2,
+            counts: Counts { sign_ons: 1, drops: 1, ..Counts::default() },
+        }
+    }
+
+    #[test]
+    fn a_counter_is_its_snapshot_with_words() {
+        let value = all(&[Arc::new(waiting("securities"))]);
+        let counter = &value[0];
+        assert_eq!(counter["counter"], "securities");
+        assert_eq!(counter["health"], "down");
+        assert_eq!(counter["health_text"], "not connected");
+        assert_eq!(counter["settle_day"], 20_261_121);
+        let connection = &counter["connections"][0];
+        assert_eq!(connection["state"], "backing_off");
+        assert_eq!(connection["state_text"], "waiting to try again");
+        assert_eq!(connection["last_cause"], "connection refused");
+        assert_eq!(connection["next_attempt_at"], 4_000_000);
+        assert_eq!(connection["round_trip_us"], 420);
+        assert_eq!(counter["counts"]["drops"], 1);
+        // Whatever a snapshot says is said here too.
+        let snapshot = json!(waiting("securities"));
+        for (name, said) in snapshot.as_object().expect("an object") {
+            if name != "connections" {
+                assert_eq!(&counter[name], said, "{name}");
+            }
+        }
+    }
+}

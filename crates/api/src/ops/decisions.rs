@@ -1,0 +1,251 @@
+//! What a person decided about a transfer that needs one.
+
+use super::Ops;
+use super::transfers::{live, not_found};
+use crate::problem::Problem;
+use crate::transfers::database;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use coordinator::DecideError;
+use domain::serial::MasterSerial;
+use domain::transfer::{Decision, Illegal};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Bytes in a note: a paragraph. It is kept twice, in the trail and in the record of decisions.
+const LONGEST_NOTE: usize = 2000;
+
+/// How long a decided ending is waited for until it is durable.
+const DURABLE_WITHIN: Duration = Duration::from_secs(5);
+
+/// The body of a request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    master_serial: String,
+    decision: String,
+    who: String,
+    note: String,
+}
+
+/// A decision that is complete, whether or not it is legal.
+#[derive(Debug, PartialEq, Eq)]
+struct Decided {
+    master: MasterSerial,
+    decision: Decision,
+    who: String,
+    note: String,
+}
+
+/// What was taken.
+#[derive(Debug, Serialize)]
+pub(super) struct DecisionJson {
+    master_serial: String,
+    decision: &'static str,
+    who: String,
+    note: String,
+    /// The transfer's state after it, as far as it is durable.
+    state: &'static str,
+}
+
+/// `POST /ops/v1/decisions`: 201 once it is taken and, where it ends the transfer, durable; 202 if
+/// it is taken and the database has not confirmed the ending yet.
+pub(super) async fn decide(
+    State(ops): State<Ops>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<DecisionJson>), Problem> {
+    let body = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
+        }
+        status => Problem::new(status, "body_unreadable", "The body could not be read")
+            .detail(error.body_text()),
+    })?;
+    let Decided { master, decision, who, note } = read(&body)?;
+    let coordinator = &ops.state.coordinator;
+    coordinator.decide(master, decision, who.clone(), note.clone()).await.map_err(refusal)?;
+    tracing::info!(%master, decision = decision.as_str(), who, "an operator decided");
+    let ends = match decision {
+        Decision::Completed | Decision::Reversed | Decision::Refused => true,
+        Decision::Resume => false,
+    };
+    if ends {
+        coordinator.wait(master.sequence, DURABLE_WITHIN).await;
+    }
+    let open = live(coordinator, master).await.map(|view| view.transfer.state());
+    let (status, state) = match open {
+        Some(state) if ends => (StatusCode::ACCEPTED, state.as_str()),
+        Some(state) => (StatusCode::CREATED, state.as_str()),
+        // No longer open: what was decided is the record. (After a resumption the rules may have
+        // ended it at once; how, its own page says.)
+        None if ends => (StatusCode::CREATED, decision.as_str()),
+        None => (StatusCode::CREATED, "final"),
+    };
+    let taken = DecisionJson {
+        master_serial: master.to_string(),
+        decision: decision.as_str(),
+        who,
+        note,
+        state,
+    };
+    Ok((status, Json(taken)))
+}
+
+/// Reads a decision, or says which field is wrong.
+fn read(body: &[u8]) -> Result<Decided, Problem> {
+    let body: Body = serde_json::from_slice(body).map_err(|error| {
+        let (status, slug, title) = match error.classify() {
+            serde_json::error::Category::Data => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
+            }
+            serde_json::error::Category::Syntax
+            | serde_json::error::Category::Eof
+            | serde_json::error::Category::Io => {
+                (StatusCode::BAD_REQUEST, "malformed_body", "The body is not a decision")
+            }
+        };
+        Problem::new(status, slug, title).detail(error.to_string())
+    })?;
+    let master =
+        body.master_serial.parse().map_err(|error| rule("master_serial", format!("{error}")))?;
+    let decision = Decision::ALL
+        .into_iter()
+        .find(|decision| decision.as_str() == body.decision)
+        .ok_or_else(|| {
+            let words = Decision::ALL.map(Decision::as_str).join(", ");
+            rule("decision", format!("must be one of {words}"))
+        })?;
+    let who = text("who", &body.who, store::Decision::LONGEST_WHO, |_| false)?;
+    let note = text("note", &body.note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))?;
+    Ok(Decided { master, decision, who, note })
+}
+
+/// A text that says something, of at most `longest` bytes, without control characters but those
+/// that `allowed` lets through.
+fn text(
+    field: &'static str,
+    text: &str,
+    longest: usize,
+    allowed: fn(char) -> bool,
+) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(rule(field, "must not be empty".to_owned()));
+    }
+    if text.len() > longest {
+        return Err(rule(field, format!("must be at most {longest} bytes, not {}", text.len())));
+    }
+    if text.chars().any(|c| c.is_control() && !allowed(c)) {
+        return Err(rule(field, "must not have control characters".to_owned()));
+    }
+    Ok(text.to_owned())
+}
+
+fn rule(field: &'static str, why: String) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
+        .detail(format!("{field}: {why}"))
+        .with("field", field.into())
+}
+
+/// Why a decision was not taken, in the machine's words.
+fn refusal(error: DecideError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        DecideError::NotFound(_) => not_found().detail(detail),
+        DecideError::AlreadyFinal(_) => {
+            Problem::new(StatusCode::CONFLICT, "already_final", "The transfer is final already")
+                .detail(detail)
+        }
+        DecideError::Illegal(Illegal::NotParked) => Problem::new(
+            StatusCode::CONFLICT,
+            "no_decision_needed",
+            "The transfer does not need a decision",
+        )
+        .detail(detail),
+        DecideError::Illegal(Illegal::AgainstProof { role, knowledge: _ }) => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "against_proof",
+            "The decision contradicts what is proven",
+        )
+        .detail(detail)
+        .with("leg", role.as_str().into()),
+        DecideError::Illegal(Illegal::NothingToResume) => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "nothing_to_resume",
+            "The transfer cannot be resumed",
+        )
+        .detail(detail),
+        DecideError::Busy => {
+            Problem::new(StatusCode::CONFLICT, "being_recorded", "The transfer is being recorded")
+                .detail(detail)
+                .retry_after(1)
+        }
+        DecideError::Store(error) => database(&error),
+        DecideError::Stopping => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The bridge is stopping")
+                .detail(detail)
+                .retry_after(5)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn body() -> Value {
+        json!({
+            "master_serial": "2026112100000000042",
+            "decision": "completed",
+            "who": " Wang Fang ",
+            "note": "credit 77 seen in the statement\nconfirmed by telephone",
+        })
+    }
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Value), expected: Result<(), (u16, Option<&str>)>) {
+        let mut body = body();
+        change(&mut body);
+        let read = read(body.to_string().as_bytes());
+        let got = read.as_ref().map(|_| ()).map_err(|problem| {
+            let document = problem.document();
+            (problem.status().as_u16(), document["field"].as_str().map(str::to_owned))
+        });
+        let expected = expected.map_err(|(status, field)| (status, field.map(str::to_owned)));
+        assert_eq!(got, expected, "{body}");
+    }
+
+    #[test]
+    fn a_decision_is_read_and_trimmed() {
+        let decided = read(body().to_string().as_bytes()).expect("a decision");
+        assert_eq!(decided.master.to_string(), "2026112100000000042");
+        assert_eq!(decided.decision, Decision::Completed);
+        assert_eq!(decided.who, "Wang Fang");
+        assert!(decided.note.contains('\n'));
+    }
+
+    #[test]
+    fn every_field_is_mandatory_and_bounded() {
+        check(|_| {}, Ok(()));
+        for decision in Decision::ALL {
+            check(|body| body["decision"] = decision.as_str().into(), Ok(()));
+        }
+        check(|body| body["decision"] = "Completed".into(), Err((422, Some("decision"))));
+        check(|body| body["master_serial"] = "42".into(), Err((422, Some("master_serial"))));
+        check(|body| body["who"] = "  ".into(), Err((422, Some("who"))));
+        check(|body| body["who"] = "w".repeat(64).into(), Ok(()));
+        check(|body| body["who"] = "w".repeat(65).into(), Err((422, Some("who"))));
+        check(|body| body["who"] = "W\nF".into(), Err((422, Some("who"))));
+        check(|body| body["note"] = "".into(), Err((422, Some("note"))));
+        check(|body| body["note"] = "n".repeat(LONGEST_NOTE).into(), Ok(()));
+        check(|body| body["note"] = "n".repeat(LONGEST_NOTE + 1).into(), Err((422, Some("note"))));
+        check(|body| body["note"] = "a\u{1b}[2J".into(), Err((422, Some("note"))));
+        check(|body| body["amount"] = 1.into(), Err((422, None)));
+        check(|body| *body = json!({"who": "W"}), Err((422, None)));
+        assert_eq!(read(b"{").expect_err("broken").status(), StatusCode::BAD_REQUEST);
+    }
+}

@@ -1,0 +1,171 @@
+//! The live feed as server-sent events.
+
+use super::feed::{Feed, From, Source, Told};
+use super::{Ops, counters};
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use link::Link;
+use link::history::{Event as LinkEvent, What};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A comment after this much silence, so that nobody in between takes the feed for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long a browser waits before it comes back.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// `GET /ops/v1/events`: events named `link`, `transfer`, `counters` and `lagged`, resumed by
+/// `Last-Event-ID`. It begins with the connections and all events that are kept.
+pub(super) async fn follow(
+    State(ops): State<Ops>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Ok(permit) = ops.feeds.clone().try_acquire_owned() else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_feeds",
+            "Too many live feeds are open",
+        )
+        .retry_after(10));
+    };
+    let coordinator = &ops.state.coordinator;
+    let links = coordinator.links();
+    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or(""));
+    let feed = Feed::open(
+        ops.state.started_at,
+        From::last_event_id(last, ops.state.started_at),
+        links.first().map(Link::events),
+        coordinator.events(),
+        links.iter().map(Link::status).collect(),
+        ops.state.stop.clone(),
+    );
+    let stream = futures::stream::unfold((feed, permit), following);
+    let mut response =
+        Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    // Proxies that collect answers make a feed useless.
+    response.headers_mut().insert(
+        header::HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    Ok(response)
+}
+
+type Following = (Feed, OwnedSemaphorePermit);
+
+async fn following(
+    (mut feed, permit): Following,
+) -> Option<(Result<Event, Infallible>, Following)> {
+    let told = feed.next().await?;
+    let (name, data) = said(&told);
+    let event = Event::default()
+        .event(name)
+        .id(feed.position().to_string())
+        .retry(COME_BACK)
+        .data(data.to_string());
+    Some((Ok(event), (feed, permit)))
+}
+
+/// An event's name and data.
+fn said(told: &Told) -> (&'static str, Value) {
+    match told {
+        Told::Link(event) => ("link", json!(LinkEventJson { event, text: in_words(event) })),
+        Told::Transfer(event) => ("transfer", json!(event)),
+        Told::Counters(snapshots) => ("counters", counters::all(snapshots)),
+        Told::Lagged(source, missed) => {
+            let (source, text) = match source {
+                Source::Links => ("links", "some events of connections were missed"),
+                Source::Transfers => ("transfers", "some events of transfers were missed"),
+                Source::Bridge => ("bridge", "the bridge has started anew"),
+            };
+            ("lagged", json!({ "source": source, "missed": missed, "text": text }))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct LinkEventJson<'a> {
+    #[serde(flatten)]
+    event: &'a LinkEvent,
+    text: String,
+}
+
+/// What happened to a link, in a sentence.
+fn in_words(event: &LinkEvent) -> String {
+    let counter = &event.counter;
+    match &event.what {
+        What::State { channel: _, state, cause: Some(cause) } => {
+            format!("{counter}: {}: {cause}", counters::state_text(*state))
+        }
+        What::State { channel: _, state, cause: None } => {
+            format!("{counter}: {}", counters::state_text(*state))
+        }
+        What::Standing { settle_day, open } => {
+            let open = if *open { "open" } else { "closed" };
+            format!("{counter}: {open} for postings, settle day {settle_day}")
+        }
+        What::Unmatched { serial, late } => {
+            let about = serial.map_or("something".to_owned(), |serial| serial.to_string());
+            let kind = if *late { "a late answer" } else { "an answer that nobody waited for" };
+            format!("{counter}: {kind}, about {about}")
+        }
+        What::Malformed { error } => format!("{counter}: sent something unreadable: {error}"),
+        What::Notice { severity, text } => format!("{counter}: {severity}: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::message::CounterId;
+    use domain::serial::Day;
+    use link::status::State as LinkState;
+
+    fn event(what: What) -> LinkEvent {
+        let counter = CounterId::new("futures").expect("an id");
+        LinkEvent { number: 7, at: 9, counter, what }
+    }
+
+    #[test]
+    fn link_events_are_told_as_data_and_in_words() {
+        let cause = Some("connection refused".to_owned());
+        let told =
+            Told::Link(event(What::State { channel: 0, state: LinkState::BackingOff, cause }));
+        let (name, data) = said(&told);
+        assert_eq!(name, "link");
+        assert_eq!(
+            data,
+            json!({
+                "number": 7, "at": 9, "counter": "futures",
+                "what": {"kind": "state", "channel": 0, "state": "backing_off", "cause": "connection refused"},
+                "text": "futures: waiting to try again: connection refused",
+            })
+        );
+        let day = Day::new(20_261_121).expect("a day");
+        assert_eq!(
+            in_words(&event(What::Standing { settle_day: day, open: false })),
+            "futures: closed for postings, settle day 20261121"
+        );
+        let serial = "000000000421".parse().ok();
+        assert_eq!(
+            in_words(&event(What::Unmatched { serial, late: true })),
+            "futures: a late answer, about 000000000421"
+        );
+    }
+
+    #[test]
+    fn falling_behind_is_an_event_of_its_own() {
+        let (name, data) = said(&Told::Lagged(Source::Links, Some(34)));
+        assert_eq!(
+            (name, &data["source"], &data["missed"]),
+            ("lagged", &json!("links"), &json!(34))
+        );
+        let (_, data) = said(&Told::Lagged(Source::Bridge, None));
+        assert_eq!(data["missed"], Value::Null);
+    }
+}

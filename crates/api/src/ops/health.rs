@@ -1,0 +1,124 @@
+//! Whether the bridge serves, whether it is ready, and how things stand as a whole.
+
+use super::{Ops, counters, now_micros, seconds_between};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use coordinator::Summary;
+use link::status::{Health, Snapshot};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::JournalHealth;
+
+/// How the database is doing.
+#[derive(Debug, Serialize)]
+#[serde(tag = "health", rename_all = "snake_case")]
+enum JournalJson {
+    /// What is begun becomes durable.
+    Ok,
+    /// New transfers are refused; all else is kept and tried again.
+    Failing { since: i64, why: String },
+}
+
+impl From<JournalHealth> for JournalJson {
+    fn from(health: JournalHealth) -> JournalJson {
+        match health {
+            JournalHealth::Ok => JournalJson::Ok,
+            JournalHealth::Failing { since, why } => JournalJson::Failing { since, why },
+        }
+    }
+}
+
+/// How things stand.
+#[derive(Debug, Serialize)]
+pub(super) struct SummaryJson {
+    version: &'static str,
+    now: i64,
+    started_at: i64,
+    uptime_s: i64,
+    journal: JournalJson,
+    /// Transfers that are open, those included that are not durable yet.
+    open: usize,
+    /// Transfers that are open and durable, by state; states without any are left out.
+    by_state: BTreeMap<&'static str, usize>,
+    /// Money debited and neither credited nor returned, in minor units, by currency.
+    in_transit: BTreeMap<String, i64>,
+    /// When the oldest transfer with money in transit was accepted.
+    oldest_in_transit_at: Option<i64>,
+    /// How long ago that is, in seconds.
+    oldest_in_transit_age_s: Option<i64>,
+}
+
+/// `GET /ops/v1/summary`.
+pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
+    let coordinator = &ops.state.coordinator;
+    let Summary { by_state, in_transit, oldest_in_transit_at } = coordinator.summary().await;
+    let now = now_micros();
+    Json(SummaryJson {
+        version: env!("CARGO_PKG_VERSION"),
+        now,
+        started_at: ops.state.started_at,
+        uptime_s: seconds_between(ops.state.started_at, now),
+        journal: coordinator.journal_health().into(),
+        open: coordinator.open(),
+        by_state,
+        in_transit,
+        oldest_in_transit_at,
+        oldest_in_transit_age_s: oldest_in_transit_at.map(|at| seconds_between(at, now)),
+    })
+}
+
+/// `GET /healthz`: 200 for as long as the process answers.
+pub(super) async fn serves() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`: 200 when the database records, otherwise 503. A counter that is down does not
+/// make the bridge unready: transfers between the others go on, and those that need it are refused
+/// with a reason.
+pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
+    let coordinator = &ops.state.coordinator;
+    readiness(coordinator.journal_health(), &counters::snapshots(coordinator.links()))
+}
+
+fn readiness(journal: JournalHealth, counters: &[Arc<Snapshot>]) -> (StatusCode, Json<Value>) {
+    let (status, word) = match journal {
+        JournalHealth::Ok => (StatusCode::OK, "ready"),
+        JournalHealth::Failing { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+    };
+    let counters: BTreeMap<&str, Health> =
+        counters.iter().map(|counter| (counter.counter.as_str(), counter.health)).collect();
+    let body = json!({
+        "status": word,
+        "journal": JournalJson::from(journal),
+        "counters": counters,
+    });
+    (status, Json(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counters::tests::waiting;
+    use super::*;
+
+    #[test]
+    fn ready_is_what_the_database_says_and_counters_are_listed() {
+        let counters = [Arc::new(waiting("futures")), Arc::new(waiting("securities"))];
+        let (status, Json(body)) = readiness(JournalHealth::Ok, &counters);
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(
+            body,
+            json!({
+                "status": "ready",
+                "journal": {"health": "ok"},
+                "counters": {"futures": "down", "securities": "down"},
+            })
+        );
+        let failing = JournalHealth::Failing { since: 5, why: "disk full".to_owned() };
+        let (status, Json(body)) = readiness(failing, &[]);
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(body["journal"], json!({"health": "failing", "since": 5, "why": "disk full"}));
+    }
+}

@@ -1,0 +1,139 @@
+//! The operators' side: connections, what needs a person, decisions, health, metrics, and a page
+//! that shows them live. It has a listener of its own, on loopback unless configured otherwise, and
+//! knows no users yet: whoever reaches the listener may act, except through a web page of somebody
+//! else's (`guard`).
+//!
+//! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done,
+//! `events` how it is followed; `health` and `metrics` are for machines; `page` is for people.
+//!
+//! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
+//! events and the summary are integers, microseconds since 1970 UTC.
+
+mod counters;
+mod decisions;
+mod events;
+mod feed;
+mod guard;
+mod health;
+mod metrics;
+mod page;
+#[cfg(test)]
+mod tests;
+mod transfers;
+
+use crate::problem::Problem;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
+use axum::routing::{get, post};
+use coordinator::Coordinator;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// The longest body of a request, in bytes: a decision with its note, escaped.
+const LONGEST_BODY: usize = 16 * 1024;
+
+/// Live feeds open at once: every operator with a few windows, and a bound for what one forgets.
+const MOST_FEEDS: usize = 64;
+
+/// What the operators' side looks at.
+#[derive(Clone)]
+pub struct OpsState {
+    /// Who drives the transfers. Its links are to share one [`link::history::History`]: it is
+    /// the first link's that is followed.
+    pub coordinator: Coordinator,
+    /// Renders what was counted. Its recorder is to be installed before [`router`] is called, or
+    /// the metrics have no descriptions; somebody runs its upkeep.
+    pub metrics: PrometheusHandle,
+    /// When the bridge started, in microseconds since 1970 UTC.
+    pub started_at: i64,
+    /// Ends the live feeds, which a graceful shutdown would otherwise wait for.
+    pub stop: CancellationToken,
+}
+
+impl std::fmt::Debug for OpsState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpsState").field("started_at", &self.started_at).finish_non_exhaustive()
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Ops {
+    state: OpsState,
+    feeds: Arc<Semaphore>,
+}
+
+/// The routes of the operators' listener.
+pub fn router(state: OpsState) -> Router {
+    metrics::describe();
+    let acting = Router::new()
+        .route("/ops/v1/decisions", post(decisions::decide))
+        .route("/ops/v1/counters/{counter}/reconnect", post(counters::reconnect))
+        .route("/ops/v1/counters/{counter}/release", post(counters::release))
+        .route_layer(from_fn(guard::same_origin))
+        .layer(DefaultBodyLimit::max(LONGEST_BODY));
+    Router::new()
+        .route("/", get(page::html))
+        .route("/page.js", get(page::script))
+        .route("/words.js", get(page::words))
+        .route("/page.css", get(page::style))
+        .route("/icon.svg", get(page::icon))
+        .route("/ops/v1/counters", get(counters::list))
+        .route("/ops/v1/events", get(events::follow))
+        .route("/ops/v1/transfers", get(transfers::list))
+        .route("/ops/v1/transfers/{master_serial}", get(transfers::show))
+        .route("/ops/v1/summary", get(health::summary))
+        .route("/healthz", get(health::serves))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::scrape))
+        .merge(acting)
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing here")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "no_such_method",
+                "This path does not take that method",
+            )
+        })
+        .layer(map_response(harden))
+        .with_state(Ops { state, feeds: Arc::new(Semaphore::new(MOST_FEEDS)) })
+}
+
+/// What a browser may do with any answer: run and show what is ours, inside no other page's frame,
+/// and keep no copy of how things stood.
+async fn harden(mut response: Response) -> Response {
+    let rules = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             object-src 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in rules {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The present, in microseconds since 1970 UTC.
+fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Whole seconds between two times in microseconds; none if they are the wrong way round.
+fn seconds_between(from: i64, to: i64) -> i64 {
+    to.saturating_sub(from).max(0) / 1_000_000
+}

@@ -1,0 +1,69 @@
+//! The page for people: four files, embedded, that need nothing from anywhere else.
+
+use axum::http::{HeaderName, HeaderValue, header};
+
+type Asset = ([(HeaderName, HeaderValue); 1], &'static str);
+
+const fn asset(media_type: &'static str, text: &'static str) -> Asset {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))], text)
+}
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// `GET /`.
+pub(super) async fn html() -> Asset {
+    asset("text/html; charset=utf-8", include_str!("page/page.html"))
+}
+
+/// `GET /page.js`: what is fetched and followed, and where it is put.
+pub(super) async fn script() -> Asset {
+    asset(SCRIPT, include_str!("page/page.js"))
+}
+
+/// `GET /words.js`: numbers and times as people read them.
+pub(super) async fn words() -> Asset {
+    asset(SCRIPT, include_str!("page/words.js"))
+}
+
+/// `GET /page.css`.
+pub(super) async fn style() -> Asset {
+    asset("text/css; charset=utf-8", include_str!("page/page.css"))
+}
+
+/// `GET /icon.svg`.
+pub(super) async fn icon() -> Asset {
+    asset("image/svg+xml", include_str!("page/icon.svg"))
+}
+
+#[cfg(test)]
+mod tests {
+    const FILES: [(&str, &str); 5] = [
+        ("page.html", include_str!("page/page.html")),
+        ("page.js", include_str!("page/page.js")),
+        ("words.js", include_str!("page/words.js")),
+        ("page.css", include_str!("page/page.css")),
+        ("icon.svg", include_str!("page/icon.svg")),
+    ];
+
+    #[test]
+    fn the_page_needs_nothing_from_elsewhere_and_never_reads_data_as_markup() {
+        for (name, text) in FILES {
+            let text = text.replace("http://www.w3.org/2000/svg", "");
+            for forbidden in [
+                "https://",
+                "http://",
+                "@import",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "style=\"",
+                "onclick=",
+            ] {
+                assert!(!text.contains(forbidden), "{name} has {forbidden:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The routes over a real coordinator on a database in a folder of its own; no counter answers.
+
+use super::{OpsState, router};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use coordinator::Coordinator;
+use coordinator::trail::{Entry, LegEntry, part};
+use domain::message::{CounterId, Place};
+use domain::money::{Amount, Currency};
+use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::transfer::{Intent, Knowledge, Leg, Phase, Why};
+use futures::StreamExt;
+use link::{Link, LinkConfig};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::{Value, json};
+use std::time::Duration;
+use store::{NewTransfer, OpenState, Store, Write, WriteId};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use wire::codec::Dialect;
+
+const ACCEPTED_AT: i64 = 1_795_000_000_000_000;
+
+fn place(counter: &str, account: &str) -> Place {
+    Place {
+        counter: CounterId::new(counter).expect("a counter"),
+        account: account.parse().expect("an account"),
+    }
+}
+
+fn day() -> Day {
+    Day::new(20_261_121).expect("a day")
+}
+
+/// What transfer number so-and-so wants.
+pub(super) fn intent(number: u64) -> Intent {
+    Intent {
+        master: MasterSerial { day: day(), sequence: Sequence::new(number).expect("a sequence") },
+        from: place("securities", "6001"),
+        to: place("futures", "7001"),
+        amount: Amount::new(100_000).expect("an amount"),
+        currency: Currency::CNY,
+        debit_day: day(),
+        credit_day: day(),
+    }
+}
+
+/// A parked transfer as the record holds it: debited, the credit unknown.
+fn parked(number: u64) -> Write {
+    let Intent { master, from, to, amount, currency, debit_day, credit_day } = intent(number);
+    let known = |knowledge| Leg { knowledge, sent: 1, ..Leg::new() };
+    let entry = |event: &str, phase, role, knowledge| Entry {
+        at: ACCEPTED_AT,
+        event: event.to_owned(),
+        phase,
+        leg: Some(LegEntry::of(role, &known(knowledge))),
+        reason: None,
+    };
+    let trail = part(&[
+        entry("debit answered", Phase::CreditSent, Role::Debit, Knowledge::Done),
+        entry(
+            "credit asked about",
+            Phase::Parked(Why::CreditUnresolved),
+            Role::Credit,
+            Knowledge::Unknown,
+        ),
+    ]);
+    Write {
+        accept: Some(NewTransfer {
+            master,
+            app: "demo".into(),
+            idempotency_key: format!("key-{number}").into(),
+            fingerprint: [7; 32],
+            from,
+            to,
+            amount,
+            currency,
+            debit_day,
+            credit_day,
+            credit_barrier: false,
+            created_at: ACCEPTED_AT,
+            deadline_at: ACCEPTED_AT + 60_000_000,
+        }),
+        trail: Some((0, trail)),
+        state: Some(OpenState::NeedsOperator),
+        ..Write::of(WriteId(number), master)
+    }
+}
+
+/// A running coordinator and the routes over it.
+struct Rig {
+    routes: Router,
+    stop: CancellationToken,
+    coordinator: Coordinator,
+    _folder: TempDir,
+}
+
+impl Rig {
+    /// With these counters, none of which answers, and these transfers waiting for a person.
+    async fn new(counters: &[&str], transfers: &[u64]) -> Rig {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
+        let store = Store::open(&url).await.expect("a database");
+        let (done, mut written) = mpsc::unbounded_channel();
+        for number in transfers {
+            store.journal().submit(vec![parked(*number)], &done);
+            let answers = written.recv().await.expect("an answer");
+            assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
+        }
+        let (unmatched, said) = mpsc::channel(16);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let links = counters
+            .iter()
+            .map(|counter| {
+                let counter = CounterId::new(counter).expect("a counter");
+                // The port of nobody: every attempt is refused at once.
+                let addresses = vec!["127.0.0.1:1".to_owned()];
+                let key = vec![7; 32].into();
+                let dialect = Dialect::Securities;
+                let config = LinkConfig::new(counter, addresses, dialect, "bridge".to_owned(), key);
+                Link::spawn(config, unmatched.clone(), &tasks, stop.clone())
+            })
+            .collect();
+        let coordinator = Coordinator::start(
+            coordinator::Config::default(),
+            store,
+            links,
+            said,
+            crate::json::render,
+            &tasks,
+            stop.clone(),
+        )
+        .await
+        .expect("it starts");
+        let routes = router(OpsState {
+            coordinator: coordinator.clone(),
+            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            started_at: ACCEPTED_AT,
+            stop: stop.clone(),
+        });
+        Rig { routes, stop, coordinator, _folder: folder }
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
+        let response = self.routes.clone().oneshot(request).await.expect("never fails");
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
+        (head.status, head.headers, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        let (status, _, body) = self.send(request).await;
+        (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let (status, _, body) = self.send(request).await;
+        (status, serde_json::from_str(&body).expect("JSON"))
+    }
+
+    async fn decide(&self, number: u64, decision: &str) -> (StatusCode, Value) {
+        let body = json!({
+            "master_serial": intent(number).master,
+            "decision": decision,
+            "who": "Wang Fang",
+            "note": "seen in the statement",
+        });
+        self.post("/ops/v1/decisions", body).await
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_its_assets_are_served_with_their_rules() {
+    let rig = Rig::new(&[], &[]).await;
+    for (path, media_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+        ("/words.js", "text/javascript; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        let (status, headers, body) = rig.send(request).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert_eq!(headers[header::CONTENT_TYPE], media_type, "{path}");
+        assert!(!body.is_empty(), "{path}");
+        let rules = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
+        assert!(rules.starts_with("default-src 'self';"), "{rules}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    }
+    let (status, body) = rig.get("/nowhere").await;
+    assert_eq!((status, &body["type"]), (StatusCode::NOT_FOUND, &json!("/errors/no_such_path")));
+    let (status, _) = rig.get("/ops/v1/decisions").await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn an_idle_bridge_is_healthy_and_ready() {
+    let rig = Rig::new(&[], &[]).await;
+    assert_eq!(rig.get("/healthz").await, (StatusCode::OK, json!({"status": "ok"})));
+    let (status, body) = rig.get("/readyz").await;
+    assert_eq!((status, &body["journal"]["health"]), (StatusCode::OK, &json!("ok")));
+    let (status, body) = rig.get("/ops/v1/summary").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((&body["open"], &body["in_transit"]), (&json!(0), &json!({})));
+    assert_eq!(rig.get("/ops/v1/counters").await.1, json!([]));
+    let (_, body) = rig.get("/ops/v1/transfers").await;
+    assert_eq!(body, json!({"transfers": [], "total": 0}));
+    let (status, body) = rig.get("/metrics").await;
+    let text = body.as_str().expect("text");
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("# HELP journal_ok ") && text.contains("\njournal_ok 1\n"), "{text}");
+    assert!(text.contains("transfers_open{state=\"needs_operator\"} 0"), "{text}");
+}
+
+#[tokio::test]
+async fn a_transfer_that_needs_a_person_is_shown_with_its_evidence() {
+    let rig = Rig::new(&["securities", "futures"], &[42, 43]).await;
+    let (status, body) = rig.get("/ops/v1/transfers?state=needs_operator&limit=1").await;
+    assert_eq!((status, &body["total"]), (StatusCode::OK, &json!(2)));
+    assert_eq!(body["transfers"].as_array().map(Vec::len), Some(1));
+    let transfer = &body["transfers"][0];
+    assert_eq!(transfer["master_serial"], "2026112100000000042");
+    assert_eq!(transfer["state"], "needs_operator");
+    assert_eq!(transfer["in_transit"], 100_000);
+    assert_eq!(transfer["reason"], "the credit's outcome could not be established");
+    let legs = transfer["legs"].as_array().expect("legs");
+    assert_eq!(legs.len(), 2);
+    assert_eq!((&legs[0]["role"], &legs[0]["knowledge"]), (&json!("debit"), &json!("done")));
+    assert_eq!(legs[1]["sub_serial"], "000000000422");
+    assert_eq!((&legs[1]["knowledge"], &legs[1]["sent"]), (&json!("unknown"), &json!(1)));
+    assert_eq!(transfer["trail"][0]["event"], "debit answered");
+    let allowed: Vec<(&str, bool)> = transfer["decisions"]
+        .as_array()
+        .expect("decisions")
+        .iter()
+        .map(|choice| {
+            (choice["decision"].as_str().expect("a word"), choice["allowed"] == json!(true))
+        })
+        .collect();
+    assert_eq!(
+        allowed,
+        [("completed", true), ("reversed", true), ("refused", false), ("resume", true)]
+    );
+    let (_, body) = rig.get("/ops/v1/transfers?trail=false").await;
+    assert_eq!(body["transfers"][1].get("trail"), None);
+
+    let (_, counters) = rig.get("/ops/v1/counters").await;
+    assert_eq!(counters[0]["counter"], "securities");
+    let (_, summary) = rig.get("/ops/v1/summary").await;
+    assert_eq!(summary["in_transit"], json!({"CNY": 200_000}));
+    assert_eq!(summary["oldest_in_transit_at"], ACCEPTED_AT);
+    let (_, text) = rig.get("/metrics").await;
+    let text = text.as_str().expect("text");
+    assert!(text.contains("in_transit_minor_units{currency=\"CNY\"} 200000"), "{text}");
+    assert!(text.contains("link_queued_bound{counter=\"futures\"} 1024"), "{text}");
+    for query in ["state=completed", "limit=0", "limit=201", "limit=x", "colour=red"] {
+        let (status, body) = rig.get(&format!("/ops/v1/transfers?{query}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(body["type"], "/errors/malformed_query", "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_ends_a_transfer_once() {
+    let rig = Rig::new(&["securities", "futures"], &[42]).await;
+    let (status, body) = rig.decide(42, "refused").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    assert_eq!(body["type"], "/errors/against_proof");
+    assert_eq!(body["detail"], "the decision contradicts the proof: the debit is Done");
+    assert_eq!(body["leg"], "debit");
+
+    let (status, body) = rig.decide(42, "completed").await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    assert_eq!((&body["state"], &body["who"]), (&json!("completed"), &json!("Wang Fang")));
+
+    let (status, body) = rig.decide(42, "completed").await;
+    assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/already_final")));
+    let (status, body) = rig.decide(77, "completed").await;
+    assert_eq!(
+        (status, &body["type"]),
+        (StatusCode::NOT_FOUND, &json!("/errors/no_such_transfer"))
+    );
+
+    let (status, body) = rig.get("/ops/v1/transfers/2026112100000000042").await;
+    assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("completed")));
+    assert_eq!(body["decisions"], json!([]));
+    let trail = body["trail"].to_string();
+    assert!(trail.contains("Wang Fang decided completed: seen in the statement"), "{trail}");
+    assert_eq!(rig.get("/ops/v1/transfers/42").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(rig.get("/ops/v1/transfers/2026112100000000077").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_page_elsewhere_cannot_decide() {
+    let rig = Rig::new(&["securities", "futures"], &[42]).await;
+    let body = json!({
+        "master_serial": intent(42).master, "decision": "completed", "who": "W", "note": "n",
+    });
+    let post = |name: &'static str, value: &'static str, media_type: &'static str| {
+        Request::post("/ops/v1/decisions")
+            .header(header::HOST, "127.0.0.1:8081")
+            .header(header::CONTENT_TYPE, media_type)
+            .header(name, value)
+            .body(Body::from(body.to_string()))
+            .expect("a request")
+    };
+    let foreign = post("origin", "http://evil.example", "application/json");
+    assert_eq!(rig.send(foreign).await.0, StatusCode::FORBIDDEN);
+    let form = post("x-nothing", "1", "text/plain");
+    assert_eq!(rig.send(form).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(rig.coordinator.open(), 1);
+    let own = post("origin", "http://127.0.0.1:8081", "application/json");
+    assert_eq!(rig.send(own).await.0, StatusCode::CREATED);
+
+    let long = json!({ "note": "n".repeat(super::LONGEST_BODY) });
+    let (status, body) = rig.post("/ops/v1/decisions", long).await;
+    assert_eq!(
+        (status, &body["type"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("/errors/body_too_large"))
+    );
+}
+
+#[tokio::test]
+async fn links_are_told_to_try_again() {
+    let rig = Rig::new(&["securities"], &[]).await;
+    for what in ["reconnect", "release"] {
+        let (status, body) =
+            rig.post(&format!("/ops/v1/counters/securities/{what}"), json!({})).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+        assert_eq!(body, json!({"counter": "securities", "asked": what}));
+    }
+    let (status, body) = rig.post("/ops/v1/counters/bank/reconnect", json!({})).await;
+    assert_eq!((status, &body["type"]), (StatusCode::NOT_FOUND, &json!("/errors/no_such_counter")));
+    assert_eq!(body["detail"], "the configured counters are: securities");
+}
+
+/// Reads a feed until it has said `what`, within a time that only a hanging test needs.
+async fn until(response: axum::response::Response, what: &str) -> String {
+    let mut stream = response.into_body().into_data_stream();
+    let mut text = String::new();
+    let reading = async {
+        while !text.contains(what) {
+            let Some(chunk) = stream.next().await else { break };
+            text.push_str(&String::from_utf8_lossy(&chunk.expect("a chunk")));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is said");
+    text
+}
+
+#[tokio::test]
+async fn the_feed_begins_whole_goes_on_from_an_id_and_ends_with_the_bridge() {
+    let rig = Rig::new(&["securities", "futures"], &[42]).await;
+    let open = |last: Option<String>| {
+        let mut request = Request::get("/ops/v1/events");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        rig.routes.clone().oneshot(request.body(Body::empty()).expect("a request"))
+    };
+    let feed = open(None).await.expect("never fails");
+    assert_eq!(feed.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let text = until(feed, "taken up again").await;
+    assert!(text.starts_with("event: counters\n"), "{text}");
+    assert!(text.contains("\nevent: transfer\n"), "{text}");
+    assert!(text.contains(&format!("\nid: {ACCEPTED_AT}.")), "{text}");
+
+    let (status, _) = rig.decide(42, "completed").await;
+    assert_eq!(status, StatusCode::CREATED);
+    let feed = open(Some(format!("{ACCEPTED_AT}.0.1"))).await.expect("never fails");
+    let text = until(feed, "Wang Fang: completed").await;
+    assert!(!text.contains("taken up again"), "{text}");
+    let feed = open(Some("1.0.1".to_owned())).await.expect("never fails");
+    let text = until(feed, "taken up again").await;
+    assert!(text.starts_with("event: lagged\n"), "{text}");
+
+    let feed = open(None).await.expect("never fails");
+    rig.stop.cancel();
+    let rest = axum::body::to_bytes(feed.into_body(), 1 << 20);
+    tokio::time::timeout(Duration::from_secs(20), rest).await.expect("it ends").expect("in order");
+}
+
+#[tokio::test]
+async fn feeds_are_bounded_and_a_closed_one_makes_room() {
+    let rig = Rig::new(&[], &[]).await;
+    let open = || async {
+        let request = Request::get("/ops/v1/events").body(Body::empty()).expect("a request");
+        rig.routes.clone().oneshot(request).await.expect("never fails")
+    };
+    let mut feeds = Vec::new();
+    for _ in 0..super::MOST_FEEDS {
+        let feed = open().await;
+        assert_eq!(feed.status(), StatusCode::OK);
+        feeds.push(feed);
+    }
+    assert_eq!(open().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    feeds.pop();
+    assert_eq!(open().await.status(), StatusCode::OK);
+}

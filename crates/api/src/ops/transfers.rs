@@ -1,0 +1,455 @@
+//! Open transfers with all that is known of them, and any one transfer with its trail.
+
+use super::{Ops, now_micros, seconds_between};
+use crate::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
+use crate::problem::Problem;
+use crate::transfers::database;
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use coordinator::trail::{Entry, LegEntry, fold};
+use coordinator::{Coordinator, View};
+use domain::message::Place;
+use domain::profile::Profile;
+use domain::serial::{Day, MasterSerial, Role};
+use domain::transfer::{Decision, Event, Ground, Phase, Reason, State as Life, Transfer, step};
+use link::Link;
+use serde::{Deserialize, Serialize};
+use store::{FinalState, Stored};
+
+/// Transfers listed unless asked otherwise.
+const PAGE: usize = 50;
+/// The longest list: more than a person reads, and one question to the database each.
+const LONGEST_PAGE: usize = 200;
+
+/// What may be asked of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Only those in this state; all that are open if absent.
+    state: Option<String>,
+    /// At most this many, the oldest first.
+    limit: Option<usize>,
+    /// Whether to read each one's trail; yes if absent.
+    trail: Option<bool>,
+}
+
+/// Open transfers, the oldest first.
+#[derive(Debug, Serialize)]
+pub(super) struct ListJson {
+    transfers: Vec<EvidenceJson>,
+    /// How many there are, listed or not.
+    total: usize,
+}
+
+/// A transfer as in the transfer API, with what a person needs to decide.
+#[derive(Debug, Serialize)]
+pub(super) struct EvidenceJson {
+    master_serial: String,
+    state: StateJson,
+    from: AccountJson,
+    to: AccountJson,
+    amount: i64,
+    currency: String,
+    legs: Vec<LegEvidenceJson>,
+    reason: Option<String>,
+    next: Option<String>,
+    created_at: String,
+    updated_at: String,
+    /// After this nothing new is begun.
+    deadline_at: String,
+    /// Whose it is.
+    app: String,
+    /// Seconds since it was accepted.
+    age_s: i64,
+    /// Minor units that have left the source and neither arrived nor returned, as far as proven.
+    in_transit: i64,
+    /// What a person may decide; empty unless it needs one.
+    decisions: Vec<ChoiceJson>,
+    /// What happened, in order; absent if it was not asked for, or the database did not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trail: Option<Vec<TrailJson>>,
+}
+
+/// A leg with what is known of its sending.
+#[derive(Debug, Serialize)]
+struct LegEvidenceJson {
+    #[serde(flatten)]
+    leg: LegJson,
+    /// The settle day that it is bound to, `YYYYMMDD`.
+    settle_day: String,
+    /// The counter's day of the posting, `YYYYMMDD`.
+    posted_day: Option<String>,
+    /// How often it may have left; after a restart, when nobody remembers, 2.
+    sent: u16,
+    /// Rounds of asking or repeating that brought nothing.
+    fruitless: u16,
+}
+
+/// One decision, and whether what is proven allows it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct ChoiceJson {
+    decision: &'static str,
+    allowed: bool,
+    /// Why it is not.
+    why_not: Option<String>,
+}
+
+/// One thing that happened to a transfer.
+#[derive(Debug, Serialize)]
+struct TrailJson {
+    at: String,
+    event: String,
+    state: &'static str,
+    phase: Phase,
+    leg: Option<LegEntry>,
+    reason: Option<Reason>,
+}
+
+/// `GET /ops/v1/transfers?state=&limit=&trail=`: what is open, from memory, so that it is shown
+/// even while the database fails.
+pub(super) async fn list(
+    State(ops): State<Ops>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<ListJson>, Problem> {
+    let Query(wanted) = wanted.map_err(|error| malformed(error.body_text()))?;
+    let limit = wanted.limit.unwrap_or(PAGE);
+    if !(1..=LONGEST_PAGE).contains(&limit) {
+        return Err(malformed(format!("limit must be 1 to {LONGEST_PAGE}, not {limit}")));
+    }
+    let state = wanted.state.as_deref().map(open_state).transpose()?;
+    let coordinator = &ops.state.coordinator;
+    let now = now_micros();
+    let mut views = coordinator.open_views().await;
+    views.retain(|view| state.is_none_or(|state| view.transfer.state() == state));
+    let total = views.len();
+    let mut reading = wanted.trail.unwrap_or(true);
+    let mut transfers = Vec::with_capacity(total.min(limit));
+    for view in views.iter().take(limit) {
+        let mut evidence = EvidenceJson::new(view, now, choices(view, coordinator.links()));
+        if reading {
+            match coordinator.trail(view.transfer.intent.master).await {
+                Ok(parts) => evidence.trail = Some(trail(&parts)),
+                Err(error) => {
+                    // One question that waits is enough: the others would wait as long.
+                    tracing::warn!(%error, "trails cannot be shown");
+                    reading = false;
+                }
+            }
+        }
+        transfers.push(evidence);
+    }
+    Ok(Json(ListJson { transfers, total }))
+}
+
+/// `GET /ops/v1/transfers/{master_serial}`: any transfer, open or long final.
+pub(super) async fn show(
+    State(ops): State<Ops>,
+    Path(text): Path<String>,
+) -> Result<Json<EvidenceJson>, Problem> {
+    let master: MasterSerial =
+        text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
+    let coordinator = &ops.state.coordinator;
+    match live(coordinator, master).await {
+        Some(view) => {
+            let found = choices(&view, coordinator.links());
+            let mut evidence = EvidenceJson::new(&view, now_micros(), found);
+            match coordinator.trail(master).await {
+                Ok(parts) => evidence.trail = Some(trail(&parts)),
+                Err(error) => tracing::warn!(%error, %master, "a trail cannot be shown"),
+            }
+            Ok(Json(evidence))
+        }
+        None => recorded(coordinator, master).await.map(Json),
+    }
+}
+
+/// An open transfer by its whole serial.
+pub(super) async fn live(coordinator: &Coordinator, master: MasterSerial) -> Option<View> {
+    coordinator.view(master.sequence).await.filter(|view| view.transfer.intent.master == master)
+}
+
+/// A transfer that is in the record only.
+async fn recorded(
+    coordinator: &Coordinator,
+    master: MasterSerial,
+) -> Result<EvidenceJson, Problem> {
+    let stored = coordinator.stored(master).await.map_err(|error| database(&error))?;
+    let stored = stored.ok_or_else(not_found)?;
+    let parts = coordinator.trail(master).await.map_err(|error| database(&error))?;
+    let (view, reason) = at_rest(stored, &parts);
+    let mut evidence = EvidenceJson::new(&view, now_micros(), Vec::new());
+    evidence.reason = reason.or(evidence.reason);
+    evidence.trail = Some(trail(&parts));
+    Ok(evidence)
+}
+
+/// What the record says of a transfer, and why it ended as it did.
+fn at_rest(stored: Stored, parts: &[String]) -> (View, Option<String>) {
+    let Stored { transfer: new, outcome, .. } = stored;
+    let mut transfer = Transfer::accepted(coordinator::shard::intent(&new));
+    let mut updated_at = new.created_at;
+    match fold(parts) {
+        Ok(folded) => {
+            transfer.phase = folded.phase;
+            transfer.reason = folded.reason;
+            [transfer.debit, transfer.credit, transfer.reversal] = folded.legs;
+            updated_at = folded.updated_at.unwrap_or(updated_at);
+        }
+        Err(error) => tracing::error!(master = %new.master, %error, "a trail cannot be read"),
+    }
+    let reason = outcome.and_then(|outcome| {
+        transfer.phase = match outcome.state {
+            FinalState::Completed => Phase::Completed,
+            FinalState::Refused => Phase::Refused,
+            FinalState::Reversed => Phase::Reversed,
+        };
+        updated_at = outcome.finished_at;
+        outcome.reason
+    });
+    let view = View {
+        transfer,
+        app: new.app,
+        created_at: new.created_at,
+        updated_at,
+        deadline_at: new.deadline_at,
+    };
+    (view, reason)
+}
+
+impl EvidenceJson {
+    fn new(view: &View, now: i64, decisions: Vec<ChoiceJson>) -> EvidenceJson {
+        let TransferJson {
+            master_serial,
+            state,
+            from,
+            to,
+            amount,
+            currency,
+            legs,
+            reason,
+            next,
+            created_at,
+            updated_at,
+        } = TransferJson::from(view);
+        let transfer = &view.transfer;
+        // They come in the order of roles; only the last, the reversal, may be missing.
+        let legs = legs
+            .into_iter()
+            .zip(Role::ALL)
+            .map(|(leg, role)| LegEvidenceJson::new(leg, transfer, role))
+            .collect();
+        EvidenceJson {
+            master_serial,
+            state,
+            from,
+            to,
+            amount,
+            currency,
+            legs,
+            reason,
+            next,
+            created_at,
+            updated_at,
+            deadline_at: timestamp(view.deadline_at),
+            app: view.app.to_string(),
+            age_s: seconds_between(view.created_at, now),
+            in_transit: transfer.in_transit(),
+            decisions,
+            trail: None,
+        }
+    }
+}
+
+impl LegEvidenceJson {
+    fn new(leg: LegJson, transfer: &Transfer, role: Role) -> LegEvidenceJson {
+        let known = transfer.leg(role);
+        LegEvidenceJson {
+            leg,
+            settle_day: transfer.bound_day(role).to_string(),
+            posted_day: known.posted_day.map(|day| day.to_string()),
+            sent: known.sent,
+            fruitless: known.tries,
+        }
+    }
+}
+
+/// What a person may decide about a transfer, by the machine's own judgement.
+fn choices(view: &View, links: &[Link]) -> Vec<ChoiceJson> {
+    let profile = |place: &Place| {
+        links
+            .iter()
+            .find(|link| *link.counter() == place.counter)
+            .map(|link| link.profile().clone())
+    };
+    let intent = &view.transfer.intent;
+    let debit_day =
+        links.iter().find(|link| *link.counter() == intent.from.counter).and_then(Link::settle_day);
+    // A transfer whose counters are not configured is not taken up at all.
+    let (debit, credit) =
+        (profile(&intent.from).unwrap_or_default(), profile(&intent.to).unwrap_or_default());
+    judged(&view.transfer, &debit, &credit, debit_day)
+}
+
+fn judged(
+    transfer: &Transfer,
+    debit: &Profile,
+    credit: &Profile,
+    debit_day: Option<Day>,
+) -> Vec<ChoiceJson> {
+    if transfer.state() != Life::NeedsOperator {
+        return Vec::new();
+    }
+    // Patience plays no part in whether a decision is legal.
+    let ground = Ground { debit, credit, debit_day, patience: u16::MAX };
+    Decision::ALL
+        .into_iter()
+        .map(|decision| {
+            let tried = step(&mut transfer.clone(), &Event::Decide(decision), &ground);
+            ChoiceJson {
+                decision: decision.as_str(),
+                allowed: tried.is_ok(),
+                why_not: tried.err().map(|illegal| illegal.to_string()),
+            }
+        })
+        .collect()
+}
+
+/// A trail for people. A part that cannot be read says so in its place.
+fn trail(parts: &[String]) -> Vec<TrailJson> {
+    let mut entries = Vec::new();
+    for part in parts {
+        match serde_json::from_str::<Vec<Entry>>(part) {
+            Ok(read) => entries.extend(read.into_iter().map(TrailJson::from)),
+            Err(error) => entries.push(TrailJson {
+                at: String::new(),
+                event: format!("this part of the trail cannot be read: {error}"),
+                state: Life::NeedsOperator.as_str(),
+                phase: Phase::Parked(domain::transfer::Why::Illegal),
+                leg: None,
+                reason: None,
+            }),
+        }
+    }
+    entries
+}
+
+impl From<Entry> for TrailJson {
+    fn from(entry: Entry) -> TrailJson {
+        TrailJson {
+            at: timestamp(entry.at),
+            event: entry.event,
+            state: entry.phase.state().as_str(),
+            phase: entry.phase,
+            leg: entry.leg,
+            reason: entry.reason,
+        }
+    }
+}
+
+/// The state that a list is narrowed to.
+fn open_state(word: &str) -> Result<Life, Problem> {
+    let open = || Life::ALL.into_iter().filter(|state| !state.is_final());
+    open().find(|state| state.as_str() == word).ok_or_else(|| {
+        let words: Vec<&str> = open().map(Life::as_str).collect();
+        malformed(format!(
+            "state must be one of {}, not {word:?}; a transfer that has ended is found by its serial",
+            words.join(", ")
+        ))
+    })
+}
+
+fn malformed(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
+        .detail(detail)
+}
+
+/// No transfer has this serial.
+pub(super) fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_transfer", "There is no such transfer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::transfer::{Knowledge, Why};
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    fn parked(why: Why, debit: Knowledge, credit: Knowledge, reversal: Knowledge) -> Transfer {
+        let mut transfer = Transfer::accepted(super::super::tests::intent(42));
+        transfer.phase = Phase::Parked(why);
+        transfer.debit.knowledge = debit;
+        transfer.credit.knowledge = credit;
+        transfer.reversal.knowledge = reversal;
+        transfer
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "as `expect!` makes it")]
+    fn check(transfer: Transfer, expected: Expect) {
+        let profile = Profile::default();
+        let lines: Vec<String> = judged(&transfer, &profile, &profile, None)
+            .into_iter()
+            .map(|choice| {
+                format!("{}: {}", choice.decision, choice.why_not.unwrap_or_else(|| "yes".into()))
+            })
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn only_what_proof_allows_may_be_decided() {
+        use Knowledge::{Done, NotSent, Unknown};
+        check(
+            parked(Why::CreditUnresolved, Done, Unknown, NotSent),
+            expect![[r#"
+                completed: yes
+                reversed: yes
+                refused: the decision contradicts the proof: the debit is Done
+                resume: yes"#]],
+        );
+        check(
+            parked(Why::DebitUnresolved, Unknown, NotSent, NotSent),
+            expect![[r#"
+            completed: the decision contradicts the proof: the credit is NotSent
+            reversed: yes
+            refused: yes
+            resume: yes"#]],
+        );
+        check(
+            parked(Why::Contradicted, Done, Done, NotSent),
+            expect![[r#"
+            completed: yes
+            reversed: the decision contradicts the proof: the credit is Done
+            refused: the decision contradicts the proof: the debit is Done
+            resume: the counter contradicted itself: decide the ending, it cannot be resumed"#]],
+        );
+        let mut open = parked(Why::Illegal, Done, Unknown, NotSent);
+        open.phase = Phase::CreditAsking;
+        check(open, expect![[r#""#]]);
+    }
+
+    #[test]
+    fn a_trail_is_read_and_a_damaged_part_says_so() {
+        let good = json!([{"at": 1_000_000, "event": "credit asked about",
+            "phase": {"parked": "credit_unresolved"},
+            "leg": {"role": "credit", "knowledge": "unknown", "sent": 2}}])
+        .to_string();
+        let entries = json!(trail(&[good, "{".to_owned()]));
+        assert_eq!(entries[0]["at"], "1970-01-01T00:00:01Z");
+        assert_eq!(entries[0]["state"], "needs_operator");
+        assert_eq!(entries[0]["leg"]["knowledge"], "unknown");
+        let damaged = entries[1]["event"].as_str().expect("words");
+        assert!(damaged.starts_with("this part of the trail cannot be read"), "{damaged}");
+    }
+
+    #[test]
+    fn a_list_is_narrowed_by_open_states_only() {
+        assert_eq!(open_state("needs_operator").ok(), Some(Life::NeedsOperator));
+        for word in ["completed", "", "Needs_Operator"] {
+            let problem = open_state(word).expect_err(word);
+            assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
+        }
+    }
+}

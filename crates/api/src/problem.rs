@@ -1,0 +1,166 @@
+//! What a refused caller is told: problem details (RFC 9457).
+
+use crate::auth::AuthError;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// The media type of a problem document.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Members that the standard defines; extensions cannot take their names.
+const STANDARD: [&str; 5] = ["type", "title", "status", "detail", "instance"];
+
+/// One problem document. Its `type` is `/errors/{slug}`, relative to the listener, and its page is
+/// `docs/errors/{slug}.md`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    status: StatusCode,
+    slug: &'static str,
+    title: &'static str,
+    detail: Option<String>,
+    members: Map<String, Value>,
+    retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of a kind: `slug` names it for ever, `title` says it in words that are the same
+    /// for every occurrence.
+    pub fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Problem {
+        Problem { status, slug, title, detail: None, members: Map::new(), retry_after_s: None }
+    }
+
+    /// What is special about this occurrence, and what to do. No secret may be in it.
+    #[must_use]
+    pub fn detail(mut self, detail: String) -> Problem {
+        self.detail = Some(detail);
+        self
+    }
+
+    /// An extension member, for programs. The standard's own members keep their values.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Value) -> Problem {
+        if !STANDARD.contains(&name) {
+            self.members.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// When it is worth asking again, in seconds from now: the `Retry-After` header.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The last part of its `type`.
+    pub fn slug(&self) -> &'static str {
+        self.slug
+    }
+
+    /// The document.
+    pub fn document(&self) -> Value {
+        let mut document = Map::new();
+        document.insert("type".to_owned(), format!("/errors/{}", self.slug).into());
+        document.insert("title".to_owned(), self.title.into());
+        document.insert("status".to_owned(), self.status.as_u16().into());
+        if let Some(detail) = &self.detail {
+            document.insert("detail".to_owned(), detail.as_str().into());
+        }
+        document.extend(self.members.clone());
+        Value::Object(document)
+    }
+}
+
+/// What a problem document always has; members by other names may come with it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its description is used")]
+struct Document {
+    /// What kind of problem it is: `/errors/` and a word that never changes.
+    #[schema(example = "/errors/counter_unavailable")]
+    r#type: String,
+    /// The same for every problem of the kind.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is special about this occurrence.
+    detail: Option<String>,
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Document::schema()
+    }
+}
+
+impl ToSchema for Problem {}
+
+impl From<&AuthError> for Problem {
+    fn from(error: &AuthError) -> Problem {
+        let kind = error.kind();
+        let problem = Problem::new(kind.status, kind.slug, kind.title).detail(error.to_string());
+        match error.retry_after_s() {
+            Some(seconds) => problem.retry_after(seconds),
+            None => problem,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.document().to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_problem_is_a_document_with_its_own_media_type() {
+        let problem = Problem::new(StatusCode::CONFLICT, "in_progress", "It is still in progress")
+            .detail("transfer 2026112100000000042 is still in progress".to_owned())
+            .with("master_serial", "2026112100000000042".into())
+            .with("status", 200.into())
+            .retry_after(2);
+        let response = problem.into_response();
+        assert_eq!(response.status(), StatusCode::CONFLICT);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.expect("a body");
+        let document: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(
+            document,
+            json!({
+                "type": "/errors/in_progress",
+                "title": "It is still in progress",
+                "status": 409,
+                "detail": "transfer 2026112100000000042 is still in progress",
+                "master_serial": "2026112100000000042",
+            })
+        );
+    }
+
+    #[test]
+    fn a_request_that_is_not_let_in_is_a_problem() {
+        let problem = Problem::from(&AuthError::NonceMemoryFull { retry_after_s: 7 });
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(problem.slug(), "nonce_memory_full");
+        assert_eq!(problem.into_response().headers()[header::RETRY_AFTER], "7");
+    }
+}
