@@ -10,6 +10,8 @@ pub mod json;
 pub mod openapi;
 pub mod ops;
 pub mod problem;
+#[cfg(test)]
+mod problem_pages;
 pub mod router;
 pub mod transfers;
 
