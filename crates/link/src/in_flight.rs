@@ -7,7 +7,7 @@ use crate::owed::Owed;
 use domain::message::{AccountId, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::SubSerial;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use tokio::time::Instant;
 use wire::message::{Message, RequestId};
 
@@ -15,7 +15,8 @@ use wire::message::{Message, RequestId};
 /// it was handed to the transport, not sent otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
-    pending: HashMap<RequestId, Pending>,
+    /// In the order of their ids, so that what ends together is told in the order it was asked in.
+    pending: BTreeMap<RequestId, Pending>,
     /// Requests are handed to the transport in the order of their ids: up to this one.
     handed: Option<RequestId>,
     /// How many of them move no money.
@@ -161,7 +162,7 @@ impl InFlight {
         }
         let handed = self.handed;
         let expired: Vec<(RequestId, Pending)> =
-            self.pending.extract_if(|_, pending| pending.deadline <= now).collect();
+            self.pending.extract_if(.., |_, pending| pending.deadline <= now).collect();
         for (id, pending) in expired {
             self.urgent -= usize::from(!pending.moves_money);
             if handed >= Some(id) {
@@ -200,7 +201,7 @@ impl InFlight {
 
     fn settle_all(&mut self) {
         let handed = self.handed;
-        for (id, pending) in self.pending.drain() {
+        for (id, pending) in std::mem::take(&mut self.pending) {
             pending.owed.settle(if handed >= Some(id) {
                 Outcome::Unknown(Unclear::LinkLost)
             } else {

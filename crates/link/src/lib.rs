@@ -8,7 +8,8 @@
 //! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
 //! `backoff` (when to try again). Last the I/O around it: `dial` opens a transport, `conversation`
 //! owns it and the clock, `reception` is where requests arrive, `actor` makes one attempt after
-//! another, `board` tells everybody where the link stands.
+//! another, `board` tells everybody where the link stands. [`paper`] is the pure part in other hands:
+//! a link whose bytes and time a simulation decides.
 
 mod actor;
 mod ask;
@@ -25,6 +26,7 @@ mod line;
 mod link;
 mod outbox;
 mod owed;
+pub mod paper;
 mod pulse;
 mod reception;
 mod session;

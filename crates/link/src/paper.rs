@@ -1,0 +1,285 @@
+//! A link without its socket, its clock and its task, for a simulation that decides both: the same
+//! conversation, codec, outbox, queue and back-off as the real one, and in their place the caller.
+//!
+//! What `actor`, `conversation` and `board` do around the pure part is repeated here in its order:
+//! timers, inbound, requests, writing; and on a drop, first the state, then the outcomes.
+
+use crate::ask::{Ask, NotSent, Outcome};
+use crate::backoff::{Backoff, Next};
+use crate::cause::Cause;
+use crate::config::LinkConfig;
+use crate::desk::Desk;
+use crate::line::{Inbox, Line};
+use crate::link::Queued;
+use crate::owed::{Owed, Shared};
+use crate::session::{Event, Setup};
+use crate::status::State;
+use bytes::BytesMut;
+use domain::message::{CounterId, Reply};
+use domain::profile::Profile;
+use domain::serial::Day;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+use wire::codec::{Codec, Parties};
+
+/// See the module.
+#[derive(Debug)]
+pub struct PaperLink {
+    setup: Arc<Setup>,
+    codec: Codec,
+    shared: Arc<Shared>,
+    desk: Desk,
+    backoff: Backoff,
+    rng: StdRng,
+    line: Option<Line>,
+    inbox: BytesMut,
+    opened: Option<Instant>,
+}
+
+/// What a turn told besides outcomes, which go to their askers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A session opened.
+    Opened,
+    /// An answer that nobody waits for.
+    Unmatched(Reply),
+}
+
+/// What to do after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Try again after this.
+    Wait(Duration),
+    /// Do not, until it is released.
+    Held,
+}
+
+impl PaperLink {
+    /// A link that is not connected. The seed decides nonces and the jitter of the back-off;
+    /// `first_id` numbers its first request and must be above all those of earlier lives.
+    pub fn new(config: LinkConfig, seed: u64, first_id: u64) -> PaperLink {
+        let LinkConfig { counter, dialect, own_name, key, profile, timers, bounds, .. } = config;
+        let parties = Parties { own: own_name.clone(), peer: counter.as_str().to_owned() };
+        PaperLink {
+            shared: Arc::new(Shared::new(counter.clone())),
+            codec: Codec::new(dialect, parties),
+            setup: Arc::new(Setup {
+                counter,
+                own_name,
+                key,
+                profile: Arc::new(profile),
+                timers,
+                bounds,
+            }),
+            desk: Desk::new(first_id),
+            backoff: Backoff::default(),
+            rng: StdRng::seed_from_u64(seed),
+            line: None,
+            inbox: BytesMut::new(),
+            opened: None,
+        }
+    }
+
+    /// Whom it talks to.
+    pub fn counter(&self) -> &CounterId {
+        &self.shared.counter
+    }
+
+    /// The configured profile.
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.setup.profile
+    }
+
+    /// The counter's accounting day as last heard.
+    pub fn settle_day(&self) -> Option<Day> {
+        self.shared.settle_day()
+    }
+
+    /// When the open session began, in microseconds since 1970 UTC; `None` while none is open.
+    pub fn session_began(&self) -> Option<i64> {
+        self.shared.session_began()
+    }
+
+    /// Whether new work is taken.
+    pub fn is_up(&self) -> bool {
+        self.shared.is_up()
+    }
+
+    /// Asks; the outcome is delivered exactly once, perhaps at once. It is written by the next
+    /// [`PaperLink::turn`].
+    pub fn ask(&mut self, ask: Ask) {
+        let Ask { ticket, instruction, deadline, reply_to } = ask;
+        let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let owed = Owed::new(&self.shared, ticket, reply_to);
+        if queued >= self.setup.bounds.queued {
+            owed.settle(Outcome::NotSent(NotSent::Busy));
+        } else if self.line.as_ref().is_some_and(|line| line.session.takes_requests()) {
+            self.desk.push(Queued { owed, instruction, deadline });
+        } else {
+            owed.settle(Outcome::NotSent(NotSent::Down));
+        }
+    }
+
+    /// A connection was opened: the sign-on begins with the next turn.
+    pub fn connected(&mut self, now: Instant) {
+        let until = now + self.setup.timers.sign_on;
+        let nonce = self.rng.random();
+        let setup = Arc::clone(&self.setup);
+        self.inbox.clear();
+        self.opened = None;
+        self.line = Some(Line::dial(setup, self.codec.clone(), 0, nonce, now, until));
+    }
+
+    /// Bytes arrived; the next turn hears them.
+    pub fn received(&mut self, bytes: &[u8]) {
+        self.inbox.extend_from_slice(bytes);
+    }
+
+    /// Does everything that can be done without waiting, and says what was heard. `micros` is `now`
+    /// in microseconds since 1970 UTC. An error is the cause to close the connection for.
+    pub fn turn(&mut self, now: Instant, micros: i64, heard: &mut Vec<Heard>) -> Result<(), Cause> {
+        let Some(line) = &mut self.line else { return Ok(()) };
+        let done = Self::take_turn(line, &mut self.inbox, &mut self.desk, now);
+        for event in line.session.events() {
+            match event {
+                Event::Opened => {
+                    self.opened = Some(now);
+                    self.shared.set_session_began(Some(micros));
+                    heard.push(Heard::Opened);
+                }
+                Event::Standing(day, _) => self.shared.set_settle_day(day),
+                Event::Unmatched { reply, .. } => heard.push(Heard::Unmatched(reply)),
+                Event::RoundTrip(_) | Event::Malformed { .. } | Event::Notice(_) => {}
+            }
+        }
+        done?;
+        self.shared.set_up(line.session.state() == State::Up);
+        Ok(())
+    }
+
+    fn take_turn(
+        line: &mut Line,
+        inbox: &mut BytesMut,
+        desk: &mut Desk,
+        now: Instant,
+    ) -> Result<(), Cause> {
+        if line.next_timeout(desk).is_some_and(|due| due <= now) {
+            line.on_timeout(now, desk)?;
+        }
+        while !inbox.is_empty() && line.received(now, inbox, desk)? == Inbox::More {}
+        line.fill(now, desk)
+    }
+
+    /// What the transport should take next.
+    pub fn unsent(&self) -> &[u8] {
+        self.line.as_ref().map_or(&[], Line::unsent)
+    }
+
+    /// The transport has taken so many bytes of [`PaperLink::unsent`].
+    pub fn took(&mut self, now: Instant, count: usize) {
+        if let Some(line) = &mut self.line {
+            line.took(now, count, &mut self.desk);
+        }
+    }
+
+    /// When the next turn is due at the latest.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.line.as_ref().and_then(|line| line.next_timeout(&self.desk))
+    }
+
+    /// What it means that the other side closed the connection.
+    pub fn closed_by_peer(&self) -> Cause {
+        self.line.as_ref().map_or(Cause::ClosedByPeer, |line| line.session.closed_by_peer())
+    }
+
+    /// The connection is gone, or none came to be: ends every request truthfully, and says how long
+    /// to rest.
+    pub fn lost(&mut self, now: Instant, cause: &Cause) -> Rest {
+        self.shared.set_up(false);
+        self.shared.set_session_began(None);
+        if let Some(mut line) = self.line.take() {
+            line.session.lose(&mut self.desk);
+        }
+        let open_for = self.opened.take().map(|opened| now - opened);
+        match self.backoff.ended(open_for, cause.verdict(), &mut self.rng) {
+            Next::Wait(wait) => Rest::Wait(wait),
+            Next::Hold => Rest::Held,
+        }
+    }
+
+    /// An operator lets a held link try again.
+    pub fn release(&mut self) {
+        self.backoff.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::{Delivery, ReplyTo, Ticket, Unclear};
+    use crate::testing::{GoodCounter, KEY, at, counter, their_codec};
+    use domain::message::{Instruction, Look, Query};
+    use domain::serial::{Role, Sequence, SubSerial};
+    use tokio::sync::mpsc;
+    use wire::codec::{Dialect, Incoming};
+
+    #[test]
+    fn it_signs_on_asks_and_tells_what_became_of_it() {
+        let config = LinkConfig::new(
+            counter(),
+            Vec::new(),
+            Dialect::Securities,
+            "bridge".to_owned(),
+            KEY.to_vec().into(),
+        );
+        let mut link = PaperLink::new(config, 1, 1);
+        let (queue, mut outcomes) = mpsc::unbounded_channel();
+        let mut next = || outcomes.try_recv().map(|delivery: Delivery| delivery.outcome);
+        let ask = |deadline| Ask {
+            ticket: Ticket(1),
+            instruction: Instruction::Query(Query {
+                serial: SubSerial {
+                    sequence: Sequence::new(1).expect("a sequence"),
+                    role: Role::Debit,
+                },
+                settle_day: Day::new(20_261_121).expect("a day"),
+                look: Look::Only,
+            }),
+            deadline,
+            reply_to: ReplyTo::Queue(queue.clone()),
+        };
+        link.ask(ask(at(5)));
+        assert_eq!(next(), Ok(Outcome::NotSent(NotSent::Down)));
+
+        let mut peer = GoodCounter::default();
+        let mut heard = Vec::new();
+        link.connected(at(0));
+        for _ in 0..4 {
+            link.turn(at(0), 1, &mut heard).expect("a good counter");
+            let mut wire = BytesMut::from(link.unsent());
+            link.took(at(0), wire.len());
+            while let Some(Incoming::Message(message)) =
+                their_codec().decode(&mut wire).expect("frames")
+            {
+                if let Some(answer) = peer.answer(message) {
+                    let mut bytes = BytesMut::new();
+                    their_codec().encode(&answer, &mut bytes).expect("can be said");
+                    link.received(&bytes);
+                }
+            }
+        }
+        assert_eq!(heard, [Heard::Opened]);
+        assert!(link.is_up() && link.session_began() == Some(1));
+
+        link.ask(ask(at(5)));
+        link.turn(at(1), 2, &mut heard).expect("open");
+        link.took(at(1), 1);
+        assert!(matches!(link.lost(at(1), &Cause::ClosedByPeer), Rest::Wait(_)));
+        assert_eq!(next(), Ok(Outcome::Unknown(Unclear::LinkLost)), "a byte of it had left");
+        assert!(!link.is_up() && link.session_began().is_none());
+    }
+}
