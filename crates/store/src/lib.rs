@@ -4,7 +4,7 @@
 //! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
 //! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it;
 //! `query` asks; `serials` leases; `fault` says what an error means; `entity` and `migration` are
-//! the tables.
+//! the tables; [`memory`] is the tables without a database, for simulations.
 
 mod address;
 mod connect;
@@ -14,6 +14,7 @@ mod fault;
 mod holder;
 mod idempotency;
 mod journal;
+pub mod memory;
 mod migration;
 mod query;
 mod record;

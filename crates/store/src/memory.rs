@@ -1,0 +1,210 @@
+//! The tables in memory, for simulations: what is written and what is not is decided by the same
+//! plan as with a database, insert first. No clock, no task, no durability of its own: whoever
+//! simulates decides what a crash leaves of it.
+
+use crate::idempotency::{Known, Plan};
+use crate::journal::{Write, Written};
+use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Stored};
+use crate::state::OpenState;
+use domain::serial::{MasterSerial, Sequence};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The tables.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    known: Known,
+    transfers: BTreeMap<i64, NewTransfer>,
+    open: BTreeMap<i64, OpenState>,
+    trail: BTreeMap<(i64, u32), String>,
+    outcomes: BTreeMap<i64, Outcome>,
+    decisions: Vec<(MasterSerial, Decision)>,
+    leased: u64,
+}
+
+impl Memory {
+    /// Writes a batch as one database transaction: what can be recorded is, all at once, and each
+    /// write is answered.
+    pub fn write(&mut self, batch: &[Write]) -> Vec<Written> {
+        let mut plan = Plan::of(batch, None);
+        if self.conflicts(&plan) {
+            plan = Plan::of(batch, Some(&self.known));
+        }
+        let Plan { answers, transfers, opened, trail, states, decisions, outcomes, closed } = plan;
+        let (known, open) = (&mut self.known, &mut self.open);
+        for (master, transfer) in transfers {
+            known.transfers.insert(master);
+            known.keys.insert(key(transfer));
+            self.transfers.insert(master, transfer.clone());
+        }
+        for (master, state) in opened {
+            known.open.insert(master);
+            open.insert(master, state);
+        }
+        for (place, body) in trail {
+            known.trail.insert(place, body.to_owned());
+            self.trail.insert(place, body.to_owned());
+        }
+        for (master, state) in states {
+            // As an UPDATE does: a row that is not there is not changed.
+            if let Some(there) = open.get_mut(&master) {
+                *there = state;
+            }
+        }
+        for ((master, at, who), decision) in decisions {
+            let said = (decision.decision.clone(), decision.note.clone());
+            known.decisions.insert((master, at, who.as_bytes().to_vec()), said);
+            if let Some(transfer) = self.transfers.get(&master) {
+                self.decisions.push((transfer.master, decision.clone()));
+            }
+        }
+        for (master, outcome) in outcomes {
+            known.outcomes.insert(master, outcome.state.number());
+            self.outcomes.insert(master, outcome.clone());
+        }
+        for master in closed {
+            known.open.remove(&master);
+            open.remove(&master);
+        }
+        batch.iter().zip(answers).map(|(write, result)| Written { id: write.id, result }).collect()
+    }
+
+    /// What a database's keys would refuse.
+    fn conflicts(&self, plan: &Plan<'_>) -> bool {
+        let taken = |transfer: &&NewTransfer| self.known.keys.contains(&key(transfer));
+        plan.transfers.keys().any(|master| self.known.transfers.contains(master))
+            || plan.transfers.values().any(taken)
+            || plan.trail.keys().any(|place| self.trail.contains_key(place))
+            || plan.decisions.keys().any(|(master, at, who)| {
+                self.known.decisions.contains_key(&(*master, *at, who.as_bytes().to_vec()))
+            })
+            || plan.outcomes.keys().any(|master| self.outcomes.contains_key(master))
+            || plan.closed.iter().any(|master| !self.open.contains_key(master))
+    }
+
+    /// The transfers that have not ended, in the order of their serials, with their trails.
+    pub fn open_transfers(&self) -> Vec<OpenTransfer> {
+        let of = |(master, state): (&i64, &OpenState)| {
+            let transfer = self.transfers.get(master)?.clone();
+            let trail = self.trail_of(*master);
+            Some(OpenTransfer { transfer, trail, open_state: *state })
+        };
+        self.open.iter().filter_map(of).collect()
+    }
+
+    /// All transfers, in the order of their serials.
+    pub fn all(&self) -> impl Iterator<Item = Stored> + '_ {
+        self.transfers.keys().filter_map(|master| self.stored(*master))
+    }
+
+    /// What an app's key was used for.
+    pub fn find_by_key(&self, app: &str, idempotency_key: &str) -> Option<Stored> {
+        let (master, _) = self.transfers.iter().find(|(_, transfer)| {
+            *transfer.app == *app && *transfer.idempotency_key == *idempotency_key
+        })?;
+        self.stored(*master)
+    }
+
+    /// The transfer with this sequence.
+    pub fn find_by_sequence(&self, sequence: Sequence) -> Option<Stored> {
+        let (master, _) =
+            self.transfers.iter().find(|(_, transfer)| transfer.master.sequence == sequence)?;
+        self.stored(*master)
+    }
+
+    /// The bodies of a transfer's trail, in order.
+    pub fn trail(&self, master: MasterSerial) -> Vec<String> {
+        self.trail_of(master.number())
+    }
+
+    /// Every decision that was recorded, in the order of their recording.
+    pub fn decisions(&self) -> &[(MasterSerial, Decision)] {
+        &self.decisions
+    }
+
+    /// The next `count` sequences; none of them is leased again.
+    pub fn lease(&mut self, count: u64) -> Range<u64> {
+        let first = self.leased + 1;
+        self.leased += count;
+        first..first + count
+    }
+
+    fn trail_of(&self, master: i64) -> Vec<String> {
+        self.trail.range((master, 0)..=(master, u32::MAX)).map(|(_, body)| body.clone()).collect()
+    }
+
+    fn stored(&self, master: i64) -> Option<Stored> {
+        Some(Stored {
+            transfer: self.transfers.get(&master)?.clone(),
+            outcome: self.outcomes.get(&master).cloned(),
+            open_state: self.open.get(&master).copied(),
+        })
+    }
+}
+
+fn key(transfer: &NewTransfer) -> (Vec<u8>, Vec<u8>) {
+    (transfer.app.as_bytes().to_vec(), transfer.idempotency_key.as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{WriteError, WriteId};
+    use crate::record::Place;
+    use crate::state::FinalState;
+    use domain::message::{AccountId, CounterId};
+    use domain::money::{Amount, Currency};
+    use domain::serial::Day;
+
+    fn accept(sequence: u64, idempotency_key: &str) -> Write {
+        let day = Day::new(20_261_121).expect("a day");
+        let master = MasterSerial { day, sequence: Sequence::new(sequence).expect("a sequence") };
+        let place = |counter| Place {
+            counter: CounterId::new(counter).expect("a counter"),
+            account: AccountId::new("6001").expect("an account"),
+        };
+        let new = NewTransfer {
+            master,
+            app: "app".into(),
+            idempotency_key: idempotency_key.into(),
+            fingerprint: [0; 32],
+            from: place("securities"),
+            to: place("futures"),
+            amount: Amount::new(500).expect("an amount"),
+            currency: Currency::CNY,
+            debit_day: day,
+            credit_day: day,
+            credit_barrier: false,
+            created_at: 1,
+            deadline_at: 2,
+        };
+        Write { accept: Some(new), ..Write::of(WriteId(sequence), master) }
+    }
+
+    fn end(sequence: u64, state: FinalState) -> Write {
+        let outcome = Outcome {
+            state,
+            reason: None,
+            finished_at: 3,
+            answer_status: 201,
+            answer_body: b"{}".to_vec().into(),
+        };
+        let master = accept(sequence, "").master;
+        Write { outcome: Some(outcome), ..Write::of(WriteId(100 + sequence), master) }
+    }
+
+    #[test]
+    fn a_key_is_taken_once_and_an_end_is_never_overwritten() {
+        let mut memory = Memory::default();
+        let first = memory.write(&[accept(1, "a"), accept(2, "a"), accept(3, "b")]);
+        let results: Vec<_> = first.into_iter().map(|written| written.result).collect();
+        assert_eq!(results, [Ok(()), Err(WriteError::DuplicateKey), Ok(())]);
+        assert_eq!(memory.write(&[accept(4, "b")])[0].result, Err(WriteError::DuplicateKey));
+        assert_eq!(memory.write(&[end(1, FinalState::Completed)])[0].result, Ok(()));
+        assert!(memory.write(&[end(1, FinalState::Refused)])[0].result.is_err());
+        assert_eq!(memory.open_transfers().len(), 1);
+        let ended = memory.find_by_key("app", "a").and_then(|stored| stored.outcome);
+        assert_eq!(ended.map(|outcome| outcome.state), Some(FinalState::Completed));
+        assert_eq!((memory.lease(5), memory.lease(5)), (1..6, 6..11));
+    }
+}
