@@ -21,3 +21,4 @@ pub mod world;
 pub use config::Config;
 pub use handle::{Begin, BeginError, Begun, Coordinator, DecideError, StartError, Summary};
 pub use record::{Rendered, View};
+pub use recovery::taken_up;

@@ -13,7 +13,7 @@ use domain::transfer::{
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{FinalState, OpenTransfer, Stored};
+use store::{FinalState, NewTransfer, OpenTransfer, Stored};
 use tokio::sync::mpsc;
 
 /// Open transfers read at a time.
@@ -54,8 +54,21 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
             });
         }
     }
+    inner.running.insert(
+        Key { app: new.app.clone(), idempotency_key: new.idempotency_key.clone() },
+        Running { master: new.master, fingerprint: new.fingerprint },
+    );
+    inner.open.fetch_add(1, Ordering::Relaxed);
+    let shard = inner.shard_of(new.master.sequence);
+    let input = taken_up(new, &trail);
+    shard.send(Mail::Input(input)).await.map_err(|_| StartError::Stopped)
+}
+
+/// An open transfer as a shard takes it up, from its row and its trail: as far as may be believed
+/// after a crash. A trail that cannot be read is parked for a person, never guessed.
+pub fn taken_up(new: NewTransfer, trail: &[String]) -> Input {
     let parts = u32::try_from(trail.len()).unwrap_or(u32::MAX);
-    let (transfer, updated_at, next_part) = match trail::fold(&trail) {
+    let (transfer, updated_at, next_part) = match trail::fold(trail) {
         Ok(folded) => (
             Transfer::recovered(Remembered {
                 intent: intent(&new),
@@ -68,7 +81,6 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
             folded.next_part,
         ),
         Err(error) => {
-            // Never guess: what cannot be read is for a person.
             tracing::error!(master = %new.master, %error, "a trail cannot be read");
             let mut transfer = Transfer::accepted(intent(&new));
             transfer.phase = Phase::Parked(Why::Illegal);
@@ -77,14 +89,7 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
             (transfer, new.created_at, parts)
         }
     };
-    inner.running.insert(
-        Key { app: new.app.clone(), idempotency_key: new.idempotency_key.clone() },
-        Running { master: new.master, fingerprint: new.fingerprint },
-    );
-    inner.open.fetch_add(1, Ordering::Relaxed);
-    let shard = inner.shard_of(new.master.sequence);
-    let input = Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part };
-    shard.send(Mail::Input(input)).await.map_err(|_| StartError::Stopped)
+    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
 }
 
 /// Compares proof that came too late with how the transfer ended. What agrees is counted and

@@ -424,7 +424,7 @@ impl Shard {
         world: &World,
         out: &mut Vec<Output>,
     ) {
-        let waiting: Vec<u64> = self
+        let mut waiting: Vec<u64> = self
             .open
             .iter()
             .filter(|(_, record)| {
@@ -433,6 +433,8 @@ impl Shard {
             })
             .map(|(sequence, _)| *sequence)
             .collect();
+        // The oldest first; and the same order every time, so that a run can be repeated.
+        waiting.sort_unstable();
         for sequence in waiting {
             self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
         }
