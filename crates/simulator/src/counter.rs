@@ -145,6 +145,11 @@ impl Counter {
         Counter { books, dice, cut_over_after, postings: 0, lines: Vec::new() }
     }
 
+    /// From here on these dice decide what goes wrong; empty ones heal it.
+    pub fn set_dice(&mut self, dice: Dice) {
+        self.dice = dice;
+    }
+
     /// The books.
     pub fn books(&self) -> &Books {
         &self.books
