@@ -110,13 +110,13 @@ fn read(body: &[u8]) -> Result<Decided, Problem> {
         Problem::new(status, slug, title).detail(error.to_string())
     })?;
     let master =
-        body.master_serial.parse().map_err(|error| rule("master_serial", format!("{error}")))?;
+        body.master_serial.parse().map_err(|error| rule("master_serial", &format!("{error}")))?;
     let decision = Decision::ALL
         .into_iter()
         .find(|decision| decision.as_str() == body.decision)
         .ok_or_else(|| {
             let words = Decision::ALL.map(Decision::as_str).join(", ");
-            rule("decision", format!("must be one of {words}"))
+            rule("decision", &format!("must be one of {words}"))
         })?;
     let who = text("who", &body.who, store::Decision::LONGEST_WHO, |_| false)?;
     let note = text("note", &body.note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))?;
@@ -133,18 +133,18 @@ fn text(
 ) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(rule(field, "must not be empty".to_owned()));
+        return Err(rule(field, "must not be empty"));
     }
     if text.len() > longest {
-        return Err(rule(field, format!("must be at most {longest} bytes, not {}", text.len())));
+        return Err(rule(field, &format!("must be at most {longest} bytes, not {}", text.len())));
     }
     if text.chars().any(|c| c.is_control() && !allowed(c)) {
-        return Err(rule(field, "must not have control characters".to_owned()));
+        return Err(rule(field, "must not have control characters"));
     }
     Ok(text.to_owned())
 }
 
-fn rule(field: &'static str, why: String) -> Problem {
+fn rule(field: &'static str, why: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
         .detail(format!("{field}: {why}"))
         .with("field", field.into())

@@ -81,6 +81,8 @@ pub fn router(state: OpsState) -> Router {
     Router::new()
         .route("/", get(page::html))
         .route("/page.js", get(page::script))
+        .route("/parked.js", get(page::parked))
+        .route("/tools.js", get(page::tools))
         .route("/words.js", get(page::words))
         .route("/page.css", get(page::style))
         .route("/icon.svg", get(page::icon))

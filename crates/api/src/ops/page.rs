@@ -1,4 +1,4 @@
-//! The page for people: four files, embedded, that need nothing from anywhere else.
+//! The page for people: a few files, embedded, that need nothing from anywhere else.
 
 use axum::http::{HeaderName, HeaderValue, header};
 
@@ -20,6 +20,16 @@ pub(super) async fn script() -> Asset {
     asset(SCRIPT, include_str!("page/page.js"))
 }
 
+/// `GET /parked.js`: transfers that need a person.
+pub(super) async fn parked() -> Asset {
+    asset(SCRIPT, include_str!("page/parked.js"))
+}
+
+/// `GET /tools.js`: what the scripts share.
+pub(super) async fn tools() -> Asset {
+    asset(SCRIPT, include_str!("page/tools.js"))
+}
+
 /// `GET /words.js`: numbers and times as people read them.
 pub(super) async fn words() -> Asset {
     asset(SCRIPT, include_str!("page/words.js"))
@@ -37,9 +47,11 @@ pub(super) async fn icon() -> Asset {
 
 #[cfg(test)]
 mod tests {
-    const FILES: [(&str, &str); 5] = [
+    const FILES: [(&str, &str); 7] = [
         ("page.html", include_str!("page/page.html")),
         ("page.js", include_str!("page/page.js")),
+        ("parked.js", include_str!("page/parked.js")),
+        ("tools.js", include_str!("page/tools.js")),
         ("words.js", include_str!("page/words.js")),
         ("page.css", include_str!("page/page.css")),
         ("icon.svg", include_str!("page/icon.svg")),

@@ -184,6 +184,8 @@ async fn the_page_and_its_assets_are_served_with_their_rules() {
     for (path, media_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/page.js", "text/javascript; charset=utf-8"),
+        ("/parked.js", "text/javascript; charset=utf-8"),
+        ("/tools.js", "text/javascript; charset=utf-8"),
         ("/words.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),

@@ -1,20 +1,15 @@
 // Shows what /ops/v1 says. Connections and events come by the live feed; sums and transfers are
 // asked for. Whatever comes from outside is put in as text, never as markup.
 
-import { clock, day, duration, money, place, plain, roundTrip } from "./words.js";
+import { showParked } from "./parked.js";
+import { ANSWER_WITHIN_MS, ask, byId, element, keyed, now, say, setPresent, show, slot, stamped } from "./tools.js";
+import { clock, day, duration, money, plain, roundTrip } from "./words.js";
 
 const SHOWN_EVENTS = 60;
 const SHOWN_MOVING = 8;
 const ASK_EVERY_MS = 2000;
-const ANSWER_WITHIN_MS = 5000;
 const LIST_EVERY_MS = 8000;
 
-const DECISIONS = {
-  completed: "both legs are done",
-  reversed: "the debit was undone, or its money was given back",
-  refused: "no money moved",
-  resume: "go on by the rules, with fresh patience",
-};
 const COUNTS = {
   sign_ons: "sessions opened",
   drops: "sessions lost",
@@ -28,76 +23,21 @@ const COUNTS = {
   unmatched_dropped: "unasked and not taken",
 };
 
-const byId = (id) => document.getElementById(id);
 const trouble = new Map();
-let ahead = 0;
-let lastNews = Date.now();
+let lastFed = Date.now();
+let lastAnswered = Date.now();
 let source = null;
 let counters = [];
-let parked = [];
 let summary = null;
-
-/** The server's present, in milliseconds; its clock is what ages are counted by. */
-const now = () => Date.now() + ahead;
-
-// Small tools: text only where it differs, so that nothing flickers and selections stay.
-
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-function show(node, text) {
-  const hidden = !text;
-  if (node.hidden !== hidden) node.hidden = hidden;
-  say(node, text || "");
-}
-
-function element(name, text, className) {
-  const node = document.createElement(name);
-  if (text !== undefined) node.textContent = text;
-  if (className) node.className = className;
-  return node;
-}
-
-const slot = (node, name) => node.querySelector(`[data-slot="${name}"]`);
-
-/** Makes the children of `list` be those of `items`, each kept for as long as its key is there. */
-function keyed(list, items, keyOf, make, update) {
-  const old = new Map([...list.children].map((child) => [child.dataset.key, child]));
-  let before = list.firstElementChild;
-  for (const item of items) {
-    const key = String(keyOf(item));
-    let node = old.get(key);
-    if (node) {
-      old.delete(key);
-    } else {
-      node = make(item);
-      node.dataset.key = key;
-    }
-    if (node === before) before = before.nextElementSibling;
-    else list.insertBefore(node, before);
-    update(node, item);
-  }
-  for (const gone of old.values()) gone.remove();
-}
-
-const stamped = (id) => byId(id).content.firstElementChild.cloneNode(true);
 
 // Whether what is seen is true.
 
-function interrupted(what, why) {
-  if (why) trouble.set(what, why);
+/** Says what is wrong, or with no words that it is right again. */
+function wrong(what, words) {
+  if (words) trouble.set(what, words);
   else trouble.delete(what);
-  const banner = byId("interrupted");
-  const text = trouble.size
-    ? `${[...trouble.values()].join(" ")} What is shown is from ${clock(lastNews, Date.now())}.`
-    : "";
-  show(banner, text);
-  document.body.classList.toggle("stale", trouble.size > 0);
-}
-
-function news() {
-  lastNews = Date.now();
+  show(byId("wrong"), [...trouble.values()].join(" "));
+  document.body.classList.toggle("stale", trouble.has("feed") || trouble.has("answers"));
 }
 
 // The live feed.
@@ -106,21 +46,21 @@ function follow() {
   source = new EventSource("/ops/v1/events");
   const feed = byId("feed");
   source.onopen = () => {
-    news();
+    lastFed = Date.now();
     say(feed, "live");
     feed.dataset.tone = "good";
-    interrupted("feed", null);
+    wrong("feed", null);
   };
   source.onerror = () => {
     say(feed, "interrupted");
     feed.dataset.tone = "bad";
-    interrupted("feed", "The live feed is interrupted; reconnecting.");
+    wrong("feed", `The live feed is interrupted; reconnecting. Connections are shown as of ${clock(lastFed, Date.now())}.`);
     // A refused feed is not tried again by the browser itself.
     if (source.readyState === EventSource.CLOSED) setTimeout(follow, 3000);
   };
   const on = (name, take) =>
     source.addEventListener(name, (event) => {
-      news();
+      lastFed = Date.now();
       take(JSON.parse(event.data));
     });
   on("counters", (all) => {
@@ -219,15 +159,6 @@ async function tryAgain(card) {
 
 // Sums and transfers.
 
-async function ask(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    throw new Error(problem.detail || problem.title || `status ${response.status}`);
-  }
-  return response.json();
-}
-
 let askingTo = 0;
 let listDue = 0;
 
@@ -240,9 +171,9 @@ async function refresh() {
   if (document.hidden && summary) return;
   try {
     const answer = await ask("/ops/v1/summary");
-    ahead = answer.now / 1000 - Date.now();
+    setPresent(answer.now / 1000);
     summary = answer;
-    news();
+    lastAnswered = Date.now();
     if (Date.now() >= listDue) {
       const [needs, open] = await Promise.all([
         ask("/ops/v1/transfers?state=needs_operator&limit=50&trail=false"),
@@ -253,9 +184,9 @@ async function refresh() {
       showMoving(open.transfers);
     }
     showSummary();
-    interrupted("answers", null);
+    wrong("answers", null);
   } catch (error) {
-    interrupted("answers", `The bridge does not answer (${error.message}).`);
+    wrong("answers", `The bridge does not answer (${error.message}). Money and transfers are shown as of ${clock(lastAnswered, Date.now())}.`);
   }
 }
 
@@ -264,7 +195,7 @@ function showSummary() {
   const journal = byId("journal");
   say(journal, failing ? "does not record" : "records");
   journal.dataset.tone = failing ? "bad" : "good";
-  interrupted("journal", failing ? `The database does not record: ${summary.journal.why}.` : null);
+  wrong("journal", failing ? `The database does not record (${summary.journal.why}): new transfers are refused.` : null);
   say(byId("open"), String(summary.open));
   const sums = Object.entries(summary.in_transit);
   keyed(byId("sums"), sums.length ? sums : [["", 0]], ([currency]) => currency, () => element("li"), (node, [currency, minor]) => {
@@ -290,130 +221,6 @@ function showMoving(transfers) {
     say(slot(node, "head"), `${transfer.master_serial} · ${money(transfer.in_transit, transfer.currency)}`);
     say(slot(node, "next"), transfer.next || plain(transfer.state));
   });
-}
-
-// Transfers that need a person.
-
-function showParked({ transfers, total }) {
-  if (total > parked.length && summary) {
-    say(byId("announcements"), `${total} transfers need a person`);
-  }
-  parked = transfers;
-  const count = byId("needs-count");
-  show(count, total ? String(total) : "");
-  byId("no-parked").hidden = total > 0;
-  document.title = total ? `(${total}) counter-bridge` : "counter-bridge";
-  keyed(byId("parked"), transfers, (t) => t.master_serial, parkedCard, updateParked);
-}
-
-function parkedCard(transfer) {
-  const card = stamped("parked-card");
-  card.setAttribute("aria-label", `transfer ${transfer.master_serial}`);
-  const history = slot(card, "history");
-  history.addEventListener("toggle", () => {
-    if (history.open) showTrail(card, transfer.master_serial);
-  });
-  return card;
-}
-
-function updateParked(card, transfer) {
-  say(slot(card, "serial"), transfer.master_serial);
-  say(slot(card, "amount"), money(transfer.amount, transfer.currency));
-  say(slot(card, "from"), place(transfer.from));
-  say(slot(card, "to"), place(transfer.to));
-  say(slot(card, "reason"), transfer.reason || "");
-  say(slot(card, "app"), transfer.app);
-  card.dataset.at = transfer.created_at;
-  card.dataset.updated = transfer.updated_at;
-  keyed(slot(card, "legs"), transfer.legs, (leg) => leg.role, legRow, updateLeg);
-  keyed(slot(card, "choices"), transfer.decisions, (choice) => choice.decision, (choice) => choiceItem(transfer, choice), updateChoice);
-}
-
-const LEG_CELLS = ["Leg", "At", "Known", "The counter's answer", "Counter serial", "Sent"];
-
-function legRow() {
-  const row = element("tr");
-  LEG_CELLS.forEach((label, index) => {
-    const cell = element(index ? "td" : "th");
-    if (!index) cell.scope = "row";
-    cell.dataset.label = label;
-    row.append(cell);
-  });
-  return row;
-}
-
-function updateLeg(row, leg) {
-  const answer = leg.answer ? `${leg.answer.code} ${leg.answer.text}`.trim() : "none";
-  const fruitless = leg.fruitless ? `, ${leg.fruitless} fruitless rounds` : "";
-  const texts = [
-    `${leg.role} ${leg.sub_serial}`,
-    `${leg.counter} ${leg.account}`,
-    plain(leg.knowledge),
-    answer,
-    leg.counter_serial || "none",
-    `${leg.sent} times${fruitless}`,
-  ];
-  texts.forEach((text, index) => say(row.cells[index], text));
-  row.dataset.knowledge = leg.knowledge;
-}
-
-function choiceItem(transfer, choice) {
-  const item = element("li");
-  const command = `counter-bridge resolve ${transfer.master_serial} ${choice.decision} --who NAME --note "…"${elsewhere()}`;
-  const meaning = element("span", `${choice.decision}: ${DECISIONS[choice.decision] || ""}`, "meaning");
-  const line = element("span", undefined, "line");
-  const code = element("code", command);
-  const copy = element("button", "Copy");
-  copy.type = "button";
-  copy.setAttribute("aria-label", `Copy the command for ${choice.decision}`);
-  copy.addEventListener("click", () => copyText(code, copy));
-  line.append(code, copy);
-  const why = element("span", undefined, "hint");
-  why.dataset.slot = "why-not";
-  item.append(meaning, line, why);
-  return item;
-}
-
-function updateChoice(item, choice) {
-  item.classList.toggle("illegal", !choice.allowed);
-  item.querySelector(".line").hidden = !choice.allowed;
-  show(slot(item, "why-not"), choice.allowed ? "" : `not possible: ${choice.why_not}`);
-}
-
-/** The option that names this listener, where it is not the usual one. */
-function elsewhere() {
-  return location.host === "127.0.0.1:8081" ? "" : ` --operators ${location.origin}`;
-}
-
-async function copyText(code, button) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    say(button, "Copied");
-  } catch {
-    getSelection().selectAllChildren(code);
-    say(button, "Selected");
-  }
-  setTimeout(() => say(button, "Copy"), 2000);
-}
-
-async function showTrail(card, serial) {
-  const list = slot(card, "trail");
-  try {
-    const transfer = await ask(`/ops/v1/transfers/${serial}`);
-    const entries = transfer.trail || [];
-    list.replaceChildren(...entries.map(trailItem));
-    if (!entries.length) list.append(element("li", "The database does not show it now."));
-  } catch (error) {
-    list.replaceChildren(element("li", `It cannot be shown: ${error.message}`));
-  }
-}
-
-function trailItem(entry) {
-  const item = element("li");
-  const at = entry.at ? clock(Date.parse(entry.at), now()) : "";
-  const leg = entry.leg ? ` (${entry.leg.role}: ${plain(entry.leg.knowledge)})` : "";
-  item.append(element("time", at), element("span", `${entry.event}${leg}`), element("span", plain(entry.state), "hint"));
-  return item;
 }
 
 // Events, the newest first.

@@ -1,0 +1,140 @@
+// Transfers that need a person: what is known of each leg, and the commands that decide.
+
+import { ask, byId, element, keyed, now, say, show, slot, stamped } from "./tools.js";
+import { clock, money, place, plain } from "./words.js";
+
+const DECISIONS = {
+  completed: "both legs are done",
+  reversed: "the debit was undone, or its money was given back",
+  refused: "no money moved",
+  resume: "go on by the rules, with fresh patience",
+};
+
+let shown = 0;
+
+/** Shows those of `GET /ops/v1/transfers?state=needs_operator`. */
+export function showParked({ transfers, total }) {
+  if (total > shown) {
+    say(byId("announcements"), `${total} transfers need a person`);
+  }
+  shown = total;
+  const count = byId("needs-count");
+  show(count, total ? String(total) : "");
+  byId("no-parked").hidden = total > 0;
+  document.title = total ? `(${total}) counter-bridge` : "counter-bridge";
+  keyed(byId("parked"), transfers, (t) => t.master_serial, parkedCard, updateParked);
+}
+
+function parkedCard(transfer) {
+  const card = stamped("parked-card");
+  card.setAttribute("aria-label", `transfer ${transfer.master_serial}`);
+  const history = slot(card, "history");
+  history.addEventListener("toggle", () => {
+    if (history.open) showTrail(card, transfer.master_serial);
+  });
+  return card;
+}
+
+function updateParked(card, transfer) {
+  say(slot(card, "serial"), transfer.master_serial);
+  say(slot(card, "amount"), money(transfer.amount, transfer.currency));
+  say(slot(card, "from"), place(transfer.from));
+  say(slot(card, "to"), place(transfer.to));
+  say(slot(card, "reason"), transfer.reason || "");
+  say(slot(card, "app"), transfer.app);
+  card.dataset.at = transfer.created_at;
+  card.dataset.updated = transfer.updated_at;
+  keyed(slot(card, "legs"), transfer.legs, (leg) => leg.role, legRow, updateLeg);
+  keyed(slot(card, "choices"), transfer.decisions, (choice) => choice.decision, (choice) => choiceItem(transfer, choice), updateChoice);
+}
+
+const LEG_CELLS = ["Leg", "At", "Known", "The counter's answer", "Counter serial", "Sent"];
+
+function legRow() {
+  const row = element("tr");
+  LEG_CELLS.forEach((label, index) => {
+    const cell = element(index ? "td" : "th");
+    if (!index) cell.scope = "row";
+    cell.dataset.label = label;
+    row.append(cell);
+  });
+  return row;
+}
+
+function updateLeg(row, leg) {
+  const answer = leg.answer ? `${leg.answer.code} ${leg.answer.text}`.trim() : "none";
+  const fruitless = leg.fruitless ? `, ${leg.fruitless} fruitless rounds` : "";
+  const texts = [
+    `${leg.role} ${leg.sub_serial}`,
+    `${leg.counter} ${leg.account}`,
+    plain(leg.knowledge),
+    answer,
+    leg.counter_serial || "none",
+    `${times(leg.sent)}${fruitless}`,
+  ];
+  texts.forEach((text, index) => say(row.cells[index], text));
+  row.dataset.knowledge = leg.knowledge;
+}
+
+const times = (count) => ["never", "once", "twice"][count] || `${count} times`;
+
+function choiceItem(transfer, choice) {
+  const item = element("li");
+  const command = `counter-bridge resolve ${transfer.master_serial} ${choice.decision} --who NAME --note "…"${elsewhere()}`;
+  const meaning = element("span", `${choice.decision}: ${DECISIONS[choice.decision] || ""}`, "meaning");
+  const line = element("span", undefined, "line");
+  const code = element("code");
+  // Lines break between words only: an option that is torn apart is easily mistyped.
+  for (const word of command.split(" ")) code.append(code.firstChild ? " " : "", element("span", word));
+  const copy = element("button", "Copy");
+  copy.type = "button";
+  copy.setAttribute("aria-label", `Copy the command for ${choice.decision}`);
+  copy.addEventListener("click", () => copyText(code, copy));
+  line.append(code, copy);
+  const why = element("span", undefined, "hint");
+  why.dataset.slot = "why-not";
+  item.append(meaning, line, why);
+  return item;
+}
+
+function updateChoice(item, choice) {
+  item.classList.toggle("illegal", !choice.allowed);
+  item.querySelector(".line").hidden = !choice.allowed;
+  show(slot(item, "why-not"), choice.allowed ? "" : `not possible: ${choice.why_not}`);
+}
+
+/** The option that names this listener, where it is not the usual one. */
+function elsewhere() {
+  return location.host === "127.0.0.1:8081" ? "" : ` --operators ${location.origin}`;
+}
+
+async function copyText(code, button) {
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    say(button, "Copied");
+  } catch {
+    getSelection().selectAllChildren(code);
+    say(button, "Selected");
+  }
+  setTimeout(() => say(button, "Copy"), 2000);
+}
+
+async function showTrail(card, serial) {
+  const list = slot(card, "trail");
+  try {
+    const transfer = await ask(`/ops/v1/transfers/${serial}`);
+    const entries = transfer.trail || [];
+    list.replaceChildren(...entries.map(trailItem));
+    if (!entries.length) list.append(element("li", "The database does not show it now."));
+  } catch (error) {
+    list.replaceChildren(element("li", `It cannot be shown: ${error.message}`));
+  }
+}
+
+function trailItem(entry) {
+  const item = element("li");
+  const at = entry.at ? clock(Date.parse(entry.at), now()) : "";
+  const leg = entry.leg ? ` (${entry.leg.role}: ${plain(entry.leg.knowledge)})` : "";
+  item.append(element("time", at), element("span", `${entry.event}${leg}`), element("span", plain(entry.state), "hint"));
+  return item;
+}

@@ -1,0 +1,70 @@
+// What the page's parts share: the server's time, its answers, and text that changes only where it
+// differs.
+
+/** How long an answer is waited for, in milliseconds. */
+export const ANSWER_WITHIN_MS = 5000;
+
+let ahead = 0;
+
+/** Tells what time it is at the server, in milliseconds since 1970. */
+export function setPresent(at) {
+  ahead = at - Date.now();
+}
+
+/** The server's present, in milliseconds; its clock is what ages are counted by. */
+export const now = () => Date.now() + ahead;
+
+/** Asks the bridge; an answer that is no success is an error with the bridge's words. */
+export async function ask(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new Error(problem.detail || problem.title || `status ${response.status}`);
+  }
+  return response.json();
+}
+
+export const byId = (id) => document.getElementById(id);
+
+// Small tools: text only where it differs, so that nothing flickers and selections stay.
+
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function show(node, text) {
+  const hidden = !text;
+  if (node.hidden !== hidden) node.hidden = hidden;
+  say(node, text || "");
+}
+
+export function element(name, text, className) {
+  const node = document.createElement(name);
+  if (text !== undefined) node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+export const slot = (node, name) => node.querySelector(`[data-slot="${name}"]`);
+
+/** Makes the children of `list` be those of `items`, each kept for as long as its key is there. */
+export function keyed(list, items, keyOf, make, update) {
+  const old = new Map([...list.children].map((child) => [child.dataset.key, child]));
+  let before = list.firstElementChild;
+  for (const item of items) {
+    const key = String(keyOf(item));
+    let node = old.get(key);
+    if (node) {
+      old.delete(key);
+    } else {
+      node = make(item);
+      node.dataset.key = key;
+    }
+    if (node === before) before = before.nextElementSibling;
+    else list.insertBefore(node, before);
+    update(node, item);
+  }
+  for (const gone of old.values()) gone.remove();
+}
+
+export const stamped = (id) => byId(id).content.firstElementChild.cloneNode(true);
