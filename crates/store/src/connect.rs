@@ -27,8 +27,9 @@ const READERS: u32 = 4;
 /// The writer's statements come in a few hundred lengths; each is prepared once.
 const STATEMENT_CACHE: usize = 512;
 
-/// Memory for the writer's pages: 64 MiB, in negative KiB. SQLite's own 2 MiB holds fewer pages than
-/// a batch touches in the indexes of accounts and keys.
+/// Memory for the writer's pages: 64 MiB, in negative KiB; SQLite's own is 2 MiB. Together with
+/// [`SQLITE_CHECKPOINT`] it was faster with 1,024 callers; with 64 no difference stood out of the
+/// noise, and the two were not tried apart.
 const SQLITE_CACHE: &str = "-65536";
 
 /// Pages in the log before they are moved into the file: 32 MiB. A page that many batches touched is

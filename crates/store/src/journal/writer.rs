@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-/// Writes in one database transaction. Measured, larger ones are no faster, and everyone in a
-/// batch waits for all of it.
+/// Writes in one database transaction. Everyone in a batch waits for all of it, so it is bounded;
+/// the number is a choice, other sizes were not compared.
 const MOST_IN_BATCH: usize = 1024;
 
 /// Pauses between attempts while the database fails: doubled from the first up to the last.
