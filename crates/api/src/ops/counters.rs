@@ -156,6 +156,7 @@ pub(super) mod tests {
                 last_cause: Some("connection refused".to_owned()),
                 heard_at: None,
                 round_trip_us: Some(420),
+                ..Connection::new(0)
             }],
             queued: 1,
             in_flight: 2,

@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use store::{NewTransfer, OpenState, Store, Write, WriteId};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -390,6 +392,31 @@ async fn the_feed_begins_whole_goes_on_from_an_id_and_ends_with_the_bridge() {
     rig.stop.cancel();
     let rest = axum::body::to_bytes(feed.into_body(), 1 << 20);
     tokio::time::timeout(Duration::from_secs(20), rest).await.expect("it ends").expect("in order");
+}
+
+#[tokio::test]
+async fn a_graceful_shutdown_does_not_wait_for_open_feeds() {
+    let rig = Rig::new(&["securities"], &[]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let shutdown = rig.stop.clone().cancelled_owned();
+    let routes = rig.routes.clone();
+    let server = tokio::spawn(async move {
+        axum::serve(listener, routes).with_graceful_shutdown(shutdown).await
+    });
+    let mut reader = TcpStream::connect(address).await.expect("a connection");
+    let request = b"GET /ops/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    reader.write_all(request).await.expect("it is taken");
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("event: counters") {
+        assert_ne!(reader.read_buf(&mut heard).await.expect("an answer"), 0);
+    }
+    rig.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(20), server)
+        .await
+        .expect("it does not wait")
+        .expect("no panic")
+        .expect("in order");
 }
 
 #[tokio::test]
