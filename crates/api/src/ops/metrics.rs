@@ -133,7 +133,10 @@ fn standing(
         let labels = [("counter", counter.counter.as_str())];
         gauges.value("link_open", &labels, u8::from(counter.open));
     }
-    gauges.describe("link_in_flight_bound", "Requests that may wait for an answer at once");
+    gauges.describe(
+        "link_in_flight_bound",
+        "Requests that may wait for an answer at once, on one connection",
+    );
     for (counter, bounds) in counters.iter().zip(bounds) {
         let labels = [("counter", counter.counter.as_str())];
         gauges.value("link_in_flight_bound", &labels, bounds.in_flight);

@@ -107,7 +107,6 @@ function counterCard(counter) {
 }
 
 function updateCounter(card, counter) {
-  const link = counter.connections[0];
   if (card.dataset.health && card.dataset.health !== counter.health) {
     say(byId("announcements"), `${counter.counter} is ${counter.health_text}`);
   }
@@ -121,21 +120,35 @@ function updateCounter(card, counter) {
   for (const value of card.querySelectorAll("[data-count]")) {
     say(value, String(counter.counts[value.dataset.count] ?? 0));
   }
-  if (!link) return;
-  say(slot(card, "state"), link.state_text);
-  say(slot(card, "since"), `${clock(link.since / 1000, now())} (${duration((now() - link.since / 1000) / 1000)})`);
-  say(slot(card, "address"), link.address || "not tried yet");
-  say(slot(card, "round-trip"), roundTrip(link.round_trip_us));
-  say(slot(card, "heard"), link.heard_at === null ? "nothing" : `${duration((now() - link.heard_at / 1000) / 1000)} ago`);
-  const cause = link.last_cause && (link.state === "up" ? `Last lost: ${link.last_cause}` : link.last_cause);
-  show(slot(card, "trouble"), cause || "");
-  const wait = link.next_attempt_at === null ? null : (link.next_attempt_at / 1000 - now()) / 1000;
-  const due = wait === null ? "" : wait > 0 ? `in ${duration(wait + 1)}` : "now";
-  show(slot(card, "next"), due && `Attempt ${link.attempt + 1} ${due}`);
-  const again = { backing_off: ["reconnect", "Try again now"], held: ["release", "Release and try again"] }[link.state];
+  const several = counter.connections.length > 1;
+  keyed(slot(card, "connections"), counter.connections, (c) => c.channel, () => stamped("connection-row"),
+    (row, connection) => updateConnection(row, connection, several));
+  const has = (state) => counter.connections.some((connection) => connection.state === state);
+  const again = has("held") ? ["release", "Release and try again"] : has("backing_off") ? ["reconnect", "Try again now"] : null;
   const button = slot(card, "again");
   button.dataset.action = again ? again[0] : "";
   show(button, again ? again[1] : "");
+}
+
+function updateConnection(row, link, several) {
+  const since = (micros) => duration((now() - micros / 1000) / 1000);
+  const secured = link.tls ? `${link.tls.version}, ${link.tls.peer}` : "none";
+  const wait = link.next_attempt_at === null ? null : (link.next_attempt_at / 1000 - now()) / 1000;
+  const due = wait === null ? "" : wait > 0 ? `in ${duration(wait + 1)}` : "now";
+  show(slot(row, "title"), several ? `Connection ${link.channel + 1}` : "");
+  say(slot(row, "state"), link.state_text);
+  say(slot(row, "since"), `${clock(link.since / 1000, now())} (${since(link.since)})`);
+  say(slot(row, "address"), link.address || "not tried yet");
+  say(slot(row, "security"), secured);
+  say(slot(row, "round-trip"), roundTrip(link.round_trip_us));
+  say(slot(row, "heard"), link.heard_at === null ? "nothing" : `${since(link.heard_at)} ago`);
+  const lost = link.state === "up" ? "Last lost: " : "";
+  show(slot(row, "trouble"), link.last_cause ? lost + link.last_cause : "");
+  show(slot(row, "next"), due && `Attempt ${link.attempt + 1} ${due}`);
+  const failed = (link.addresses || []).filter((address) => address.failures > 0);
+  keyed(slot(row, "addresses"), failed.length > 1 ? failed : [], (a) => a.address, () => element("li"), (item, address) => {
+    say(item, `${address.address}: failed ${address.failures}×: ${address.last_error || ""}`);
+  });
 }
 
 async function tryAgain(card) {
