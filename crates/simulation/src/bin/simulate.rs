@@ -1,0 +1,198 @@
+//! Runs schedules: one seed, a range of them, or as many as fit into a time.
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use domain::serial::MasterSerial;
+use simulation::{Class, Report, Request, run, shrink::shrink};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+#[derive(Parser)]
+#[command(name = "simulate", about = "Runs deterministic schedules of faults", version)]
+struct Arguments {
+    /// One seed, whose story is told if anything is found
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// A range of seeds, such as `0..1000`; the last is not run
+    #[arg(long, value_parser = range)]
+    seeds: Option<std::ops::Range<u64>>,
+    /// How many transfers are ordered; by default the seed decides
+    #[arg(long)]
+    transfers: Option<usize>,
+    /// Only these classes of faults
+    #[arg(long, value_delimiter = ',', value_parser = class)]
+    only: Option<Vec<Class>>,
+    /// Stops after so many seconds of the machine's time
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Tells the story of the seed even if nothing is found
+    #[arg(long)]
+    story: bool,
+    /// Goes on after a failure, and only counts it
+    #[arg(long)]
+    keep_going: bool,
+    /// Prints a failure's seed and findings, without looking for a shorter story
+    #[arg(long)]
+    no_shrink: bool,
+}
+
+fn range(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let (first, end) = text.split_once("..").ok_or("a range is written 0..1000")?;
+    let number = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number"));
+    let (first, end) = (number(first)?, number(end)?);
+    if first < end { Ok(first..end) } else { Err(format!("{text} is empty")) }
+}
+
+fn class(text: &str) -> Result<Class, String> {
+    let names = || Class::ALL.map(Class::as_str).join(", ");
+    Class::ALL
+        .into_iter()
+        .find(|class| class.as_str() == text)
+        .ok_or_else(|| format!("{text:?} is none of {}", names()))
+}
+
+fn main() -> ExitCode {
+    match simulate(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("simulate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether nothing was found.
+fn simulate(arguments: &Arguments) -> Result<bool> {
+    if arguments.transfers.is_some_and(|count| !(1..=10_000).contains(&count)) {
+        bail!("--transfers takes 1 to 10000");
+    }
+    let (seeds, single) = match (arguments.seed, &arguments.seeds) {
+        (Some(seed), _) => (seed..seed.checked_add(1).context("that seed is too large")?, true),
+        (None, Some(seeds)) => (seeds.clone(), false),
+        (None, None) => bail!("say which: --seed N or --seeds A..B"),
+    };
+    let begun = Instant::now();
+    let mut totals = Totals::default();
+    let mut clean = true;
+    for seed in seeds {
+        let limit = arguments.seconds.map(Duration::from_secs);
+        if limit.is_some_and(|limit| begun.elapsed() >= limit) {
+            break;
+        }
+        let request = Request {
+            seed,
+            transfers: arguments.transfers,
+            classes: arguments.only.clone().unwrap_or_else(|| Class::ALL.to_vec()),
+        };
+        let (report, trace) = run(&request, single && arguments.story);
+        totals.add(&report);
+        if single {
+            for line in trace.of(None) {
+                println!("{line}");
+            }
+            println!("trace {:016x}: {} events, {:?}", report.hash, report.events, report.ends);
+        }
+        if report.findings.is_empty() {
+            continue;
+        }
+        clean = false;
+        totals.failed.push(seed);
+        if arguments.keep_going {
+            println!("seed {seed}: {}", report.findings[0]);
+            continue;
+        }
+        fail(&request, &report, arguments.no_shrink);
+        break;
+    }
+    totals.print(begun.elapsed());
+    Ok(clean)
+}
+
+/// Tells a failure: the seed, what was found, and the shortest story that shows it.
+fn fail(request: &Request, report: &Report, as_it_is: bool) {
+    println!("\nFOUND with seed {}:", request.seed);
+    for finding in &report.findings {
+        println!("  {finding}");
+    }
+    let (request, report) =
+        if as_it_is { (request.clone(), report.clone()) } else { shrink(request, report) };
+    let (report, trace) = run(&request, true).clone_report(report);
+    let guilty = report.findings.iter().find_map(|finding| {
+        let master: MasterSerial = finding.master.as_ref()?.parse().ok()?;
+        Some(master.sequence.number())
+    });
+    println!("\nThe shortest story found, about transfer {guilty:?}:");
+    for line in trace.of(guilty) {
+        println!("{line}");
+    }
+    for finding in &report.findings {
+        println!("  {finding}");
+    }
+    let classes: Vec<&str> = request.classes.iter().map(|class| class.as_str()).collect();
+    let transfers =
+        request.transfers.map_or_else(String::new, |count| format!(" --transfers {count}"));
+    println!(
+        "\nagain: cargo xtask simulate --seed {}{transfers} --only {}\ntrace {:016x}",
+        request.seed,
+        classes.join(","),
+        report.hash
+    );
+}
+
+/// A story and the report that goes with it.
+trait Told {
+    fn clone_report(self, known: Report) -> (Report, simulation::trace::Trace);
+}
+
+impl Told for (Report, simulation::trace::Trace) {
+    /// The report of the rerun, which must be the known one.
+    fn clone_report(self, known: Report) -> (Report, simulation::trace::Trace) {
+        if self.0.hash != known.hash {
+            println!("NOT REPEATABLE: the same schedule had two traces");
+        }
+        self
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    schedules: u64,
+    transfers: usize,
+    events: u64,
+    crashes: u64,
+    passed: Duration,
+    ends: BTreeMap<String, usize>,
+    failed: Vec<u64>,
+}
+
+impl Totals {
+    fn add(&mut self, report: &Report) {
+        self.schedules += 1;
+        self.transfers += report.transfers;
+        self.events += report.events;
+        self.crashes += u64::from(report.crashes);
+        self.passed += Duration::from_micros(u64::try_from(report.passed).unwrap_or(0));
+        for (end, count) in &report.ends {
+            *self.ends.entry(end.clone()).or_default() += count;
+        }
+    }
+
+    fn print(&self, took: Duration) {
+        let ratio = self.passed.as_secs_f64() / took.as_secs_f64().max(1e-9);
+        println!(
+            "{} schedules, {} transfers, {} deaths of the bridge, {} events",
+            self.schedules, self.transfers, self.crashes, self.events
+        );
+        println!("ends: {:?}", self.ends);
+        println!(
+            "{:.0} s of virtual time in {:.1} s: {ratio:.0} times real time",
+            self.passed.as_secs_f64(),
+            took.as_secs_f64()
+        );
+        if !self.failed.is_empty() {
+            println!("{} failed: {:?}", self.failed.len(), self.failed);
+        }
+    }
+}

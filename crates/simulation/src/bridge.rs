@@ -1,0 +1,147 @@
+//! The bridge's process: the real shards and the real links' pure part, between which only the
+//! queues are played. It is what a crash takes away.
+
+use crate::clock::Micros;
+use crate::journal::Journal;
+use crate::network::Conn;
+use crate::peer::{BRIDGE, KEY};
+use crate::plan::{CounterPlan, Plan};
+use coordinator::record::Told;
+use coordinator::shard::Shard;
+use coordinator::world::{Facts, World};
+use coordinator::{Rendered, View};
+use domain::serial::MasterSerial;
+use link::paper::PaperLink;
+use link::{Delivery, LinkConfig};
+use rand::RngExt;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tokio::sync::{mpsc, oneshot};
+
+/// The process.
+#[derive(Debug)]
+pub struct Bridge {
+    /// The owners of transfers.
+    pub shards: Vec<Shard>,
+    /// What each has been told to look at next, and in which order its queues are read.
+    pub desks: Vec<Desk>,
+    /// The links, in the order of the counters.
+    pub links: Vec<End>,
+    /// The queue of its journal.
+    pub journal: Journal,
+    /// The keys of open transfers.
+    pub running: BTreeMap<String, MasterSerial>,
+    /// Leased sequences.
+    pub serials: Range<u64>,
+    /// Callers that wait: the order, and where its answer comes.
+    pub waiters: Vec<(usize, oneshot::Receiver<Told>)>,
+}
+
+/// What surrounds a shard.
+#[derive(Debug)]
+pub struct Desk {
+    /// Where links deliver.
+    pub deliver: mpsc::UnboundedSender<Delivery>,
+    /// The same channel's other end.
+    pub delivered: mpsc::UnboundedReceiver<Delivery>,
+    /// When the last item of each queue is read: each queue keeps its order.
+    pub last: [Micros; 3],
+    /// When its timer is set.
+    pub timer: Option<Micros>,
+}
+
+/// One link and its connection.
+#[derive(Debug)]
+pub struct End {
+    /// The link.
+    pub link: PaperLink,
+    /// Its connection.
+    pub conn: Option<Conn>,
+    /// When its timer is set.
+    pub timer: Option<Micros>,
+}
+
+/// The queues of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// From the journal.
+    Journal = 0,
+    /// From the links, about what was asked.
+    Links = 1,
+    /// Everything else.
+    Mail = 2,
+}
+
+impl Bridge {
+    /// A process that has just been started.
+    pub fn new(plan: &Plan, random: &mut crate::plan::Random, now: Micros) -> Bridge {
+        let first_id = u64::try_from(now).unwrap_or(0);
+        Bridge {
+            shards: (0..plan.config.shards)
+                .map(|_| Shard::new(plan.config.clone(), render, random.random()))
+                .collect(),
+            desks: (0..plan.config.shards)
+                .map(|_| {
+                    let (deliver, delivered) = mpsc::unbounded_channel();
+                    Desk { deliver, delivered, last: [0; 3], timer: None }
+                })
+                .collect(),
+            links: plan
+                .counters
+                .iter()
+                .map(|counter| End {
+                    link: PaperLink::new(link_config(counter), random.random(), first_id),
+                    conn: None,
+                    timer: None,
+                })
+                .collect(),
+            journal: Journal::default(),
+            running: BTreeMap::new(),
+            serials: 0..0,
+            waiters: Vec::new(),
+        }
+    }
+
+    /// What the shards know of the counters.
+    pub fn world(&self) -> World {
+        let facts = |end: &End| Facts {
+            id: end.link.counter().clone(),
+            profile: end.link.profile().clone(),
+            settle_day: end.link.settle_day(),
+            session_began: end.link.session_began(),
+        };
+        World { counters: self.links.iter().map(facts).collect() }
+    }
+
+    /// The shard that owns a sequence.
+    pub fn shard_of(&self, sequence: u64) -> usize {
+        let count = u64::try_from(self.shards.len()).unwrap_or(1);
+        usize::try_from(sequence % count).unwrap_or(0)
+    }
+
+    /// All open transfers that are durable, in the order of their serials.
+    pub fn views(&self) -> Vec<View> {
+        let mut views: Vec<View> = self.shards.iter().flat_map(Shard::views).collect();
+        views.sort_by_key(|view| view.transfer.intent.master);
+        views
+    }
+}
+
+/// The answer that a caller gets: the serial and the state.
+fn render(view: &View) -> Rendered {
+    let body = format!("{} {}", view.transfer.intent.master, view.transfer.state());
+    Rendered { status: 201, body: body.into_bytes().into() }
+}
+
+fn link_config(counter: &CounterPlan) -> LinkConfig {
+    LinkConfig {
+        profile: counter.rules.profile.clone(),
+        ..LinkConfig::new(
+            counter.rules.counter.clone(),
+            Vec::new(),
+            counter.dialect.clone(),
+            BRIDGE.to_owned(),
+            KEY.to_vec().into(),
+        )
+    }
+}

@@ -1,0 +1,286 @@
+//! Callers: each orders one transfer under its key and asks again, with the same key, until it is
+//! told an end; some ask twice at once, some ask again long after. And the person who hands what
+//! waits for one back to the rules, and the judgement of how all ended.
+
+use crate::bridge::{Bridge, Queue};
+use crate::clock::{MS, Micros, SECOND};
+use crate::peer::Peer;
+use crate::run::{Event, Simulation};
+use coordinator::View;
+use coordinator::record::Told;
+use coordinator::shard::Input;
+use domain::message::{CounterId, Place};
+use domain::money::Currency;
+use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::transfer::{Decision, Phase, Transfer, Why};
+use rand::RngExt;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{NewTransfer, Stored};
+use tokio::sync::oneshot;
+
+/// After healing a person tries so often.
+const RESUMES: u32 = 12;
+/// So long after healing everything must have ended.
+const PATIENCE: Micros = 7_200 * SECOND;
+
+/// A caller.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    /// What it was told in the end.
+    answer: Option<Vec<u8>>,
+    /// How often it has asked again since.
+    replays: u32,
+}
+
+impl Simulation {
+    /// The order's caller asks.
+    pub(crate) fn call(&mut self, order: usize) {
+        let again = self.now + self.random.random_range(300 * MS..=5 * SECOND);
+        if self.callers[order].answer.is_some() {
+            self.callers[order].replays += 1;
+            if self.callers[order].replays > 2 {
+                return;
+            }
+        }
+        self.at(again, Event::Call(order));
+        self.in_bridge(|simulation, bridge| {
+            simulation.begin(bridge, order);
+            if simulation.random.random_bool(0.1) {
+                simulation.begin(bridge, order);
+            }
+            simulation.hear_answers(bridge);
+        });
+    }
+
+    /// What the coordinator's handle does with a request.
+    fn begin(&mut self, bridge: &mut Bridge, order: usize) {
+        let wanted = self.plan.orders[order].clone();
+        let (from, to) = (&bridge.links[wanted.from.0].link, &bridge.links[wanted.to.0].link);
+        let days = (from.settle_day(), to.settle_day());
+        let up = from.is_up() && to.is_up();
+        let credit_barrier = !to.profile().dedupes;
+        if bridge.running.contains_key(&wanted.key) {
+            return;
+        }
+        let (true, (Some(debit_day), Some(credit_day))) = (up, days) else {
+            return self.replay(order);
+        };
+        if bridge.serials.is_empty() {
+            if self.now < self.database.down_until {
+                return;
+            }
+            bridge.serials = self.database.tables.lease(self.plan.config.serial_block);
+        }
+        let Some(Ok(sequence)) = bridge.serials.next().map(Sequence::new) else { return };
+        let master = MasterSerial { day: Day::from_unix_micros(self.now), sequence };
+        bridge.running.insert(wanted.key.clone(), master);
+        let deadline =
+            i64::try_from(self.plan.config.transfer_deadline.as_micros()).unwrap_or(i64::MAX);
+        let place = |(counter, account): &(usize, _)| Place {
+            counter: self.plan.counters[*counter].rules.counter.clone(),
+            account: Clone::clone(account),
+        };
+        let new = NewTransfer {
+            master,
+            app: "app".into(),
+            idempotency_key: wanted.key.as_str().into(),
+            fingerprint: [0; 32],
+            from: place(&wanted.from),
+            to: place(&wanted.to),
+            amount: wanted.amount,
+            currency: Currency::CNY,
+            debit_day,
+            credit_day,
+            credit_barrier,
+            created_at: self.now,
+            deadline_at: self.now + deadline,
+        };
+        let (waiter, told) = oneshot::channel();
+        bridge.waiters.push((order, told));
+        let shard = bridge.shard_of(sequence.number());
+        self.put(bridge, shard, Queue::Mail, Input::Begin { new, waiter });
+    }
+
+    /// Whether anybody who waits has been told.
+    pub(crate) fn hear_answers(&mut self, bridge: &mut Bridge) {
+        let waiters = std::mem::take(&mut bridge.waiters);
+        for (order, mut waiter) in waiters {
+            match waiter.try_recv() {
+                Ok(Told::Final(rendered)) => self.told(order, &rendered.body),
+                Ok(Told::DuplicateKey) => self.replay(order),
+                // It asks again.
+                Ok(Told::NotRecorded(_)) | Err(oneshot::error::TryRecvError::Closed) => {}
+                Err(oneshot::error::TryRecvError::Empty) => bridge.waiters.push((order, waiter)),
+            }
+        }
+    }
+
+    /// What the record says of a key.
+    fn replay(&mut self, order: usize) {
+        let found = self.database.tables.find_by_key("app", &self.plan.orders[order].key);
+        if let Some(Stored { outcome: Some(outcome), .. }) = found {
+            self.told(order, &outcome.answer_body);
+        }
+    }
+
+    fn told(&mut self, order: usize, answer: &[u8]) {
+        let key = self.plan.orders[order].key.clone();
+        let text = String::from_utf8_lossy(answer).into_owned();
+        let (master, state) = text.split_once(' ').unwrap_or(("", &text));
+        let sequence = master.parse::<MasterSerial>().ok().map(|serial| serial.sequence.number());
+        self.note(sequence, format_args!("{key} is told {text}"));
+        self.audit.told(&key, answer, master, state);
+        self.callers[order].answer.get_or_insert_with(|| answer.to_vec());
+    }
+
+    /// A person hands back to the rules what waits for one, where that is allowed.
+    pub(crate) fn resume(&mut self) {
+        self.in_bridge(|simulation, bridge| {
+            for view in bridge.views() {
+                let Phase::Parked(why) = view.transfer.phase else { continue };
+                if matches!(why, Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal) {
+                    continue;
+                }
+                let master = view.transfer.intent.master;
+                let shard = bridge.shard_of(master.sequence.number());
+                let (done, _) = oneshot::channel();
+                let input = Input::Decide {
+                    master,
+                    decision: Decision::Resume,
+                    who: "operator".to_owned(),
+                    note: String::new(),
+                    done,
+                };
+                simulation.put(bridge, shard, Queue::Mail, input);
+            }
+        });
+    }
+
+    /// After healing: whether everything has ended, and if not, a person helps.
+    pub(crate) fn check(&mut self) {
+        let healed_for = self.now - self.plan.heals_at;
+        let views = self.bridge.as_ref().map_or_else(Vec::new, Bridge::views);
+        let stuck = |view: &View| {
+            matches!(view.transfer.phase, Phase::Parked(_))
+                && (self.justified(&view.transfer) && self.resumed >= 2 || self.resumed >= RESUMES)
+        };
+        let open: BTreeSet<String> =
+            views.iter().map(|view| view.transfer.intent.master.to_string()).collect();
+        let all_told = self.callers.iter().enumerate().all(|(order, caller)| {
+            caller.answer.is_some()
+                || self
+                    .database
+                    .tables
+                    .find_by_key("app", &self.plan.orders[order].key)
+                    .is_some_and(|stored| open.contains(&stored.transfer.master.to_string()))
+        });
+        if self.bridge.is_some() && all_told && views.iter().all(stuck) || healed_for > PATIENCE {
+            self.done = true;
+            return;
+        }
+        let parked = views.iter().any(|view| matches!(view.transfer.phase, Phase::Parked(_)));
+        let limit =
+            self.plan.counters.iter().map(|counter| counter.rules.profile.in_flight_limit_ms);
+        let after = i64::try_from(limit.max().unwrap_or(0)).unwrap_or(0) * MS + 10 * SECOND;
+        if parked && healed_for > after && self.resumed < RESUMES {
+            self.resumed += 1;
+            self.resume();
+        }
+        let at = self.now + 20 * SECOND;
+        self.at(at, Event::Check);
+    }
+
+    fn peer(&self, counter: &CounterId) -> Option<&Peer> {
+        self.peers.iter().find(|peer| peer.plan().rules.counter == *counter)
+    }
+
+    /// Whether what went wrong is a reason for a person to be needed.
+    fn justified(&self, transfer: &Transfer) -> bool {
+        let Phase::Parked(why) = transfer.phase else { return false };
+        let master = transfer.intent.master;
+        let (Some(source), Some(destination)) =
+            (self.peer(&transfer.intent.from.counter), self.peer(&transfer.intent.to.counter))
+        else {
+            return false;
+        };
+        let lied = Role::ALL.into_iter().any(|role| {
+            let peer = if role == Role::Credit { destination } else { source };
+            peer.lied_about(master.leg(role))
+        });
+        lied || match why {
+            Why::CannotReverse => !source.plan().rules.profile.can_reverse,
+            Why::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
+            Why::ReversalRefused => source.refusals_of(master.leg(Role::Reversal)).next().is_some(),
+            Why::DebitUnresolved
+            | Why::CreditUnresolved
+            | Why::ReversalUnresolved
+            | Why::Contradicted
+            | Why::CreditWithoutDebit
+            | Why::Illegal => false,
+        }
+    }
+
+    /// The judgement of the end: what is not final needs a person, for a reason.
+    pub(crate) fn judge(&mut self) -> BTreeMap<String, usize> {
+        let mut ends = BTreeMap::new();
+        let views: BTreeMap<MasterSerial, View> = self
+            .bridge
+            .as_ref()
+            .map_or_else(Vec::new, Bridge::views)
+            .into_iter()
+            .map(|view| (view.transfer.intent.master, view))
+            .collect();
+        let all: Vec<Stored> = self.database.tables.all().collect();
+        let mut open = BTreeSet::new();
+        for Stored { transfer, outcome, .. } in &all {
+            let master = transfer.master.to_string();
+            let end = match (outcome, views.get(&transfer.master)) {
+                (Some(outcome), None) => outcome.state.as_str().to_owned(),
+                (Some(_), Some(view)) => {
+                    let phase = view.transfer.phase;
+                    self.audit.find(&master, format!("is final in the record, but {phase:?}"));
+                    "both".to_owned()
+                }
+                (None, Some(view)) => {
+                    open.insert(master.clone());
+                    let phase = view.transfer.phase;
+                    match phase {
+                        Phase::Parked(_) if self.justified(&view.transfer) => {}
+                        Phase::Parked(why) => self.audit.find(
+                            &master,
+                            format!("needs an operator, and nothing justifies it: {why:?}"),
+                        ),
+                        _ => self.audit.find(&master, format!("never ended: {phase:?}")),
+                    }
+                    format!("{phase:?}")
+                }
+                (None, None) => {
+                    self.audit
+                        .find(&master, "is open in the record, and nobody owns it".to_owned());
+                    "orphan".to_owned()
+                }
+            };
+            *ends.entry(end).or_default() += 1;
+        }
+        for (order, wanted) in self.plan.orders.iter().enumerate() {
+            let records = all.iter().filter(|s| *s.transfer.idempotency_key == *wanted.key);
+            let records: Vec<&Stored> = records.collect();
+            match records.as_slice() {
+                [] => self.audit.find("", format!("{} was never recorded", wanted.key)),
+                [one] => {
+                    let told = self.callers[order].answer.is_some();
+                    if one.outcome.is_some() && !told {
+                        let master = one.transfer.master.to_string();
+                        self.audit.find(&master, "its caller was never told".to_owned());
+                    }
+                }
+                many => {
+                    let found = format!("{} transfers for {}", many.len(), wanted.key);
+                    self.audit.find("", found);
+                }
+            }
+        }
+        self.audit.end(&open);
+        ends
+    }
+}

@@ -1,0 +1,23 @@
+//! Everything that moves money, in one process on virtual time, with one seed for all that goes
+//! wrong: the real shards, the real journal plan, the real recovery, the real sessions and codecs,
+//! and the simulated counters' own books. What is played is what lies between them: sockets, disks,
+//! clocks, and death.
+//!
+//! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule; [`network`],
+//! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop, `callers` who
+//! orders and who judges; [`audit`] is the auditor, who shares nothing with the bridge.
+
+pub mod audit;
+pub mod bridge;
+mod callers;
+pub mod clock;
+pub mod journal;
+pub mod network;
+pub mod peer;
+pub mod plan;
+pub mod run;
+pub mod shrink;
+pub mod trace;
+
+pub use plan::{Class, Request};
+pub use run::{Report, run};
