@@ -1,0 +1,188 @@
+//! The command line: every command, and what it takes.
+
+use crate::person::Access;
+use crate::person::balance::BalanceCommand;
+use crate::person::resolve::ResolveCommand;
+use crate::person::show::ShowCommand;
+use crate::person::status::StatusCommand;
+use crate::person::transfer::TransferCommand;
+use crate::simulate::SimulateCommand;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Printed under every `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it was done
+  1  it failed, or was refused; standard error says what, where, and what to do
+  2  the command line or the configuration is wrong; nothing was begun
+  3  a transfer was accepted and is not final yet: it goes on by itself";
+
+/// Moves money between counters, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "counter-bridge", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// How the log is written, to standard error; `RUST_LOG` says how much of it
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Human, value_name = "FORMAT")]
+    pub(crate) log: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people; coloured on a terminal
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it all: two simulated counters, a bridge, and a transfer for every ending
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoCommand),
+    /// Run the bridge
+    #[command(after_help = EXIT_CODES)]
+    Serve(ConfigFile),
+    /// Say everything that is wrong with a configuration, and start nothing
+    #[command(after_help = EXIT_CODES)]
+    Check(ConfigFile),
+    /// Run one simulated counter
+    #[command(after_help = EXIT_CODES)]
+    Simulate(Box<SimulateCommand>),
+    /// Order a transfer, signed like an app backend's
+    #[command(after_help = EXIT_CODES)]
+    Transfer(WithAccess<TransferCommand>),
+    /// Show transfers of the app
+    #[command(after_help = EXIT_CODES)]
+    Show(WithAccess<ShowCommand>),
+    /// Ask counters what accounts hold
+    #[command(after_help = EXIT_CODES)]
+    Balance(WithAccess<BalanceCommand>),
+    /// Show connections and open transfers, as operators see them
+    #[command(after_help = EXIT_CODES)]
+    Status(WithAccess<StatusCommand>),
+    /// Record a person's decision on transfers that need one
+    #[command(after_help = EXIT_CODES)]
+    Resolve(WithAccess<ResolveCommand>),
+    /// Print the description of the transfer API for machines (openapi.json)
+    #[command(after_help = EXIT_CODES)]
+    Openapi,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoCommand {
+    /// End after the transfers; exit 0 only if every ending was the expected one
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Another database than a file in a fresh folder: sqlite://… or mysql://…
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+}
+
+/// `serve` and `check`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration, a TOML file; variables such as
+    /// `COUNTER_BRIDGE__API__LISTEN` go before it
+    #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CONFIG")]
+    pub(crate) config: PathBuf,
+}
+
+/// A person's command, and how it reaches the bridge.
+#[derive(Debug, Args)]
+pub(crate) struct WithAccess<C: Args> {
+    /// What to do.
+    #[command(flatten)]
+    pub(crate) command: C,
+    /// Where the bridge is and who asks.
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// Answer in JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn parsed(line: &str) -> Result<Cli, String> {
+        let words = std::iter::once("counter-bridge").chain(line.split_whitespace());
+        Cli::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_command_of_the_contract_is_taken() {
+        for line in [
+            "demo",
+            "demo --once --database sqlite://x.sqlite",
+            "serve --config b.toml",
+            "check --config b.toml",
+            "simulate securities --listen 127.0.0.1:0 --key-file k",
+            "simulate futures --listen 127.0.0.1:0 --id futures --bridge bridge --key-file k \
+             --account 6001=1000000 --account 6002=0 --books b --faults f --seed 7",
+            "simulate futures --listen 127.0.0.1:0 --key-file k --no-dedupe --no-fence \
+             --no-sticky-refusals --no-reversal-queries --settle-day 20261121",
+            "transfer --from securities:6001 --to futures:8001 --amount 100 --client c.toml",
+            "show 2026112100000000001 --json",
+            "balance securities:6001 futures:8001",
+            "status",
+            "status --watch --json",
+            "resolve 2026112100000000001 completed --who ann --note seen",
+            "resolve 2026112100000000001 2026112100000000002 resume --who ann --note seen",
+            "openapi",
+            "serve --config b.toml --log json",
+        ] {
+            parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (line, word) in [
+            ("", "Usage"),
+            ("serve", "--config"),
+            ("simulate bank --listen 127.0.0.1:0", "bank"),
+            ("simulate futures --listen 127.0.0.1:0", "--key-file"),
+            ("simulate futures --listen here --key-file k", "here"),
+            ("simulate futures --listen 127.0.0.1:0 --key-file k --account 6001", "ID=MINOR"),
+            (
+                "simulate futures --listen 127.0.0.1:0 --key-file k --settle-day 20260230",
+                "20260230",
+            ),
+            ("transfer --from securities --to futures:8001 --amount 100", "COUNTER:ACCOUNT"),
+            ("transfer --from s:1 --to f:1 --amount 0", "at least 1"),
+            ("transfer --from s:1 --to f:1 --amount 1000000000000", "at most"),
+            ("transfer --from s:1 --to f:1 --amount 1 --currency yuan", "three upper-case"),
+            ("resolve 2026112100000000001 --who ann --note seen", "DECISION"),
+            ("resolve 2026112100000000001 complete --who ann --note seen", "completed"),
+            ("resolve 17 completed --who ann --note seen", "17"),
+            ("resolve 2026112100000000001 completed --note seen", "--who"),
+            ("show", "SERIAL"),
+            ("show 17", "17"),
+        ] {
+            let error = parsed(line).err().unwrap_or_else(|| panic!("{line} is taken"));
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_documented_everywhere() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.clone().render_help().to_string();
+            assert!(help.contains("Exit codes:"), "{help}");
+        }
+    }
+}

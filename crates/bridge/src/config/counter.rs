@@ -1,0 +1,294 @@
+//! Counters: what they speak, where they are, what they can do, how patient their links are.
+
+use super::profile;
+use super::secret::{COUNTER_KEY, Sources};
+use super::section::{Located, Section};
+use super::service::{milliseconds, seconds, value_or};
+use domain::message::CounterId;
+use domain::profile::{AmountUnit, Profile};
+use link::history::History;
+use link::{Bounds, LinkConfig, Timers};
+use secrecy::{ExposeSecret, SecretSlice};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use wire::codec::{Dialect, Encoding, FuturesOptions};
+
+/// The shortest key of a counter, in bytes: what the proof's hash gives back is no longer.
+const SHORTEST_KEY: usize = 32;
+
+/// More addresses than this are a list of something else.
+const MOST_ADDRESSES: usize = 16;
+
+/// More connections than this carry no more; the counter's own speed is the bound long before.
+const MOST_CONNECTIONS: u16 = 64;
+
+/// A counter and everything about its link.
+#[derive(Clone, Debug)]
+pub(crate) struct Counter {
+    /// How transfers name it, and how it is addressed at sign-on.
+    pub(crate) id: CounterId,
+    /// `host:port`, the preferred one first.
+    pub(crate) addresses: Vec<String>,
+    /// How many connections are kept at once.
+    pub(crate) connections: u16,
+    /// Which bytes it speaks.
+    pub(crate) dialect: Dialect,
+    /// The key of the proofs at sign-on.
+    pub(crate) key: SecretSlice<u8>,
+    /// What is relied on.
+    pub(crate) profile: Profile,
+    /// How long things may take.
+    pub(crate) timers: Timers,
+    /// How much of everything there may be.
+    pub(crate) bounds: Bounds,
+}
+
+impl Counter {
+    /// What its link is started with, by a bridge that signs on as `own_name` and records what
+    /// happens in `history`.
+    pub(crate) fn link(&self, own_name: &str, history: &History) -> LinkConfig {
+        LinkConfig {
+            connections: self.connections,
+            profile: self.profile.clone(),
+            timers: self.timers.clone(),
+            bounds: self.bounds.clone(),
+            history: history.clone(),
+            ..LinkConfig::new(
+                self.id.clone(),
+                self.addresses.clone(),
+                self.dialect.clone(),
+                own_name.to_owned(),
+                self.key.clone(),
+            )
+        }
+    }
+}
+
+/// What a counter speaks, before the details are known.
+#[derive(Clone, Copy)]
+enum Speech {
+    Securities,
+    Futures,
+}
+
+/// The counters that were read, and the ids of all, also of those that something is wrong with.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) list: Vec<Counter>,
+    pub(super) ids: BTreeSet<CounterId>,
+}
+
+/// Reads `[[counter]]`.
+pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> Counters {
+    let mut counters = Counters::default();
+    for mut section in root.sections("counter") {
+        let id = id(&mut section, &counters.ids);
+        counters.ids.extend(id.clone());
+        section.require("dialect", "\"securities\" or \"futures\"");
+        let speech = section
+            .choice("dialect", &[("securities", Speech::Securities), ("futures", Speech::Futures)]);
+        let addresses = addresses(&mut section);
+        let key = key(&mut section, sources);
+        let connections = value_or(section.number("connections", 1..=MOST_CONNECTIONS), 1);
+        let timers = timers(&mut section);
+        let bounds = bounds(&mut section);
+        let profile::Read { profile, amount_unit } = profile::read(&mut section);
+        let dialect = speech.and_then(|s| dialect(&mut section, s.value, &amount_unit));
+        section.end();
+        if let (Some(id), Some(addresses), Some(key), Some(dialect)) = (id, addresses, key, dialect)
+        {
+            counters.list.push(Counter {
+                id,
+                addresses,
+                connections,
+                dialect,
+                key,
+                profile,
+                timers,
+                bounds,
+            });
+        }
+    }
+    counters
+}
+
+fn id(section: &mut Section<'_>, others: &BTreeSet<CounterId>) -> Option<CounterId> {
+    let findings = section.findings();
+    section.require("id", "how transfers name the counter");
+    let id = section.text("id")?;
+    match CounterId::new(&id.value) {
+        Ok(counter) if others.contains(&counter) => {
+            id.wrong(findings, format!("two counters have the id {:?}", id.value));
+            None
+        }
+        Ok(counter) => Some(counter),
+        Err(error) => {
+            id.wrong(findings, error);
+            None
+        }
+    }
+}
+
+fn addresses(section: &mut Section<'_>) -> Option<Vec<String>> {
+    let findings = section.findings();
+    section.require("addresses", "where the counter is: [\"host:port\"]");
+    let missing = section.absent("addresses");
+    let has = section.has("addresses");
+    let addresses = section.texts("addresses")?;
+    if addresses.is_empty() && has {
+        missing.wrong(findings, "must name at least one host:port");
+    }
+    if addresses.len() > MOST_ADDRESSES {
+        missing
+            .wrong(findings, format!("must be at most {MOST_ADDRESSES}, not {}", addresses.len()));
+    }
+    for address in &addresses {
+        if !is_host_and_port(&address.value) {
+            let what = format!("must be host:port, not {:?}", address.value);
+            address.wrong(findings, what);
+        }
+    }
+    Some(addresses.into_iter().map(|address| address.value).collect())
+}
+
+/// `host:port`, `1.2.3.4:port` or `[::1]:port`; port 0 is nobody's.
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let plain_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let host_is_good = match host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.len() <= 253
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        }
+    };
+    host_is_good && plain_port && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+fn key(section: &mut Section<'_>, sources: &Sources<'_>) -> Option<SecretSlice<u8>> {
+    let findings = section.findings();
+    if !COUNTER_KEY.stand_in(section) {
+        let what = format!("is missing: write {}", COUNTER_KEY.told());
+        section.absent(COUNTER_KEY.file).wrong(findings, what);
+    }
+    let key = COUNTER_KEY.read(section, sources)?;
+    let length = key.value.expose_secret().len();
+    if length < SHORTEST_KEY {
+        key.wrong(findings, format!("a key must have at least {SHORTEST_KEY} bytes, not {length}"));
+        return None;
+    }
+    Some(key.value)
+}
+
+/// The dialect with its details, which only the XML one has.
+fn dialect(
+    section: &mut Section<'_>,
+    speech: Speech,
+    unit: &Located<AmountUnit>,
+) -> Option<Dialect> {
+    let findings = section.findings();
+    match speech {
+        Speech::Securities => {
+            for key in ["encoding", "utc_offset_minutes"] {
+                if let Some(found) = section.catch(key) {
+                    found.wrong(findings, "is for the futures dialect only");
+                }
+            }
+            match unit.value {
+                AmountUnit::Minor => Some(Dialect::Securities),
+                AmountUnit::Major => {
+                    unit.wrong(findings, "must be \"minor\": the securities dialect has no other");
+                    None
+                }
+            }
+        }
+        Speech::Futures => Some(Dialect::Futures(FuturesOptions {
+            encoding: value_or(
+                section.choice(
+                    "encoding",
+                    &[("utf-8", Encoding::Utf8), ("gb18030", Encoding::Gb18030)],
+                ),
+                Encoding::Utf8,
+            ),
+            amount_unit: unit.value,
+            // Real zones reach from -12:00 to +14:00; China's is the default.
+            utc_offset_minutes: value_or(section.number("utc_offset_minutes", -720..=840), 480),
+        })),
+    }
+}
+
+fn timers(counter: &mut Section<'_>) -> Timers {
+    let findings = counter.findings();
+    let default = Timers::default();
+    let heartbeat_s = value_or(counter.number("heartbeat_s", 0..=120), default.heartbeat_s);
+    let mut section = counter.section("timers");
+    let attempt = milliseconds(&mut section, "attempt_ms", 1..=600_000);
+    let mut ms =
+        |key, default: Duration| value_or(milliseconds(&mut section, key, 1..=600_000), default);
+    let timers = Timers {
+        connect: ms("connect_ms", default.connect),
+        tls: ms("tls_ms", default.tls),
+        sign_on: ms("sign_on_ms", default.sign_on),
+        attempt: value_or(attempt.clone(), default.attempt),
+        heartbeat_s,
+        early_probe: ms("early_probe_ms", default.early_probe),
+        write_progress: ms("write_progress_ms", default.write_progress),
+        sync: ms("sync_ms", default.sync),
+        drain: ms("drain_ms", default.drain),
+        sign_off: ms("sign_off_ms", default.sign_off),
+        close: ms("close_ms", default.close),
+        fail_back: ms("fail_back_ms", default.fail_back),
+        tcp_user_timeout: ms("tcp_user_timeout_ms", default.tcp_user_timeout),
+        // The kernel counts these in seconds.
+        keepalive_idle: value_or(
+            seconds(&mut section, "keepalive_idle_s", 1..=7200),
+            default.keepalive_idle,
+        ),
+        keepalive_interval: value_or(
+            seconds(&mut section, "keepalive_interval_s", 1..=7200),
+            default.keepalive_interval,
+        ),
+        keepalive_count: value_or(
+            section.number("keepalive_count", 1..=127),
+            default.keepalive_count,
+        ),
+    };
+    let longest_part = timers.connect.max(timers.tls).max(timers.sign_on);
+    if timers.attempt < longest_part {
+        let (whole, part) = (timers.attempt.as_millis(), longest_part.as_millis());
+        let what =
+            format!("a whole attempt ({whole} ms) is shorter than one part of it ({part} ms)");
+        attempt
+            .map_or_else(|| section.absent("attempt_ms"), |at| at.map(drop))
+            .wrong(findings, what);
+    }
+    section.end();
+    timers
+}
+
+fn bounds(counter: &mut Section<'_>) -> Bounds {
+    let mut section = counter.section("bounds");
+    let bounds = Bounds {
+        in_flight: value_or(section.number("in_flight", 1..=4096), Bounds::IN_FLIGHT),
+        queued: value_or(section.number("queued", 1..=65_536), Bounds::QUEUED),
+    };
+    section.end();
+    bounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_a_host_and_a_port() {
+        for good in ["a:1", "counter.example:65535", "10.0.0.1:9001", "[::1]:9001", "a_b-c:80"] {
+            assert!(is_host_and_port(good), "{good}");
+        }
+        for bad in ["", "a", ":1", "a:", "a:0", "a:65536", "a:+1", "::1:9001", "a b:1", "tcp://a:1"]
+        {
+            assert!(!is_host_and_port(bad), "{bad}");
+        }
+    }
+}

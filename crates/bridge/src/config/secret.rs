@@ -1,0 +1,156 @@
+//! Secrets: from a file or a variable that the configuration names, never from its own text.
+
+use super::mistake::Place;
+use super::section::{Findings, Located, Section};
+use secrecy::SecretSlice;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The longest file or variable that is read as a key, in bytes: PEM files have some hundred.
+pub(crate) const LONGEST_KEY: usize = 64 * 1024;
+
+/// Reads a file as a whole, or its first bytes if it is longer than [`LONGEST_KEY`].
+pub(super) type ReadFile<'s> = dyn Fn(&Path) -> io::Result<Vec<u8>> + 's;
+
+/// What secrets are read from.
+pub(super) struct Sources<'s> {
+    /// The folder of the configuration file: relative paths in it start here. Those in variables
+    /// start where the program was started.
+    pub(super) folder: &'s Path,
+    /// The environment.
+    pub(super) variables: &'s BTreeMap<String, String>,
+    /// Reads a file.
+    pub(super) read_file: &'s ReadFile<'s>,
+}
+
+/// The keys that a secret is configured by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names {
+    /// Names a file.
+    pub(super) file: &'static str,
+    /// Names a variable, if it may come from one.
+    pub(super) variable: Option<&'static str>,
+    /// What somebody might write who puts the secret itself into the file.
+    pub(super) literal: Option<&'static str>,
+}
+
+/// A counter's key at sign-on.
+pub(super) const COUNTER_KEY: Names =
+    Names { file: "key_file", variable: Some("key_env"), literal: Some("key") };
+
+/// An app's shared secret.
+pub(super) const APP_SECRET: Names =
+    Names { file: "secret_file", variable: Some("secret_env"), literal: Some("secret") };
+
+/// An app's public key: not a secret, but read like one.
+pub(super) const APP_PUBLIC_KEY: Names =
+    Names { file: "public_key_file", variable: None, literal: None };
+
+/// The database's password.
+pub(super) const DATABASE_PASSWORD: Names = Names {
+    file: "database_password_file",
+    variable: Some("database_password_env"),
+    literal: Some("database_password"),
+};
+
+impl Names {
+    /// Whether anything is configured, rightly or wrongly.
+    pub(super) fn stand_in(self, section: &Section<'_>) -> bool {
+        section.has(self.file)
+            || self.variable.is_some_and(|key| section.has(key))
+            || self.literal.is_some_and(|key| section.has(key))
+    }
+
+    /// What to write, for people.
+    pub(super) fn told(self) -> String {
+        match self.variable {
+            Some(variable) => format!("{} or {variable}", self.file),
+            None => self.file.to_owned(),
+        }
+    }
+
+    /// Reads the secret, without the line end that editors leave behind. `None` if nothing is
+    /// configured, or if something is wrong, which is then noted. Its place is that of the key that
+    /// names it.
+    pub(super) fn read(
+        self,
+        section: &mut Section<'_>,
+        sources: &Sources<'_>,
+    ) -> Option<Located<SecretSlice<u8>>> {
+        let findings = section.findings();
+        if let Some(literal) = self.literal.and_then(|key| section.catch(key)) {
+            let what = format!("a secret must not stand here: write {} instead", self.told());
+            literal.wrong(findings, what);
+        }
+        let file = section.text(self.file);
+        let variable = self.variable.and_then(|key| section.text(key));
+        match (file, variable) {
+            (None, None) => None,
+            (Some(file), None) => from_file(file, sources, findings),
+            (None, Some(variable)) => from_variable(variable, sources, findings),
+            // What the environment says replaces what the file says.
+            (Some(file), Some(variable)) => match (&file.place, &variable.place) {
+                (Place::Variable(_), Place::Line(_)) => from_file(file, sources, findings),
+                (Place::Line(_), Place::Variable(_)) => from_variable(variable, sources, findings),
+                (Place::Line(_) | Place::Variable(_) | Place::Whole, _) => {
+                    variable.wrong(findings, format!("write {}, not both", self.told()));
+                    None
+                }
+            },
+        }
+    }
+}
+
+fn from_file(
+    path: Located<String>,
+    sources: &Sources<'_>,
+    findings: &Findings,
+) -> Option<Located<SecretSlice<u8>>> {
+    let file = match path.place {
+        Place::Line(_) | Place::Whole => sources.folder.join(&path.value),
+        Place::Variable(_) => PathBuf::from(&path.value),
+    };
+    match (sources.read_file)(&file) {
+        Ok(content) if content.len() > LONGEST_KEY => {
+            path.wrong(findings, format!("{} is too long for a key", file.display()));
+            None
+        }
+        Ok(content) => Some(path.map(|_| trimmed(content))),
+        Err(error) => {
+            path.wrong(findings, format!("{} cannot be read: {error}", file.display()));
+            None
+        }
+    }
+}
+
+fn from_variable(
+    name: Located<String>,
+    sources: &Sources<'_>,
+    findings: &Findings,
+) -> Option<Located<SecretSlice<u8>>> {
+    let value = sources.variables.get(&name.value);
+    if value.is_none() {
+        let what = if is_a_name(&name.value) {
+            format!("the environment variable {} is not set", name.value)
+        } else {
+            // It may be the secret itself, so it is not repeated.
+            "must be the name of an environment variable: A-Z, 0-9 and _".to_owned()
+        };
+        name.wrong(findings, what);
+    }
+    let value = value?.clone().into_bytes();
+    Some(name.map(|_| trimmed(value)))
+}
+
+fn is_a_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_uppercase() || first == '_')
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// Without the line end that editors leave behind.
+fn trimmed(mut content: Vec<u8>) -> SecretSlice<u8> {
+    let last = content.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+    content.truncate(last.map_or(0, |last| last + 1));
+    content.into()
+}

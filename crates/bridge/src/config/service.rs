@@ -1,0 +1,155 @@
+//! What the bridge itself is: where it listens, how patient it is, how it ends.
+
+use super::section::{Located, Section};
+use api::auth::{Policy, PublicUrl};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The transfer API's listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    /// Where it listens; port 0 for any free one.
+    pub(crate) listen: SocketAddr,
+    /// The longest body of a request, in bytes.
+    pub(crate) longest_body: usize,
+    /// How many nonces are remembered at once.
+    pub(crate) nonces: usize,
+    /// What signatures must be like.
+    pub(crate) policy: Policy,
+}
+
+/// The operators' listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Operators {
+    /// Where it listens; port 0 for any free one.
+    pub(crate) listen: SocketAddr,
+}
+
+/// Reads `[api]`.
+pub(super) fn api(root: &mut Section<'_>) -> Located<Api> {
+    let mut section = root.section("api");
+    let default = Policy::default();
+    let listen = listen(&mut section, 8080);
+    let api = Api {
+        listen: listen.value,
+        // Transfers have some hundred bytes; whatever is longer is none.
+        longest_body: value_or(section.number("longest_body", 256..=1_048_576), 16_384),
+        nonces: value_or(section.number("nonces", 64..=100_000_000), 1_000_000),
+        policy: Policy {
+            public_url: section
+                .parsed::<PublicUrl>(
+                    "public_url",
+                    "http:// or https:// with a host and perhaps a path",
+                )
+                .map(|url| url.value),
+            clock_skew_s: value_or(section.number("clock_skew_s", 0..=3600), default.clock_skew_s),
+            longest_validity_s: value_or(
+                section.number("longest_validity_s", 1..=86_400),
+                default.longest_validity_s,
+            ),
+        },
+    };
+    section.end();
+    listen.map(|_| api)
+}
+
+/// Reads `[operators]`; they must not listen where the API does.
+pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
+    let findings = root.findings();
+    let mut section = root.section("operators");
+    let listen = listen(&mut section, 8081);
+    if listen.value.port() != 0 && listen.value == api {
+        listen.wrong(findings, format!("{api} is where the transfer API listens already"));
+    }
+    if !listen.value.ip().is_loopback() {
+        listen.note(
+            findings,
+            "operators are not asked who they are: whoever reaches this address decides on \
+             transfers",
+        );
+    }
+    section.end();
+    Operators { listen: listen.value }
+}
+
+/// Reads `[coordinator]`.
+pub(super) fn coordinator(root: &mut Section<'_>) -> coordinator::Config {
+    let findings = root.findings();
+    let mut section = root.section("coordinator");
+    let default = coordinator::Config::default();
+    let first_pause = milliseconds(&mut section, "first_pause_ms", 1..=60_000);
+    let longest_pause = milliseconds(&mut section, "longest_pause_ms", 1..=3_600_000);
+    let config = coordinator::Config {
+        shards: value_or(section.number("shards", 1..=256), default.shards),
+        transfer_deadline: value_or(
+            seconds(&mut section, "transfer_deadline_s", 1..=86_400),
+            default.transfer_deadline,
+        ),
+        posting_deadline: value_or(
+            milliseconds(&mut section, "posting_deadline_ms", 1..=600_000),
+            default.posting_deadline,
+        ),
+        query_deadline: value_or(
+            milliseconds(&mut section, "query_deadline_ms", 1..=600_000),
+            default.query_deadline,
+        ),
+        patience: value_or(section.number("patience", 1..=10_000), default.patience),
+        first_pause: value_or(first_pause.clone(), default.first_pause),
+        longest_pause: value_or(longest_pause.clone(), default.longest_pause),
+        parked_pause: value_or(
+            seconds(&mut section, "parked_pause_s", 1..=86_400),
+            default.parked_pause,
+        ),
+        most_open: value_or(section.number("most_open", 1..=10_000_000), default.most_open),
+        serial_block: value_or(section.number("serial_block", 1..=1_000_000), default.serial_block),
+    };
+    if config.first_pause > config.longest_pause
+        && let Some(pause) = longest_pause.or(first_pause)
+    {
+        let (first, longest) = (config.first_pause.as_millis(), config.longest_pause.as_millis());
+        let what =
+            format!("the first pause ({first} ms) is longer than the longest ({longest} ms)");
+        pause.wrong(findings, what);
+    }
+    section.end();
+    config
+}
+
+/// Reads `[drain]`: how long everything may take to end in order.
+pub(super) fn drain_budget(root: &mut Section<'_>) -> Duration {
+    let mut section = root.section("drain");
+    let budget = value_or(seconds(&mut section, "budget_s", 0..=600), Duration::from_secs(20));
+    section.end();
+    budget
+}
+
+/// What was read, or the default.
+pub(super) fn value_or<T>(read: Option<Located<T>>, default: T) -> T {
+    read.map_or(default, |located| located.value)
+}
+
+/// A time in milliseconds.
+pub(super) fn milliseconds(
+    section: &mut Section<'_>,
+    key: &'static str,
+    limits: std::ops::RangeInclusive<u32>,
+) -> Option<Located<Duration>> {
+    let number = section.number(key, limits)?;
+    Some(number.map(|number| Duration::from_millis(number.into())))
+}
+
+/// A time in seconds.
+pub(super) fn seconds(
+    section: &mut Section<'_>,
+    key: &'static str,
+    limits: std::ops::RangeInclusive<u32>,
+) -> Option<Located<Duration>> {
+    let number = section.number(key, limits)?;
+    Some(number.map(|number| Duration::from_secs(number.into())))
+}
+
+fn listen(section: &mut Section<'_>, port: u16) -> Located<SocketAddr> {
+    let default = SocketAddr::from(([127, 0, 0, 1], port));
+    let read = section.parsed("listen", "an IP address and a port, such as 127.0.0.1:8080");
+    read.unwrap_or_else(|| section.absent("listen").map(|()| default))
+}

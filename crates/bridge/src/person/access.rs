@@ -1,0 +1,138 @@
+//! How a person's command reaches the bridge: an address and a key, from the command line, the
+//! environment, or a file that holds them together.
+
+use super::operators::Operators;
+use crate::Usage;
+use anyhow::{Context, Result};
+use clap::Args;
+use client::{Algorithm, Client, Key, Signer};
+use serde::Deserialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where the API is unless told otherwise.
+const URL: &str = "http://127.0.0.1:8080";
+/// Where operators look unless told otherwise.
+const OPERATORS: &str = "http://127.0.0.1:8081";
+
+/// Where the bridge is, and who asks.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Where the bridge is, and who asks")]
+pub(crate) struct Access {
+    /// A TOML file with url, operators, `key_id`, `key_file` and algorithm, as `demo` writes it;
+    /// the options below go before it
+    #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CLIENT")]
+    client: Option<PathBuf>,
+    /// The transfer API [default: port 8080 of this machine]
+    #[arg(long, env = "COUNTER_BRIDGE_URL")]
+    url: Option<String>,
+    /// The operators' side [default: port 8081 of this machine]
+    #[arg(long, value_name = "URL", env = "COUNTER_BRIDGE_OPERATORS")]
+    operators: Option<String>,
+    /// The id of the app's key
+    #[arg(long, value_name = "ID", env = "COUNTER_BRIDGE_KEY_ID")]
+    key_id: Option<String>,
+    /// The app's key: its shared secret, or its Ed25519 private key as PEM
+    #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_KEY_FILE")]
+    key_file: Option<PathBuf>,
+    /// What the key is for: hmac-sha256 or ed25519 [default: hmac-sha256]
+    #[arg(long, value_parser = algorithm, env = "COUNTER_BRIDGE_ALGORITHM")]
+    algorithm: Option<Algorithm>,
+}
+
+/// What `--client` names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientFile {
+    url: Option<String>,
+    operators: Option<String>,
+    key_id: Option<String>,
+    key_file: Option<PathBuf>,
+    algorithm: Option<String>,
+}
+
+impl Access {
+    /// A client of the transfer API that signs with the app's key.
+    pub(super) fn client(&self) -> Result<Client> {
+        let file = self.file()?;
+        let url = self.url.clone().or(file.url).unwrap_or_else(|| URL.to_owned());
+        let key_id = self.key_id.clone().or(file.key_id).ok_or_else(|| missing("--key-id"))?;
+        let path = self.key_file.clone().or(file.key_file).ok_or_else(|| missing("--key-file"))?;
+        let algorithm = match (self.algorithm, file.algorithm) {
+            (Some(algorithm), _) => algorithm,
+            (None, Some(name)) => algorithm(&name).map_err(Usage)?,
+            (None, None) => Algorithm::HmacSha256,
+        };
+        let content = fs::read(&path)
+            .with_context(|| format!("the key file {} cannot be read", path.display()))?;
+        let key = Key::from_file(algorithm, &content)
+            .map_err(|error| Usage(format!("{}: {error}", path.display())))?;
+        let signer =
+            Signer::new(&key_id, key).map_err(|error| Usage(format!("--key-id: {error}")))?;
+        Client::new(&url, signer).map_err(|error| Usage(format!("--url: {error}")).into())
+    }
+
+    /// A client of the operators' side.
+    pub(super) fn operators(&self) -> Result<Operators> {
+        let file = self.file()?;
+        let url = self.operators.clone().or(file.operators);
+        Operators::new(url.as_deref().unwrap_or(OPERATORS))
+    }
+
+    /// What `--client` names; paths in it start in its own folder.
+    fn file(&self) -> Result<ClientFile> {
+        let Some(path) = &self.client else { return Ok(ClientFile::default()) };
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("the client file {} cannot be read", path.display()))?;
+        let mut file: ClientFile =
+            toml::from_str(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        file.key_file = file.key_file.map(|key| folder.join(key));
+        Ok(file)
+    }
+}
+
+fn missing(option: &str) -> Usage {
+    Usage(format!(
+        "{option} is missing: name the app's key by --key-id and --key-file, or everything at once \
+         by --client FILE"
+    ))
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::from_name(name).ok_or_else(|| format!("write hmac-sha256 or ed25519, not {name:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_it_all_and_options_go_before_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("app.key"), [b'k'; 32]).expect("a key");
+        let file = folder.path().join("client.toml");
+        let text = "url = 'http://h:1'\noperators = 'http://h:2'\nkey_id = 'app'\n\
+                    key_file = 'app.key'\nalgorithm = 'hmac-sha256'\n";
+        fs::write(&file, text).expect("a file");
+        let access = Access { client: Some(file.clone()), ..Access::default() };
+        access.client().expect("a client");
+        access.operators().expect("a client");
+        let elsewhere = Access { url: Some("https://h".into()), ..access.clone() };
+        assert!(elsewhere.client().expect_err("TLS").to_string().contains("--url"));
+        let other = Access { algorithm: Some(Algorithm::Ed25519), ..access.clone() };
+        assert!(other.client().expect_err("not a key").to_string().contains("app.key"));
+        fs::write(&file, format!("{text}secret = 'x'\n")).expect("a file");
+        assert!(access.client().expect_err("unknown").to_string().contains("secret"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let nothing = Access::default();
+        assert!(nothing.client().expect_err("no key").to_string().contains("--key-id"));
+        let access = Access { key_id: Some("app".into()), ..Access::default() };
+        assert!(access.client().expect_err("no key").to_string().contains("--key-file"));
+        let access = Access { key_file: Some("nowhere/k".into()), ..access };
+        assert!(access.client().expect_err("no file").to_string().contains("nowhere/k"));
+    }
+}

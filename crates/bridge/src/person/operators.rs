@@ -1,0 +1,268 @@
+//! Calls to the operators' side, which nobody signs: it listens where only operators reach it.
+
+use crate::Usage;
+use anyhow::{Context, Result, anyhow};
+use client::{Account, Problem, State, Transfer};
+use reqwest::{Method, Url, redirect};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long connecting may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an answer may take: a decision waits for the database.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+
+/// A client of the operators' side.
+#[derive(Clone, Debug)]
+pub(super) struct Operators {
+    http: reqwest::Client,
+    base: Url,
+}
+
+/// `GET /ops/v1/summary`, as much of it as is shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Summary {
+    pub(super) uptime_s: i64,
+    pub(super) journal: Journal,
+    pub(super) open: u64,
+    pub(super) by_state: BTreeMap<String, u64>,
+    pub(super) in_transit: BTreeMap<String, i64>,
+    pub(super) oldest_in_transit_age_s: Option<i64>,
+}
+
+/// How the database is doing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Journal {
+    /// `ok`, or what else it is.
+    pub(super) health: String,
+    /// Why it is not well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) why: Option<String>,
+}
+
+/// One counter of `GET /ops/v1/counters`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Counter {
+    #[serde(rename = "counter")]
+    pub(super) id: String,
+    pub(super) health: String,
+    pub(super) health_text: String,
+    pub(super) settle_day: Option<u32>,
+    pub(super) open: bool,
+    pub(super) connections: Vec<Connection>,
+    pub(super) queued: u64,
+    pub(super) in_flight: u64,
+}
+
+/// One connection of a counter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Connection {
+    pub(super) state: String,
+    pub(super) state_text: String,
+    pub(super) address: String,
+    pub(super) attempt: u32,
+    pub(super) last_cause: Option<String>,
+    pub(super) next_attempt_at: Option<i64>,
+    pub(super) round_trip_us: Option<u64>,
+}
+
+/// `GET /ops/v1/transfers`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OpenTransfers {
+    pub(super) transfers: Vec<OpenTransfer>,
+    /// How many there are, listed or not.
+    pub(super) total: u64,
+}
+
+/// An open transfer with what is known of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OpenTransfer {
+    #[serde(flatten)]
+    pub(super) transfer: Transfer,
+    pub(super) app: String,
+    pub(super) age_s: i64,
+    pub(super) in_transit: i64,
+    pub(super) decisions: Vec<Choice>,
+}
+
+/// What a person may decide.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Choice {
+    pub(super) decision: String,
+    pub(super) allowed: bool,
+    pub(super) why_not: Option<String>,
+}
+
+/// A decision, as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Decided<'a> {
+    pub(super) master_serial: &'a str,
+    pub(super) decision: &'a str,
+    pub(super) who: &'a str,
+    pub(super) note: &'a str,
+}
+
+/// What became of a decision.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Taken {
+    pub(super) master_serial: String,
+    pub(super) decision: String,
+    /// The transfer's state after it, as far as it is durable.
+    pub(super) state: String,
+}
+
+impl Operators {
+    /// A client of the operators' side at `url`, such as `http://127.0.0.1:8081`.
+    pub(super) fn new(url: &str) -> Result<Operators> {
+        let base: Url = url
+            .parse()
+            .map_err(|error| Usage(format!("--operators: {url:?} is not a URL: {error}")))?;
+        if base.scheme() != "http" || !base.has_host() {
+            return Err(Usage(format!("--operators: {url:?} must be http:// with a host")).into());
+        }
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_DEADLINE)
+            .timeout(ANSWER_DEADLINE)
+            .build()?;
+        Ok(Operators { http, base })
+    }
+
+    pub(super) async fn summary(&self) -> Result<Summary> {
+        self.call(Method::GET, &["summary"], &[], None::<&()>).await
+    }
+
+    pub(super) async fn counters(&self) -> Result<Vec<Counter>> {
+        self.call(Method::GET, &["counters"], &[], None::<&()>).await
+    }
+
+    /// Open transfers, the oldest first, at most `limit`; only those in `state`, if one is given.
+    pub(super) async fn transfers(
+        &self,
+        state: Option<State>,
+        limit: u16,
+    ) -> Result<OpenTransfers> {
+        let limit = limit.to_string();
+        let mut query = vec![("limit", limit.as_str()), ("trail", "false")];
+        query.extend(state.map(|state| ("state", state.as_str())));
+        self.call(Method::GET, &["transfers"], &query, None::<&()>).await
+    }
+
+    pub(super) async fn decide(&self, decided: &Decided<'_>) -> Result<Taken> {
+        self.call(Method::POST, &["decisions"], &[], Some(decided)).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| Usage("--operators: the URL cannot have a path".to_owned()))?
+            .pop_if_empty()
+            .extend(["ops", "v1"])
+            .extend(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let gone = || {
+            format!(
+                "the operators' side at {} does not answer; does the bridge run, and is it there? \
+                 (--operators)",
+                self.base
+            )
+        };
+        let answer = request.send().await.with_context(gone)?;
+        let status = answer.status();
+        let body = answer.bytes().await.with_context(gone)?;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .with_context(|| format!("{} answers something else", self.base));
+        }
+        Err(match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => anyhow!("{problem}"),
+            Err(_) => anyhow!("{} answers with status {status}", self.base),
+        })
+    }
+}
+
+impl OpenTransfer {
+    /// Both ends of it, if the bridge says them.
+    pub(super) fn ends(&self) -> Option<(&Account, &Account)> {
+        self.transfer.from.as_ref().zip(self.transfer.to.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_plain_http() {
+        for bad in ["", "h:8081", "https://h", "ftp://h"] {
+            let error = Operators::new(bad).expect_err(bad).to_string();
+            assert!(error.starts_with("--operators"), "{error}");
+        }
+        Operators::new("http://127.0.0.1:8081/").expect("a client");
+    }
+
+    /// An operators' side that answers every decision so; and where it is.
+    async fn answering(status: u16, body: &'static str) -> Operators {
+        use axum::http::{HeaderMap, StatusCode};
+        let answer = move |headers: HeaderMap, decided: String| async move {
+            assert_eq!(headers["content-type"], "application/json");
+            assert_eq!(
+                decided,
+                r#"{"master_serial":"1","decision":"resume","who":"ann","note":"seen"}"#
+            );
+            (StatusCode::from_u16(status).expect("a status"), body)
+        };
+        let router = axum::Router::new().route("/ops/v1/decisions", axum::routing::post(answer));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Operators::new(&url).expect("a client")
+    }
+
+    const DECIDED: Decided<'_> =
+        Decided { master_serial: "1", decision: "resume", who: "ann", note: "seen" };
+
+    #[tokio::test]
+    async fn a_decision_is_posted_and_what_it_led_to_is_read() {
+        let body = r#"{"master_serial":"1","decision":"resume","who":"ann","note":"seen",
+                       "state":"crediting"}"#;
+        let taken = answering(201, body).await.decide(&DECIDED).await.expect("taken");
+        assert_eq!(taken.state, "crediting");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_bridges_words() {
+        let body = r#"{"type":"/errors/already_final","title":"It is final","status":409,
+                       "detail":"transfer 1 is final already"}"#;
+        let refusal = answering(409, body).await.decide(&DECIDED).await.expect_err("refused");
+        assert_eq!(refusal.to_string(), "409 already_final: transfer 1 is final already");
+        let other = answering(502, "<html>").await.decide(&DECIDED).await.expect_err("no bridge");
+        assert!(other.to_string().contains("status 502"), "{other}");
+        let other = answering(200, "<html>").await.decide(&DECIDED).await.expect_err("no bridge");
+        assert!(other.to_string().contains("answers something else"), "{other}");
+    }
+
+    #[tokio::test]
+    async fn silence_says_where_nobody_was_found() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let operators = Operators::new(&format!("http://{address}")).expect("a client");
+        let error = format!("{:#}", operators.summary().await.expect_err("nobody is there"));
+        assert!(error.contains(&address.to_string()) && error.contains("--operators"), "{error}");
+    }
+}

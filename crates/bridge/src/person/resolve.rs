@@ -1,0 +1,70 @@
+//! `counter-bridge resolve`: records what a person decided about transfers that need one.
+
+use super::operators::Decided;
+use super::{Access, Form, serial};
+use crate::Ended;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+/// What may be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Decision {
+    /// The money arrived
+    Completed,
+    /// The money was given back
+    Reversed,
+    /// No money moved
+    Refused,
+    /// The bridge goes on by its rules
+    Resume,
+}
+
+impl Decision {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Decision::Completed => "completed",
+            Decision::Reversed => "reversed",
+            Decision::Refused => "refused",
+            Decision::Resume => "resume",
+        }
+    }
+}
+
+/// `resolve`.
+#[derive(Debug, Args)]
+pub(crate) struct ResolveCommand {
+    /// The transfers' master serials
+    #[arg(required = true, value_name = "SERIAL", value_parser = serial)]
+    serials: Vec<String>,
+    /// What was decided
+    #[arg(value_enum, value_name = "DECISION")]
+    decision: Decision,
+    /// Who decides
+    #[arg(long, value_name = "NAME")]
+    who: String,
+    /// On what evidence: it is kept with the transfer
+    #[arg(long, value_name = "TEXT")]
+    note: String,
+}
+
+/// Records it for each; one that is refused keeps back none of the others.
+pub(crate) async fn run(command: ResolveCommand, access: &Access, form: Form) -> Result<Ended> {
+    let operators = access.operators()?;
+    let ResolveCommand { serials, decision, who, note } = &command;
+    let decision = decision.as_str();
+    let mut ended = Ended::Well;
+    for serial in serials {
+        let decided = Decided { master_serial: serial, decision, who, note };
+        match (operators.decide(&decided).await, form) {
+            (Ok(taken), Form::Json) => println!("{}", serde_json::to_string(&taken)?),
+            (Ok(taken), Form::Tables) => {
+                println!("{serial}: {decision} is recorded; it is {} now", taken.state);
+            }
+            (Err(error), _) => {
+                eprintln!("counter-bridge: {serial}: {error:#}");
+                ended = Ended::Badly;
+            }
+        }
+    }
+    Ok(ended)
+}

@@ -1,0 +1,305 @@
+//! `counter-bridge status`: connections, and the transfers that are open.
+
+use super::operators::{Connection, Counter, OpenTransfer, OpenTransfers, Operators, Summary};
+use super::tables::{lasting, or_dash, place, plain, table};
+use super::{Access, Form, amount};
+use crate::Ended;
+use anyhow::Result;
+use clap::Args;
+use client::State;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _, stdout};
+use std::time::Duration;
+
+/// Clears a terminal and begins at its top.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusCommand {
+    /// Look again and again, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// How often to look, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, requires = "watch",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    every: u64,
+    /// Only transfers that need a person
+    #[arg(long)]
+    needs_operator: bool,
+    /// Show at most so many transfers, the oldest first
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u16).range(1..=200))]
+    limit: u16,
+}
+
+/// Everything that is looked at.
+#[derive(Clone, Debug, Serialize)]
+struct Status {
+    summary: Summary,
+    counters: Vec<Counter>,
+    open: OpenTransfers,
+}
+
+/// Looks once, or until Ctrl-C.
+pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> Result<Ended> {
+    let operators = access.operators()?;
+    if !command.watch {
+        println!("{}", look(&operators, &command).await?.told(form)?);
+        return Ok(Ended::Well);
+    }
+    let mut again = tokio::time::interval(Duration::from_secs(command.every));
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
+    loop {
+        tokio::select! {
+            _ = again.tick() => {}
+            heard = &mut interrupted => {
+                heard?;
+                return Ok(Ended::Well);
+            }
+        }
+        // A bridge that is being restarted is watched on.
+        let told = match look(&operators, &command).await {
+            Ok(status) => status.told(form)?,
+            Err(error) => match form {
+                Form::Tables => format!("{error:#}"),
+                Form::Json => serde_json::json!({ "error": format!("{error:#}") }).to_string(),
+            },
+        };
+        let clear = if form == Form::Tables && stdout().is_terminal() { CLEAR } else { "" };
+        let mut out = stdout().lock();
+        writeln!(out, "{clear}{told}")?;
+        out.flush()?;
+    }
+}
+
+async fn look(operators: &Operators, command: &StatusCommand) -> Result<Status> {
+    let state = command.needs_operator.then_some(State::NeedsOperator);
+    Ok(Status {
+        summary: operators.summary().await?,
+        counters: operators.counters().await?,
+        open: operators.transfers(state, command.limit).await?,
+    })
+}
+
+impl Status {
+    fn told(&self, form: Form) -> Result<String> {
+        match form {
+            Form::Json => Ok(serde_json::to_string(self)?),
+            Form::Tables => Ok(self.tables()),
+        }
+    }
+
+    fn tables(&self) -> String {
+        // Writing to a string does not fail.
+        let mut text = headline(&self.summary);
+        let mut counters = table([
+            "counter",
+            "is",
+            "address",
+            "settle day",
+            "round trip",
+            "in flight",
+            "queued",
+            "last trouble",
+        ]);
+        for counter in &self.counters {
+            counters.add_row(counter_row(counter));
+        }
+        if self.counters.is_empty() {
+            text.push_str("\nno counter is configured");
+        } else {
+            let _ = write!(text, "\n{counters}");
+        }
+        let OpenTransfers { transfers, total } = &self.open;
+        if transfers.is_empty() {
+            text.push_str("\nno open transfers");
+            return text;
+        }
+        let mut open =
+            table(["open transfer", "state", "age", "amount", "from, to", "what is next"]);
+        for transfer in transfers {
+            open.add_row(transfer_row(transfer));
+        }
+        let _ = write!(text, "\n{open}");
+        if u64::try_from(transfers.len()).is_ok_and(|listed| listed < *total) {
+            let _ = write!(text, "\n{} of {total}, the oldest first", transfers.len());
+        }
+        for transfer in transfers.iter().filter(|open| !open.decisions.is_empty()) {
+            let _ = write!(text, "\n{}", decisions(transfer));
+        }
+        text
+    }
+}
+
+fn headline(summary: &Summary) -> String {
+    let mut text = format!("up for {}; {} open", lasting(summary.uptime_s), summary.open);
+    for (state, count) in &summary.by_state {
+        let _ = write!(text, ", {count} {}", plain(state));
+    }
+    for (currency, minor) in summary.in_transit.iter().filter(|(_, minor)| **minor != 0) {
+        let _ = write!(text, "; {} in transit", plain(&amount::shown(*minor, currency)));
+    }
+    if let Some(age) = summary.oldest_in_transit_age_s {
+        let _ = write!(text, " for up to {}", lasting(age));
+    }
+    if summary.journal.health != "ok" {
+        let why = or_dash(summary.journal.why.as_deref());
+        let _ = write!(text, "\nTHE DATABASE DOES NOT RECORD: {why}");
+    }
+    text
+}
+
+fn counter_row(counter: &Counter) -> [String; 8] {
+    let each = |told: &dyn Fn(&Connection) -> String| {
+        counter.connections.iter().map(told).collect::<Vec<_>>().join("\n")
+    };
+    let closed = if counter.open || counter.health == "down" { "" } else { ", closed" };
+    [
+        plain(&counter.id),
+        format!(
+            "{}{closed}\n{}",
+            plain(&counter.health_text),
+            each(&|connection| plain(&connection.state_text))
+        ),
+        each(&|connection| plain(&connection.address)),
+        counter.settle_day.map_or_else(|| "–".to_owned(), |day| day.to_string()),
+        each(&|connection| {
+            connection.round_trip_us.map_or_else(
+                || "–".to_owned(),
+                |micros| format!("{}.{:03} ms", micros / 1000, micros % 1000),
+            )
+        }),
+        counter.in_flight.to_string(),
+        counter.queued.to_string(),
+        each(&|connection| or_dash(connection.last_cause.as_deref())),
+    ]
+}
+
+fn transfer_row(open: &OpenTransfer) -> [String; 6] {
+    let transfer = &open.transfer;
+    let amount = transfer.amount.zip(transfer.currency.as_deref());
+    [
+        plain(&transfer.master_serial),
+        transfer.state.to_string(),
+        lasting(open.age_s),
+        amount.map_or_else(
+            || "–".to_owned(),
+            |(minor, currency)| plain(&amount::shown(minor, currency)),
+        ),
+        open.ends()
+            .map_or_else(|| "–".to_owned(), |(from, to)| format!("{}\n{}", place(from), place(to))),
+        or_dash(transfer.next.as_deref().or(transfer.reason.as_deref())),
+    ]
+}
+
+/// How a person decides on a transfer that needs one.
+fn decisions(open: &OpenTransfer) -> String {
+    let serial = plain(&open.transfer.master_serial);
+    let mut text = format!("{serial} needs a person:");
+    for choice in &open.decisions {
+        let decision = plain(&choice.decision);
+        if choice.allowed {
+            let _ = write!(
+                text,
+                "\n  counter-bridge resolve {serial} {decision} --who NAME --note \"…\""
+            );
+        } else {
+            let why = or_dash(choice.why_not.as_deref());
+            let _ = write!(text, "\n  {decision} is not possible: {why}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the operators' side says, as its own code writes it.
+    fn status() -> Status {
+        Status {
+            summary: serde_json::from_value(serde_json::json!({
+                "version": "0.1.0", "now": 1, "started_at": 0, "uptime_s": 125,
+                "journal": {"health": "failing", "since": 5, "why": "disk full"},
+                "open": 3, "by_state": {"crediting": 2, "needs_operator": 1},
+                "in_transit": {"CNY": 100_000, "USD": 0},
+                "oldest_in_transit_at": 0, "oldest_in_transit_age_s": 61,
+            }))
+            .expect("a summary"),
+            counters: serde_json::from_value(serde_json::json!([{
+                "counter": "futures", "health": "down", "health_text": "not connected",
+                "settle_day": 20_261_121, "open": false, "queued": 2, "in_flight": 1, "counts": {},
+                "connections": [{
+                    "channel": 0, "state": "backing_off", "state_text": "waiting to try again",
+                    "since": 1, "epoch": 4, "address": "127.0.0.1:9002", "next_attempt_at": 9,
+                    "attempt": 3, "last_cause": "refused\u{1b}[31m", "heard_at": null,
+                    "round_trip_us": 1234,
+                }],
+            }]))
+            .expect("counters"),
+            open: serde_json::from_value(serde_json::json!({
+                "total": 3,
+                "transfers": [{
+                    "master_serial": "2026112100000000042", "state": "needs_operator",
+                    "from": {"counter": "securities", "account": "6001"},
+                    "to": {"counter": "futures", "account": "8001"},
+                    "amount": 100_000, "currency": "CNY", "legs": [], "reason": null,
+                    "next": "a person decides", "created_at": "2026-11-21T10:00:00Z",
+                    "updated_at": "2026-11-21T10:00:00Z", "deadline_at": "2026-11-21T10:01:00Z",
+                    "app": "demo", "age_s": 61, "in_transit": 100_000,
+                    "decisions": [
+                        {"decision": "completed", "allowed": true, "why_not": null},
+                        {"decision": "refused", "allowed": false, "why_not": "the debit is done"},
+                    ],
+                }],
+            }))
+            .expect("transfers"),
+        }
+    }
+
+    #[test]
+    fn tables_show_what_an_operator_acts_on() {
+        let shown = status().tables();
+        for words in [
+            "up for 2 min 5 s; 3 open, 2 crediting, 1 needs_operator; 1,000.00 CNY in transit for up \
+             to 1 min 1 s",
+            "THE DATABASE DOES NOT RECORD: disk full",
+            "futures",
+            "127.0.0.1:9002",
+            "1.234 ms",
+            "20261121",
+            "2026112100000000042",
+            "1 of 3, the oldest first",
+            "counter-bridge resolve 2026112100000000042 completed --who NAME --note \"…\"",
+            "refused is not possible: the debit is done",
+        ] {
+            assert!(shown.contains(words), "{words:?} is not in\n{shown}");
+        }
+        assert!(!shown.contains("USD"), "nothing of it is in transit\n{shown}");
+        assert!(!shown.contains('\u{1b}'), "a counter's words drive no terminal");
+    }
+
+    #[test]
+    fn machines_get_one_object_in_one_line() {
+        let told = status().told(Form::Json).expect("JSON");
+        assert!(!told.contains('\n'));
+        let read: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(read["counters"][0]["health"], "down");
+        assert_eq!(read["open"]["transfers"][0]["master_serial"], "2026112100000000042");
+        assert_eq!(read["summary"]["in_transit"]["CNY"], 100_000);
+    }
+
+    #[test]
+    fn nothing_open_and_nothing_configured_are_said() {
+        let mut status = status();
+        status.summary.journal.health = "ok".to_owned();
+        status.counters.clear();
+        status.open = OpenTransfers { transfers: Vec::new(), total: 0 };
+        let shown = status.tables();
+        assert!(shown.contains("no counter is configured") && shown.contains("no open transfers"));
+        assert!(!shown.contains("DATABASE"));
+    }
+}

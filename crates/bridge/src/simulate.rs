@@ -1,0 +1,294 @@
+//! `counter-bridge simulate`: one counter as a process of its own, to test against.
+
+use crate::Usage;
+use crate::config::LONGEST_KEY;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use domain::message::{AccountId, CounterId};
+use domain::money::Currency;
+use domain::profile::{AmountUnit, Profile};
+use domain::serial::Day;
+use secrecy::SecretSlice;
+use simulator::{Durability, FaultPlan, Options};
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use wire::codec::{Dialect, Encoding, FuturesOptions};
+
+/// What a counter speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Speech {
+    /// Protobuf over TCP
+    Securities,
+    /// XML over TCP
+    Futures,
+}
+
+/// How XML is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextEncoding {
+    /// UTF-8
+    #[value(name = "utf-8")]
+    Utf8,
+    /// GB18030, the Chinese national standard
+    Gb18030,
+}
+
+/// How amounts are written in XML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unit {
+    /// Fen
+    Minor,
+    /// Yuan with two decimals
+    Major,
+}
+
+/// What a line of the books survives before its answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Survives {
+    /// The end of the process
+    Process,
+    /// The end of the machine's power, at the cost of speed
+    Disk,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateCommand {
+    /// What it speaks
+    #[arg(value_enum, value_name = "DIALECT")]
+    speech: Speech,
+    /// Where it listens; port 0 for any free one. The first line of standard output says where
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Its id; the dialect's name if absent
+    #[arg(long)]
+    id: Option<CounterId>,
+    /// The name of the bridge that it lets in
+    #[arg(long, value_name = "NAME", default_value = "bridge")]
+    bridge: String,
+    /// The key that it shares with the bridge: at least 32 bytes
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// An account and what it holds at first in minor units; may be repeated
+    #[arg(long = "account", value_name = "ID=MINOR", value_parser = account)]
+    accounts: Vec<(AccountId, i64)>,
+    /// The currency of its accounts
+    #[arg(long, value_name = "CODE", default_value = "CNY")]
+    currency: Currency,
+    /// Where its postings are appended, one JSON object a line; read again at the next start
+    #[arg(long, value_name = "FILE")]
+    books: Option<PathBuf>,
+    /// What a line of the books survives before its answer is sent
+    #[arg(long, value_enum, default_value_t = Survives::Process)]
+    durability: Survives,
+    /// What goes wrong: a fault plan in TOML, or in JSON if its name ends in .json
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// What the plan's chances are drawn from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Its accounting day, YYYYMMDD; today if absent
+    #[arg(long, value_name = "DAY")]
+    settle_day: Option<Day>,
+    /// The heartbeat that it wishes for, in seconds; 0 for none
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u16).range(0..=120))]
+    heartbeat_s: u16,
+    /// How its XML is encoded (futures) [default: utf-8]
+    #[arg(long, value_enum)]
+    encoding: Option<TextEncoding>,
+    /// How it writes amounts (futures) [default: minor]
+    #[arg(long, value_enum)]
+    amount_unit: Option<Unit>,
+    /// Its zone, in minutes east of UTC (futures) [default: 480]
+    #[arg(long, value_name = "MINUTES", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(i16).range(-720..=840))]
+    utc_offset_minutes: Option<i16>,
+    /// The same serial may be posted twice
+    #[arg(long)]
+    no_dedupe: bool,
+    /// It knows no fences
+    #[arg(long)]
+    no_fence: bool,
+    /// A serial once refused may be posted later
+    #[arg(long)]
+    no_sticky_refusals: bool,
+    /// It reverses nothing
+    #[arg(long)]
+    no_reversals: bool,
+    /// It answers no queries about reversals
+    #[arg(long)]
+    no_reversal_queries: bool,
+}
+
+/// Runs the counter until SIGTERM or SIGINT.
+pub(crate) async fn run(command: SimulateCommand) -> Result<()> {
+    simulator::run_as_process(command.options()?).await?;
+    Ok(())
+}
+
+impl SimulateCommand {
+    /// What the simulator is told.
+    fn options(self) -> Result<Options> {
+        let dialect = self.dialect()?;
+        let name = match self.speech {
+            Speech::Securities => "securities",
+            Speech::Futures => "futures",
+        };
+        let id = self.id.map_or_else(|| CounterId::new(name), Ok)?;
+        let key = key(&self.key_file)?;
+        let faults = match &self.faults {
+            Some(file) => FaultPlan::read(file).map_err(|error| Usage(error.to_string()))?,
+            None => FaultPlan::default(),
+        };
+        let defaults = Options::new(dialect, id, self.bridge, key);
+        Ok(Options {
+            listen: self.listen,
+            accounts: self.accounts,
+            currency: self.currency,
+            books: self.books,
+            durability: match self.durability {
+                Survives::Process => Durability::Process,
+                Survives::Disk => Durability::Disk,
+            },
+            faults,
+            seed: self.seed,
+            settle_day: self.settle_day,
+            heartbeat_s: self.heartbeat_s,
+            profile: Profile {
+                dedupes: !self.no_dedupe,
+                can_fence: !self.no_fence,
+                refusals_stick: !self.no_sticky_refusals,
+                can_reverse: !self.no_reversals,
+                can_query_reversals: !self.no_reversal_queries,
+                ..defaults.profile.clone()
+            },
+            ..defaults
+        })
+    }
+
+    fn dialect(&self) -> Result<Dialect, Usage> {
+        let details = [
+            ("--encoding", self.encoding.is_some()),
+            ("--amount-unit", self.amount_unit.is_some()),
+            ("--utc-offset-minutes", self.utc_offset_minutes.is_some()),
+        ];
+        match self.speech {
+            Speech::Securities => match details.iter().find(|(_, given)| *given) {
+                Some((option, _)) => Err(Usage(format!("{option} is for futures only"))),
+                None => Ok(Dialect::Securities),
+            },
+            Speech::Futures => Ok(Dialect::Futures(FuturesOptions {
+                encoding: match self.encoding {
+                    None | Some(TextEncoding::Utf8) => Encoding::Utf8,
+                    Some(TextEncoding::Gb18030) => Encoding::Gb18030,
+                },
+                amount_unit: match self.amount_unit {
+                    None | Some(Unit::Minor) => AmountUnit::Minor,
+                    Some(Unit::Major) => AmountUnit::Major,
+                },
+                utc_offset_minutes: self.utc_offset_minutes.unwrap_or(480),
+            })),
+        }
+    }
+}
+
+fn account(text: &str) -> Result<(AccountId, i64), simulator::Error> {
+    simulator::parse_account(text)
+}
+
+/// A key without the line end that editors leave behind.
+fn key(path: &Path) -> Result<SecretSlice<u8>> {
+    let mut key = Vec::new();
+    let limit = u64::try_from(LONGEST_KEY).unwrap_or(u64::MAX);
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut key))
+        .with_context(|| format!("the key file {} cannot be read", path.display()))?;
+    let last = key.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+    key.truncate(last.map_or(0, |last| last + 1));
+    if key.len() < 32 {
+        let what =
+            format!("{}: a key must have at least 32 bytes, not {}", path.display(), key.len());
+        return Err(Usage(what).into());
+    }
+    Ok(key.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+    use secrecy::ExposeSecret;
+    use std::fs;
+
+    /// The options of a command line; `{key}` in it is a file with a good key.
+    fn options(line: &str) -> Result<Options> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("k");
+        fs::write(&file, [&[b'k'; 32][..], b"\n"].concat())?;
+        let line = format!("counter-bridge simulate {line}");
+        let line = line.replace("{key}", &file.display().to_string());
+        match Cli::try_parse_from(line.split_whitespace())?.command {
+            Command::Simulate(command) => command.options(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_option_reaches_the_counter() {
+        let options = options(
+            "futures --listen 127.0.0.1:0 --id shfe --bridge b --key-file {key} \
+             --account 6001=1000000 --account 6002=0 --currency USD --books b.jsonl --seed 7 \
+             --durability disk --settle-day 20261121 --heartbeat-s 1 --encoding gb18030 \
+             --amount-unit major --utc-offset-minutes -60 --no-dedupe --no-fence \
+             --no-sticky-refusals --no-reversals --no-reversal-queries",
+        )
+        .expect("options");
+        assert_eq!(options.id.as_str(), "shfe");
+        assert_eq!(options.bridge, "b");
+        assert_eq!(options.key.expose_secret(), [b'k'; 32]);
+        assert_eq!(options.accounts.len(), 2);
+        assert_eq!(options.accounts[0].1, 1_000_000);
+        assert_eq!(options.currency.as_str(), "USD");
+        assert_eq!(options.books.as_deref(), Some(Path::new("b.jsonl")));
+        assert_eq!(options.durability, Durability::Disk);
+        assert_eq!(options.seed, 7);
+        assert_eq!(options.settle_day.map(Day::number), Some(20_261_121));
+        assert_eq!(options.heartbeat_s, 1);
+        let Dialect::Futures(speech) = &options.dialect else { panic!("futures") };
+        assert_eq!(speech.encoding, Encoding::Gb18030);
+        assert_eq!((speech.amount_unit, speech.utc_offset_minutes), (AmountUnit::Major, -60));
+        let able = &options.profile;
+        assert_eq!(able.amount_unit, AmountUnit::Major);
+        assert!(!able.dedupes && !able.can_fence && !able.refusals_stick);
+        assert!(!able.can_reverse && !able.can_query_reversals);
+    }
+
+    #[test]
+    fn a_counter_is_well_behaved_unless_told_otherwise() {
+        let options = options("securities --listen 127.0.0.1:0 --key-file {key}").expect("options");
+        assert_eq!(options.id.as_str(), "securities");
+        assert_eq!(options.dialect, Dialect::Securities);
+        assert_eq!(options.profile, Profile::default());
+        assert_eq!(options.faults, FaultPlan::default());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        for (line, word) in [
+            ("securities --listen 127.0.0.1:0 --key-file {key} --encoding utf-8", "--encoding"),
+            ("securities --listen 127.0.0.1:0 --key-file nowhere/k", "nowhere/k"),
+            ("securities --listen 127.0.0.1:0 --key-file {key} --faults nowhere/f", "nowhere/f"),
+        ] {
+            let error = format!("{:#}", options(line).expect_err(line));
+            assert!(error.contains(word), "{line}: {error}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("k");
+        fs::write(&file, [b'k'; 31]).expect("a file");
+        assert!(key(&file).expect_err("short").to_string().contains("32 bytes, not 31"));
+    }
+}
