@@ -75,7 +75,8 @@ impl Line {
                 }
             }
         }
-        Ok(Inbox::More)
+        // A caller that is told of more does not read, and would never hear again if there were none.
+        Ok(if inbox.is_empty() { Inbox::Starved } else { Inbox::More })
     }
 
     /// Encodes what may be written now.

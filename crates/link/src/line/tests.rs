@@ -239,6 +239,16 @@ fn a_turn_hears_so_many_frames_and_no_more() {
     assert!(!inbox.has_remaining());
 }
 
+/// With 64 requests in flight their answers may well arrive together.
+#[test]
+fn a_turn_that_hears_the_last_frame_leaves_the_inbox_starved() {
+    let mut wired = wired();
+    let beat = encoded(&Message::Heartbeat(Heartbeat { number: 7 }));
+    let mut inbox = BytesMut::from(beat.repeat(FRAMES_PER_TURN).as_slice());
+    assert_eq!(wired.line.received(at(0), &mut inbox, &mut wired.desk), Ok(Inbox::Starved));
+    assert!(!inbox.has_remaining());
+}
+
 #[test]
 fn a_length_beyond_the_limit_ends_the_line_at_once() {
     let cause = wired().hear(&[0xff; 4]).expect_err("too long");
