@@ -28,6 +28,8 @@ pub(crate) enum Mail {
     View(Sequence, oneshot::Sender<Option<View>>),
     /// Lets somebody wait for an open transfer.
     Wait(Sequence, oneshot::Sender<Told>),
+    /// Answers when an open transfer is durable; dropped if it is not open.
+    Recorded(Sequence, oneshot::Sender<()>),
     /// Shows all open transfers.
     Views(oneshot::Sender<Vec<View>>),
 }
@@ -122,6 +124,7 @@ impl Actor {
                 // Dropping the waiter tells that it is not open.
                 let _ = self.shard.wait(sequence, waiter);
             }
+            Mail::Recorded(sequence, to) => self.shard.when_recorded(sequence, to),
             Mail::Views(to) => {
                 let _ = to.send(self.shard.views().collect());
             }

@@ -31,14 +31,14 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             shards: 2,
-            transfer_deadline: Duration::from_secs(60),
+            transfer_deadline: Duration::from_mins(1),
             posting_deadline: Duration::from_secs(10),
             query_deadline: Duration::from_secs(5),
             // With doubling pauses up to 30 s this is about a quarter of an hour.
             patience: 36,
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(30),
-            parked_pause: Duration::from_secs(60),
+            parked_pause: Duration::from_mins(1),
             most_open: 100_000,
             serial_block: 10_000,
         }

@@ -27,6 +27,9 @@ use tokio_util::task::TaskTracker;
 
 /// Mails that may wait for one shard: about 50 ms of work. More is refused at once.
 const MAILBOX: usize = 4096;
+/// How long a caller waits for the record beyond its own patience. The journal answers within
+/// this, or the database fails.
+const RECORD_WITHIN: Duration = Duration::from_secs(10);
 /// Late answers that may wait to be compared with the record.
 const LATE: usize = 4096;
 
@@ -42,6 +45,17 @@ pub(crate) struct Key {
 pub(crate) struct Running {
     pub(crate) master: MasterSerial,
     pub(crate) fingerprint: [u8; 32],
+}
+
+impl Running {
+    /// Why nothing is begun under its key.
+    fn refusal(&self, begin: &Begin) -> BeginError {
+        if self.fingerprint == begin.fingerprint {
+            BeginError::InProgress(self.master)
+        } else {
+            BeginError::KeyReused(self.master)
+        }
+    }
 }
 
 pub(crate) struct Inner {
@@ -257,38 +271,25 @@ impl Coordinator {
     /// waits.
     pub async fn begin(&self, begin: Begin, wait: Duration) -> Result<Begun, BeginError> {
         let inner = &self.inner;
-        let (from, to) = (self.link(&begin.from.counter)?, self.link(&begin.to.counter)?);
-        if begin.from == begin.to {
-            return Err(BeginError::SameAccount);
-        }
-        for link in [from, to] {
-            if let Some(limit) = link.profile().per_transfer_limit
-                && begin.amount > limit
-            {
-                return Err(BeginError::OverLimit { counter: link.counter().clone(), limit });
-            }
-        }
         let key = Key { app: begin.app.clone(), idempotency_key: begin.idempotency_key.clone() };
+        if let Some(running) = inner.running.get(&key) {
+            return Err(running.refusal(&begin));
+        }
+        // What was answered once is answered again, whatever has changed since.
+        let (from, to) = match self.may_begin(&begin) {
+            Ok(links) => links,
+            Err(refusal) => return self.replay_or(&begin, refusal).await,
+        };
         let (Some(debit_day), Some(credit_day)) = (ready(from), ready(to)) else {
             let down = if ready(from).is_none() { from } else { to };
             let refusal = BeginError::CounterDown(down.counter().clone());
             return self.replay_or(&begin, refusal).await;
         };
-        if inner.open.load(Ordering::Relaxed) >= inner.config.most_open {
-            return self.replay_or(&begin, BeginError::Overloaded).await;
-        }
         let sequence = inner.serials.next().await?;
         let now = now_micros();
         let master = MasterSerial { day: Day::from_unix_micros(now), sequence };
         match inner.running.entry(key.clone()) {
-            Entry::Occupied(running) => {
-                let Running { master, fingerprint } = *running.get();
-                return Err(if fingerprint == begin.fingerprint {
-                    BeginError::InProgress(master)
-                } else {
-                    BeginError::KeyReused(master)
-                });
-            }
+            Entry::Occupied(running) => return Err(running.get().refusal(&begin)),
             Entry::Vacant(vacant) => {
                 vacant.insert(Running { master, fingerprint: begin.fingerprint });
             }
@@ -324,6 +325,25 @@ impl Coordinator {
         self.outcome(&begin, master, told, wait).await
     }
 
+    /// Whether the transfer may be begun at all, and the links of its two counters.
+    fn may_begin(&self, begin: &Begin) -> Result<(&Link, &Link), BeginError> {
+        let (from, to) = (self.link(&begin.from.counter)?, self.link(&begin.to.counter)?);
+        if begin.from == begin.to {
+            return Err(BeginError::SameAccount);
+        }
+        for link in [from, to] {
+            if let Some(limit) = link.profile().per_transfer_limit
+                && begin.amount > limit
+            {
+                return Err(BeginError::OverLimit { counter: link.counter().clone(), limit });
+            }
+        }
+        if self.open() >= self.inner.config.most_open {
+            return Err(BeginError::Overloaded);
+        }
+        Ok((from, to))
+    }
+
     async fn outcome(
         &self,
         begin: &Begin,
@@ -331,16 +351,16 @@ impl Coordinator {
         mut told: oneshot::Receiver<Told>,
         wait: Duration,
     ) -> Result<Begun, BeginError> {
-        let waited = match tokio::time::timeout(wait, &mut told).await {
-            Ok(told) => told,
-            Err(_) => match self.view(master.sequence).await {
+        let waited = if let Ok(told) = tokio::time::timeout(wait, &mut told).await {
+            told
+        } else {
+            // However short the caller's patience: it is not told of what is not durable.
+            let recorded = tokio::time::timeout(RECORD_WITHIN, self.recorded(master.sequence));
+            match recorded.await.map_err(|_| BeginError::NotConfirmed)? {
                 Some(view) => return Ok(Begun::Running(Box::new(view))),
-                // It has ended in this very moment, or is not durable yet.
-                None => match told.try_recv() {
-                    Ok(told) => Ok(told),
-                    Err(_) => return Err(BeginError::NotConfirmed),
-                },
-            },
+                // It was not recorded, or has ended meanwhile: both have been told.
+                None => told.await,
+            }
         };
         match waited {
             Ok(Told::Final(answer)) => Ok(Begun::Final { master, answer, replayed: false }),
@@ -348,8 +368,17 @@ impl Coordinator {
                 self.replay_or(begin, BeginError::NotRecorded("the key vanished".to_owned())).await
             }
             Ok(Told::NotRecorded(why)) => Err(BeginError::NotRecorded(why)),
-            Err(_) => Err(BeginError::Stopping),
+            // The bridge is stopping; what became of it shows after the next start.
+            Err(_) => Err(BeginError::NotConfirmed),
         }
+    }
+
+    /// Waits until an open transfer is durable, and shows it; `None` if it is not open.
+    async fn recorded(&self, sequence: Sequence) -> Option<View> {
+        let (to, recorded) = oneshot::channel();
+        self.inner.shard_of(sequence).send(Mail::Recorded(sequence, to)).await.ok()?;
+        recorded.await.ok()?;
+        self.view(sequence).await
     }
 
     /// What the record says of a key that was used before; `otherwise` if it was not.

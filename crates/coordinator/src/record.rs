@@ -78,6 +78,8 @@ pub(crate) struct Record {
     pub(crate) debit_at: CounterIndex,
     pub(crate) credit_at: CounterIndex,
     pub(crate) waiters: Vec<oneshot::Sender<Told>>,
+    /// Told as soon as it is durable; dropped if it never is.
+    pub(crate) recorded: Vec<oneshot::Sender<()>>,
     pub(crate) awaited: Awaited,
     /// Pauses in a row, by which the next one grows.
     pub(crate) pauses: u32,
@@ -114,6 +116,7 @@ impl Record {
             debit_at,
             credit_at,
             waiters: Vec::new(),
+            recorded: Vec::new(),
             awaited: Awaited::Nothing,
             pauses: 0,
             sent_at: [now; 3],

@@ -98,6 +98,8 @@ pub enum DecideRefused {
 
 /// Something that a shard wants done.
 #[derive(Debug)]
+// The largest is also the most frequent.
+#[allow(clippy::large_enum_variant)]
 pub enum Output {
     /// Make this durable and say so.
     Write(Write),
@@ -215,6 +217,18 @@ impl Shard {
         }
     }
 
+    /// Tells `to` as soon as an open transfer is durable; drops it if it is not open, or never
+    /// becomes durable.
+    pub fn when_recorded(&mut self, sequence: Sequence, to: oneshot::Sender<()>) {
+        if let Some(record) = self.open.get_mut(&sequence.number()) {
+            if record.is_durable() {
+                let _ = to.send(());
+            } else {
+                record.recorded.push(to);
+            }
+        }
+    }
+
     /// Runs the timers that are due.
     pub fn tick(&mut self, now: i64, world: &World, out: &mut Vec<Output>) {
         while let Some(Reverse((due, sequence, stamp))) = self.timers.peek().copied() {
@@ -283,13 +297,11 @@ impl Shard {
         let transfer = Transfer::accepted(intent(&new));
         let mut record = Record::new(&new, transfer, debit_at, credit_at, now);
         record.waiters.push(waiter);
-        let id = self.next_number(new.master.sequence.number());
+        let master = new.master;
+        let id = self.next_number(master.sequence.number());
         record.barrier = Some((id, Afterwards::Wake));
-        self.open.insert(new.master.sequence.number(), record);
-        out.push(Output::Write(Write {
-            accept: Some(new.clone()),
-            ..Write::of(WriteId(id), new.master)
-        }));
+        self.open.insert(master.sequence.number(), record);
+        out.push(Output::Write(Write { accept: Some(new), ..Write::of(WriteId(id), master) }));
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -342,6 +354,9 @@ impl Shard {
         }
         if record.transfer.state().is_final() {
             return self.close(sequence, out);
+        }
+        for waiting in record.recorded.drain(..) {
+            let _ = waiting.send(());
         }
         let held = std::mem::take(&mut record.held);
         match afterwards {

@@ -117,12 +117,11 @@ impl Shard {
     pub(super) fn pause(&mut self, sequence: u64, now: i64, out: &mut Vec<Output>) {
         let stamp = self.next_number(sequence);
         let Some(record) = self.open.get_mut(&sequence) else { return };
-        let longest = match record.transfer.phase {
-            Phase::Parked(_) => self.config.parked_pause,
-            _ => {
-                let doubled = self.config.first_pause * 2_u32.saturating_pow(record.pauses.min(16));
-                doubled.min(self.config.longest_pause)
-            }
+        let longest = if record.transfer.state() == State::NeedsOperator {
+            self.config.parked_pause
+        } else {
+            let doubled = self.config.first_pause * 2_u32.saturating_pow(record.pauses.min(16));
+            doubled.min(self.config.longest_pause)
         };
         record.pauses = record.pauses.saturating_add(1);
         record.awaited = Awaited::Timer { stamp };
