@@ -17,6 +17,7 @@ use domain::money::Currency;
 use domain::serial::Day;
 use link::Outcome;
 use serde::Deserialize;
+use std::fmt::Display;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
@@ -61,7 +62,9 @@ pub async fn balance(
             }
             None => Err(refused(&counter, &reply.answer)),
         },
-        Reply::Entries(_) | Reply::Posting(_) | Reply::Query(_) => Err(silent(&counter, "it answered something else")),
+        Reply::Entries(_) | Reply::Posting(_) | Reply::Query(_) => {
+            Err(silent(&counter, "it answered something else"))
+        }
     }
 }
 
@@ -114,8 +117,7 @@ pub async fn entries(
             format!("must be 1 to {}, not {limit}", EntriesQuery::LONGEST_PAGE),
         ));
     }
-    let asked =
-        EntriesQuery { account, day, offset: params.offset.unwrap_or(0), limit };
+    let asked = EntriesQuery { account, day, offset: params.offset.unwrap_or(0), limit };
     match ask(&state, &counter, Instruction::Entries(asked)).await? {
         Reply::Entries(reply) if reply.answer.code == AnswerCode::DONE => {
             let entries = reply.entries.iter().map(EntryJson::from).collect();
@@ -160,14 +162,10 @@ async fn ask(
 }
 
 fn silent(counter: &CounterId, why: &str) -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "counter_unavailable",
-        "A counter did not answer",
-    )
-    .detail(format!("{counter}: {why}"))
-    .with("counter", counter.to_string().into())
-    .retry_after(2)
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "counter_unavailable", "A counter did not answer")
+        .detail(format!("{counter}: {why}"))
+        .with("counter", counter.to_string().into())
+        .retry_after(2)
 }
 
 fn refused(counter: &CounterId, answer: &Answer) -> Problem {
@@ -185,7 +183,7 @@ fn refused(counter: &CounterId, answer: &Answer) -> Problem {
         .with("code", answer.code.number().into())
 }
 
-fn malformed(field: &str, why: String) -> Problem {
+fn malformed(field: &str, why: impl Display) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
         .detail(format!("{field}: {why}"))
         .with("field", field.into())

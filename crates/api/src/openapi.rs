@@ -1,4 +1,4 @@
-//! The description of the transfer API (OpenAPI 3.1), made from the handlers themselves.
+//! The description of the transfer API (`OpenAPI` 3.1), made from the handlers themselves.
 
 use crate::router::described;
 use axum::http::{HeaderValue, header};
@@ -48,7 +48,10 @@ mod tests {
             std::fs::write(path, &now).expect("docs/ is writable");
         }
         let then = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(then == now, "docs/openapi.json is stale: UPDATE_OPENAPI=1 cargo test -p api openapi");
+        assert!(
+            then == now,
+            "docs/openapi.json is stale: UPDATE_OPENAPI=1 cargo test -p api openapi"
+        );
         assert!(now.contains("\"openapi\": \"3.1"), "{}", &now[..60]);
     }
 }

@@ -4,15 +4,16 @@
 use crate::auth::Authenticator;
 use crate::problem::Problem;
 use crate::{accounts, openapi, transfers};
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 use coordinator::Coordinator;
 use domain::message::CounterId;
 use domain::serial::Day;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use utoipa_axum::router::OpenApiRouter;
@@ -31,17 +32,19 @@ pub struct ApiState {
     /// The longest body that is taken, in bytes.
     pub longest_body: usize,
     /// The counters that an app may name; an app that is not listed may name all.
-    pub allowed: HashMap<Arc<str>, HashSet<CounterId>>,
+    pub allowed: HashMap<Arc<str>, BTreeSet<CounterId>>,
 }
 
 impl ApiState {
     /// Whether the app may name the counter.
     pub(crate) fn allow(&self, app: &Arc<str>, counter: &CounterId) -> Result<(), Problem> {
         match self.allowed.get(app) {
-            Some(counters) if !counters.contains(counter) => {
-                Err(Problem::new(StatusCode::FORBIDDEN, "foreign_account", "Not this app's account")
-                    .detail(format!("{app} may not use {counter}")))
-            }
+            Some(counters) if !counters.contains(counter) => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "foreign_account",
+                "Not this app's account",
+            )
+            .detail(format!("{app} may not use {counter}"))),
             Some(_) | None => Ok(()),
         }
     }
@@ -86,6 +89,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
 async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_s = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let has_body = !request.body().is_end_stream();
     match state.authenticator.admit(request, now_s, state.longest_body).await {
         Ok(admitted) => next.run(admitted.into_request()).await,
         Err(error) => {
@@ -93,10 +97,17 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
             metrics::counter!("requests_not_admitted_total", "why" => kind.slug).increment(1);
             let problem =
                 Problem::new(kind.status, kind.slug, kind.title).detail(error.to_string());
-            match error.retry_after_s() {
+            let mut response = match error.retry_after_s() {
                 Some(seconds) => problem.retry_after(seconds).into_response(),
                 None => problem.into_response(),
+            };
+            if has_body {
+                // Its body may not have been read, and will not be: the caller must know that
+                // nothing more can be said on this connection.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
             }
+            response
         }
     }
 }

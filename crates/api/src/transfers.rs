@@ -17,6 +17,7 @@ use domain::serial::MasterSerial;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{FinalState, ListFilter, OpenState, StateFilter, Stored};
@@ -108,18 +109,16 @@ pub async fn show(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let not_found = || {
-        Problem::new(StatusCode::NOT_FOUND, "no_such_transfer", "There is no such transfer")
-    };
+    let not_found =
+        || Problem::new(StatusCode::NOT_FOUND, "no_such_transfer", "There is no such transfer");
     let Path(text) = path.map_err(|error| not_found().detail(error.to_string()))?;
     let master: MasterSerial =
         text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
     if let Some(seconds) = wait(&headers) {
         state.coordinator.wait(master.sequence, Duration::from_secs(seconds)).await;
     }
-    let foreign = || {
-        Problem::new(StatusCode::FORBIDDEN, "foreign_transfer", "The transfer is another app's")
-    };
+    let foreign =
+        || Problem::new(StatusCode::FORBIDDEN, "foreign_transfer", "The transfer is another app's");
     if let Some(view) = state.coordinator.view(master.sequence).await
         && view.transfer.intent.master == master
     {
@@ -181,27 +180,28 @@ pub async fn list(
     let Query(query) = query.map_err(|error| bad("query", error.body_text()))?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=ListFilter::LONGEST_PAGE).contains(&limit) {
-        return Err(bad("limit", format!("must be 1 to {}, not {limit}", ListFilter::LONGEST_PAGE)));
+        return Err(bad(
+            "limit",
+            format!("must be 1 to {}, not {limit}", ListFilter::LONGEST_PAGE),
+        ));
     }
     let mut filter =
         ListFilter { app: Some(caller.app.to_string()), limit, ..ListFilter::default() };
     if let Some(state) = &query.state {
-        filter.state =
-            Some(state_filter(state).ok_or_else(|| bad("state", format!("{state:?} is no state")))?);
+        filter.state = Some(
+            state_filter(state).ok_or_else(|| bad("state", format!("{state:?} is no state")))?,
+        );
     }
     if let Some(counter) = &query.counter {
-        filter.counter = Some(
-            CounterId::new(counter).map_err(|error| bad("counter", error.to_string()))?,
-        );
+        filter.counter =
+            Some(CounterId::new(counter).map_err(|error| bad("counter", error.to_string()))?);
     }
     if let Some(account) = &query.account {
-        filter.account = Some(
-            AccountId::new(account).map_err(|error| bad("account", error.to_string()))?,
-        );
+        filter.account =
+            Some(AccountId::new(account).map_err(|error| bad("account", error.to_string()))?);
     }
     if let Some(cursor) = &query.cursor {
-        filter.before =
-            Some(cursor.parse().map_err(|error| bad("cursor", format!("{error}")))?);
+        filter.before = Some(cursor.parse().map_err(|error| bad("cursor", format!("{error}")))?);
     }
     let page = state.coordinator.list(&filter).await.map_err(|error| database(&error))?;
     let next_cursor = (page.len() == usize::from(limit))
@@ -215,13 +215,12 @@ pub async fn list(
 }
 
 async fn listed(state: &ApiState, stored: Stored) -> Result<Box<RawValue>, Problem> {
-    let text = match &stored.outcome {
-        Some(outcome) => String::from_utf8(outcome.answer_body.to_vec()).unwrap_or_default(),
-        None => {
-            let live = state.coordinator.view(stored.transfer.master.sequence).await;
-            let view = live.unwrap_or_else(|| at_rest(&stored));
-            serde_json::to_string(&TransferJson::from(&view)).unwrap_or_default()
-        }
+    let text = if let Some(outcome) = &stored.outcome {
+        String::from_utf8(outcome.answer_body.to_vec()).unwrap_or_default()
+    } else {
+        let live = state.coordinator.view(stored.transfer.master.sequence).await;
+        let view = live.unwrap_or_else(|| at_rest(&stored));
+        serde_json::to_string(&TransferJson::from(&view)).unwrap_or_default()
     };
     RawValue::from_string(text).map_err(|error| {
         Problem::new(
@@ -254,16 +253,9 @@ fn at_rest(stored: &Stored) -> View {
 }
 
 fn state_filter(word: &str) -> Option<StateFilter> {
-    OpenState::ALL
-        .into_iter()
-        .find(|state| state.as_str() == word)
-        .map(StateFilter::Open)
-        .or_else(|| {
-            FinalState::ALL
-                .into_iter()
-                .find(|state| state.as_str() == word)
-                .map(StateFilter::Ended)
-        })
+    OpenState::ALL.into_iter().find(|state| state.as_str() == word).map(StateFilter::Open).or_else(
+        || FinalState::ALL.into_iter().find(|state| state.as_str() == word).map(StateFilter::Ended),
+    )
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
@@ -315,8 +307,7 @@ fn checked(
     };
     let from = place("from", &request.from.counter, &request.from.account)?;
     let to = place("to", &request.to.counter, &request.to.account)?;
-    let amount =
-        Amount::new(request.amount).map_err(|error| rule("amount", error.to_string()))?;
+    let amount = Amount::new(request.amount).map_err(|error| rule("amount", error.to_string()))?;
     let currency: Currency =
         request.currency.parse().map_err(|error| rule("currency", format!("{error}")))?;
     Ok(Begin {
@@ -333,7 +324,9 @@ fn checked(
 /// Tells one order from another by what it means, not by how its JSON is laid out.
 fn fingerprint(from: &Place, to: &Place, amount: Amount, currency: Currency) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [&from.counter.to_string(), from.account.as_str(), to.counter.as_str(), to.account.as_str()] {
+    for part in
+        [&from.counter.to_string(), from.account.as_str(), to.counter.as_str(), to.account.as_str()]
+    {
         hash.update(part.as_bytes());
         // No counter and no account has such a byte in it.
         hash.update([0]);
@@ -343,7 +336,7 @@ fn fingerprint(from: &Place, to: &Place, amount: Amount, currency: Currency) -> 
     hash.finalize().into()
 }
 
-fn rule(field: &str, why: String) -> Problem {
+fn rule(field: &str, why: impl Display) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
         .detail(format!("{field}: {why}"))
         .with("field", field.into())
