@@ -48,8 +48,11 @@ impl Bridge {
     ) -> Result<Bridge> {
         let (api, operators) = (free_address()?, free_address()?);
         let mut bridge = Bridge { folder: folder.to_owned(), process: None, api, operators };
-        fs::write(bridge.config_file(), config_text(database, (api, operators), apps, counters))
-            .context("the configuration could not be written")?;
+        let (url, password) = without_password(database);
+        fs::write(bridge.password_file(), password)
+            .context("the database's password could not be written")?;
+        let text = config_text((&url, &bridge.password_file()), (api, operators), apps, counters);
+        fs::write(bridge.config_file(), text).context("the configuration could not be written")?;
         bridge.restart().await?;
         Ok(bridge)
     }
@@ -99,11 +102,26 @@ impl Bridge {
     fn config_file(&self) -> PathBuf {
         self.folder.join("bridge.toml")
     }
+
+    fn password_file(&self) -> PathBuf {
+        self.folder.join("database.password")
+    }
 }
 
-/// The configuration file; `listen` is where the API and the operators' pages are to be.
+/// A URL without the password in it, which no configuration may hold, and that password; it is
+/// empty for a file.
+fn without_password(url: &str) -> (String, String) {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, place) = rest.split_once('@')?;
+        let (name, password) = user.split_once(':')?;
+        Some((format!("{scheme}://{name}@{place}"), password.to_owned()))
+    });
+    parts.unwrap_or_else(|| (url.to_owned(), String::new()))
+}
+
+/// The configuration file; `database` is its URL and the file with its password, `listen` is where the API and the operators' pages are to be.
 fn config_text(
-    database: &str,
+    database: (&str, &Path),
     listen: (SocketAddr, SocketAddr),
     apps: &[App],
     counters: &[&Counter],
@@ -117,7 +135,11 @@ fn config_text(
         }
     };
     let quoted = |value: &str| format!("{value:?}");
-    table("", &[("database", quoted(database)), ("name", quoted(BRIDGE_NAME))]);
+    table("", &[("database", quoted(database.0)), ("name", quoted(BRIDGE_NAME))]);
+    if database.0.contains('@') {
+        let file = quoted(&database.1.display().to_string());
+        table("", &[("database_password_file", file)]);
+    }
     table("[api]", &[("listen", quoted(&listen.0.to_string()))]);
     table("[operators]", &[("listen", quoted(&listen.1.to_string()))]);
     for app in apps {

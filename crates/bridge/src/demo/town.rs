@@ -72,11 +72,14 @@ impl Town {
         ];
 
         let embedded = format!("sqlite://{}", folder.join("bridge.sqlite").display());
-        let database = options.database.clone().unwrap_or(embedded);
         let file = folder.join("bridge.toml");
-        fs::write(&file, config_text(&folder, &database, &counters, options.once)?)?;
-        // The environment is for whoever serves; the demonstration is the same everywhere.
-        let config = Config::load(&file, []).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
+        fs::write(&file, config_text(&folder, &embedded, &counters, options.once)?)?;
+        // Another database's URL may hold a password, which no file of ours is to hold. Nothing
+        // else of the environment counts: the demonstration is the same everywhere.
+        let variables =
+            options.database.clone().map(|url| ("COUNTER_BRIDGE__DATABASE".to_owned(), url));
+        let config =
+            Config::load(&file, variables).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
         let bridge = Bridge::start(config).await?;
 
         let key = Key::from_file(Algorithm::HmacSha256, &fs::read(folder.join("demo.key"))?)?;
