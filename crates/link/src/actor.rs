@@ -1,11 +1,13 @@
-//! The one task of a link: attempts follow each other, with the waits between them, until the
+//! The one task of a connection: attempts follow each other, with the waits between them, until the
 //! link is to stop. A panic costs the connection, never the link.
 
+use crate::addresses::Addresses;
 use crate::ask::NotSent;
-use crate::backoff::{Backoff, Next, STABLE};
+use crate::backoff::{Backoff, Next};
 use crate::board::Board;
 use crate::cause::{Cause, Verdict};
-use crate::conversation::{Conversation, Ended};
+use crate::config::Timers;
+use crate::conversation::{Better, Conversation, Ended, Preferred};
 use crate::desk::Desk;
 use crate::dial::Dial;
 use crate::line::Line;
@@ -21,7 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use wire::codec::Codec;
 
 /// Handshakes at once in the whole process: after an outage many links dial together, and each
@@ -33,9 +35,9 @@ static HANDSHAKES: Semaphore = Semaphore::const_new(64);
 pub(crate) struct Actor<D> {
     pub(crate) setup: Arc<Setup>,
     pub(crate) codec: Codec,
-    pub(crate) addresses: Vec<String>,
-    /// Which of the addresses is tried first next time.
-    pub(crate) first_address: usize,
+    /// Which of the counter's connections this is, from 0.
+    pub(crate) channel: u16,
+    pub(crate) addresses: Addresses,
     pub(crate) dialler: D,
     pub(crate) reception: Reception,
     pub(crate) desk: Desk,
@@ -77,7 +79,7 @@ impl<D: Dial> Actor<D> {
 
     /// Waits as long as the back-off says, or until an operator says otherwise.
     async fn rest(&mut self, ended: Ended) -> Waited<()> {
-        let Ended { cause, open_for } = ended;
+        let Ended { cause, open_for, .. } = ended;
         let counter = &self.setup.counter;
         // Commands from before this wait were about something else.
         for command in Command::ALL {
@@ -88,7 +90,9 @@ impl<D: Dial> Actor<D> {
         match next {
             Next::Wait(wait) => {
                 match cause.verdict() {
-                    Verdict::Retry => tracing::info!(%counter, %cause, ?wait, "not connected"),
+                    Verdict::AtOnce | Verdict::Retry => {
+                        tracing::info!(%counter, %cause, ?wait, "not connected");
+                    }
                     Verdict::Slowly | Verdict::Rejected => {
                         tracing::warn!(%counter, %cause, ?wait, "not connected");
                     }
@@ -113,43 +117,77 @@ impl<D: Dial> Actor<D> {
     async fn attempt(&mut self) -> Option<Ended> {
         let permit = self.reception.refuse_while(HANDSHAKES.acquire(), &[]).await;
         let Waited::Came(permit) = permit else { return None };
-        let timers = &self.setup.timers;
+        let timers = self.setup.timers.clone();
         let until = Instant::now() + timers.attempt;
         let mut cause = Cause::NoAddress;
-        for tried in 0..self.addresses.len() {
-            let index = (self.first_address + tried) % self.addresses.len();
-            let address = self.addresses[index].clone();
+        for index in self.addresses.order() {
+            let address = self.addresses.name(index).to_owned();
+            self.board.addresses(self.addresses.list());
             self.board.connecting(&address, &self.desk);
-            let limit = until.min(Instant::now() + timers.connect);
-            let dial = timeout_at(limit, self.dialler.dial(&address));
-            let error = match self.reception.refuse_while(dial, &[]).await {
-                Waited::Rung | Waited::Stopped => return None,
-                Waited::Came(Err(_)) => "no connection in time".to_owned(),
-                Waited::Came(Ok(Err(error))) => error.to_string(),
-                Waited::Came(Ok(Ok(stream))) => {
-                    let now = Instant::now();
-                    let setup = Arc::clone(&self.setup);
-                    let nonce = self.rng.random();
-                    let until = until.min(now + timers.sign_on);
-                    let line = Line::dial(setup, self.codec.clone(), 0, nonce, now, until);
-                    let (reception, desk) = (&mut self.reception, &mut self.desk);
-                    let conversation =
-                        Conversation::new(stream, line, reception, desk, &mut self.board);
-                    // The semaphore is never closed; were it, handshakes would be unlimited.
-                    let ended = conversation.run(permit.ok(), timers.close).await;
-                    // An address whose session did not open or did not last makes room for the
-                    // next one.
-                    self.first_address = match ended.open_for {
-                        Some(open_for) if open_for >= STABLE => 0,
-                        Some(_) | None => (index + 1) % self.addresses.len(),
-                    };
-                    return Some(ended).filter(|_| !self.reception.is_stopped());
+            let stream = match self.open(&address, until).await? {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::debug!(counter = %self.setup.counter, address, error, "cannot be reached");
+                    self.addresses.failed(index, error.clone());
+                    cause = Cause::Unreachable { address, error };
+                    continue;
                 }
             };
-            tracing::debug!(counter = %self.setup.counter, address, error, "cannot be reached");
-            cause = Cause::Unreachable { address, error };
+            let now = Instant::now();
+            let setup = Arc::clone(&self.setup);
+            let until = until.min(now + timers.sign_on);
+            let nonce = self.rng.random();
+            let line = Line::dial(setup, self.codec.clone(), self.channel, nonce, now, until);
+            let better = better(&mut self.dialler, &self.addresses, index, &timers);
+            let conversation = Conversation::new(
+                stream,
+                line,
+                &mut self.reception,
+                &mut self.desk,
+                &mut self.board,
+            )
+            .unless(better);
+            // The semaphore is never closed; were it, handshakes would be unlimited.
+            let ended = conversation.run(permit.ok(), timers.close).await;
+            self.addresses.ended(index, ended.open_for);
+            if let Some(better) = ended.leave_for {
+                self.addresses.prefer(better);
+            } else if ended.open_for.is_none() {
+                self.addresses.failed(index, ended.cause.to_string());
+            }
+            self.board.addresses(self.addresses.list());
+            return Some(ended).filter(|_| !self.reception.is_stopped());
         }
-        Some(Ended { cause, open_for: None })
+        self.board.addresses(self.addresses.list());
+        Some(Ended { cause, open_for: None, leave_for: None })
+    }
+
+    /// Opens and secures a transport; what went wrong, for people. `None` if the link is to stop.
+    async fn open(&mut self, address: &str, until: Instant) -> Option<Result<D::Stream, String>> {
+        let timers = &self.setup.timers;
+        let limit = until.min(Instant::now() + timers.connect);
+        let dial = timeout_at(limit, self.dialler.dial(address));
+        let stream = match self.reception.refuse_while(dial, &[]).await {
+            Waited::Rung | Waited::Stopped => return None,
+            Waited::Came(Err(_)) => return Some(Err("no connection in time".to_owned())),
+            Waited::Came(Ok(Err(error))) => return Some(Err(error.to_string())),
+            Waited::Came(Ok(Ok(stream))) => stream,
+        };
+        if !self.dialler.secures() {
+            return Some(Ok(stream));
+        }
+        self.board.securing(&self.desk);
+        let limit = until.min(Instant::now() + timers.tls);
+        let secure = timeout_at(limit, self.dialler.secure(stream));
+        match self.reception.refuse_while(secure, &[]).await {
+            Waited::Rung | Waited::Stopped => None,
+            Waited::Came(Err(_)) => Some(Err("TLS: no handshake in time".to_owned())),
+            Waited::Came(Ok(Err(error))) => Some(Err(format!("TLS: {error}"))),
+            Waited::Came(Ok(Ok((stream, tls)))) => {
+                self.board.secured(tls);
+                Some(Ok(stream))
+            }
+        }
     }
 
     /// The work panicked. The connection went with it, and told its requests' askers what is true
@@ -163,10 +201,12 @@ impl<D: Dial> Actor<D> {
         tracing::error!(counter = %self.setup.counter, message, "a link's task panicked");
         self.board.closed(&self.desk);
         self.desk.refuse_all(NotSent::Down);
+        self.reception.rehome(&mut self.desk);
         self.desk.left_unknown = true;
         self.desk.counts.drops += 1;
         self.reception.refuse_all(NotSent::Down);
-        self.ended = Some(Ended { cause: Cause::Panicked(message), open_for: None });
+        let cause = Cause::Panicked(message);
+        self.ended = Some(Ended { cause, open_for: None, leave_for: None });
     }
 
     /// Takes no more requests, and ends those that have come.
@@ -175,6 +215,33 @@ impl<D: Dial> Actor<D> {
         self.reception.close().await;
         self.board.stopped(&self.desk);
     }
+}
+
+/// Ready when an address that is preferred to the one in use answers again; it is looked at every
+/// [`Timers::fail_back`]. `None` if there is none.
+fn better<'a, D: Dial>(
+    dialler: &'a mut D,
+    addresses: &Addresses,
+    in_use: usize,
+    timers: &Timers,
+) -> Option<Better<'a>> {
+    let preferred: Vec<Preferred> = (0..in_use)
+        .map(|index| Preferred { index, address: addresses.name(index).to_owned() })
+        .collect();
+    let (pause, connect, tls) = (timers.fail_back, timers.connect, timers.tls);
+    let look = async move {
+        loop {
+            sleep(pause).await;
+            for better in &preferred {
+                let dial = timeout(connect, dialler.dial(&better.address));
+                let Ok(Ok(stream)) = dial.await else { continue };
+                if let Ok(Ok(_)) = timeout(tls, dialler.secure(stream)).await {
+                    return better.clone();
+                }
+            }
+        }
+    };
+    (in_use > 0).then(|| Box::pin(look) as Better<'a>)
 }
 
 /// A future whose panic is its result.

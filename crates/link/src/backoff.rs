@@ -57,6 +57,7 @@ impl Backoff {
                 if self.rejections >= REJECTIONS { Next::Hold } else { Next::Wait(REJECTED) }
             }
             Verdict::Slowly => Next::Wait(REJECTED),
+            Verdict::AtOnce => Next::Wait(Duration::ZERO),
             Verdict::Retry if open_for.is_some_and(|open_for| open_for >= LONG) => {
                 Next::Wait(rng.random_range(Duration::ZERO..=FIRST_RETRY))
             }

@@ -1,19 +1,17 @@
-//! Tells everybody where the link stands: the snapshot, the history, the metrics, the log and the
-//! cheap reads of the handle.
+//! Tells everybody where one connection stands: its part of the snapshot, the history, the log and
+//! the cheap reads of the handle.
 
 use crate::cause::Cause;
 use crate::desk::Desk;
 use crate::history::{History, What, now_micros};
 use crate::owed::Shared;
+use crate::panel::{Panel, Part};
 use crate::session::Event;
-use crate::status::{Connection, Health, Snapshot, State};
+use crate::status::{Address, State, Tls};
 use crate::unmatched::Unmatched;
-use domain::serial::Day;
-use metrics::{Counter, Gauge, counter, gauge};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::message::Severity;
 
@@ -27,14 +25,11 @@ pub(crate) struct Board {
     shared: Arc<Shared>,
     history: History,
     unmatched: mpsc::Sender<Unmatched>,
-    snapshot: watch::Sender<Arc<Snapshot>>,
-    connection: Connection,
-    standing: Option<(Day, bool)>,
-    in_flight: usize,
+    panel: Arc<Panel>,
+    part: Part,
     heard: Option<Instant>,
     renewed: Instant,
     stale: bool,
-    metrics: Metrics,
 }
 
 impl Board {
@@ -42,70 +37,50 @@ impl Board {
         shared: Arc<Shared>,
         history: History,
         unmatched: mpsc::Sender<Unmatched>,
+        panel: Arc<Panel>,
+        channel: u16,
         now: Instant,
     ) -> Board {
-        let connection = Connection {
-            channel: 0,
-            state: State::Stopped,
-            since: now_micros(),
-            epoch: 0,
-            address: String::new(),
-            next_attempt_at: None,
-            attempt: 0,
-            last_cause: None,
-            heard_at: None,
-            round_trip_us: None,
-        };
-        let metrics = Metrics::new(shared.counter.as_str());
-        let first = Snapshot {
-            counter: shared.counter.clone(),
-            health: Health::Down,
-            settle_day: None,
-            open: false,
-            connections: vec![connection.clone()],
-            queued: 0,
-            in_flight: 0,
-            counts: crate::status::Counts::default(),
-        };
-        Board {
-            shared,
-            history,
-            unmatched,
-            snapshot: watch::Sender::new(Arc::new(first)),
-            connection,
-            standing: None,
-            in_flight: 0,
-            heard: None,
-            renewed: now,
-            stale: false,
-            metrics,
-        }
-    }
-
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshot.subscribe()
+        let part = Part::new(channel, now_micros());
+        Board { shared, history, unmatched, panel, part, heard: None, renewed: now, stale: false }
     }
 
     /// A connection is being made: the next epoch.
     pub(crate) fn connecting(&mut self, address: &str, desk: &Desk) {
-        self.connection.epoch += 1;
-        address.clone_into(&mut self.connection.address);
-        self.connection.next_attempt_at = None;
-        self.connection.round_trip_us = None;
+        self.part.connection.epoch += 1;
+        address.clone_into(&mut self.part.connection.address);
+        self.part.connection.next_attempt_at = None;
+        self.part.connection.round_trip_us = None;
+        self.part.connection.tls = None;
         self.heard = None;
         self.set(State::Connecting, None, desk);
     }
 
+    /// The transport is open and is being secured.
+    pub(crate) fn securing(&mut self, desk: &Desk) {
+        self.set(State::TlsHandshake, None, desk);
+    }
+
+    /// It is.
+    pub(crate) fn secured(&mut self, tls: Option<Tls>) {
+        self.part.connection.tls = tls;
+    }
+
+    /// What became of trying addresses.
+    pub(crate) fn addresses(&mut self, addresses: &[Address]) {
+        addresses.clone_into(&mut self.part.connection.addresses);
+    }
+
     /// The session moved on, or did not.
     pub(crate) fn state(&mut self, state: State, desk: &Desk) {
-        if state != self.connection.state {
+        if state != self.part.connection.state {
             self.set(state, None, desk);
         }
     }
 
     /// No session is open any more.
     pub(crate) fn closed(&mut self, desk: &Desk) {
-        self.in_flight = 0;
+        self.part.connection.in_flight = 0;
         self.shared.set_session_began(None);
         self.set(State::Closed, None, desk);
     }
@@ -119,9 +94,9 @@ impl Board {
         wait: Option<Duration>,
         desk: &Desk,
     ) {
-        self.connection.last_cause = Some(cause.to_string());
-        self.connection.attempt = attempt;
-        self.connection.next_attempt_at = wait.map(|wait| {
+        self.part.connection.last_cause = Some(cause.to_string());
+        self.part.connection.attempt = attempt;
+        self.part.connection.next_attempt_at = wait.map(|wait| {
             now_micros().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
         });
         self.set(state, Some(cause.to_string()), desk);
@@ -133,10 +108,11 @@ impl Board {
     }
 
     fn set(&mut self, state: State, cause: Option<String>, desk: &Desk) {
-        self.connection.state = state;
-        self.connection.since = now_micros();
+        self.part.connection.state = state;
+        self.part.connection.since = now_micros();
         self.shared.set_up(state == State::Up);
-        let channel = self.connection.channel;
+        self.shared.set_takes_requests(takes_requests(state));
+        let channel = self.part.connection.channel;
         self.history.record(&self.shared.counter, What::State { channel, state, cause });
         self.renew(Instant::now(), desk);
     }
@@ -148,11 +124,11 @@ impl Board {
             Event::Opened => {
                 desk.counts.sign_ons += 1;
                 self.shared.set_session_began(Some(now_micros()));
-                tracing::info!(%counter, address = self.connection.address, "signed on");
+                tracing::info!(%counter, address = self.part.connection.address, "signed on");
             }
             Event::Standing(settle_day, open) => {
-                if self.standing != Some((settle_day, open)) {
-                    self.standing = Some((settle_day, open));
+                if self.part.standing != Some((settle_day, open)) {
+                    self.part.standing = Some((settle_day, open));
                     self.shared.set_settle_day(settle_day);
                     self.history.record(&counter, What::Standing { settle_day, open });
                     tracing::info!(%counter, %settle_day, open, "the counter's standing");
@@ -160,8 +136,8 @@ impl Board {
                 }
             }
             Event::RoundTrip(round_trip) => {
-                self.connection.round_trip_us = u64::try_from(round_trip.as_micros()).ok();
-                self.metrics.round_trip.set(round_trip.as_secs_f64());
+                self.part.connection.round_trip_us = u64::try_from(round_trip.as_micros()).ok();
+                self.panel.round_trip(round_trip);
                 self.stale = true;
             }
             Event::Unmatched { reply, late } => {
@@ -193,7 +169,7 @@ impl Board {
         if heard {
             self.heard = Some(now);
         }
-        self.in_flight = in_flight;
+        self.part.connection.in_flight = in_flight;
         self.stale = true;
         if now >= self.renewed + RENEW {
             self.renew(now, desk);
@@ -210,21 +186,9 @@ impl Board {
         self.stale = false;
         let micros_ago =
             |then: Instant| i64::try_from((now - then).as_micros()).unwrap_or(i64::MAX);
-        self.connection.heard_at = self.heard.map(|heard| now_micros() - micros_ago(heard));
-        let mut counts = desk.counts;
-        counts.busy = self.shared.busy.load(Ordering::Relaxed);
-        let snapshot = Snapshot {
-            counter: self.shared.counter.clone(),
-            health: health(self.connection.state),
-            settle_day: self.standing.map(|(day, _)| day),
-            open: self.standing.is_some_and(|(_, open)| open),
-            connections: vec![self.connection.clone()],
-            queued: self.shared.queued.load(Ordering::Relaxed),
-            in_flight: self.in_flight,
-            counts,
-        };
-        self.metrics.set(&snapshot);
-        self.snapshot.send_replace(Arc::new(snapshot));
+        self.part.connection.heard_at = self.heard.map(|heard| now_micros() - micros_ago(heard));
+        self.part.counts = desk.counts;
+        self.panel.put(&self.part);
     }
 
     fn hand_out(&mut self, unmatched: Unmatched, desk: &mut Desk) {
@@ -241,11 +205,10 @@ impl Board {
     }
 }
 
-/// Of a counter with this one connection. A session that does not take new work is half a session.
-fn health(state: State) -> Health {
+/// Whether requests may wait for a connection in this state.
+fn takes_requests(state: State) -> bool {
     match state {
-        State::Up => Health::Up,
-        State::Syncing | State::Suspect => Health::Degraded,
+        State::Up | State::Syncing | State::Suspect => true,
         State::Stopped
         | State::Connecting
         | State::TlsHandshake
@@ -255,69 +218,6 @@ fn health(state: State) -> Health {
         | State::Closed
         | State::BackingOff
         | State::Held
-        | State::OutOfHours => Health::Down,
-    }
-}
-
-/// Handles that were registered once; setting them costs an atomic write.
-struct Metrics {
-    up: Gauge,
-    queued: Gauge,
-    in_flight: Gauge,
-    round_trip: Gauge,
-    counts: [Counter; 10],
-}
-
-impl std::fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Metrics")
-    }
-}
-
-impl Metrics {
-    fn new(counter: &str) -> Metrics {
-        let count = |name: &'static str| counter!(name, "counter" => counter.to_owned());
-        let level = |name: &'static str| gauge!(name, "counter" => counter.to_owned());
-        Metrics {
-            up: level("link_up"),
-            queued: level("link_queued"),
-            in_flight: level("link_in_flight"),
-            round_trip: level("link_round_trip_seconds"),
-            counts: [
-                count("link_sign_ons_total"),
-                count("link_drops_total"),
-                count("link_requests_sent_total"),
-                count("link_answers_total"),
-                count("link_late_answers_total"),
-                count("link_unmatched_answers_total"),
-                count("link_timeouts_total"),
-                count("link_malformed_total"),
-                count("link_busy_total"),
-                count("link_unmatched_dropped_total"),
-            ],
-        }
-    }
-
-    fn set(&self, snapshot: &Snapshot) {
-        self.up.set(if snapshot.health == Health::Up { 1.0 } else { 0.0 });
-        let level = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        self.queued.set(level(snapshot.queued));
-        self.in_flight.set(level(snapshot.in_flight));
-        let counts = &snapshot.counts;
-        let told = [
-            counts.sign_ons,
-            counts.drops,
-            counts.sent,
-            counts.answered,
-            counts.late,
-            counts.unmatched,
-            counts.timed_out,
-            counts.malformed,
-            counts.busy,
-            counts.unmatched_dropped,
-        ];
-        for (handle, count) in self.counts.iter().zip(told) {
-            handle.absolute(count);
-        }
+        | State::OutOfHours => false,
     }
 }

@@ -85,6 +85,9 @@ pub enum Cause {
     /// We signed off, in order.
     #[error("signed off")]
     SignedOff,
+    /// We signed off, because a preferred address answers again.
+    #[error("signed off, to go back to {0}")]
+    FailedBack(String),
     /// A defect of ours.
     #[error("the link's task failed: {0}")]
     Panicked(String),
@@ -93,6 +96,8 @@ pub enum Cause {
 /// What a cause says about the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// Now: nothing went wrong.
+    AtOnce,
     /// Soon, ever less often.
     Retry,
     /// Slowly; trying often cannot help.
@@ -131,7 +136,13 @@ impl Cause {
             | Cause::PeerSignedOff(_)
             | Cause::SignedOff
             | Cause::Panicked(_) => Verdict::Retry,
+            Cause::FailedBack(_) => Verdict::AtOnce,
         }
+    }
+
+    /// Whether the session ended because we wanted it to.
+    pub(crate) fn is_orderly(&self) -> bool {
+        matches!(self, Cause::SignedOff | Cause::FailedBack(_))
     }
 }
 

@@ -14,6 +14,8 @@ pub struct LinkConfig {
     pub counter: CounterId,
     /// `host:port`, the preferred one first; each is resolved anew at every attempt.
     pub addresses: Vec<String>,
+    /// How many connections are kept at once, each with a session of its own; at least 1.
+    pub connections: u16,
     /// Which bytes it speaks.
     pub dialect: Dialect,
     /// The bridge's name at sign-on.
@@ -42,6 +44,7 @@ impl LinkConfig {
         LinkConfig {
             counter,
             addresses,
+            connections: 1,
             dialect,
             own_name,
             key,
@@ -58,7 +61,9 @@ impl LinkConfig {
 pub struct Timers {
     /// One TCP connection, name resolution included.
     pub connect: Duration,
-    /// From the open transport to the open session.
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// From the secured transport to the open session.
     pub sign_on: Duration,
     /// One attempt as a whole: every address tried, and the sign-on.
     pub attempt: Duration,
@@ -77,6 +82,9 @@ pub struct Timers {
     pub sign_off: Duration,
     /// How long the last bytes and the transport's own farewell may take.
     pub close: Duration,
+    /// How often a connection to another address than the preferred one looks whether that one
+    /// answers again.
+    pub fail_back: Duration,
     /// Silence after which the kernel probes the peer.
     pub keepalive_idle: Duration,
     /// Between two such probes.
@@ -91,6 +99,7 @@ impl Default for Timers {
     fn default() -> Timers {
         Timers {
             connect: Duration::from_secs(3),
+            tls: Duration::from_secs(5),
             sign_on: Duration::from_secs(10),
             attempt: Duration::from_secs(15),
             heartbeat_s: 10,
@@ -100,6 +109,7 @@ impl Default for Timers {
             drain: Duration::from_secs(15),
             sign_off: Duration::from_secs(2),
             close: Duration::from_millis(500),
+            fail_back: Duration::from_mins(1),
             keepalive_idle: Duration::from_secs(6),
             keepalive_interval: Duration::from_secs(3),
             keepalive_count: 3,

@@ -31,12 +31,13 @@ const READ_CHUNK: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) cause: Cause,
+    /// Which address is to be tried first, if the session was left for it.
+    pub(crate) leave_for: Option<usize>,
     /// How long its session was open, if it ever was.
     pub(crate) open_for: Option<Duration>,
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct Conversation<'a, S> {
     stream: S,
     line: Line,
@@ -52,7 +53,22 @@ pub(crate) struct Conversation<'a, S> {
     unflushed: bool,
     stopping: bool,
     opened: Option<Instant>,
+    /// Ready when a preferred address answers again.
+    better: Option<Better<'a>>,
+    /// Which one does, and whether we are on our way.
+    leave_for: Option<Preferred>,
+    leaving: bool,
 }
+
+/// An address that is preferred to the one in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Preferred {
+    pub(crate) index: usize,
+    pub(crate) address: String,
+}
+
+/// Waits until a preferred address answers, and says which.
+pub(crate) type Better<'a> = Pin<Box<dyn Future<Output = Preferred> + Send + 'a>>;
 
 /// What a wait brought besides bytes and requests, which lie where they belong.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +98,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             unflushed: false,
             stopping: false,
             opened: None,
+            better: None,
+            leave_for: None,
+            leaving: false,
         }
+    }
+
+    /// Signs off, at a moment when that costs nobody anything, once `better` is ready.
+    pub(crate) fn unless(mut self, better: Option<Better<'a>>) -> Self {
+        self.better = better;
+        self
     }
 
     /// Converses to the end. `handshake` is given back once the session is open; `farewell` is how
@@ -92,21 +117,26 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         handshake: Option<SemaphorePermit<'_>>,
         farewell: Duration,
     ) -> Ended {
-        let cause = self.take_turns(handshake).await;
-        if self.opened.is_some() && cause != Cause::SignedOff {
+        let mut cause = self.take_turns(handshake).await;
+        let leave_for = self.leave_for.take().filter(|_| self.leaving && !self.stopping);
+        if let (Some(preferred), Cause::SignedOff) = (&leave_for, &cause) {
+            cause = Cause::FailedBack(preferred.address.clone());
+        }
+        if self.opened.is_some() && !cause.is_orderly() {
             self.desk.counts.drops += 1;
         }
         // First the state: whoever learns of an outcome finds the link already down.
         self.board.closed(self.desk);
         self.line.session.lose(self.desk);
+        self.reception.rehome(self.desk);
         let open_for = self.opened.map(|opened| Instant::now() - opened);
         // In order, the transport says farewell too; otherwise it is just dropped.
-        if let Cause::SignedOff | Cause::PeerSignedOff(_) = cause {
+        if let Cause::SignedOff | Cause::FailedBack(_) | Cause::PeerSignedOff(_) = cause {
             let shutdown = timeout(farewell, self.stream.shutdown());
             // How it went changes nothing: the session has ended.
             let _ = self.reception.refuse_while(shutdown, &[]).await;
         }
-        Ended { cause, open_for }
+        Ended { cause, open_for, leave_for: leave_for.map(|preferred| preferred.index) }
     }
 
     async fn take_turns(&mut self, mut handshake: Option<SemaphorePermit<'_>>) -> Cause {
@@ -148,12 +178,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                     woken.rung = true;
                 }
                 let due = due.is_some() && timer.as_mut().poll(context).is_ready();
+                let better = self.look_for_better(context);
                 woken.read = self.read(context);
                 let asked = self.take_mail(context, &mut woken.stop);
                 let wrote = self.write(context);
                 let work = self.frames == Inbox::More || self.over.is_some();
                 let Woken { stop, rung, read } = woken;
-                if stop || rung || due || read || asked || wrote || work {
+                if stop || rung || due || read || asked || wrote || work || better {
                     Poll::Ready(woken)
                 } else {
                     Poll::Pending
@@ -185,7 +216,26 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             return Err(cause);
         }
         self.queue();
+        if self.leave_for.is_some() && !self.leaving && !self.stopping && self.may_leave() {
+            self.leaving = true;
+            self.line.session.leave(now, self.desk, "the bridge goes to another address")?;
+        }
+        self.reception.rehome(self.desk);
         self.line.fill(now, self.desk)
+    }
+
+    /// Whether nobody's request has to wait for it, or others can carry them.
+    fn may_leave(&self) -> bool {
+        let idle = self.line.session.in_flight() == 0 && self.desk.is_empty();
+        idle || self.reception.exit.exists()
+    }
+
+    fn look_for_better(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(better) = &mut self.better else { return false };
+        let Poll::Ready(preferred) = better.as_mut().poll(context) else { return false };
+        self.better = None;
+        self.leave_for = Some(preferred);
+        true
     }
 
     /// Queues the requests that have come, or refuses them.

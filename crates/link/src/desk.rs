@@ -1,11 +1,13 @@
-//! What the connections of one counter share, and what outlives each of them: the requests that
-//! wait to be written, the running number of requests, what is remembered of requests that ended
-//! unknown, and the counts.
+//! What outlives a connection: the requests that wait to be written, the counts, and, shared by all
+//! connections of one counter, the running number of requests and what is remembered of requests
+//! that ended unknown.
 
 use crate::ask::{NotSent, Outcome};
 use crate::link::Queued;
 use crate::status::Counts;
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 use wire::message::RequestId;
 
@@ -37,8 +39,10 @@ pub(crate) struct Desk {
     urgent_in_a_row: u8,
     /// Not later than the earliest deadline of those queued.
     earliest: Option<Instant>,
-    next_id: u64,
-    unknown: Tombstones,
+    common: Arc<Common>,
+    /// What a lost connection leaves is to move to another one; otherwise it is refused.
+    siblings: bool,
+    homeless: Vec<Queued>,
     /// Whether the last connection left something unknown that moves money.
     pub(crate) left_unknown: bool,
     pub(crate) counts: Counts,
@@ -48,13 +52,25 @@ impl Desk {
     /// Numbers requests from `first_id` on: unique over restarts if it is the time in
     /// microseconds, as long as no more than a million requests are written a second.
     pub(crate) fn new(first_id: u64) -> Desk {
+        Desk::of(Arc::new(Common::new(first_id)))
+    }
+
+    /// That of one of several connections: what waits here when it is lost is given back by
+    /// [`Desk::homeless`] instead of being refused.
+    pub(crate) fn beside_others(common: Arc<Common>) -> Desk {
+        Desk { siblings: true, ..Desk::of(common) }
+    }
+
+    /// That of the only connection.
+    pub(crate) fn of(common: Arc<Common>) -> Desk {
         Desk {
             urgent: VecDeque::new(),
             normal: VecDeque::new(),
             urgent_in_a_row: 0,
             earliest: None,
-            next_id: first_id,
-            unknown: Tombstones::default(),
+            common,
+            siblings: false,
+            homeless: Vec::new(),
             left_unknown: false,
             counts: Counts::default(),
         }
@@ -121,35 +137,66 @@ impl Desk {
         self.earliest = self.urgent.iter().chain(&self.normal).map(|queued| queued.deadline).min();
     }
 
-    /// Ends everything queued.
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.normal.is_empty()
+    }
+
+    /// Ends everything queued, or lets it go where another connection may take it.
     pub(crate) fn refuse_all(&mut self, why: NotSent) {
         self.earliest = None;
-        for queued in self.urgent.drain(..).chain(self.normal.drain(..)) {
-            queued.owed.settle(Outcome::NotSent(why));
+        let all = self.urgent.drain(..).chain(self.normal.drain(..));
+        if self.siblings && why == NotSent::Down {
+            self.homeless.extend(all);
+        } else {
+            all.for_each(|queued| queued.owed.settle(Outcome::NotSent(why)));
         }
     }
 
+    /// What was queued here and may move to another connection, oldest first in each lane.
+    pub(crate) fn homeless(&mut self) -> Vec<Queued> {
+        std::mem::take(&mut self.homeless)
+    }
+
     pub(crate) fn next_id(&mut self) -> RequestId {
-        let id = RequestId(self.next_id);
-        self.next_id += 1;
-        id
+        RequestId(self.common.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A request ended unknown; its answer may still come, on this connection or another.
     pub(crate) fn remember(&mut self, id: RequestId) {
-        self.unknown.insert(id);
+        self.common.unknown().insert(id);
     }
 
     /// An answer that matches no request in flight: whether its request had ended unknown. That is
     /// told once; a second answer answers nothing.
     pub(crate) fn is_late(&mut self, id: RequestId) -> bool {
-        let late = self.unknown.ids.remove(&id);
+        let late = self.common.unknown().ids.remove(&id);
         if late {
             self.counts.late += 1;
         } else {
             self.counts.unmatched += 1;
         }
         late
+    }
+}
+
+/// What all connections of one counter have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    next_id: AtomicU64,
+    // A lock, because an answer may come late on another connection than its request went out on.
+    // It is taken when something ended unknown or matches nothing, and held for one look.
+    unknown: Mutex<Tombstones>,
+}
+
+impl Common {
+    /// Numbers requests as [`Desk::new`] does.
+    pub(crate) fn new(first_id: u64) -> Common {
+        Common { next_id: AtomicU64::new(first_id), unknown: Mutex::default() }
+    }
+
+    fn unknown(&self) -> std::sync::MutexGuard<'_, Tombstones> {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -218,12 +265,38 @@ mod tests {
     }
 
     #[test]
+    fn what_a_lost_connection_leaves_may_move_unless_it_is_the_only_one() {
+        let mut asks = asks();
+        let mut only = Desk::new(1);
+        only.push(asks.debit(at(1)));
+        only.refuse_all(NotSent::Down);
+        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Down))]);
+        let mut one_of_two = Desk::beside_others(Arc::new(Common::new(1)));
+        one_of_two.push(asks.debit(at(1)));
+        one_of_two.refuse_all(NotSent::Down);
+        assert!(asks.outcomes().is_empty() && one_of_two.is_empty());
+        assert_eq!(one_of_two.homeless().len(), 1);
+        one_of_two.push(asks.debit(at(1)));
+        one_of_two.refuse_all(NotSent::Stopping);
+        assert_eq!(asks.outcomes().pop(), Some((3, Outcome::NotSent(NotSent::Stopping))));
+    }
+
+    #[test]
+    fn connections_of_one_counter_number_and_remember_together() {
+        let common = Arc::new(Common::new(7));
+        let [mut one, mut other] = [(); 2].map(|()| Desk::beside_others(Arc::clone(&common)));
+        assert_eq!((one.next_id(), other.next_id()), (RequestId(7), RequestId(8)));
+        one.remember(RequestId(7));
+        assert!(other.is_late(RequestId(7)) && !one.is_late(RequestId(7)));
+    }
+
+    #[test]
     fn tombstones_are_bounded_and_tell_late_once() {
         let mut desk = Desk::new(1);
         for id in 0..200_000 {
             desk.remember(RequestId(id));
         }
-        assert_eq!(desk.unknown.ids.len(), REMEMBERED);
+        assert_eq!(desk.common.unknown().ids.len(), REMEMBERED);
         assert!(desk.is_late(RequestId(199_999)));
         assert!(!desk.is_late(RequestId(199_999)), "a second answer");
         assert!(!desk.is_late(RequestId(0)), "forgotten");

@@ -1,7 +1,8 @@
-//! How a transport is opened. The rest of the crate takes any stream of bytes, so the same code
+//! How a transport is opened and secured. The rest of the crate takes any stream of bytes, so the same code
 //! runs over TCP, over TLS, and over a pipe inside one process.
 
 use crate::config::Timers;
+use crate::status::Tls;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
@@ -15,6 +16,19 @@ pub trait Dial: Send + 'static {
 
     /// Opens one to `address`, `host:port`. The caller limits the time.
     fn dial(&mut self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Whether [`Dial::secure`] does anything.
+    fn secures(&self) -> bool {
+        false
+    }
+
+    /// Secures what was opened, and says how. The caller limits the time.
+    fn secure(
+        &mut self,
+        stream: Self::Stream,
+    ) -> impl Future<Output = io::Result<(Self::Stream, Option<Tls>)>> + Send {
+        async { Ok((stream, None)) }
+    }
 }
 
 /// Opens TCP connections. The name is resolved anew each time, and its addresses are tried in the

@@ -3,15 +3,16 @@
 //!
 //! Reading order. What others see: [`Ask`] and its [`Outcome`], the [`Link`] handle,
 //! [`LinkConfig`], [`status`], [`history`], [`Unmatched`]. Then the pure part, which knows neither
-//! sockets nor clocks: `owed` (an outcome that somebody waits for), `desk` (what waits to be sent,
+//! sockets nor clocks: `owed` (an outcome that somebody waits for), `lanes` (which connection it goes to), `desk` (what waits to be sent,
 //! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats),
 //! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
-//! `backoff` (when to try again). Last the I/O around it: `dial` opens a transport, `conversation`
+//! `backoff` (when to try again), `addresses` (and where). Last the I/O around it: `dial` opens a transport, `conversation`
 //! owns it and the clock, `reception` is where requests arrive, `actor` makes one attempt after
-//! another, `board` tells everybody where the link stands. [`paper`] is the pure part in other hands:
+//! another, `board` and `panel` tell everybody where the link stands. [`paper`] is the pure part in other hands:
 //! a link whose bytes and time a simulation decides.
 
 mod actor;
+mod addresses;
 mod ask;
 mod backoff;
 mod board;
@@ -22,10 +23,12 @@ mod desk;
 mod dial;
 pub mod history;
 mod in_flight;
+mod lanes;
 mod line;
 mod link;
 mod outbox;
 mod owed;
+mod panel;
 pub mod paper;
 mod pulse;
 mod reception;

@@ -1,14 +1,17 @@
 //! The handle to one counter's link.
 
 use crate::actor::{Actor, supervise};
+use crate::addresses::Addresses;
 use crate::ask::{Ask, NotSent, Outcome};
 use crate::backoff::Backoff;
 use crate::board::Board;
 use crate::config::{Bounds, LinkConfig};
-use crate::desk::Desk;
+use crate::desk::{Common, Desk};
 use crate::dial::{Dial, TcpDial};
 use crate::history::{History, now_micros};
+use crate::lanes::{Exit, Lane, Lanes};
 use crate::owed::{Command, Owed, Shared};
+use crate::panel::Panel;
 use crate::reception::Reception;
 use crate::session::Setup;
 use crate::status::Snapshot;
@@ -24,12 +27,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::codec::{Codec, Parties};
 
-/// A handle to the task that keeps one counter's link; clones are the same link. When the last one
-/// is dropped, the link ends as if it had been stopped.
+/// A handle to the tasks that keep one counter's link, one for each connection; clones are the same
+/// link. When the last one is dropped, the link ends as if it had been stopped.
 #[derive(Clone, Debug)]
 pub struct Link {
-    shared: Arc<Shared>,
-    mailbox: mpsc::Sender<Mail>,
+    lanes: Arc<Lanes>,
     bounds: Bounds,
     profile: Arc<Profile>,
     status: watch::Receiver<Arc<Snapshot>>,
@@ -52,7 +54,7 @@ pub(crate) struct Queued {
 }
 
 impl Link {
-    /// Starts the link's task on `tasks`, over TCP. It dials until `stop`, then ends in order: what
+    /// Starts the link's tasks on `tasks`, over TCP. It dials until `stop`, then ends in order: what
     /// is in flight is waited for, then the session is signed off. What the counter says unasked
     /// goes to `unmatched`; what does not fit there is counted and logged.
     pub fn spawn(
@@ -66,7 +68,9 @@ impl Link {
     }
 
     /// The same over transports that `dialler` opens.
-    pub fn spawn_over<D: Dial>(
+    // Each connection gets a clone; taking references here and values above would only be odd.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn spawn_over<D: Dial + Clone>(
         dialler: D,
         config: LinkConfig,
         unmatched: mpsc::Sender<Unmatched>,
@@ -76,6 +80,7 @@ impl Link {
         let LinkConfig {
             counter,
             addresses,
+            connections,
             dialect,
             own_name,
             key,
@@ -84,59 +89,87 @@ impl Link {
             bounds,
             history,
         } = config;
+        let connections = connections.max(1);
         let profile = Arc::new(profile);
-        let shared = Arc::new(Shared::new(counter.clone()));
-        // As many mails as requests may be queued: whoever found room in the queue finds it here.
-        let (mailbox, mails) = mpsc::channel(bounds.queued.max(1));
-        let board = Board::new(Arc::clone(&shared), history.clone(), unmatched, Instant::now());
-        let status = board.subscribe();
+        let shared = Shared::new(counter.clone());
         let codec = Codec::new(
             dialect,
             Parties { own: own_name.clone(), peer: counter.as_str().to_owned() },
         );
-        let setup = Setup {
+        let setup = Arc::new(Setup {
             counter,
             own_name,
             key,
             profile: Arc::clone(&profile),
             timers,
             bounds: bounds.clone(),
-        };
+        });
         let first_id = u64::try_from(now_micros()).unwrap_or(0);
-        tasks.spawn(supervise(Actor {
-            setup: Arc::new(setup),
-            codec,
-            addresses,
-            first_address: 0,
-            dialler,
-            reception: Reception {
-                shared: Arc::clone(&shared),
-                mailbox: mails,
-                mails: Vec::new(),
-                stop,
-            },
-            desk: Desk::new(first_id),
-            board,
-            backoff: Backoff::default(),
-            rng: rand::make_rng(),
-            ended: None,
-        }));
-        Link { shared, mailbox, bounds, profile, status, history }
+        let common = Arc::new(Common::new(first_id));
+        let (all, inboxes): (Vec<Lane>, Vec<mpsc::Receiver<Mail>>) = (0..connections)
+            .map(|_| {
+                // As many mails as requests may be queued: whoever found room in the queue finds
+                // it here.
+                let (mailbox, mails) = mpsc::channel(bounds.queued.max(1));
+                (Lane { shared: Arc::new(shared.sibling()), mailbox }, mails)
+            })
+            .unzip();
+        let lanes = Arc::new(Lanes::new(all));
+        let first = Arc::clone(&lanes.first().shared);
+        let panel = Arc::new(Panel::new(first, connections, now_micros()));
+        for (channel, mailbox) in (0..connections).zip(inboxes) {
+            let index = usize::from(channel);
+            let shared = &lanes.get(index).shared;
+            let board = Board::new(
+                Arc::clone(shared),
+                history.clone(),
+                unmatched.clone(),
+                Arc::clone(&panel),
+                channel,
+                Instant::now(),
+            );
+            let common = Arc::clone(&common);
+            tasks.spawn(supervise(Actor {
+                setup: Arc::clone(&setup),
+                codec: codec.clone(),
+                channel,
+                addresses: Addresses::new(addresses.clone()),
+                dialler: dialler.clone(),
+                reception: Reception {
+                    shared: Arc::clone(shared),
+                    mailbox,
+                    mails: Vec::new(),
+                    stop: stop.clone(),
+                    exit: Exit { lanes: Arc::downgrade(&lanes), from: index },
+                },
+                desk: if connections > 1 { Desk::beside_others(common) } else { Desk::of(common) },
+                board,
+                backoff: Backoff::default(),
+                rng: rand::make_rng(),
+                ended: None,
+            }));
+        }
+        Link { lanes, bounds, profile, status: panel.subscribe(), history }
     }
 
     /// Asks. Never blocks; the outcome is delivered exactly once, at once if the queue is full
     /// ([`NotSent::Busy`]), no session is open ([`NotSent::Down`]) or the link is stopping.
     pub fn ask(&self, ask: Ask) {
-        if let Some(queued) = self.admit(ask) {
-            self.post(Mail::One(queued));
+        if let Some((lane, queued)) = self.admit(ask) {
+            self.post(lane, Mail::One(queued));
         }
     }
 
-    /// Asks all, waking the link once.
+    /// Asks all, waking each connection once.
     pub fn ask_all(&self, asks: impl IntoIterator<Item = Ask>) {
-        let queued: Vec<Queued> = asks.into_iter().filter_map(|ask| self.admit(ask)).collect();
-        if !queued.is_empty() {
-            self.post(Mail::Many(queued));
+        let mut mails: Vec<Vec<Queued>> = (0..self.lanes.len()).map(|_| Vec::new()).collect();
+        for (lane, queued) in asks.into_iter().filter_map(|ask| self.admit(ask)) {
+            mails[lane].push(queued);
+        }
+        for (lane, queued) in mails.into_iter().enumerate() {
+            if !queued.is_empty() {
+                self.post(lane, Mail::Many(queued));
+            }
         }
     }
 
@@ -153,7 +186,7 @@ impl Link {
 
     /// Whom it talks to.
     pub fn counter(&self) -> &CounterId {
-        &self.shared.counter
+        &self.lanes.first().shared.counter
     }
 
     /// The configured profile, which every session's counter has confirmed.
@@ -166,58 +199,67 @@ impl Link {
         &self.bounds
     }
 
-    /// The counter's accounting day as last heard; `None` until it has ever signed on.
+    /// The counter's accounting day as last heard; `None` until it has ever signed on. Days go
+    /// forward: of several connections, the one that heard the newest is right.
     pub fn settle_day(&self) -> Option<Day> {
-        self.shared.settle_day()
+        let open = self.lanes.shared().filter(|shared| shared.session_began().is_some());
+        let newest = open.filter_map(|shared| shared.settle_day()).max();
+        newest.or_else(|| self.lanes.shared().filter_map(|shared| shared.settle_day()).max())
     }
 
-    /// When the open session began, in microseconds since 1970 UTC; `None` while none is open.
+    /// When the oldest of the open sessions began, in microseconds since 1970 UTC; `None` while none
+    /// is open. What was sent before that was sent on a connection that is gone.
     pub fn session_began(&self) -> Option<i64> {
-        self.shared.session_began()
+        self.lanes.shared().filter_map(|shared| shared.session_began()).min()
     }
 
     /// Whether new work is taken: a session is open, it is not still asking about what the last
     /// one left unknown, and the counter is not suspected dead.
     pub fn is_up(&self) -> bool {
-        self.shared.is_up()
+        self.lanes.shared().any(|shared| shared.is_up())
     }
 
-    /// Ends a wait between two attempts now; nothing if the link is not waiting.
+    /// Ends the waits between two attempts now; nothing if the link is not waiting.
     pub fn reconnect_now(&self) {
-        self.shared.command(Command::Reconnect);
+        self.command(Command::Reconnect);
     }
 
     /// Lets a link that is [`crate::status::State::Held`] try again, its rejections forgotten.
     pub fn release(&self) {
-        self.shared.command(Command::Release);
+        self.command(Command::Release);
     }
 
     /// Says that everything that the last drop left unknown has been asked about, which ends
     /// [`crate::status::State::Syncing`]. Without it the link finds out by itself, later.
     pub fn synced(&self) {
-        self.shared.command(Command::Synced);
+        self.command(Command::Synced);
     }
 
-    /// Takes a place in the queue, or delivers [`NotSent::Busy`].
-    fn admit(&self, ask: Ask) -> Option<Queued> {
+    fn command(&self, command: Command) {
+        self.lanes.shared().for_each(|shared| shared.command(command));
+    }
+
+    /// Takes a place in the queue of a connection, or delivers [`NotSent::Busy`].
+    fn admit(&self, ask: Ask) -> Option<(usize, Queued)> {
         let Ask { ticket, instruction, deadline, reply_to } = ask;
-        let taken =
-            self.shared.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |queued| {
-                (queued < self.bounds.queued).then_some(queued + 1)
-            });
+        let counters = &self.lanes.first().shared;
+        let taken = counters.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |queued| {
+            (queued < self.bounds.queued).then_some(queued + 1)
+        });
         if taken.is_err() {
-            self.shared.busy.fetch_add(1, Ordering::Relaxed);
-            reply_to.deliver(&self.shared.counter, ticket, Outcome::NotSent(NotSent::Busy));
+            counters.busy.fetch_add(1, Ordering::Relaxed);
+            reply_to.deliver(&counters.counter, ticket, Outcome::NotSent(NotSent::Busy));
             return None;
         }
-        let owed = Owed::new(&self.shared, ticket, reply_to);
-        Some(Queued { owed, instruction, deadline })
+        let (lane, stay) = self.lanes.choose(&instruction);
+        let owed = Owed::new(&self.lanes.get(lane).shared, ticket, reply_to).staying(stay);
+        Some((lane, Queued { owed, instruction, deadline }))
     }
 
-    fn post(&self, mail: Mail) {
+    fn post(&self, lane: usize, mail: Mail) {
         // Never full, see `spawn`. If the actor has ended, the mail is dropped and every request
         // in it delivers `NotSent(Stopping)`.
-        drop(self.mailbox.try_send(mail));
+        drop(self.lanes.get(lane).mailbox.try_send(mail));
     }
 }
 

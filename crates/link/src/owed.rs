@@ -1,20 +1,26 @@
-//! An outcome that is owed to an asker, and the state that handles and actor share.
+//! An outcome that is owed to an asker, and the state that handles and actors share.
 
 use crate::ask::{NotSent, Outcome, ReplyTo, Ticket, Unclear};
+use crate::lanes::Stay;
 use domain::message::CounterId;
 use domain::serial::Day;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// What every handle may read without asking the actor, and the bell that wakes it.
+/// What every handle may read of one connection's actor without asking it, and the bell that wakes
+/// it.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) counter: CounterId,
-    /// Requests between [`crate::Link::ask`] and the transport.
-    pub(crate) queued: AtomicUsize,
-    /// Requests refused because the queue was full.
-    pub(crate) busy: AtomicU64,
+    /// Requests to the counter between [`crate::Link::ask`] and a transport, whichever connection
+    /// they wait for.
+    pub(crate) queued: Arc<AtomicUsize>,
+    /// Requests to the counter refused because the queue was full.
+    pub(crate) busy: Arc<AtomicU64>,
+    /// Requests of this connection whose outcomes are owed: queued or in flight.
+    load: AtomicUsize,
+    takes: AtomicBool,
     up: AtomicBool,
     settle_day: AtomicU32,
     session_began: AtomicI64,
@@ -28,8 +34,10 @@ impl Shared {
     pub(crate) fn new(counter: CounterId) -> Shared {
         Shared {
             counter,
-            queued: AtomicUsize::new(0),
-            busy: AtomicU64::new(0),
+            queued: Arc::new(AtomicUsize::new(0)),
+            busy: Arc::new(AtomicU64::new(0)),
+            load: AtomicUsize::new(0),
+            takes: AtomicBool::new(false),
             up: AtomicBool::new(false),
             settle_day: AtomicU32::new(0),
             session_began: AtomicI64::new(0),
@@ -38,6 +46,29 @@ impl Shared {
             synced: AtomicBool::new(false),
             bell: Notify::new(),
         }
+    }
+
+    /// That of another connection of the same counter.
+    pub(crate) fn sibling(&self) -> Shared {
+        Shared {
+            queued: Arc::clone(&self.queued),
+            busy: Arc::clone(&self.busy),
+            ..Shared::new(self.counter.clone())
+        }
+    }
+
+    /// How many outcomes are owed.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Whether requests may wait here, perhaps not written before a suspicion has ended.
+    pub(crate) fn takes_requests(&self) -> bool {
+        self.takes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_takes_requests(&self, takes: bool) {
+        self.takes.store(takes, Ordering::Relaxed);
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -103,6 +134,9 @@ pub(crate) struct Owed {
     ticket: Ticket,
     reply_to: Option<ReplyTo>,
     place: Place,
+    /// Keeps its account on one connection while it is owed.
+    stay: Option<Stay>,
+    moves: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +150,35 @@ enum Place {
 impl Owed {
     /// Counts as queued from here on; the caller has made room for it.
     pub(crate) fn new(shared: &Arc<Shared>, ticket: Ticket, reply_to: ReplyTo) -> Owed {
-        Owed { shared: Arc::clone(shared), ticket, reply_to: Some(reply_to), place: Place::Queued }
+        shared.load.fetch_add(1, Ordering::Relaxed);
+        Owed {
+            shared: Arc::clone(shared),
+            ticket,
+            reply_to: Some(reply_to),
+            place: Place::Queued,
+            stay: None,
+            moves: 0,
+        }
+    }
+
+    /// With what keeps its account on one connection.
+    pub(crate) fn staying(mut self, stay: Option<Stay>) -> Owed {
+        self.stay = stay;
+        self
+    }
+
+    /// It waits for another connection from here on.
+    pub(crate) fn moved(&mut self, to: &Arc<Shared>, stay: Option<Stay>) {
+        to.load.fetch_add(1, Ordering::Relaxed);
+        self.shared.load.fetch_sub(1, Ordering::Relaxed);
+        self.shared = Arc::clone(to);
+        self.stay = stay;
+        self.moves += 1;
+    }
+
+    /// How often it has moved.
+    pub(crate) fn moves(&self) -> usize {
+        self.moves
     }
 
     /// It leaves the queue: from here on its loss is unknown, not unsent.
@@ -136,6 +198,8 @@ impl Owed {
         // Before the delivery: whoever learns of the outcome may ask again at once.
         self.encoded();
         if let Some(reply_to) = self.reply_to.take() {
+            self.shared.load.fetch_sub(1, Ordering::Relaxed);
+            self.stay = None;
             reply_to.deliver(&self.shared.counter, self.ticket, outcome);
         }
     }
@@ -172,6 +236,20 @@ mod tests {
         assert_eq!(next(), Ok((2, Outcome::Unknown(Unclear::LinkLost))));
         assert_eq!(next(), Ok((3, Outcome::NotSent(NotSent::Expired))));
         assert!(next().is_err());
-        assert_eq!(shared.queued.load(Ordering::Relaxed), 0);
+        assert_eq!((shared.queued.load(Ordering::Relaxed), shared.load()), (0, 0));
+    }
+
+    #[test]
+    fn what_moves_counts_where_it_is() {
+        let shared = Arc::new(Shared::new(CounterId::new("bank").expect("an id")));
+        let other = Arc::new(shared.sibling());
+        let (queue, _outcomes) = mpsc::unbounded_channel();
+        shared.queued.store(1, Ordering::Relaxed);
+        let mut owed = Owed::new(&shared, Ticket(1), ReplyTo::Queue(queue));
+        owed.moved(&other, None);
+        assert_eq!((shared.load(), other.load(), owed.moves()), (0, 1, 1));
+        assert_eq!(other.queued.load(Ordering::Relaxed), 1, "it still waits");
+        drop(owed);
+        assert_eq!((other.load(), shared.queued.load(Ordering::Relaxed)), (0, 0));
     }
 }

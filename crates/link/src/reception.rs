@@ -1,6 +1,8 @@
 //! Where requests and commands arrive, and what is answered while no session is open.
 
 use crate::ask::{NotSent, Outcome};
+use crate::desk::Desk;
+use crate::lanes::Exit;
 use crate::link::{Mail, Queued};
 use crate::owed::{Command, Shared};
 use std::pin::pin;
@@ -20,6 +22,8 @@ pub(crate) struct Reception {
     /// Kept between turns for its memory.
     pub(crate) mails: Vec<Mail>,
     pub(crate) stop: CancellationToken,
+    /// Where requests go that cannot be sent on this connection.
+    pub(crate) exit: Exit,
 }
 
 /// How a wait ended.
@@ -67,11 +71,22 @@ impl Reception {
         self.stop.is_cancelled() || self.mailbox.is_closed()
     }
 
-    /// Refuses all that has been taken from the mailbox.
+    /// Refuses all that has been taken from the mailbox. What this connection alone cannot send may
+    /// go to another.
     pub(crate) fn refuse_all(&mut self, why: NotSent) {
         for queued in self.mails.drain(..).flat_map(Mail::requests) {
-            queued.owed.settle(Outcome::NotSent(why));
+            match why {
+                NotSent::Down => self.exit.leave(queued),
+                NotSent::Busy | NotSent::Expired | NotSent::Unsayable | NotSent::Stopping => {
+                    queued.owed.settle(Outcome::NotSent(why));
+                }
+            }
         }
+    }
+
+    /// Lets what waited for a connection that was lost go to another one.
+    pub(crate) fn rehome(&self, desk: &mut Desk) {
+        desk.homeless().into_iter().for_each(|queued| self.exit.leave(queued));
     }
 
     /// Takes no more requests, and ends those that have come.

@@ -108,7 +108,7 @@ enum Phase {
 /// Who ends the session.
 #[derive(Clone, Debug)]
 enum Leaver {
-    We,
+    We { text: &'static str },
     They { text: String },
 }
 
@@ -342,11 +342,26 @@ impl Session {
     /// Ends the session in order: nothing queued is written, what is in flight is waited for.
     pub(crate) fn stop(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
         desk.refuse_all(NotSent::Stopping);
+        self.drain(now, desk, "the bridge is stopping")
+    }
+
+    /// The same, but the counter is not left: what is queued may go to another connection.
+    pub(crate) fn leave(
+        &mut self,
+        now: Instant,
+        desk: &mut Desk,
+        text: &'static str,
+    ) -> Result<(), Cause> {
+        desk.refuse_all(NotSent::Down);
+        self.drain(now, desk, text)
+    }
+
+    fn drain(&mut self, now: Instant, desk: &Desk, text: &'static str) -> Result<(), Cause> {
         match self.phase {
             Phase::SigningOn { .. } => Err(Cause::SignedOff),
             Phase::Syncing { .. } | Phase::Open => {
                 let until = now + self.setup.timers.drain;
-                self.phase = Phase::Draining { leaver: Leaver::We, until };
+                self.phase = Phase::Draining { leaver: Leaver::We { text }, until };
                 self.advance(now, desk)
             }
             Phase::Draining { .. } | Phase::SigningOff { .. } | Phase::Leaving { .. } => Ok(()),
@@ -390,8 +405,8 @@ impl Session {
             }
             Phase::Draining { leaver, until } if drained || now >= *until => {
                 let (message, phase) = match leaver {
-                    Leaver::We => (
-                        Message::SignOff(SignOff { text: "the bridge is stopping".to_owned() }),
+                    Leaver::We { text } => (
+                        Message::SignOff(SignOff { text: (*text).to_owned() }),
                         Phase::SigningOff { until: now + self.setup.timers.sign_off },
                     ),
                     Leaver::They { text } => {

@@ -86,6 +86,12 @@ pub struct Connection {
     pub next_attempt_at: Option<i64>,
     /// Attempts since it was last stably up.
     pub attempt: u32,
+    /// Requests that wait for an answer on it.
+    pub in_flight: usize,
+    /// What became of trying each address, in the order of preference.
+    pub addresses: Vec<Address>,
+    /// How it is secured; `None` for plain TCP and while there is none.
+    pub tls: Option<Tls>,
     /// Why it went down last.
     pub last_cause: Option<String>,
     /// When a frame was last heard.
@@ -94,8 +100,62 @@ pub struct Connection {
     pub round_trip_us: Option<u64>,
 }
 
+impl Connection {
+    /// One that was not started.
+    pub fn new(channel: u16) -> Connection {
+        Connection {
+            channel,
+            state: State::Stopped,
+            since: 0,
+            epoch: 0,
+            address: String::new(),
+            next_attempt_at: None,
+            attempt: 0,
+            in_flight: 0,
+            addresses: Vec::new(),
+            tls: None,
+            last_cause: None,
+            heard_at: None,
+            round_trip_us: None,
+        }
+    }
+}
+
+/// One of a counter's addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Address {
+    /// `host:port`.
+    pub address: String,
+    /// Failures since a session was last open there.
+    pub failures: u64,
+    /// What was wrong last.
+    pub last_error: Option<String>,
+    /// When that was, in microseconds since 1970 UTC.
+    pub failed_at: Option<i64>,
+}
+
+impl Address {
+    /// One that was not tried.
+    pub fn new(address: String) -> Address {
+        Address { address, failures: 0, last_error: None, failed_at: None }
+    }
+}
+
+/// How a connection is secured. Times are microseconds since 1970 UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// `TLSv1_3` or `TLSv1_2`.
+    pub version: String,
+    /// Whom the other side's certificate names.
+    pub peer: String,
+    /// When the other side's certificate expires.
+    pub peer_expires_at: i64,
+    /// When ours expires.
+    pub own_expires_at: i64,
+}
+
 /// What a link has seen since the bridge started.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Sessions opened.
     pub sign_ons: u64,
@@ -118,4 +178,31 @@ pub struct Counts {
     /// Of what the counter said unasked, how much found its reader's queue full. Each is in the
     /// log.
     pub unmatched_dropped: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        let Counts {
+            sign_ons,
+            drops,
+            sent,
+            answered,
+            late,
+            unmatched,
+            timed_out,
+            malformed,
+            busy,
+            unmatched_dropped,
+        } = other;
+        self.sign_ons += sign_ons;
+        self.drops += drops;
+        self.sent += sent;
+        self.answered += answered;
+        self.late += late;
+        self.unmatched += unmatched;
+        self.timed_out += timed_out;
+        self.malformed += malformed;
+        self.busy += busy;
+        self.unmatched_dropped += unmatched_dropped;
+    }
 }

@@ -1,5 +1,7 @@
 //! The whole link over pipes inside this process, on virtual time.
 
+mod several;
+
 use super::*;
 use crate::ask::{Delivery, ReplyTo, Ticket, Unclear};
 use crate::status::{Counts, Health, State};
@@ -55,11 +57,13 @@ impl AsyncWrite for Pipe {
     }
 }
 
-/// Opens pipes and gives their other ends to the test; refuses one address.
+/// Opens pipes and gives their other ends to the test; refuses one address until it is opened.
+#[derive(Clone)]
 struct PipeDial {
     accepted: mpsc::UnboundedSender<DuplexStream>,
     dials: Arc<Mutex<Vec<String>>>,
     panic: Arc<AtomicBool>,
+    opened: Arc<AtomicBool>,
     capacity: usize,
 }
 
@@ -68,7 +72,7 @@ impl Dial for PipeDial {
 
     async fn dial(&mut self, address: &str) -> io::Result<Pipe> {
         self.dials.lock().expect("no panic").push(address.to_owned());
-        if address == "closed:1" {
+        if address == "closed:1" && !self.opened.load(Ordering::Relaxed) {
             return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
         }
         let (inner, theirs) = tokio::io::duplex(self.capacity);
@@ -83,6 +87,7 @@ struct Stage {
     accepted: mpsc::UnboundedReceiver<DuplexStream>,
     dials: Arc<Mutex<Vec<String>>>,
     panic: Arc<AtomicBool>,
+    opened: Arc<AtomicBool>,
     unmatched: mpsc::Receiver<Unmatched>,
     queue: mpsc::UnboundedSender<Delivery>,
     outcomes: mpsc::UnboundedReceiver<Delivery>,
@@ -107,17 +112,18 @@ fn stage_with(capacity: usize, change: impl FnOnce(&mut LinkConfig)) -> Stage {
     let (unmatched_to, unmatched) = mpsc::channel(4);
     let (queue, outcomes) = mpsc::unbounded_channel();
     let dials = Arc::new(Mutex::new(Vec::new()));
-    let panic = Arc::new(AtomicBool::new(false));
+    let [panic, opened] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let dialler = PipeDial {
         accepted: accept,
         dials: Arc::clone(&dials),
         panic: Arc::clone(&panic),
+        opened: Arc::clone(&opened),
         capacity,
     };
     let link = Link::spawn_over(dialler, config, unmatched_to, &tasks, stop.clone());
     tasks.close();
-    Stage { link, accepted, dials, panic, unmatched, queue, outcomes, tasks, stop }
+    Stage { link, accepted, dials, panic, opened, unmatched, queue, outcomes, tasks, stop }
 }
 
 impl Stage {

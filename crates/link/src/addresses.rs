@@ -1,0 +1,87 @@
+//! A counter's addresses in the order of preference, and what became of trying each. Pure.
+
+use crate::backoff::STABLE;
+use crate::history::now_micros;
+use crate::status::Address;
+use std::time::Duration;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    list: Vec<Address>,
+    /// Which is tried first next time.
+    first: usize,
+}
+
+impl Addresses {
+    pub(crate) fn new(addresses: Vec<String>) -> Addresses {
+        let list = addresses.into_iter().map(Address::new).collect();
+        Addresses { list, first: 0 }
+    }
+
+    /// For the snapshot.
+    pub(crate) fn list(&self) -> &[Address] {
+        &self.list
+    }
+
+    pub(crate) fn name(&self, index: usize) -> &str {
+        &self.list[index].address
+    }
+
+    /// In which order to try them in the next attempt.
+    pub(crate) fn order(&self) -> impl Iterator<Item = usize> + use<> {
+        let (first, count) = (self.first, self.list.len());
+        (0..count).map(move |tried| (first + tried) % count)
+    }
+
+    /// It could not be reached, or no session came of it.
+    pub(crate) fn failed(&mut self, index: usize, error: String) {
+        let tried = &mut self.list[index];
+        tried.failures += 1;
+        tried.last_error = Some(error);
+        tried.failed_at = Some(now_micros());
+    }
+
+    /// The connection there ended. One whose session did not open or did not last makes room for
+    /// the next; after one that did, the preferred one is tried again.
+    pub(crate) fn ended(&mut self, index: usize, open_for: Option<Duration>) {
+        self.first = match open_for {
+            Some(open_for) if open_for >= STABLE => 0,
+            Some(_) | None => (index + 1) % self.list.len(),
+        };
+        if open_for.is_some() {
+            self.list[index].failures = 0;
+        }
+    }
+
+    /// A preferred one answers again.
+    pub(crate) fn prefer(&mut self, index: usize) {
+        self.first = index;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(addresses: &Addresses) -> Vec<usize> {
+        addresses.order().collect()
+    }
+
+    #[test]
+    fn the_next_one_comes_first_after_a_failure_and_the_best_after_a_good_session() {
+        let mut addresses = Addresses::new(["a:1", "b:1", "c:1"].map(str::to_owned).to_vec());
+        assert_eq!(order(&addresses), [0, 1, 2]);
+        addresses.failed(0, "refused".to_owned());
+        addresses.ended(1, Some(Duration::from_secs(1)));
+        assert_eq!(order(&addresses), [2, 0, 1]);
+        addresses.ended(2, Some(STABLE));
+        assert_eq!(order(&addresses), [0, 1, 2]);
+        assert_eq!(addresses.list()[0].failures, 1);
+        assert_eq!(addresses.list()[0].last_error.as_deref(), Some("refused"));
+        addresses.ended(0, Some(STABLE));
+        assert_eq!(addresses.list()[0].failures, 0, "it works again; the last error stays");
+        assert!(addresses.list()[0].last_error.is_some());
+        assert!(order(&Addresses::new(Vec::new())).is_empty());
+    }
+}

@@ -1,0 +1,237 @@
+//! Which of a counter's connections a request goes to: where requests may be written, the one that
+//! owes least; and where its account already is, while something of that account is on its way
+//! (LINKS, Addresses).
+
+use crate::ask::{NotSent, Outcome};
+use crate::link::{Mail, Queued};
+use crate::owed::Shared;
+use domain::message::{AccountId, Instruction};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::mpsc;
+
+/// The ways to all connections of one counter.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    all: Vec<Lane>,
+    stays: Arc<Stays>,
+}
+
+/// The way to one connection's actor.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) mailbox: mpsc::Sender<Mail>,
+}
+
+/// Where the accounts are of which something is on its way, and how much.
+// A lock, because every asker places requests and every connection ends them; it is held for one
+// look at a table no larger than what is queued and in flight, and only where there are several
+// connections to choose from.
+#[derive(Debug, Default)]
+pub(crate) struct Stays(Mutex<HashMap<AccountId, (usize, usize)>>);
+
+/// One request's share in keeping its account where it is; ends with it.
+#[derive(Debug)]
+pub(crate) struct Stay {
+    stays: Arc<Stays>,
+    account: AccountId,
+}
+
+impl Lanes {
+    pub(crate) fn new(all: Vec<Lane>) -> Lanes {
+        Lanes { all, stays: Arc::default() }
+    }
+
+    /// The first of them; there always is one.
+    pub(crate) fn first(&self) -> &Lane {
+        &self.all[0]
+    }
+
+    pub(crate) fn get(&self, index: usize) -> &Lane {
+        &self.all[index]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn shared(&self) -> impl Iterator<Item = &Arc<Shared>> {
+        self.all.iter().map(|lane| &lane.shared)
+    }
+
+    /// Whether requests may be written on another connection than this one.
+    pub(crate) fn others_take_requests(&self, but: usize) -> bool {
+        self.shared().enumerate().any(|(index, shared)| index != but && shared.is_up())
+    }
+
+    /// Where a request is to go, and what keeps its account there.
+    pub(crate) fn choose(&self, instruction: &Instruction) -> (usize, Option<Stay>) {
+        match self.all.len() {
+            1 => (0, None),
+            _ => self.choose_but(None, instruction),
+        }
+    }
+
+    fn choose_but(&self, but: Option<usize>, instruction: &Instruction) -> (usize, Option<Stay>) {
+        let allowed = |index: usize| Some(index) != but;
+        let best = || {
+            let ranked = self.shared().enumerate().filter(|(index, _)| allowed(*index));
+            let best = ranked.min_by_key(|(_, shared)| (rank(shared), shared.load()));
+            best.map_or(0, |(index, _)| index)
+        };
+        let Some(account) = account(instruction) else { return (best(), None) };
+        let mut table = self.stays.table();
+        let (lane, count) = table.entry(account.clone()).or_insert((usize::MAX, 0));
+        let stays = *count > 0 && allowed(*lane) && rank(&self.all[*lane].shared) < NOWHERE;
+        if !stays {
+            *lane = best();
+        }
+        *count += 1;
+        let stay = Stay { stays: Arc::clone(&self.stays), account: account.clone() };
+        (*lane, Some(stay))
+    }
+
+    /// Gives a request that could not be sent on connection `from` to another one, or ends it.
+    fn elsewhere(&self, from: usize, mut queued: Queued) {
+        let mut moved = None;
+        if queued.owed.moves() < self.all.len() {
+            let (index, stay) = self.choose_but(Some(from), &queued.instruction);
+            let lane = &self.all[index];
+            if rank(&lane.shared) < NOWHERE {
+                queued.owed.moved(&lane.shared, stay);
+                moved = Some(lane);
+            }
+        }
+        match moved {
+            // Never full, see `Link::spawn`; and what is dropped says so itself.
+            Some(lane) => drop(lane.mailbox.try_send(Mail::One(queued))),
+            None => queued.owed.settle(Outcome::NotSent(NotSent::Down)),
+        }
+    }
+}
+
+const NOWHERE: u8 = 2;
+
+fn rank(shared: &Shared) -> u8 {
+    match (shared.is_up(), shared.takes_requests()) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => NOWHERE,
+    }
+}
+
+/// Whose order matters. Questions are put about serials, and may be asked anywhere.
+fn account(instruction: &Instruction) -> Option<&AccountId> {
+    match instruction {
+        Instruction::Debit(posting) | Instruction::Credit(posting) => Some(&posting.account),
+        Instruction::Reverse(reversal) => Some(&reversal.account),
+        Instruction::Query(_) | Instruction::Balance(_) | Instruction::Entries(_) => None,
+    }
+}
+
+impl Stays {
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<AccountId, (usize, usize)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        let mut table = self.stays.table();
+        if let Some((_, count)) = table.get_mut(&self.account) {
+            *count -= 1;
+            if *count == 0 {
+                table.remove(&self.account);
+            }
+        }
+    }
+}
+
+/// How one connection's actor gives away what it cannot send. It keeps no connection's mailbox
+/// open: with the last handle gone, all end.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    pub(crate) lanes: Weak<Lanes>,
+    pub(crate) from: usize,
+}
+
+impl Exit {
+    /// Not sent here; perhaps elsewhere.
+    pub(crate) fn leave(&self, queued: Queued) {
+        match self.lanes.upgrade() {
+            Some(lanes) if lanes.len() > 1 => lanes.elsewhere(self.from, queued),
+            Some(_) | None => queued.owed.settle(Outcome::NotSent(NotSent::Down)),
+        }
+    }
+
+    /// Whether another connection takes requests.
+    pub(crate) fn exists(&self) -> bool {
+        self.lanes.upgrade().is_some_and(|lanes| lanes.others_take_requests(self.from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{asks, at, counter, debit, query};
+
+    fn lanes(count: usize) -> (Lanes, Vec<mpsc::Receiver<Mail>>) {
+        let first = Shared::new(counter());
+        let (all, inboxes) = (0..count)
+            .map(|_| {
+                let (mailbox, inbox) = mpsc::channel(16);
+                let shared = Arc::new(first.sibling());
+                shared.set_up(true);
+                (Lane { shared, mailbox }, inbox)
+            })
+            .unzip();
+        (Lanes::new(all), inboxes)
+    }
+
+    #[test]
+    fn an_account_stays_where_it_is_while_something_of_it_is_on_its_way() {
+        let (lanes, _inboxes) = lanes(2);
+        let (first, stay) = lanes.choose(&debit(1));
+        assert_eq!(first, 0);
+        let mut asks = asks();
+        asks.shared = Arc::clone(&lanes.get(0).shared);
+        let owed = asks.debit(at(1)).owed.staying(stay);
+        assert_eq!(lanes.choose(&query(1)).0, 1, "least owed");
+        let (second, kept) = lanes.choose(&debit(2));
+        assert_eq!(second, 0, "the same account");
+        drop((owed, kept));
+        assert!(lanes.stays.table().is_empty(), "nothing is kept of what has ended");
+    }
+
+    #[test]
+    fn a_connection_that_is_down_is_chosen_last() {
+        let (lanes, _inboxes) = lanes(3);
+        lanes.get(0).shared.set_up(false);
+        let (first, stay) = lanes.choose(&debit(1));
+        assert_eq!(first, 1);
+        lanes.get(1).shared.set_up(false);
+        assert_eq!(lanes.choose(&debit(1)).0, 2, "even for an account that was elsewhere");
+        drop(stay);
+        lanes.get(2).shared.set_up(false);
+        lanes.get(2).shared.set_takes_requests(true);
+        assert_eq!(lanes.choose(&query(1)).0, 2, "half a session before none");
+    }
+
+    #[test]
+    fn what_could_not_be_sent_moves_once_round_and_then_ends() {
+        let (lanes, mut inboxes) = lanes(2);
+        let mut asks = asks();
+        asks.shared = Arc::clone(&lanes.get(0).shared);
+        lanes.elsewhere(0, asks.debit(at(1)));
+        let Ok(Mail::One(queued)) = inboxes[1].try_recv() else { panic!("it moves") };
+        lanes.elsewhere(1, queued);
+        let Ok(Mail::One(queued)) = inboxes[0].try_recv() else { panic!("and back") };
+        lanes.elsewhere(0, queued);
+        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Down))]);
+        assert_eq!((lanes.get(0).shared.load(), lanes.get(1).shared.load()), (0, 0));
+        lanes.get(1).shared.set_up(false);
+        lanes.elsewhere(0, asks.debit(at(1)));
+        assert_eq!(asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))], "nowhere to go");
+    }
+}
