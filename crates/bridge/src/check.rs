@@ -20,7 +20,7 @@ pub(crate) fn told(config: &Config, file: &str) -> String {
         let _ = write!(told, "\nnote: {}", note.shown(file));
     }
     if config.counters.len() < 2 {
-        let _ = write!(told, "\nnote: a transfer needs two counters, and this is {counters}");
+        let _ = write!(told, "\nnote: a transfer needs two counters; here are {counters}");
     }
     if config.apps.is_empty() {
         told.push_str("\nnote: without an app nobody may call the transfer API");
@@ -30,4 +30,24 @@ pub(crate) fn told(config: &Config, file: &str) -> String {
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_allowed_and_odd_is_noted() {
+        let text = "[operators]\nlisten = '0.0.0.0:8081'\n";
+        let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        let config = Config::from_text(text, Path::new(""), [], &nothing).expect("allowed");
+        let told = told(&config, "b.toml");
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 4, "{told}");
+        assert!(lines[0].starts_with("ok: 0 counters, 0 apps with 0 keys; "), "{told}");
+        assert!(lines[1].starts_with("note: b.toml:2: operators.listen: "), "{told}");
+        assert!(lines[2].starts_with("note: a transfer needs two counters"), "{told}");
+        assert!(lines[3].starts_with("note: without an app"), "{told}");
+    }
 }

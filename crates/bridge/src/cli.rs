@@ -20,10 +20,10 @@ Exit codes:
 
 /// Moves money between counters, exactly once.
 #[derive(Debug, Parser)]
-#[command(name = "counter-bridge", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "counter-bridge", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// How the log is written, to standard error; `RUST_LOG` says how much of it
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Human, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Human, value_name = "FORMAT", help_heading = "Log")]
     pub(crate) log: LogFormat,
     /// What to do.
     #[command(subcommand)]
