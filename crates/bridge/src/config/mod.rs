@@ -32,7 +32,9 @@ use api::auth::Keys;
 use link::LinkConfig;
 use link::history::History;
 use secrecy::{ExposeSecret, SecretString};
-use secret::{ReadFile, Sources};
+#[cfg(test)]
+use secret::ReadFile;
+use secret::{Sources, Unset};
 use section::{Findings, Section};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -74,6 +76,22 @@ impl Config {
         path: &Path,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Config, Mistakes> {
+        Config::load_with(path, variables, Unset::IsAMistake)
+    }
+
+    /// The same, to be looked at and not started: a secret's variable need not be set here.
+    pub(crate) fn load_to_check(
+        path: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, Mistakes> {
+        Config::load_with(path, variables, Unset::IsNoted)
+    }
+
+    fn load_with(
+        path: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+        unset: Unset,
+    ) -> Result<Config, Mistakes> {
         let file = path.display().to_string();
         let text = read_text(path).map_err(|error| Mistakes {
             file: file.clone(),
@@ -84,12 +102,14 @@ impl Config {
             }],
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Config::from_text(&text, folder, variables, &read_key)
-            .map_err(|list| Mistakes { file, list })
+        let variables: BTreeMap<String, String> = variables.into_iter().collect();
+        let sources = Sources { folder, variables: &variables, read_file: &read_key, unset };
+        Config::read(&text, &sources).map_err(|list| Mistakes { file, list })
     }
 
     /// The same from the file's text. Relative paths of key files start in `folder`; `read_file`
     /// reads them. The mistakes are in the order of their lines and never none.
+    #[cfg(test)]
     pub(crate) fn from_text(
         text: &str,
         folder: &Path,
@@ -97,21 +117,25 @@ impl Config {
         read_file: &ReadFile<'_>,
     ) -> Result<Config, Vec<Mistake>> {
         let variables: BTreeMap<String, String> = variables.into_iter().collect();
-        let sources = Sources { folder, variables: &variables, read_file };
+        let unset = Unset::IsAMistake;
+        Config::read(text, &Sources { folder, variables: &variables, read_file, unset })
+    }
+
+    fn read(text: &str, sources: &Sources<'_>) -> Result<Config, Vec<Mistake>> {
         let mut rows = tree::parse(text)?;
         let findings = Findings::default();
-        for mistake in tree::overlay(&mut rows, &variables) {
+        for mistake in tree::overlay(&mut rows, sources.variables) {
             findings.mistake(mistake);
         }
         let mut root = Section::root(rows, &findings);
-        let database = database::read(&mut root, &sources);
+        let database = database::read(&mut root, sources);
         let name = own_name(&mut root);
         let api = service::api(&mut root).value;
         let operators = service::operators(&mut root, api.listen);
         let coordinator = service::coordinator(&mut root);
         let drain_budget = service::drain_budget(&mut root);
-        let counters = counter::read(&mut root, &sources);
-        let apps = app::read(&mut root, &sources, &counters.ids);
+        let counters = counter::read(&mut root, sources);
+        let apps = app::read(&mut root, sources, &counters.ids);
         root.end();
         let (mistakes, notes) = findings.take();
         if !mistakes.is_empty() {

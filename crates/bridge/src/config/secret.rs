@@ -22,7 +22,22 @@ pub(super) struct Sources<'s> {
     pub(super) variables: &'s BTreeMap<String, String>,
     /// Reads a file.
     pub(super) read_file: &'s ReadFile<'s>,
+    /// What a variable is that is named and not set.
+    pub(super) unset: Unset,
 }
+
+/// What to make of a variable that is named and not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// A mistake: nothing can be started without it.
+    IsAMistake,
+    /// To be noted: it need not be set where a configuration is only looked at. What it holds is
+    /// taken for good.
+    IsNoted,
+}
+
+/// Stands for a secret that is not there; long enough for every use, and never used.
+const STAND_IN: [u8; 64] = [0; 64];
 
 /// The keys that a secret is configured by.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +145,13 @@ fn from_variable(
     findings: &Findings,
 ) -> Option<Located<SecretSlice<u8>>> {
     let value = sources.variables.get(&name.value);
+    if value.is_none() && sources.unset == Unset::IsNoted && is_a_name(&name.value) {
+        name.note(
+            findings,
+            format!("the environment variable {} is not set here; `serve` needs it", name.value),
+        );
+        return Some(name.map(|_| SecretSlice::from(STAND_IN.to_vec())));
+    }
     if value.is_none() {
         let what = if is_a_name(&name.value) {
             format!("the environment variable {} is not set", name.value)

@@ -454,6 +454,11 @@ fn the_example_is_accepted() {
     assert!(
         mistakes.to_string().contains("the environment variable BRIDGE_DEMO_SECRET is not set")
     );
+    let looked_at = Config::load_to_check(&file, []).expect("it may be looked at without them");
+    let told = crate::check::told(&looked_at, "counter-bridge.toml");
+    assert!(told.starts_with("ok: 2 counters, 1 app with 1 key; "), "{told}");
+    let needed = "BRIDGE_DEMO_SECRET is not set here; `serve` needs it";
+    assert!(told.contains(needed) && told.matches("`serve` needs it").count() == 3, "{told}");
 }
 
 #[test]
