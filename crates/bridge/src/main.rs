@@ -73,7 +73,7 @@ fn carry_out(command: Command) -> Result<Ended> {
                 serve::run(config).await.map(|()| Ended::Well)
             }
             Command::Check(ConfigFile { config: file }) => {
-                let config = Config::load(&file, config::environment())?;
+                let config = Config::load_to_check(&file, config::environment())?;
                 println!("{}", check::told(&config, &file.display().to_string()));
                 Ok(Ended::Well)
             }
