@@ -39,12 +39,14 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Writes the configuration into `folder` and starts the bridge.
+    /// Writes the configuration into `folder` and starts the bridge; `coordinator` is that section
+    /// of it.
     pub async fn start(
         folder: &Path,
         database: &str,
         apps: &[App],
         counters: &[&Counter],
+        coordinator: &str,
     ) -> Result<Bridge> {
         let (api, operators) = (free_address()?, free_address()?);
         let mut bridge = Bridge { folder: folder.to_owned(), process: None, api, operators };
@@ -52,6 +54,7 @@ impl Bridge {
         fs::write(bridge.password_file(), password)
             .context("the database's password could not be written")?;
         let text = config_text((&url, &bridge.password_file()), (api, operators), apps, counters);
+        let text = format!("{text}[coordinator]\n{coordinator}\n");
         fs::write(bridge.config_file(), text).context("the configuration could not be written")?;
         bridge.restart().await?;
         Ok(bridge)

@@ -23,7 +23,7 @@ const PAGE: usize = 200;
 pub const END_WITHIN: Duration = Duration::from_mins(2);
 
 /// Between two looks at something that cannot tell when it changes.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What an app asks for.
 #[derive(Clone, Debug)]

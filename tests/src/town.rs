@@ -31,6 +31,8 @@ pub struct Faults<'a> {
     pub futures: &'a str,
     /// What the counters' chances are drawn from.
     pub seed: u64,
+    /// How patient the bridge is: the lines of `[coordinator]` in its configuration.
+    pub coordinator: &'a str,
 }
 
 /// The whole. Dropping it ends every process and removes every file.
@@ -75,6 +77,7 @@ impl Town {
             database.url(),
             &[app.clone(), other_app.clone()],
             &[&securities, &futures],
+            faults.coordinator,
         )
         .await?;
         let caller = Caller::new(&app, &bridge.api())?;

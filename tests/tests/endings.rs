@@ -58,6 +58,7 @@ async fn an_answer_that_never_comes_is_asked_for() {
         securities: "[[rule]]\non = ['debit', 'reversal']\ntimes = 2\ndo = 'no_answer'",
         futures: "[[rule]]\non = ['credit']\ntimes = 1\ndo = 'no_answer'",
         seed: 1,
+        ..Faults::default()
     };
     let orders = [
         (Order::new("silence", 700), State::Completed),
@@ -72,6 +73,7 @@ async fn a_request_that_never_arrives_is_sent_again_or_given_up() {
         securities: "[[rule]]\non = ['debit']\ntimes = 1\ndo = 'close_before'",
         futures: "[[rule]]\non = ['credit']\ntimes = 1\ndo = 'drop'",
         seed: 1,
+        ..Faults::default()
     };
     check(faults, &[(Order::new("lost-twice", 700), State::Completed)]).await;
 }
@@ -82,6 +84,7 @@ async fn nonsense_and_half_an_answer_are_no_answers() {
         securities: "[[rule]]\non = ['debit']\ntimes = 1\ndo = 'garbage'",
         futures: "[[rule]]\non = ['credit']\ntimes = 1\ndo = 'half_write'",
         seed: 1,
+        ..Faults::default()
     };
     check(faults, &[(Order::new("noise", 700), State::Completed)]).await;
 }
@@ -89,7 +92,7 @@ async fn nonsense_and_half_an_answer_are_no_answers() {
 #[tokio::test]
 async fn an_answer_that_comes_twice_counts_once() {
     let rule = "[[rule]]\non = ['debit', 'credit', 'reversal']\ndo = 'twice'";
-    let faults = Faults { securities: rule, futures: rule, seed: 1 };
+    let faults = Faults { securities: rule, futures: rule, seed: 1, ..Faults::default() };
     let orders = [
         (Order::new("twice", 700), State::Completed),
         (Order::new("twice-and-back", 700).to(NOBODY), State::Reversed),

@@ -94,7 +94,8 @@ async fn a_kill_after_a_posting_and_before_its_answer() {
         for (number, step) in STEPS.iter().enumerate() {
             let (securities, futures) =
                 (silent(step.silent_at_securities), silent(step.silent_at_futures));
-            let faults = Faults { securities: &securities, futures: &futures, seed: 1 };
+            let faults =
+                Faults { securities: &securities, futures: &futures, seed: 1, ..Faults::default() };
             let mut town = Town::start(kind, faults).await.expect("the town starts");
             let order = (step.order)(format!("step-{number}"));
             let sending = send(&town.caller, &order);
@@ -119,7 +120,7 @@ async fn a_kill_after_a_posting_and_before_its_answer() {
 #[tokio::test]
 async fn a_kill_at_every_moment_of_a_transfer() {
     const SLOW: &str = "[[rule]]\non = ['debit', 'credit', 'reversal']\ndo = { late_ms = 40 }";
-    let faults = Faults { securities: SLOW, futures: SLOW, seed: 1 };
+    let faults = Faults { securities: SLOW, futures: SLOW, seed: 1, ..Faults::default() };
     for kind in Kind::all() {
         let mut town = Town::start(kind, faults).await.expect("the town starts");
         for step in 0..20 {
@@ -179,7 +180,7 @@ async fn a_storm() {
         let seed = rand::random::<u64>();
         println!("{kind:?}: seed {seed}");
         let mut chance = StdRng::seed_from_u64(seed);
-        let faults = Faults { securities: SECURITIES, futures: FUTURES, seed };
+        let faults = Faults { securities: SECURITIES, futures: FUTURES, seed, ..Faults::default() };
         let mut town = Town::start(kind, faults).await.expect("the town starts");
         let orders: Vec<_> = (0..60)
             .map(|number| {

@@ -28,7 +28,7 @@ pub(super) struct Sources<'s> {
 
 /// What to make of a variable that is named and not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unset {
+pub(super) enum Unset {
     /// A mistake: nothing can be started without it.
     IsAMistake,
     /// To be noted: it need not be set where a configuration is only looked at. What it holds is
@@ -117,15 +117,20 @@ impl Names {
     }
 }
 
+/// Where a file is that the configuration names.
+pub(super) fn resolved(path: &Located<String>, sources: &Sources<'_>) -> PathBuf {
+    match path.place {
+        Place::Line(_) | Place::Whole => sources.folder.join(&path.value),
+        Place::Variable(_) => PathBuf::from(&path.value),
+    }
+}
+
 fn from_file(
     path: Located<String>,
     sources: &Sources<'_>,
     findings: &Findings,
 ) -> Option<Located<SecretSlice<u8>>> {
-    let file = match path.place {
-        Place::Line(_) | Place::Whole => sources.folder.join(&path.value),
-        Place::Variable(_) => PathBuf::from(&path.value),
-    };
+    let file = resolved(&path, sources);
     match (sources.read_file)(&file) {
         Ok(content) if content.len() > LONGEST_KEY => {
             path.wrong(findings, format!("{} is too long for a key", file.display()));
