@@ -1,6 +1,7 @@
 //! What one link needs to know. Every number is a default of LINKS and may be set per counter.
 
 use crate::history::History;
+use crate::tls::TlsDial;
 use domain::message::CounterId;
 use domain::profile::Profile;
 use secrecy::SecretSlice;
@@ -16,6 +17,8 @@ pub struct LinkConfig {
     pub addresses: Vec<String>,
     /// How many connections are kept at once, each with a session of its own; at least 1.
     pub connections: u16,
+    /// How the connections are secured; `None` for plain TCP.
+    pub tls: Option<TlsDial>,
     /// Which bytes it speaks.
     pub dialect: Dialect,
     /// The bridge's name at sign-on.
@@ -45,6 +48,7 @@ impl LinkConfig {
             counter,
             addresses,
             connections: 1,
+            tls: None,
             dialect,
             own_name,
             key,

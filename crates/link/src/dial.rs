@@ -3,15 +3,19 @@
 
 use crate::config::Timers;
 use crate::status::Tls;
+use crate::tls::TlsDial;
+use crate::transport::{Secured, Transport};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// Opens transports.
 pub trait Dial: Send + 'static {
-    /// What it opens. A write that is pending or fails must not have taken a byte.
+    /// What it opens. A write that is pending or fails must not have taken a byte: what may have
+    /// left is said to be taken.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Opens one to `address`, `host:port`. The caller limits the time.
@@ -37,6 +41,7 @@ pub trait Dial: Send + 'static {
 pub struct TcpDial {
     keepalive: TcpKeepalive,
     user_timeout: Duration,
+    tls: Option<TlsDial>,
 }
 
 impl TcpDial {
@@ -48,22 +53,50 @@ impl TcpDial {
                 .with_interval(timers.keepalive_interval)
                 .with_retries(timers.keepalive_count),
             user_timeout: timers.tcp_user_timeout,
+            tls: None,
         }
     }
-}
 
-impl Dial for TcpDial {
-    type Stream = TcpStream;
+    /// Under TLS, if so configured.
+    #[must_use]
+    pub fn secured(self, tls: Option<TlsDial>) -> TcpDial {
+        TcpDial { tls, ..self }
+    }
 
-    async fn dial(&mut self, address: &str) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(address).await?;
-        let socket = SockRef::from(&stream);
+    /// Sets a connection's options, whichever side opened it.
+    pub(crate) fn prepare(&self, stream: &TcpStream) -> io::Result<()> {
+        let socket = SockRef::from(stream);
         // Requests are batched into one write already; waiting for more would only delay them.
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_keepalive(&self.keepalive)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(self.user_timeout))?;
-        Ok(stream)
+        Ok(())
+    }
+}
+
+impl Dial for TcpDial {
+    type Stream = Transport;
+
+    async fn dial(&mut self, address: &str) -> io::Result<Transport> {
+        let stream = TcpStream::connect(address).await?;
+        self.prepare(&stream)?;
+        Ok(Transport::Plain(stream))
+    }
+
+    fn secures(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    async fn secure(&mut self, stream: Transport) -> io::Result<(Transport, Option<Tls>)> {
+        let (Some(tls), Transport::Plain(stream)) = (&self.tls, stream) else {
+            return Err(io::Error::other("nothing to secure it with"));
+        };
+        let ready = tls.credentials.current();
+        let connector = TlsConnector::from(ready.client);
+        let secured = Secured::new(connector.connect(tls.server_name.clone(), stream).await?);
+        let told = secured.told(ready.own_expires_at)?;
+        Ok((Transport::Secured(Box::new(secured)), Some(told)))
     }
 }
 
@@ -77,7 +110,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address").to_string();
         let stream = TcpDial::new(&Timers::default()).dial(&address).await.expect("a connection");
-        let socket = SockRef::from(&stream);
+        let Transport::Plain(stream) = &stream else { panic!("plain") };
+        let socket = SockRef::from(stream);
         assert!(socket.tcp_nodelay().expect("an option"));
         assert!(socket.keepalive().expect("an option"));
         assert_eq!(socket.tcp_keepalive_time().expect("an option"), Duration::from_secs(6));

@@ -63,7 +63,7 @@ impl Link {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Link {
-        let dialler = TcpDial::new(&config.timers);
+        let dialler = TcpDial::new(&config.timers).secured(config.tls.clone());
         Link::spawn_over(dialler, config, unmatched, tasks, stop)
     }
 
@@ -81,6 +81,7 @@ impl Link {
             counter,
             addresses,
             connections,
+            tls: _,
             dialect,
             own_name,
             key,

@@ -144,7 +144,7 @@ impl Address {
 /// How a connection is secured. Times are microseconds since 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Tls {
-    /// `TLSv1_3` or `TLSv1_2`.
+    /// `1.3` or `1.2`.
     pub version: String,
     /// Whom the other side's certificate names.
     pub peer: String,

@@ -4,10 +4,11 @@ use super::profile;
 use super::secret::{COUNTER_KEY, Sources};
 use super::section::{Located, Section};
 use super::service::{milliseconds, seconds, value_or};
+use super::tls;
 use domain::message::CounterId;
 use domain::profile::{AmountUnit, Profile};
 use link::history::History;
-use link::{Bounds, LinkConfig, Timers};
+use link::{Bounds, LinkConfig, Timers, TlsDial};
 use secrecy::{ExposeSecret, SecretSlice};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) struct Counter {
     pub(crate) addresses: Vec<String>,
     /// How many connections are kept at once.
     pub(crate) connections: u16,
+    /// How they are secured; `None` for plain TCP.
+    pub(crate) tls: Option<TlsDial>,
     /// Which bytes it speaks.
     pub(crate) dialect: Dialect,
     /// The key of the proofs at sign-on.
@@ -49,6 +52,7 @@ impl Counter {
     pub(crate) fn link(&self, own_name: &str, history: &History) -> LinkConfig {
         LinkConfig {
             connections: self.connections,
+            tls: self.tls.clone(),
             profile: self.profile.clone(),
             timers: self.timers.clone(),
             bounds: self.bounds.clone(),
@@ -88,6 +92,9 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> Counters {
         let speech = section
             .choice("dialect", &[("securities", Speech::Securities), ("futures", Speech::Futures)]);
         let addresses = addresses(&mut section);
+        let name = id.as_ref().map_or("", CounterId::as_str);
+        let good = addresses.iter().flatten().filter(|address| is_host_and_port(address));
+        let tls = tls::dialled(&mut section, sources, name, good);
         let key = key(&mut section, sources);
         let connections = value_or(section.number("connections", 1..=MOST_CONNECTIONS), 1);
         let timers = timers(&mut section);
@@ -101,6 +108,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> Counters {
                 id,
                 addresses,
                 connections,
+                tls,
                 dialect,
                 key,
                 profile,

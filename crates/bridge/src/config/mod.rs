@@ -4,7 +4,7 @@
 //!
 //! Reading order: [`Config`] is what comes out, [`Mistakes`] what comes instead; `tree` reads the
 //! file and lays the environment over it; `section` takes values out and notes what is wrong;
-//! `secret` reads keys; `service`, `database`, `app`, `counter` and `profile` know the keys.
+//! `secret` reads keys; `service`, `database`, `app`, `counter`, `tls` and `profile` know the keys.
 //!
 //! Every key can be set by a variable: `COUNTER_BRIDGE__API__LISTEN` is `listen` of `[api]`,
 //! `COUNTER_BRIDGE__COUNTER__0__ADDRESSES` is `addresses` of the first `[[counter]]`, with commas
@@ -20,6 +20,7 @@ mod section;
 mod service;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tree;
 
 pub(crate) use app::App;

@@ -41,7 +41,7 @@ fn told(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
 /// A counter, with more keys in it.
 fn counter(more: &str) -> String {
     format!(
-        "[[counter]]\nid = 'c'\ndialect = 'futures'\naddresses = ['h:1']\nkey_file = 'good'\n{more}\n"
+        "[[counter]]\nid = 'c'\ndialect = 'futures'\naddresses = ['127.0.0.1:1']\nkey_file = 'good'\n{more}\n"
     )
 }
 
@@ -152,7 +152,7 @@ fn names_are_taken_at_their_edges_and_refused_beyond_them() {
         key(&of(128)),
         counter("").replace("'c'", &format!("'{}'", of(32))),
         counter("").replace("'good'", "'/keys/32'"),
-        counter("").replace("['h:1']", "['h:1', 'h:65535', '[::1]:1']"),
+        counter("").replace("['127.0.0.1:1']", "['localhost:1', '127.0.0.1:65535', '[::1]:1']"),
     ] {
         let wrong = read(&good).err();
         assert!(wrong.is_none(), "{good}: {wrong:?}");
@@ -169,9 +169,9 @@ fn names_are_taken_at_their_edges_and_refused_beyond_them() {
         (counter("").replace("'c'", "'C'"), "a-z"),
         (counter("").replace("'good'", "'/keys/short'"), "at least 32 bytes, not 31"),
         (counter("").replace("'good'", "'/keys/long'"), "too long for a key"),
-        (counter("").replace("['h:1']", "[]"), "at least one"),
-        (counter("").replace("['h:1']", "['h:0']"), "host:port"),
-        (counter("").replace("['h:1']", "['h:65536']"), "host:port"),
+        (counter("").replace("['127.0.0.1:1']", "[]"), "at least one"),
+        (counter("").replace("['127.0.0.1:1']", "['h:0']"), "host:port"),
+        (counter("").replace("['127.0.0.1:1']", "['h:65536']"), "host:port"),
     ] {
         let mistakes = told(&bad, &[]);
         assert!(mistakes.len() == 1 && mistakes[0].contains(word), "{bad}: {mistakes:?}");
@@ -285,12 +285,12 @@ fn variables_go_before_the_file_and_may_stand_alone() {
             ("COUNTER_BRIDGE__API__LISTEN", "0.0.0.0:1"),
             ("COUNTER_BRIDGE__COORDINATOR__PATIENCE", "7"),
             ("COUNTER_BRIDGE__COUNTER__0__HEARTBEAT_S", "0"),
-            ("COUNTER_BRIDGE__COUNTER__0__ADDRESSES", "a:1, b:2"),
+            ("COUNTER_BRIDGE__COUNTER__0__ADDRESSES", "localhost:1, 127.0.0.2:2"),
             ("COUNTER_BRIDGE__COUNTER__0__PROFILE__CAN_FENCE", "false"),
             ("COUNTER_BRIDGE__COUNTER__0__CODES__200", "done"),
             ("COUNTER_BRIDGE__COUNTER__1__ID", "d"),
             ("COUNTER_BRIDGE__COUNTER__1__DIALECT", "securities"),
-            ("COUNTER_BRIDGE__COUNTER__1__ADDRESSES__0", "c:3"),
+            ("COUNTER_BRIDGE__COUNTER__1__ADDRESSES__0", "[::1]:3"),
             ("COUNTER_BRIDGE__COUNTER__1__KEY_ENV", "D_KEY"),
             ("D_KEY", KEY),
             ("COUNTER_BRIDGE__APP__0__NAME", "app"),
@@ -306,10 +306,10 @@ fn variables_go_before_the_file_and_may_stand_alone() {
     assert_eq!(config.coordinator.patience, 7);
     let [first, second] = &config.counters[..] else { panic!("two counters") };
     assert_eq!(first.timers.heartbeat_s, 0);
-    assert_eq!(first.addresses, ["a:1", "b:2"]);
+    assert_eq!(first.addresses, ["localhost:1", "127.0.0.2:2"]);
     assert!(!first.profile.can_fence);
     assert_eq!(first.profile.codes.rows().count(), 1);
-    assert_eq!((second.id.as_str(), &second.addresses[..]), ("d", &["c:3".to_owned()][..]));
+    assert_eq!((second.id.as_str(), &second.addresses[..]), ("d", &["[::1]:3".to_owned()][..]));
     assert_eq!(second.key.expose_secret(), KEY.trim_end().as_bytes());
     assert_eq!(config.keys.len(), 1);
     assert_eq!(config.apps[0].counters.as_ref().map(BTreeSet::len), Some(1));
@@ -470,7 +470,11 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             // Alternatives, not defaults.
-            Some(rest) if rest.starts_with("public_url") || rest.starts_with("per_transfer") => {
+            Some(rest)
+                if rest.starts_with("public_url")
+                    || rest.starts_with("per_transfer")
+                    || rest.starts_with("tls = ") =>
+            {
                 line
             }
             Some(rest) if rest.starts_with("counters = ") => line,
@@ -509,4 +513,26 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
 fn a_file_that_is_not_there_is_said() {
     let mistakes = Config::load(Path::new("/nowhere/b.toml"), []).expect_err("not there");
     assert!(mistakes.to_string().starts_with("/nowhere/b.toml: cannot be read: "), "{mistakes}");
+}
+
+#[test]
+fn without_tls_nothing_leaves_this_machine_unless_that_is_said() {
+    let counter = |more: &str| counter(more).replace("127.0.0.1:1", "counter.example:1");
+    assert_eq!(
+        told(&counter(""), &[]),
+        ["b.toml:1: counter.tls: is missing: counter.example:1 is not this machine. Write tls = \
+          { ca_file, cert_file, key_file }, or plain = true to go without"]
+    );
+    let config = read(&counter("plain = true")).expect("as it was said");
+    assert!(config.counters[0].tls.is_none());
+    assert_eq!(config.notes.len(), 1, "and everybody is told");
+    let mistakes = told(&counter("plain = true\ntls = { ca_file = 'none' }"), &[]);
+    assert_eq!(
+        mistakes,
+        [
+            "b.toml:6: counter.plain: is said together with tls: only one of them can be meant",
+            "b.toml:7: counter.tls.cert_file: is missing: the bridge's certificate, in PEM",
+            "b.toml:7: counter.tls.key_file: is missing: the key of the bridge's certificate, in PEM",
+        ]
+    );
 }
