@@ -1,5 +1,6 @@
 //! The command line: every command, and what it takes.
 
+use crate::bench::BenchCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
 use crate::person::resolve::ResolveCommand;
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// Record a person's decision on transfers that need one
     #[command(after_help = EXIT_CODES)]
     Resolve(WithAccess<ResolveCommand>),
+    /// Put load on a bridge, and measure what it does and costs
+    #[command(after_help = EXIT_CODES)]
+    Bench(Box<BenchCommand>),
     /// Print the description of the transfer API for machines (openapi.json)
     #[command(after_help = EXIT_CODES)]
     Openapi,
@@ -143,6 +147,9 @@ mod tests {
             "resolve 2026112100000000001 completed --who ann --note seen",
             "resolve 2026112100000000001 2026112100000000002 resume --who ann --note seen",
             "openapi",
+            "bench",
+            "bench --rate 5000 --seconds 3 --mix refused=5,reversed=5 --one-account",
+            "bench --client c.toml --from securities:6001 --to futures:8001",
             "serve --config b.toml --log json",
         ] {
             parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));

@@ -2,8 +2,9 @@
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires
 //! it together; `check` and `simulate` are commands of their own; `person` are those that talk to a
-//! running bridge; `demo` shows all of it.
+//! running bridge; `demo` shows all of it, and `bench` measures it.
 
+mod bench;
 mod check;
 mod cli;
 mod config;
@@ -93,6 +94,7 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Resolve(WithAccess { command, access, json }) => {
                 person::resolve::run(command, &access, Form::of(json)).await
             }
+            Command::Bench(command) => bench::run(*command).await,
             Command::Openapi => {
                 stdout().lock().write_all(api::openapi_json().as_bytes())?;
                 Ok(Ended::Well)
@@ -113,6 +115,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) {
         | Command::Balance(_)
         | Command::Status(_)
         | Command::Resolve(_)
+        | Command::Bench(_)
         | Command::Openapi => "warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));

@@ -157,7 +157,8 @@ impl Bridge {
     }
 }
 
-async fn serve(
+/// Serves until `stop`; what is begun is answered.
+pub(crate) async fn serve(
     listener: TcpListener,
     router: axum::Router,
     stop: CancellationToken,

@@ -23,7 +23,7 @@ mod state;
 mod store;
 
 pub use error::{OpenError, StoreError};
-pub use journal::{Journal, JournalHealth, Write, WriteError, WriteId, Written};
+pub use journal::{Bare, Journal, JournalHealth, Write, WriteError, WriteId, Written};
 pub use record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
 pub use state::{FinalState, OpenState, StateFilter};
 pub use store::Store;

@@ -1,6 +1,7 @@
 //! The one writer. Everything that is ready is written in one database transaction, and nobody is
 //! told of a write before it is durable.
 
+mod bare;
 mod batch;
 mod examine;
 mod rows;
@@ -12,6 +13,7 @@ use crate::idempotency::{misfit, refused};
 use crate::record::{Decision, NewTransfer, Outcome};
 use crate::state::OpenState;
 use domain::serial::MasterSerial;
+pub use bare::Bare;
 use sea_orm::DatabaseConnection;
 use std::ops::Range;
 use std::sync::Arc;

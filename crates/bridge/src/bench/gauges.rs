@@ -1,0 +1,72 @@
+//! What the bridge itself counts, as its metrics say.
+
+use anyhow::{Context, Result};
+use std::time::Duration;
+
+/// Counts since the bridge started, or between two looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Gauges {
+    /// Batches of the journal: each is one flush.
+    pub(super) batches: f64,
+    /// Time in which the database committed, in seconds.
+    pub(super) commit_s: f64,
+    /// Transfers that ended.
+    pub(super) ended: f64,
+}
+
+impl Gauges {
+    /// Asks the operators' side at `url`.
+    pub(super) async fn ask(http: &reqwest::Client, url: &str) -> Result<Gauges> {
+        let answer = http.get(format!("{url}/metrics")).timeout(Duration::from_secs(10)).send();
+        let answer = answer.await.and_then(reqwest::Response::error_for_status);
+        let text = answer.context("the bridge's metrics")?.text().await?;
+        Ok(Gauges::read(&text))
+    }
+
+    fn read(text: &str) -> Gauges {
+        Gauges {
+            batches: sum(text, "store_journal_batches_total"),
+            commit_s: sum(text, "store_journal_commit_seconds_sum"),
+            ended: sum(text, "transfers_total"),
+        }
+    }
+
+    pub(super) fn add(&mut self, later: &Gauges) {
+        self.batches += later.batches;
+        self.commit_s += later.commit_s;
+        self.ended += later.ended;
+    }
+
+    pub(super) fn since(&self, earlier: &Gauges) -> Gauges {
+        Gauges {
+            batches: self.batches - earlier.batches,
+            commit_s: self.commit_s - earlier.commit_s,
+            ended: self.ended - earlier.ended,
+        }
+    }
+}
+
+/// The sum of a metric over its labels; 0 if it was never counted.
+fn sum(text: &str, name: &str) -> f64 {
+    let values = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let labelled = rest.starts_with('{') || rest.starts_with(' ');
+        labelled.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok()).flatten()
+    });
+    values.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_summed_over_their_labels() {
+        let text = "# TYPE transfers_total counter\n\
+                    transfers_total{state=\"completed\"} 5\ntransfers_total{state=\"refused\"} 2\n\
+                    transfers_total_more 100\nstore_journal_batches_total 3\n\
+                    store_journal_commit_seconds_sum 0.25\n";
+        assert_eq!(Gauges::read(text), Gauges { batches: 3.0, commit_s: 0.25, ended: 7.0 });
+        assert_eq!(Gauges::read(""), Gauges::default());
+    }
+}

@@ -1,0 +1,241 @@
+//! Keeps callers busy: by their own pace (closed loop), or by the clock's (open loop), in which a
+//! transfer that begins late is late from the moment in which it should have begun.
+
+use super::connection::Connection;
+use super::order::{Clerk, Orders};
+use super::tally::{Became, Tally, Window};
+use anyhow::{Context, Result, anyhow};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::task::LocalSet;
+
+/// The clock releases what is due this often: finer costs the machine more than it tells.
+const TICK: Duration = Duration::from_micros(200);
+
+/// After something went wrong a caller waits, so that a bridge that is down is not hammered.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(20);
+
+/// Who decides when a transfer begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// A caller begins one as soon as its last has ended.
+    Callers,
+    /// The clock, at a constant rate.
+    Clock { per_second: u32 },
+}
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) callers: usize,
+    pub(super) pace: Pace,
+    pub(super) threads: usize,
+    pub(super) warm_up: Duration,
+    pub(super) measured: Duration,
+}
+
+/// A load that is running.
+pub(super) struct Load {
+    threads: Vec<JoinHandle<Result<Tally>>>,
+    clock: Option<JoinHandle<()>>,
+}
+
+/// Slots of time in which a transfer begins.
+struct Slots {
+    /// Slots that are due and that nobody has taken.
+    due: Semaphore,
+    taken: AtomicU64,
+    start: Instant,
+    per_second: u32,
+}
+
+impl Slots {
+    fn time_of(&self, slot: u64) -> Instant {
+        let (seconds, rest) =
+            (slot / u64::from(self.per_second), slot % u64::from(self.per_second));
+        self.start
+            + Duration::from_secs(seconds)
+            + Duration::from_nanos(rest * 1_000_000_000 / u64::from(self.per_second))
+    }
+
+    /// The next slot's time, once it has come.
+    async fn next(&self) -> Option<Instant> {
+        self.due.acquire().await.ok()?.forget();
+        Some(self.time_of(self.taken.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Releases slots as their time comes, until `end`.
+    fn run(&self, end: Instant) {
+        let mut released = 0_u64;
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                self.due.close();
+                return;
+            }
+            let mut ready = 0;
+            while self.time_of(released) <= now {
+                released += 1;
+                ready += 1;
+            }
+            self.due.add_permits(ready);
+            std::thread::sleep(TICK.max(self.time_of(released).saturating_duration_since(now)));
+        }
+    }
+}
+
+/// Starts it; says when it is measured.
+pub(super) fn start(plan: &Plan, orders: &Orders) -> Result<(Load, Window)> {
+    let address = orders
+        .authority
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut addresses| addresses.next())
+        .with_context(|| format!("{} is no address", orders.authority))?;
+    let begin = Instant::now();
+    let start = begin + plan.warm_up;
+    let window = Window { start, end: start + plan.measured };
+    let slots = match plan.pace {
+        Pace::Callers => None,
+        Pace::Clock { per_second } => Some(Arc::new(Slots {
+            due: Semaphore::new(0),
+            taken: AtomicU64::new(0),
+            start: begin,
+            per_second,
+        })),
+    };
+    let mut threads = Vec::new();
+    for thread in 0..plan.threads {
+        let callers =
+            plan.callers / plan.threads + usize::from(thread < plan.callers % plan.threads);
+        let (orders, slots) = (orders.clone(), slots.clone());
+        threads.push(
+            std::thread::Builder::new()
+                .name(format!("load-{thread}"))
+                .spawn(move || make(callers, address, &orders, slots.as_ref(), window))?,
+        );
+    }
+    let clock = slots.map(|slots| std::thread::spawn(move || slots.run(window.end)));
+    Ok((Load { threads, clock }, window))
+}
+
+impl Load {
+    /// Waits for its end; blocks.
+    pub(super) fn join(self) -> Result<Tally> {
+        let mut tally = Tally::new()?;
+        for thread in self.threads {
+            tally.merge(thread.join().map_err(|_| anyhow!("a thread of the load panicked"))??)?;
+        }
+        if let Some(clock) = self.clock {
+            clock.join().map_err(|_| anyhow!("the clock of the load panicked"))?;
+        }
+        Ok(tally)
+    }
+}
+
+/// One thread of load.
+fn make(
+    callers: usize,
+    address: SocketAddr,
+    orders: &Orders,
+    slots: Option<&Arc<Slots>>,
+    window: Window,
+) -> Result<Tally> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tally = Arc::new(std::sync::Mutex::new(Tally::new()?));
+    let local = LocalSet::new();
+    for _ in 0..callers {
+        let clerk = Clerk::new(orders.clone(), SmallRng::from_seed(rand::random()));
+        let (slots, tally) = (slots.cloned(), Arc::clone(&tally));
+        local.spawn_local(call(clerk, address, slots, window, tally));
+    }
+    runtime.block_on(local);
+    let tally = Arc::into_inner(tally).context("a caller still counts")?;
+    Ok(tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// One caller. The mutex is never contended: all callers of a tally share one thread.
+async fn call(
+    mut clerk: Clerk,
+    address: SocketAddr,
+    slots: Option<Arc<Slots>>,
+    window: Window,
+    tally: Arc<std::sync::Mutex<Tally>>,
+) {
+    let mut connection = None;
+    loop {
+        let intended = match &slots {
+            None => Instant::now(),
+            Some(slots) => match slots.next().await {
+                Some(intended) => intended,
+                None => return,
+            },
+        };
+        if intended >= window.end || Instant::now() >= window.end {
+            return;
+        }
+        let signing = Instant::now();
+        let (request, meant) = clerk.next();
+        let signed = signing.elapsed();
+        let became = match exchange(&mut connection, address, request, meant).await {
+            Ok(became) => became,
+            Err(error) => {
+                connection = None;
+                Became::Wrong(format!("{error:#}"))
+            }
+        };
+        let pause = matches!(became, Became::Wrong(_) | Became::TurnedAway(_)) && slots.is_none();
+        let now = Instant::now();
+        if (window.start..window.end).contains(&now) {
+            let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            tally.signing += signed;
+            tally.add(became, now - intended);
+        }
+        if pause {
+            tokio::time::sleep(AFTER_AN_ERROR).await;
+        }
+    }
+}
+
+async fn exchange(
+    connection: &mut Option<Connection>,
+    address: SocketAddr,
+    request: &str,
+    meant: super::mix::Ending,
+) -> Result<Became> {
+    let open = match connection {
+        Some(open) => open,
+        None => connection.insert(Connection::open(address).await?),
+    };
+    Ok(Became::of(open.exchange(request.as_bytes()).await?, meant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_evenly_spaced_and_do_not_drift() {
+        let start = Instant::now();
+        let slots =
+            Slots { due: Semaphore::new(0), taken: AtomicU64::new(0), start, per_second: 3 };
+        assert_eq!(slots.time_of(0), start);
+        assert_eq!(slots.time_of(1), start + Duration::from_nanos(333_333_333));
+        assert_eq!(slots.time_of(3_000_000), start + Duration::from_secs(1_000_000));
+    }
+
+    #[test]
+    fn a_clock_whose_time_is_over_ends_the_callers() {
+        let start = Instant::now();
+        let slots =
+            Slots { due: Semaphore::new(0), taken: AtomicU64::new(0), start, per_second: 1 };
+        slots.run(start);
+        assert!(slots.due.is_closed());
+    }
+}

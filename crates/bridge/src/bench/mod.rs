@@ -1,0 +1,311 @@
+//! `counter-bridge bench`: load against a bridge, and what it costs, measured from outside.
+//!
+//! Reading order: [`BenchCommand`] is what may be asked for; `stage` starts two counters and a
+//! bridge as processes of their own, or finds a running bridge; `order` makes signed requests and
+//! `connection` carries them; `load` keeps callers busy, by their own pace or by the clock's, and
+//! `tally` counts; `process`, `disk` and `gauges` look at what it costs; `report` says it; `floor` is what
+//! nobody can save.
+
+mod connection;
+mod disk;
+mod floor;
+mod gauges;
+mod load;
+mod mix;
+mod order;
+mod process;
+mod report;
+mod stage;
+mod tally;
+
+use crate::{Ended, Usage};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use client::Algorithm;
+use load::{Pace, Plan};
+use mix::Mix;
+use process::Processes;
+use report::Report;
+use stage::Stage;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What requests are signed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Signature {
+    /// A shared secret
+    HmacSha256,
+    /// A private key
+    Ed25519,
+}
+
+impl Signature {
+    fn algorithm(self) -> Algorithm {
+        match self {
+            Signature::HmacSha256 => Algorithm::HmacSha256,
+            Signature::Ed25519 => Algorithm::Ed25519,
+        }
+    }
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchCommand {
+    /// Callers, each with a connection of its own and one transfer at a time [default: 64, or 1024
+    /// with --rate]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    callers: Option<u16>,
+    /// Begin so many transfers a second, whether or not earlier ones have ended; a latency counts
+    /// from when the transfer should have begun. Without it, each caller begins as soon as its
+    /// last one has ended
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// How long it is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: u32,
+    /// How long it runs before it is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 2,
+          value_parser = clap::value_parser!(u32).range(0..=3600))]
+    warm_up: u32,
+    /// Shares of transfers, in percent, that are to end otherwise than completed
+    #[arg(long, value_name = "refused=P,reversed=P", default_value = "")]
+    mix: Mix,
+    /// Accounts at each counter
+    #[arg(long, value_name = "N", default_value_t = 1000,
+          value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    accounts: u32,
+    /// How unevenly they are used: the n-th in proportion to 1/n^S; 0 for evenly
+    #[arg(long, value_name = "S", default_value_t = 0.0, value_parser = skew,
+          allow_negative_numbers = true)]
+    skew: f64,
+    /// All money comes from one account
+    #[arg(long)]
+    one_account: bool,
+    /// What requests are signed with
+    #[arg(long, value_enum, default_value_t = Signature::HmacSha256)]
+    algorithm: Signature,
+    /// Another database than a file in a fresh folder: sqlite://… or mysql://…
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Where the fresh folder is made; the disk under it is the one that is measured [default: the
+    /// system's folder for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Keep the folder, with its logs and the database
+    #[arg(long)]
+    keep: bool,
+    /// Threads that make the load
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: u8,
+    /// Measure in turns with the bare floor: the same HTTP server, two round trips to processes that
+    /// echo, and two group-committed barriers of small rows, with nothing else
+    #[arg(long, conflicts_with = "client")]
+    floor: bool,
+    /// Load a running bridge: a TOML file with url, operators, `key_id`, `key_file` and algorithm,
+    /// as `demo` writes it
+    #[arg(long, value_name = "FILE", requires = "from", requires = "to",
+          conflicts_with_all = ["database", "folder", "keep", "accounts", "one_account", "mix", "algorithm"])]
+    client: Option<PathBuf>,
+    /// An account of the running bridge that money comes from; may be repeated
+    #[arg(long, value_name = "COUNTER:ACCOUNT", requires = "client", value_parser = place)]
+    from: Vec<domain::message::Place>,
+    /// An account of the running bridge that money goes to; may be repeated
+    #[arg(long, value_name = "COUNTER:ACCOUNT", requires = "client", value_parser = place)]
+    to: Vec<domain::message::Place>,
+    #[command(flatten)]
+    part: floor::PartArgs,
+}
+
+fn skew(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(skew) if (0.0..=5.0).contains(&skew) => Ok(skew),
+        Ok(_) | Err(_) => Err("must be a number from 0 to 5".to_owned()),
+    }
+}
+
+fn place(text: &str) -> Result<domain::message::Place, String> {
+    let (counter, account) =
+        text.split_once(':').ok_or_else(|| "write COUNTER:ACCOUNT".to_owned())?;
+    Ok(domain::message::Place {
+        counter: counter.parse().map_err(|error| format!("{error}"))?,
+        account: account.parse().map_err(|error| format!("{error}"))?,
+    })
+}
+
+impl BenchCommand {
+    fn pace(&self) -> Pace {
+        match self.rate {
+            Some(per_second) => Pace::Clock { per_second },
+            None => Pace::Callers,
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let usual = if self.rate.is_some() { 1024 } else { 64 };
+        let callers = self.callers.unwrap_or(usual);
+        Plan {
+            callers: callers.into(),
+            pace: self.pace(),
+            threads: u16::from(self.threads).min(callers).into(),
+            warm_up: Duration::from_secs(self.warm_up.into()),
+            measured: Duration::from_secs(self.seconds.into()),
+        }
+    }
+}
+
+/// With a floor, so many turns each: what else the machine does falls on both.
+const TURNS: u32 = 3;
+
+/// Runs the load and reports it; [`Ended::Badly`] if anything of it went wrong.
+pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
+    if let Some(part) = command.part.part {
+        return floor::run(part, &command.part).await.map(|()| Ended::Well);
+    }
+    let stage = match &command.client {
+        Some(file) => Stage::running(file, &command.from, &command.to, command.skew)?,
+        None => Stage::start(&command).await?,
+    };
+    let result = report(&command, &stage).await;
+    let stopped = stage.stop(command.keep || result.is_err()).await;
+    let report = result?;
+    stopped?;
+    report.explain();
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(if report.is_clean() { Ended::Well } else { Ended::Badly })
+}
+
+async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
+    let plan = command.plan();
+    let fsync_ms_p50 = match stage.folder() {
+        Some(folder) => Some(disk::flush_ms(folder).context("the disk's flush time")?),
+        None => None,
+    };
+    eprintln!(
+        "{} callers, {} s after {} s of warm-up, {}",
+        plan.callers,
+        plan.measured.as_secs(),
+        plan.warm_up.as_secs(),
+        stage.database()
+    );
+    let (seen, floor) = if command.floor {
+        let bare = Stage::floor(command).await?;
+        let both = in_turns(&plan, stage, &bare).await;
+        bare.stop(false).await?;
+        let (seen, floor) = both?;
+        (seen, Some(floor))
+    } else {
+        (turn(&plan, stage).await?, None)
+    };
+    let tally = &seen.tally;
+    if tally.ended() + tally.turned_away + tally.errors() == 0 {
+        bail!("not one request was answered within {} s", command.seconds);
+    }
+    Ok(Report::new(&report::Run {
+        plan: &plan,
+        algorithm: stage.algorithm(),
+        database: stage.database(),
+        fsync_ms_p50,
+        seen: &seen,
+        floor: floor.as_ref(),
+    }))
+}
+
+async fn in_turns(plan: &Plan, stage: &Stage, bare: &Stage) -> Result<(Seen, Seen)> {
+    let short = Plan { measured: plan.measured / TURNS, ..plan.clone() };
+    let (mut seen, mut floor) = (turn(&short, stage).await?, turn(&short, bare).await?);
+    for _ in 1..TURNS {
+        seen.add(turn(&short, stage).await?)?;
+        floor.add(turn(&short, bare).await?)?;
+    }
+    Ok((seen, floor))
+}
+
+/// What was seen in one turn, or several.
+struct Seen {
+    seconds: f64,
+    tally: tally::Tally,
+    processes: Processes,
+    gauges: gauges::Gauges,
+}
+
+impl Seen {
+    fn add(&mut self, later: Seen) -> Result<()> {
+        self.seconds += later.seconds;
+        self.tally.merge(later.tally)?;
+        self.processes.add(&later.processes);
+        self.gauges.add(&later.gauges);
+        Ok(())
+    }
+}
+
+async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
+    let (load, window) = load::start(plan, stage.orders())?;
+    let watched = stage.processes();
+    let sample = async |at: Instant| -> Result<(Processes, gauges::Gauges)> {
+        tokio::time::sleep_until(at.into()).await;
+        Ok((Processes::look(&watched), stage.gauges().await?))
+    };
+    let before = sample(window.start).await?;
+    let after = sample(window.end).await?;
+    let tally = tokio::task::spawn_blocking(move || load.join()).await??;
+    Ok(Seen {
+        seconds: (window.end - window.start).as_secs_f64(),
+        tally,
+        processes: after.0.since(&before.0),
+        gauges: after.1.since(&before.1),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        command: BenchCommand,
+    }
+
+    fn parsed(line: &str) -> Result<BenchCommand, String> {
+        let words = std::iter::once("bench").chain(line.split_whitespace());
+        Line::try_parse_from(words).map(|line| line.command).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn callers_set_the_pace_unless_a_rate_does() {
+        let plan = parsed("").expect("a line").plan();
+        assert_eq!((plan.callers, plan.pace), (64, Pace::Callers));
+        let plan = parsed("--rate 500").expect("a line").plan();
+        assert_eq!((plan.callers, plan.pace), (1024, Pace::Clock { per_second: 500 }));
+        let plan = parsed("--callers 1 --threads 8").expect("a line").plan();
+        assert_eq!((plan.callers, plan.threads), (1, 1), "a thread without callers has no work");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (line, word) in [
+            ("--callers 0", "--callers"),
+            ("--callers 10001", "--callers"),
+            ("--seconds 0", "--seconds"),
+            ("--rate 0", "--rate"),
+            ("--rate fast", "--rate"),
+            ("--mix refused=101", "--mix"),
+            ("--mix refused=60,reversed=60", "--mix"),
+            ("--mix lost=1", "--mix"),
+            ("--accounts 0", "--accounts"),
+            ("--skew -1", "--skew"),
+            ("--skew NaN", "--skew"),
+            ("--algorithm rsa", "--algorithm"),
+            ("--client c.toml", "--from"),
+            ("--from a:1", "--client"),
+            ("--client c.toml --from a --to b:1", "COUNTER:ACCOUNT"),
+            ("--client c.toml --from a:1 --to b:1 --database sqlite://x", "--database"),
+        ] {
+            let error = parsed(line).err().unwrap_or_else(|| panic!("{line} is taken"));
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What was measured, in numbers.
+
+use super::Seen;
+use super::load::{Pace, Plan};
+use super::tally::Tally;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a report is made of.
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) algorithm: &'static str,
+    pub(super) database: &'a str,
+    pub(super) fsync_ms_p50: Option<f64>,
+    pub(super) seen: &'a Seen,
+    pub(super) floor: Option<&'a Seen>,
+}
+
+/// Latencies in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Latency {
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl Latency {
+    fn of(tally: &Tally) -> Latency {
+        Latency {
+            p50: tally.latency_ms(0.5),
+            p95: tally.latency_ms(0.95),
+            p99: tally.latency_ms(0.99),
+            max: tally.latency_ms(1.0),
+        }
+    }
+}
+
+/// What nobody can save, measured in turns with the rest.
+#[derive(Clone, Debug, Serialize)]
+struct Floor {
+    transfers_per_s: f64,
+    latency_ms: Latency,
+    cpu_s_per_1000_transfers: BTreeMap<&'static str, f64>,
+    errors: u64,
+}
+
+/// The last line of standard output.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    transfers_per_s: f64,
+    latency_ms: Latency,
+    callers: usize,
+    /// What was asked for, in an open loop.
+    rate: Option<u32>,
+    seconds: f64,
+    algorithm: &'static str,
+    database: String,
+    completed: u64,
+    refused: u64,
+    reversed: u64,
+    /// Answered 429 or 503.
+    turned_away: u64,
+    errors: u64,
+    /// CPU seconds for a thousand transfers, by process; `signing` is the generator's share that
+    /// makes and signs requests.
+    cpu_s_per_1000_transfers: BTreeMap<&'static str, f64>,
+    /// What the bridge holds in memory at the end, in mebibytes.
+    rss_mb: Option<f64>,
+    /// The disk's own time for a flush, measured before.
+    fsync_ms_p50: Option<f64>,
+    flushes_per_transfer: Option<f64>,
+    /// Of the measured time, the share in which the database was committing.
+    commit_share: f64,
+    /// The share of all processors that others than these processes used: the noise.
+    others_share_of_cpu: Option<f64>,
+    /// Transfers a second, as a share of the floor's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratio_to_floor: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    floor: Option<Floor>,
+    #[serde(skip)]
+    wrong: BTreeMap<String, u64>,
+}
+
+impl Report {
+    pub(super) fn new(run: &Run<'_>) -> Report {
+        let Run { plan, algorithm, database, fsync_ms_p50, seen, floor } = *run;
+        let Seen { seconds, tally, processes, gauges } = seen;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let others = processes.machine_s.map(|busy| {
+            let whole = seconds * count(u64::try_from(processors).unwrap_or(1));
+            round(((busy - processes.cpu_s()) / whole).max(0.0), 3)
+        });
+        let mut wrong = tally.wrong.clone();
+        let mut errors = tally.errors();
+        // Whoever sets the rate wants to see who is turned away; callers that wait for each other
+        // have no reason to be.
+        if plan.pace == Pace::Callers && tally.turned_away > 0 {
+            errors += tally.turned_away;
+            wrong.insert("turned away (429 or 503)".to_owned(), tally.turned_away);
+        }
+        let floor = floor.map(|floor| Floor {
+            transfers_per_s: round(per_second(floor), 1),
+            latency_ms: Latency::of(&floor.tally),
+            cpu_s_per_1000_transfers: cpu(floor),
+            errors: floor.tally.errors(),
+        });
+        Report {
+            transfers_per_s: round(per_second(seen), 1),
+            latency_ms: Latency::of(tally),
+            callers: plan.callers,
+            rate: match plan.pace {
+                Pace::Callers => None,
+                Pace::Clock { per_second } => Some(per_second),
+            },
+            seconds: round(*seconds, 3),
+            algorithm,
+            database: database.to_owned(),
+            completed: tally.completed,
+            refused: tally.refused,
+            reversed: tally.reversed,
+            turned_away: tally.turned_away,
+            errors: errors + floor.as_ref().map_or(0, |floor| floor.errors),
+            cpu_s_per_1000_transfers: cpu(seen),
+            rss_mb: processes.each.get("bridge").map(|cost| round(cost.rss_mb, 1)),
+            fsync_ms_p50: fsync_ms_p50.map(|time| round(time, 3)),
+            // Of what the bridge ended in about the same time: its own ratio is exact.
+            flushes_per_transfer: (gauges.ended > 0.0)
+                .then(|| round(gauges.batches / gauges.ended, 4)),
+            commit_share: round(gauges.commit_s / seconds, 3),
+            others_share_of_cpu: others,
+            ratio_to_floor: floor
+                .as_ref()
+                .map(|floor| round(per_second(seen) / floor.transfers_per_s.max(0.1), 3)),
+            floor,
+            wrong,
+        }
+    }
+
+    /// Whether nothing went wrong.
+    pub(super) fn is_clean(&self) -> bool {
+        self.errors == 0
+    }
+
+    /// Says it to people.
+    pub(super) fn explain(&self) {
+        let Latency { p50, p95, p99, .. } = self.latency_ms;
+        eprintln!(
+            "{:.0} transfers/s; latency {p50:.2} ms (median), {p95:.2} (95 %), {p99:.2} (99 %)",
+            self.transfers_per_s
+        );
+        for (name, cpu) in &self.cpu_s_per_1000_transfers {
+            eprintln!("  {name:<12} {cpu:.4} CPU s per 1,000 transfers");
+        }
+        if let Some(share) = self.others_share_of_cpu {
+            eprintln!("  other processes used {:.0} % of the processors", share * 100.0);
+        }
+        if let (Some(floor), Some(ratio)) = (&self.floor, self.ratio_to_floor) {
+            eprintln!("  {ratio:.2} of the floor's {:.0} transfers/s", floor.transfers_per_s);
+        }
+        if !self.is_clean() {
+            eprintln!("{} errors:", self.errors);
+        }
+        for (what, count) in &self.wrong {
+            eprintln!("  {count} × {what}");
+        }
+    }
+}
+
+fn per_second(seen: &Seen) -> f64 {
+    count(seen.tally.ended()) / seen.seconds
+}
+
+/// CPU seconds for a thousand transfers, by process.
+fn cpu(seen: &Seen) -> BTreeMap<&'static str, f64> {
+    let ended = count(seen.tally.ended()).max(1.0);
+    let per_thousand = |used: f64| round(used / ended * 1000.0, 4);
+    let each = seen.processes.each.iter().map(|(name, cost)| (*name, per_thousand(cost.cpu_s)));
+    let signing = ("signing", per_thousand(seen.tally.signing.as_secs_f64()));
+    each.chain([signing]).collect()
+}
+
+fn round(value: f64, digits: i32) -> f64 {
+    let scale = 10_f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+/// A count as a float; exact below four billion.
+fn count(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

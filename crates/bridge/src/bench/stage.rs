@@ -1,0 +1,382 @@
+//! What the load plays on: two simulated counters and a bridge, each a process of its own on real
+//! sockets, with a database in a fresh folder; or a bridge that runs already.
+
+use super::gauges::Gauges;
+use super::order::{Accounts, Orders};
+use super::{BenchCommand, Usage, mix::Mix};
+use anyhow::{Context, Result, bail, ensure};
+use client::{Algorithm, Key};
+use domain::message::{AccountId, CounterId, Place};
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+/// What each account that money comes from holds at first, in minor units: no run can use it up.
+const RICH: i64 = 900_000_000_000;
+/// A process is ready, or has ended, within this.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The id under which the bridge knows the load's key.
+const KEY_ID: &str = "bench-key";
+
+/// See the module.
+pub(super) struct Stage {
+    orders: Orders,
+    database: String,
+    /// Where the bridge says what it counts.
+    operators: Option<String>,
+    http: reqwest::Client,
+    own: Option<Own>,
+}
+
+/// What was started here.
+struct Own {
+    folder: PathBuf,
+    counters: Vec<(&'static str, Child)>,
+    bridge: Child,
+}
+
+impl Own {
+    fn all(&mut self) -> impl Iterator<Item = (&'static str, &mut Child)> {
+        let counters = self.counters.iter_mut().map(|(name, child)| (*name, child));
+        std::iter::once(("bridge", &mut self.bridge)).chain(counters)
+    }
+}
+
+/// A file that says where a bridge is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientFile {
+    url: String,
+    operators: String,
+    key_id: String,
+    key_file: PathBuf,
+    algorithm: String,
+}
+
+impl Stage {
+    /// Starts everything.
+    pub(super) async fn start(command: &BenchCommand) -> Result<Stage> {
+        let (folder, database) = prepare(command)?;
+        let accounts = accounts(command)?;
+        let holding = |places: &[Place], minor: i64| -> Vec<String> {
+            places.iter().map(|place| format!("{}={minor}", place.account)).collect()
+        };
+        let mut at_securities = holding(&accounts.from, RICH);
+        at_securities.extend(holding(std::slice::from_ref(&accounts.empty), 0));
+        let securities = Counter::start(&folder, "securities", &at_securities).await?;
+        let futures = Counter::start(&folder, "futures", &holding(&accounts.to, 0)).await?;
+
+        let key = key(&folder, command.algorithm.algorithm())?;
+        let file = folder.join("bridge.toml");
+        let counters = [&securities, &futures];
+        fs::write(&file, config(&folder, key.algorithm(), &counters)?)?;
+        let (bridge, said) = ready(
+            Command::new(std::env::current_exe()?)
+                .args(["serve", "--config"])
+                .arg(&file)
+                // It may hold a password, which must not stand in a file.
+                .env("COUNTER_BRIDGE__DATABASE", &database),
+            &folder.join("bridge.log"),
+        )
+        .await?;
+        let authority = said["api"].as_str().context("the bridge has no API")?.to_owned();
+        let operators = said["operators"].as_str().context("the bridge has no operators")?;
+        let stage = Stage {
+            orders: Orders { authority, keyid: KEY_ID.to_owned(), key, accounts, mix: command.mix },
+            database: scheme(&database),
+            operators: Some(format!("http://{operators}")),
+            http: reqwest::Client::new(),
+            own: Some(Own { folder, counters: counters_of(securities, futures), bridge }),
+        };
+        stage.connected().await?;
+        Ok(stage)
+    }
+
+    /// A bridge that runs already.
+    pub(super) fn running(file: &Path, from: &[Place], to: &[Place], skew: f64) -> Result<Stage> {
+        let told = |what: String| Usage(format!("{}: {what}", file.display()));
+        let text = fs::read_to_string(file).map_err(|error| told(error.to_string()))?;
+        let said: ClientFile = toml::from_str(&text).map_err(|error| told(error.to_string()))?;
+        let authority = said.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let authority = authority.ok_or_else(|| told("url must begin with http://".to_owned()))?;
+        let algorithm = Algorithm::from_name(&said.algorithm)
+            .ok_or_else(|| told(format!("there is no algorithm {:?}", said.algorithm)))?;
+        let content = fs::read(&said.key_file)
+            .map_err(|error| told(format!("{}: {error}", said.key_file.display())))?;
+        let key = Key::from_file(algorithm, &content).map_err(|error| told(error.to_string()))?;
+        let accounts = Accounts {
+            from: from.to_vec(),
+            to: to.to_vec(),
+            // Never used: everything is to be completed.
+            empty: from[0].clone(),
+            missing: to[0].clone(),
+            skew,
+        };
+        Ok(Stage {
+            orders: Orders {
+                authority: authority.to_owned(),
+                keyid: said.key_id,
+                key,
+                accounts,
+                mix: Mix::default(),
+            },
+            database: "that of the running bridge".to_owned(),
+            operators: Some(said.operators.trim_end_matches('/').to_owned()),
+            http: reqwest::Client::new(),
+            own: None,
+        })
+    }
+
+    /// The bare floor: two echoes and what stands for the bridge.
+    pub(super) async fn floor(command: &BenchCommand) -> Result<Stage> {
+        let (folder, database) = prepare(command)?;
+        let mut echoes = Vec::new();
+        let mut at = Vec::new();
+        for name in ["first echo", "second echo"] {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["bench", "--part", "echo"]);
+            let (process, said) = ready(&mut command, &folder.join(name)).await?;
+            at.push(said["listening"].as_str().context("no address")?.to_owned());
+            echoes.push((name, process));
+        }
+        let mut bare = Command::new(std::env::current_exe()?);
+        bare.args(["bench", "--part", "bridge"]).env(super::floor::DATABASE, &database);
+        for address in &at {
+            bare.args(["--echo", address]);
+        }
+        let (bridge, said) = ready(&mut bare, &folder.join("bridge.log")).await?;
+        let authority = said["api"].as_str().context("the floor has no address")?.to_owned();
+        // It verifies nothing; the load costs the same.
+        let key = key(&folder, command.algorithm.algorithm())?;
+        let accounts = accounts(command)?;
+        let orders =
+            Orders { authority, keyid: KEY_ID.to_owned(), key, accounts, mix: Mix::default() };
+        Ok(Stage {
+            orders,
+            database: scheme(&database),
+            operators: None,
+            http: reqwest::Client::new(),
+            own: Some(Own { folder, counters: echoes, bridge }),
+        })
+    }
+
+    pub(super) fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// What is told of the database; never a password.
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub(super) fn algorithm(&self) -> &'static str {
+        self.orders.key.algorithm().as_str()
+    }
+
+    /// The folder that was made, if one was.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.own.as_ref().map(|own| own.folder.as_path())
+    }
+
+    /// The processes that the load costs, this one included.
+    pub(super) fn processes(&self) -> Vec<(&'static str, u32)> {
+        let mut all = vec![("generator", std::process::id())];
+        if let Some(own) = &self.own {
+            all.extend(own.bridge.id().map(|id| ("bridge", id)));
+            all.extend(own.counters.iter().filter_map(|(name, child)| Some((*name, child.id()?))));
+        }
+        all
+    }
+
+    /// What the bridge counts.
+    pub(super) async fn gauges(&self) -> Result<Gauges> {
+        match &self.operators {
+            Some(url) => Gauges::ask(&self.http, url).await,
+            None => Ok(Gauges::default()),
+        }
+    }
+
+    /// Waits until both counters are up.
+    async fn connected(&self) -> Result<()> {
+        let operators = self.operators.as_deref().context("the bridge has no operators")?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.http.get(format!("{operators}/ops/v1/counters")).send().await?;
+            let counters: Value = serde_json::from_slice(&answer.bytes().await?)?;
+            let list = counters["counters"].as_array().or_else(|| counters.as_array());
+            let up = |counter: &Value| counter["health"] == "up";
+            if list.is_some_and(|list| list.len() == 2 && list.iter().all(up)) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the counters do not come up: {counters}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends what was started here.
+    pub(super) async fn stop(self, keep: bool) -> Result<()> {
+        let Some(mut own) = self.own else { return Ok(()) };
+        for (name, child) in own.all() {
+            end(child, name).await?;
+        }
+        if keep {
+            eprintln!("kept: {}", own.folder.display());
+            return Ok(());
+        }
+        fs::remove_dir_all(&own.folder)
+            .with_context(|| format!("{} cannot be removed", own.folder.display()))
+    }
+}
+
+/// A fresh folder, and the database's URL.
+fn prepare(command: &BenchCommand) -> Result<(PathBuf, String)> {
+    let root = command.folder.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = root.join(format!("counter-bridge-bench-{:08x}", rand::random::<u32>()));
+    let embedded = format!("sqlite://{}", folder.join("bridge.sqlite").display());
+    let database = command.database.clone().unwrap_or(embedded);
+    store::Store::check_url(&database).map_err(|error| Usage(format!("--database: {error}")))?;
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    Ok((folder, database))
+}
+
+/// What kind of database a URL is of; never its password.
+fn scheme(url: &str) -> String {
+    url.split_once(':').map_or("", |(scheme, _)| scheme).to_owned()
+}
+
+fn accounts(command: &BenchCommand) -> Result<Accounts> {
+    let count = if command.one_account { 1 } else { command.accounts };
+    Ok(Accounts {
+        from: places("securities", 6, count)?,
+        to: places("futures", 8, command.accounts)?,
+        empty: place("securities", "60000000")?,
+        missing: place("futures", "80000000")?,
+        skew: command.skew,
+    })
+}
+
+/// A counter that listens.
+struct Counter {
+    id: &'static str,
+    address: SocketAddr,
+    process: Child,
+}
+
+impl Counter {
+    async fn start(folder: &Path, id: &'static str, accounts: &[String]) -> Result<Counter> {
+        let key_file = folder.join(format!("{id}.key"));
+        fs::write(&key_file, secret())?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(["simulate", id, "--listen", "127.0.0.1:0", "--id", id, "--bridge", "bridge"])
+            .arg("--key-file")
+            .arg(&key_file);
+        for account in accounts {
+            command.arg("--account").arg(account);
+        }
+        let (process, said) = ready(&mut command, &folder.join(format!("{id}.log"))).await?;
+        let address = said["listening"].as_str().context("no address")?.parse()?;
+        Ok(Counter { id, address, process })
+    }
+}
+
+fn counters_of(securities: Counter, futures: Counter) -> Vec<(&'static str, Child)> {
+    [securities, futures].into_iter().map(|counter| (counter.id, counter.process)).collect()
+}
+
+/// Starts a process and waits for the line in which it says that it is ready.
+async fn ready(command: &mut Command, log: &Path) -> Result<(Child, Value)> {
+    let mut process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(log)?)
+        .kill_on_drop(true)
+        .spawn()
+        .context("a process cannot be started")?;
+    let output = process.stdout.take().context("the process has no output")?;
+    let mut line = String::new();
+    let read = timeout(PATIENCE, BufReader::new(output).read_line(&mut line)).await;
+    if read.is_err() || line.is_empty() {
+        let said = fs::read_to_string(log).unwrap_or_default();
+        bail!("a process did not start; it said: {}", said.trim());
+    }
+    let said = serde_json::from_str(&line)
+        .with_context(|| format!("a process says {line:?} instead of where it listens"))?;
+    Ok((process, said))
+}
+
+/// Ends a process in order, or else at once.
+async fn end(child: &mut Child, name: &str) -> Result<()> {
+    if let Some(id) = child.id() {
+        let asked = Command::new("kill").arg(id.to_string()).status().await;
+        if asked.is_ok_and(|asked| asked.success()) && timeout(PATIENCE, child.wait()).await.is_ok()
+        {
+            return Ok(());
+        }
+    }
+    child.kill().await.with_context(|| format!("{name} does not end"))
+}
+
+/// The accounts of one counter; their numbers begin with `first`.
+fn places(counter: &str, first: u32, count: u32) -> Result<Vec<Place>> {
+    (1..=count).map(|number| place(counter, &format!("{first}{number:07}"))).collect()
+}
+
+fn place(counter: &str, account: &str) -> Result<Place> {
+    Ok(Place { counter: CounterId::new(counter)?, account: AccountId::new(account)? })
+}
+
+/// A fresh key, in the files that the bridge reads.
+fn key(folder: &Path, algorithm: Algorithm) -> Result<Key> {
+    match algorithm {
+        Algorithm::HmacSha256 => {
+            let secret = secret();
+            fs::write(folder.join("bench.key"), &secret)?;
+            Ok(Key::hmac(secret.as_bytes())?)
+        }
+        Algorithm::Ed25519 => {
+            let key = Key::generate_ed25519();
+            let Key::Ed25519(pair) = &key else { bail!("no Ed25519 key was made") };
+            fs::write(folder.join("bench.key"), pair.public_pem()?)?;
+            Ok(key)
+        }
+    }
+}
+
+fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<String> {
+    let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
+    let file = match algorithm {
+        Algorithm::HmacSha256 => "secret_file",
+        Algorithm::Ed25519 => "public_key_file",
+    };
+    let mut text = format!(
+        "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\n\
+         [operators]\nlisten = \"127.0.0.1:0\"\n\n\
+         [[app]]\nname = \"bench\"\n\n[[app.key]]\nid = \"{KEY_ID}\"\n\
+         algorithm = \"{}\"\n{file} = {}\n",
+        algorithm.as_str(),
+        quoted(folder.join("bench.key")),
+    );
+    for Counter { id, address, .. } in counters {
+        write!(
+            text,
+            "\n[[counter]]\nid = {id:?}\ndialect = {id:?}\naddresses = [\"{address}\"]\nkey_file = {}\n",
+            quoted(folder.join(format!("{id}.key")))
+        )?;
+    }
+    Ok(text)
+}
+
+/// 64 random hexadecimal digits.
+fn secret() -> String {
+    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
+}
