@@ -64,7 +64,12 @@ impl Shard {
                     if let Some(words) = occurrence.words {
                         record.note(now, words, occurrence.role);
                     }
-                    if proof {
+                    // What ends a leg begins a new one; a refusal that is not worth that much yet
+                    // must not hurry the questions that follow it.
+                    if occurrence
+                        .role
+                        .is_some_and(|role| proof && record.transfer.leg(role).knowledge.is_proof())
+                    {
                         record.pauses = 0;
                     }
                     if told.verdict == Verdict::Contradiction {

@@ -439,3 +439,29 @@ fn a_person_is_called_and_decides() {
     assert!(write.outcome.is_some(), "in the same write");
     assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"));
 }
+
+/// A refusal that proves nothing yet once reset the pause, and a counter that cannot fence was
+/// asked several times a second until a person was called, seconds after the send.
+#[test]
+fn a_refusal_that_ends_nothing_does_not_hurry_the_next_question() {
+    let mut stage =
+        Stage::new(Profile { can_fence: false, refusals_stick: false, ..Profile::default() });
+    stage.begin(1);
+    stage.durable();
+    let lost = Outcome::Unknown(Unclear::TimedOut);
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, lost.clone());
+    let (ticket, question) = stage.asked();
+    stage.deliver(ticket, found(&question, Finding::NotFound));
+    let (ticket, again) = stage.asked();
+    assert!(matches!(again, Instruction::Debit(_)), "a second copy");
+    stage.deliver(ticket, lost);
+    for least in [100_000, 200_000] {
+        let (ticket, question) = stage.asked();
+        stage.deliver(ticket, found(&question, Finding::Refused));
+        let due = stage.shard.next_timer().expect("a pause");
+        assert!(due - stage.now >= least, "after {} microseconds", due - stage.now);
+        stage.now = due;
+        stage.shard.tick(stage.now, &stage.world, &mut stage.out);
+    }
+}
