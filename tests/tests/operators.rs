@@ -19,19 +19,36 @@ const DEAF: &str = "[[rule]]\non = ['credit']\ndo = 'no_answer'\n\
 const IMPATIENT: &str = "posting_deadline_ms = 300\nquery_deadline_ms = 200\npatience = 1\n\
                          first_pause_ms = 50\nparked_pause_s = 1";
 
-async fn parked(town: &Town, order: &Order) -> Value {
-    town.caller.send(order).await.expect("an answer");
-    let url = format!("{}/ops/v1/transfers?state=needs_operator", town.bridge.operators());
+/// Looks at the operators' side until what is there is what is wanted.
+async fn look<T>(town: &Town, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> T {
+    let url = format!("{}{path}", town.bridge.operators());
     let deadline = Instant::now() + END_WITHIN;
     loop {
-        let listed = reqwest::get(&url).await.expect("an answer").text().await.expect("a list");
-        let listed: Value = serde_json::from_str(&listed).expect("JSON");
-        if let Some(transfer) = listed["transfers"].get(0) {
-            return transfer.clone();
+        let said = reqwest::get(&url).await.expect("an answer").text().await.expect("a body");
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        if let Some(found) = wanted(&said) {
+            return found;
         }
-        assert!(Instant::now() < deadline, "{listed}\n{}", town.bridge.log());
+        assert!(Instant::now() < deadline, "{said}\n{}", town.bridge.log());
         sleep(LOOK_EVERY).await;
     }
+}
+
+/// Waits until all counters are connected.
+async fn connected(town: &Town) {
+    look(town, "/ops/v1/counters", |counters| {
+        let counters = counters.as_array()?;
+        counters.iter().all(|counter| counter["health"] == "up").then_some(())
+    })
+    .await;
+}
+
+/// Waits until a transfer needs a person.
+async fn parked(town: &Town) -> Value {
+    look(town, "/ops/v1/transfers?state=needs_operator", |listed| {
+        listed["transfers"].get(0).cloned()
+    })
+    .await
 }
 
 /// `counter-bridge resolve`, and whether it was taken.
@@ -51,7 +68,9 @@ async fn a_person_decides_what_cannot_be_known_and_cannot_decide_against_proof()
         let faults = Faults { futures: DEAF, coordinator: IMPATIENT, ..Faults::default() };
         let town = Town::start(kind, faults).await.expect("the town starts");
         let order = Order::new("deaf", 700);
-        let transfer = parked(&town, &order).await;
+        connected(&town).await;
+        town.caller.send(&order).await.expect("an answer");
+        let transfer = parked(&town).await;
         let serial = transfer["master_serial"].as_str().expect("a serial").to_owned();
         assert_eq!(transfer["legs"][0]["knowledge"], "done", "{transfer}");
         assert_eq!(transfer["legs"][1]["knowledge"], "unknown", "{transfer}");
@@ -73,19 +92,18 @@ async fn a_parked_transfer_survives_a_kill_and_is_resumed_when_the_counter_hears
     let faults = Faults { futures: DEAF, coordinator: IMPATIENT, ..Faults::default() };
     let mut town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
     let order = Order::new("deaf-for-a-while", 700);
-    let transfer = parked(&town, &order).await;
+    connected(&town).await;
+    town.caller.send(&order).await.expect("an answer");
+    let transfer = parked(&town).await;
     let serial = transfer["master_serial"].as_str().expect("a serial").to_owned();
 
     town.bridge.restart().await.expect("it starts again");
-    let transfer = parked(&town, &order).await;
+    let transfer = parked(&town).await;
     assert_eq!(transfer["master_serial"], serial.as_str(), "it still needs a person");
 
     town.futures.cure().await.expect("it hears again");
-    let deadline = Instant::now() + END_WITHIN;
-    while !resolve(&town, &serial, "resume").await {
-        assert!(Instant::now() < deadline, "{}", town.bridge.log());
-        sleep(LOOK_EVERY).await;
-    }
+    connected(&town).await;
+    assert!(resolve(&town, &serial, "resume").await, "{}", town.bridge.log());
     assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
     assert_eq!(town.audit().await.expect("an audit"), []);
 }
