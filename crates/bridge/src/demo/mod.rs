@@ -5,7 +5,7 @@ mod books;
 mod scenes;
 mod town;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use scenes::{Scene, Seen};
 use town::Town;
@@ -63,10 +63,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         started.elapsed().as_secs_f64()
     );
     if options.once {
+        let folder = town.folder().to_owned();
         town.stop().await;
         if !(expected && verdict.balanced) {
-            bail!("the demonstration did not end as expected");
+            bail!("the demonstration did not end as expected; look at {}", folder.display());
         }
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("{} could not be removed", folder.display()))?;
         return Ok(());
     }
     println!("\nIt stays up until you press Ctrl-C. Look at http://{}", town.addresses().operators);
