@@ -5,12 +5,15 @@
 //!
 //! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule; [`network`],
 //! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop, `callers` who
-//! orders and who judges; [`audit`] is the auditor, who shares nothing with the bridge.
+//! orders and who judges; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
+//! tells every story of one transfer, by [`choices`].
 
 pub mod audit;
 pub mod bridge;
 mod callers;
+pub mod choices;
 pub mod clock;
+pub mod exhaustive;
 pub mod journal;
 pub mod network;
 pub mod peer;

@@ -169,6 +169,8 @@ pub enum Mishap {
     DeafCounter(usize, Micros),
     /// Nothing that the counter sends arrives for so long.
     DumbCounter(usize, Micros),
+    /// The bridge's own socket to the counter takes no byte for so long.
+    Stalled(usize, Micros),
     /// No connection can be made for so long.
     Unreachable(usize, Micros),
     /// The counter's process stands still for so long.
@@ -411,8 +413,9 @@ fn mishaps(
             let hang = random.random_range(MS..15 * SECOND);
             let mishap = match class {
                 Class::Crash => Mishap::Crash(random.random_range(10 * MS..20 * SECOND)),
-                Class::Network => match random.random_range(0..6) {
+                Class::Network => match random.random_range(0..7) {
                     0 | 1 => Mishap::Cut(counter),
+                    5 => Mishap::Stalled(counter, hang),
                     2 => Mishap::CutUnseen(counter),
                     3 => Mishap::DeafCounter(counter, hang),
                     4 => Mishap::DumbCounter(counter, hang),

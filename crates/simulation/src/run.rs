@@ -37,6 +37,7 @@ pub struct Simulation {
     pub(crate) peers: Vec<Peer>,
     peer_timers: std::collections::BTreeMap<Conn, Micros>,
     unreachable_until: Vec<Micros>,
+    stalled_until: Vec<Micros>,
     pub(crate) database: Database,
     pub(crate) bridge: Option<Bridge>,
     /// Counts the bridge's lives: what an old one left behind is not done.
@@ -156,6 +157,7 @@ impl Simulation {
         let mut simulation = Simulation {
             network: Network::new(plan.latency),
             unreachable_until: vec![0; peers.len()],
+            stalled_until: vec![0; peers.len()],
             callers: plan.orders.iter().map(|_| crate::callers::Caller::default()).collect(),
             crashes_left: plan.crashes,
             trace: Trace::new(keep),
@@ -581,7 +583,7 @@ impl Simulation {
         let end = &mut bridge.links[index];
         let mut heard = Vec::new();
         let mut over = None;
-        let mut unfinished = false;
+        let mut unfinished = None;
         while let Some(conn) = end.conn {
             if let Err(cause) = end.link.turn(now, self.now, &mut heard) {
                 over = Some(cause);
@@ -592,15 +594,20 @@ impl Simulation {
                 break;
             }
             let length = unsent.len();
-            unfinished = stutters && self.random.random_bool(0.03);
-            let count = if unfinished { self.random.random_range(1..=length) } else { length };
+            if self.stalled_until[index] > self.now {
+                unfinished = Some(self.stalled_until[index]);
+                break;
+            }
+            let stutter = stutters && self.random.random_bool(0.03);
+            let count = if stutter { self.random.random_range(1..=length) } else { length };
             let bytes = unsent[..count].to_vec();
             end.link.took(now, count);
             let mut notices = Vec::new();
             let towards = Towards::Counter;
             self.network.send(conn, towards, &bytes, self.now, &mut self.random, &mut notices);
             self.announce(notices);
-            if unfinished {
+            if stutter {
+                unfinished = Some(self.now + 2 * MS);
                 break;
             }
         }
@@ -626,8 +633,7 @@ impl Simulation {
         }
         self.collect(bridge);
         let due = bridge.links[index].link.next_timeout().map(|due| self.clock.micros(due));
-        let again = unfinished.then(|| self.now + 2 * MS);
-        if let Some(due) = due.into_iter().chain(again).min()
+        if let Some(due) = due.into_iter().chain(unfinished).min()
             && bridge.links[index].timer.is_none_or(|timer| due < timer)
         {
             let due = due.max(self.now + 1);
@@ -797,6 +803,7 @@ impl Simulation {
             Mishap::DumbCounter(counter, hang) => {
                 self.network.hold(counter, Towards::Bridge, self.now + hang);
             }
+            Mishap::Stalled(counter, hang) => self.stalled_until[counter] = self.now + hang,
             Mishap::Unreachable(counter, hang) => {
                 self.unreachable_until[counter] = self.now + hang;
             }
@@ -826,6 +833,7 @@ impl Simulation {
         self.healed = true;
         self.network.heal();
         self.unreachable_until.fill(0);
+        self.stalled_until.fill(0);
         self.database.down_until = self.now;
         self.database.slow = (0, 0);
         self.database.unclear = None;

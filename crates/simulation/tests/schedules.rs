@@ -1,0 +1,52 @@
+//! Schedules of faults: those that once failed, and new ones with every run.
+
+use simulation::{Report, Request, run};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Seeds whose schedules found something once, in the bridge or in a deliberately broken one.
+const ONCE_FAILED: &[u64] = &[];
+
+/// New schedules are run for so long.
+const FRESH: Duration = Duration::from_secs(20);
+
+fn check(seed: u64) -> Report {
+    let (report, _) = run(&Request::of(seed), false);
+    assert!(
+        report.findings.is_empty(),
+        "seed {seed}: {:?}\nits story: cargo xtask simulate --seed {seed}",
+        report.findings
+    );
+    report
+}
+
+#[test]
+fn what_once_failed_does_not_fail_again() {
+    for seed in ONCE_FAILED.iter().copied().chain(0..40) {
+        check(seed);
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_schedule_every_time() {
+    for seed in 0..10 {
+        assert_eq!(check(seed).hash, check(seed).hash, "seed {seed}");
+    }
+}
+
+#[test]
+fn new_schedules_find_nothing() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let first = now.as_secs() * 1_000;
+    let begun = Instant::now();
+    let (mut seed, mut transfers, mut passed) = (first, 0, 0);
+    while begun.elapsed() < FRESH {
+        let report = check(seed);
+        (seed, transfers, passed) =
+            (seed + 1, transfers + report.transfers, passed + report.passed);
+    }
+    println!(
+        "seeds {first}..{seed}: {transfers} transfers, {} s of virtual time in {:.0?}",
+        passed / 1_000_000,
+        begun.elapsed()
+    );
+}
