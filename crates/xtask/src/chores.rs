@@ -64,6 +64,13 @@ pub(crate) fn test() -> Result<()> {
     Ok(())
 }
 
+/// Schedules of faults.
+pub(crate) fn simulate(arguments: &[OsString]) -> Result<()> {
+    let place = Place::find()?;
+    let simulate = ["run", "--quiet", "--package", "simulation", "--bin", "simulate", "--"];
+    run(place.cargo().args(simulate).args(arguments))
+}
+
 /// One command, with what the tests stand on.
 pub(crate) fn with(command: &[OsString]) -> Result<()> {
     let (program, arguments) = command.split_first().context("no command")?;
@@ -115,13 +122,13 @@ fn equip<'c>(
 }
 
 /// Where the repository and its target folder are.
-struct Place {
-    root: PathBuf,
-    target: PathBuf,
+pub(crate) struct Place {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 impl Place {
-    fn find() -> Result<Place> {
+    pub(crate) fn find() -> Result<Place> {
         let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let metadata: serde_json::Value =
             serde_json::from_str(&metadata).context("`cargo metadata` did not write JSON")?;
@@ -145,7 +152,7 @@ impl Place {
 }
 
 /// The cargo that runs us.
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 

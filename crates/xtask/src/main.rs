@@ -2,10 +2,11 @@
 //! the first that fails ends it, and everything that was started is ended with it.
 //!
 //! Reading order: [`chores`] says what is done; [`steps`] announces and times it; [`tools`] is the
-//! list of what must be installed; [`mariadb`] and [`python`] are what the tests stand on.
+//! list of what must be installed; [`mutate`] breaks the rules on purpose; [`mariadb`] and [`python`] are what the tests stand on.
 
 mod chores;
 mod mariadb;
+mod mutate;
 mod python;
 mod steps;
 mod tools;
@@ -27,6 +28,20 @@ enum Chore {
     Check,
     /// Everything, as CI does; installs what it needs where it may (Debian, root)
     Test,
+    /// Runs deterministic schedules of faults: `--seed N [--transfers M]` or `--seeds A..B`
+    Simulate {
+        /// What `simulate --help` lists
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Breaks the rules on purpose, one after another, and says which of it the simulation catches
+    Mutate {
+        /// Only mutations whose name has this in it
+        only: Option<String>,
+        /// Seconds of schedules for each, before every story of one transfer is told
+        #[arg(long, default_value_t = 40)]
+        seconds: u64,
+    },
     /// Runs one command with what the tests stand on (a private `MariaDB`, Python) in its
     /// environment, such as `cargo xtask with cargo test -p store`
     With {
@@ -41,6 +56,8 @@ fn main() -> ExitCode {
     let done = match chore {
         Chore::Check => chores::check(),
         Chore::Test => chores::test(),
+        Chore::Simulate { arguments } => chores::simulate(&arguments),
+        Chore::Mutate { only, seconds } => mutate::mutate(only.as_deref(), seconds),
         Chore::With { command } => chores::with(&command),
     };
     match done {
