@@ -3,8 +3,8 @@
 //!
 //! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
 //! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it;
-//! `query` asks; `serials` leases; `fault` says what an error means; `entity` and `migration` are
-//! the tables; [`memory`] is the tables without a database, for simulations.
+//! `query` asks, `reader` from outside; `serials` leases; `fault` says what an error means; `entity`
+//! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
 
 mod address;
 mod connect;
@@ -17,6 +17,7 @@ mod journal;
 pub mod memory;
 mod migration;
 mod query;
+mod reader;
 mod record;
 mod serials;
 mod state;
@@ -24,6 +25,7 @@ mod store;
 
 pub use error::{OpenError, StoreError};
 pub use journal::{Bare, Journal, JournalHealth, Write, WriteError, WriteId, Written};
+pub use reader::Reader;
 pub use record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
 pub use state::{FinalState, OpenState, StateFilter};
 pub use store::Store;

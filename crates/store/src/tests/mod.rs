@@ -9,6 +9,7 @@ mod lists;
 mod mysql_faults;
 mod opening;
 mod proxy;
+mod reading;
 mod sqlite_faults;
 
 use crate::{

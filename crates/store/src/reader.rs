@@ -1,0 +1,71 @@
+//! Looks at a record without ever writing to it: nothing is made, migrated or locked for writing.
+
+use crate::address::Address;
+use crate::connect;
+use crate::error::{OpenError, StoreError};
+use crate::query;
+use crate::record::{Decision, ListFilter, Stored};
+use domain::serial::{MasterSerial, Sequence};
+use sea_orm::DatabaseConnection;
+
+/// A record that is only read, beside a bridge that writes to it or after one.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    connection: DatabaseConnection,
+}
+
+impl Reader {
+    /// Opens the record behind `url` (see [`Store::open`](crate::Store::open)) for reading. A
+    /// database that is not there, or is no record of a bridge, is an error; neither is made.
+    pub async fn open(url: &str) -> Result<Reader, OpenError> {
+        let address = match Address::parse(url)? {
+            Address::Sqlite { path, .. } if !path.is_file() => {
+                return Err(OpenError::NotADatabase {
+                    path: path.display().to_string(),
+                    why: "there is no such file".to_owned(),
+                });
+            }
+            Address::Sqlite { path, options } => {
+                Address::Sqlite { path, options: options.create_if_missing(false) }
+            }
+            server @ Address::Mysql { .. } => {
+                connect::probe(&server).await?;
+                server
+            }
+        };
+        let reader = Reader { connection: connect::readers(&address) };
+        let first = ListFilter { limit: 1, ..ListFilter::default() };
+        match (reader.list(&first).await, address) {
+            (Ok(_), _) => Ok(reader),
+            (Err(error), Address::Sqlite { path, .. }) => Err(OpenError::NotADatabase {
+                path: path.display().to_string(),
+                why: format!("it holds no record of a bridge that can be read: {error}"),
+            }),
+            (Err(error), Address::Mysql { shown, .. }) => Err(OpenError::NoSuchDatabase {
+                server: shown,
+                why: format!("it holds no record of a bridge that can be read: {error}"),
+            }),
+        }
+    }
+
+    /// A page of transfers, newest first. The serial of the last one is the next page's `before`.
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Stored>, StoreError> {
+        query::list(&self.connection, filter).await
+    }
+
+    /// The transfer with this sequence, which is all that a sub serial shows of it.
+    pub async fn find_by_sequence(&self, sequence: Sequence) -> Result<Option<Stored>, StoreError> {
+        query::find_by_sequence(&self.connection, sequence).await
+    }
+
+    /// What operators decided about a transfer, oldest first.
+    pub async fn decisions(&self, master: MasterSerial) -> Result<Vec<Decision>, StoreError> {
+        query::decisions(&self.connection, master).await
+    }
+
+    /// Closes all connections; every clone of the reader is closed with it.
+    pub async fn close(self) {
+        // An error would mean that they are closed already.
+        let _ = self.connection.close_by_ref().await;
+    }
+}
