@@ -118,7 +118,11 @@ fn fail(request: &Request, report: &Report, as_it_is: bool) {
     }
     let (request, report) =
         if as_it_is { (request.clone(), report.clone()) } else { shrink(request, report) };
-    let (report, trace) = run(&request, true).clone_report(report);
+    let known = report.hash;
+    let (report, trace) = run(&request, true);
+    if report.hash != known {
+        println!("NOT REPEATABLE: the same schedule had two traces");
+    }
     let guilty = report.findings.iter().find_map(|finding| {
         let master: MasterSerial = finding.master.as_ref()?.parse().ok()?;
         Some(master.sequence.number())
@@ -139,21 +143,6 @@ fn fail(request: &Request, report: &Report, as_it_is: bool) {
         classes.join(","),
         report.hash
     );
-}
-
-/// A story and the report that goes with it.
-trait Told {
-    fn clone_report(self, known: Report) -> (Report, simulation::trace::Trace);
-}
-
-impl Told for (Report, simulation::trace::Trace) {
-    /// The report of the rerun, which must be the known one.
-    fn clone_report(self, known: Report) -> (Report, simulation::trace::Trace) {
-        if self.0.hash != known.hash {
-            println!("NOT REPEATABLE: the same schedule had two traces");
-        }
-        self
-    }
 }
 
 #[derive(Default)]
