@@ -7,7 +7,7 @@ use api::ops::OpsState;
 use api::router::ApiState;
 use coordinator::Coordinator;
 use domain::transfer::State;
-use link::Link;
+use link::{Door, DoorConfig, Link};
 use link::history::History;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
@@ -31,6 +31,8 @@ const UNMATCHED: usize = 4096;
 pub(crate) struct Addresses {
     pub(crate) api: SocketAddr,
     pub(crate) operators: SocketAddr,
+    /// Where counters dial in, if any may.
+    pub(crate) accept: Option<SocketAddr>,
 }
 
 /// A running bridge.
@@ -56,16 +58,42 @@ impl Bridge {
         };
         let api = listen(config.api.listen, "the transfer API").await?;
         let operators = listen(config.operators.listen, "the operators' side").await?;
-        let addresses = Addresses { api: api.local_addr()?, operators: operators.local_addr()? };
-
         let store = Store::open(config.database.expose_secret()).await?;
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
-        let handles: Vec<Link> = config
-            .links(&History::default())
-            .into_iter()
-            .map(|config| Link::spawn(config, unmatched.clone(), &links.0, links.1.clone()))
-            .collect();
+        let history = History::default();
+        let mut handles = Vec::with_capacity(config.counters.len());
+        let mut guests = Vec::new();
+        for (counter, link) in config.counters.iter().zip(config.links(&history)) {
+            let (unmatched, stop) = (unmatched.clone(), links.1.clone());
+            if counter.dials_in {
+                let (link, guest) = Link::spawn_accepting(link, unmatched, &links.0, stop);
+                handles.push(link);
+                guests.push(guest);
+            } else {
+                handles.push(Link::spawn(link, unmatched, &links.0, stop));
+            }
+        }
+        let accept = match config.accept {
+            Some(accept) => {
+                let door = DoorConfig {
+                    listen: accept.listen,
+                    own_name: config.name.clone(),
+                    tls: accept.tls,
+                    limits: accept.limits,
+                    history,
+                };
+                let door = Door::open(door, guests).with_context(|| {
+                    format!("the door for counters cannot listen on {}", accept.listen)
+                })?;
+                let address = door.address()?;
+                door.spawn(&links.0, links.1.clone());
+                Some(address)
+            }
+            None => None,
+        };
+        let addresses =
+            Addresses { api: api.local_addr()?, operators: operators.local_addr()?, accept };
         let shards = (TaskTracker::new(), CancellationToken::new());
         let coordinator = Coordinator::start(
             config.coordinator,
@@ -201,9 +229,14 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let bridge = Bridge::start(config).await?;
-    let Addresses { api, operators } = bridge.addresses;
-    println!(r#"{{"api":"{api}","operators":"{operators}"}}"#);
-    tracing::info!(%api, %operators, "the bridge is up");
+    let Addresses { api, operators, accept } = bridge.addresses;
+    match accept {
+        Some(accept) => {
+            println!(r#"{{"api":"{api}","operators":"{operators}","accept":"{accept}"}}"#);
+        }
+        None => println!(r#"{{"api":"{api}","operators":"{operators}"}}"#),
+    }
+    tracing::info!(%api, %operators, ?accept, "the bridge is up");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -15,6 +15,7 @@ use crate::owed::Command;
 use crate::reception::{Reception, Waited};
 use crate::session::Setup;
 use crate::status::State;
+use crate::visitor::{Taken, Visitor};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::any::Any;
@@ -22,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use wire::codec::Codec;
 
@@ -39,6 +40,10 @@ pub(crate) struct Actor<D> {
     pub(crate) channel: u16,
     pub(crate) addresses: Addresses,
     pub(crate) dialler: D,
+    /// Where the counter's connections arrive, if it dials in.
+    pub(crate) door: Option<mpsc::Receiver<Visitor>>,
+    /// Who takes the place of the connection that has just ended.
+    pub(crate) next: Option<Visitor>,
     pub(crate) reception: Reception,
     pub(crate) desk: Desk,
     pub(crate) board: Board,
@@ -70,7 +75,15 @@ impl<D: Dial> Actor<D> {
             {
                 return;
             }
-            match self.attempt().await {
+            let ended = match self.door.take() {
+                Some(mut door) => {
+                    let ended = self.receive(&mut door).await;
+                    self.door = Some(door);
+                    ended
+                }
+                None => self.attempt().await,
+            };
+            match ended {
                 Some(ended) => self.ended = Some(ended),
                 None => return,
             }
@@ -79,11 +92,18 @@ impl<D: Dial> Actor<D> {
 
     /// Waits as long as the back-off says, or until an operator says otherwise.
     async fn rest(&mut self, ended: Ended) -> Waited<()> {
-        let Ended { cause, open_for, .. } = ended;
+        let Ended { cause, open_for, next, .. } = ended;
+        self.next = next;
         let counter = &self.setup.counter;
         // Commands from before this wait were about something else.
         for command in Command::ALL {
             self.reception.shared.take(command);
+        }
+        if self.door.is_some() {
+            // When it comes again is the counter's decision.
+            tracing::info!(%counter, %cause, "not connected");
+            self.board.ended(State::Closed, &cause, 0, None, &self.desk);
+            return Waited::Came(());
         }
         let next = self.backoff.ended(open_for, cause.verdict(), &mut self.rng);
         let attempts = self.backoff.attempts();
@@ -110,6 +130,29 @@ impl<D: Dial> Actor<D> {
                 waited
             }
         }
+    }
+
+    /// Waits until the counter dials in, and converses until that ends. `None` if the link is to
+    /// stop.
+    async fn receive(&mut self, door: &mut mpsc::Receiver<Visitor>) -> Option<Ended> {
+        let visitor = if let Some(next) = self.next.take() {
+            next
+        } else {
+            self.board.waiting(&self.desk);
+            match self.reception.refuse_while(door.recv(), &[]).await {
+                Waited::Came(Some(visitor)) => visitor,
+                Waited::Came(None) | Waited::Rung | Waited::Stopped => return None,
+            }
+        };
+        let Taken { stream, inbox, from, tls, opened } = visitor.take();
+        self.board.connecting(&from.to_string(), &self.desk);
+        self.board.secured(tls);
+        let (setup, codec) = (Arc::clone(&self.setup), self.codec.clone());
+        let line = Line::accept(setup, codec, opened, Instant::now(), &mut self.desk);
+        let (reception, desk) = (&mut self.reception, &mut self.desk);
+        let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
+        let ended = conversation.accepted(inbox, door).run(None, self.setup.timers.close).await;
+        Some(ended).filter(|_| !self.reception.is_stopped())
     }
 
     /// One attempt: dials the addresses in order, signs on, converses until that ends. `None` if
@@ -159,7 +202,7 @@ impl<D: Dial> Actor<D> {
             return Some(ended).filter(|_| !self.reception.is_stopped());
         }
         self.board.addresses(self.addresses.list());
-        Some(Ended { cause, open_for: None, leave_for: None })
+        Some(Ended { cause, open_for: None, leave_for: None, next: None })
     }
 
     /// Opens and secures a transport; what went wrong, for people. `None` if the link is to stop.
@@ -206,7 +249,7 @@ impl<D: Dial> Actor<D> {
         self.desk.counts.drops += 1;
         self.reception.refuse_all(NotSent::Down);
         let cause = Cause::Panicked(message);
-        self.ended = Some(Ended { cause, open_for: None, leave_for: None });
+        self.ended = Some(Ended { cause, open_for: None, leave_for: None, next: None });
     }
 
     /// Takes no more requests, and ends those that have come.

@@ -56,6 +56,19 @@ impl Board {
         self.set(State::Connecting, None, desk);
     }
 
+    /// The counter is to dial in.
+    pub(crate) fn waiting(&mut self, desk: &Desk) {
+        "the counter dials in".clone_into(&mut self.part.connection.address);
+        self.part.connection.next_attempt_at = None;
+        self.part.connection.tls = None;
+        self.set(State::Connecting, None, desk);
+    }
+
+    /// The address in use.
+    pub(crate) fn address(&self) -> &str {
+        &self.part.connection.address
+    }
+
     /// The transport is open and is being secured.
     pub(crate) fn securing(&mut self, desk: &Desk) {
         self.set(State::TlsHandshake, None, desk);

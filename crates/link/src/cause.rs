@@ -88,6 +88,9 @@ pub enum Cause {
     /// We signed off, because a preferred address answers again.
     #[error("signed off, to go back to {0}")]
     FailedBack(String),
+    /// The counter dialled in anew, and nothing was heard on the old connection when it was asked.
+    #[error("replaced by a connection from {0}; the old one was dead")]
+    Replaced(String),
     /// A defect of ours.
     #[error("the link's task failed: {0}")]
     Panicked(String),
@@ -136,7 +139,7 @@ impl Cause {
             | Cause::PeerSignedOff(_)
             | Cause::SignedOff
             | Cause::Panicked(_) => Verdict::Retry,
-            Cause::FailedBack(_) => Verdict::AtOnce,
+            Cause::FailedBack(_) | Cause::Replaced(_) => Verdict::AtOnce,
         }
     }
 

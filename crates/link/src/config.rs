@@ -19,6 +19,8 @@ pub struct LinkConfig {
     pub connections: u16,
     /// How the connections are secured; `None` for plain TCP.
     pub tls: Option<TlsDial>,
+    /// Whom its certificate must name when it dials in; `None` for its id.
+    pub certificate_name: Option<String>,
     /// Which bytes it speaks.
     pub dialect: Dialect,
     /// The bridge's name at sign-on.
@@ -49,6 +51,7 @@ impl LinkConfig {
             addresses,
             connections: 1,
             tls: None,
+            certificate_name: None,
             dialect,
             own_name,
             key,

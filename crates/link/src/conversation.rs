@@ -12,6 +12,7 @@ use crate::link::Mail;
 use crate::owed::Command;
 use crate::reception::{MAILS_PER_TURN, Reception};
 use crate::session::Event;
+use crate::visitor::Visitor;
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{SemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How much is read in one turn, in bytes, so that timers and writing get theirs.
@@ -27,12 +28,17 @@ const READ_PER_TURN: usize = 256 << 10;
 /// How much is read at once, in bytes: a window's worth of answers in one system call.
 const READ_CHUNK: usize = 64 << 10;
 
+/// How long a session whose counter dials in anew may take to show that it is alive.
+const PROBE: Duration = Duration::from_secs(2);
+
 /// How an attempt ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) cause: Cause,
     /// Which address is to be tried first, if the session was left for it.
     pub(crate) leave_for: Option<usize>,
+    /// Who takes its place.
+    pub(crate) next: Option<Visitor>,
     /// How long its session was open, if it ever was.
     pub(crate) open_for: Option<Duration>,
 }
@@ -58,6 +64,18 @@ pub(crate) struct Conversation<'a, S> {
     /// Which one does, and whether we are on our way.
     leave_for: Option<Preferred>,
     leaving: bool,
+    /// Where the counter's next connection arrives, if it dials in.
+    door: Option<&'a mut mpsc::Receiver<Visitor>>,
+    next: Option<Candidate>,
+}
+
+/// A second login of this channel.
+#[derive(Debug)]
+struct Candidate {
+    visitor: Visitor,
+    /// How much had been heard when it came.
+    heard: u64,
+    until: Instant,
 }
 
 /// An address that is preferred to the one in use.
@@ -101,7 +119,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             better: None,
             leave_for: None,
             leaving: false,
+            door: None,
+            next: None,
         }
+    }
+
+    /// With what was read behind the sign-on, and where the counter's next connection arrives.
+    pub(crate) fn accepted(
+        mut self,
+        inbox: BytesMut,
+        door: &'a mut mpsc::Receiver<Visitor>,
+    ) -> Self {
+        self.inbox = inbox;
+        self.door = Some(door);
+        self
     }
 
     /// Signs off, at a moment when that costs nobody anything, once `better` is ready.
@@ -136,7 +167,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             // How it went changes nothing: the session has ended.
             let _ = self.reception.refuse_while(shutdown, &[]).await;
         }
-        Ended { cause, open_for, leave_for: leave_for.map(|preferred| preferred.index) }
+        let next = match (&cause, self.next.take()) {
+            (Cause::SignedOff, next) => {
+                // Everything ends; whoever stands there is told nothing, and tries again.
+                drop(next);
+                None
+            }
+            (_, next) => next.map(|candidate| candidate.visitor),
+        };
+        Ended { cause, open_for, next, leave_for: leave_for.map(|preferred| preferred.index) }
     }
 
     async fn take_turns(&mut self, mut handshake: Option<SemaphorePermit<'_>>) -> Cause {
@@ -159,7 +198,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             self.board.state(self.line.session.state(), self.desk);
             self.board.turn(now, woken.read, self.line.session.in_flight(), self.desk);
 
-            let due = [self.line.next_timeout(self.desk), self.board.next_timeout()];
+            let verdict = self.next.as_ref().map(|candidate| candidate.until);
+            let due = [self.line.next_timeout(self.desk), self.board.next_timeout(), verdict];
             let due = due.into_iter().flatten().min();
             // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn
             // would cost more.
@@ -178,7 +218,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                     woken.rung = true;
                 }
                 let due = due.is_some() && timer.as_mut().poll(context).is_ready();
-                let better = self.look_for_better(context);
+                let better = self.look_for_better(context) | self.look_at_the_door(context);
                 woken.read = self.read(context);
                 let asked = self.take_mail(context, &mut woken.stop);
                 let wrote = self.write(context);
@@ -215,6 +255,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         {
             return Err(cause);
         }
+        self.judge(now)?;
         self.queue();
         if self.leave_for.is_some() && !self.leaving && !self.stopping && self.may_leave() {
             self.leaving = true;
@@ -228,6 +269,35 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     fn may_leave(&self) -> bool {
         let idle = self.line.session.in_flight() == 0 && self.desk.is_empty();
         idle || self.reception.exit.exists()
+    }
+
+    /// Whether somebody else dials in on this channel; the session is asked whether it lives.
+    fn look_at_the_door(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(door) = self.door.as_mut().filter(|_| self.next.is_none()) else { return false };
+        let Poll::Ready(Some(visitor)) = door.poll_recv(context) else { return false };
+        let (now, heard) = (Instant::now(), self.line.session.heard());
+        self.line.session.probe(now);
+        self.next = Some(Candidate { visitor, heard, until: now + PROBE });
+        true
+    }
+
+    /// Alive: the new one is refused. Dead: it takes our place.
+    fn judge(&mut self, now: Instant) -> Result<(), Cause> {
+        let Some(candidate) = self.next.take() else { return Ok(()) };
+        if self.line.session.heard() > candidate.heard {
+            let old = self.board.address();
+            let new = candidate.visitor.from;
+            let text = format!(
+                "this channel is signed on from {old}, which is alive; {new} is not let in"
+            );
+            tracing::warn!(text, "a second login of one channel");
+            candidate.visitor.refuse(text);
+            return Ok(());
+        }
+        let from = candidate.visitor.from;
+        let dead = now >= candidate.until;
+        self.next = Some(candidate);
+        if dead { Err(Cause::Replaced(from.to_string())) } else { Ok(()) }
     }
 
     fn look_for_better(&mut self, context: &mut Context<'_>) -> bool {

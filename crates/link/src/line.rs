@@ -5,7 +5,7 @@
 use crate::cause::Cause;
 use crate::desk::Desk;
 use crate::outbox::Outbox;
-use crate::session::{Outgoing, Session, Setup};
+use crate::session::{Opened, Outgoing, Session, Setup};
 use bytes::BytesMut;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -52,6 +52,23 @@ impl Line {
     ) -> Line {
         Line {
             session: Session::dial(Arc::clone(&setup), channel, nonce, now, until),
+            setup,
+            codec,
+            outbox: Outbox::new(now),
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// A line over a connection that the counter opened; see [`Session::accept`].
+    pub(crate) fn accept(
+        setup: Arc<Setup>,
+        codec: Codec,
+        opened: Opened,
+        now: Instant,
+        desk: &mut Desk,
+    ) -> Line {
+        Line {
+            session: Session::accept(Arc::clone(&setup), opened, now, desk),
             setup,
             codec,
             outbox: Outbox::new(now),

@@ -8,14 +8,17 @@ use crate::board::Board;
 use crate::config::{Bounds, LinkConfig};
 use crate::desk::{Common, Desk};
 use crate::dial::{Dial, TcpDial};
+use crate::door::Guest;
 use crate::history::{History, now_micros};
 use crate::lanes::{Exit, Lane, Lanes};
 use crate::owed::{Command, Owed, Shared};
 use crate::panel::Panel;
 use crate::reception::Reception;
 use crate::session::Setup;
+use crate::session::greeting::Known;
 use crate::status::Snapshot;
 use crate::unmatched::Unmatched;
+use crate::visitor::Visitor;
 use domain::message::{CounterId, Instruction};
 use domain::profile::Profile;
 use domain::serial::Day;
@@ -67,9 +70,39 @@ impl Link {
         Link::spawn_over(dialler, config, unmatched, tasks, stop)
     }
 
-    /// The same over transports that `dialler` opens.
-    // Each connection gets a clone; taking references here and values above would only be odd.
-    #[allow(clippy::needless_pass_by_value)]
+    /// The same for a counter that dials in: the guest is let in at a [`Door`]. Its addresses are
+    /// not looked at.
+    pub fn spawn_accepting(
+        config: LinkConfig,
+        unmatched: mpsc::Sender<Unmatched>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> (Link, Guest) {
+        let connections = config.connections.max(1);
+        // One may wait while another is being judged.
+        let (channels, doors): (Vec<_>, Vec<_>) =
+            (0..connections).map(|_| mpsc::channel(1)).unzip();
+        let known = Known {
+            counter: config.counter.clone(),
+            own_name: config.own_name.clone(),
+            key: Arc::new(config.key.clone()),
+            profile: Arc::new(config.profile.clone()),
+            timers: config.timers.clone(),
+            channels: connections,
+            certificate_name: match &config.certificate_name {
+                Some(name) => name.clone(),
+                None => config.counter.as_str().to_owned(),
+            },
+        };
+        let dialect = config.dialect.clone();
+        let parties = Parties { own: known.own_name.clone(), peer: known.counter.to_string() };
+        let codec = Codec::new(dialect.clone(), parties);
+        let dialler = TcpDial::new(&config.timers);
+        let link = Link::spawn_lanes(dialler, config, unmatched, tasks, stop, doors);
+        (link, Guest { known, dialect, codec, channels })
+    }
+
+    /// The same as [`Link::spawn`] over transports that `dialler` opens.
     pub fn spawn_over<D: Dial + Clone>(
         dialler: D,
         config: LinkConfig,
@@ -77,11 +110,25 @@ impl Link {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Link {
+        Link::spawn_lanes(dialler, config, unmatched, tasks, stop, Vec::new())
+    }
+
+    // Each connection gets a clone; taking references here and values above would only be odd.
+    #[allow(clippy::needless_pass_by_value)]
+    fn spawn_lanes<D: Dial + Clone>(
+        dialler: D,
+        config: LinkConfig,
+        unmatched: mpsc::Sender<Unmatched>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+        doors: Vec<mpsc::Receiver<Visitor>>,
+    ) -> Link {
         let LinkConfig {
             counter,
             addresses,
             connections,
             tls: _,
+            certificate_name: _,
             dialect,
             own_name,
             key,
@@ -118,6 +165,7 @@ impl Link {
         let lanes = Arc::new(Lanes::new(all));
         let first = Arc::clone(&lanes.first().shared);
         let panel = Arc::new(Panel::new(first, connections, now_micros()));
+        let mut doors = doors.into_iter();
         for (channel, mailbox) in (0..connections).zip(inboxes) {
             let index = usize::from(channel);
             let shared = &lanes.get(index).shared;
@@ -136,6 +184,8 @@ impl Link {
                 channel,
                 addresses: Addresses::new(addresses.clone()),
                 dialler: dialler.clone(),
+                door: doors.next(),
+                next: None,
                 reception: Reception {
                     shared: Arc::clone(shared),
                     mailbox,

@@ -70,6 +70,13 @@ impl Pulse {
         self.probe.is_some()
     }
 
+    /// A heartbeat out of turn, because somebody wants to know now.
+    pub(crate) fn probe(&mut self, now: Instant) -> Heartbeat {
+        self.beat = (self.beat.0 + 1, now);
+        self.sent = now;
+        Heartbeat { number: self.beat.0 }
+    }
+
     /// When [`Pulse::on_timeout`] has something to do. `oldest`: since when the oldest request in
     /// flight has waited.
     pub(crate) fn next_timeout(&self, oldest: Option<Instant>) -> Option<Instant> {
@@ -111,9 +118,7 @@ impl Pulse {
     }
 
     fn beat(&mut self, now: Instant) -> Beat {
-        self.beat = (self.beat.0 + 1, now);
-        self.sent = now;
-        Beat::Send(Heartbeat { number: self.beat.0 })
+        Beat::Send(self.probe(now))
     }
 }
 

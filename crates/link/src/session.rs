@@ -1,6 +1,7 @@
 //! The conversation on one connection, without bytes, sockets or clocks: messages and time go in,
 //! messages, timers and events come out. An error is the cause to close the connection for.
 
+pub(crate) mod greeting;
 mod sign_on;
 
 use crate::ask::NotSent;
@@ -19,8 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use wire::codec::Malformed;
-use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, Notice, RequestId, SignOff};
+use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, Notice, RequestId, SignOff, Welcome};
 
+pub(crate) use sign_on::Opened;
 use sign_on::SigningOn;
 
 /// So many unreadable bodies within [`MALFORMED_WITHIN`] close the connection: the sides do not
@@ -87,6 +89,8 @@ pub(crate) struct Session {
     outgoing: VecDeque<Message>,
     events: Vec<Event>,
     malformed: VecDeque<Instant>,
+    /// Valid frames heard since the session opened.
+    heard: u64,
 }
 
 #[derive(Debug)]
@@ -131,8 +135,56 @@ impl Session {
             outgoing: VecDeque::from([first]),
             events: Vec::new(),
             malformed: VecDeque::new(),
+            heard: 0,
             setup,
         }
+    }
+
+    /// A session on a connection that the counter opened, and on which it has proven who it is.
+    pub(crate) fn accept(
+        setup: Arc<Setup>,
+        opened: Opened,
+        now: Instant,
+        desk: &mut Desk,
+    ) -> Session {
+        let welcome = Welcome { heartbeat_s: opened.heartbeat_s, counter: None };
+        let mut session = Session {
+            phase: Phase::Open,
+            pulse: Pulse::new(0, setup.timers.early_probe, now),
+            in_flight: InFlight::default(),
+            window: 0,
+            outgoing: VecDeque::from([Message::Welcome(welcome)]),
+            events: Vec::new(),
+            malformed: VecDeque::new(),
+            heard: 0,
+            setup,
+        };
+        session.open(now, opened, desk);
+        session
+    }
+
+    fn open(&mut self, now: Instant, opened: Opened, desk: &mut Desk) {
+        let wanted = self.setup.timers.heartbeat_s;
+        let interval = opened.heartbeat_s.min(wanted);
+        self.pulse = Pulse::new(interval, self.setup.timers.early_probe, now);
+        self.window = usize::from(self.setup.bounds.in_flight.min(opened.window)).max(1);
+        self.phase = if std::mem::take(&mut desk.left_unknown) {
+            Phase::Syncing { quiet_since: now, until: now + self.setup.timers.sync }
+        } else {
+            Phase::Open
+        };
+        self.events.push(Event::Opened);
+        self.events.push(Event::Standing(opened.settle_day, opened.open));
+    }
+
+    /// Asks at once whether the other side lives.
+    pub(crate) fn probe(&mut self, now: Instant) {
+        self.outgoing.push_back(Message::Heartbeat(self.pulse.probe(now)));
+    }
+
+    /// How many valid frames were heard since the session opened.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard
     }
 
     /// Where it stands.
@@ -180,19 +232,10 @@ impl Session {
             let Some(opened) = sign_on.on_message(&self.setup, message, &mut self.outgoing)? else {
                 return Ok(());
             };
-            let wanted = self.setup.timers.heartbeat_s;
-            self.pulse =
-                Pulse::new(opened.heartbeat_s.min(wanted), self.setup.timers.early_probe, now);
-            self.window = usize::from(self.setup.bounds.in_flight.min(opened.window)).max(1);
-            self.phase = if std::mem::take(&mut desk.left_unknown) {
-                Phase::Syncing { quiet_since: now, until: now + self.setup.timers.sync }
-            } else {
-                Phase::Open
-            };
-            self.events.push(Event::Opened);
-            self.events.push(Event::Standing(opened.settle_day, opened.open));
+            self.open(now, opened, desk);
             return Ok(());
         }
+        self.heard += 1;
         self.pulse.heard(now);
         match message {
             Message::Response(id, reply) => self.on_response(now, id, reply, desk),

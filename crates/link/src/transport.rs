@@ -40,6 +40,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
         Secured { stream: stream.into(), failed: None }
     }
 
+    /// Whom the other side's certificate names. An error is for people.
+    pub(crate) fn names(&self) -> Result<Vec<String>, String> {
+        let chain = self.stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let first = chain.first().ok_or_else(|| "no certificate".to_owned())?;
+        tls::read(first).map(|certificate| certificate.names)
+    }
+
     /// How it is secured. An error is for people: a certificate that cannot be read.
     pub fn told(&self, own_expires_at: i64) -> io::Result<Tls> {
         let (_, connection) = self.stream.get_ref();

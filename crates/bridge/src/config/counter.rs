@@ -30,6 +30,10 @@ pub(crate) struct Counter {
     pub(crate) id: CounterId,
     /// `host:port`, the preferred one first.
     pub(crate) addresses: Vec<String>,
+    /// Whether it dials in, and is not dialled.
+    pub(crate) dials_in: bool,
+    /// Whom its certificate must name when it dials in; `None` for its id.
+    pub(crate) certificate_name: Option<String>,
     /// How many connections are kept at once.
     pub(crate) connections: u16,
     /// How they are secured; `None` for plain TCP.
@@ -53,6 +57,7 @@ impl Counter {
         LinkConfig {
             connections: self.connections,
             tls: self.tls.clone(),
+            certificate_name: self.certificate_name.clone(),
             profile: self.profile.clone(),
             timers: self.timers.clone(),
             bounds: self.bounds.clone(),
@@ -82,8 +87,15 @@ pub(super) struct Counters {
     pub(super) ids: BTreeSet<CounterId>,
 }
 
+/// Whether there is a door at which counters can dial in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    Open,
+    Missing,
+}
+
 /// Reads `[[counter]]`.
-pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> Counters {
+pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) -> Counters {
     let mut counters = Counters::default();
     for mut section in root.sections("counter") {
         let id = id(&mut section, &counters.ids);
@@ -91,7 +103,9 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> Counters {
         section.require("dialect", "\"securities\" or \"futures\"");
         let speech = section
             .choice("dialect", &[("securities", Speech::Securities), ("futures", Speech::Futures)]);
-        let addresses = addresses(&mut section);
+        let dials_in = dials_in(&mut section, door);
+        let addresses = if dials_in { Some(Vec::new()) } else { addresses(&mut section) };
+        let certificate_name = section.text("certificate_name").map(|name| name.value);
         let name = id.as_ref().map_or("", CounterId::as_str);
         let good = addresses.iter().flatten().filter(|address| is_host_and_port(address));
         let tls = tls::dialled(&mut section, sources, name, good);
@@ -107,6 +121,8 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> Counters {
             counters.list.push(Counter {
                 id,
                 addresses,
+                dials_in,
+                certificate_name,
                 connections,
                 tls,
                 dialect,
@@ -135,6 +151,20 @@ fn id(section: &mut Section<'_>, others: &BTreeSet<CounterId>) -> Option<Counter
             None
         }
     }
+}
+
+fn dials_in(section: &mut Section<'_>, door: Door) -> bool {
+    let findings = section.findings();
+    let Some(dials_in) = section.flag("dials_in").filter(|dials_in| dials_in.value) else {
+        return false;
+    };
+    if door == Door::Missing {
+        dials_in.wrong(findings, "there is no [accept] with a listen at which it could dial in");
+    }
+    if let Some(addresses) = section.take("addresses") {
+        addresses.wrong(findings, "is said together with dials_in: one side dials, not both");
+    }
+    true
 }
 
 fn addresses(section: &mut Section<'_>) -> Option<Vec<String>> {

@@ -4,12 +4,13 @@
 //!
 //! Reading order: [`Config`] is what comes out, [`Mistakes`] what comes instead; `tree` reads the
 //! file and lays the environment over it; `section` takes values out and notes what is wrong;
-//! `secret` reads keys; `service`, `database`, `app`, `counter`, `tls` and `profile` know the keys.
+//! `secret` reads keys; `service`, `database`, `app`, `counter`, `accept`, `tls` and `profile` know the keys.
 //!
 //! Every key can be set by a variable: `COUNTER_BRIDGE__API__LISTEN` is `listen` of `[api]`,
 //! `COUNTER_BRIDGE__COUNTER__0__ADDRESSES` is `addresses` of the first `[[counter]]`, with commas
 //! between its elements. The number after the last one adds an element.
 
+mod accept;
 mod app;
 mod counter;
 mod database;
@@ -67,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     /// Whom money is moved between.
     pub(crate) counters: Vec<Counter>,
+    /// Where counters dial in.
+    pub(crate) accept: Option<accept::Accept>,
     /// What is allowed, but should be known; for people.
     pub(crate) notes: Vec<Mistake>,
 }
@@ -135,7 +138,9 @@ impl Config {
         let operators = service::operators(&mut root, api.listen);
         let coordinator = service::coordinator(&mut root);
         let drain_budget = service::drain_budget(&mut root);
-        let counters = counter::read(&mut root, sources);
+        let accept = accept::read(&mut root, sources);
+        let door = if accept.is_some() { counter::Door::Open } else { counter::Door::Missing };
+        let counters = counter::read(&mut root, sources, door);
         let apps = app::read(&mut root, sources, &counters.ids);
         root.end();
         let (mistakes, notes) = findings.take();
@@ -152,6 +157,7 @@ impl Config {
             apps: apps.list,
             keys: apps.keys,
             counters: counters.list,
+            accept,
             notes,
         })
     }

@@ -466,13 +466,26 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
     let (file, variables) = example();
     let text = std::fs::read_to_string(&file).expect("the example");
     let plain = Config::load(&file, variables.clone()).expect("the example");
+    // A table that is commented out as a whole stays out with its keys.
+    let mut in_absent_table = false;
     let shown: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
+            Some("[accept]") => {
+                in_absent_table = true;
+                line
+            }
+            None if in_absent_table => {
+                in_absent_table = false;
+                line
+            }
+            Some(_) if in_absent_table => line,
             // Alternatives, not defaults.
             Some(rest)
                 if rest.starts_with("public_url")
                     || rest.starts_with("per_transfer")
+                    || rest.starts_with("dials_in")
+                    || rest.starts_with("certificate_name")
                     || rest.starts_with("tls = ") =>
             {
                 line
@@ -535,4 +548,22 @@ fn without_tls_nothing_leaves_this_machine_unless_that_is_said() {
             "b.toml:7: counter.tls.key_file: is missing: the key of the bridge's certificate, in PEM",
         ]
     );
+}
+
+#[test]
+fn a_counter_dials_in_where_there_is_a_door() {
+    let guest = counter("dials_in = true").replace("addresses = ['127.0.0.1:1']\n", "");
+    let mistakes = told(&guest, &[]);
+    assert!(mistakes.len() == 1 && mistakes[0].contains("there is no [accept]"), "{mistakes:?}");
+    let with = |accept: &str, counter: &str| format!("{accept}\n{counter}");
+    let config = read(&with("[accept]\nlisten = '127.0.0.1:0'\nper_address = 3", &guest));
+    let config = config.expect("a door on this machine");
+    assert!(config.counters[0].dials_in && config.notes.is_empty());
+    assert_eq!(config.accept.map(|accept| accept.limits.per_address), Some(3));
+    let open = with("[accept]\nlisten = '0.0.0.0:0'", &guest);
+    assert!(told(&open, &[])[0].contains("others than this machine"));
+    let config = read(&with("[accept]\nlisten = '0.0.0.0:0'\nplain = true", &guest));
+    assert_eq!(config.expect("as it was said").notes.len(), 1);
+    let both = with("[accept]\nlisten = '127.0.0.1:0'", &counter("dials_in = true"));
+    assert!(told(&both, &[])[0].contains("one side dials, not both"));
 }

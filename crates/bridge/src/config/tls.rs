@@ -58,6 +58,40 @@ pub(super) fn dialled<'a>(
     }
 }
 
+/// Reads `tls` and `plain` of the door at `listen`. `None` is plain TCP, which is a mistake unless
+/// it does not leave this machine or is asked for.
+pub(super) fn accepted(
+    accept: &mut Section<'_>,
+    sources: &Sources<'_>,
+    listen: Option<IpAddr>,
+) -> Option<Credentials> {
+    let findings = accept.findings();
+    let plain = accept.flag("plain");
+    let has_tls = accept.has("tls");
+    let mut section = accept.section("tls");
+    match (plain.filter(|plain| plain.value), has_tls) {
+        (Some(plain), true) => {
+            plain.wrong(findings, "is said together with tls: only one of them can be meant");
+        }
+        (Some(plain), false) => plain.note(
+            findings,
+            "counters dial in without TLS: whoever is on the way reads every transfer and can \
+             change it",
+        ),
+        (None, false) if listen.is_some_and(|listen| !listen.is_loopback()) => {
+            accept.absent("tls").wrong(
+                findings,
+                "is missing: others than this machine can dial in. Write tls = { ca_file, \
+                 cert_file, key_file }, or plain = true to go without",
+            );
+        }
+        (None, _) => {}
+    }
+    let credentials = if has_tls { credentials(&mut section, sources) } else { None };
+    section.end();
+    credentials
+}
+
 /// Reads `ca_file`, `cert_file` and `key_file`, and the files.
 pub(super) fn credentials(section: &mut Section<'_>, sources: &Sources<'_>) -> Option<Credentials> {
     let findings = section.findings();

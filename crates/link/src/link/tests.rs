@@ -1,5 +1,6 @@
 //! The whole link over pipes inside this process, on virtual time.
 
+mod dialled_in;
 mod secured;
 mod several;
 

@@ -2,10 +2,12 @@
 
 use super::Setup;
 use crate::cause::{Cause, clip};
+use domain::message::CounterId;
+use domain::profile::Profile;
 use domain::serial::Day;
 use secrecy::ExposeSecret;
 use std::collections::VecDeque;
-use wire::message::{ChallengeAnswer, Message, Nonce, Rejected, SignOn, Welcome};
+use wire::message::{ChallengeAnswer, CounterState, Message, Nonce, Rejected, SignOn, Welcome};
 use wire::proof::{self, Side};
 
 /// Where a sign-on stands.
@@ -23,12 +25,12 @@ enum Awaits {
 
 /// What the counter said as it opened the session.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Opened {
-    pub(super) heartbeat_s: u16,
-    pub(super) settle_day: Day,
-    pub(super) open: bool,
+pub(crate) struct Opened {
+    pub(crate) heartbeat_s: u16,
+    pub(crate) settle_day: Day,
+    pub(crate) open: bool,
     /// How many requests both profiles allow in flight.
-    pub(super) window: u16,
+    pub(crate) window: u16,
 }
 
 impl SigningOn {
@@ -68,7 +70,9 @@ impl SigningOn {
                 self.awaits = Awaits::Welcome;
                 Ok(None)
             }
-            (Awaits::Welcome, Message::Welcome(welcome)) => opened(setup, welcome).map(Some),
+            (Awaits::Welcome, Message::Welcome(Welcome { heartbeat_s, counter })) => {
+                opened(&setup.counter, &setup.profile, heartbeat_s, counter).map(Some)
+            }
             (awaits, other) => Err(Cause::Protocol {
                 message: name(&other),
                 state: match awaits {
@@ -81,19 +85,23 @@ impl SigningOn {
 }
 
 /// Checks that it is the right counter and that it can do what is relied on.
-fn opened(setup: &Setup, welcome: Welcome) -> Result<Opened, Cause> {
-    let wrong =
-        |declared: String| Cause::WrongCounter { configured: setup.counter.clone(), declared };
-    let counter = welcome.counter.ok_or_else(|| wrong("somebody without a name".to_owned()))?;
-    if counter.id != setup.counter {
+pub(super) fn opened(
+    configured: &CounterId,
+    profile: &Profile,
+    heartbeat_s: u16,
+    said: Option<CounterState>,
+) -> Result<Opened, Cause> {
+    let wrong = |declared: String| Cause::WrongCounter { configured: configured.clone(), declared };
+    let counter = said.ok_or_else(|| wrong("somebody without a name".to_owned()))?;
+    if counter.id != *configured {
         return Err(wrong(counter.id.as_str().to_owned()));
     }
-    setup.profile.confirm(&counter.profile)?;
+    profile.confirm(&counter.profile)?;
     Ok(Opened {
-        heartbeat_s: welcome.heartbeat_s,
+        heartbeat_s,
         settle_day: counter.settle_day,
         open: counter.open,
-        window: setup.profile.max_in_flight.min(counter.profile.max_in_flight),
+        window: profile.max_in_flight.min(counter.profile.max_in_flight),
     })
 }
 

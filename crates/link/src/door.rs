@@ -1,0 +1,430 @@
+//! Where counters dial in. The acceptor only spawns; each connection is greeted by a task of its own
+//! within strict limits, and handed to its counter's link once it has proven who it is.
+
+use crate::config::Timers;
+use crate::dial::TcpDial;
+use crate::history::{History, What};
+use crate::session::greeting::{self, Known};
+use crate::status::Tls;
+use crate::tls::Credentials;
+use crate::transport::{Secured, Transport};
+use crate::visitor::{Refused, Visitor};
+use bytes::BytesMut;
+use domain::profile::AmountUnit;
+use metrics::counter;
+use std::collections::HashMap;
+use std::io;
+use std::mem::discriminant;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
+use wire::message::{Message, RejectReason, Rejected};
+
+/// Connections that the kernel may hold for us: its default of 128 held connects down to a
+/// twentieth of what this many allow.
+const BACKLOG: u32 = 4096;
+
+/// The longest frame that is read from somebody who has not proven anything, in bytes: a sign-on
+/// has some hundred, in XML some thousand.
+const FIRST_FRAMES: usize = 16 << 10;
+
+/// How long a rejection may take to write.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How the door is kept.
+#[derive(Clone, Debug)]
+pub struct DoorConfig {
+    /// Where counters dial in; port 0 for any free one.
+    pub listen: SocketAddr,
+    /// The bridge's name, which counters ask for.
+    pub own_name: String,
+    /// How connections are secured; `None` for plain TCP.
+    pub tls: Option<Credentials>,
+    /// What is allowed to those who have not proven who they are.
+    pub limits: DoorLimits,
+    /// Where refusals are recorded.
+    pub history: History,
+}
+
+/// What is allowed to those who have not proven who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoorLimits {
+    /// How many there may be at once.
+    pub unauthenticated: usize,
+    /// How many of them from one address.
+    pub per_address: usize,
+    /// How long TLS may take.
+    pub tls: Duration,
+    /// How long the first frame may take.
+    pub first_frame: Duration,
+    /// How long the rest of the sign-on may take.
+    pub sign_on: Duration,
+}
+
+impl Default for DoorLimits {
+    fn default() -> DoorLimits {
+        DoorLimits {
+            unauthenticated: 256,
+            per_address: 16,
+            tls: Duration::from_secs(5),
+            first_frame: Duration::from_secs(5),
+            sign_on: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A counter that may dial in; made by [`crate::Link::spawn_accepting`].
+#[derive(Debug)]
+pub struct Guest {
+    pub(crate) known: Known,
+    pub(crate) dialect: Dialect,
+    pub(crate) codec: Codec,
+    /// The way to each of its connections' actors.
+    pub(crate) channels: Vec<mpsc::Sender<Visitor>>,
+}
+
+/// The open door.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    house: Arc<House>,
+}
+
+#[derive(Debug)]
+struct House {
+    config: DoorConfig,
+    guests: HashMap<String, Guest>,
+    queue: Queue,
+    tcp: TcpDial,
+}
+
+/// Who stands at the door.
+// A lock, because the acceptor lets them queue and each greeter takes its own away; it is held for
+// one look.
+#[derive(Debug, Default)]
+struct Queue(Mutex<HashMap<IpAddr, usize>>);
+
+/// A place in the queue.
+struct Place {
+    house: Arc<House>,
+    address: IpAddr,
+}
+
+impl Door {
+    /// Listens for these counters.
+    pub fn open(config: DoorConfig, guests: Vec<Guest>) -> io::Result<Door> {
+        let address = config.listen;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A bridge that comes back takes its port back at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let guests =
+            guests.into_iter().map(|guest| (guest.known.counter.to_string(), guest)).collect();
+        let tcp = TcpDial::new(&Timers::default());
+        let house = House { config, guests, queue: Queue::default(), tcp };
+        Ok(Door { listener, house: Arc::new(house) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Lets counters in until `stop`.
+    pub fn spawn(self, tasks: &TaskTracker, stop: CancellationToken) {
+        let greeters = tasks.clone();
+        tasks.spawn(async move {
+            let accept = self.accept(&greeters, &stop);
+            stop.run_until_cancelled(accept).await;
+        });
+    }
+
+    async fn accept(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, from)) => {
+                    let Some(place) = House::queue(&self.house, from.ip()) else {
+                        counter!("link_refused_connections_total", "why" => "too_many")
+                            .increment(1);
+                        tracing::debug!(%from, "too many at the door");
+                        continue;
+                    };
+                    let stop = stop.clone();
+                    tasks.spawn(async move {
+                        stop.run_until_cancelled(greet(stream, from, place)).await;
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    // Out of file descriptors, mostly: let some be closed first.
+                    sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+    }
+}
+
+impl House {
+    fn queue(house: &Arc<House>, address: IpAddr) -> Option<Place> {
+        let limits = &house.config.limits;
+        let mut queue = house.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = queue.get(&address).copied().unwrap_or(0);
+        if here >= limits.per_address || queue.values().sum::<usize>() >= limits.unauthenticated {
+            return None;
+        }
+        queue.insert(address, here + 1);
+        Some(Place { house: Arc::clone(house), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut queue = self.house.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(here) = queue.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                queue.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Why somebody was not let in.
+enum No {
+    /// Nothing can be said to them.
+    Mute(&'static str, String),
+    /// They are told, in their dialect.
+    Told(Box<(Transport, Codec)>, Rejected, Option<String>),
+}
+
+/// Somebody before they have said who they are.
+struct Stranger {
+    stream: Transport,
+    inbox: BytesMut,
+    tls: Option<Tls>,
+    names: Option<Vec<String>>,
+}
+
+async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
+    let house = Arc::clone(&place.house);
+    let no = match introduced(&house, stream, from).await {
+        Ok((visitor, lane, refused, codec)) => {
+            // It has proven who it is, and counts no more.
+            drop(place);
+            if lane.send_timeout(visitor, house.config.limits.sign_on).await.is_err() {
+                counter!("link_refused_connections_total", "why" => "busy").increment(1);
+                return;
+            }
+            // Dropped without a word: it was taken, or everything ends.
+            let Ok(Refused { stream, text }) = refused.await else { return };
+            let rejected = Rejected { reason: RejectReason::AlreadySignedOn, text };
+            No::Told(Box::new((stream, codec)), rejected, None)
+        }
+        Err(no) => no,
+    };
+    house.say(from, no).await;
+}
+
+type Introduced = (Visitor, mpsc::Sender<Visitor>, tokio::sync::oneshot::Receiver<Refused>, Codec);
+
+/// Everything until somebody has proven who they are.
+async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Result<Introduced, No> {
+    let limits = &house.config.limits;
+    let mut stranger = house.secure(stream).await?;
+    let until = Instant::now() + limits.first_frame;
+    let (first, dialect, codec) = stranger.first(&house.config.own_name, until).await?;
+    let sign_on = match greeting::sign_on(first) {
+        Ok(sign_on) => sign_on,
+        Err(rejected) => return Err(told(stranger, codec, rejected, None)),
+    };
+    let guest = house
+        .guests
+        .get(&sign_on.dialler)
+        .filter(|guest| discriminant(&guest.dialect) == discriminant(&dialect));
+    let Some(guest) = guest else {
+        let rejected = greeting::unknown("no such counter dials in here");
+        return Err(told(stranger, codec, rejected, None));
+    };
+    let (codec, counter) = (guest.codec.clone(), guest.known.counter.to_string());
+    let nonce = rand::random();
+    let challenge = match guest.known.challenge(&sign_on, stranger.names.as_deref(), nonce) {
+        Ok(challenge) => challenge,
+        Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
+    };
+    let until = Instant::now() + limits.sign_on;
+    stranger.say(&codec, &Message::Challenge(challenge), until).await?;
+    let answer = stranger.hear(&codec, until).await?;
+    let opened = match guest.known.open(&sign_on, &nonce, answer) {
+        Ok(opened) => opened,
+        Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
+    };
+    let Stranger { stream, inbox, tls, .. } = stranger;
+    let (visitor, refused) = Visitor::new(stream, inbox, from, tls, opened);
+    // Within the configured channels: the challenge checked it.
+    let lane = guest.channels[usize::from(sign_on.channel)].clone();
+    Ok((visitor, lane, refused, codec))
+}
+
+fn told(stranger: Stranger, codec: Codec, rejected: Rejected, counter: Option<String>) -> No {
+    No::Told(Box::new((stranger.stream, codec)), rejected, counter)
+}
+
+impl House {
+    async fn secure(&self, stream: TcpStream) -> Result<Stranger, No> {
+        let io = |error: io::Error| No::Mute("io", error.to_string());
+        let tls = |what: String| No::Mute("tls", what);
+        self.tcp.prepare(&stream).map_err(io)?;
+        let Some(credentials) = &self.config.tls else {
+            let stream = Transport::Plain(stream);
+            return Ok(Stranger { stream, inbox: BytesMut::new(), tls: None, names: None });
+        };
+        let ready = credentials.current();
+        let handshake = TlsAcceptor::from(ready.server).accept(stream);
+        let secured = match timeout(self.config.limits.tls, handshake).await {
+            Err(_) => return Err(tls("no handshake in time".to_owned())),
+            Ok(Err(error)) => return Err(tls(error.to_string())),
+            Ok(Ok(stream)) => Secured::new(stream),
+        };
+        let told = secured.told(ready.own_expires_at).map_err(|error| tls(error.to_string()))?;
+        let names = secured.names().map_err(tls)?;
+        Ok(Stranger {
+            stream: Transport::Secured(Box::new(secured)),
+            inbox: BytesMut::new(),
+            tls: Some(told),
+            names: Some(names),
+        })
+    }
+
+    /// Tells everybody that somebody was not let in, and them why.
+    async fn say(&self, from: SocketAddr, no: No) {
+        match no {
+            No::Mute(why, what) => {
+                counter!("link_refused_connections_total", "why" => why).increment(1);
+                tracing::warn!(%from, what, "a connection was not let in");
+            }
+            No::Told(stream_and_codec, rejected, counter) => {
+                let (mut stream, codec) = *stream_and_codec;
+                let why = why(rejected.reason);
+                counter!("link_refused_connections_total", "why" => why).increment(1);
+                tracing::warn!(%from, why, text = rejected.text, ?counter, "a sign-on was refused");
+                let known = counter.and_then(|name| self.guests.get(&name));
+                if let Some(guest) = known {
+                    let text = format!("a sign-on from {from} was refused: {}", rejected.text);
+                    let what = What::Notice { severity: "warning", text };
+                    self.config.history.record(&guest.known.counter, what);
+                }
+                let mut bytes = BytesMut::new();
+                if codec.encode(&Message::Rejected(rejected), &mut bytes).is_ok() {
+                    // How it went changes nothing.
+                    let _ = timeout(FAREWELL, async {
+                        stream.write_all(&bytes).await?;
+                        stream.shutdown().await
+                    })
+                    .await;
+                }
+            }
+        }
+    }
+}
+
+fn why(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::Version => "version",
+        RejectReason::UnknownParty => "unknown_party",
+        RejectReason::BadProof => "bad_proof",
+        RejectReason::AlreadySignedOn => "already_signed_on",
+        RejectReason::NotNow => "not_now",
+        RejectReason::Other => "other",
+    }
+}
+
+impl Stranger {
+    /// The first message, and in which dialect it was: the first byte of a length tells.
+    async fn first(&mut self, own: &str, until: Instant) -> Result<(Message, Dialect, Codec), No> {
+        while self.inbox.is_empty() {
+            self.read(until).await?;
+        }
+        let futures = |encoding| {
+            // A sign-on has no amount, and its time is looked at and not used.
+            let (amount_unit, utc_offset_minutes) = (AmountUnit::Minor, 0);
+            Dialect::Futures(FuturesOptions { encoding, amount_unit, utc_offset_minutes })
+        };
+        let dialects = if self.inbox[0].is_ascii_digit() {
+            vec![futures(Encoding::Utf8), futures(Encoding::Gb18030)]
+        } else {
+            vec![Dialect::Securities]
+        };
+        // Whoever signs on says names in the message itself; nobody has a name before.
+        let parties = Parties { own: own.to_owned(), peer: "counter".to_owned() };
+        let mut wrong = String::new();
+        for dialect in dialects {
+            let codec = Codec::new(dialect.clone(), parties.clone()).with_frame_limit(FIRST_FRAMES);
+            let (read, rest) = loop {
+                let mut copy = self.inbox.clone();
+                match codec.decode(&mut copy) {
+                    Ok(Some(incoming)) => break (incoming, copy),
+                    Ok(None) => self.read(until).await?,
+                    Err(error) => return Err(No::Mute("frame", error.to_string())),
+                }
+            };
+            match read {
+                Incoming::Message(message) => {
+                    self.inbox = rest;
+                    return Ok((message, dialect, codec));
+                }
+                // Perhaps in the next encoding.
+                Incoming::Malformed(malformed) => wrong = malformed.error,
+            }
+        }
+        Err(No::Mute("malformed", wrong))
+    }
+
+    async fn hear(&mut self, codec: &Codec, until: Instant) -> Result<Message, No> {
+        let codec = codec.clone().with_frame_limit(FIRST_FRAMES);
+        loop {
+            match codec.decode(&mut self.inbox) {
+                Ok(Some(Incoming::Message(message))) => return Ok(message),
+                Ok(Some(Incoming::Malformed(wrong))) => {
+                    return Err(No::Mute("malformed", wrong.error));
+                }
+                Ok(None) => self.read(until).await?,
+                Err(error) => return Err(No::Mute("frame", error.to_string())),
+            }
+        }
+    }
+
+    async fn read(&mut self, until: Instant) -> Result<(), No> {
+        self.inbox.reserve(1024);
+        match timeout_at(until, self.stream.read_buf(&mut self.inbox)).await {
+            Err(_) => Err(No::Mute("silent", "no sign-on in time".to_owned())),
+            Ok(Err(error)) => Err(No::Mute("io", error.to_string())),
+            Ok(Ok(0)) => Err(No::Mute("closed", "closed before the sign-on".to_owned())),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+
+    async fn say(&mut self, codec: &Codec, message: &Message, until: Instant) -> Result<(), No> {
+        let mut bytes = BytesMut::new();
+        codec
+            .encode(message, &mut bytes)
+            .map_err(|error| No::Mute("unsayable", error.to_string()))?;
+        let write = async {
+            self.stream.write_all(&bytes).await?;
+            self.stream.flush().await
+        };
+        match timeout_at(until, write).await {
+            Err(_) => Err(No::Mute("silent", "no sign-on in time".to_owned())),
+            Ok(Err(error)) => Err(No::Mute("io", error.to_string())),
+            Ok(Ok(())) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Counters that dial in: who is let in, what the others are told, and who may take whose place.
+
+use super::*;
+use crate::tls::testing::Authority;
+use crate::{Credentials, Door, DoorConfig, DoorLimits};
+use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use wire::message::{ChallengeAnswer, CounterState, SignOn};
+use wire::proof::{self, Side};
+
+/// A door with one counter behind it.
+struct House {
+    link: Link,
+    address: SocketAddr,
+    history: History,
+    queue: mpsc::UnboundedSender<Delivery>,
+    outcomes: mpsc::UnboundedReceiver<Delivery>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+fn house() -> House {
+    house_with(None, DoorLimits::default(), |_| {})
+}
+
+fn house_with(
+    tls: Option<Credentials>,
+    limits: DoorLimits,
+    change: impl FnOnce(&mut LinkConfig),
+) -> House {
+    let history = History::default();
+    let mut config = LinkConfig {
+        history: history.clone(),
+        ..LinkConfig::new(
+            counter(),
+            Vec::new(),
+            Dialect::Securities,
+            "bridge".to_owned(),
+            KEY.to_vec().into(),
+        )
+    };
+    change(&mut config);
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let unmatched = mpsc::channel(4).0;
+    let (link, guest) = Link::spawn_accepting(config, unmatched, &tasks, stop.clone());
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let own_name = "bridge".to_owned();
+    let config = DoorConfig { listen, own_name, tls, limits, history: history.clone() };
+    let door = Door::open(config, vec![guest]).expect("a free port");
+    let address = door.address().expect("an address");
+    door.spawn(&tasks, stop.clone());
+    tasks.close();
+    let (queue, outcomes) = mpsc::unbounded_channel();
+    House { link, address, history, queue, outcomes, stop, tasks }
+}
+
+impl House {
+    async fn until(&self, reached: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let mut status = self.link.status();
+        let wait = status.wait_for(|snapshot| reached(snapshot));
+        Arc::clone(&timeout(Duration::from_secs(20), wait).await.expect("in time").expect("a link"))
+    }
+
+    fn ask(&self, number: u64) {
+        self.link.ask(Ask {
+            ticket: Ticket(number),
+            instruction: debit(number),
+            deadline: Instant::now() + Duration::from_secs(10),
+            reply_to: ReplyTo::Queue(self.queue.clone()),
+        });
+    }
+
+    async fn outcome(&mut self) -> (u64, Outcome) {
+        let outcome = timeout(Duration::from_secs(20), self.outcomes.recv());
+        let delivery = outcome.await.expect("in time").expect("an outcome");
+        (delivery.ticket.0, delivery.outcome)
+    }
+}
+
+fn their_sign_on() -> SignOn {
+    SignOn {
+        version: 1,
+        dialler: "securities".to_owned(),
+        acceptor: "bridge".to_owned(),
+        channel: 0,
+        nonce: [3; 32],
+        heartbeat_s: 10,
+    }
+}
+
+fn their_state() -> CounterState {
+    GoodCounter::default().state
+}
+
+fn peer<S>(stream: S) -> Peer<S> {
+    Peer { stream, inbox: BytesMut::new(), good: GoodCounter::default() }
+}
+
+/// Signs on; what the bridge said last.
+async fn sign_on<S: AsyncRead + AsyncWrite + Unpin>(
+    peer: &mut Peer<S>,
+    sign_on: SignOn,
+    key: &[u8],
+) -> Option<Message> {
+    peer.say(&[Message::SignOn(sign_on.clone())]).await;
+    let said = peer.hear().await;
+    let Some(Message::Challenge(challenge)) = said else { return said };
+    assert!(proof::verify(&KEY, Side::Acceptor, &sign_on, &challenge.nonce, &challenge.proof));
+    let proof = proof::prove(key, Side::Dialler, &sign_on, &challenge.nonce);
+    let counter = Some(their_state());
+    peer.say(&[Message::Answer(ChallengeAnswer { proof, counter })]).await;
+    peer.hear().await
+}
+
+async fn dialled(house: &House) -> Peer<TcpStream> {
+    peer(TcpStream::connect(house.address).await.expect("a connection"))
+}
+
+async fn signed_on(house: &House) -> Peer<TcpStream> {
+    let mut peer = dialled(house).await;
+    let said = sign_on(&mut peer, their_sign_on(), &KEY).await;
+    assert!(matches!(said, Some(Message::Welcome(_))), "{said:?}");
+    peer
+}
+
+#[tokio::test]
+async fn a_counter_that_dials_in_is_asked_like_any_other_and_may_come_back() {
+    let mut house = house();
+    for round in 1..=3 {
+        house.ask(round);
+        assert_eq!(house.outcome().await, down(round), "nobody is there");
+        let peer = signed_on(&house).await;
+        let from = peer.stream.local_addr().expect("an address").to_string();
+        let snapshot = house.until(|now| now.connections[0].epoch == round).await;
+        assert_eq!(snapshot.connections[0].address, from);
+        house.link.synced();
+        house.until(|now| now.health == Health::Up).await;
+        assert_eq!(house.link.settle_day(), Some(crate::testing::day()));
+        let served = tokio::spawn(peer.serve());
+        house.ask(round);
+        let answered = Outcome::Answered(reply(&debit(round)));
+        assert_eq!(house.outcome().await, (round, answered));
+        served.abort();
+        house.until(|now| now.health == Health::Down).await;
+    }
+    let peer = signed_on(&house).await;
+    let served = tokio::spawn(peer.serve());
+    house.until(|now| now.health == Health::Up).await;
+    house.stop.cancel();
+    timeout(Duration::from_secs(5), house.tasks.wait()).await.expect("in time");
+    served.await.expect("signed off and closed");
+}
+
+#[tokio::test]
+async fn who_does_not_fit_is_told_why_and_operators_are_too() {
+    let house = house();
+    let wrong = |change: fn(&mut SignOn)| {
+        let mut sign_on = their_sign_on();
+        change(&mut sign_on);
+        Message::SignOn(sign_on)
+    };
+    for (first, reason) in [
+        (wrong(|sign_on| sign_on.version = 2), RejectReason::Version),
+        (wrong(|sign_on| sign_on.dialler = "futures".to_owned()), RejectReason::UnknownParty),
+        (wrong(|sign_on| sign_on.acceptor = "another".to_owned()), RejectReason::UnknownParty),
+        (wrong(|sign_on| sign_on.channel = 1), RejectReason::UnknownParty),
+        (Message::SignOffAck, RejectReason::Other),
+    ] {
+        let mut peer = dialled(&house).await;
+        peer.say(&[first]).await;
+        let Some(Message::Rejected(rejected)) = peer.hear().await else { panic!("a rejection") };
+        assert_eq!(rejected.reason, reason, "{}", rejected.text);
+        assert_eq!(peer.hear().await, None, "closed");
+    }
+    let mut thief = dialled(&house).await;
+    let said = sign_on(&mut thief, their_sign_on(), &[8; 32]).await;
+    let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
+    assert_eq!(rejected.reason, RejectReason::BadProof);
+    let told = house.history.since(0).into_iter().filter_map(|event| match event.what {
+        crate::history::What::Notice { text, .. } => Some(text),
+        _ => None,
+    });
+    let told: Vec<String> = told.collect();
+    assert!(told.iter().any(|text| text.contains("the proof is wrong")), "{told:?}");
+}
+
+#[tokio::test]
+async fn garbage_at_the_door_ends_there() {
+    let house = house();
+    for bytes in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x40\0\0\0", b"99999999", b"00000000", b"\0\0\0\x03abc"]
+    {
+        let mut peer = dialled(&house).await;
+        peer.stream.write_all(bytes).await.expect("a connection");
+        let closed = timeout(Duration::from_secs(2), peer.stream.read(&mut [0; 64])).await;
+        assert!(matches!(closed, Ok(Ok(0) | Err(_))), "{bytes:?}: {closed:?}");
+    }
+    // A byte at a time is slow, not wrong.
+    let mut peer = dialled(&house).await;
+    let mut bytes = BytesMut::new();
+    their_codec().encode(&Message::SignOn(their_sign_on()), &mut bytes).expect("sayable");
+    for byte in bytes {
+        peer.stream.write_all(&[byte]).await.expect("a connection");
+        peer.stream.flush().await.expect("a connection");
+    }
+    assert!(matches!(peer.hear().await, Some(Message::Challenge(_))));
+}
+
+#[tokio::test]
+async fn a_second_login_is_refused_while_the_first_lives_and_takes_its_place_when_it_is_dead() {
+    let mut house = house();
+    let first = signed_on(&house).await;
+    let old = first.stream.local_addr().expect("an address").to_string();
+    house.until(|now| now.health == Health::Up).await;
+    let served = tokio::spawn(first.serve());
+    let mut second = dialled(&house).await;
+    let new = second.stream.local_addr().expect("an address").to_string();
+    let said = sign_on(&mut second, their_sign_on(), &KEY).await;
+    let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
+    assert_eq!(rejected.reason, RejectReason::AlreadySignedOn);
+    assert!(rejected.text.contains(&old) && rejected.text.contains(&new), "{}", rejected.text);
+    house.ask(1);
+    assert!(
+        matches!(house.outcome().await, (1, Outcome::Answered(_))),
+        "the first was not touched"
+    );
+    served.abort();
+
+    // A first one that answers nothing more: its process hangs.
+    house.until(|now| now.health == Health::Down).await;
+    let mut hanging = signed_on(&house).await;
+    house.until(|now| now.health == Health::Up).await;
+    house.ask(2);
+    hanging.request().await;
+    let began = Instant::now();
+    let _third = signed_on(&house).await;
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1900) && took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(house.outcome().await, (2, Outcome::Unknown(Unclear::LinkLost)));
+    let cause =
+        house.until(|now| now.health != Health::Down).await.connections[0].last_cause.clone();
+    assert!(cause.as_deref().is_some_and(|cause| cause.contains("replaced")), "{cause:?}");
+}
+
+#[tokio::test]
+async fn one_address_may_not_fill_the_door() {
+    let limits = DoorLimits { per_address: 3, ..DoorLimits::default() };
+    let house = house_with(None, limits, |_| {});
+    let mut stalled = Vec::new();
+    for _ in 0..3 {
+        stalled.push(dialled(&house).await);
+    }
+    // They are queued before it, for one acceptor takes them in order.
+    let mut fourth = dialled(&house).await;
+    let closed = timeout(Duration::from_secs(2), fourth.stream.read(&mut [0; 8])).await;
+    assert!(matches!(closed, Ok(Ok(0) | Err(_))), "{closed:?}");
+    stalled.pop();
+    let mut fifth = None;
+    for _ in 0..50 {
+        let mut peer = dialled(&house).await;
+        peer.say(&[Message::SignOn(their_sign_on())]).await;
+        if let Ok(Some(Message::Challenge(_))) = timeout(Duration::from_secs(1), peer.hear()).await
+        {
+            fifth = Some(peer);
+            break;
+        }
+    }
+    assert!(fifth.is_some(), "whoever leaves makes room");
+}
+
+async fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from((from, 0))).expect("an address of this machine");
+    socket.connect(to).await.expect("a connection")
+}
+
+#[tokio::test]
+async fn mode_13_two_hundred_slow_clients_do_not_keep_a_good_one_waiting() {
+    let house = house();
+    let mut stalled = Vec::new();
+    for number in 0..200_u8 {
+        let mut stream = connect_from([127, 0, 1, number % 20 + 1], house.address).await;
+        // Half of them begin a frame and never end it.
+        if number % 2 == 0 {
+            stream.write_all(&[0, 0]).await.expect("a connection");
+        }
+        stalled.push(stream);
+    }
+    let began = Instant::now();
+    signed_on(&house).await;
+    let took = began.elapsed();
+    assert!(took <= Duration::from_millis(100), "{took:?}");
+    house.until(|now| now.counts.sign_ons == 1).await;
+}
+
+#[tokio::test]
+async fn under_tls_the_certificate_must_be_the_counters_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new();
+    let ours = authority.credentials(folder.path(), "bridge");
+    let house = house_with(Some(ours), DoorLimits::default(), |_| {});
+    let name = || ServerName::try_from("bridge").expect("a name");
+    for (certified, lets_in) in [("futures", false), ("securities", true)] {
+        let theirs = authority.credentials(folder.path(), certified);
+        let connector = TlsConnector::from(theirs.current().client);
+        let tcp = TcpStream::connect(house.address).await.expect("a connection");
+        let mut peer = peer(connector.connect(name(), tcp).await.expect("a handshake"));
+        peer.say(&[Message::SignOn(their_sign_on())]).await;
+        match peer.hear().await {
+            Some(Message::Challenge(_)) => assert!(lets_in),
+            Some(Message::Rejected(rejected)) => {
+                assert!(!lets_in && rejected.text.contains("certificate"), "{}", rejected.text);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Without a certificate, or in the clear, nobody gets as far as a sign-on.
+    let mut clear = dialled(&house).await;
+    clear.say(&[Message::SignOn(their_sign_on())]).await;
+    assert!(!matches!(clear.stream.read(&mut [0; 64]).await, Ok(count) if count > 7));
+}
+
+#[tokio::test]
+async fn a_counter_that_speaks_xml_dials_in_too_in_either_encoding() {
+    use domain::profile::{AmountUnit, Profile};
+    use wire::codec::{Codec, Encoding, FuturesOptions};
+    for encoding in [Encoding::Utf8, Encoding::Gb18030] {
+        let options =
+            FuturesOptions { encoding, amount_unit: AmountUnit::Minor, utc_offset_minutes: 480 };
+        let dialect = Dialect::Futures(options);
+        let house = house_with(None, DoorLimits::default(), |config| {
+            config.dialect = dialect.clone();
+            config.profile = Profile::default();
+        });
+        let parties = Parties { own: "securities".to_owned(), peer: "bridge".to_owned() };
+        let codec = Codec::new(dialect.clone(), parties).at_counter();
+        let mut stream = TcpStream::connect(house.address).await.expect("a connection");
+        let (mut inbox, mut bytes) = (BytesMut::new(), BytesMut::new());
+        codec.encode(&Message::SignOn(their_sign_on()), &mut bytes).expect("sayable");
+        stream.write_all(&bytes).await.expect("a connection");
+        let mut heard = Vec::new();
+        while heard.len() < 2 {
+            match codec.decode(&mut inbox).expect("frames") {
+                Some(Incoming::Message(Message::Challenge(challenge))) => {
+                    let proof =
+                        proof::prove(&KEY, Side::Dialler, &their_sign_on(), &challenge.nonce);
+                    let counter = Some(their_state());
+                    let answer = Message::Answer(ChallengeAnswer { proof, counter });
+                    bytes.clear();
+                    codec.encode(&answer, &mut bytes).expect("sayable");
+                    stream.write_all(&bytes).await.expect("a connection");
+                    heard.push("challenge");
+                }
+                Some(Incoming::Message(Message::Welcome(_))) => heard.push("welcome"),
+                Some(other) => panic!("{other:?}"),
+                None => assert!(stream.read_buf(&mut inbox).await.expect("bytes") > 0),
+            }
+        }
+        house.until(|now| now.health == Health::Up).await;
+    }
+}

@@ -1,0 +1,61 @@
+//! A connection whose counter has proven who it is, on its way from the door to its actor.
+
+use crate::session::Opened;
+use crate::status::Tls;
+use crate::transport::Transport;
+use bytes::BytesMut;
+use std::net::SocketAddr;
+use tokio::sync::oneshot;
+
+/// See the module. Dropping it closes the connection.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    stream: Transport,
+    /// What was read behind the sign-on.
+    inbox: BytesMut,
+    pub(crate) from: SocketAddr,
+    tls: Option<Tls>,
+    opened: Opened,
+    refuse: oneshot::Sender<Refused>,
+}
+
+/// A visitor who was let in.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) stream: Transport,
+    pub(crate) inbox: BytesMut,
+    pub(crate) from: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) opened: Opened,
+}
+
+/// Not taken: whoever greeted it says so.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) stream: Transport,
+    pub(crate) text: String,
+}
+
+impl Visitor {
+    pub(crate) fn new(
+        stream: Transport,
+        inbox: BytesMut,
+        from: SocketAddr,
+        tls: Option<Tls>,
+        opened: Opened,
+    ) -> (Visitor, oneshot::Receiver<Refused>) {
+        let (refuse, refused) = oneshot::channel();
+        (Visitor { stream, inbox, from, tls, opened, refuse }, refused)
+    }
+
+    /// Lets it in: its greeter is done.
+    pub(crate) fn take(self) -> Taken {
+        let Visitor { stream, inbox, from, tls, opened, refuse: _ } = self;
+        Taken { stream, inbox, from, tls, opened }
+    }
+
+    pub(crate) fn refuse(self, text: String) {
+        // A greeter that has gone has closed the connection.
+        let _ = self.refuse.send(Refused { stream: self.stream, text });
+    }
+}
