@@ -33,7 +33,7 @@ pub(super) async fn insert(
         let mut rest = chunk.as_mut_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at_mut(portion(backend, rest.len()));
-            let sql = insert_text(table, columns, now.len());
+            let sql = insert_text(backend, table, columns, now.len());
             let values = now.iter_mut().flat_map(std::mem::take);
             transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
             rest = later;
@@ -69,17 +69,29 @@ pub(super) async fn each_of(
 }
 
 /// How many of `rows` go into the next statement. Each length is prepared once and kept: SQLite's
-/// are costly to prepare and free to run, so powers of two; a server's cost a round trip each.
+/// are costly to prepare and free to run, so there are few lengths, of which two are enough for most
+/// batches; a server's cost a round trip each.
 fn portion(backend: DbBackend, rows: usize) -> usize {
     match backend {
-        DbBackend::Sqlite => 1 << rows.ilog2(),
+        // The leading three bits: 1 to 8, then 10, 12, 14, 16, 20, 24, 28, 32 and so on.
+        DbBackend::Sqlite => {
+            let step = rows.ilog2().saturating_sub(2);
+            rows >> step << step
+        }
         _ => rows,
     }
 }
 
-fn insert_text(table: &str, columns: &[&str], rows: usize) -> String {
+/// On SQLite a row that cannot be inserted fails the statement, and leaves what the statement did
+/// to the transaction, which is rolled back on any failure. To undo the statement alone, as it
+/// does otherwise, SQLite copies every page before the first row of a statement changes it.
+fn insert_text(backend: DbBackend, table: &str, columns: &[&str], rows: usize) -> String {
+    let insert = match backend {
+        DbBackend::Sqlite => "INSERT OR FAIL INTO",
+        _ => "INSERT INTO",
+    };
     let row = format!("({})", vec!["?"; columns.len()].join(","));
-    format!("INSERT INTO {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
+    format!("{insert} {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
 }
 
 /// What a row weighs in a packet, near enough.
@@ -105,15 +117,30 @@ mod tests {
     #[test]
     fn texts_have_a_mark_for_each_value() {
         assert_eq!(
-            insert_text("trail", &["a", "b"], 2),
+            insert_text(DbBackend::MySql, "trail", &["a", "b"], 2),
             "INSERT INTO trail (a,b) VALUES (?,?),(?,?)"
+        );
+        assert_eq!(
+            insert_text(DbBackend::Sqlite, "trail", &["a"], 1),
+            "INSERT OR FAIL INTO trail (a) VALUES (?)"
         );
     }
 
     #[test]
-    fn sqlite_portions_are_powers_of_two() {
-        assert_eq!(portion(DbBackend::Sqlite, 100), 64);
-        assert_eq!(portion(DbBackend::Sqlite, 1), 1);
+    fn sqlite_has_few_lengths_and_few_statements() {
+        let mut lengths = std::collections::BTreeSet::new();
+        for rows in 1..=MOST_ROWS {
+            let (mut rest, mut statements) = (rows, 0);
+            while rest > 0 {
+                let now = portion(DbBackend::Sqlite, rest);
+                assert!((1..=rest).contains(&now), "{now} of {rest}");
+                lengths.insert(now);
+                rest -= now;
+                statements += 1;
+            }
+            assert!(statements <= 3, "{rows}: {statements}");
+        }
+        assert_eq!(lengths.len(), 24);
         assert_eq!(portion(DbBackend::MySql, 100), 100);
     }
 }
