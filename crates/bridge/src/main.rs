@@ -22,6 +22,11 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// A transfer takes some hundred small pieces of memory, most of them freed by another thread than
+/// took them: what the system's own allocator is slowest at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How a command ended that could be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
