@@ -325,7 +325,7 @@ impl<'c> Story<'c> {
             self.late[at].passed += 1;
         }
         if let Some((counter, ticket, instruction)) = self.asks.pop_front() {
-            self.message(counter, ticket, instruction);
+            self.message(counter, ticket, &instruction);
             return true;
         }
         if let Some(view) = self.shard.views().next()
@@ -425,7 +425,7 @@ impl<'c> Story<'c> {
         }
     }
 
-    fn message(&mut self, counter: usize, ticket: Ticket, instruction: Instruction) {
+    fn message(&mut self, counter: usize, ticket: Ticket, instruction: &Instruction) {
         let fate = if instruction.moves_money() {
             Fate::ALL[self.spend(|budget| &mut budget.postings, Fate::ALL.len())]
         } else {
@@ -435,14 +435,14 @@ impl<'c> Story<'c> {
         self.say(|| format!("{fate:?} at {counter}: {instruction:?}"));
         let lost = Outcome::Unknown(Unclear::TimedOut);
         let outcome = match fate {
-            Fate::Delivered => Outcome::Answered(self.execute(counter, &instruction)),
+            Fate::Delivered => Outcome::Answered(self.execute(counter, instruction)),
             Fate::LostBefore => lost,
             Fate::LostAfter => {
-                self.execute(counter, &instruction);
+                self.execute(counter, instruction);
                 lost
             }
             Fate::Duplicated => {
-                let reply = self.execute(counter, &instruction);
+                let reply = self.execute(counter, instruction);
                 self.later(Late::Answer(counter, reply.clone()));
                 Outcome::Answered(reply)
             }
@@ -451,26 +451,26 @@ impl<'c> Story<'c> {
                 lost
             }
             Fate::AnswerLate => {
-                let reply = self.execute(counter, &instruction);
+                let reply = self.execute(counter, instruction);
                 self.later(Late::Answer(counter, reply));
                 lost
             }
             Fate::NotSent => Outcome::NotSent(NotSent::Down),
-            Fate::Refused => Outcome::Answered(match order_of(&instruction) {
+            Fate::Refused => Outcome::Answered(match order_of(instruction) {
                 Some(order) => {
                     let code = AnswerCode::INSUFFICIENT_FUNDS;
                     let settled = self.books[counter].refuse(order, code, self.now);
                     self.settle(settled)
                 }
-                None => self.execute(counter, &instruction),
+                None => self.execute(counter, instruction),
             }),
-            Fate::Processing => Outcome::Answered(match order_of(&instruction) {
+            Fate::Processing => Outcome::Answered(match order_of(instruction) {
                 Some(order) => {
                     let settled = self.books[counter].begin(order.clone(), self.now);
                     self.later(Late::Finishes(counter, order));
                     self.settle(settled)
                 }
-                None => self.execute(counter, &instruction),
+                None => self.execute(counter, instruction),
             }),
             Fate::AfterCutOver => {
                 if let Ok(line) = self.books[counter].cut_over(self.now) {
@@ -478,7 +478,7 @@ impl<'c> Story<'c> {
                 }
                 self.cut_over = true;
                 self.world.counters[counter].settle_day = Some(self.books[counter].settle_day());
-                Outcome::Answered(self.execute(counter, &instruction))
+                Outcome::Answered(self.execute(counter, instruction))
             }
         };
         if outcome == lost_outcome() {
