@@ -1,5 +1,6 @@
 //! The command line: every command, and what it takes.
 
+use crate::audit::AuditCommand;
 use crate::bench::BenchCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     /// Record a person's decision on transfers that need one
     #[command(after_help = EXIT_CODES)]
     Resolve(WithAccess<ResolveCommand>),
+    /// Say whether every unit of money is accounted for, by the record and the counters' statements
+    #[command(after_help = EXIT_CODES)]
+    Audit(WithAccess<AuditCommand>),
     /// Put load on a bridge, and measure what it does and costs
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchCommand>),
@@ -147,6 +151,9 @@ mod tests {
             "resolve 2026112100000000001 completed --who ann --note seen",
             "resolve 2026112100000000001 2026112100000000002 resume --who ann --note seen",
             "openapi",
+            "audit --config b.toml",
+            "audit --config b.toml --books securities=s.jsonl --books futures=f.jsonl \
+             --since 20261121 --client c.toml --json",
             "bench",
             "bench --rate 5000 --seconds 3 --mix refused=5,reversed=5 --one-account",
             "bench --client c.toml --from securities:6001 --to futures:8001",
@@ -177,6 +184,9 @@ mod tests {
             ("resolve 2026112100000000001 complete --who ann --note seen", "completed"),
             ("resolve 17 completed --who ann --note seen", "17"),
             ("resolve 2026112100000000001 completed --note seen", "--who"),
+            ("audit", "--config"),
+            ("audit --config b.toml --books securities", "COUNTER=FILE"),
+            ("audit --config b.toml --since 20260230", "20260230"),
             ("show", "SERIAL"),
             ("show 17", "17"),
         ] {

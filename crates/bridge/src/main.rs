@@ -2,8 +2,10 @@
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires
 //! it together; `check` and `simulate` are commands of their own; `person` are those that talk to a
-//! running bridge; `demo` shows all of it, and `bench` measures it.
+//! running bridge; `audit` says whether all money is accounted for; `demo` shows all of it, and
+//! `bench` measures it.
 
+mod audit;
 mod bench;
 mod check;
 mod cli;
@@ -99,6 +101,9 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Resolve(WithAccess { command, access, json }) => {
                 person::resolve::run(command, &access, Form::of(json)).await
             }
+            Command::Audit(WithAccess { command, access, json }) => {
+                audit::run(command, &access, Form::of(json)).await
+            }
             Command::Bench(command) => bench::run(*command).await,
             Command::Openapi => {
                 stdout().lock().write_all(api::openapi_json().as_bytes())?;
@@ -120,6 +125,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) {
         | Command::Balance(_)
         | Command::Status(_)
         | Command::Resolve(_)
+        | Command::Audit(_)
         | Command::Bench(_)
         | Command::Openapi => "warn",
     };

@@ -53,7 +53,7 @@ struct ClientFile {
 
 impl Access {
     /// A client of the transfer API that signs with the app's key.
-    pub(super) fn client(&self) -> Result<Client> {
+    pub(crate) fn client(&self) -> Result<Client> {
         let file = self.file()?;
         let url = self.url.clone().or(file.url).unwrap_or_else(|| URL.to_owned());
         let key_id = self.key_id.clone().or(file.key_id).ok_or_else(|| missing("--key-id"))?;

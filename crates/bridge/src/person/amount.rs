@@ -1,7 +1,7 @@
 //! Minor units as people write money. For showing only: nothing is ever read back from it.
 
 /// `100000` of `CNY` as `1,000.00 CNY`.
-pub(super) fn shown(minor: i64, currency: &str) -> String {
+pub(crate) fn shown(minor: i64, currency: &str) -> String {
     let decimals = decimals(currency);
     let digits = format!("{:0>width$}", minor.unsigned_abs(), width = decimals + 1);
     let (major, fraction) = digits.split_at(digits.len() - decimals);

@@ -5,13 +5,13 @@
 //! `tables` and `amount` show things; each command has a file.
 
 mod access;
-mod amount;
+pub(crate) mod amount;
 pub(crate) mod balance;
 mod operators;
 pub(crate) mod resolve;
 pub(crate) mod show;
 pub(crate) mod status;
-mod tables;
+pub(crate) mod tables;
 pub(crate) mod transfer;
 
 pub(crate) use access::Access;

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 const WIDTH_OF_A_FILE: u16 = 132;
 
 /// An empty table with these columns.
-pub(super) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
+pub(crate) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
@@ -26,7 +26,7 @@ pub(super) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
 }
 
 /// The text without control characters.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
@@ -41,7 +41,7 @@ pub(super) fn place(account: &Account) -> String {
 }
 
 /// Seconds as people say them: `3 d 4 h`, `5 min 10 s`.
-pub(super) fn lasting(seconds: i64) -> String {
+pub(crate) fn lasting(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);

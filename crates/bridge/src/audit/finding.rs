@@ -1,0 +1,171 @@
+//! What must not be, in words for people and in fields for machines.
+
+use super::evidence::{Posting, Standing};
+use domain::serial::{MasterSerial, Role, SubSerial};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// How many postings of each kind a transfer has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Legs {
+    pub(super) debits: u32,
+    pub(super) credits: u32,
+    pub(super) reversals: u32,
+}
+
+impl Legs {
+    /// One more of a kind.
+    pub(super) fn count(&mut self, kind: Role) {
+        match kind {
+            Role::Debit => self.debits += 1,
+            Role::Credit => self.credits += 1,
+            Role::Reversal => self.reversals += 1,
+        }
+    }
+}
+
+impl fmt::Display for Legs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = [
+            (self.debits, "debit", "debits"),
+            (self.credits, "credit", "credits"),
+            (self.reversals, "reversal", "reversals"),
+        ];
+        let mut said = false;
+        for (count, one, many) in counted {
+            if count > 0 {
+                let comma = if said { ", " } else { "" };
+                write!(f, "{comma}{count} {}", if count == 1 { one } else { many })?;
+                said = true;
+            }
+        }
+        if said { Ok(()) } else { f.write_str("nothing") }
+    }
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// A serial stands more than once in a counter's statement.
+    Doubled { counter: String, serial: SubSerial, times: u32 },
+    /// A posting under a serial of a transfer that is not that transfer's leg.
+    NotAsRecorded { master: MasterSerial, posting: Posting, what: &'static str },
+    /// A posting that no transfer explains.
+    Unexplained { posting: Posting },
+    /// A transfer's legs are not those that its state asks for.
+    WrongLegs { master: MasterSerial, standing: Standing, posted: Legs },
+    /// Money that left is not all somewhere; `unaccounted` is in minor units.
+    Unbalanced { currency: String, unaccounted: i128 },
+}
+
+impl Finding {
+    /// The kind's name for machines.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Finding::Doubled { .. } => "doubled",
+            Finding::NotAsRecorded { .. } => "not_as_recorded",
+            Finding::Unexplained { .. } => "unexplained",
+            Finding::WrongLegs { .. } => "wrong_legs",
+            Finding::Unbalanced { .. } => "unbalanced",
+        }
+    }
+
+    /// Which transfer, where there is one.
+    pub(super) fn master(&self) -> Option<MasterSerial> {
+        match self {
+            Finding::NotAsRecorded { master, .. } | Finding::WrongLegs { master, .. } => {
+                Some(*master)
+            }
+            Finding::Doubled { .. } | Finding::Unexplained { .. } | Finding::Unbalanced { .. } => {
+                None
+            }
+        }
+    }
+
+    /// For machines.
+    pub(super) fn json(&self) -> Value {
+        let mut said = json!({ "kind": self.kind(), "text": self.to_string() });
+        if let Some(master) = self.master() {
+            said["master_serial"] = json!(master);
+        }
+        match self {
+            Finding::Doubled { counter, serial, times } => {
+                said["counter"] = json!(counter);
+                said["sub_serial"] = json!(serial);
+                said["times"] = json!(times);
+            }
+            Finding::NotAsRecorded { posting, what, .. } => {
+                said["differs_in"] = json!(what);
+                said["posting"] = posting_json(posting);
+            }
+            Finding::Unexplained { posting } => said["posting"] = posting_json(posting),
+            Finding::WrongLegs { standing, posted, .. } => {
+                said["state"] = json!(standing.as_str());
+                said["posted"] = json!({
+                    "debits": posted.debits,
+                    "credits": posted.credits,
+                    "reversals": posted.reversals,
+                });
+            }
+            Finding::Unbalanced { currency, unaccounted } => {
+                said["currency"] = json!(currency);
+                said["unaccounted"] = json!(i64::try_from(*unaccounted).ok());
+            }
+        }
+        said
+    }
+}
+
+fn posting_json(posting: &Posting) -> Value {
+    json!({
+        "counter": posting.counter,
+        "kind": posting.kind,
+        "sub_serial": posting.serial,
+        "original": posting.original,
+        "account": posting.account,
+        "amount": posting.amount,
+        "currency": posting.currency,
+        "settle_day": posting.settle_day.to_string(),
+    })
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::Doubled { counter, serial, times } => {
+                write!(f, "{counter} states serial {serial} {times} times")
+            }
+            Finding::NotAsRecorded { master, posting, what } => {
+                write!(f, "{} is not the {what} that {master} has: ", stated(posting))?;
+                write!(f, "serial {}, {}", posting.serial, day(posting))
+            }
+            Finding::Unexplained { posting } => write!(
+                f,
+                "{} is explained by no transfer: serial {}, {}",
+                stated(posting),
+                posting.serial,
+                day(posting)
+            ),
+            Finding::WrongLegs { master, standing, posted } => {
+                write!(f, "{master} is {}, and its counters state {posted}", standing.as_str())
+            }
+            Finding::Unbalanced { currency, unaccounted } if *unaccounted > 0 => {
+                write!(f, "{unaccounted} minor units of {currency} left and are nowhere")
+            }
+            Finding::Unbalanced { currency, unaccounted } => write!(
+                f,
+                "{} minor units of {currency} arrived or came back and never left",
+                unaccounted.unsigned_abs()
+            ),
+        }
+    }
+}
+
+fn stated(posting: &Posting) -> String {
+    let Posting { counter, kind, account, amount, currency, .. } = posting;
+    format!("a {kind} of {amount} {currency} at {counter}:{account}")
+}
+
+fn day(posting: &Posting) -> String {
+    format!("settle day {}", posting.settle_day)
+}

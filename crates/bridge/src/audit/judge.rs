@@ -1,0 +1,228 @@
+//! Whether every unit of money is accounted for: the record held against the counters' statements.
+//! No I/O and no clock.
+
+use super::evidence::{Posting, Recorded, Standing, Word};
+use super::finding::{Finding, Legs};
+use domain::money::Currency;
+use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
+use std::collections::{BTreeMap, BTreeSet};
+use store::FinalState;
+
+/// Where the money of one currency is, in minor units, by the counters' statements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    /// Left source accounts.
+    pub(super) debited: i128,
+    /// Reached destination accounts.
+    pub(super) credited: i128,
+    /// Was given back.
+    pub(super) returned: i128,
+    /// Of open transfers: left, and neither arrived nor given back yet.
+    pub(super) in_transit: i128,
+    /// Left, and by no posting but by a person's recorded decision arrived or given back.
+    pub(super) on_a_persons_word: i128,
+}
+
+impl Sums {
+    /// What is missing (above zero) or too much (below); zero where all is accounted for.
+    pub(super) const fn unaccounted(&self) -> i128 {
+        self.debited - self.credited - self.returned - self.in_transit - self.on_a_persons_word
+    }
+}
+
+/// An open transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) transfer: Recorded,
+    /// Minor units that left and have neither arrived nor come back.
+    pub(super) in_transit: i64,
+}
+
+/// What an audit found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) currencies: BTreeMap<String, Sums>,
+    pub(super) open: Vec<Open>,
+    /// Ended by a person where no posting shows it.
+    pub(super) by_word: Vec<(Recorded, Word)>,
+    /// None of these, and every unit is accounted for.
+    pub(super) findings: Vec<Finding>,
+    /// Legs that are missing, for someone who may look on another day.
+    pub(super) missing: Vec<(MasterSerial, Role)>,
+}
+
+/// What is judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    /// Every transfer of the time that is audited.
+    pub(super) record: &'a [Recorded],
+    /// Every posting that the counters state, once each for each time they state it.
+    pub(super) postings: &'a [Posting],
+    /// Transfers outside that time, whose postings are none of this audit's business.
+    pub(super) elsewhere: &'a BTreeSet<Sequence>,
+    /// What persons decided, of transfers that they ended.
+    pub(super) words: &'a BTreeMap<MasterSerial, Word>,
+}
+
+/// Judges.
+pub(super) fn judge(case: Case<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let known: BTreeMap<Sequence, &Recorded> =
+        case.record.iter().map(|transfer| (transfer.master.sequence, transfer)).collect();
+    let concerned: Vec<&Posting> = case
+        .postings
+        .iter()
+        .filter(|posting| !case.elsewhere.contains(&posting.serial.sequence))
+        .collect();
+    sum_postings(&concerned, &mut verdict);
+    find_doubles(&concerned, &mut verdict);
+    let mut legs: BTreeMap<Sequence, Legs> = BTreeMap::new();
+    for posting in concerned {
+        let Some(transfer) = known.get(&posting.serial.sequence) else {
+            verdict.findings.push(Finding::Unexplained { posting: posting.clone() });
+            continue;
+        };
+        match difference(transfer, posting) {
+            Some(what) => verdict.findings.push(Finding::NotAsRecorded {
+                master: transfer.master,
+                posting: posting.clone(),
+                what,
+            }),
+            None => legs.entry(posting.serial.sequence).or_default().count(posting.kind),
+        }
+    }
+    for transfer in case.record {
+        let legs = legs.get(&transfer.master.sequence).copied().unwrap_or_default();
+        judge_transfer(transfer, legs, case.words.get(&transfer.master), &mut verdict);
+    }
+    for (currency, sums) in &verdict.currencies {
+        if sums.unaccounted() != 0 {
+            verdict.findings.push(Finding::Unbalanced {
+                currency: currency.clone(),
+                unaccounted: sums.unaccounted(),
+            });
+        }
+    }
+    verdict
+}
+
+fn sums(verdict: &mut Verdict, currency: Currency) -> &mut Sums {
+    verdict.currencies.entry(currency.to_string()).or_default()
+}
+
+fn sum_postings(postings: &[&Posting], verdict: &mut Verdict) {
+    for posting in postings {
+        let amount = i128::from(posting.amount);
+        let sums = sums(verdict, posting.currency);
+        match posting.kind {
+            Role::Debit => sums.debited += amount,
+            Role::Credit => sums.credited += amount,
+            Role::Reversal => sums.returned += amount,
+        }
+    }
+}
+
+/// A serial is posted once at its counter, whatever the day.
+fn find_doubles(postings: &[&Posting], verdict: &mut Verdict) {
+    let mut times: BTreeMap<(&str, u64), (SubSerial, u32)> = BTreeMap::new();
+    for posting in postings {
+        let key = (posting.counter.as_str(), posting.serial.number());
+        times.entry(key).or_insert((posting.serial, 0)).1 += 1;
+    }
+    for ((counter, _), (serial, times)) in times {
+        if times > 1 {
+            let counter = counter.to_owned();
+            verdict.findings.push(Finding::Doubled { counter, serial, times });
+        }
+    }
+}
+
+/// In what a posting is not its transfer's leg; `None` where it is.
+fn difference(transfer: &Recorded, posting: &Posting) -> Option<&'static str> {
+    let place = transfer.place(posting.serial.role);
+    let undoes = match posting.kind {
+        Role::Reversal => Some(transfer.master.leg(Role::Debit)),
+        Role::Debit | Role::Credit => None,
+    };
+    if posting.kind != posting.serial.role {
+        Some("kind")
+    } else if posting.counter != place.counter {
+        Some("counter")
+    } else if posting.account != place.account {
+        Some("account")
+    } else if posting.amount != transfer.amount {
+        Some("amount")
+    } else if posting.currency != transfer.currency {
+        Some("currency")
+    } else if posting.original != undoes {
+        Some("original")
+    } else {
+        None
+    }
+}
+
+/// A final state asks for exactly its legs; an open one allows every point of a legal life, for
+/// what is recorded of it may be older than its postings.
+fn judge_transfer(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict: &mut Verdict) {
+    let Legs { debits, credits, reversals } = legs;
+    let posted = (debits, credits, reversals);
+    let right = match transfer.standing {
+        Standing::Open(_) => {
+            let in_transit = if posted == (1, 0, 0) { transfer.amount } else { 0 };
+            sums(verdict, transfer.currency).in_transit += i128::from(in_transit);
+            verdict.open.push(Open { transfer: transfer.clone(), in_transit });
+            matches!(posted, (0, 0, 0) | (1, 0 | 1, 0) | (1, 0, 1))
+        }
+        Standing::Ended(FinalState::Completed) => {
+            posted == (1, 1, 0) || on_word(transfer, posted == (1, 0, 0), word, verdict)
+        }
+        Standing::Ended(FinalState::Reversed) => {
+            posted == (1, 0, 1) || on_word(transfer, posted == (1, 0, 0), word, verdict)
+        }
+        // Debited and returned is no loss: a person may have ended it so.
+        Standing::Ended(FinalState::Refused) => {
+            posted == (0, 0, 0) || (posted == (1, 0, 1) && word.is_some())
+        }
+    };
+    if !right {
+        for (role, posted, wanted) in expected(transfer.standing, legs) {
+            if posted < wanted {
+                verdict.missing.push((transfer.master, role));
+            }
+        }
+        let (master, standing) = (transfer.master, transfer.standing);
+        verdict.findings.push(Finding::WrongLegs { master, standing, posted: legs });
+    }
+}
+
+/// Whether a person's decision stands for a leg that no counter shows; the money is counted so.
+fn on_word(
+    transfer: &Recorded,
+    only_debited: bool,
+    word: Option<&Word>,
+    verdict: &mut Verdict,
+) -> bool {
+    let Some(word) = word.filter(|_| only_debited) else { return false };
+    sums(verdict, transfer.currency).on_a_persons_word += i128::from(transfer.amount);
+    verdict.by_word.push((transfer.clone(), word.clone()));
+    true
+}
+
+/// Each leg: how often it is posted, and how often it has to be.
+fn expected(standing: Standing, legs: Legs) -> [(Role, u32, u32); 3] {
+    let (debit, credit, reversal) = match standing {
+        Standing::Ended(FinalState::Completed) => (1, 1, 0),
+        Standing::Ended(FinalState::Reversed) => (1, 0, 1),
+        Standing::Ended(FinalState::Refused) => (0, 0, 0),
+        // Where a later leg is posted, the debit is before it.
+        Standing::Open(_) => (u32::from(legs.credits + legs.reversals > 0), 0, 0),
+    };
+    [
+        (Role::Debit, legs.debits, debit),
+        (Role::Credit, legs.credits, credit),
+        (Role::Reversal, legs.reversals, reversal),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Every ending and every point before it passes; everything that loses or makes money does not.
+
+use super::*;
+use domain::message::{AccountId, CounterId};
+use domain::serial::Day;
+use store::{OpenState, Place};
+
+fn place(counter: &str, account: &str) -> Place {
+    Place {
+        counter: CounterId::new(counter).expect("a counter"),
+        account: AccountId::new(account).expect("an account"),
+    }
+}
+
+fn day() -> Day {
+    Day::new(20_261_121).expect("a day")
+}
+
+fn transfer(standing: Standing) -> Recorded {
+    Recorded {
+        master: "2026112100000000007".parse().expect("a serial"),
+        from: place("securities", "6001"),
+        to: place("futures", "8001"),
+        amount: 200,
+        currency: Currency::CNY,
+        days: (day(), day()),
+        standing,
+        created_at: 0,
+    }
+}
+
+/// The transfer's leg, as it has to be.
+fn leg(role: Role) -> Posting {
+    let transfer = transfer(Standing::Open(OpenState::Accepted));
+    let place = transfer.place(role);
+    Posting {
+        counter: place.counter.clone(),
+        kind: role,
+        serial: transfer.master.leg(role),
+        original: (role == Role::Reversal).then(|| transfer.master.leg(Role::Debit)),
+        account: place.account.clone(),
+        amount: 200,
+        currency: Currency::CNY,
+        settle_day: day(),
+    }
+}
+
+fn verdict(standing: Standing, postings: &[Posting], word: Option<Word>) -> Verdict {
+    let record = [transfer(standing)];
+    let words = word.map(|word| (record[0].master, word)).into_iter().collect();
+    judge(Case { record: &record, postings, elsewhere: &BTreeSet::new(), words: &words })
+}
+
+fn kinds(standing: Standing, postings: &[Posting]) -> Vec<&'static str> {
+    verdict(standing, postings, None).findings.iter().map(Finding::kind).collect()
+}
+
+const COMPLETED: Standing = Standing::Ended(FinalState::Completed);
+const REFUSED: Standing = Standing::Ended(FinalState::Refused);
+const REVERSED: Standing = Standing::Ended(FinalState::Reversed);
+
+fn debit() -> Posting {
+    leg(Role::Debit)
+}
+
+fn credit() -> Posting {
+    leg(Role::Credit)
+}
+
+fn reversal() -> Posting {
+    leg(Role::Reversal)
+}
+
+#[test]
+fn every_ending_and_every_legal_point_before_it_is_clean() {
+    for (standing, postings) in [
+        (COMPLETED, vec![debit(), credit()]),
+        (REFUSED, vec![]),
+        (REVERSED, vec![debit(), reversal()]),
+    ] {
+        assert_eq!(kinds(standing, &postings), [""; 0], "{standing:?}");
+    }
+    for state in OpenState::ALL {
+        for postings in [vec![], vec![debit()], vec![debit(), credit()], vec![debit(), reversal()]]
+        {
+            assert_eq!(kinds(Standing::Open(state), &postings), [""; 0], "{state} {postings:?}");
+        }
+    }
+}
+
+#[test]
+fn legs_that_a_state_does_not_allow_are_found_and_the_missing_are_named() {
+    let open = Standing::Open(OpenState::Crediting);
+    let cases: &[(Standing, &[Posting], &[Role])] = &[
+        (COMPLETED, &[], &[Role::Debit, Role::Credit]),
+        (COMPLETED, &[debit()], &[Role::Credit]),
+        (COMPLETED, &[credit()], &[Role::Debit]),
+        (COMPLETED, &[debit(), credit(), reversal()], &[]),
+        (REFUSED, &[debit()], &[]),
+        (REFUSED, &[credit()], &[]),
+        (REFUSED, &[debit(), reversal()], &[]),
+        (REVERSED, &[debit()], &[Role::Reversal]),
+        (REVERSED, &[debit(), credit()], &[Role::Reversal]),
+        (REVERSED, &[debit(), credit(), reversal()], &[]),
+        (open, &[credit()], &[Role::Debit]),
+        (open, &[reversal()], &[Role::Debit]),
+        (open, &[debit(), credit(), reversal()], &[]),
+    ];
+    for (standing, postings, missing) in cases {
+        let verdict = verdict(*standing, postings, None);
+        let found = |finding: &Finding| matches!(finding, Finding::WrongLegs { .. });
+        assert!(verdict.findings.iter().any(found), "{standing:?} {postings:?}");
+        let named: Vec<Role> = verdict.missing.iter().map(|(_, role)| *role).collect();
+        assert_eq!(named, *missing, "{standing:?} {postings:?}");
+    }
+}
+
+#[test]
+fn a_posting_that_stands_twice_is_found() {
+    for twice in [Role::Debit, Role::Credit] {
+        let kinds = kinds(COMPLETED, &[debit(), credit(), leg(twice)]);
+        assert_eq!(kinds, ["doubled", "wrong_legs", "unbalanced"], "{twice}");
+    }
+}
+
+#[test]
+fn a_posting_that_is_not_its_transfers_leg_is_found() {
+    let elsewhere = place("wallet", "8001").counter;
+    let original = Some(transfer(COMPLETED).master.leg(Role::Credit));
+    for (posting, what) in [
+        (Posting { amount: 199, ..credit() }, "amount"),
+        (Posting { account: place("futures", "8002").account, ..credit() }, "account"),
+        (Posting { currency: "USD".parse().expect("a code"), ..credit() }, "currency"),
+        (Posting { counter: elsewhere, ..credit() }, "counter"),
+        (Posting { kind: Role::Debit, ..credit() }, "kind"),
+        (Posting { original, ..credit() }, "original"),
+    ] {
+        let findings = verdict(COMPLETED, &[debit(), posting], None).findings;
+        let found = findings.iter().any(
+            |finding| matches!(finding, Finding::NotAsRecorded { what: said, .. } if *said == what),
+        );
+        assert!(found, "{what}: {findings:?}");
+    }
+}
+
+#[test]
+fn a_posting_of_no_transfer_is_found_unless_it_belongs_to_another_time() {
+    let stray = judge(Case {
+        record: &[],
+        postings: &[debit(), credit()],
+        elsewhere: &BTreeSet::new(),
+        words: &BTreeMap::new(),
+    });
+    assert_eq!(stray.findings.len(), 2, "{:?}", stray.findings);
+    let explained = judge(Case {
+        record: &[],
+        postings: &[debit(), credit()],
+        elsewhere: &BTreeSet::from([debit().serial.sequence]),
+        words: &BTreeMap::new(),
+    });
+    assert_eq!(explained, Verdict::default());
+}
+
+#[test]
+fn sums_say_where_the_money_is() {
+    let open = verdict(Standing::Open(OpenState::Crediting), &[debit()], None);
+    let sums = open.currencies["CNY"];
+    assert_eq!((sums.debited, sums.in_transit, sums.unaccounted()), (200, 200, 0));
+    assert_eq!(open.open[0].in_transit, 200);
+    let lost = verdict(COMPLETED, &[debit()], None);
+    assert_eq!(lost.currencies["CNY"].unaccounted(), 200);
+    let made = verdict(COMPLETED, &[credit()], None);
+    assert_eq!(made.currencies["CNY"].unaccounted(), -200);
+}
+
+#[test]
+fn a_persons_word_stands_for_a_leg_but_not_against_a_posting() {
+    let word = || Some(Word { who: "lin".into(), note: "by hand".into() });
+    for standing in [COMPLETED, REVERSED] {
+        let said = verdict(standing, &[debit()], word());
+        assert_eq!(said.findings, [], "{standing:?}");
+        assert_eq!(said.currencies["CNY"].on_a_persons_word, 200);
+        assert_eq!(said.by_word.len(), 1);
+        assert_ne!(verdict(standing, &[], word()).findings, [], "{standing:?}");
+    }
+    assert_eq!(verdict(REFUSED, &[debit(), reversal()], word()).findings, []);
+    assert_ne!(verdict(REFUSED, &[debit()], word()).findings, []);
+    assert_ne!(verdict(REVERSED, &[debit(), credit()], word()).findings, []);
+}
+
+#[test]
+fn findings_are_said_in_words_and_in_fields() {
+    let verdict = verdict(COMPLETED, &[Posting { amount: 199, ..debit() }], None);
+    let said: Vec<String> = verdict.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "a debit of 199 CNY at securities:6001 is not the amount that 2026112100000000007 has: \
+             serial 000000000071, settle day 20261121",
+            "2026112100000000007 is completed, and its counters state nothing",
+            "199 minor units of CNY left and are nowhere",
+        ]
+    );
+    let json = verdict.findings[0].json();
+    assert_eq!(json["kind"], "not_as_recorded");
+    assert_eq!(json["posting"]["sub_serial"], "000000000071");
+}
