@@ -60,8 +60,11 @@ pub(crate) struct SimulateCommand {
     #[arg(value_enum, value_name = "DIALECT")]
     speech: Speech,
     /// Where it listens; port 0 for any free one. The first line of standard output says where
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: SocketAddr,
+    #[arg(long, value_name = "ADDRESS:PORT", required_unless_present = "connect")]
+    listen: Option<SocketAddr>,
+    /// Where it dials the bridge instead, at the bridge's [accept]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "listen")]
+    connect: Option<SocketAddr>,
     /// Its id; the dialect's name if absent
     #[arg(long)]
     id: Option<CounterId>,
@@ -145,7 +148,8 @@ impl SimulateCommand {
         };
         let defaults = Options::new(dialect, id, self.bridge, key);
         Ok(Options {
-            listen: self.listen,
+            listen: self.listen.unwrap_or(defaults.listen),
+            connect: self.connect,
             accounts: self.accounts,
             currency: self.currency,
             books: self.books,

@@ -69,10 +69,28 @@ enum Flow {
 
 /// Talks until either side ends it.
 pub(crate) async fn converse(stream: TcpStream, peer: SocketAddr, around: Surroundings) {
+    let session = Session::new(around.identity.clone(), rand::random(), Instant::now());
+    talk(stream, peer, around, session, None).await;
+}
+
+/// The same on a connection that we opened: we sign on.
+pub(crate) async fn dialled(stream: TcpStream, peer: SocketAddr, around: Surroundings) {
+    let (identity, now) = (around.identity.clone(), Instant::now());
+    let (session, first) = Session::dial(identity, 0, rand::random(), now);
+    talk(stream, peer, around, session, Some(first)).await;
+}
+
+async fn talk(
+    stream: TcpStream,
+    peer: SocketAddr,
+    around: Surroundings,
+    session: Session,
+    first: Option<Message>,
+) {
     let kill = around.kill.clone();
     let epoch = *around.sessions.borrow();
-    let connection = Connection {
-        session: Session::new(around.identity.clone(), rand::random(), Instant::now()),
+    let mut connection = Connection {
+        session,
         epoch,
         around,
         inbound: BytesMut::new(),
@@ -80,6 +98,9 @@ pub(crate) async fn converse(stream: TcpStream, peer: SocketAddr, around: Surrou
         visits: Vec::new(),
         malformed: 0,
     };
+    if let Some(first) = first {
+        connection.write(&first);
+    }
     tokio::select! {
         biased;
         () = kill.cancelled() => tracing::info!(%peer, "connection killed"),

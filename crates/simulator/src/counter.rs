@@ -7,7 +7,8 @@ use domain::message::{AccountId, AnswerCode, Instruction, Look};
 use domain::money::Amount;
 use std::time::Duration;
 use wire::message::{
-    CounterState, HeartbeatAck, Message, RejectReason, Rejected, RequestId, Welcome,
+    ChallengeAnswer, CounterState, HeartbeatAck, Message, Proof, RejectReason, Rejected, RequestId,
+    Welcome,
 };
 
 /// Something that arrived on a connection, or is about to be said on one.
@@ -17,6 +18,8 @@ pub enum Visit {
     SignOn(Message),
     /// A proof that was right: the session is open, with this heartbeat in seconds.
     SignedOn(u16),
+    /// A challenge was answered by this proof: we dialled.
+    Prove(Proof),
     /// A heartbeat with its number.
     Heartbeat(u64),
     /// A request.
@@ -176,6 +179,10 @@ impl Counter {
                 let counter = Some(self.state());
                 let welcome = Message::Welcome(Welcome { heartbeat_s, counter });
                 deeds.push(write(welcome));
+            }
+            Visit::Prove(proof) => {
+                let counter = Some(self.state());
+                deeds.push(write(Message::Answer(ChallengeAnswer { proof, counter })));
             }
             Visit::Heartbeat(number) => {
                 let action = self.dice.throw(Occasion::Heartbeat, None, None);

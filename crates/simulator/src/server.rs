@@ -2,7 +2,7 @@
 
 use crate::books::{Books, Inconsistent, Rules};
 use crate::books_file::{BooksFile, BooksFileError, Durability};
-use crate::connection::{Surroundings, converse};
+use crate::connection::{Surroundings, converse, dialled};
 use crate::counter::Counter;
 use crate::desk::{self, Desk};
 use crate::faults::{Dice, FaultPlan, PlanError};
@@ -17,11 +17,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::codec::{Codec, Dialect, Parties};
@@ -31,6 +31,13 @@ const LONGEST_HEARTBEAT_S: u16 = 120;
 
 /// Connections that the kernel may hold for us: the default of 128 drops bursts (LINKS).
 const BACKLOG: u32 = 4096;
+
+/// How long a bridge that is dialled may take to answer.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// The pause before the bridge is dialled again, at first and at most; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// All connections leave within this, in order or not.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -42,6 +49,8 @@ pub struct Options {
     pub dialect: Dialect,
     /// Where it listens; port 0 for any free one.
     pub listen: SocketAddr,
+    /// Where it dials in instead, if it does.
+    pub connect: Option<SocketAddr>,
     /// Its id.
     pub id: CounterId,
     /// The name of the bridge that it lets in.
@@ -76,6 +85,7 @@ impl Options {
         Options {
             dialect,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            connect: None,
             id,
             bridge,
             key,
@@ -132,14 +142,15 @@ pub fn parse_account(text: &str) -> Result<(AccountId, i64), Error> {
     Ok((id, minor))
 }
 
-/// Runs the counter as a process: says `{"listening":"ADDRESS"}` on standard output when it is
-/// ready, and ends in order on SIGTERM or SIGINT.
+/// Runs the counter as a process: says `{"listening":"ADDRESS"}`, or `{"dialling":"ADDRESS"}` if it
+/// dials in, on standard output when it is ready, and ends in order on SIGTERM or SIGINT.
 pub async fn run_as_process(options: Options) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let stop = CancellationToken::new();
+    let does = if options.connect.is_some() { "dialling" } else { "listening" };
     let announce = |address: SocketAddr| {
-        let line = serde_json::json!({ "listening": address.to_string() });
+        let line = serde_json::json!({ does: address.to_string() });
         let mut out = io::stdout().lock();
         // Nobody may be listening to us, and that is no reason not to serve.
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -155,8 +166,8 @@ pub async fn run_as_process(options: Options) -> Result<(), Error> {
     running.await
 }
 
-/// Runs the counter until `stop`. `ready` is called once, with the address that it listens on, when
-/// it takes connections. After an error of the books file nothing more was answered.
+/// Runs the counter until `stop`. `ready` is called once, with the address that it listens on or
+/// dials, when it takes or makes connections. After an error of the books file nothing more was answered.
 pub async fn run(
     options: Options,
     ready: impl FnOnce(SocketAddr),
@@ -181,17 +192,28 @@ pub async fn run(
         stop: stop.clone(),
         kill: CancellationToken::new(),
     };
-    let listener = listen(options.listen)?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| Error::Listen { address: options.listen, source })?;
+    let listener = match options.connect {
+        Some(_) => None,
+        None => Some(listen(options.listen)?),
+    };
+    let address = match (&listener, options.connect) {
+        (_, Some(address)) => address,
+        (Some(listener), None) => listener
+            .local_addr()
+            .map_err(|source| Error::Listen { address: options.listen, source })?,
+        (None, None) => options.listen,
+    };
     let desk = Desk { counter, file, sessions: session_epoch, restarts: restart_sender };
     let mut desk = tokio::spawn(desk.run(inbox));
     let connections = TaskTracker::new();
-    tracing::info!(counter = %options.id, %address, "counter is listening");
+    tracing::info!(counter = %options.id, %address, "counter is there");
     ready(address);
-    let served =
-        serve(listener, address, &mut around, &connections, &mut restarts, &mut desk).await;
+    let served = match listener {
+        Some(listener) => {
+            serve(listener, address, &mut around, &connections, &mut restarts, &mut desk).await
+        }
+        None => Ok(dial(address, &mut around, &mut restarts, &mut desk).await),
+    };
     connections.close();
     match served {
         Ok(Served::Stopped) => {}
@@ -259,6 +281,54 @@ async fn serve(
             () = stop.cancelled() => return Ok(Served::Stopped),
         }
         listener = listen(address)?;
+    }
+}
+
+/// Dials the bridge, again and again, and now and then not, until `stop`.
+async fn dial(
+    address: SocketAddr,
+    around: &mut Surroundings,
+    restarts: &mut mpsc::Receiver<Duration>,
+    desk: &mut JoinHandle<Result<(), BooksFileError>>,
+) -> Served {
+    let stop = around.stop.clone();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let surroundings = around.clone();
+        let conversation = async {
+            let began = Instant::now();
+            let connect = timeout(CONNECT_LIMIT, TcpStream::connect(address));
+            match stop.run_until_cancelled(connect).await {
+                // It leaves in order by itself.
+                Some(Ok(Ok(stream))) => dialled(stream, address, surroundings).await,
+                Some(Ok(Err(error))) => tracing::info!(%address, %error, "the bridge is not there"),
+                Some(Err(_)) => tracing::info!(%address, "the bridge does not answer"),
+                None => {}
+            }
+            // Whoever was let in for a while was not refused.
+            if began.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
+            // Not everybody at once after the bridge was away.
+            stop.run_until_cancelled(sleep(pause.mul_f64(rand::random_range(0.5..1.0)))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        let down = tokio::select! {
+            biased;
+            ended = &mut *desk => return Served::DeskEnded(ended),
+            Some(down) = restarts.recv() => down,
+            () = conversation => {
+                if stop.is_cancelled() {
+                    return Served::Stopped;
+                }
+                continue;
+            }
+        };
+        tracing::info!(?down, "restarting, as planned");
+        tokio::select! {
+            () = sleep(down) => {}
+            () = stop.cancelled() => return Served::Stopped,
+        }
     }
 }
 

@@ -50,6 +50,10 @@ enum Phase {
     Silent(Nonce),
     /// Challenged.
     Challenged(Box<SignOn>, Nonce),
+    /// We dialled, and signed on.
+    SignedOn(Box<SignOn>),
+    /// We proved who we are, and wait to be welcomed.
+    Proven,
     Open,
     /// We signed off; what is still on its way is answered.
     Leaving,
@@ -83,6 +87,28 @@ impl Session {
         }
     }
 
+    /// A conversation that begins now on a connection that this counter opened, and what it says
+    /// first. The nonce must be fresh.
+    pub fn dial(
+        identity: Identity,
+        channel: u16,
+        nonce: Nonce,
+        now: Instant,
+    ) -> (Session, Message) {
+        let sign_on = SignOn {
+            version: SignOn::VERSION,
+            dialler: identity.counter.to_string(),
+            acceptor: identity.bridge.clone(),
+            channel,
+            nonce,
+            heartbeat_s: identity.heartbeat_s,
+        };
+        let first = Message::SignOn(sign_on.clone());
+        let mut session = Session::new(identity, nonce, now);
+        session.phase = Phase::SignedOn(Box::new(sign_on));
+        (session, first)
+    }
+
     /// A frame arrived, whatever is in it: the peer lives.
     pub fn heard(&mut self, now: Instant) {
         self.heard = now;
@@ -98,7 +124,7 @@ impl Session {
     pub fn is_open(&self) -> bool {
         match self.phase {
             Phase::Open | Phase::Leaving => true,
-            Phase::Silent(_) | Phase::Challenged(..) => false,
+            Phase::Silent(_) | Phase::Challenged(..) | Phase::SignedOn(_) | Phase::Proven => false,
         }
     }
 
@@ -119,12 +145,32 @@ impl Session {
                 self.phase = Phase::Open;
                 Next::Visit(Visit::SignedOn(heartbeat_s))
             }
-            (Phase::Silent(_) | Phase::Challenged(..), Message::Rejected(_)) => {
+            (Phase::SignedOn(sign_on), Message::Challenge(challenge)) => {
+                let key = self.identity.key.expose_secret();
+                if !verify(key, Side::Acceptor, sign_on, &challenge.nonce, &challenge.proof) {
+                    return reject(RejectReason::BadProof, "the proof is wrong");
+                }
+                let proof = prove(key, Side::Dialler, sign_on, &challenge.nonce);
+                self.phase = Phase::Proven;
+                Next::Visit(Visit::Prove(proof))
+            }
+            (Phase::Proven, Message::Welcome(welcome)) => {
+                let heartbeat_s = welcome.heartbeat_s.min(self.identity.heartbeat_s);
+                self.heartbeat = Duration::from_secs(heartbeat_s.into());
+                self.phase = Phase::Open;
+                Next::Nothing
+            }
+            (
+                Phase::Silent(_) | Phase::Challenged(..) | Phase::SignedOn(_) | Phase::Proven,
+                Message::Rejected(rejected),
+            ) => {
+                tracing::warn!(reason = ?rejected.reason, text = rejected.text, "rejected");
                 Next::Close(None, "the bridge rejected us")
             }
             (Phase::Silent(_) | Phase::Challenged(..), _) => {
                 reject(RejectReason::Other, "sign on first")
             }
+            (Phase::SignedOn(_) | Phase::Proven, _) => Next::Close(None, "a message out of place"),
             (Phase::Open | Phase::Leaving, message) => match message {
                 Message::Request(id, instruction) => Next::Visit(Visit::Request(id, instruction)),
                 Message::Heartbeat(Heartbeat { number }) => Next::Visit(Visit::Heartbeat(number)),
@@ -162,7 +208,9 @@ impl Session {
     /// The counter is closing: says so, if there is a session. What was asked is still answered.
     pub fn leave(&mut self, why: &str) -> Next {
         match self.phase {
-            Phase::Silent(_) | Phase::Challenged(..) => Next::Close(None, "stopping"),
+            Phase::Silent(_) | Phase::Challenged(..) | Phase::SignedOn(_) | Phase::Proven => {
+                Next::Close(None, "stopping")
+            }
             Phase::Leaving => Next::Nothing,
             Phase::Open => {
                 self.phase = Phase::Leaving;
@@ -218,7 +266,7 @@ fn reject(reason: RejectReason, text: &'static str) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::message::ChallengeAnswer;
+    use wire::message::{ChallengeAnswer, Welcome};
 
     const KEY: [u8; 32] = [5; 32];
 
@@ -274,6 +322,27 @@ mod tests {
         assert!(!session.is_open());
         assert_eq!(session.receive(proof(&sign_on())), Next::Visit(Visit::SignedOn(10)));
         assert!(session.is_open());
+    }
+
+    #[test]
+    fn a_counter_that_dials_proves_itself_and_is_welcomed() {
+        let identity = session(Instant::now()).identity;
+        let now = Instant::now();
+        let (mut session, first) = Session::dial(identity.clone(), 3, [7; 32], now);
+        let Message::SignOn(sign_on) = first else { panic!("{first:?}") };
+        assert_eq!((sign_on.dialler.as_str(), sign_on.acceptor.as_str()), ("securities", "bridge"));
+        let proof = prove(&KEY, Side::Acceptor, &sign_on, &[8; 32]);
+        let next = session.receive(Message::Challenge(Challenge { nonce: [8; 32], proof }));
+        let Next::Visit(Visit::Prove(proof)) = next else { panic!("{next:?}") };
+        assert!(verify(&KEY, Side::Dialler, &sign_on, &[8; 32], &proof));
+        assert!(!session.is_open());
+        let welcome = Welcome { heartbeat_s: 10, counter: None };
+        assert_eq!(session.receive(Message::Welcome(welcome)), Next::Nothing);
+        assert!(session.is_open());
+
+        let (mut fooled, _) = Session::dial(identity, 3, [7; 32], now);
+        let next = fooled.receive(Message::Challenge(Challenge { nonce: [8; 32], proof: [0; 32] }));
+        assert_eq!(rejected(&next), Some(RejectReason::BadProof));
     }
 
     #[test]
