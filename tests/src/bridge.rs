@@ -102,7 +102,8 @@ impl Bridge {
         fs::read_to_string(self.folder.join("bridge.log")).unwrap_or_default()
     }
 
-    fn config_file(&self) -> PathBuf {
+    /// Its configuration.
+    pub fn config_file(&self) -> PathBuf {
         self.folder.join("bridge.toml")
     }
 

@@ -123,7 +123,8 @@ impl Counter {
         Book::read(self.id(), &self.books_file())
     }
 
-    fn books_file(&self) -> PathBuf {
+    /// The file of its books.
+    pub fn books_file(&self) -> PathBuf {
         self.folder.join(format!("{}.books.jsonl", self.id()))
     }
 

@@ -2,14 +2,17 @@
 //! what the counters wrote in their own books.
 //!
 //! Reading order: [`process`] starts and kills programs; [`counter`], [`database`] and [`bridge`]
-//! are what a test is made of, [`caller`] uses it, and [`town`] is all of it together; [`books`] and
-//! [`audit`] say whether the money is where it should be.
+//! are what a test is made of, [`caller`] and [`operator`] use it, and [`town`] is all of it together;
+//! [`books`] and [`audit`] say whether the money is where it should be, and [`auditor`] runs the
+//! program's own audit.
 
 pub mod audit;
+pub mod auditor;
 pub mod books;
 pub mod bridge;
 pub mod caller;
 pub mod counter;
 pub mod database;
+pub mod operator;
 pub mod process;
 pub mod town;

@@ -66,6 +66,15 @@ impl Process {
     /// Waits for the next line of standard output that is a JSON object: the line by which a
     /// program says that it is ready, and where.
     pub async fn ready(&mut self) -> Result<serde_json::Value> {
+        match self.object(READY_WITHIN).await? {
+            Some(value) => Ok(value),
+            None => bail!("{} ended instead of being ready:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Waits for the next line of standard output that is a JSON object; `None` if the output ends
+    /// before.
+    pub async fn object(&mut self, within: Duration) -> Result<Option<serde_json::Value>> {
         let object = async {
             while let Some(line) = self.lines.recv().await {
                 if let Ok(value @ serde_json::Value::Object(_)) = serde_json::from_str(&line) {
@@ -74,10 +83,9 @@ impl Process {
             }
             None
         };
-        match timeout(READY_WITHIN, object).await {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => bail!("{} ended instead of being ready:\n{}", self.name, self.log()),
-            Err(_) => bail!("{} was not ready in {READY_WITHIN:?}:\n{}", self.name, self.log()),
+        match timeout(within, object).await {
+            Ok(object) => Ok(object),
+            Err(_) => bail!("{} said nothing in {within:?}:\n{}", self.name, self.log()),
         }
     }
 

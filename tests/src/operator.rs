@@ -1,0 +1,54 @@
+//! An operator: looks at the operators' side, and decides at the command line.
+
+use crate::caller::{END_WITHIN, LOOK_EVERY};
+use crate::process::Process;
+use crate::town::Town;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Looks at a path of the operators' side until what is there is what is wanted.
+pub async fn look<T>(town: &Town, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
+    let url = format!("{}{path}", town.bridge.operators());
+    let deadline = Instant::now() + END_WITHIN;
+    loop {
+        let said = reqwest::get(&url).await?.text().await?;
+        let said: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
+        if let Some(found) = wanted(&said) {
+            return Ok(found);
+        }
+        if Instant::now() >= deadline {
+            bail!("{path} did not come to be so: {said}\n{}", town.bridge.log());
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until all counters are connected.
+pub async fn connected(town: &Town) -> Result<()> {
+    look(town, "/ops/v1/counters", |counters| {
+        let counters = counters.as_array()?;
+        counters.iter().all(|counter| counter["health"] == "up").then_some(())
+    })
+    .await
+}
+
+/// Waits until a transfer needs a person, and shows it.
+pub async fn parked(town: &Town) -> Result<Value> {
+    look(town, "/ops/v1/transfers?state=needs_operator", |listed| {
+        listed["transfers"].get(0).cloned()
+    })
+    .await
+}
+
+/// `counter-bridge resolve`, and whether it was taken.
+pub async fn resolve(town: &Town, serial: &str, decision: &str) -> Result<bool> {
+    let folder = tempfile::tempdir().context("no folder")?;
+    let operators = town.bridge.operators();
+    let arguments = ["resolve", serial, decision, "--operators", &operators];
+    let reasons = ["--who", "lin", "--note", "confirmed by telephone"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(reasons).collect();
+    let mut person = Process::start("resolve", folder.path(), &arguments)?;
+    Ok(person.ended(Duration::from_secs(20)).await?.success())
+}
