@@ -6,6 +6,7 @@ use crate::bridge::{App, Bridge};
 use crate::caller::{Caller, END_WITHIN, LOOK_EVERY};
 use crate::counter::{Counter, Dialect, Plan};
 use crate::database::{self, Database};
+use crate::operator;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -55,7 +56,7 @@ pub struct Town {
 }
 
 impl Town {
-    /// Starts everything, on a database of this kind.
+    /// Starts everything, on a database of this kind, and waits until it is connected.
     pub async fn start(kind: database::Kind, faults: Faults<'_>) -> Result<Town> {
         let folder = tempfile::tempdir().context("no folder for the test")?;
         let plan = |dialect, accounts, text: &str| Plan {
@@ -81,7 +82,7 @@ impl Town {
         )
         .await?;
         let caller = Caller::new(&app, &bridge.api())?;
-        Ok(Town {
+        let town = Town {
             securities,
             futures,
             bridge,
@@ -90,7 +91,9 @@ impl Town {
             caller,
             _database: database,
             _folder: folder,
-        })
+        };
+        operator::connected(&town).await?;
+        Ok(town)
     }
 
     /// The audit over both counters' books and all that the API tells.

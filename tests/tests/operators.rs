@@ -22,7 +22,6 @@ async fn a_person_decides_what_cannot_be_known_and_cannot_decide_against_proof()
         let faults = Faults { futures: DEAF, coordinator: IMPATIENT, ..Faults::default() };
         let town = Town::start(kind, faults).await.expect("the town starts");
         let order = Order::new("deaf", 700);
-        connected(&town).await.expect("they connect");
         town.caller.send(&order).await.expect("an answer");
         let transfer = parked(&town).await.expect("it needs a person");
         let serial = transfer["master_serial"].as_str().expect("a serial").to_owned();
@@ -46,7 +45,6 @@ async fn a_parked_transfer_survives_a_kill_and_is_resumed_when_the_counter_hears
     let faults = Faults { futures: DEAF, coordinator: IMPATIENT, ..Faults::default() };
     let mut town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
     let order = Order::new("deaf-for-a-while", 700);
-    connected(&town).await.expect("they connect");
     town.caller.send(&order).await.expect("an answer");
     let transfer = parked(&town).await.expect("it needs a person");
     let serial = transfer["master_serial"].as_str().expect("a serial").to_owned();
