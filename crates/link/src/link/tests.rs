@@ -1,6 +1,7 @@
 //! The whole link over pipes inside this process, on virtual time.
 
 mod dialled_in;
+mod modes;
 mod secured;
 mod several;
 
