@@ -27,10 +27,11 @@ const READERS: u32 = 4;
 /// The writer's statements come in a few hundred lengths; each is prepared once.
 const STATEMENT_CACHE: usize = 512;
 
-/// Memory for the writer's pages: 64 MiB, in negative KiB; SQLite's own is 2 MiB. Together with
-/// [`SQLITE_CHECKPOINT`] it was faster with 1,024 callers; with 64 no difference stood out of the
-/// noise, and the two were not tried apart.
-const SQLITE_CACHE: &str = "-65536";
+/// Memory for the writer's pages: 16 MiB, in negative KiB; SQLite's own is 2 MiB. After a commit in
+/// which pages of an index were split, as in nearly every one with random keys, SQLite looks through
+/// the whole of it: 64 MiB took a tenth of the bridge's time for that, and 4 MiB read more again once
+/// there were 100,000 transfers.
+const SQLITE_CACHE: &str = "-16384";
 
 /// Pages in the log before they are moved into the file: 32 MiB. A page that many batches touched is
 /// moved once.
