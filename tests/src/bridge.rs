@@ -68,6 +68,16 @@ impl Bridge {
         }
     }
 
+    /// Stops it where it is (SIGSTOP): its sockets stay open, and nobody answers.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.as_ref().context("it does not run")?.freeze()
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) -> Result<()> {
+        self.process.as_ref().context("it does not run")?.thaw()
+    }
+
     /// Asks it to end, and waits until it has.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
         self.process.take().context("it does not run")?.terminate().await

@@ -58,6 +58,17 @@ impl Database {
         }
     }
 
+    /// A file, which goes with its folder.
+    pub fn file(path: &Path) -> Database {
+        Database { url: format!("sqlite://{}", path.display()), on_server: None }
+    }
+
+    /// An empty one on a server that is thrown away afterwards; `server` is a URL without a database.
+    pub async fn on_own_server(server: &str) -> Result<Database> {
+        execute(server, "CREATE DATABASE bridge").await?;
+        Ok(Database { url: format!("{server}/bridge"), on_server: None })
+    }
+
     /// The URL, as the bridge's configuration wants it.
     pub fn url(&self) -> &str {
         &self.url

@@ -4,15 +4,17 @@
 //! Reading order: [`process`] starts and kills programs; [`counter`], [`database`] and [`bridge`]
 //! are what a test is made of, [`caller`] and [`operator`] use it, and [`town`] is all of it together;
 //! [`books`] and [`audit`] say whether the money is where it should be, and [`auditor`] runs the
-//! program's own audit.
+//! program's own audit; [`chaos`] does everything at once, and may kill a [`mariadb`] of its own.
 
 pub mod audit;
 pub mod auditor;
 pub mod books;
 pub mod bridge;
 pub mod caller;
+pub mod chaos;
 pub mod counter;
 pub mod database;
+pub mod mariadb;
 pub mod operator;
 pub mod process;
 pub mod town;

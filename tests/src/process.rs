@@ -35,7 +35,8 @@ impl Process {
         Process::start_program(&program()?, name, folder, arguments)
     }
 
-    fn start_program<A: AsRef<OsStr>>(
+    /// The same with another program.
+    pub(crate) fn start_program<A: AsRef<OsStr>>(
         program: &Path,
         name: &str,
         folder: &Path,

@@ -59,6 +59,17 @@ impl Town {
     /// Starts everything, on a database of this kind, and waits until it is connected.
     pub async fn start(kind: database::Kind, faults: Faults<'_>) -> Result<Town> {
         let folder = tempfile::tempdir().context("no folder for the test")?;
+        let database = Database::create(kind, folder.path()).await?;
+        Town::build(folder, database, faults).await
+    }
+
+    /// Starts everything on this database.
+    pub async fn start_on(database: Database, faults: Faults<'_>) -> Result<Town> {
+        let folder = tempfile::tempdir().context("no folder for the test")?;
+        Town::build(folder, database, faults).await
+    }
+
+    async fn build(folder: TempDir, database: Database, faults: Faults<'_>) -> Result<Town> {
         let plan = |dialect, accounts, text: &str| Plan {
             dialect,
             accounts,
@@ -70,7 +81,6 @@ impl Town {
         let securities = Counter::start(securities, folder.path()).await?;
         let futures = plan(Dialect::Futures, vec![(OPEN, 0)], faults.futures);
         let futures = Counter::start(futures, folder.path()).await?;
-        let database = Database::create(kind, folder.path()).await?;
         let app = App::new("demo", "demo-hmac", folder.path())?;
         let other_app = App::new("other", "other-hmac", folder.path())?;
         let bridge = Bridge::start(

@@ -1,13 +1,13 @@
 //! `kill -9` of the bridge between any two steps of a transfer, and of the counters: after a
 //! restart every transfer ends, and the counters' own books show no leg twice and no money lost.
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use std::time::Duration;
 use system_tests::audit::State;
 use system_tests::books::Kind as Line;
 use system_tests::caller::{Caller, Order};
+use system_tests::chaos::{self, Options, Record};
 use system_tests::database::Kind;
+use system_tests::mariadb::MariaDb;
 use system_tests::town::{Faults, NOBODY, POOR, Town};
 use tokio::task::JoinHandle;
 
@@ -141,80 +141,20 @@ async fn a_kill_at_every_moment_of_a_transfer() {
     }
 }
 
-/// Everything at once: many transfers, unreliable counters, and kills of all three programs.
+/// Everything at once: many transfers, unreliable counters, and kills of every program. This is a
+/// short one; `cargo xtask chaos` makes it as long as anyone likes.
 #[tokio::test]
 async fn a_storm() {
-    const SECURITIES: &str = "
-        [[rule]]
-        on = ['debit', 'reversal']
-        probability = 0.1
-        do = 'no_answer'
-        [[rule]]
-        on = ['debit', 'reversal']
-        probability = 0.1
-        do = 'close_after'
-        [[rule]]
-        on = ['debit', 'query', 'fence']
-        probability = 0.1
-        do = 'drop'
-        ";
-    const FUTURES: &str = "
-        [[rule]]
-        on = ['credit']
-        probability = 0.1
-        do = 'half_write'
-        [[rule]]
-        on = ['credit']
-        probability = 0.1
-        do = { processing_ms = 200 }
-        [[rule]]
-        on = ['credit']
-        probability = 0.1
-        do = { on_its_way_ms = 300 }
-        [[rule]]
-        on = ['query', 'fence']
-        probability = 0.1
-        do = 'garbage'
-        ";
-    for kind in Kind::all() {
-        let seed = rand::random::<u64>();
-        println!("{kind:?}: seed {seed}");
-        let mut chance = StdRng::seed_from_u64(seed);
-        let faults = Faults { securities: SECURITIES, futures: FUTURES, seed, ..Faults::default() };
-        let mut town = Town::start(kind, faults).await.expect("the town starts");
-        let orders: Vec<_> = (0..60)
-            .map(|number| {
-                let order = Order::new(format!("storm-{number}"), chance.random_range(1..1000));
-                match number % 6 {
-                    4 => order.to(NOBODY),
-                    5 => order.from(POOR),
-                    _ => order,
-                }
-            })
-            .collect();
-        let settling: Vec<_> = orders
-            .into_iter()
-            .map(|order| {
-                let caller = town.caller.clone();
-                tokio::spawn(async move { caller.settle(&order).await })
-            })
-            .collect();
-        for _ in 0..6 {
-            tokio::time::sleep(Duration::from_millis(chance.random_range(20..600))).await;
-            match chance.random_range(0..3) {
-                0 => town.securities.restart().await.expect("it starts again"),
-                1 => town.futures.restart().await.expect("it starts again"),
-                _ => town.bridge.restart().await.expect("it starts again"),
-            }
-        }
-        for settling in settling {
-            let ended = settling.await.expect("no panic");
-            ended.unwrap_or_else(|error| {
-                panic!("{kind:?} seed {seed}: {error:#}\n{}", town.bridge.log())
-            });
-        }
-        // Whatever is still on its way (300 ms) must have come before the books are looked at.
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        assert_eq!(town.audit().await.expect("an audit"), [], "{kind:?} seed {seed}");
+    let mut records = vec![Record::Sqlite];
+    if MariaDb::is_installed() {
+        records.push(Record::MariaDb);
+    } else {
+        println!("left out: a storm over MariaDB, which is not installed here");
+    }
+    for record in records {
+        let options = Options { record, cycles: 8, seed: rand::random() };
+        println!("{options:?}");
+        let tally = chaos::run(options).await.unwrap_or_else(|error| panic!("{error:#}"));
+        println!("{tally}");
     }
 }

@@ -1,0 +1,331 @@
+//! Everything at once: callers that never rest, unreliable counters, and kills of every program in
+//! random order. What a seed decides is who is killed, when, and what is ordered; how the machine
+//! runs the programs in between it cannot, so a seed makes a failure likely again, not certain.
+
+use crate::audit::{State, Told};
+use crate::auditor::{self, Statements};
+use crate::caller::{Caller, Order};
+use crate::database::Database;
+use crate::mariadb::MariaDb;
+use crate::town::{Faults, NOBODY, POOR, Town};
+use anyhow::{Context, Result, ensure};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// What goes wrong at the securities counter while nobody is killed.
+pub const SECURITIES: &str = "
+    [[rule]]
+    on = ['debit', 'reversal']
+    probability = 0.1
+    do = 'no_answer'
+    [[rule]]
+    on = ['debit', 'reversal']
+    probability = 0.1
+    do = 'close_after'
+    [[rule]]
+    on = ['debit', 'query', 'fence']
+    probability = 0.1
+    do = 'drop'
+    ";
+
+/// What goes wrong at the futures counter.
+pub const FUTURES: &str = "
+    [[rule]]
+    on = ['credit']
+    probability = 0.1
+    do = 'half_write'
+    [[rule]]
+    on = ['credit']
+    probability = 0.1
+    do = { processing_ms = 200 }
+    [[rule]]
+    on = ['credit']
+    probability = 0.1
+    do = { on_its_way_ms = 300 }
+    [[rule]]
+    on = ['query', 'fence']
+    probability = 0.1
+    do = 'garbage'
+    ";
+
+/// A bridge that asks again soon, so that what a kill left behind is ended before the next rest.
+const BRISK: &str = "posting_deadline_ms = 1000\nquery_deadline_ms = 500\nfirst_pause_ms = 50\n\
+                     longest_pause_ms = 1000";
+
+/// Longer than anything stays on its way (300 ms) behind a counter's back.
+const SETTLED_AFTER: Duration = Duration::from_millis(600);
+
+/// Callers at once; each has one order running.
+const CALLERS: u64 = 12;
+
+/// Cycles between two rests, in which everything is ended and the money is counted.
+const CYCLES_A_REST: u32 = 50;
+
+/// Where the record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// In a file.
+    Sqlite,
+    /// On a server that is killed like everything else.
+    MariaDb,
+}
+
+/// Lines of the bridge's log that a failure shows.
+const LINES_OF_LOG: usize = 200;
+
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Where the record is.
+    pub record: Record,
+    /// How many cycles. A cycle waits for a moment, kills one program, or two at once, waits for
+    /// another moment, starts them again, and is over when they say that they are ready. Sometimes a
+    /// program is stopped (SIGSTOP) and let go on instead.
+    pub cycles: u32,
+    /// What is drawn from.
+    pub seed: u64,
+}
+
+/// Who was hit how often, and what came of the orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Kills and stops, by program.
+    pub hits: BTreeMap<&'static str, u32>,
+    /// Transfers, by their end.
+    pub endings: BTreeMap<&'static str, u64>,
+    /// How often the money was counted, by both audits.
+    pub audits: u32,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |of: Vec<String>| of.join(", ");
+        let hits = self.hits.iter().map(|(who, times)| format!("{who} {times}")).collect();
+        let endings = self.endings.iter().map(|(how, times)| format!("{how} {times}")).collect();
+        let audits = self.audits;
+        write!(f, "hit: {}; transfers: {}; audits: {audits}, clean", told(hits), told(endings))
+    }
+}
+
+/// A program that may be hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    Bridge,
+    Securities,
+    Futures,
+    Database,
+}
+
+impl Victim {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Victim::Bridge => "bridge",
+            Victim::Securities => "securities counter",
+            Victim::Futures => "futures counter",
+            Victim::Database => "MariaDB",
+        }
+    }
+}
+
+/// What happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    /// SIGKILL, and a start.
+    Kill,
+    /// SIGSTOP, and SIGCONT.
+    Freeze,
+}
+
+/// Runs so many cycles; an error as soon as a transfer does not end, or money is not where it has
+/// to be.
+pub async fn run(options: Options) -> Result<Tally> {
+    let Options { record, cycles, seed } = options;
+    let said = || format!("{record:?}, seed {seed}");
+    let mut chance = StdRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().context("no folder for the database")?;
+    let mut server = match record {
+        Record::Sqlite => None,
+        Record::MariaDb => Some(MariaDb::start(folder.path()).await?),
+    };
+    let database = match &server {
+        None => Database::file(&folder.path().join("bridge.sqlite")),
+        Some(server) => Database::on_own_server(&server.url()).await?,
+    };
+    let faults = Faults { securities: SECURITIES, futures: FUTURES, seed, coordinator: BRISK };
+    let mut town = Town::start_on(database, faults).await.with_context(said)?;
+    let mut tally = Tally::default();
+    let numbers = Arc::new(AtomicU64::new(0));
+    let mut left = cycles;
+    while left > 0 {
+        let now = left.min(CYCLES_A_REST);
+        left -= now;
+        let load = Load::start(&town, seed, &numbers);
+        let mut blows = Ok(());
+        for _ in 0..now {
+            blows = cycle(&mut town, server.as_mut(), &mut chance, &mut tally).await;
+            if blows.is_err() {
+                break;
+            }
+        }
+        let settled = load.stop().await;
+        blows.with_context(said).with_context(|| tail(&town))?;
+        settled.with_context(said).with_context(|| tail(&town))?;
+        sleep(SETTLED_AFTER).await;
+        count_money(&town).await.with_context(said).with_context(|| tail(&town))?;
+        tally.audits += 1;
+    }
+    for told in town.caller.told().await? {
+        ensure!(told.state.is_final(), "{}: not ended: {told:?}", said());
+        *tally.endings.entry(word(told.state)).or_default() += 1;
+    }
+    Ok(tally)
+}
+
+/// The end of what the bridge wrote: a long chaos makes a long log.
+fn tail(town: &Town) -> String {
+    let log = town.bridge.log();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LINES_OF_LOG)..].join("\n")
+}
+
+const fn word(state: State) -> &'static str {
+    match state {
+        State::Completed => "completed",
+        State::Refused => "refused",
+        State::Reversed => "reversed",
+        State::Accepted
+        | State::Debiting
+        | State::Crediting
+        | State::Reversing
+        | State::NeedsOperator => "open",
+    }
+}
+
+/// By the harness's own audit, which shares nothing with the bridge, and by the program's.
+async fn count_money(town: &Town) -> Result<()> {
+    let findings = town.audit().await?;
+    ensure!(findings.is_empty(), "{findings:?}");
+    let books = Statements::Books(town.securities.books_file(), town.futures.books_file());
+    auditor::audit(town, &books).await?.clean()
+}
+
+async fn cycle(
+    town: &mut Town,
+    mut server: Option<&mut MariaDb>,
+    chance: &mut StdRng,
+    tally: &mut Tally,
+) -> Result<()> {
+    let victims = if server.is_some() { 4 } else { 3 };
+    let victim = |number: u32| match number {
+        0 => Victim::Securities,
+        1 => Victim::Futures,
+        2 => Victim::Bridge,
+        _ => Victim::Database,
+    };
+    let first = victim(chance.random_range(0..victims));
+    let second = victim(chance.random_range(0..victims));
+    let hit =
+        if chance.random_bool(0.25) && second != first { vec![first, second] } else { vec![first] };
+    let blow = if chance.random_bool(0.125) { Blow::Freeze } else { Blow::Kill };
+    let before = Duration::from_millis(chance.random_range(0..400));
+    let down = Duration::from_millis(chance.random_range(0..300));
+    sleep(before).await;
+    for victim in &hit {
+        *tally.hits.entry(victim.as_str()).or_default() += 1;
+        match (victim, blow) {
+            (Victim::Bridge, Blow::Kill) => town.bridge.kill().await?,
+            (Victim::Bridge, Blow::Freeze) => town.bridge.freeze()?,
+            (Victim::Securities, Blow::Kill) => town.securities.kill().await?,
+            (Victim::Securities, Blow::Freeze) => town.securities.freeze()?,
+            (Victim::Futures, Blow::Kill) => town.futures.kill().await?,
+            (Victim::Futures, Blow::Freeze) => town.futures.freeze()?,
+            (Victim::Database, Blow::Kill) => own(&mut server)?.kill().await?,
+            (Victim::Database, Blow::Freeze) => own(&mut server)?.freeze()?,
+        }
+    }
+    sleep(down).await;
+    // The database first: a bridge does not start without it.
+    if hit.contains(&Victim::Database) {
+        match blow {
+            Blow::Kill => own(&mut server)?.restart().await?,
+            Blow::Freeze => own(&mut server)?.thaw()?,
+        }
+    }
+    for victim in &hit {
+        match (victim, blow) {
+            (Victim::Bridge, Blow::Kill) => town.bridge.restart().await?,
+            (Victim::Bridge, Blow::Freeze) => town.bridge.thaw()?,
+            (Victim::Securities, Blow::Kill) => town.securities.restart().await?,
+            (Victim::Securities, Blow::Freeze) => town.securities.thaw()?,
+            (Victim::Futures, Blow::Kill) => town.futures.restart().await?,
+            (Victim::Futures, Blow::Freeze) => town.futures.thaw()?,
+            (Victim::Database, _) => {}
+        }
+    }
+    Ok(())
+}
+
+fn own<'s>(server: &'s mut Option<&mut MariaDb>) -> Result<&'s mut MariaDb> {
+    server.as_deref_mut().context("there is no server to be hit")
+}
+
+/// Callers that settle one order after the other until they are told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    callers: JoinSet<Result<()>>,
+}
+
+impl Load {
+    fn start(town: &Town, seed: u64, numbers: &Arc<AtomicU64>) -> Load {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut callers = JoinSet::new();
+        for _ in 0..CALLERS {
+            callers.spawn(call(town.caller.clone(), seed, numbers.clone(), stop.clone()));
+        }
+        Load { stop, callers }
+    }
+
+    /// Waits until every order has ended.
+    async fn stop(mut self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.callers.join_next().await {
+            ended.context("a caller panicked")??;
+        }
+        Ok(())
+    }
+}
+
+async fn call(
+    caller: Caller,
+    seed: u64,
+    numbers: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+) -> Result<()> {
+    while !stop.load(Ordering::Relaxed) {
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        // An order follows from the seed and its number, whichever caller gets to it.
+        let mut chance = StdRng::seed_from_u64(seed ^ number.rotate_left(32));
+        let order = Order::new(format!("chaos-{number}"), chance.random_range(1..100));
+        let order = match chance.random_range(0..6) {
+            0 => order.to(NOBODY),
+            1 => order.from(POOR),
+            _ => order,
+        };
+        let begun = Instant::now();
+        let first = caller.settle(&order).await?;
+        if chance.random_bool(0.2) {
+            let again = caller.settle(&order).await?;
+            ensure!(again == first, "{order:?} was told {first:?} and then {again:?}");
+        }
+        let told: Told = first.json()?;
+        ensure!(told.amount == order.amount, "{order:?} after {:?}: {told:?}", begun.elapsed());
+    }
+    Ok(())
+}
