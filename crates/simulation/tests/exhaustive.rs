@@ -15,6 +15,9 @@ const PAIRS: &[Budget] = &[
     Budget { journal: 2, postings: 0, questions: 0 },
 ];
 
+/// Two fates of postings and a death: what it takes to confuse copies of one leg.
+const COPIES: &[Budget] = &[Budget { journal: 1, postings: 2, questions: 0 }];
+
 /// Longer than a request is waited for, short enough that few questions are asked before it is over.
 const LIMIT_MS: u64 = 25_000;
 
@@ -47,6 +50,7 @@ fn modern_counters() {
 fn refusals_that_do_not_stick() {
     let weak = Profile { refusals_stick: false, ..Profile::default() };
     check("fickle", PAIRS, &weak, &weak);
+    check("fickle", COPIES, &weak, &weak);
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn counters_that_can_do_nothing() {
         in_flight_limit_ms: LIMIT_MS,
         ..Profile::default()
     };
-    check("weakest", ALL, &weak, &weak);
+    check("weakest", PAIRS, &weak, &weak);
     let none = Profile { can_reverse: false, ..weak };
     check("without reversal", PAIRS, &none, &none);
 }
