@@ -10,6 +10,8 @@ use crate::config::Timers;
 use crate::conversation::{Better, Conversation, Ended, Preferred};
 use crate::desk::Desk;
 use crate::dial::Dial;
+use crate::history::now_micros;
+use crate::hours::{Now, ServiceHours};
 use crate::line::Line;
 use crate::owed::Command;
 use crate::reception::{Reception, Waited};
@@ -23,6 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use wire::codec::Codec;
@@ -30,6 +33,10 @@ use wire::codec::Codec;
 /// Handshakes at once in the whole process: after an outage many links dial together, and each
 /// handshake costs both sides more than a request does.
 static HANDSHAKES: Semaphore = Semaphore::const_new(64);
+
+/// How soon and how late the wall's clock is looked at again while the counter is closed.
+const LOOK_LEAST: Duration = Duration::from_secs(1);
+const LOOK_MOST: Duration = Duration::from_mins(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -40,6 +47,8 @@ pub(crate) struct Actor<D> {
     pub(crate) channel: u16,
     pub(crate) addresses: Addresses,
     pub(crate) dialler: D,
+    /// When the counter is dialled; `None` for always.
+    pub(crate) hours: Option<ServiceHours>,
     /// Where the counter's connections arrive, if it dials in.
     pub(crate) door: Option<mpsc::Receiver<Visitor>>,
     /// Who takes the place of the connection that has just ended.
@@ -81,7 +90,11 @@ impl<D: Dial> Actor<D> {
                     self.door = Some(door);
                     ended
                 }
-                None => self.attempt().await,
+                None => match self.opening().await {
+                    Waited::Stopped => return,
+                    Waited::Rung => self.attempt(None).await,
+                    Waited::Came(closing) => self.attempt(closing).await,
+                },
             };
             match ended {
                 Some(ended) => self.ended = Some(ended),
@@ -132,6 +145,27 @@ impl<D: Dial> Actor<D> {
         }
     }
 
+    /// Waits until the counter's service hours, unless an operator will not; when they end.
+    async fn opening(&mut self) -> Waited<Option<Instant>> {
+        while let Some(hours) = self.hours {
+            match hours.at(now_micros()) {
+                Now::Open(rest) => return Waited::Came(Some(Instant::now() + rest)),
+                Now::Closed(rest) => {
+                    // The wall's clock decides, and it is looked at again: it may be set.
+                    let wait = rest.clamp(LOOK_LEAST, LOOK_MOST);
+                    self.board.out_of_hours(rest, &self.desk);
+                    let wait = sleep(wait);
+                    match self.reception.refuse_while(wait, &[Command::Reconnect]).await {
+                        Waited::Came(()) => {}
+                        Waited::Rung => return Waited::Rung,
+                        Waited::Stopped => return Waited::Stopped,
+                    }
+                }
+            }
+        }
+        Waited::Came(None)
+    }
+
     /// Waits until the counter dials in, and converses until that ends. `None` if the link is to
     /// stop.
     async fn receive(&mut self, door: &mut mpsc::Receiver<Visitor>) -> Option<Ended> {
@@ -157,7 +191,7 @@ impl<D: Dial> Actor<D> {
 
     /// One attempt: dials the addresses in order, signs on, converses until that ends. `None` if
     /// the link is to stop.
-    async fn attempt(&mut self) -> Option<Ended> {
+    async fn attempt(&mut self, closing: Option<Instant>) -> Option<Ended> {
         let permit = self.reception.refuse_while(HANDSHAKES.acquire(), &[]).await;
         let Waited::Came(permit) = permit else { return None };
         let timers = self.setup.timers.clone();
@@ -189,7 +223,8 @@ impl<D: Dial> Actor<D> {
                 &mut self.desk,
                 &mut self.board,
             )
-            .unless(better);
+            .unless(better)
+            .closing(closing);
             // The semaphore is never closed; were it, handshakes would be unlimited.
             let ended = conversation.run(permit.ok(), timers.close).await;
             self.addresses.ended(index, ended.open_for);

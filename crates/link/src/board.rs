@@ -64,6 +64,13 @@ impl Board {
         self.set(State::Connecting, None, desk);
     }
 
+    /// The counter is not talked to for so long.
+    pub(crate) fn out_of_hours(&mut self, wait: Duration, desk: &Desk) {
+        self.part.connection.next_attempt_at =
+            Some(now_micros().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)));
+        self.set(State::OutOfHours, None, desk);
+    }
+
     /// The address in use.
     pub(crate) fn address(&self) -> &str {
         &self.part.connection.address

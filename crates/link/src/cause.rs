@@ -88,6 +88,9 @@ pub enum Cause {
     /// We signed off, because a preferred address answers again.
     #[error("signed off, to go back to {0}")]
     FailedBack(String),
+    /// We signed off, because the counter's service hours are over.
+    #[error("outside the counter's service hours")]
+    OutOfHours,
     /// The counter dialled in anew, and nothing was heard on the old connection when it was asked.
     #[error("replaced by a connection from {0}; the old one was dead")]
     Replaced(String),
@@ -139,13 +142,13 @@ impl Cause {
             | Cause::PeerSignedOff(_)
             | Cause::SignedOff
             | Cause::Panicked(_) => Verdict::Retry,
-            Cause::FailedBack(_) | Cause::Replaced(_) => Verdict::AtOnce,
+            Cause::FailedBack(_) | Cause::Replaced(_) | Cause::OutOfHours => Verdict::AtOnce,
         }
     }
 
     /// Whether the session ended because we wanted it to.
     pub(crate) fn is_orderly(&self) -> bool {
-        matches!(self, Cause::SignedOff | Cause::FailedBack(_))
+        matches!(self, Cause::SignedOff | Cause::FailedBack(_) | Cause::OutOfHours)
     }
 }
 

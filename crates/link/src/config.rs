@@ -1,6 +1,7 @@
 //! What one link needs to know. Every number is a default of LINKS and may be set per counter.
 
 use crate::history::History;
+use crate::hours::ServiceHours;
 use crate::tls::TlsDial;
 use domain::message::CounterId;
 use domain::profile::Profile;
@@ -21,6 +22,8 @@ pub struct LinkConfig {
     pub tls: Option<TlsDial>,
     /// Whom its certificate must name when it dials in; `None` for its id.
     pub certificate_name: Option<String>,
+    /// When it is dialled; `None` for always. A counter that dials in decides that itself.
+    pub hours: Option<ServiceHours>,
     /// Which bytes it speaks.
     pub dialect: Dialect,
     /// The bridge's name at sign-on.
@@ -52,6 +55,7 @@ impl LinkConfig {
             connections: 1,
             tls: None,
             certificate_name: None,
+            hours: None,
             dialect,
             own_name,
             key,

@@ -64,6 +64,8 @@ pub(crate) struct Conversation<'a, S> {
     /// Which one does, and whether we are on our way.
     leave_for: Option<Preferred>,
     leaving: bool,
+    /// When the counter's service hours end.
+    closing: Option<Instant>,
     /// Where the counter's next connection arrives, if it dials in.
     door: Option<&'a mut mpsc::Receiver<Visitor>>,
     next: Option<Candidate>,
@@ -119,9 +121,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             better: None,
             leave_for: None,
             leaving: false,
+            closing: None,
             door: None,
             next: None,
         }
+    }
+
+    /// Signs off in order when the counter's service hours end.
+    pub(crate) fn closing(mut self, closing: Option<Instant>) -> Self {
+        self.closing = closing;
+        self
     }
 
     /// With what was read behind the sign-on, and where the counter's next connection arrives.
@@ -150,8 +159,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     ) -> Ended {
         let mut cause = self.take_turns(handshake).await;
         let leave_for = self.leave_for.take().filter(|_| self.leaving && !self.stopping);
-        if let (Some(preferred), Cause::SignedOff) = (&leave_for, &cause) {
-            cause = Cause::FailedBack(preferred.address.clone());
+        match (&cause, &leave_for) {
+            (Cause::SignedOff, Some(preferred)) => {
+                cause = Cause::FailedBack(preferred.address.clone());
+            }
+            (Cause::SignedOff, None) if self.leaving && !self.stopping => cause = Cause::OutOfHours,
+            _ => {}
         }
         if self.opened.is_some() && !cause.is_orderly() {
             self.desk.counts.drops += 1;
@@ -162,7 +175,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         self.reception.rehome(self.desk);
         let open_for = self.opened.map(|opened| Instant::now() - opened);
         // In order, the transport says farewell too; otherwise it is just dropped.
-        if let Cause::SignedOff | Cause::FailedBack(_) | Cause::PeerSignedOff(_) = cause {
+        if cause.is_orderly() || matches!(cause, Cause::PeerSignedOff(_)) {
             let shutdown = timeout(farewell, self.stream.shutdown());
             // How it went changes nothing: the session has ended.
             let _ = self.reception.refuse_while(shutdown, &[]).await;
@@ -199,7 +212,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             self.board.turn(now, woken.read, self.line.session.in_flight(), self.desk);
 
             let verdict = self.next.as_ref().map(|candidate| candidate.until);
-            let due = [self.line.next_timeout(self.desk), self.board.next_timeout(), verdict];
+            let closing = self.closing.filter(|_| !self.leaving);
+            let due =
+                [self.line.next_timeout(self.desk), self.board.next_timeout(), verdict, closing];
             let due = due.into_iter().flatten().min();
             // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn
             // would cost more.
@@ -260,6 +275,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         if self.leave_for.is_some() && !self.leaving && !self.stopping && self.may_leave() {
             self.leaving = true;
             self.line.session.leave(now, self.desk, "the bridge goes to another address")?;
+        }
+        let closes = self.closing.is_some_and(|closing| now >= closing);
+        if closes && !self.leaving && !self.stopping {
+            self.leaving = true;
+            self.leave_for = None;
+            self.line.session.leave(now, self.desk, "the service hours are over")?;
         }
         self.reception.rehome(self.desk);
         self.line.fill(now, self.desk)

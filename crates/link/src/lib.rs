@@ -6,7 +6,7 @@
 //! sockets nor clocks: `owed` (an outcome that somebody waits for), `lanes` (which connection it goes to), `desk` (what waits to be sent,
 //! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats),
 //! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
-//! `backoff` (when to try again), `addresses` (and where). Last the I/O around it: `dial` opens a transport (`tls`, `transport`), `door` lets counters dial in, `conversation`
+//! `backoff` (when to try again), `addresses` (and where), `hours`. Last the I/O around it: `dial` opens a transport (`tls`, `transport`), `door` lets counters dial in, `conversation`
 //! owns it and the clock, `reception` is where requests arrive, `actor` makes one attempt after
 //! another, `board` and `panel` tell everybody where the link stands. [`paper`] is the pure part in other hands:
 //! a link whose bytes and time a simulation decides.
@@ -23,6 +23,7 @@ mod desk;
 mod dial;
 mod door;
 pub mod history;
+mod hours;
 mod in_flight;
 mod lanes;
 mod line;
@@ -47,6 +48,7 @@ pub use cause::{Cause, Verdict};
 pub use config::{Bounds, LinkConfig, Timers};
 pub use dial::{Dial, TcpDial};
 pub use door::{Door, DoorConfig, DoorLimits, Guest};
+pub use hours::{NotHours, ServiceHours};
 pub use link::Link;
 pub use tls::{Credentials, TlsDial, TlsError, TlsFiles};
 pub use transport::{Secured, Transport};

@@ -129,6 +129,7 @@ impl Link {
             connections,
             tls: _,
             certificate_name: _,
+            hours,
             dialect,
             own_name,
             key,
@@ -184,6 +185,7 @@ impl Link {
                 channel,
                 addresses: Addresses::new(addresses.clone()),
                 dialler: dialler.clone(),
+                hours,
                 door: doors.next(),
                 next: None,
                 reception: Reception {

@@ -8,7 +8,7 @@ use super::tls;
 use domain::message::CounterId;
 use domain::profile::{AmountUnit, Profile};
 use link::history::History;
-use link::{Bounds, LinkConfig, Timers, TlsDial};
+use link::{Bounds, LinkConfig, ServiceHours, Timers, TlsDial};
 use secrecy::{ExposeSecret, SecretSlice};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub(crate) struct Counter {
     pub(crate) connections: u16,
     /// How they are secured; `None` for plain TCP.
     pub(crate) tls: Option<TlsDial>,
+    /// When it is dialled; `None` for always.
+    pub(crate) hours: Option<ServiceHours>,
     /// Which bytes it speaks.
     pub(crate) dialect: Dialect,
     /// The key of the proofs at sign-on.
@@ -57,6 +59,7 @@ impl Counter {
         LinkConfig {
             connections: self.connections,
             tls: self.tls.clone(),
+            hours: self.hours,
             certificate_name: self.certificate_name.clone(),
             profile: self.profile.clone(),
             timers: self.timers.clone(),
@@ -111,6 +114,9 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let tls = tls::dialled(&mut section, sources, name, good);
         let key = key(&mut section, sources);
         let connections = value_or(section.number("connections", 1..=MOST_CONNECTIONS), 1);
+        let hours = section
+            .parsed::<ServiceHours>("service_hours", "hours and a zone, such as 09:00-15:30 +08:00")
+            .map(|hours| hours.value);
         let timers = timers(&mut section);
         let bounds = bounds(&mut section);
         let profile::Read { profile, amount_unit } = profile::read(&mut section);
@@ -125,6 +131,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
                 certificate_name,
                 connections,
                 tls,
+                hours,
                 dialect,
                 key,
                 profile,

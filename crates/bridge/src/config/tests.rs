@@ -485,6 +485,7 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
                 if rest.starts_with("public_url")
                     || rest.starts_with("per_transfer")
                     || rest.starts_with("dials_in")
+                    || rest.starts_with("service_hours")
                     || rest.starts_with("certificate_name")
                     || rest.starts_with("tls = ") =>
             {

@@ -668,3 +668,48 @@ async fn whatever_is_cut_outcomes_are_exact_and_true() {
         }
     }
 }
+
+fn hours(opens_in_s: i64, closes_in_s: i64) -> Option<crate::ServiceHours> {
+    let now = now_micros() / 1_000_000;
+    let second = |shift: i64| u32::try_from((now + shift).rem_euclid(86_400)).expect("a day");
+    crate::ServiceHours::new(second(opens_in_s), second(closes_in_s), 0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn outside_its_service_hours_a_counter_is_left_alone_unless_an_operator_wants_it() {
+    let mut stage = stage_with(1 << 20, |config| config.hours = hours(3600, 7200));
+    stage.until(|state| state == State::OutOfHours).await;
+    stage.ask(1);
+    assert_eq!(stage.outcome().await, down(1));
+    assert!(timeout(Duration::from_mins(10), stage.accepted.recv()).await.is_err());
+    let next = stage.link.status().borrow().connections[0].next_attempt_at;
+    assert!(next.is_some_and(|next| next > now_micros() + 3_000_000_000));
+    stage.link.reconnect_now();
+    stage.signed_on().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_its_service_hours_end_what_is_in_flight_is_answered_and_the_session_signed_off() {
+    let mut stage = stage_with(1 << 20, |config| config.hours = hours(-3600, 60));
+    let mut peer = stage.signed_on().await;
+    let serve = async {
+        loop {
+            match peer.hear().await.expect("an open session") {
+                Message::SignOff(sign_off) => return sign_off.text,
+                message => {
+                    let answer: Vec<Message> = peer.good.answer(message).into_iter().collect();
+                    peer.say(&answer).await;
+                }
+            }
+        }
+    };
+    let text = timeout(Duration::from_secs(62), serve).await.expect("at its closing");
+    assert_eq!(text, "the service hours are over");
+    peer.say(&[Message::SignOffAck]).await;
+    let mut status = stage.link.status();
+    let told = status.wait_for(|now| {
+        now.connections[0].last_cause.as_deref() == Some("outside the counter's service hours")
+    });
+    timeout(Duration::from_secs(5), told).await.expect("in time").expect("a link");
+    assert_eq!(stage.counts().drops, 0);
+}
