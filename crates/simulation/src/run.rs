@@ -18,7 +18,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 /// No schedule has so many events: one that does goes round in circles.
-const MOST_EVENTS: u64 = 3_000_000;
+const MOST_EVENTS: u64 = 400_000;
 
 /// Bits of a ticket or a write id below the transfer's sequence (decision 0008).
 const COUNT_BITS: u32 = 24;
