@@ -70,6 +70,12 @@ pub(crate) const FOR_TEST: &[Tool] = &[
         probe: Probe::PythonVenv,
         source: Source::Debian(&["python3", "python3-venv"]),
     },
+    Tool {
+        name: "iproute2",
+        needed_for: "the tests of links in a network of their own, as root",
+        probe: Probe::Programs(&["ip"]),
+        source: Source::Debian(&["iproute2"]),
+    },
 ];
 
 /// The path of a program, if it is on the path or where Debian keeps servers.
