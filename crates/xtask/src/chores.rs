@@ -2,7 +2,7 @@
 
 use crate::mariadb::MariaDb;
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{python, tools};
+use crate::{chaos, python, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -58,6 +58,7 @@ pub(crate) fn test() -> Result<()> {
         run_tests(equip(tests.args(["test", "--workspace"]), &place, &python, &database))
     })?;
     drop(database);
+    steps.step("chaos", || chaos::run_cycles(&place, chaos::CYCLES_OF_CI))?;
     println!("\n==> passed");
     steps.summary();
     println!("{} passed, {} failed", counted.passed, counted.failed);
@@ -139,14 +140,14 @@ impl Place {
     }
 
     /// Cargo, at the root of the repository.
-    fn cargo(&self) -> Command {
+    pub(crate) fn cargo(&self) -> Command {
         let mut command = cargo();
         command.current_dir(&self.root);
         command
     }
 
     /// The built program under test.
-    fn program(&self) -> PathBuf {
+    pub(crate) fn program(&self) -> PathBuf {
         self.target.join("debug").join(PROGRAM)
     }
 }

@@ -1,10 +1,13 @@
 //! Chores of this repository, run as `cargo xtask CHORE`. A chore is a list of announced steps;
 //! the first that fails ends it, and everything that was started is ended with it.
 //!
-//! Reading order: [`chores`] says what is done; [`steps`] announces and times it; [`tools`] is the
-//! list of what must be installed; [`mutate`] breaks the rules on purpose; [`mariadb`] and [`python`] are what the tests stand on.
+//! Reading order: [`chores`], [`chaos`] and [`fuzz`] say what is done; [`steps`] announces and times
+//! it; [`tools`] is the list of what must be installed; [`mutate`] breaks the rules on purpose;
+//! [`mariadb`] and [`python`] are what the tests stand on.
 
+mod chaos;
 mod chores;
+mod fuzz;
 mod mariadb;
 mod mutate;
 mod python;
@@ -42,6 +45,22 @@ enum Chore {
         #[arg(long, default_value_t = 40)]
         seconds: u64,
     },
+    /// Kills bridge, counters and database under load, in random order, and counts the money
+    Chaos {
+        /// What `cargo run -p system-tests --bin chaos -- --help` names, such as --cycles 1000
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Fuzzes both decoders, the signature and the configuration; installs cargo-fuzz if it is not
+    /// there
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=604_800))]
+        seconds: u32,
+        /// Only this target
+        #[arg(long)]
+        target: Option<String>,
+    },
     /// Runs one command with what the tests stand on (a private `MariaDB`, Python) in its
     /// environment, such as `cargo xtask with cargo test -p store`
     With {
@@ -58,6 +77,8 @@ fn main() -> ExitCode {
         Chore::Test => chores::test(),
         Chore::Simulate { arguments } => chores::simulate(&arguments),
         Chore::Mutate { only, seconds } => mutate::mutate(only.as_deref(), seconds),
+        Chore::Chaos { arguments } => chaos::chaos(&arguments),
+        Chore::Fuzz { seconds, target } => fuzz::fuzz(seconds, target.as_deref()),
         Chore::With { command } => chores::with(&command),
     };
     match done {

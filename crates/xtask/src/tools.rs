@@ -78,6 +78,14 @@ pub(crate) const FOR_TEST: &[Tool] = &[
     },
 ];
 
+/// What `cargo xtask fuzz` needs beyond that of `check`; cargo-fuzz itself comes from the registry.
+pub(crate) const FOR_FUZZ: &[Tool] = &[Tool {
+    name: "a C++ compiler",
+    needed_for: "the fuzzer's engine",
+    probe: Probe::Programs(&["c++"]),
+    source: Source::Debian(&["g++"]),
+}];
+
 /// The path of a program, if it is on the path or where Debian keeps servers.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
