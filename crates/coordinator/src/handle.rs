@@ -367,7 +367,9 @@ impl Coordinator {
             Ok(Told::DuplicateKey) => {
                 self.replay_or(begin, BeginError::NotRecorded("the key vanished".to_owned())).await
             }
-            Ok(Told::NotRecorded(why)) => Err(BeginError::NotRecorded(why)),
+            // Whether the key was used before shows only in the insert, or, where nothing can be
+            // inserted, in the record: it must not be said of a completed transfer that it was not.
+            Ok(Told::NotRecorded(why)) => self.replay_or(begin, BeginError::NotRecorded(why)).await,
             // The bridge is stopping; what became of it shows after the next start.
             Err(_) => Err(BeginError::NotConfirmed),
         }
