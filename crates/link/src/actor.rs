@@ -84,17 +84,15 @@ impl<D: Dial> Actor<D> {
             {
                 return;
             }
-            let ended = match self.door.take() {
-                Some(mut door) => {
-                    let ended = self.receive(&mut door).await;
-                    self.door = Some(door);
-                    ended
-                }
-                None => match self.opening().await {
+            // The door stays where it is: a panic must not take it away.
+            let ended = if self.door.is_some() {
+                self.receive().await
+            } else {
+                match self.opening().await {
                     Waited::Stopped => return,
                     Waited::Rung => self.attempt(None).await,
                     Waited::Came(closing) => self.attempt(closing).await,
-                },
+                }
             };
             match ended {
                 Some(ended) => self.ended = Some(ended),
@@ -168,7 +166,8 @@ impl<D: Dial> Actor<D> {
 
     /// Waits until the counter dials in, and converses until that ends. `None` if the link is to
     /// stop.
-    async fn receive(&mut self, door: &mut mpsc::Receiver<Visitor>) -> Option<Ended> {
+    async fn receive(&mut self) -> Option<Ended> {
+        let door = self.door.as_mut()?;
         let visitor = if let Some(next) = self.next.take() {
             next
         } else {
