@@ -10,7 +10,9 @@ use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
 use crate::world::{CounterIndex, World};
 use domain::message::{Instruction, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
-use domain::transfer::{Decision, Event, Illegal, Intent, Phase, State, Transfer, Why, step};
+use domain::transfer::{
+    Decision, Event, Illegal, Intent, Knowledge, Phase, State, Transfer, Why, step,
+};
 use link::{Outcome, Ticket};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -328,6 +330,13 @@ impl Shard {
         let parked = record.transfer.state() == State::NeedsOperator;
         if !parked {
             record.note(now, "taken up again after a restart".to_owned(), None);
+            // What is doubted now must still be doubted by the next life, whatever it finds recorded
+            // by then: a credit that was sent in an earlier one may never have been recorded as sent.
+            for role in Role::ALL {
+                if record.transfer.leg(role).knowledge == Knowledge::Unknown {
+                    record.note(now, format!("the {role} may have been sent"), Some(role));
+                }
+            }
         }
         self.open.insert(sequence, record);
         self.happen(sequence, Happening::Event(Event::Wake), now, world, out);

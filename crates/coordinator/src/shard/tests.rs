@@ -9,7 +9,6 @@ use domain::message::{
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::Day;
-use domain::transfer::Knowledge;
 use link::{NotSent, Unclear};
 
 const SECOND: i64 = 1_000_000;
@@ -463,5 +462,39 @@ fn a_refusal_that_ends_nothing_does_not_hurry_the_next_question() {
         assert!(due - stage.now >= least, "after {} microseconds", due - stage.now);
         stage.now = due;
         stage.shard.tick(stage.now, &stage.world, &mut stage.out);
+    }
+}
+
+/// Found by simulation (seed 10926): a credit was sent, and the bridge died before that was
+/// recorded. The next life doubted it, lost patience with the debit and parked the transfer; the
+/// life after that believed the record, in which the credit had never been sent, and undid the
+/// debit of a transfer whose credit was posted.
+#[test]
+fn a_doubt_outlives_the_life_that_had_it() {
+    let mut stage = Stage::new(Profile { can_fence: false, ..Profile::default() });
+    stage.begin(1);
+    let new = stage.durable().accept.expect("an acceptance");
+    let (deliver, mut parts) = (Outcome::NotSent(NotSent::Down), Vec::new());
+
+    let mut stage = Stage::new(Profile { can_fence: false, ..Profile::default() });
+    stage.handle(crate::taken_up(new.clone(), &[]));
+    let mut parked = false;
+    while !parked {
+        parked = stage.shard.views().all(|view| view.transfer.state() == State::NeedsOperator);
+        for output in std::mem::take(&mut stage.out) {
+            match output {
+                Output::Write(write) => parts.extend(write.trail.map(|(_, part)| part)),
+                Output::Ask { ticket, .. } => stage.deliver(ticket, deliver.clone()),
+                Output::Closed { .. } | Output::Alarm { .. } | Output::Compare { .. } => {}
+            }
+        }
+        stage.pass(1);
+    }
+    match crate::taken_up(new, &parts) {
+        Input::Recovered { transfer, .. } => {
+            assert_eq!(transfer.state(), State::NeedsOperator);
+            assert_eq!(transfer.credit.knowledge, Knowledge::Unknown);
+        }
+        other => panic!("{other:?}"),
     }
 }
