@@ -57,9 +57,9 @@ fn every_test_that_is_named_exists() {
 #[test]
 fn every_promise_has_a_test() {
     let text = fs::read_to_string(documents().join("guarantees.md")).expect("the document");
-    let promised = text.split("\n## ").find(|part| part.starts_with("What is promised"));
-    let promised = promised.expect("the part of promises");
-    let promises: Vec<&str> = promised.split("\n- ").skip(1).collect();
+    let part = text.split("\n## ").find(|text| text.starts_with("What is promised"));
+    let part = part.expect("the part of promises");
+    let promises: Vec<&str> = part.split("\n- ").skip(1).collect();
     assert!(promises.len() > 20, "{}", promises.len());
     for promise in promises {
         // A heading may follow the last promise of its group.
