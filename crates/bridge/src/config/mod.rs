@@ -34,7 +34,7 @@ use api::auth::Keys;
 use link::LinkConfig;
 use link::history::History;
 use secrecy::{ExposeSecret, SecretString};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 use secret::ReadFile;
 use secret::{Sources, Unset};
 use section::{Findings, Section};
@@ -113,7 +113,7 @@ impl Config {
 
     /// The same from the file's text. Relative paths of key files start in `folder`; `read_file`
     /// reads them. The mistakes are in the order of their lines and never none.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_text(
         text: &str,
         folder: &Path,
