@@ -10,10 +10,13 @@ use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions, SqliteSynchron
 use sea_orm::sqlx::{self, ConnectOptions, Connection, Database, Executor};
 use sea_orm::{DatabaseConnection, DbErr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long SQLite waits for another's lock before it says busy. A caller is waiting meanwhile.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Between two looks at a lock that SQLite does not wait for.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long a server may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,7 +100,23 @@ pub(crate) fn readers(address: &Address) -> DatabaseConnection {
 }
 
 /// Connects once, to find out in plain words why it would fail. Makes the folder of a file.
+///
+/// SQLite does not wait for another's lock while it changes a new file to its write-ahead log, so
+/// whoever opens it in that moment is told at once that it is locked: then it is waited for here,
+/// as long as SQLite itself would wait.
 pub(crate) async fn probe(address: &Address) -> Result<(), OpenError> {
+    let given_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match probe_once(address).await {
+            Err(OpenError::Locked { .. }) if Instant::now() < given_up => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn probe_once(address: &Address) -> Result<(), OpenError> {
     match address {
         Address::Sqlite { path, options } => {
             make_folder(path)?;
