@@ -19,6 +19,9 @@ pub const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a program may take to end when asked; it drains for 20 s at most.
 pub const END_WITHIN: Duration = Duration::from_secs(25);
 
+/// How long the last lines of a program that has ended may take to be in its log.
+const KEPT_WITHIN: Duration = Duration::from_secs(10);
+
 /// A running program. Dropping it kills it.
 pub struct Process {
     name: String,
@@ -26,6 +29,8 @@ pub struct Process {
     pid: Pid,
     log: PathBuf,
     lines: mpsc::UnboundedReceiver<String>,
+    /// Closed when both outputs have ended and all of them is in the log.
+    kept: mpsc::Receiver<()>,
 }
 
 impl Process {
@@ -59,9 +64,10 @@ impl Process {
         let stdout = child.stdout.take().context("no standard output")?.into_owned_fd()?;
         let stderr = child.stderr.take().context("no standard error")?.into_owned_fd()?;
         let (sender, lines) = mpsc::unbounded_channel();
-        keep(File::from(stdout), &log, Some(sender))?;
-        keep(File::from(stderr), &log, None)?;
-        Ok(Process { name: name.to_owned(), child, pid, log, lines })
+        let (keeper, kept) = mpsc::channel(1);
+        keep(File::from(stdout), &log, Some(sender), keeper.clone())?;
+        keep(File::from(stderr), &log, None, keeper)?;
+        Ok(Process { name: name.to_owned(), child, pid, log, lines, kept })
     }
 
     /// Waits for the next line of standard output that is a JSON object: the line by which a
@@ -111,10 +117,14 @@ impl Process {
         }
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself, and all that it wrote is in the log.
     pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
         match timeout(within, self.child.wait()).await {
-            Ok(status) => Ok(status?),
+            Ok(status) => {
+                // What it started may hold its outputs open beyond its end: that is not waited for.
+                let _ = timeout(KEPT_WITHIN, self.kept.recv()).await;
+                Ok(status?)
+            }
             Err(_) => bail!("{} did not end in {within:?}:\n{}", self.name, self.log()),
         }
     }
@@ -141,13 +151,19 @@ impl Process {
 
 /// Copies an output to the log as it comes, by a thread that ends with the output. Threads, so that
 /// a test that blocks its runtime does not block the program on a full pipe.
-fn keep(output: File, log: &Path, lines: Option<mpsc::UnboundedSender<String>>) -> Result<()> {
+fn keep(
+    output: File,
+    log: &Path,
+    lines: Option<mpsc::UnboundedSender<String>>,
+    keeper: mpsc::Sender<()>,
+) -> Result<()> {
     let mut log = File::options()
         .create(true)
         .append(true)
         .open(log)
         .with_context(|| format!("{} could not be made", log.display()))?;
     std::thread::Builder::new().name("output".into()).spawn(move || {
+        let _keeper = keeper;
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
         loop {
