@@ -1,0 +1,101 @@
+//! Ten times more requests than the counter answers: what is too much is told at once, and takes no
+//! memory.
+
+use crate::fleet::{Fleet, PeerPlan};
+use crate::meter;
+use crate::report::{Figure, Target, number, quantile, spread};
+use crate::script;
+use anyhow::{Result, ensure};
+use link::{Ask, NotSent, Outcome, ReplyTo, Ticket};
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Answers a second of the counter.
+const RATE: u32 = 2000;
+/// Asks a second.
+const OFFERED: u32 = RATE * 10;
+const TICK: Duration = Duration::from_millis(5);
+
+pub(super) async fn take(quick: bool) -> Result<Vec<Figure>> {
+    let long = Duration::from_secs(if quick { 3 } else { 20 });
+    let plan = PeerPlan { connections: 10, rate: Some(RATE), ..PeerPlan::default() };
+    let mut fleet = Fleet::start(plan).await?;
+    fleet.link(0, 2)?;
+    fleet.up(Duration::from_secs(20)).await?;
+    let (queue, mut outcomes) = mpsc::unbounded_channel();
+    let account = script::account();
+    let began = Instant::now();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let (mut asked, mut told) = (0_u64, Tally::default());
+    let mut since: HashMap<u64, Instant> = HashMap::new();
+    let mut steady = None;
+    while began.elapsed() < long {
+        ticks.tick().await;
+        // From a fifth of the time on everything has grown as far as it may.
+        if steady.is_none() && began.elapsed() > long / 5 {
+            steady = Some(meter::resident()?);
+        }
+        let due = f64::from(OFFERED) * began.elapsed().as_secs_f64();
+        while number(asked) < due {
+            let now = Instant::now();
+            since.insert(asked, now);
+            fleet.links[0].ask(Ask {
+                ticket: Ticket(asked),
+                instruction: script::debit(asked, &account),
+                deadline: now + Duration::from_secs(10),
+                reply_to: ReplyTo::Queue(queue.clone()),
+            });
+            asked += 1;
+            while let Ok(delivery) = outcomes.try_recv() {
+                told.add(delivery.outcome, since.remove(&delivery.ticket.0))?;
+            }
+        }
+    }
+    let grown = meter::resident()?.saturating_sub(steady.unwrap_or(0));
+    let drops = fleet.drops();
+    fleet.end().await?;
+    ensure!(drops == 0, "the session was lost");
+    ensure!(told.busy.len() > 100, "only {} were too much", told.busy.len());
+    let detail = json!({
+        "asked": asked,
+        "answered": told.answered,
+        "offered_per_s": OFFERED,
+        "answered_per_s": RATE,
+        "ms": spread(&mut told.busy),
+    });
+    Ok(vec![
+        Figure::new(
+            "time to Busy at ten times the load, p99",
+            quantile(&mut told.busy, 0.99),
+            "ms",
+        )
+        .should_be(Target::AtMost(1.0))
+        .with(detail),
+        Figure::new("memory that grows at ten times the load", number(grown), "B")
+            .should_be(Target::AtMost(1_048_576.0)),
+    ])
+}
+
+#[derive(Default)]
+struct Tally {
+    answered: u64,
+    /// How long each took, in milliseconds.
+    busy: Vec<f64>,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: Outcome, asked: Option<Instant>) -> Result<()> {
+        match outcome {
+            Outcome::Answered(_) => self.answered += 1,
+            Outcome::NotSent(NotSent::Busy) => {
+                self.busy.extend(asked.map(|asked| asked.elapsed().as_secs_f64() * 1e3));
+            }
+            other => ensure!(false, "{other:?}"),
+        }
+        Ok(())
+    }
+}
