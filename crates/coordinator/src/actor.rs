@@ -1,5 +1,6 @@
 //! The task around a shard: it owns the clock and the channels, and nothing is decided here.
 
+use crate::clock::Now;
 use crate::events::{Events, Kind};
 use crate::handle::{Inner, Key};
 use crate::record::{Told, View};
@@ -10,7 +11,6 @@ use domain::serial::Sequence;
 use link::{Ask, Delivery, Link, ReplyTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 use store::Written;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -32,12 +32,6 @@ pub(crate) enum Mail {
     Recorded(Sequence, oneshot::Sender<()>),
     /// Shows all open transfers.
     Views(oneshot::Sender<Vec<View>>),
-}
-
-/// The present, in microseconds since 1970 UTC.
-pub(crate) fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// What the counters look like now.
@@ -95,7 +89,7 @@ impl Actor {
                 mails.push(mail);
             }
 
-            let now = now_micros();
+            let now = Now::read();
             for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
                 facts.settle_day = link.settle_day();
                 facts.session_began = link.session_began();
@@ -114,7 +108,7 @@ impl Actor {
         }
     }
 
-    fn take(&mut self, mail: Mail, now: i64, world: &World, out: &mut Vec<Output>) {
+    fn take(&mut self, mail: Mail, now: Now, world: &World, out: &mut Vec<Output>) {
         match mail {
             Mail::Input(input) => self.shard.handle(input, now, world, out),
             Mail::View(sequence, to) => {
@@ -134,13 +128,12 @@ impl Actor {
     fn perform(
         &mut self,
         out: &mut Vec<Output>,
-        now: i64,
+        now: Now,
         done: &mpsc::UnboundedSender<Vec<Written>>,
         deliver: &mpsc::UnboundedSender<Delivery>,
     ) {
         let mut writes = Vec::new();
         let mut asks: Vec<Vec<Ask>> = self.inner.links.iter().map(|_| Vec::new()).collect();
-        let started = Instant::now();
         for output in out.drain(..) {
             match output {
                 Output::Write(write) => writes.push(write),
@@ -148,7 +141,7 @@ impl Actor {
                     asks[counter.0].push(Ask {
                         ticket,
                         instruction,
-                        deadline: started + within,
+                        deadline: now.at + within,
                         reply_to: ReplyTo::Queue(deliver.clone()),
                     });
                 }
@@ -161,7 +154,7 @@ impl Actor {
                     }
                 }
                 Output::Alarm { kind, master, text } => {
-                    alarm(&self.inner.events, now, kind, master, text);
+                    alarm(&self.inner.events, now.wall, kind, master, text);
                 }
                 Output::Compare { counter, reply } => {
                     if self.compare.try_send((counter, reply)).is_err() {
@@ -203,12 +196,9 @@ fn drain(from: &mut mpsc::UnboundedReceiver<Delivery>, into: &mut Vec<Delivery>)
     }
 }
 
-async fn until(timer: Option<i64>) {
+async fn until(timer: Option<Instant>) {
     match timer {
-        Some(due) => {
-            let wait = u64::try_from(due - now_micros()).unwrap_or(0);
-            tokio::time::sleep(std::time::Duration::from_micros(wait)).await;
-        }
+        Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,7 @@
 //! What the API holds: begins transfers, shows them, takes operators' decisions.
 
-use crate::actor::{Actor, Mail, now_micros, world};
+use crate::actor::{Actor, Mail, world};
+use crate::clock::now_micros;
 use crate::config::Config;
 use crate::events::{Events, Kind};
 use crate::record::{Rendered, Told, View};

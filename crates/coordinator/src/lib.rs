@@ -1,13 +1,14 @@
 //! Drives transfers: turns events into durable steps and performs their effects. Persist first,
 //! then expose.
 //!
-//! Reading order: [`world`] is what a shard knows of the counters; [`record`] is one transfer with
+//! Reading order: [`clock`] tells the time twice; [`world`] is what a shard knows of the counters; [`record`] is one transfer with
 //! what surrounds it, [`trail`] its append-only history; [`shard`] is the single owner of its
 //! transfers and pure: inputs and time in, outputs out. `actor` is the task around it; [`Coordinator`]
 //! is what the API holds; `recovery` takes up what a crash left open; [`events`] is what operators
 //! follow.
 
 mod actor;
+pub mod clock;
 mod config;
 pub mod events;
 mod handle;

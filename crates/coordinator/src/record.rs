@@ -1,5 +1,6 @@
 //! One open transfer, with what surrounds it: whose it is, who waits for it, what is awaited.
 
+use crate::clock::Now;
 use crate::trail::{Entry, LegEntry};
 use crate::world::{CounterIndex, Facts, World};
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use store::NewTransfer;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// A transfer as it may be shown: complete, at one moment.
 #[derive(Clone, Debug)]
@@ -66,6 +68,15 @@ pub(crate) enum Afterwards {
     Do(Action),
 }
 
+/// When a leg was sent. Of one that an earlier life may have sent: when this life took it up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// When it was handed to the link. A session begun later is not the one it went out on.
+    pub(crate) at: Instant,
+    /// Its first byte left by then, or not at all: until then it may have waited for its turn.
+    pub(crate) by: Instant,
+}
+
 /// An open transfer.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -83,8 +94,10 @@ pub(crate) struct Record {
     pub(crate) awaited: Awaited,
     /// Pauses in a row, by which the next one grows.
     pub(crate) pauses: u32,
+    /// When nothing new is begun any more.
+    pub(crate) expires: Instant,
     /// When each leg was last sent, in the order of [`Role::ALL`].
-    pub(crate) sent_at: [i64; 3],
+    pub(crate) sent: [Sent; 3],
     /// What has happened since the last write.
     pub(crate) pending: Vec<Entry>,
     pub(crate) next_part: u32,
@@ -104,14 +117,14 @@ impl Record {
         transfer: Transfer,
         debit_at: CounterIndex,
         credit_at: CounterIndex,
-        now: i64,
+        now: Now,
     ) -> Record {
         Record {
             transfer,
             app: new.app.clone(),
             idempotency_key: new.idempotency_key.clone(),
             created_at: new.created_at,
-            updated_at: now,
+            updated_at: now.wall,
             deadline_at: new.deadline_at,
             debit_at,
             credit_at,
@@ -119,7 +132,8 @@ impl Record {
             recorded: Vec::new(),
             awaited: Awaited::Nothing,
             pauses: 0,
-            sent_at: [now; 3],
+            expires: now.expiry(new.created_at, new.deadline_at),
+            sent: [Sent { at: now.at, by: now.at }; 3],
             pending: Vec::new(),
             next_part: 0,
             barrier: None,
@@ -172,19 +186,19 @@ impl Record {
     }
 
     /// Whether nothing new may be begun: past its deadline, or past either counter's cut-over.
-    pub(crate) fn is_expired(&self, world: &World, now: i64) -> bool {
+    pub(crate) fn is_expired(&self, world: &World, now: Now) -> bool {
         let Intent { debit_day, credit_day, .. } = self.transfer.intent;
         let passed = |facts: &Facts, bound| facts.settle_day.is_some_and(|day| day > bound);
-        now >= self.deadline_at
+        now.at >= self.expires
             || passed(world.get(self.debit_at), debit_day)
             || passed(world.get(self.credit_at), credit_day)
     }
 
     /// Notes what happened, for the trail.
-    pub(crate) fn note(&mut self, now: i64, event: String, role: Option<Role>) {
-        self.updated_at = now;
+    pub(crate) fn note(&mut self, now: Now, event: String, role: Option<Role>) {
+        self.updated_at = now.wall;
         self.pending.push(Entry {
-            at: now,
+            at: now.wall,
             event,
             phase: self.transfer.phase,
             leg: role.map(|role| LegEntry::of(role, self.transfer.leg(role))),

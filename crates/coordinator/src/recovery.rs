@@ -1,6 +1,7 @@
 //! Takes up again what a stop or a crash left open, and compares late answers with the record.
 
-use crate::actor::{Mail, alarm, now_micros};
+use crate::actor::{Mail, alarm};
+use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::handle::{Inner, Key, Running, StartError};
 use crate::shard::{Input, believe, intent};

@@ -4,6 +4,7 @@ use domain::message::CounterId;
 use domain::profile::Profile;
 use domain::serial::Day;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Which counter; an index into [`World::counters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,8 +19,8 @@ pub struct Facts {
     pub profile: Arc<Profile>,
     /// Its accounting day; `None` until it has signed on for the first time.
     pub settle_day: Option<Day>,
-    /// When the open session began, in microseconds since 1970 UTC; `None` while there is none.
-    pub session_began: Option<i64>,
+    /// When the open session began; `None` while there is none.
+    pub session_began: Option<Instant>,
 }
 
 /// What is known of all counters.

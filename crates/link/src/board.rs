@@ -143,7 +143,7 @@ impl Board {
         match event {
             Event::Opened => {
                 desk.counts.sign_ons += 1;
-                self.shared.set_session_began(Some(now_micros()));
+                self.shared.set_session_began(Some(now));
                 tracing::info!(%counter, address = self.part.connection.address, "signed on");
             }
             Event::Standing(settle_day, open) => {

@@ -260,9 +260,9 @@ impl Link {
         newest.or_else(|| self.lanes.shared().filter_map(|shared| shared.settle_day()).max())
     }
 
-    /// When the oldest of the open sessions began, in microseconds since 1970 UTC; `None` while none
-    /// is open. What was sent before that was sent on a connection that is gone.
-    pub fn session_began(&self) -> Option<i64> {
+    /// When the oldest of the open sessions began; `None` while none is open. What was sent before
+    /// that was sent on a connection that is gone.
+    pub fn session_began(&self) -> Option<Instant> {
         self.lanes.shared().filter_map(|shared| shared.session_began()).min()
     }
 

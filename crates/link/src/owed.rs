@@ -5,8 +5,10 @@ use crate::lanes::Stay;
 use domain::message::CounterId;
 use domain::serial::Day;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// What every handle may read of one connection's actor without asking it, and the bell that wakes
 /// it.
@@ -23,7 +25,9 @@ pub(crate) struct Shared {
     takes: AtomicBool,
     up: AtomicBool,
     settle_day: AtomicU32,
-    session_began: AtomicI64,
+    /// Microseconds from `made` on, and one, so that 0 is none.
+    session_began: AtomicU64,
+    made: Instant,
     reconnect: AtomicBool,
     release: AtomicBool,
     synced: AtomicBool,
@@ -40,7 +44,8 @@ impl Shared {
             takes: AtomicBool::new(false),
             up: AtomicBool::new(false),
             settle_day: AtomicU32::new(0),
-            session_began: AtomicI64::new(0),
+            session_began: AtomicU64::new(0),
+            made: Instant::now(),
             reconnect: AtomicBool::new(false),
             release: AtomicBool::new(false),
             synced: AtomicBool::new(false),
@@ -87,12 +92,18 @@ impl Shared {
         self.settle_day.store(day.number(), Ordering::Relaxed);
     }
 
-    pub(crate) fn session_began(&self) -> Option<i64> {
-        Some(self.session_began.load(Ordering::Relaxed)).filter(|began| *began != 0)
+    /// Rounded down: rather before something else than after it.
+    pub(crate) fn session_began(&self) -> Option<Instant> {
+        let micros = self.session_began.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.made + Duration::from_micros(micros))
     }
 
-    pub(crate) fn set_session_began(&self, micros: Option<i64>) {
-        self.session_began.store(micros.unwrap_or(0), Ordering::Relaxed);
+    pub(crate) fn set_session_began(&self, at: Option<Instant>) {
+        let micros = at.map_or(0, |at| {
+            let since = at.saturating_duration_since(self.made).as_micros();
+            u64::try_from(since).map_or(u64::MAX, |micros| micros.saturating_add(1))
+        });
+        self.session_began.store(micros, Ordering::Relaxed);
     }
 
     pub(crate) fn command(&self, command: Command) {

@@ -99,9 +99,9 @@ impl PaperLink {
         self.shared.settle_day()
     }
 
-    /// When the open session began, in microseconds since 1970 UTC; `None` while none is open.
-    pub fn session_began(&self) -> Option<i64> {
-        self.shared.session_began()
+    /// When the open session began; `None` while none is open.
+    pub fn session_began(&self) -> Option<Instant> {
+        self.opened
     }
 
     /// Whether new work is taken.
@@ -139,16 +139,15 @@ impl PaperLink {
         self.inbox.extend_from_slice(bytes);
     }
 
-    /// Does everything that can be done without waiting, and says what was heard. `micros` is `now`
-    /// in microseconds since 1970 UTC. An error is the cause to close the connection for.
-    pub fn turn(&mut self, now: Instant, micros: i64, heard: &mut Vec<Heard>) -> Result<(), Cause> {
+    /// Does everything that can be done without waiting, and says what was heard. An error is the
+    /// cause to close the connection for.
+    pub fn turn(&mut self, now: Instant, heard: &mut Vec<Heard>) -> Result<(), Cause> {
         let Some(line) = &mut self.line else { return Ok(()) };
         let done = Self::take_turn(line, &mut self.inbox, &mut self.desk, now);
         for event in line.session.events() {
             match event {
                 Event::Opened => {
                     self.opened = Some(now);
-                    self.shared.set_session_began(Some(micros));
                     heard.push(Heard::Opened);
                 }
                 Event::Standing(day, _) => self.shared.set_settle_day(day),
@@ -200,7 +199,6 @@ impl PaperLink {
     /// to rest.
     pub fn lost(&mut self, now: Instant, cause: &Cause) -> Rest {
         self.shared.set_up(false);
-        self.shared.set_session_began(None);
         if let Some(mut line) = self.line.take() {
             line.session.lose(&mut self.desk);
         }
@@ -259,7 +257,7 @@ mod tests {
         let mut heard = Vec::new();
         link.connected(at(0));
         for _ in 0..4 {
-            link.turn(at(0), 1, &mut heard).expect("a good counter");
+            link.turn(at(0), &mut heard).expect("a good counter");
             let mut wire = BytesMut::from(link.unsent());
             link.took(at(0), wire.len());
             while let Some(Incoming::Message(message)) =
@@ -273,10 +271,10 @@ mod tests {
             }
         }
         assert_eq!(heard, [Heard::Opened]);
-        assert!(link.is_up() && link.session_began() == Some(1));
+        assert!(link.is_up() && link.session_began().is_some());
 
         link.ask(ask(at(5)));
-        link.turn(at(1), 2, &mut heard).expect("open");
+        link.turn(at(1), &mut heard).expect("open");
         link.took(at(1), 1);
         assert!(matches!(link.lost(at(1), &Cause::ClosedByPeer), Rest::Wait(_)));
         assert_eq!(next(), Ok(Outcome::Unknown(Unclear::LinkLost)), "a byte of it had left");

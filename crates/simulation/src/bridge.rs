@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use tokio::sync::{mpsc, oneshot};
 
+/// Requests of one connection are numbered so far apart from those of the next.
+const CHANNEL_BITS: u32 = 40;
+
 /// The process.
 #[derive(Debug)]
 pub struct Bridge {
@@ -25,8 +28,9 @@ pub struct Bridge {
     pub shards: Vec<Shard>,
     /// What each has been told to look at next, and in which order its queues are read.
     pub desks: Vec<Desk>,
-    /// The links, in the order of the counters.
+    /// The connections, in the order of the counters; of each, in the order of its channels.
     pub links: Vec<End>,
+    counters: usize,
     /// The queue of its journal.
     pub journal: Journal,
     /// The keys of open transfers.
@@ -50,9 +54,11 @@ pub struct Desk {
     pub timer: Option<Micros>,
 }
 
-/// One link and its connection.
+/// One link of one connection.
 #[derive(Debug)]
 pub struct End {
+    /// Which counter it leads to.
+    pub counter: usize,
     /// The link.
     pub link: PaperLink,
     /// Its connection.
@@ -89,12 +95,20 @@ impl Bridge {
             links: plan
                 .counters
                 .iter()
-                .map(|counter| End {
-                    link: PaperLink::new(link_config(counter), random.random(), first_id),
+                .enumerate()
+                .flat_map(|at| std::iter::repeat_n(at, at.1.connections).enumerate())
+                .map(|(channel, (index, counter))| End {
+                    counter: index,
+                    link: PaperLink::new(
+                        link_config(counter),
+                        random.random(),
+                        first_id + ((channel as u64) << CHANNEL_BITS),
+                    ),
                     conn: None,
                     timer: None,
                 })
                 .collect(),
+            counters: plan.counters.len(),
             journal: Journal::default(),
             running: BTreeMap::new(),
             serials: 0..0,
@@ -104,13 +118,31 @@ impl Bridge {
 
     /// What the shards know of the counters.
     pub fn world(&self) -> World {
-        let facts = |end: &End| Facts {
-            id: end.link.counter().clone(),
-            profile: end.link.profile().clone(),
-            settle_day: end.link.settle_day(),
-            session_began: end.link.session_began(),
-        };
-        World { counters: self.links.iter().map(facts).collect() }
+        World { counters: (0..self.counters).map(|counter| self.facts(counter)).collect() }
+    }
+
+    /// What is known of one counter over all its connections, put together as by a link.
+    pub fn facts(&self, counter: usize) -> Facts {
+        let open = || self.lines(counter).filter(|link| link.session_began().is_some());
+        let newest = open().filter_map(PaperLink::settle_day).max();
+        let first = self.lines(counter).next();
+        let Some(first) = first else { unreachable!("every counter has a connection") };
+        Facts {
+            id: first.counter().clone(),
+            profile: first.profile().clone(),
+            settle_day: newest
+                .or_else(|| self.lines(counter).filter_map(PaperLink::settle_day).max()),
+            session_began: open().filter_map(PaperLink::session_began).min(),
+        }
+    }
+
+    /// Whether a counter takes new work.
+    pub fn is_up(&self, counter: usize) -> bool {
+        self.lines(counter).any(PaperLink::is_up)
+    }
+
+    fn lines(&self, counter: usize) -> impl Iterator<Item = &PaperLink> {
+        self.links.iter().filter(move |end| end.counter == counter).map(|end| &end.link)
     }
 
     /// The shard that owns a sequence.

@@ -2,15 +2,17 @@
 //! told an end; some ask twice at once, some ask again long after. And the person who hands what
 //! waits for one back to the rules, and the judgement of how all ended.
 
+use crate::agenda::Event;
 use crate::bridge::{Bridge, Queue};
 use crate::clock::{MS, Micros, SECOND};
 use crate::peer::Peer;
-use crate::run::{Event, Simulation};
+use crate::run::Simulation;
 use coordinator::View;
 use coordinator::record::Told;
 use coordinator::shard::Input;
 use domain::message::{CounterId, Place};
 use domain::money::Currency;
+use domain::profile::Meaning;
 use domain::serial::{Day, MasterSerial, Role, Sequence};
 use domain::transfer::{Decision, Phase, Transfer, Why};
 use rand::RngExt;
@@ -55,10 +57,10 @@ impl Simulation {
     /// What the coordinator's handle does with a request.
     fn begin(&mut self, bridge: &mut Bridge, order: usize) {
         let wanted = self.plan.orders[order].clone();
-        let (from, to) = (&bridge.links[wanted.from.0].link, &bridge.links[wanted.to.0].link);
-        let days = (from.settle_day(), to.settle_day());
-        let up = from.is_up() && to.is_up();
-        let credit_barrier = !to.profile().dedupes;
+        let (from, to) = (bridge.facts(wanted.from.0), bridge.facts(wanted.to.0));
+        let days = (from.settle_day, to.settle_day);
+        let up = bridge.is_up(wanted.from.0) && bridge.is_up(wanted.to.0);
+        let credit_barrier = !to.profile.dedupes;
         if bridge.running.contains_key(&wanted.key) {
             return;
         }
@@ -72,7 +74,8 @@ impl Simulation {
             bridge.serials = self.database.tables.lease(self.plan.config.serial_block);
         }
         let Some(Ok(sequence)) = bridge.serials.next().map(Sequence::new) else { return };
-        let master = MasterSerial { day: Day::from_unix_micros(self.now), sequence };
+        let wall = self.present().wall;
+        let master = MasterSerial { day: Day::from_unix_micros(wall), sequence };
         bridge.running.insert(wanted.key.clone(), master);
         let deadline =
             i64::try_from(self.plan.config.transfer_deadline.as_micros()).unwrap_or(i64::MAX);
@@ -92,8 +95,8 @@ impl Simulation {
             debit_day,
             credit_day,
             credit_barrier,
-            created_at: self.now,
-            deadline_at: self.now + deadline,
+            created_at: wall,
+            deadline_at: wall + deadline,
         };
         let (waiter, told) = oneshot::channel();
         bridge.waiters.push((order, told));
@@ -207,13 +210,19 @@ impl Simulation {
             let peer = if role == Role::Credit { destination } else { source };
             peer.lied_about(master.leg(role))
         });
+        let odd = |peer: &Peer, role| {
+            let codes = &peer.plan().rules.profile.codes;
+            let refused = Meaning::Refused;
+            peer.refusals_of(master.leg(role)).any(|code| codes.meaning(code) != refused)
+        };
         lied || match why {
             Why::CannotReverse => !source.plan().rules.profile.can_reverse,
             Why::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
             Why::ReversalRefused => source.refusals_of(master.leg(Role::Reversal)).next().is_some(),
-            Why::DebitUnresolved
-            | Why::CreditUnresolved
-            | Why::ReversalUnresolved
+            // A refusal in words that nobody has agreed on.
+            Why::DebitUnresolved => odd(source, Role::Debit),
+            Why::CreditUnresolved => odd(destination, Role::Credit),
+            Why::ReversalUnresolved
             | Why::Contradicted
             | Why::CreditWithoutDebit
             | Why::Illegal => false,

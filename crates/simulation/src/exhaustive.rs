@@ -7,8 +7,9 @@
 
 use crate::audit::{Audit, Finding, Ordered};
 use crate::choices::Choices;
-use crate::clock::{BEGINNING, Micros, SECOND};
+use crate::clock::{BEGINNING, Clock, Micros, SECOND};
 use crate::peer::{entry, first_day};
+use coordinator::clock::Now;
 use coordinator::record::Told;
 use coordinator::shard::{Input, Output, Shard};
 use coordinator::world::{CounterIndex, Facts, World};
@@ -166,6 +167,7 @@ struct Story<'c> {
     books: [Books; 2],
     lines: Vec<Line>,
     now: Micros,
+    clock: Clock,
     writes: Vec<Write>,
     asks: VecDeque<(usize, Ticket, Instruction)>,
     late: Vec<Belated>,
@@ -186,11 +188,12 @@ impl<'c> Story<'c> {
     ) -> Story<'c> {
         let ids = ["securities", "futures"].map(counter_id);
         let profiles = [Arc::new(source.clone()), Arc::new(destination.clone())];
+        let clock = Clock::new();
         let facts = |index: usize| Facts {
             id: ids[index].clone(),
             profile: Arc::clone(&profiles[index]),
             settle_day: Some(first_day()),
-            session_began: Some(BEGINNING),
+            session_began: Some(clock.instant(BEGINNING)),
         };
         let books = [0, 1].map(|index| {
             let rules = Rules {
@@ -218,6 +221,7 @@ impl<'c> Story<'c> {
             books,
             lines: Vec::new(),
             now: BEGINNING,
+            clock,
             writes: Vec::new(),
             asks: VecDeque::new(),
             late: Vec::new(),
@@ -269,9 +273,13 @@ impl<'c> Story<'c> {
         self.handle(Input::Begin { new, waiter });
     }
 
+    fn present(&self) -> Now {
+        Now { wall: self.now, at: self.clock.instant(self.now) }
+    }
+
     fn handle(&mut self, input: Input) {
         let mut out = Vec::new();
-        self.shard.handle(input, self.now, &self.world, &mut out);
+        self.shard.handle(input, self.present(), &self.world, &mut out);
         self.perform(out);
     }
 
@@ -338,13 +346,13 @@ impl<'c> Story<'c> {
         }
         match self.shard.next_timer() {
             Some(due) => {
-                self.now = self.now.max(due);
+                self.now = self.now.max(self.clock.micros(due));
                 // Sessions come and go; to a counter that cannot fence it matters.
                 for facts in &mut self.world.counters {
-                    facts.session_began = Some(self.now);
+                    facts.session_began = Some(self.clock.instant(self.now));
                 }
                 let mut out = Vec::new();
-                self.shard.tick(self.now, &self.world, &mut out);
+                self.shard.tick(self.present(), &self.world, &mut out);
                 self.perform(out);
                 true
             }
@@ -418,7 +426,7 @@ impl<'c> Story<'c> {
         self.told = None;
         self.shard = Shard::new(config(), render, 8);
         for facts in &mut self.world.counters {
-            facts.session_began = Some(self.now);
+            facts.session_began = Some(self.clock.instant(self.now));
         }
         for open in self.memory.open_transfers() {
             self.handle(coordinator::taken_up(open.transfer, &open.trail));

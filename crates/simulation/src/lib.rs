@@ -4,23 +4,30 @@
 //! clocks, and death.
 //!
 //! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule; [`network`],
-//! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop, `callers` who
-//! orders and who judges; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
+//! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop over the `agenda`,
+//! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
+//! judges; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
 //! tells every story of one transfer, by [`choices`].
 
+mod agenda;
 pub mod audit;
 pub mod bridge;
 mod callers;
 pub mod choices;
 pub mod clock;
 pub mod exhaustive;
+mod host;
 pub mod journal;
+mod neighbours;
 pub mod network;
 pub mod peer;
 pub mod plan;
+mod ports;
 pub mod run;
 pub mod shrink;
 pub mod trace;
+mod trouble;
+mod words;
 
 pub use plan::{Class, Request};
 pub use run::{Report, run};

@@ -4,11 +4,12 @@
 use crate::audit;
 use crate::clock::{Clock, Micros};
 use crate::network::Conn;
-use crate::plan::CounterPlan;
+use crate::plan::{CounterPlan, Random, odd_code};
 use bytes::{BufMut, BytesMut};
 use domain::message::{AnswerCode, Reply};
 use domain::profile::Meaning;
 use domain::serial::{Day, MasterSerial, SubSerial};
+use rand::{RngExt, SeedableRng};
 use secrecy::SecretSlice;
 use simulator::books::{Books, Kind, Line};
 use simulator::counter::{Act, Chore, Counter, Deed, Upheaval, Visit};
@@ -53,6 +54,7 @@ pub struct Peer {
     posted: BTreeMap<SubSerial, MasterSerial>,
     refused: BTreeMap<SubSerial, BTreeSet<AnswerCode>>,
     clock: Clock,
+    random: Random,
 }
 
 #[derive(Debug)]
@@ -118,12 +120,14 @@ impl Peer {
             posted: BTreeMap::new(),
             refused: BTreeMap::new(),
             clock,
+            random: Random::seed_from_u64(seed ^ 0x0dd),
         }
     }
 
     /// Its answers are right and prompt from here on.
     pub fn heal(&mut self) {
         self.plan.faults.clear();
+        self.plan.odd_codes = 0.0;
         self.counter.set_dice(Dice::new(Vec::new(), 0));
         self.frozen_until = 0;
     }
@@ -265,7 +269,10 @@ impl Peer {
             }
             let Some(act) = talk.waiting.pop_front() else { return };
             match act {
-                Act::Write(message) => self.write(conn, &message, now, wishes),
+                Act::Write(mut message) => {
+                    self.make_odd(&mut message);
+                    self.write(conn, &message, now, wishes);
+                }
                 Act::WriteGarbage => {
                     let bytes = self.garbage();
                     wishes.push(Wish::Send(conn, bytes));
@@ -294,6 +301,16 @@ impl Peer {
         if self.codec.encode(message, &mut bytes).is_ok() {
             talk.session.sent(self.clock.instant(now));
             wishes.push(Wish::Send(conn, bytes));
+        }
+    }
+
+    /// Says what it did with a code that nobody has agreed on.
+    fn make_odd(&mut self, message: &mut Message) {
+        if let Message::Response(_, Reply::Posting(reply)) = message
+            && self.plan.odd_codes > 0.0
+            && self.random.random_bool(self.plan.odd_codes)
+        {
+            reply.answer.code = odd_code(&mut self.random);
         }
     }
 

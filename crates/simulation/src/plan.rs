@@ -42,11 +42,19 @@ pub enum Class {
     CutOver,
     /// Counters that can do less.
     WeakProfiles,
+    /// The wall clock of the bridge's machine is stepped, ahead or back, by seconds or by hours.
+    Clocks,
+    /// The bridge's whole process stands still for a while.
+    Freezes,
+    /// Several connections to one counter: what goes out on one may overtake another's.
+    Connections,
+    /// Answer codes that the profile does not list, for what was posted and for what was refused.
+    OddCodes,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Class; 10] = [
+    pub const ALL: [Class; 14] = [
         Class::Crash,
         Class::Network,
         Class::Answers,
@@ -57,7 +65,15 @@ impl Class {
         Class::Database,
         Class::CutOver,
         Class::WeakProfiles,
+        Class::Clocks,
+        Class::Freezes,
+        Class::Connections,
+        Class::OddCodes,
     ];
+
+    /// Those that are drawn from the seed itself. The others are drawn from numbers of their own, so
+    /// that without them a seed is the schedule that it was before there were any.
+    const FIRST: usize = 10;
 
     /// The word on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -72,6 +88,28 @@ impl Class {
             Class::Database => "database",
             Class::CutOver => "cut-over",
             Class::WeakProfiles => "weak-profiles",
+            Class::Clocks => "clocks",
+            Class::Freezes => "freezes",
+            Class::Connections => "connections",
+            Class::OddCodes => "odd-codes",
+        }
+    }
+}
+
+impl Class {
+    /// In how many schedules it may occur.
+    const fn share(self) -> f64 {
+        match self {
+            Class::Lies => 0.12,
+            Class::WeakProfiles | Class::CutOver | Class::OddCodes => 0.3,
+            Class::Crash
+            | Class::Network
+            | Class::Answers
+            | Class::Slowness
+            | Class::Refusals
+            | Class::Restarts
+            | Class::Database => 0.6,
+            Class::Clocks | Class::Freezes | Class::Connections => 0.4,
         }
     }
 }
@@ -138,6 +176,10 @@ pub struct CounterPlan {
     pub faults: Vec<Rule>,
     /// A new settle day after so many postings.
     pub cut_over_after: Option<u64>,
+    /// How many connections the bridge makes to it.
+    pub connections: usize,
+    /// The share of postings' answers whose code is replaced by one that no profile lists.
+    pub odd_codes: f64,
 }
 
 /// What a caller wants.
@@ -187,44 +229,44 @@ pub enum Mishap {
     DatabaseSlow(Micros),
     /// A person hands whatever waits for one back to the rules.
     Resume,
+    /// The wall clock of the bridge's machine is stepped by so much.
+    ClockStep(Micros),
+    /// The bridge's process stands still for so long.
+    FreezeBridge(Micros),
 }
 
 impl Plan {
     /// The schedule that was asked for.
     pub fn of(request: &Request) -> Plan {
         let mut random = Random::seed_from_u64(request.seed);
+        let mut later = Random::seed_from_u64(request.seed ^ 0x1a7e_0000_1a7e);
         // Swarm testing: leaving whole classes out lets the others go further.
-        let classes: Vec<Class> = Class::ALL
-            .into_iter()
-            .filter(|class| {
-                let share = match class {
-                    Class::Lies => 0.12,
-                    Class::WeakProfiles | Class::CutOver => 0.3,
-                    Class::Crash
-                    | Class::Network
-                    | Class::Answers
-                    | Class::Slowness
-                    | Class::Refusals
-                    | Class::Restarts
-                    | Class::Database => 0.6,
-                };
-                random.random_bool(share) && request.classes.contains(class)
-            })
-            .collect();
+        let occurs = |random: &mut Random, class: Class| {
+            random.random_bool(class.share()) && request.classes.contains(&class)
+        };
+        let (first, others) = Class::ALL.split_at(Class::FIRST);
+        let mut classes: Vec<Class> = Vec::new();
+        classes.extend(first.iter().filter(|class| occurs(&mut random, **class)));
+        classes.extend(others.iter().filter(|class| occurs(&mut later, **class)));
         let count = random.random_range(1..=24);
         let count = request.transfers.unwrap_or(count);
         let has = |class| classes.contains(&class);
 
         let names = ["securities", "futures", "securities-2"];
         let number = if random.random_bool(0.3) { 3 } else { 2 };
-        let counters = names[..number]
+        let mut counters = names[..number]
             .iter()
             .map(|name| counter(&mut random, name, &classes, count))
             .collect::<Vec<_>>();
+        for counter in &mut counters {
+            later_faults(&mut later, &classes, counter);
+        }
         let span = random.random_range(2..=40) * SECOND;
         let orders = orders(&mut random, &counters, count, span);
         let safety = span + random.random_range(5..=90) * SECOND;
-        let mishaps = mishaps(&mut random, &classes, counters.len(), safety);
+        let mut mishaps = mishaps(&mut random, &classes, counters.len(), safety);
+        mishaps.extend(later_mishaps(&mut later, &classes, safety));
+        mishaps.sort_by_key(|(at, _)| *at);
         let config = Config {
             shards: random.random_range(1..=3),
             transfer_deadline: Duration::from_secs(random.random_range(5..=60)),
@@ -312,6 +354,8 @@ fn counter(random: &mut Random, name: &str, classes: &[Class], orders: usize) ->
         // Fewer days than a serial can be asked about for.
         cut_over_after: has(Class::CutOver)
             .then(|| random.random_range(postings.div_ceil(5).max(2)..=postings.max(3))),
+        connections: 1,
+        odd_codes: 0.0,
     }
 }
 
@@ -370,7 +414,11 @@ fn faults(random: &mut Random, classes: &[Class]) -> Vec<Rule> {
             | Class::Restarts
             | Class::Database
             | Class::CutOver
-            | Class::WeakProfiles => {}
+            | Class::WeakProfiles
+            | Class::Clocks
+            | Class::Freezes
+            | Class::Connections
+            | Class::OddCodes => {}
         }
     }
     rules.shuffle(random);
@@ -405,7 +453,7 @@ fn mishaps(
     safety: Micros,
 ) -> Vec<(Micros, Mishap)> {
     let mut all = Vec::new();
-    for class in classes {
+    for class in classes.iter().filter(|class| Class::ALL[..Class::FIRST].contains(class)) {
         let number = random.random_range(1..=6);
         for _ in 0..number {
             let at = BEGINNING + random.random_range(0..safety);
@@ -432,11 +480,66 @@ fn mishaps(
                     _ => Mishap::DatabaseSlow(random.random_range(50 * MS..4 * SECOND)),
                 },
                 Class::Answers | Class::Slowness | Class::Refusals | Class::Lies => Mishap::Resume,
-                Class::CutOver | Class::WeakProfiles => continue,
+                Class::CutOver
+                | Class::WeakProfiles
+                | Class::Clocks
+                | Class::Freezes
+                | Class::Connections
+                | Class::OddCodes => continue,
             };
             all.push((at, mishap));
         }
     }
     all.sort_by_key(|(at, _)| *at);
+    all
+}
+
+/// What the later classes change of a counter.
+fn later_faults(random: &mut Random, classes: &[Class], counter: &mut CounterPlan) {
+    if classes.contains(&Class::Connections) {
+        counter.connections = random.random_range(1..=3);
+    }
+    if classes.contains(&Class::OddCodes) {
+        counter.odd_codes = random.random_range(0.0..0.3);
+        counter.faults.push(Rule {
+            on: vec![Occasion::Debit, Occasion::Credit],
+            account: None,
+            amount: None,
+            skip: 0,
+            every: 1,
+            probability: Some(random.random_range(0.0..0.1)),
+            times: None,
+            action: Action::Refuse(odd_code(random)),
+        });
+    }
+}
+
+/// A code that no profile lists, though its family may look like an answer.
+pub fn odd_code(random: &mut Random) -> AnswerCode {
+    let code = [199, 202, 299, 399, 502, 600, 777, 999][random.random_range(0..8)];
+    AnswerCode::new(code).unwrap_or(AnswerCode::OUTCOME_UNKNOWN)
+}
+
+fn later_mishaps(random: &mut Random, classes: &[Class], safety: Micros) -> Vec<(Micros, Mishap)> {
+    const MINUTE: Micros = 60 * SECOND;
+    let mut all = Vec::new();
+    if classes.contains(&Class::Clocks) {
+        for _ in 0..random.random_range(1..=6) {
+            let step = match random.random_range(0..3) {
+                0 => random.random_range(MS..30 * SECOND),
+                1 => random.random_range(MINUTE..10 * MINUTE),
+                _ => random.random_range(60 * MINUTE..12 * 60 * MINUTE),
+            };
+            let step = if random.random_bool(0.5) { step } else { -step };
+            let at = BEGINNING + random.random_range(0..safety);
+            all.push((at, Mishap::ClockStep(step)));
+        }
+    }
+    if classes.contains(&Class::Freezes) {
+        for _ in 0..random.random_range(1..=4) {
+            let at = BEGINNING + random.random_range(0..safety);
+            all.push((at, Mishap::FreezeBridge(random.random_range(100 * MS..60 * SECOND))));
+        }
+    }
     all
 }

@@ -1,6 +1,7 @@
 //! From what happens to a transfer to the step that follows.
 
 use super::{Happening, Output, Shard};
+use crate::clock::Now;
 use crate::events::Kind;
 use crate::record::{Awaited, Record};
 use crate::world::World;
@@ -26,7 +27,7 @@ impl Shard {
         &mut self,
         sequence: u64,
         happening: Happening,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {

@@ -4,6 +4,7 @@
 //! first: while such a write is awaited, whatever else happens to that transfer is held back. One
 //! stuck transfer holds up no other.
 
+use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{NewTransfer, Write, WriteError, WriteId, Written};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 mod happen;
 pub(crate) use happen::believe;
@@ -160,7 +162,7 @@ pub struct Shard {
     config: Config,
     render: Render,
     open: HashMap<u64, Record>,
-    timers: BinaryHeap<Reverse<(i64, u64, u64)>>,
+    timers: BinaryHeap<Reverse<(Instant, u64, u64)>>,
     count: u64,
     rng: SmallRng,
 }
@@ -178,8 +180,8 @@ impl Shard {
         }
     }
 
-    /// When [`Shard::tick`] is due next, in microseconds since 1970 UTC.
-    pub fn next_timer(&self) -> Option<i64> {
+    /// When [`Shard::tick`] is due next.
+    pub fn next_timer(&self) -> Option<Instant> {
         self.timers.peek().map(|Reverse((due, _, _))| *due)
     }
 
@@ -232,9 +234,9 @@ impl Shard {
     }
 
     /// Runs the timers that are due.
-    pub fn tick(&mut self, now: i64, world: &World, out: &mut Vec<Output>) {
+    pub fn tick(&mut self, now: Now, world: &World, out: &mut Vec<Output>) {
         while let Some(Reverse((due, sequence, stamp))) = self.timers.peek().copied() {
-            if due > now {
+            if due > now.at {
                 break;
             }
             self.timers.pop();
@@ -249,7 +251,7 @@ impl Shard {
     }
 
     /// Takes one input.
-    pub fn handle(&mut self, input: Input, now: i64, world: &World, out: &mut Vec<Output>) {
+    pub fn handle(&mut self, input: Input, now: Now, world: &World, out: &mut Vec<Output>) {
         match input {
             Input::Begin { new, waiter } => self.begin(new, waiter, now, world, out),
             Input::Recovered { new, transfer, updated_at, next_part } => {
@@ -286,7 +288,7 @@ impl Shard {
         &mut self,
         new: NewTransfer,
         waiter: oneshot::Sender<Told>,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {
@@ -313,7 +315,7 @@ impl Shard {
         transfer: Transfer,
         updated_at: i64,
         next_part: u32,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {
@@ -342,7 +344,7 @@ impl Shard {
         self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
     }
 
-    fn written(&mut self, written: Written, now: i64, world: &World, out: &mut Vec<Output>) {
+    fn written(&mut self, written: Written, now: Now, world: &World, out: &mut Vec<Output>) {
         let WriteId(id) = written.id;
         let sequence = id >> COUNT_BITS;
         let Some(record) = self.open.get_mut(&sequence) else { return };
@@ -444,7 +446,7 @@ impl Shard {
     fn session_began(
         &mut self,
         counter: CounterIndex,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {
@@ -471,7 +473,7 @@ impl Shard {
         decision: Decision,
         who: String,
         note: String,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) -> Result<(), DecideRefused> {
@@ -490,7 +492,7 @@ impl Shard {
         record.awaited = Awaited::Nothing;
         record.pauses = 0;
         let decision =
-            store::Decision { at: now, who, decision: decision.as_str().to_owned(), note };
+            store::Decision { at: now.wall, who, decision: decision.as_str().to_owned(), note };
         self.follow(sequence, step, Some(decision), now, world, out);
         Ok(())
     }

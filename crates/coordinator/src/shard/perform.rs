@@ -1,7 +1,8 @@
 //! The effects of a step: writes, requests, pauses.
 
 use super::{Output, Shard};
-use crate::record::{Afterwards, Awaited, asked};
+use crate::clock::Now;
+use crate::record::{Afterwards, Awaited, Sent, asked};
 use crate::trail;
 use crate::world::World;
 use domain::message::Look;
@@ -20,7 +21,7 @@ impl Shard {
         sequence: u64,
         step: Step,
         decision: Option<store::Decision>,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {
@@ -44,7 +45,7 @@ impl Shard {
         &mut self,
         sequence: u64,
         action: Action,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {
@@ -56,17 +57,16 @@ impl Shard {
         }
     }
 
-    fn send(&mut self, sequence: u64, role: Role, now: i64, out: &mut Vec<Output>) {
+    fn send(&mut self, sequence: u64, role: Role, now: Now, out: &mut Vec<Output>) {
         let ticket = self.next_number(sequence);
         let Some(record) = self.open.get_mut(&sequence) else { return };
-        record.sent_at[slot(role)] = now;
         record.awaited = Awaited::Outcome { ticket, role, question: None };
         let mut within = self.config.posting_deadline;
         if role != Role::Reversal {
             // Past the transfer's deadline not a byte of it is written.
-            let left = u64::try_from(record.deadline_at - now).unwrap_or(0);
-            within = within.min(Duration::from_micros(left));
+            within = within.min(record.expires.saturating_duration_since(now.at));
         }
+        record.sent[slot(role)] = Sent { at: now.at, by: now.at + within };
         out.push(Output::Ask {
             counter: record.counter(role),
             ticket: Ticket(ticket),
@@ -80,7 +80,7 @@ impl Shard {
         sequence: u64,
         role: Role,
         look: Look,
-        now: i64,
+        now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {
@@ -89,14 +89,12 @@ impl Shard {
         let Some(record) = self.open.get_mut(&sequence) else { return };
         let counter = record.counter(role);
         let facts = world.get(counter);
-        let sent_at = record.sent_at[slot(role)];
-        let in_flight_limit = i64::try_from(facts.profile.in_flight_limit_ms)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1000);
+        let sent = record.sent[slot(role)];
+        let in_flight_limit = Duration::from_millis(facts.profile.in_flight_limit_ms);
         let settled = role != Role::Reversal
             && !facts.profile.can_fence
-            && now - sent_at > in_flight_limit
-            && facts.session_began.is_some_and(|began| began > sent_at);
+            && now.at.saturating_duration_since(sent.by) > in_flight_limit
+            && facts.session_began.is_some_and(|began| began > sent.at);
         let question = match look {
             Look::Fence => Question::Fence,
             Look::Only if settled => Question::Settled,
@@ -114,7 +112,7 @@ impl Shard {
     }
 
     /// Wakes it after a while: longer each time, never all at once, and not after its deadline.
-    pub(super) fn pause(&mut self, sequence: u64, now: i64, out: &mut Vec<Output>) {
+    pub(super) fn pause(&mut self, sequence: u64, now: Now, out: &mut Vec<Output>) {
         let stamp = self.next_number(sequence);
         let Some(record) = self.open.get_mut(&sequence) else { return };
         let longest = if record.transfer.state() == State::NeedsOperator {
@@ -125,10 +123,11 @@ impl Shard {
         };
         record.pauses = record.pauses.saturating_add(1);
         record.awaited = Awaited::Timer { stamp };
-        let longest = i64::try_from(longest.as_micros()).unwrap_or(i64::MAX).max(1);
-        let mut due = now + self.rng.random_range(longest / 2..=longest);
+        let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX).max(1);
+        let pause = Duration::from_micros(self.rng.random_range(longest / 2..=longest));
+        let mut due = now.at + pause;
         if !record.transfer.expired && record.transfer.state() != State::NeedsOperator {
-            due = due.min(record.deadline_at.max(now));
+            due = due.min(record.expires.max(now.at));
         }
         self.timers.push(Reverse((due, sequence, stamp)));
         self.write(sequence, None, now, out);
@@ -139,7 +138,7 @@ impl Shard {
         &mut self,
         sequence: u64,
         decision: Option<store::Decision>,
-        now: i64,
+        now: Now,
         out: &mut Vec<Output>,
     ) -> u64 {
         let id = self.next_number(sequence);
@@ -173,7 +172,7 @@ impl Shard {
                 write.outcome = Some(Ending {
                     state: ended,
                     reason: view.reason(),
-                    finished_at: now,
+                    finished_at: now.wall,
                     answer_status: rendered.status,
                     answer_body: rendered.body.clone(),
                 });

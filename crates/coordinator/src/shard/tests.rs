@@ -11,6 +11,8 @@ use domain::profile::Profile;
 use domain::serial::Day;
 use link::{NotSent, Unclear};
 
+mod clocks;
+
 const SECOND: i64 = 1_000_000;
 
 fn day(number: u32) -> Day {
@@ -32,7 +34,7 @@ fn master(sequence: u64) -> MasterSerial {
 struct Stage {
     shard: Shard,
     world: World,
-    now: i64,
+    now: Now,
     out: Vec<Output>,
 }
 
@@ -43,7 +45,7 @@ impl Stage {
             id: CounterId::new(id).expect("a counter"),
             profile: profile.clone(),
             settle_day: Some(day(20_261_121)),
-            session_began: Some(0),
+            session_began: Some(Instant::now()),
         };
         let render: Render = |view| Rendered {
             status: 201,
@@ -52,7 +54,7 @@ impl Stage {
         Stage {
             shard: Shard::new(Config { patience: 3, ..Config::default() }, render, 7),
             world: World { counters: vec![facts("securities"), facts("futures")] },
-            now: 1_000 * SECOND,
+            now: Now { wall: 1_000 * SECOND, at: Instant::now() + Duration::from_secs(1_000) },
             out: Vec::new(),
         }
     }
@@ -75,8 +77,8 @@ impl Stage {
             debit_day: day(20_261_121),
             credit_day: day(20_261_121),
             credit_barrier: !self.world.counters[1].profile.dedupes,
-            created_at: self.now,
-            deadline_at: self.now + 60 * SECOND,
+            created_at: self.now.wall,
+            deadline_at: self.now.wall + 60 * SECOND,
         };
         self.handle(Input::Begin { new, waiter });
         told
@@ -119,8 +121,9 @@ impl Stage {
     }
 
     /// Lets time pass and runs the timers.
-    fn pass(&mut self, seconds: i64) {
-        self.now += seconds * SECOND;
+    fn pass(&mut self, seconds: u32) {
+        self.now.wall += i64::from(seconds) * SECOND;
+        self.now.at += Duration::from_secs(seconds.into());
         self.shard.tick(self.now, &self.world, &mut self.out);
     }
 }
@@ -455,12 +458,12 @@ fn a_refusal_that_ends_nothing_does_not_hurry_the_next_question() {
     let (ticket, again) = stage.asked();
     assert!(matches!(again, Instruction::Debit(_)), "a second copy");
     stage.deliver(ticket, lost);
-    for least in [100_000, 200_000] {
+    for least in [Duration::from_millis(100), Duration::from_millis(200)] {
         let (ticket, question) = stage.asked();
         stage.deliver(ticket, found(&question, Finding::Refused));
         let due = stage.shard.next_timer().expect("a pause");
-        assert!(due - stage.now >= least, "after {} microseconds", due - stage.now);
-        stage.now = due;
+        assert!(due - stage.now.at >= least, "after {:?}", due - stage.now.at);
+        stage.now.at = due;
         stage.shard.tick(stage.now, &stage.world, &mut stage.out);
     }
 }

@@ -1,0 +1,143 @@
+//! The wall clock is stepped while transfers are open: nothing is believed, begun or put off by it.
+
+use super::*;
+
+const HOUR: i64 = 3_600 * SECOND;
+
+/// A counter that only time can prove something of.
+fn weak() -> Profile {
+    Profile { can_fence: false, dedupes: false, in_flight_limit_ms: 60_000, ..Profile::default() }
+}
+
+impl Stage {
+    /// The same, with all the patience there is.
+    fn patient(profile: Profile) -> Stage {
+        let mut stage = Stage::new(profile);
+        let config = Config { patience: u16::MAX, ..Config::default() };
+        stage.shard = Shard::new(config, stage.shard.render, 7);
+        stage
+    }
+
+    /// Makes durable what is to be.
+    fn settle(&mut self) {
+        while self.out.iter().any(|output| matches!(output, Output::Write(_))) {
+            self.durable();
+        }
+    }
+
+    /// Answers every question about the credit: there is no trace of it. How long it takes from now
+    /// on until that proves that it never ran.
+    fn dead_after(&mut self) -> Duration {
+        let from = self.now.at;
+        while self.credit() == Knowledge::Unknown {
+            self.settle();
+            match self.ask() {
+                Some((ticket, question)) => {
+                    self.deliver(ticket, found(&question, Finding::NotFound));
+                }
+                None => self.pass(1),
+            }
+            assert!(self.now.at - from < Duration::from_hours(1), "nothing is asked any more");
+        }
+        assert_eq!(self.credit(), Knowledge::NotExecuted);
+        self.now.at - from
+    }
+
+    /// Until the credit was sent and its answer is lost.
+    fn lose_credit(&mut self) -> NewTransfer {
+        self.begin(1);
+        let new = self.durable().accept.expect("an acceptance");
+        let (ticket, debit) = self.asked();
+        self.deliver(ticket, answer(&debit, AnswerCode::DONE));
+        self.settle();
+        let (ticket, credit) = self.asked();
+        assert!(matches!(credit, Instruction::Credit(_)));
+        self.pass(10);
+        self.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+        self.settle();
+        new
+    }
+
+    fn sign_on_again(&mut self) {
+        for facts in &mut self.world.counters {
+            facts.session_began = Some(self.now.at);
+        }
+        self.handle(Input::SessionBegan(CounterIndex(1)));
+    }
+
+    fn credit(&self) -> Knowledge {
+        let view = self.shard.view(master(1).sequence).expect("it is open");
+        view.transfer.credit.knowledge
+    }
+}
+
+/// The counter's limit and the longest pause between two questions.
+fn is_right(took: Duration) -> bool {
+    (Duration::from_mins(1)..Duration::from_secs(92)).contains(&took)
+}
+
+/// The limit begins when the request has reached the counter: here ten seconds after it was handed
+/// to the link, in whose queue it may have waited so long.
+#[test]
+fn a_stepped_clock_makes_no_not_found_count_early_or_late() {
+    for step in [-10 * HOUR, -SECOND, 0, 30 * SECOND, HOUR] {
+        let mut stage = Stage::patient(weak());
+        stage.lose_credit();
+        stage.sign_on_again();
+        stage.now.wall += step;
+        let took = stage.dead_after();
+        assert!(is_right(took), "step {step}: {took:?}");
+    }
+}
+
+/// Nobody knows any more when it was sent, and the clock that is recorded may have been stepped.
+#[test]
+fn after_a_restart_the_whole_limit_is_waited_from_there() {
+    for step in [-10 * HOUR, 0, 10 * HOUR] {
+        let mut stage = Stage::patient(weak());
+        let new = stage.lose_credit();
+        let (wall, at) = (stage.now.wall + step, stage.now.at + Duration::from_secs(30));
+        let mut stage = Stage::patient(weak());
+        stage.now = Now { wall, at };
+        let mut transfer = Transfer::accepted(intent(&new));
+        transfer.phase = Phase::CreditAsking;
+        transfer.debit.knowledge = Knowledge::Done;
+        transfer.credit.knowledge = Knowledge::Unknown;
+        transfer.credit.sent = 2;
+        let transfer = Box::new(transfer);
+        stage.handle(Input::Recovered { new, transfer, updated_at: 0, next_part: 9 });
+        stage.now.at += Duration::from_millis(1);
+        stage.sign_on_again();
+        let took = stage.dead_after();
+        assert!(is_right(took), "step {step}: {took:?}");
+    }
+}
+
+#[test]
+fn a_deadline_passes_when_it_should_whatever_the_clock_says() {
+    for step in [-HOUR, HOUR] {
+        let mut stage = Stage::patient(Profile::default());
+        let mut told = stage.begin(1);
+        stage.durable();
+        let (ticket, _) = stage.asked();
+        stage.now.wall += step;
+        stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+        for _ in 0..59 {
+            while let Some((ticket, _)) = stage.ask() {
+                stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+            }
+            stage.pass(1);
+        }
+        stage.settle();
+        assert!(told.try_recv().is_err(), "step {step}: before its deadline it is tried again");
+        while let Some((ticket, _)) = stage.ask() {
+            stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+        }
+        stage.pass(1);
+        stage.settle();
+        assert!(
+            matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"),
+            "step {step}: past its deadline nothing is begun"
+        );
+    }
+}

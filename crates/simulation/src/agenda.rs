@@ -1,0 +1,120 @@
+//! What is due, and when: the only order in which anything happens.
+
+use crate::clock::Micros;
+use crate::network::{Conn, Towards};
+use crate::plan::Mishap;
+use coordinator::shard::Input;
+use simulator::counter::Chore;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// Something that is due. A number in front is the life of the process that it belongs to.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Start(u32),
+    Dial(u32, usize),
+    DialFailed(u32, usize),
+    LinkTimer(u32, usize),
+    ShardTimer(u32, usize),
+    Shard(u32, usize, Box<Input>),
+    Commit(u32),
+    Retry(u32),
+    Arrived(Conn, Towards),
+    PeerTimer(Conn),
+    Thaw(usize, Conn),
+    Chore(usize, u32, Conn, Box<Chore>),
+    Revive(usize, u32),
+    Call(usize),
+    Mishap(Mishap),
+    Heal,
+    Reconnect,
+    Check,
+}
+
+impl Event {
+    /// Whether the bridge's process is what does it: while that stands still, it does not happen.
+    pub(crate) fn is_of_the_bridge(&self) -> bool {
+        match self {
+            Event::Dial(..)
+            | Event::DialFailed(..)
+            | Event::LinkTimer(..)
+            | Event::ShardTimer(..)
+            | Event::Shard(..)
+            | Event::Commit(_)
+            | Event::Retry(_)
+            | Event::Arrived(_, Towards::Bridge)
+            // Whoever asks waits at its socket.
+            | Event::Call(_) => true,
+            Event::Start(_)
+            | Event::Arrived(_, Towards::Counter)
+            | Event::PeerTimer(_)
+            | Event::Thaw(..)
+            | Event::Chore(..)
+            | Event::Revive(..)
+            | Event::Mishap(_)
+            | Event::Heal
+            | Event::Reconnect
+            | Event::Check => false,
+        }
+    }
+}
+
+/// Everything that is due.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    events: BinaryHeap<Reverse<Scheduled>>,
+    numbered: u64,
+}
+
+impl Agenda {
+    /// Adds something; `tie` decides among what is due at one moment, and behind it who came first.
+    pub(crate) fn add(&mut self, at: Micros, tie: u32, event: Event) {
+        self.numbered += 1;
+        self.events.push(Reverse(Scheduled { at, tie, number: self.numbered, event }));
+    }
+
+    /// The next.
+    pub(crate) fn next(&mut self) -> Option<(Micros, Event)> {
+        self.events.pop().map(|Reverse(Scheduled { at, event, .. })| (at, event))
+    }
+
+    /// How many were ever added.
+    pub(crate) fn count(&self) -> u64 {
+        self.numbered
+    }
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    at: Micros,
+    /// Decides among what is due at one moment.
+    tie: u32,
+    number: u64,
+    event: Event,
+}
+
+impl Scheduled {
+    fn key(&self) -> (Micros, u32, u64) {
+        (self.at, self.tie, self.number)
+    }
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Scheduled) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Scheduled) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Scheduled) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
