@@ -31,13 +31,21 @@ pub(crate) struct Plan<'a> {
     /// For each write of the batch, its answer once the plan is durable.
     pub(crate) answers: Vec<Result<(), WriteError>>,
     pub(crate) transfers: BTreeMap<i64, &'a NewTransfer>,
-    pub(crate) opened: BTreeMap<i64, OpenState>,
+    /// Those that are new, and how far they have come; `None` if they have ended within the batch.
+    pub(crate) opened: BTreeMap<i64, Option<OpenState>>,
     pub(crate) trail: BTreeMap<(i64, u32), &'a str>,
     pub(crate) states: BTreeMap<i64, OpenState>,
     pub(crate) decisions: BTreeMap<(i64, i64, &'a str), &'a Decision>,
-    pub(crate) outcomes: BTreeMap<i64, &'a Outcome>,
+    pub(crate) outcomes: BTreeMap<i64, End<'a>>,
     /// Masters that are open no longer; each has to be open in the database.
     pub(crate) closed: Vec<i64>,
+}
+
+/// How a transfer ended, with what of its trail was still to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a> {
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) trail: Option<&'a str>,
 }
 
 impl<'a> Plan<'a> {
@@ -62,8 +70,9 @@ impl<'a> Plan<'a> {
         let Plan { outcomes, opened, closed, states, .. } = &mut planner.plan;
         for master in outcomes.keys() {
             states.remove(master);
-            if opened.remove(master).is_none() {
-                closed.push(*master);
+            match opened.get_mut(master) {
+                Some(opened) => *opened = None,
+                None => closed.push(*master),
             }
         }
         planner.plan
@@ -118,7 +127,7 @@ impl<'a> Planner<'a, '_> {
             return Err(refused(format!("{} decided otherwise on {}", decision.who, write.master)));
         }
         if let Some(outcome) = &write.outcome {
-            let there = self.plan.outcomes.get(&master).map(|outcome| outcome.state.number());
+            let there = self.plan.outcomes.get(&master).map(|end| end.outcome.state.number());
             let there = there.or_else(|| self.known.and_then(|k| k.outcomes.get(&master).copied()));
             match there {
                 Some(state) if state != outcome.state.number() => {
@@ -172,16 +181,18 @@ impl<'a> Planner<'a, '_> {
         if let Some(transfer) = &write.accept {
             self.keys.insert((&transfer.app, &transfer.idempotency_key));
             self.plan.transfers.insert(master, transfer);
-            self.plan.opened.insert(master, write.state.unwrap_or_default());
+            self.plan.opened.insert(master, Some(write.state.unwrap_or_default()));
         } else if let Some(state) = write.state {
             match self.plan.opened.get_mut(&master) {
-                Some(opened) => *opened = state,
+                Some(opened) => *opened = Some(state),
                 None => {
                     self.plan.states.insert(master, state);
                 }
             }
         }
-        if let Some((part, body)) = &write.trail
+        // The last part goes with the outcome.
+        let last = write.outcome.is_some();
+        if let Some((part, body)) = write.trail.as_ref().filter(|_| !last)
             && self.known.is_none_or(|known| !known.trail.contains_key(&(master, *part)))
         {
             self.plan.trail.insert((master, *part), body);
@@ -194,7 +205,8 @@ impl<'a> Planner<'a, '_> {
         if let Some(outcome) = &write.outcome
             && self.known.is_none_or(|known| !known.outcomes.contains_key(&master))
         {
-            self.plan.outcomes.entry(master).or_insert(outcome);
+            let trail = write.trail.as_ref().map(|(_, body)| body.as_str());
+            self.plan.outcomes.entry(master).or_insert(End { outcome, trail });
         }
     }
 }

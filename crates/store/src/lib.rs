@@ -2,8 +2,8 @@
 //! cannot be overwritten, and nothing is told before it is durable.
 //!
 //! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
-//! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it;
-//! `query` asks, `reader` from outside; `serials` leases; `fault` says what an error means; `entity`
+//! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it,
+//! `journal/accounts` makes it be found by account; `query` and `list` ask, `reader` from outside; `serials` leases; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
 
 mod address;
@@ -14,6 +14,7 @@ mod fault;
 mod holder;
 mod idempotency;
 mod journal;
+mod list;
 pub mod memory;
 mod migration;
 mod query;

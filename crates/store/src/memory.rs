@@ -2,7 +2,7 @@
 //! plan as with a database, insert first. No clock, no task, no durability of its own: whoever
 //! simulates decides what a crash leaves of it.
 
-use crate::idempotency::{Known, Plan};
+use crate::idempotency::{End, Known, Plan};
 use crate::journal::{Write, Written};
 use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Stored};
 use crate::state::OpenState;
@@ -17,6 +17,8 @@ pub struct Memory {
     transfers: BTreeMap<i64, NewTransfer>,
     open: BTreeMap<i64, OpenState>,
     trail: BTreeMap<(i64, u32), String>,
+    /// The last part of a trail, which goes with the outcome.
+    last_trail: BTreeMap<i64, String>,
     outcomes: BTreeMap<i64, Outcome>,
     decisions: Vec<(MasterSerial, Decision)>,
     leased: u64,
@@ -38,8 +40,10 @@ impl Memory {
             self.transfers.insert(master, transfer.clone());
         }
         for (master, state) in opened {
-            known.open.insert(master);
-            open.insert(master, state);
+            if let Some(state) = state {
+                known.open.insert(master);
+                open.insert(master, state);
+            }
         }
         for (place, body) in trail {
             known.trail.insert(place, body.to_owned());
@@ -58,9 +62,12 @@ impl Memory {
                 self.decisions.push((transfer.master, decision.clone()));
             }
         }
-        for (master, outcome) in outcomes {
+        for (master, End { outcome, trail }) in outcomes {
             known.outcomes.insert(master, outcome.state.number());
             self.outcomes.insert(master, outcome.clone());
+            if let Some(body) = trail {
+                self.last_trail.insert(master, body.to_owned());
+            }
         }
         for master in closed {
             known.open.remove(&master);
@@ -130,7 +137,8 @@ impl Memory {
     }
 
     fn trail_of(&self, master: i64) -> Vec<String> {
-        self.trail.range((master, 0)..=(master, u32::MAX)).map(|(_, body)| body.clone()).collect()
+        let parts = self.trail.range((master, 0)..=(master, u32::MAX)).map(|(_, body)| body);
+        parts.chain(self.last_trail.get(&master)).cloned().collect()
     }
 
     fn stored(&self, master: i64) -> Option<Stored> {

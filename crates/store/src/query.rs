@@ -4,33 +4,33 @@
 use crate::entity::{decision, open_transfer, outcome, trail, transfer};
 use crate::error::StoreError;
 use crate::fault::describe;
-use crate::record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
-use crate::state::{FinalState, OpenState, StateFilter};
+use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Place, Stored};
+use crate::state::{FinalState, OpenState};
 use domain::message::{AccountId, CounterId};
 use domain::money::Amount;
 use domain::serial::{Day, MasterSerial, Sequence};
-use sea_orm::sea_query::Query;
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
     QuerySelect, SelectThree, TopologyStar,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Within this, a question is answered or given up.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Keys in one question.
-const CHUNK: usize = 500;
+pub(crate) const CHUNK: usize = 500;
 
 /// The most transfers that recovery takes up at once.
 const MOST_OPEN: u64 = 1000;
 
-type Joined = (transfer::Model, Option<outcome::Model>, Option<open_transfer::Model>);
+pub(crate) type Joined = (transfer::Model, Option<outcome::Model>, Option<open_transfer::Model>);
 
 /// Transfers with how they ended and how far they have come: one statement, so that a transfer
 /// which ends meanwhile is seen before or after, not in between.
-fn joined() -> SelectThree<transfer::Entity, outcome::Entity, open_transfer::Entity, TopologyStar> {
+pub(crate) fn joined()
+-> SelectThree<transfer::Entity, outcome::Entity, open_transfer::Entity, TopologyStar> {
     transfer::Entity::find()
         .find_also_related(outcome::Entity)
         .find_also_related(open_transfer::Entity)
@@ -95,63 +95,6 @@ async fn edge(
     number.map(master).transpose()
 }
 
-pub(crate) async fn list(
-    connection: &DatabaseConnection,
-    filter: &ListFilter,
-) -> Result<Vec<Stored>, StoreError> {
-    let limit = usize::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
-    let from = (transfer::Column::FromCounter, transfer::Column::FromAccount);
-    let to = (transfer::Column::ToCounter, transfer::Column::ToAccount);
-    let mut page = BTreeMap::new();
-    // One question for each side: an index serves a side, none serves "either".
-    let sides: &[Option<(transfer::Column, transfer::Column)>] =
-        if filter.counter.is_none() && filter.account.is_none() {
-            &[None]
-        } else {
-            &[Some(from), Some(to)]
-        };
-    for side in sides {
-        let mut condition = Condition::all();
-        if let Some((counter_column, account_column)) = side {
-            if let Some(counter) = &filter.counter {
-                condition = condition.add(counter_column.eq(counter.as_str()));
-            }
-            if let Some(account) = &filter.account {
-                condition = condition.add(account_column.eq(account.as_str()));
-            }
-        }
-        if let Some(before) = filter.before {
-            condition = condition.add(transfer::Column::MasterSerial.lt(before.number()));
-        }
-        if let Some(app) = &filter.app {
-            condition = condition.add(transfer::Column::App.eq(app.as_bytes()));
-        }
-        match filter.state {
-            None => {}
-            Some(StateFilter::Ended(state)) => {
-                condition = condition.add(outcome::Column::State.eq(state.number()));
-            }
-            // Few are open: start from them.
-            Some(StateFilter::Open(state)) => {
-                let open = Query::select()
-                    .column(open_transfer::Column::MasterSerial)
-                    .from(open_transfer::Entity)
-                    .and_where(open_transfer::Column::State.eq(state.number()))
-                    .to_owned();
-                condition = condition.add(transfer::Column::MasterSerial.in_subquery(open));
-            }
-        }
-        let query = joined()
-            .filter(condition)
-            .order_by_desc(transfer::Column::MasterSerial)
-            .limit(u64::try_from(limit).unwrap_or(1));
-        for row in ask(query.all(connection)).await? {
-            page.insert(row.0.master_serial, row);
-        }
-    }
-    page.into_values().rev().take(limit).map(stored).collect()
-}
-
 pub(crate) async fn open_transfers(
     connection: &DatabaseConnection,
     after: Option<MasterSerial>,
@@ -159,6 +102,7 @@ pub(crate) async fn open_transfers(
 ) -> Result<Vec<OpenTransfer>, StoreError> {
     let query = open_transfer::Entity::find()
         .find_also_related(transfer::Entity)
+        .filter(open_transfer::Column::State.ne(open_transfer::ENDED))
         .filter(open_transfer::Column::MasterSerial.gt(after.map_or(0, MasterSerial::number)))
         .order_by_asc(open_transfer::Column::MasterSerial)
         .limit(limit.clamp(1, MOST_OPEN));
@@ -195,7 +139,14 @@ pub(crate) async fn trail(
     let query = trail::Entity::find()
         .filter(trail::Column::MasterSerial.eq(master.number()))
         .order_by_asc(trail::Column::Part);
-    Ok(ask(query.all(connection)).await?.into_iter().map(|row| row.body).collect())
+    let parts = ask(query.all(connection)).await?.into_iter().map(|row| row.body);
+    let query = outcome::Entity::find()
+        .select_only()
+        .column(outcome::Column::Trail)
+        .filter(outcome::Column::MasterSerial.eq(master.number()))
+        .into_tuple::<Option<String>>();
+    let last = ask(query.one(connection)).await?.flatten();
+    Ok(parts.chain(last).collect())
 }
 
 pub(crate) async fn decisions(
@@ -225,7 +176,9 @@ pub(crate) async fn ping(connection: &DatabaseConnection) -> Result<(), StoreErr
 }
 
 /// Waits for an answer, but not for ever.
-async fn ask<T>(question: impl Future<Output = Result<T, DbErr>>) -> Result<T, StoreError> {
+pub(crate) async fn ask<T>(
+    question: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(StoreError::Unavailable { why: describe(&error) }),
@@ -239,8 +192,9 @@ fn one(rows: Vec<Joined>) -> Result<Option<Stored>, StoreError> {
     rows.into_iter().next().map(stored).transpose()
 }
 
-fn stored((transfer, outcome, open): Joined) -> Result<Stored, StoreError> {
+pub(crate) fn stored((transfer, outcome, open): Joined) -> Result<Stored, StoreError> {
     let key = transfer.master_serial;
+    let open = open.filter(|open| open.state != open_transfer::ENDED);
     if outcome.is_some() == open.is_some() {
         return Err(StoreError::corrupt(key, "it has to be either open or ended"));
     }

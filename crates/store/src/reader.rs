@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
+use crate::list;
 use crate::query;
 use crate::record::{Decision, ListFilter, Stored};
 use domain::serial::{MasterSerial, Sequence};
@@ -50,7 +51,7 @@ impl Reader {
 
     /// A page of transfers, newest first. The serial of the last one is the next page's `before`.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Stored>, StoreError> {
-        query::list(&self.connection, filter).await
+        list::list(&self.connection, filter).await
     }
 
     /// The transfer with this sequence, which is all that a sub serial shows of it.

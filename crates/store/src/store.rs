@@ -5,6 +5,7 @@ use crate::connect;
 use crate::error::{OpenError, StoreError};
 use crate::fault::Fault;
 use crate::journal::Journal;
+use crate::list;
 use crate::migration;
 use crate::query;
 use crate::record::{Decision, ListFilter, OpenTransfer, Stored};
@@ -88,7 +89,7 @@ impl Store {
 
     /// A page of transfers, newest first. The serial of the last one is the next page's `before`.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Stored>, StoreError> {
-        query::list(&self.shared.readers, filter).await
+        list::list(&self.shared.readers, filter).await
     }
 
     /// Transfers that have not ended, oldest first, at most `limit` (`1..=1000`). The serial of the

@@ -1,5 +1,7 @@
 //! The tables, as SeaORM sees them. Nothing outside this crate does.
 
+pub(crate) mod account_entry;
+pub(crate) mod account_portion;
 pub(crate) mod decision;
 pub(crate) mod open_transfer;
 pub(crate) mod outcome;

@@ -1,7 +1,12 @@
-//! One row for each transfer that has not ended: added with the transfer, removed with its outcome,
-//! so that recovery scans what is open and not what is over.
+//! One row for each transfer that has not ended, so that recovery scans what is open and not what is
+//! over. It is added with the transfer and marked as [`ENDED`] with its outcome; it goes when the
+//! transfer is entered in the index of accounts.
 
 use sea_orm::entity::prelude::*;
+
+/// The state of a transfer that has ended and is not in the index of accounts yet. The numbers of
+/// the others are those of [`crate::OpenState`].
+pub(crate) const ENDED: i16 = 0;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "open_transfer")]
@@ -19,6 +24,12 @@ pub(crate) enum Relation {
         to = "super::transfer::Column::MasterSerial"
     )]
     Transfer,
+    #[sea_orm(
+        belongs_to = "super::outcome::Entity",
+        from = "Column::MasterSerial",
+        to = "super::outcome::Column::MasterSerial"
+    )]
+    Outcome,
 }
 
 impl Related<super::transfer::Entity> for Entity {

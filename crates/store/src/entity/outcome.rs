@@ -1,4 +1,5 @@
 //! One row for each transfer that has ended. The primary key makes the first end the only one.
+//! What is left to say of how it came to it is in `trail`: most transfers have no other.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,6 +15,8 @@ pub(crate) struct Model {
     pub(crate) answer_status: i16,
     #[sea_orm(column_type = "Blob")]
     pub(crate) answer_body: Vec<u8>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub(crate) trail: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,13 +1,15 @@
 //! Writes one batch in one database transaction, and says exactly what is known afterwards.
 
+use super::accounts::Accounts;
 use super::rows::{each_of, insert, is_duplicate};
 use super::{Write, WriteError, examine};
 use crate::address::Address;
 use crate::connect;
+use crate::entity::open_transfer;
 use crate::error::OpenError;
 use crate::fault::Fault;
-use crate::idempotency::Plan;
-use crate::record::{NewTransfer, Outcome};
+use crate::idempotency::{End, Plan};
+use crate::record::NewTransfer;
 use crate::state::OpenState;
 use domain::serial::Role;
 use sea_orm::{
@@ -39,11 +41,12 @@ pub(super) enum Attempt {
 pub(super) struct Engine {
     address: Address,
     connection: Option<DatabaseConnection>,
+    accounts: Accounts,
 }
 
 impl Engine {
     pub(super) fn new(address: Address, connection: DatabaseConnection) -> Engine {
-        Engine { address, connection: Some(connection) }
+        Engine { address, connection: Some(connection), accounts: Accounts::default() }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -103,7 +106,10 @@ impl Engine {
                 return Attempt::Committed(plan.answers);
             }
             match transact(&connection, &plan).await {
-                Transaction::Committed => return Attempt::Committed(plan.answers),
+                Transaction::Committed => {
+                    self.accounts.add(plan.outcomes.keys().copied());
+                    return Attempt::Committed(plan.answers);
+                }
                 Transaction::Conflict => {
                     match limited(examine::look_up(&connection, batch)).await {
                         Ok(found) => known = Some(found),
@@ -126,6 +132,21 @@ impl Engine {
                 fault: Fault::Row,
                 why: "the record says both that it is there and that it is not".to_owned(),
             },
+        }
+    }
+
+    /// Enters what has ended in the index of accounts once it is worth a transaction. A failure is
+    /// no concern of those whose writes wait: what fails the database fails their next batch too.
+    pub(super) async fn look_after_accounts(&mut self) {
+        if self.accounts.is_due()
+            && let Ok(connection) = self.connection().await
+            && let Err(error) = limited(self.accounts.enter(&connection)).await
+        {
+            metrics::counter!("store_account_entries_failures_total").increment(1);
+            tracing::warn!(why = connect::explain(&self.address, &error), "accounts not entered");
+            if Fault::of(&error) == Fault::Lost {
+                self.disconnect().await;
+            }
         }
     }
 
@@ -257,8 +278,7 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
     for state in OpenState::ALL {
         let masters: Vec<i64> =
             plan.states.iter().filter(|(_, s)| **s == state).map(|(master, _)| *master).collect();
-        let sql = "UPDATE open_transfer SET state = ? WHERE master_serial";
-        each_of(transaction, sql, Some(state.number().into()), &masters).await?;
+        each_of(transaction, UPDATE_STATE, Some(state.number().into()), &masters).await?;
     }
     let decisions = plan
         .decisions
@@ -274,13 +294,15 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
         })
         .collect();
     insert(transaction, "decision", &DECISION, decisions).await?;
-    let outcomes = plan.outcomes.iter().map(|(master, o)| outcome_row(*master, o)).collect();
+    let outcomes = plan.outcomes.iter().map(|(master, end)| outcome_row(*master, end)).collect();
     insert(transaction, "outcome", &OUTCOME, outcomes).await?;
-    let sql = "DELETE FROM open_transfer WHERE master_serial";
-    let closed = each_of(transaction, sql, None, &plan.closed).await?;
+    let ended = open_transfer::ENDED.into();
+    let closed = each_of(transaction, UPDATE_STATE, Some(ended), &plan.closed).await?;
     Ok(usize::try_from(closed) == Ok(plan.closed.len()))
 }
 
+/// What has ended stays so: 0 is [`open_transfer::ENDED`].
+const UPDATE_STATE: &str = "UPDATE open_transfer SET state = ? WHERE state <> 0 AND master_serial";
 const TRANSFER: [&str; 17] = [
     "master_serial",
     "app",
@@ -301,8 +323,8 @@ const TRANSFER: [&str; 17] = [
     "deadline_at",
 ];
 const DECISION: [&str; 5] = ["master_serial", "at", "who", "decision", "note"];
-const OUTCOME: [&str; 6] =
-    ["master_serial", "state", "reason", "finished_at", "answer_status", "answer_body"];
+const OUTCOME: [&str; 7] =
+    ["master_serial", "state", "reason", "finished_at", "answer_status", "answer_body", "trail"];
 
 /// Days are eight digits and sub serials twelve: neither conversion can fail.
 fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
@@ -329,12 +351,13 @@ fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
     ]
 }
 
-fn open_row(master: i64, state: OpenState) -> Vec<Value> {
-    vec![master.into(), state.number().into()]
+fn open_row(master: i64, state: Option<OpenState>) -> Vec<Value> {
+    vec![master.into(), state.map_or(open_transfer::ENDED, OpenState::number).into()]
 }
 
 /// The status was checked to have three digits.
-fn outcome_row(master: i64, outcome: &Outcome) -> Vec<Value> {
+fn outcome_row(master: i64, end: &End<'_>) -> Vec<Value> {
+    let End { outcome, trail } = end;
     vec![
         master.into(),
         outcome.state.number().into(),
@@ -342,6 +365,7 @@ fn outcome_row(master: i64, outcome: &Outcome) -> Vec<Value> {
         outcome.finished_at.into(),
         i16::try_from(outcome.answer_status).unwrap_or(i16::MAX).into(),
         outcome.answer_body.to_vec().into(),
+        (*trail).map(str::to_owned).into(),
     ]
 }
 

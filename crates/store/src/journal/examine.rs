@@ -36,6 +36,7 @@ pub(super) async fn look_up(
         known.transfers.extend(rows);
         let rows = open_transfer::Entity::find()
             .filter(open_transfer::Column::MasterSerial.is_in(chunk.iter().copied()))
+            .filter(open_transfer::Column::State.ne(open_transfer::ENDED))
             .all(connection)
             .await?;
         known.open.extend(rows.into_iter().map(|row| row.master_serial));

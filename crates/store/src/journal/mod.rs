@@ -1,6 +1,7 @@
 //! The one writer. Everything that is ready is written in one database transaction, and nobody is
 //! told of a write before it is durable.
 
+mod accounts;
 mod bare;
 mod batch;
 mod examine;

@@ -177,6 +177,7 @@ impl Writer {
                 let batch = self.queue.collect(writes);
                 // Whether it worked shows in the queue.
                 let _ = self.write(batch).await;
+                self.engine.look_after_accounts().await;
             }
             Some(Command::Lease(count, reply)) => {
                 let leased = match self.engine.connection().await {

@@ -2,6 +2,7 @@
 //! written so that running it again, or beside another bridge that runs it too, does no harm.
 
 mod m0001_first_tables;
+mod m0002_accounts_in_portions;
 
 use crate::fault::{Fault, describe};
 use sea_orm::DatabaseConnection;
@@ -16,7 +17,10 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::Migration)]
+        vec![
+            Box::new(m0001_first_tables::Migration),
+            Box::new(m0002_accounts_in_portions::Migration),
+        ]
     }
 }
 
@@ -36,4 +40,10 @@ pub(crate) async fn run(connection: &DatabaseConnection) -> Result<(), (Fault, S
             }
         }
     }
+}
+
+/// Makes the tables as the first migrations left them.
+#[cfg(test)]
+pub(crate) async fn run_first(connection: &DatabaseConnection, migrations: u32) {
+    Migrator::up(connection, Some(migrations)).await.expect("migrates");
 }

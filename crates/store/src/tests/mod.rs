@@ -8,6 +8,7 @@ mod leases;
 mod lists;
 mod mysql_faults;
 mod opening;
+mod portions;
 mod proxy;
 mod reading;
 mod sqlite_faults;

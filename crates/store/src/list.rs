@@ -1,0 +1,185 @@
+//! Pages of transfers, newest first. Those of an account are found in two places: what is open, or
+//! ended a moment ago, by looking through it; all others by the index of accounts.
+
+use crate::entity::{account_entry, account_portion, open_transfer, outcome, transfer};
+use crate::error::StoreError;
+use crate::query::{CHUNK, ask, joined, stored};
+use crate::record::{ListFilter, Stored};
+use crate::state::StateFilter;
+use domain::message::{AccountId, CounterId};
+use sea_orm::sea_query::Query;
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, RelationTrait,
+};
+use std::collections::BTreeSet;
+
+/// Portions looked into by the first question; each further one looks into eight times as many.
+const FIRST_PORTIONS: usize = 8;
+
+pub(crate) async fn list(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+) -> Result<Vec<Stored>, StoreError> {
+    let limit = u64::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
+    let query = match &filter.account {
+        None => {
+            let mut condition = of_transfer(filter).add(in_state(filter.state));
+            if let Some(counter) = &filter.counter {
+                condition = condition.add(on_either_side(Some(counter), None));
+            }
+            joined().filter(condition)
+        }
+        Some(account) => {
+            let page = page_of_account(connection, filter, account, limit).await?;
+            joined().filter(transfer::Column::MasterSerial.is_in(page))
+        }
+    };
+    let query = query.order_by_desc(transfer::Column::MasterSerial).limit(limit);
+    ask(query.all(connection)).await?.into_iter().map(stored).collect()
+}
+
+/// The newest serials of an account that pass the filter.
+///
+/// What has ended moves from the first place to the second, so they are looked into in this order.
+async fn page_of_account(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+    account: &AccountId,
+    limit: u64,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let length = usize::try_from(limit).unwrap_or(1);
+    let mut page: BTreeSet<i64> = not_entered(connection, filter, account, limit).await?;
+    if matches!(filter.state, Some(StateFilter::Open(_))) {
+        return Ok(page);
+    }
+    let mut query = account_portion::Entity::find()
+        .select_only()
+        .column(account_portion::Column::PortionNumber)
+        .column(account_portion::Column::Newest)
+        .order_by_desc(account_portion::Column::Newest);
+    if let Some(before) = filter.before {
+        query = query.filter(account_portion::Column::Oldest.lt(before.number()));
+    }
+    let portions: Vec<(i64, i64)> = ask(query.into_tuple().all(connection)).await?;
+    let mut rest = portions.as_slice();
+    let mut now = FIRST_PORTIONS;
+    while let Some((_, newest)) = rest.first() {
+        // A page that is full is done as soon as nothing newer than its end can follow.
+        if page.len() >= length && page.first().is_some_and(|last| last > newest) {
+            break;
+        }
+        let (these, later) = rest.split_at(now.min(rest.len()));
+        let these = these.iter().map(|(portion, _)| *portion);
+        page.extend(entered(connection, filter, account, limit, these).await?);
+        while page.len() > length {
+            page.pop_first();
+        }
+        rest = later;
+        now = (now * 8).min(CHUNK);
+    }
+    Ok(page)
+}
+
+/// Serials that are in no portion: of what is open, and of what has just ended.
+async fn not_entered(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+    account: &AccountId,
+    limit: u64,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut query = open_transfer::Entity::find()
+        .select_only()
+        .column(open_transfer::Column::MasterSerial)
+        .join(JoinType::InnerJoin, open_transfer::Relation::Transfer.def())
+        .filter(of_transfer(filter))
+        .filter(on_either_side(filter.counter.as_ref(), Some(account)))
+        .order_by_desc(open_transfer::Column::MasterSerial)
+        .limit(limit);
+    match filter.state {
+        None => {}
+        Some(StateFilter::Open(state)) => {
+            query = query.filter(open_transfer::Column::State.eq(state.number()));
+        }
+        Some(StateFilter::Ended(state)) => {
+            query = query
+                .join(JoinType::InnerJoin, open_transfer::Relation::Outcome.def())
+                .filter(outcome::Column::State.eq(state.number()));
+        }
+    }
+    let masters: Vec<i64> = ask(query.into_tuple().all(connection)).await?;
+    Ok(masters.into_iter().collect())
+}
+
+/// Serials in these portions.
+async fn entered(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+    account: &AccountId,
+    limit: u64,
+    portions: impl Iterator<Item = i64>,
+) -> Result<Vec<i64>, StoreError> {
+    let mut query = account_entry::Entity::find()
+        .select_only()
+        .column(account_entry::Column::MasterSerial)
+        .distinct()
+        .filter(account_entry::Column::PortionNumber.is_in(portions))
+        .filter(account_entry::Column::Account.eq(account.as_str()))
+        .order_by_desc(account_entry::Column::MasterSerial)
+        .limit(limit);
+    if let Some(counter) = &filter.counter {
+        query = query.filter(account_entry::Column::Counter.eq(counter.as_str()));
+    }
+    if let Some(before) = filter.before {
+        query = query.filter(account_entry::Column::MasterSerial.lt(before.number()));
+    }
+    if filter.app.is_some() {
+        query = query
+            .join(JoinType::InnerJoin, account_entry::Relation::Transfer.def())
+            .filter(of_transfer(filter));
+    }
+    if let Some(StateFilter::Ended(state)) = filter.state {
+        query = query
+            .join(JoinType::InnerJoin, account_entry::Relation::Outcome.def())
+            .filter(outcome::Column::State.eq(state.number()));
+    }
+    ask(query.into_tuple().all(connection)).await
+}
+
+/// What the row of a transfer tells on its own.
+fn of_transfer(filter: &ListFilter) -> Condition {
+    let before = filter.before.map(|before| transfer::Column::MasterSerial.lt(before.number()));
+    let app = filter.app.as_ref().map(|app| transfer::Column::App.eq(app.as_bytes()));
+    Condition::all().add_option(before).add_option(app)
+}
+
+fn in_state(state: Option<StateFilter>) -> Condition {
+    match state {
+        None => Condition::all(),
+        Some(StateFilter::Ended(state)) => {
+            Condition::all().add(outcome::Column::State.eq(state.number()))
+        }
+        // Few are open: start from them.
+        Some(StateFilter::Open(state)) => {
+            let open = Query::select()
+                .column(open_transfer::Column::MasterSerial)
+                .from(open_transfer::Entity)
+                .and_where(open_transfer::Column::State.eq(state.number()))
+                .to_owned();
+            Condition::all().add(transfer::Column::MasterSerial.in_subquery(open))
+        }
+    }
+}
+
+/// Counter and account, where both are given, on the same side.
+fn on_either_side(counter: Option<&CounterId>, account: Option<&AccountId>) -> Condition {
+    let sides = [
+        (transfer::Column::FromCounter, transfer::Column::FromAccount),
+        (transfer::Column::ToCounter, transfer::Column::ToAccount),
+    ];
+    sides.into_iter().fold(Condition::any(), |any, (counter_column, account_column)| {
+        let counter = counter.map(|counter| counter_column.eq(counter.as_str()));
+        let account = account.map(|account| account_column.eq(account.as_str()));
+        any.add(Condition::all().add_option(counter).add_option(account))
+    })
+}
