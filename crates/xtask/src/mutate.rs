@@ -1,14 +1,19 @@
 //! Deliberate defects, one at a time, in a copy of the repository: whether the simulation finds
 //! them. The list is `crates/simulation/mutations.json`: a name, a file, and a text of it that is
-//! replaced by another. Nothing of it is ever in a shipped binary.
+//! replaced by another; under `also`, more such replacements that the defect takes. That each text is
+//! there exactly once is a test of every change. Nothing of it is ever in a shipped binary.
 
 use crate::chores::{Place, cargo};
 use crate::steps::{output, run};
 use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+/// The list.
+const LIST: &str = "crates/simulation/mutations.json";
 
 /// The share of the list that must be caught, in percent.
 const MUST_CATCH: usize = 95;
@@ -16,6 +21,11 @@ const MUST_CATCH: usize = 95;
 /// One defect.
 struct Mutation {
     name: String,
+    edits: Vec<Edit>,
+}
+
+/// A text that is replaced by another.
+struct Edit {
     file: String,
     from: String,
     to: String,
@@ -24,7 +34,7 @@ struct Mutation {
 /// Applies each mutation to a copy and runs the simulation on it.
 pub(crate) fn mutate(only: Option<&str>, seconds: u64) -> Result<()> {
     let place = Place::find()?;
-    let mut mutations = read(&place.root.join("crates/simulation/mutations.json"))?;
+    let mut mutations = read(&place.root.join(LIST))?;
     mutations.retain(|mutation| only.is_none_or(|only| mutation.name.contains(only)));
     ensure!(!mutations.is_empty(), "no mutation has that in its name");
     let (tree, build) = (place.target.join("mutate/tree"), place.target.join("mutate/build"));
@@ -37,14 +47,12 @@ pub(crate) fn mutate(only: Option<&str>, seconds: u64) -> Result<()> {
     let mut missed = Vec::new();
     for mutation in &mutations {
         let begun = Instant::now();
-        let file = tree.join(&mutation.file);
-        let whole = fs::read_to_string(&file).with_context(|| mutation.file.clone())?;
-        let found = whole.matches(&mutation.from).count();
-        ensure!(found == 1, "`{}` is out of date: {found} places in its file", mutation.name);
-        fs::write(&file, whole.replace(&mutation.from, &mutation.to))?;
+        let whole = mutation.apply(&tree)?;
         let made = run(at(&tree, &build).args(["build", "--quiet", "--package", "simulation"]));
         let caught = made.and_then(|()| caught_by(&tree, &build, seconds));
-        fs::write(&file, whole)?;
+        for (file, text) in whole {
+            fs::write(tree.join(file), text)?;
+        }
         let caught = caught.with_context(|| format!("`{}`", mutation.name))?;
         let took = begun.elapsed().as_secs();
         if let Some(by) = caught {
@@ -58,6 +66,23 @@ pub(crate) fn mutate(only: Option<&str>, seconds: u64) -> Result<()> {
     println!("{caught} of {} caught; missed: {missed:?}", mutations.len());
     ensure!(caught * 100 >= mutations.len() * MUST_CATCH, "fewer than {MUST_CATCH} % were caught");
     Ok(())
+}
+
+impl Mutation {
+    /// Changes the files of the copy; says what they were.
+    fn apply(&self, tree: &Path) -> Result<BTreeMap<String, String>> {
+        let read =
+            |file: &str| fs::read_to_string(tree.join(file)).with_context(|| file.to_owned());
+        let mut before = BTreeMap::new();
+        for Edit { file, from, to } in &self.edits {
+            let text = read(file)?;
+            let found = text.matches(from).count();
+            ensure!(found == 1, "`{}` is out of date: {found} places in {file}", self.name);
+            fs::write(tree.join(file), text.replacen(from, to, 1))?;
+            before.entry(file.clone()).or_insert(text);
+        }
+        Ok(before)
+    }
 }
 
 /// What finds the defect in the copy, if anything does.
@@ -104,14 +129,40 @@ fn copy(root: &Path, tree: &Path) -> Result<()> {
 fn read(path: &Path) -> Result<Vec<Mutation>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let list: Vec<serde_json::Value> = serde_json::from_str(&text)?;
-    let mutation = |value: &serde_json::Value| {
-        let text = |key: &str| value[key].as_str().map(str::to_owned).context(key.to_owned());
-        Ok(Mutation {
-            name: text("name")?,
-            file: text("file")?,
-            from: text("from")?,
-            to: text("to")?,
-        })
-    };
     list.iter().map(mutation).collect()
+}
+
+fn mutation(value: &serde_json::Value) -> Result<Mutation> {
+    let text = |value: &serde_json::Value, key: &str| {
+        value[key].as_str().map(str::to_owned).with_context(|| format!("no `{key}` in {value}"))
+    };
+    let edit = |value: &serde_json::Value| -> Result<Edit> {
+        let (file, from, to) = (text(value, "file")?, text(value, "from")?, text(value, "to")?);
+        Ok(Edit { file, from, to })
+    };
+    let others = value["also"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let edits = std::iter::once(value).chain(others).map(edit).collect::<Result<_>>()?;
+    Ok(Mutation { name: text(value, "name")?, edits })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_deliberate_defect_can_be_made_in_the_code_as_it_is() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("a workspace");
+        let mutations = read(&root.join(LIST)).expect("a list");
+        assert!(mutations.len() >= 25, "{} are too few", mutations.len());
+        let mut names = BTreeSet::new();
+        for Mutation { name, edits } in &mutations {
+            assert!(names.insert(name), "{name} stands there twice");
+            for Edit { file, from, to } in edits {
+                let text = fs::read_to_string(root.join(file)).expect(file);
+                assert_eq!(text.matches(from.as_str()).count(), 1, "{name}: {from:?} in {file}");
+                assert_ne!(from, to, "{name} changes nothing");
+            }
+        }
+    }
 }
