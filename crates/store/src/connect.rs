@@ -36,9 +36,9 @@ const STATEMENT_CACHE: usize = 512;
 /// there were 100,000 transfers.
 const SQLITE_CACHE: &str = "-16384";
 
-/// Pages in the log before they are moved into the file: 32 MiB. A page that many batches touched is
-/// moved once.
-const SQLITE_CHECKPOINT: &str = "8192";
+/// Pages in the log, 128 MiB, before SQLite itself moves them into the file, within a commit. The
+/// journal does it before that, and beside.
+const SQLITE_CHECKPOINT: &str = "32768";
 
 /// What a connection of a server is set to. A server that is not strict cuts what is too long;
 /// with a stricter isolation, looking for what another node wrote finds the past.

@@ -1,6 +1,7 @@
 //! Writes one batch in one database transaction, and says exactly what is known afterwards.
 
 use super::accounts::Accounts;
+use super::checkpoint::Checkpoints;
 use super::rows::{each_of, insert, is_duplicate};
 use super::{Write, WriteError, examine};
 use crate::address::Address;
@@ -42,11 +43,17 @@ pub(super) struct Engine {
     address: Address,
     connection: Option<DatabaseConnection>,
     accounts: Accounts,
+    checkpoints: Checkpoints,
 }
 
 impl Engine {
     pub(super) fn new(address: Address, connection: DatabaseConnection) -> Engine {
-        Engine { address, connection: Some(connection), accounts: Accounts::default() }
+        Engine {
+            address,
+            connection: Some(connection),
+            accounts: Accounts::default(),
+            checkpoints: Checkpoints::default(),
+        }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -65,8 +72,14 @@ impl Engine {
         Ok(connection)
     }
 
+    /// Closes all that is open, for good.
+    pub(super) async fn close(&mut self) {
+        self.checkpoints.close().await;
+        self.disconnect().await;
+    }
+
     /// Closes the connection; the next use makes a new one.
-    pub(super) async fn disconnect(&mut self) {
+    async fn disconnect(&mut self) {
         if let Some(connection) = self.connection.take() {
             // One that hangs is left to its socket's own end.
             let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
@@ -135,11 +148,14 @@ impl Engine {
         }
     }
 
-    /// Enters what has ended in the index of accounts once it is worth a transaction. A failure is
-    /// no concern of those whose writes wait: what fails the database fails their next batch too.
-    pub(super) async fn look_after_accounts(&mut self) {
+    /// What nobody waits for, after a batch of so many writes was answered: the index of accounts
+    /// and the log. A failure is no concern of those whose writes wait: what fails the database
+    /// fails their next batch too.
+    pub(super) async fn look_after(&mut self, written: usize) {
+        // Made anew by the next batch, if it is gone.
+        let Some(connection) = self.connection.clone() else { return };
+        self.checkpoints.look_after(&self.address, &connection, written).await;
         if self.accounts.is_due()
-            && let Ok(connection) = self.connection().await
             && let Err(error) = limited(self.accounts.enter(&connection)).await
         {
             metrics::counter!("store_account_entries_failures_total").increment(1);

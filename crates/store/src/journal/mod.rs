@@ -4,6 +4,7 @@
 mod accounts;
 mod bare;
 mod batch;
+mod checkpoint;
 mod examine;
 mod rows;
 mod writer;

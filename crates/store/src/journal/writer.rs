@@ -163,7 +163,7 @@ impl Writer {
             );
         }
         self.queue.close();
-        self.engine.disconnect().await;
+        self.engine.close().await;
     }
 
     /// One turn while the database works.
@@ -176,8 +176,9 @@ impl Writer {
             Some(Command::Submit(writes)) => {
                 let batch = self.queue.collect(writes);
                 // Whether it worked shows in the queue.
+                let written = batch.len();
                 let _ = self.write(batch).await;
-                self.engine.look_after_accounts().await;
+                self.engine.look_after(written).await;
             }
             Some(Command::Lease(count, reply)) => {
                 let leased = match self.engine.connection().await {
