@@ -2,7 +2,7 @@
 
 use crate::mariadb::MariaDb;
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{chaos, python, tools};
+use crate::{chaos, counts, python, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -44,7 +44,9 @@ pub(crate) fn check() -> Result<()> {
 pub(crate) fn test() -> Result<()> {
     let place = Place::find()?;
     let mut steps = Steps::new();
-    steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST]))?;
+    steps.step("tools", || {
+        tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST, tools::FOR_COUNTS])
+    })?;
     steps.step("format", || format(&place))?;
     let python = steps.step("Python environment", || python_environment(&place))?;
     steps.step("XML against its schema", || schemas(&place, &python))?;
@@ -58,6 +60,7 @@ pub(crate) fn test() -> Result<()> {
         run_tests(equip(tests.args(["test", "--workspace"]), &place, &python, &database))
     })?;
     drop(database);
+    steps.step("instruction counts", || counts::compare(&place))?;
     steps.step("chaos", || chaos::run_cycles(&place, chaos::CYCLES_OF_CI))?;
     println!("\n==> passed");
     steps.summary();

@@ -1,12 +1,13 @@
 //! Chores of this repository, run as `cargo xtask CHORE`. A chore is a list of announced steps;
 //! the first that fails ends it, and everything that was started is ended with it.
 //!
-//! Reading order: [`chores`], [`chaos`] and [`fuzz`] say what is done; [`steps`] announces and times
+//! Reading order: [`chores`], [`chaos`], [`counts`] and [`fuzz`] say what is done; [`steps`] announces and times
 //! it; [`tools`] is the list of what must be installed; [`mutate`] breaks the rules on purpose;
 //! [`mariadb`] and [`python`] are what the tests stand on.
 
 mod chaos;
 mod chores;
+mod counts;
 mod fuzz;
 mod mariadb;
 mod mutate;
@@ -15,6 +16,7 @@ mod steps;
 mod tools;
 
 use clap::{Parser, Subcommand};
+use counts::What;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -61,6 +63,15 @@ enum Chore {
         #[arg(long)]
         target: Option<String>,
     },
+    /// Counts the instructions of the hot path's pieces; more than a tenth above what is kept fails
+    Counts {
+        /// Keep the new counts
+        #[arg(long, conflicts_with = "time")]
+        accept: bool,
+        /// Say how long each piece takes instead, without judging
+        #[arg(long)]
+        time: bool,
+    },
     /// Runs one command with what the tests stand on (a private `MariaDB`, Python) in its
     /// environment, such as `cargo xtask with cargo test -p store`
     With {
@@ -79,6 +90,11 @@ fn main() -> ExitCode {
         Chore::Mutate { only, seconds } => mutate::mutate(only.as_deref(), seconds),
         Chore::Chaos { arguments } => chaos::chaos(&arguments),
         Chore::Fuzz { seconds, target } => fuzz::fuzz(seconds, target.as_deref()),
+        Chore::Counts { accept, time } => counts::counts(match (accept, time) {
+            (true, _) => What::Accept,
+            (false, true) => What::Time,
+            (false, false) => What::Compare,
+        }),
         Chore::With { command } => chores::with(&command),
     };
     match done {

@@ -78,6 +78,14 @@ pub(crate) const FOR_TEST: &[Tool] = &[
     },
 ];
 
+/// What `cargo xtask counts` needs beyond that of `check`.
+pub(crate) const FOR_COUNTS: &[Tool] = &[Tool {
+    name: "valgrind",
+    needed_for: "counting instructions",
+    probe: Probe::Programs(&["valgrind"]),
+    source: Source::Debian(&["valgrind"]),
+}];
+
 /// What `cargo xtask fuzz` needs beyond that of `check`; cargo-fuzz itself comes from the registry.
 pub(crate) const FOR_FUZZ: &[Tool] = &[Tool {
     name: "a C++ compiler",
