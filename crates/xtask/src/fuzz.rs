@@ -1,6 +1,7 @@
-//! `cargo xtask fuzz`: the targets of the workspace in `fuzz/`, one after the other, each from its
-//! small corpus. What a run finds beyond that corpus is kept in the target folder; a crash is kept
-//! where its message says, and fails the chore.
+//! `cargo xtask fuzz`: the targets of the crate `fuzzing`, under cargo-fuzz in the workspace `fuzz/`,
+//! one after the other, each from its small corpus. What a run finds beyond that corpus is kept in
+//! the target folder; a crash is kept where its message says, and fails the chore. A short run of
+//! the same targets without cargo-fuzz is a test of that crate.
 
 use crate::chores::Place;
 use crate::steps::{Steps, run};

@@ -19,7 +19,7 @@ mod profile;
 mod secret;
 mod section;
 mod service;
-#[cfg(test)]
+#[cfg(all(test, not(fuzzing)))]
 mod tests;
 mod tls;
 mod tree;
