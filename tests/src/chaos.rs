@@ -4,6 +4,7 @@
 
 use crate::audit::{State, Told};
 use crate::auditor::{self, Statements};
+use crate::away::{Away, Way};
 use crate::caller::{Caller, Order};
 use crate::database::Database;
 use crate::mariadb::MariaDb;
@@ -77,6 +78,9 @@ pub enum Record {
     MariaDb,
 }
 
+/// The share of cycles in which a link is cut instead.
+const CUTS: f64 = 0.0625;
+
 /// Lines of the bridge's log that a failure shows.
 const LINES_OF_LOG: usize = 200;
 
@@ -87,7 +91,8 @@ pub struct Options {
     pub record: Record,
     /// How many cycles. A cycle waits for a moment, kills one program, or two at once, waits for
     /// another moment, starts them again, and is over when they say that they are ready. Sometimes a
-    /// program is stopped (SIGSTOP) and let go on instead.
+    /// program is stopped (SIGSTOP) and let go on instead, or the link to a counter is cut one way
+    /// or both and mended.
     pub cycles: u32,
     /// What is drawn from.
     pub seed: u64,
@@ -158,7 +163,12 @@ pub async fn run(options: Options) -> Result<Tally> {
         None => Database::file(&folder.path().join("bridge.sqlite")),
         Some(server) => Database::on_own_server(&server.url()).await?,
     };
-    let faults = Faults { securities: SECURITIES, futures: FUTURES, seed, coordinator: BRISK };
+    let away = Away::is_possible();
+    if !away {
+        println!("LEFT OUT: no link is cut; a network of its own can be made by root only");
+    }
+    let faults =
+        Faults { securities: SECURITIES, futures: FUTURES, seed, coordinator: BRISK, away };
     let mut town = Town::start_on(database, faults).await.with_context(said)?;
     let mut tally = Tally::default();
     let numbers = Arc::new(AtomicU64::new(0));
@@ -234,6 +244,9 @@ async fn cycle(
     let hit =
         if chance.random_bool(0.25) && second != first { vec![first, second] } else { vec![first] };
     let blow = if chance.random_bool(0.125) { Blow::Freeze } else { Blow::Kill };
+    if town.away.is_some() && chance.random_bool(CUTS) {
+        return cut(town, chance, tally).await;
+    }
     let before = Duration::from_millis(chance.random_range(0..400));
     let down = Duration::from_millis(chance.random_range(0..300));
     sleep(before).await;
@@ -268,6 +281,32 @@ async fn cycle(
             (Victim::Futures, Blow::Freeze) => town.futures.thaw()?,
             (Victim::Database, _) => {}
         }
+    }
+    Ok(())
+}
+
+/// Cuts the link to the futures counter, one way or both, for as long as it takes to be given up or
+/// not; meanwhile the bridge or the counter may stand still too.
+async fn cut(town: &Town, chance: &mut StdRng, tally: &mut Tally) -> Result<()> {
+    let away = town.away.as_ref().context("there is no link to be cut")?;
+    let ways: &[Way] =
+        [&[Way::There][..], &[Way::Back], &[Way::There, Way::Back]][chance.random_range(0..3)];
+    let frozen = chance.random_bool(0.25);
+    let down = Duration::from_millis(chance.random_range(100..4000));
+    *tally.hits.entry("link of the futures counter").or_default() += 1;
+    for way in ways {
+        away.cut(*way)?;
+    }
+    if frozen {
+        *tally.hits.entry(Victim::Bridge.as_str()).or_default() += 1;
+        town.bridge.freeze()?;
+    }
+    sleep(down).await;
+    for way in ways {
+        away.mend(*way)?;
+    }
+    if frozen {
+        town.bridge.thaw()?;
     }
     Ok(())
 }

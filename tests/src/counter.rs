@@ -1,12 +1,15 @@
 //! A simulated counter as a process of its own, which can be killed and started again on its port,
 //! with its books.
 
+use crate::away::Away;
 use crate::books::Book;
-use crate::process::{Process, free_address};
+use crate::process::{Process, free_address, program};
 use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The name that the bridge signs on with, at every counter.
 pub const BRIDGE_NAME: &str = "bridge";
@@ -41,6 +44,8 @@ pub struct Plan {
     pub faults: String,
     /// What its chances are drawn from.
     pub seed: u64,
+    /// The network that it runs in, if not in ours.
+    pub away: Option<Arc<Away>>,
 }
 
 /// A counter. Dropping it kills it.
@@ -54,7 +59,10 @@ pub struct Counter {
 impl Counter {
     /// Starts it on a free port, which it keeps; its key, fault plan, books and log lie in `folder`.
     pub async fn start(plan: Plan, folder: &Path) -> Result<Counter> {
-        let address = free_address()?;
+        let mut address = free_address()?;
+        if let Some(away) = &plan.away {
+            address.set_ip(away.there().parse().context("not an address")?);
+        }
         let mut counter = Counter { plan, folder: folder.to_owned(), address, process: None };
         fs::write(counter.key_file(), new_key()).context("the key could not be written")?;
         fs::write(counter.faults_file(), &counter.plan.faults)
@@ -74,7 +82,15 @@ impl Counter {
     /// Starts it again, after killing it if it runs, on the port that it had.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill().await?;
-        let mut process = Process::start(self.id(), &self.folder, &self.arguments())?;
+        let mut process = match &self.plan.away {
+            None => Process::start(self.id(), &self.folder, &self.arguments())?,
+            Some(away) => {
+                // `ip` becomes the program: whoever kills the one kills the other.
+                let mut arguments = away.run(&program()?);
+                arguments.extend(self.arguments().into_iter().map(OsString::from));
+                Process::start_program(Path::new("ip"), self.id(), &self.folder, &arguments)?
+            }
+        };
         let ready = process.ready().await?;
         let listening = ready["listening"].as_str().and_then(|address| address.parse().ok());
         ensure!(listening == Some(self.address), "{} listens elsewhere: {ready}", self.id());

@@ -2,12 +2,13 @@
 //! what the counters wrote in their own books.
 //!
 //! Reading order: [`process`] starts and kills programs; [`counter`], [`database`] and [`bridge`]
-//! are what a test is made of, [`caller`] and [`operator`] use it, and [`town`] is all of it together;
+//! are what a test is made of, [`away`] a network of its own to put a counter in, [`caller`] and [`operator`] use it, and [`town`] is all of it together;
 //! [`books`] and [`audit`] say whether the money is where it should be, and [`auditor`] runs the
 //! program's own audit; [`chaos`] does everything at once, and may kill a [`mariadb`] of its own.
 
 pub mod audit;
 pub mod auditor;
+pub mod away;
 pub mod books;
 pub mod bridge;
 pub mod caller;

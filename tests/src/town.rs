@@ -1,6 +1,7 @@
 //! Two counters, a bridge between them, and an app that calls it: what most tests stand in.
 
 use crate::audit::{Finding, audit};
+use crate::away::Away;
 use crate::books::{Kind, Line};
 use crate::bridge::{App, Bridge};
 use crate::caller::{Caller, END_WITHIN, LOOK_EVERY};
@@ -8,6 +9,7 @@ use crate::counter::{Counter, Dialect, Plan};
 use crate::database::{self, Database};
 use crate::operator;
 use anyhow::{Context, Result, bail};
+use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -34,6 +36,8 @@ pub struct Faults<'a> {
     pub seed: u64,
     /// How patient the bridge is: the lines of `[coordinator]` in its configuration.
     pub coordinator: &'a str,
+    /// Whether the futures counter runs in a network of its own, whose link can be cut.
+    pub away: bool,
 }
 
 /// The whole. Dropping it ends every process and removes every file.
@@ -50,6 +54,8 @@ pub struct Town {
     pub other_app: App,
     /// The app, calling.
     pub caller: Caller,
+    /// The network of the futures counter, if it has one of its own.
+    pub away: Option<Arc<Away>>,
     // After the processes that use them.
     _database: Database,
     _folder: TempDir,
@@ -75,11 +81,14 @@ impl Town {
             accounts,
             faults: text.to_owned(),
             seed: faults.seed,
+            away: None,
         };
+        let away = if faults.away { Some(Arc::new(Away::new()?)) } else { None };
         let securities = vec![(RICH, RICHES), (POOR, 100)];
         let securities = plan(Dialect::Securities, securities, faults.securities);
         let securities = Counter::start(securities, folder.path()).await?;
         let futures = plan(Dialect::Futures, vec![(OPEN, 0)], faults.futures);
+        let futures = Plan { away: away.clone(), ..futures };
         let futures = Counter::start(futures, folder.path()).await?;
         let app = App::new("demo", "demo-hmac", folder.path())?;
         let other_app = App::new("other", "other-hmac", folder.path())?;
@@ -99,6 +108,7 @@ impl Town {
             app,
             other_app,
             caller,
+            away,
             _database: database,
             _folder: folder,
         };

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use system_tests::audit::{State, Told};
 use system_tests::auditor::{self, Statements};
+use system_tests::away::{Away, Way};
 use system_tests::books::Kind as Line;
 use system_tests::caller::Order;
 use system_tests::database::{Database, Kind};
@@ -46,6 +47,42 @@ async fn a_bridge_that_was_stopped_goes_on_where_it_was() {
         town.bridge.thaw().expect("it goes on");
         let ending = settling.await.expect("no panic").expect("it ends");
         assert_eq!(ending, State::Completed, "{kind:?}\n{}", town.bridge.log());
+        let after = town.caller.ending(&Order::new("after", 10)).await;
+        assert_eq!(after.expect("it ends"), State::Completed, "{}", town.bridge.log());
+        count_money(&town).await;
+    }
+}
+
+/// What is asked reaches the counter and its answers are swallowed, or it never hears what is asked;
+/// nobody is told. The bridge gives the connection up and asks over another.
+#[tokio::test]
+async fn a_link_that_is_cut_one_way_loses_nothing_and_doubles_nothing() {
+    if !Away::is_possible() {
+        println!("LEFT OUT: a network of its own can be made by root only");
+        return;
+    }
+    let brisk = "posting_deadline_ms = 1000\nquery_deadline_ms = 500\nlongest_pause_ms = 1000";
+    let faults = Faults { away: true, coordinator: brisk, ..Faults::default() };
+    for kind in Kind::all() {
+        let town = Town::start(kind, faults).await.expect("the town starts");
+        let away = town.away.as_ref().expect("a network of its own");
+        for (number, way) in [Way::Back, Way::There].into_iter().enumerate() {
+            away.cut(way).expect("the link is cut");
+            let mut settling = tokio::task::JoinSet::new();
+            for order in 0..20 {
+                let (caller, key) = (town.caller.clone(), format!("{number}-{order}"));
+                settling.spawn(async move { caller.ending(&Order::new(key, 10)).await });
+            }
+            // Longer than the counter's silence is borne.
+            tokio::time::sleep(LONG_SILENCE).await;
+            away.mend(way).expect("the link is whole");
+            while let Some(ended) = settling.join_next().await {
+                let ending = ended.expect("no panic").expect("it ends");
+                assert!(ending.is_final(), "{kind:?} {way:?}: {ending:?}\n{}", town.bridge.log());
+            }
+            connected(&town).await.expect("they connect again");
+            count_money(&town).await;
+        }
         let after = town.caller.ending(&Order::new("after", 10)).await;
         assert_eq!(after.expect("it ends"), State::Completed, "{}", town.bridge.log());
         count_money(&town).await;

@@ -4,15 +4,15 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use system_tests::audit::State;
+use system_tests::away::{Away, Way};
 use system_tests::bridge::App;
 use system_tests::caller::{Caller, Order};
 use system_tests::process::{Process, free_address, program};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 /// How long a bridge with nothing in its way may take to find a counter.
@@ -132,98 +132,35 @@ async fn down_after(stage: &Stage, within: Duration) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// A network of its own with a counter in it; removed when dropped.
-struct Away {
-    name: String,
-    here: String,
-    there: String,
-}
-
-impl Away {
-    fn new() -> Result<Away> {
-        let number = std::process::id() % 60_000;
-        let (high, low) = (number / 250, number % 250);
-        let away = Away {
-            name: format!("cb{number}"),
-            here: format!("10.{}.{low}.1", high % 200 + 20),
-            there: format!("10.{}.{low}.2", high % 200 + 20),
-        };
-        let Away { name, here, there } = &away;
-        for line in [
-            format!("netns add {name}"),
-            format!("link add {name}a type veth peer name {name}b netns {name}"),
-            format!("address add {here}/30 dev {name}a"),
-            format!("link set {name}a up"),
-            format!("-n {name} address add {there}/30 dev {name}b"),
-            format!("-n {name} link set {name}b up"),
-        ] {
-            ip(&line)?;
-        }
-        Ok(away)
-    }
-
-    /// From now on everything sent there reaches nobody, and nobody says so.
-    fn swallow(&self) -> Result<()> {
-        let Away { name, there, .. } = self;
-        ip(&format!("neigh replace {there} lladdr 02:00:00:00:00:99 dev {name}a nud permanent"))
-    }
-
-    fn heal(&self) -> Result<()> {
-        ip(&format!("neigh del {} dev {}a", self.there, self.name))
-    }
-
-    fn counter(&self, folder: &Path, address: &str) -> Result<Child> {
-        Command::new("ip")
-            .args(["netns", "exec", &self.name])
-            .arg(program()?)
-            .args(["simulate", "securities", "--key-file", "k", "--listen", address])
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("`ip netns exec` could not be started")
-    }
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        // What cannot be removed has a name that says whose it was.
-        let _ = ip(&format!("netns delete {}", self.name));
-    }
-}
-
-fn ip(line: &str) -> Result<()> {
-    let output = std::process::Command::new("ip")
-        .args(line.split_whitespace())
-        .output()
-        .context("`ip` (of iproute2) could not be started")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`ip {line}`: {said}");
-    Ok(())
-}
-
 #[tokio::test]
 async fn mode_01_a_network_that_swallows_everything_is_seen_within_four_seconds_at_heartbeat_two()
 -> Result<()> {
-    if !rustix::process::geteuid().is_root() {
+    if !Away::is_possible() {
         eprintln!("NOT TRIED: a network of its own can be made by root only");
         return Ok(());
     }
     let away = Away::new()?;
-    let address = format!("{}:9001", away.there);
+    let address = format!("{}:9001", away.there());
     let stage = Stage::start(&format!(
         "[[counter]]\nid = 'securities'\ndialect = 'securities'\naddresses = ['{address}']\n\
          plain = true\nkey_file = 'k'\nheartbeat_s = 2\n"
     ))
     .await?;
-    let _counter = away.counter(stage.folder.path(), &address)?;
+    let _counter = Command::new("ip")
+        .args(away.run(&program()?))
+        .args(["simulate", "securities", "--key-file", "k", "--listen", &address])
+        .current_dir(stage.folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("`ip netns exec` could not be started")?;
     stage.until("securities", true, FOUND_WITHIN).await?;
-    away.swallow()?;
+    away.cut(Way::There)?;
     let took = down_after(&stage, Duration::from_secs(6)).await?;
     assert!(took <= Duration::from_millis(4200), "{took:?}");
-    away.heal()?;
+    away.mend(Way::There)?;
     stage.until("securities", true, Duration::from_secs(40)).await?;
     Ok(())
 }

@@ -55,7 +55,8 @@ pub struct Count {
     pub failed: Option<(Vec<usize>, Vec<String>, Vec<Finding>)>,
 }
 
-/// Tells every story of one transfer between two counters with these profiles.
+/// Tells every story of one transfer between two counters with these profiles, or all up to the
+/// first that must not be.
 pub fn tell_all(source: &Profile, destination: &Profile, budget: Budget) -> Count {
     let mut count = Count::default();
     let mut next = Some(Choices::default());
@@ -63,11 +64,12 @@ pub fn tell_all(source: &Profile, destination: &Profile, budget: Budget) -> Coun
         let (end, findings, _) = tell(source, destination, budget, &mut choices, false);
         count.stories += 1;
         *count.ends.entry(end).or_default() += 1;
-        if !findings.is_empty() && count.failed.is_none() {
+        if !findings.is_empty() {
             let list = choices.list();
             choices.rewind();
             let (_, findings, text) = tell(source, destination, budget, &mut choices, true);
             count.failed = Some((list, text, findings));
+            return count;
         }
         next = choices.advance();
     }

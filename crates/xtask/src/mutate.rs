@@ -8,15 +8,20 @@ use crate::steps::{output, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The list.
 const LIST: &str = "crates/simulation/mutations.json";
 
 /// The share of the list that must be caught, in percent.
 const MUST_CATCH: usize = 95;
+
+/// How often it is looked whether anything has found the defect.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One defect.
 struct Mutation {
@@ -85,25 +90,51 @@ impl Mutation {
     }
 }
 
-/// What finds the defect in the copy, if anything does.
+/// What finds the defect in the copy, if anything does: schedules and all stories of one transfer
+/// are tried at once, and whichever finds it first ends the other.
 fn caught_by(tree: &Path, build: &Path, seconds: u64) -> Result<Option<String>> {
-    let simulate = Command::new(build.join("debug/simulate"))
+    let mut simulate = Command::new(build.join("debug/simulate"))
         .args(["--seeds", "0..1000000", "--no-shrink", "--seconds", &seconds.to_string()])
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
         .context("`simulate` could not be started")?;
-    if !simulate.status.success() {
-        let text = String::from_utf8_lossy(&simulate.stdout);
-        let seed = text.lines().find_map(|line| line.strip_prefix("FOUND with "));
-        let seed = seed.unwrap_or("a panic").trim_end_matches(':');
-        return Ok(Some(seed.to_owned()));
-    }
-    let stories = at(tree, build)
+    let mut stories = at(tree, build)
         .args(["test", "--quiet", "--package", "simulation", "--test", "exhaustive"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .status()
+        .process_group(0)
+        .spawn()
         .context("`cargo test` could not be started")?;
-    Ok((!stories.success()).then(|| "every story".to_owned()))
+    loop {
+        let (schedules, all_told) = (simulate.try_wait()?, stories.try_wait()?);
+        if schedules.is_some_and(|status| !status.success()) {
+            end_group(&mut stories)?;
+            let mut text = String::new();
+            if let Some(mut stdout) = simulate.stdout.take() {
+                stdout.read_to_string(&mut text)?;
+            }
+            let seed = text.lines().find_map(|line| line.strip_prefix("FOUND with "));
+            return Ok(Some(seed.unwrap_or("a panic").trim_end_matches(':').to_owned()));
+        }
+        if all_told.is_some_and(|status| !status.success()) {
+            simulate.kill()?;
+            simulate.wait()?;
+            return Ok(Some("every story".to_owned()));
+        }
+        if schedules.is_some() && all_told.is_some() {
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Ends a command and all that it has started, which a kill of itself would not.
+fn end_group(child: &mut Child) -> Result<()> {
+    // Nothing to end is no error: it has just ended by itself.
+    let _ = Command::new("sh").args(["-c", &format!("kill -KILL -{}", child.id())]).status();
+    child.wait()?;
+    Ok(())
 }
 
 fn at(tree: &Path, build: &Path) -> Command {

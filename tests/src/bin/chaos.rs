@@ -12,7 +12,8 @@ use system_tests::mariadb::MariaDb;
 #[command(name = "chaos", disable_version_flag = true)]
 struct Arguments {
     /// How many cycles, shared by the databases: in each, one program or two are killed (or, one
-    /// time in eight, stopped for a while) at a random moment, and started again
+    /// time in eight, stopped for a while) at a random moment, and started again; one time in sixteen
+    /// the link to a counter is cut instead, one way or both (as root)
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     cycles: u32,
     /// What everything is drawn from; a random one unless given
