@@ -13,13 +13,12 @@ use crate::dial::Dial;
 use crate::history::now_micros;
 use crate::hours::{Now, ServiceHours};
 use crate::line::Line;
+use crate::outage::{Found, Outages};
 use crate::owed::Command;
 use crate::reception::{Reception, Waited};
 use crate::session::Setup;
 use crate::status::State;
 use crate::visitor::{Taken, Visitor};
-use rand::RngExt;
-use rand::rngs::StdRng;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -27,12 +26,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use wire::codec::Codec;
 
 /// Handshakes at once in the whole process: after an outage many links dial together, and each
 /// handshake costs both sides more than a request does.
 static HANDSHAKES: Semaphore = Semaphore::const_new(64);
+
+/// How long an address is left to whoever looks for all, at most.
+const ALONE: Duration = Duration::from_secs(30);
 
 /// How soon and how late the wall's clock is looked at again while the counter is closed.
 const LOOK_LEAST: Duration = Duration::from_secs(1);
@@ -52,18 +54,20 @@ pub(crate) struct Actor<D> {
     /// Where the counter's connections arrive, if it dials in.
     pub(crate) door: Option<mpsc::Receiver<Visitor>>,
     /// Who takes the place of the connection that has just ended.
-    pub(crate) next: Option<Visitor>,
+    pub(crate) next: Option<Box<Visitor>>,
+    /// What all links know of addresses that do not answer.
+    pub(crate) outages: Outages,
     pub(crate) reception: Reception,
     pub(crate) desk: Desk,
     pub(crate) board: Board,
     pub(crate) backoff: Backoff,
-    pub(crate) rng: StdRng,
     /// How the last attempt ended, until that has been waited for.
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<Box<Ended>>,
 }
 
-/// Runs the actor until the link is to stop, whatever its work does.
-pub(crate) async fn supervise<D: Dial>(mut actor: Actor<D>) {
+/// Runs the actor until the link is to stop, whatever its work does. In a box, because a future
+/// would hold it twice.
+pub(crate) async fn supervise<D: Dial>(mut actor: Box<Actor<D>>) {
     loop {
         // After a panic the actor's own state is used on: its pure parts are whole after every
         // call, and the connection that was being worked on is gone.
@@ -72,15 +76,16 @@ pub(crate) async fn supervise<D: Dial>(mut actor: Actor<D>) {
             Err(panic) => actor.panicked(panic.as_ref()),
         }
     }
-    actor.close().await;
+    actor.close();
 }
 
 impl<D: Dial> Actor<D> {
-    /// Dials and converses until the link is to stop.
+    /// Dials and converses until the link is to stop. All waits but the one for the end of a
+    /// conversation are in boxes: a link is up nearly always, and holds no memory for the others.
     async fn run(&mut self) {
         loop {
             if let Some(ended) = self.ended.take()
-                && let Waited::Stopped = self.rest(ended).await
+                && let Waited::Stopped = Box::pin(self.rest(ended)).await
             {
                 return;
             }
@@ -88,22 +93,22 @@ impl<D: Dial> Actor<D> {
             let ended = if self.door.is_some() {
                 self.receive().await
             } else {
-                match self.opening().await {
+                match Box::pin(self.opening()).await {
                     Waited::Stopped => return,
                     Waited::Rung => self.attempt(None).await,
                     Waited::Came(closing) => self.attempt(closing).await,
                 }
             };
             match ended {
-                Some(ended) => self.ended = Some(ended),
+                Some(ended) => self.ended = Some(Box::new(ended)),
                 None => return,
             }
         }
     }
 
     /// Waits as long as the back-off says, or until an operator says otherwise.
-    async fn rest(&mut self, ended: Ended) -> Waited<()> {
-        let Ended { cause, open_for, next, .. } = ended;
+    async fn rest(&mut self, ended: Box<Ended>) -> Waited<()> {
+        let Ended { cause, open_for, next, .. } = *ended;
         self.next = next;
         let counter = &self.setup.counter;
         // Commands from before this wait were about something else.
@@ -116,7 +121,7 @@ impl<D: Dial> Actor<D> {
             self.board.ended(State::Closed, &cause, 0, None, &self.desk);
             return Waited::Came(());
         }
-        let next = self.backoff.ended(open_for, cause.verdict(), &mut self.rng);
+        let next = self.backoff.ended(open_for, cause.verdict(), &mut rand::rng());
         let attempts = self.backoff.attempts();
         match next {
             Next::Wait(wait) => {
@@ -128,9 +133,15 @@ impl<D: Dial> Actor<D> {
                         tracing::warn!(%counter, %cause, ?wait, "not connected");
                     }
                 }
+                let away = match (&cause, cause.verdict()) {
+                    (Cause::Unreachable { .. }, _) => Some(Away::Known),
+                    (_, Verdict::Retry) if open_for.is_some() => Some(Away::Suspected),
+                    _ => None,
+                };
                 self.board.ended(State::BackingOff, &cause, attempts, Some(wait), &self.desk);
                 let heeded = [Command::Reconnect, Command::Release];
-                self.reception.refuse_while(sleep(wait), &heeded).await
+                let back = back(wait, away, &self.outages, &mut self.dialler, &self.addresses);
+                self.reception.refuse_while(back, &heeded).await
             }
             Next::Hold => {
                 tracing::error!(%counter, %cause, "held: an operator must act, then release it");
@@ -172,71 +183,78 @@ impl<D: Dial> Actor<D> {
             next
         } else {
             self.board.waiting(&self.desk);
-            match self.reception.refuse_while(door.recv(), &[]).await {
-                Waited::Came(Some(visitor)) => visitor,
+            match Box::pin(self.reception.refuse_while(door.recv(), &[])).await {
+                Waited::Came(Some(visitor)) => Box::new(visitor),
                 Waited::Came(None) | Waited::Rung | Waited::Stopped => return None,
             }
         };
         let Taken { stream, inbox, from, tls, opened } = visitor.take();
         self.board.connecting(&from.to_string(), &self.desk);
-        self.board.secured(tls);
+        self.board.secured(tls, &self.desk);
         let (setup, codec) = (Arc::clone(&self.setup), self.codec.clone());
         let line = Line::accept(setup, codec, opened, Instant::now(), &mut self.desk);
         let (reception, desk) = (&mut self.reception, &mut self.desk);
         let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
-        let ended = conversation.accepted(inbox, door).run(None, self.setup.timers.close).await;
+        let mut conversation = Box::new(conversation.accepted(inbox, door));
+        let ended = conversation.run(None, self.setup.timers.close).await;
+        drop(conversation);
         Some(ended).filter(|_| !self.reception.is_stopped())
     }
 
     /// One attempt: dials the addresses in order, signs on, converses until that ends. `None` if
     /// the link is to stop.
     async fn attempt(&mut self, closing: Option<Instant>) -> Option<Ended> {
-        let permit = self.reception.refuse_while(HANDSHAKES.acquire(), &[]).await;
+        let permit = Box::pin(self.reception.refuse_while(HANDSHAKES.acquire(), &[])).await;
         let Waited::Came(permit) = permit else { return None };
-        let timers = self.setup.timers.clone();
-        let until = Instant::now() + timers.attempt;
+        let until = Instant::now() + self.setup.timers.attempt;
+        let (index, stream) = match Box::pin(self.reach(until)).await? {
+            Ok(reached) => reached,
+            Err(cause) => {
+                return Some(Ended { cause, open_for: None, leave_for: None, next: None });
+            }
+        };
+        let ended = {
+            let now = Instant::now();
+            let setup = Arc::clone(&self.setup);
+            let until = until.min(now + setup.timers.sign_on);
+            let codec = self.codec.clone();
+            let line = Line::dial(setup, codec, self.channel, rand::random(), now, until);
+            let better = better(&mut self.dialler, &self.addresses, index, &self.setup.timers);
+            let (reception, desk) = (&mut self.reception, &mut self.desk);
+            let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
+            let mut conversation = Box::new(conversation.unless(better).closing(closing));
+            // The semaphore is never closed; were it, handshakes would be unlimited.
+            conversation.run(permit.ok(), self.setup.timers.close).await
+        };
+        self.addresses.ended(index, ended.open_for);
+        if let Some(better) = ended.leave_for {
+            self.addresses.prefer(better);
+        } else if ended.open_for.is_none() {
+            self.addresses.failed(index, ended.cause.to_string());
+        }
+        self.board.addresses(self.addresses.list(), &self.desk);
+        Some(ended).filter(|_| !self.reception.is_stopped())
+    }
+
+    /// Tries the addresses in order; which one answered, or why none did. `None` if the link is to
+    /// stop.
+    async fn reach(&mut self, until: Instant) -> Option<Result<(usize, D::Stream), Cause>> {
         let mut cause = Cause::NoAddress;
+        self.board.addresses(self.addresses.list(), &self.desk);
         for index in self.addresses.order() {
             let address = self.addresses.name(index).to_owned();
-            self.board.addresses(self.addresses.list());
             self.board.connecting(&address, &self.desk);
-            let stream = match self.open(&address, until).await? {
-                Ok(stream) => stream,
+            match self.open(&address, until).await? {
+                Ok(stream) => return Some(Ok((index, stream))),
                 Err(error) => {
                     tracing::debug!(counter = %self.setup.counter, address, error, "cannot be reached");
                     self.addresses.failed(index, error.clone());
+                    self.board.addresses(self.addresses.list(), &self.desk);
                     cause = Cause::Unreachable { address, error };
-                    continue;
                 }
-            };
-            let now = Instant::now();
-            let setup = Arc::clone(&self.setup);
-            let until = until.min(now + timers.sign_on);
-            let nonce = self.rng.random();
-            let line = Line::dial(setup, self.codec.clone(), self.channel, nonce, now, until);
-            let better = better(&mut self.dialler, &self.addresses, index, &timers);
-            let conversation = Conversation::new(
-                stream,
-                line,
-                &mut self.reception,
-                &mut self.desk,
-                &mut self.board,
-            )
-            .unless(better)
-            .closing(closing);
-            // The semaphore is never closed; were it, handshakes would be unlimited.
-            let ended = conversation.run(permit.ok(), timers.close).await;
-            self.addresses.ended(index, ended.open_for);
-            if let Some(better) = ended.leave_for {
-                self.addresses.prefer(better);
-            } else if ended.open_for.is_none() {
-                self.addresses.failed(index, ended.cause.to_string());
             }
-            self.board.addresses(self.addresses.list());
-            return Some(ended).filter(|_| !self.reception.is_stopped());
         }
-        self.board.addresses(self.addresses.list());
-        Some(Ended { cause, open_for: None, leave_for: None, next: None })
+        Some(Err(cause))
     }
 
     /// Opens and secures a transport; what went wrong, for people. `None` if the link is to stop.
@@ -261,7 +279,7 @@ impl<D: Dial> Actor<D> {
             Waited::Came(Err(_)) => Some(Err("TLS: no handshake in time".to_owned())),
             Waited::Came(Ok(Err(error))) => Some(Err(format!("TLS: {error}"))),
             Waited::Came(Ok(Ok((stream, tls)))) => {
-                self.board.secured(tls);
+                self.board.secured(tls, &self.desk);
                 Some(Ok(stream))
             }
         }
@@ -283,14 +301,44 @@ impl<D: Dial> Actor<D> {
         self.desk.counts.drops += 1;
         self.reception.refuse_all(NotSent::Down);
         let cause = Cause::Panicked(message);
-        self.ended = Some(Ended { cause, open_for: None, leave_for: None, next: None });
+        self.ended = Some(Box::new(Ended { cause, open_for: None, leave_for: None, next: None }));
     }
 
     /// Takes no more requests, and ends those that have come.
-    async fn close(&mut self) {
+    fn close(&mut self) {
         self.desk.refuse_all(NotSent::Stopping);
-        self.reception.close().await;
+        self.reception.close();
         self.board.stopped(&self.desk);
+    }
+}
+
+/// What a loss says about the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Away {
+    /// None of them took a connection.
+    Known,
+    /// A session was lost there.
+    Suspected,
+}
+
+/// Waits as long as the back-off says; or, while nobody answers at the addresses, until somebody
+/// does. A counter that answers and then does not let us in is the back-off's alone.
+async fn back<D: Dial>(
+    wait: Duration,
+    away: Option<Away>,
+    outages: &Outages,
+    dialler: &mut D,
+    addresses: &Addresses,
+) {
+    let Some(away) = away else { return sleep(wait).await };
+    let by_itself = Instant::now() + wait;
+    let names: Vec<String> = addresses.list().iter().map(|one| one.address.clone()).collect();
+    let outage = outages.of(names.iter().map(String::as_str));
+    let over = outage.over(dialler, &names, away == Away::Suspected);
+    // At the latest then it tries by itself: whoever looks for all may be wrong.
+    match timeout(ALONE.mul_f64(rand::random_range(0.5..1.0)), over).await {
+        Ok(Found::Returned) | Err(_) => {}
+        Ok(Found::NeverAway) => sleep_until(by_itself).await,
     }
 }
 

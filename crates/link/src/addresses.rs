@@ -3,12 +3,13 @@
 use crate::backoff::STABLE;
 use crate::history::now_micros;
 use crate::status::Address;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Addresses {
-    list: Vec<Address>,
+    list: Arc<[Address]>,
     /// Which is tried first next time.
     first: usize,
 }
@@ -20,7 +21,7 @@ impl Addresses {
     }
 
     /// For the snapshot.
-    pub(crate) fn list(&self) -> &[Address] {
+    pub(crate) fn list(&self) -> &Arc<[Address]> {
         &self.list
     }
 
@@ -36,7 +37,7 @@ impl Addresses {
 
     /// It could not be reached, or no session came of it.
     pub(crate) fn failed(&mut self, index: usize, error: String) {
-        let tried = &mut self.list[index];
+        let tried = &mut Arc::make_mut(&mut self.list)[index];
         tried.failures += 1;
         tried.last_error = Some(error);
         tried.failed_at = Some(now_micros());
@@ -49,8 +50,8 @@ impl Addresses {
             Some(open_for) if open_for >= STABLE => 0,
             Some(_) | None => (index + 1) % self.list.len(),
         };
-        if open_for.is_some() {
-            self.list[index].failures = 0;
+        if open_for.is_some() && self.list[index].failures > 0 {
+            Arc::make_mut(&mut self.list)[index].failures = 0;
         }
     }
 

@@ -7,8 +7,9 @@ use crate::history::{History, What, now_micros};
 use crate::owed::Shared;
 use crate::panel::{Panel, Part};
 use crate::session::Event;
-use crate::status::{Address, State, Tls};
+use crate::status::{Address, Connection, State, Tls};
 use crate::unmatched::Unmatched;
+use domain::serial::Day;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -26,7 +27,14 @@ pub(crate) struct Board {
     history: History,
     unmatched: mpsc::Sender<Unmatched>,
     panel: Arc<Panel>,
-    part: Part,
+    channel: u16,
+    state: State,
+    /// Since when, in microseconds since 1970 UTC.
+    since: i64,
+    in_flight: usize,
+    /// The settle day, and whether the counter is open, as last heard on this connection.
+    standing: Option<(Day, bool)>,
+    round_trip: Option<Duration>,
     heard: Option<Instant>,
     renewed: Instant,
     stale: bool,
@@ -41,68 +49,86 @@ impl Board {
         channel: u16,
         now: Instant,
     ) -> Board {
-        let part = Part::new(channel, now_micros());
-        Board { shared, history, unmatched, panel, part, heard: None, renewed: now, stale: false }
+        Board {
+            shared,
+            history,
+            unmatched,
+            panel,
+            channel,
+            state: State::Stopped,
+            since: now_micros(),
+            in_flight: 0,
+            standing: None,
+            round_trip: None,
+            heard: None,
+            renewed: now,
+            stale: false,
+        }
     }
 
     /// A connection is being made: the next epoch.
     pub(crate) fn connecting(&mut self, address: &str, desk: &Desk) {
-        self.part.connection.epoch += 1;
-        address.clone_into(&mut self.part.connection.address);
-        self.part.connection.next_attempt_at = None;
-        self.part.connection.round_trip_us = None;
-        self.part.connection.tls = None;
         self.heard = None;
-        self.set(State::Connecting, None, desk);
+        self.round_trip = None;
+        self.set(State::Connecting, None, desk, |connection| {
+            connection.epoch += 1;
+            address.clone_into(&mut connection.address);
+            connection.next_attempt_at = None;
+            connection.tls = None;
+        });
     }
 
     /// The counter is to dial in.
     pub(crate) fn waiting(&mut self, desk: &Desk) {
-        "the counter dials in".clone_into(&mut self.part.connection.address);
-        self.part.connection.next_attempt_at = None;
-        self.part.connection.tls = None;
-        self.set(State::Connecting, None, desk);
+        self.set(State::Connecting, None, desk, |connection| {
+            "the counter dials in".clone_into(&mut connection.address);
+            connection.next_attempt_at = None;
+            connection.tls = None;
+        });
     }
 
     /// The counter is not talked to for so long.
     pub(crate) fn out_of_hours(&mut self, wait: Duration, desk: &Desk) {
-        self.part.connection.next_attempt_at =
-            Some(now_micros().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)));
-        self.set(State::OutOfHours, None, desk);
+        let next = in_micros(wait);
+        self.set(State::OutOfHours, None, desk, |connection| {
+            connection.next_attempt_at = Some(next);
+        });
     }
 
     /// The address in use.
-    pub(crate) fn address(&self) -> &str {
-        &self.part.connection.address
+    pub(crate) fn address(&self) -> String {
+        self.panel.address(self.channel)
     }
 
     /// The transport is open and is being secured.
     pub(crate) fn securing(&mut self, desk: &Desk) {
-        self.set(State::TlsHandshake, None, desk);
+        self.set(State::TlsHandshake, None, desk, |_| {});
     }
 
     /// It is.
-    pub(crate) fn secured(&mut self, tls: Option<Tls>) {
-        self.part.connection.tls = tls;
+    pub(crate) fn secured(&mut self, tls: Option<Tls>, desk: &Desk) {
+        self.put(Instant::now(), desk, |connection| connection.tls = tls);
     }
 
     /// What became of trying addresses.
-    pub(crate) fn addresses(&mut self, addresses: &[Address]) {
-        addresses.clone_into(&mut self.part.connection.addresses);
+    pub(crate) fn addresses(&mut self, addresses: &Arc<[Address]>, desk: &Desk) {
+        self.put(Instant::now(), desk, |connection| {
+            connection.addresses = Arc::clone(addresses);
+        });
     }
 
     /// The session moved on, or did not.
     pub(crate) fn state(&mut self, state: State, desk: &Desk) {
-        if state != self.part.connection.state {
-            self.set(state, None, desk);
+        if state != self.state {
+            self.set(state, None, desk, |_| {});
         }
     }
 
     /// No session is open any more.
     pub(crate) fn closed(&mut self, desk: &Desk) {
-        self.part.connection.in_flight = 0;
+        self.in_flight = 0;
         self.shared.set_session_began(None);
-        self.set(State::Closed, None, desk);
+        self.set(State::Closed, None, desk, |_| {});
     }
 
     /// The attempt ended; what comes next.
@@ -114,27 +140,33 @@ impl Board {
         wait: Option<Duration>,
         desk: &Desk,
     ) {
-        self.part.connection.last_cause = Some(cause.to_string());
-        self.part.connection.attempt = attempt;
-        self.part.connection.next_attempt_at = wait.map(|wait| {
-            now_micros().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
+        let next = wait.map(in_micros);
+        self.set(state, Some(cause.to_string()), desk, |connection| {
+            connection.last_cause = Some(cause.to_string());
+            connection.attempt = attempt;
+            connection.next_attempt_at = next;
         });
-        self.set(state, Some(cause.to_string()), desk);
     }
 
     /// The link's task ends.
     pub(crate) fn stopped(&mut self, desk: &Desk) {
-        self.set(State::Stopped, None, desk);
+        self.set(State::Stopped, None, desk, |_| {});
     }
 
-    fn set(&mut self, state: State, cause: Option<String>, desk: &Desk) {
-        self.part.connection.state = state;
-        self.part.connection.since = now_micros();
+    fn set(
+        &mut self,
+        state: State,
+        cause: Option<String>,
+        desk: &Desk,
+        change: impl FnOnce(&mut Connection),
+    ) {
+        self.state = state;
+        self.since = now_micros();
         self.shared.set_up(state == State::Up);
         self.shared.set_takes_requests(takes_requests(state));
-        let channel = self.part.connection.channel;
+        let channel = self.channel;
         self.history.record(&self.shared.counter, What::State { channel, state, cause });
-        self.renew(Instant::now(), desk);
+        self.put(Instant::now(), desk, change);
     }
 
     /// What a session told.
@@ -144,11 +176,11 @@ impl Board {
             Event::Opened => {
                 desk.counts.sign_ons += 1;
                 self.shared.set_session_began(Some(now));
-                tracing::info!(%counter, address = self.part.connection.address, "signed on");
+                tracing::info!(%counter, address = self.address(), "signed on");
             }
             Event::Standing(settle_day, open) => {
-                if self.part.standing != Some((settle_day, open)) {
-                    self.part.standing = Some((settle_day, open));
+                if self.standing != Some((settle_day, open)) {
+                    self.standing = Some((settle_day, open));
                     self.shared.set_settle_day(settle_day);
                     self.history.record(&counter, What::Standing { settle_day, open });
                     tracing::info!(%counter, %settle_day, open, "the counter's standing");
@@ -156,7 +188,7 @@ impl Board {
                 }
             }
             Event::RoundTrip(round_trip) => {
-                self.part.connection.round_trip_us = u64::try_from(round_trip.as_micros()).ok();
+                self.round_trip = Some(round_trip);
                 self.panel.round_trip(round_trip);
                 self.stale = true;
             }
@@ -189,7 +221,7 @@ impl Board {
         if heard {
             self.heard = Some(now);
         }
-        self.part.connection.in_flight = in_flight;
+        self.in_flight = in_flight;
         self.stale = true;
         if now >= self.renewed + RENEW {
             self.renew(now, desk);
@@ -201,14 +233,28 @@ impl Board {
         self.stale.then(|| self.renewed + RENEW)
     }
 
-    pub(crate) fn renew(&mut self, now: Instant, desk: &Desk) {
+    fn renew(&mut self, now: Instant, desk: &Desk) {
+        self.put(now, desk, |_| {});
+    }
+
+    fn put(&mut self, now: Instant, desk: &Desk, change: impl FnOnce(&mut Connection)) {
         self.renewed = now;
         self.stale = false;
         let micros_ago =
             |then: Instant| i64::try_from((now - then).as_micros()).unwrap_or(i64::MAX);
-        self.part.connection.heard_at = self.heard.map(|heard| now_micros() - micros_ago(heard));
-        self.part.counts = desk.counts;
-        self.panel.put(&self.part);
+        let heard_at = self.heard.map(|heard| now_micros() - micros_ago(heard));
+        let round_trip = self.round_trip;
+        let part = Part { standing: self.standing, counts: desk.counts };
+        let Board { channel, state, since, in_flight, .. } = *self;
+        self.panel.put(channel, part, |connection| {
+            connection.state = state;
+            connection.since = since;
+            connection.in_flight = in_flight;
+            connection.heard_at = heard_at;
+            connection.round_trip_us =
+                round_trip.and_then(|round_trip| u64::try_from(round_trip.as_micros()).ok());
+            change(connection);
+        });
     }
 
     fn hand_out(&mut self, unmatched: Unmatched, desk: &mut Desk) {
@@ -223,6 +269,11 @@ impl Board {
             tracing::warn!(%counter, ?unmatched, "nobody took what the counter said");
         }
     }
+}
+
+/// So much later than now, in microseconds since 1970 UTC.
+fn in_micros(wait: Duration) -> i64 {
+    now_micros().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// Whether requests may wait for a connection in this state.

@@ -2,6 +2,7 @@
 
 use crate::history::History;
 use crate::hours::ServiceHours;
+use crate::outage::Outages;
 use crate::tls::TlsDial;
 use domain::message::CounterId;
 use domain::profile::Profile;
@@ -38,6 +39,8 @@ pub struct LinkConfig {
     pub bounds: Bounds,
     /// Where events are recorded; give all links of a bridge the same one.
     pub history: History,
+    /// What is known of addresses that do not answer; give all links of a bridge the same one.
+    pub outages: Outages,
 }
 
 impl LinkConfig {
@@ -63,6 +66,7 @@ impl LinkConfig {
             timers: Timers::default(),
             bounds: Bounds::default(),
             history: History::default(),
+            outages: Outages::default(),
         }
     }
 }

@@ -8,15 +8,14 @@ use crate::board::Board;
 use crate::cause::Cause;
 use crate::desk::Desk;
 use crate::line::{Inbox, Line};
-use crate::link::Mail;
 use crate::owed::Command;
-use crate::reception::{MAILS_PER_TURN, Reception};
+use crate::reception::Reception;
 use crate::session::Event;
+use crate::spare;
 use crate::visitor::Visitor;
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -25,8 +24,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// How much is read in one turn, in bytes, so that timers and writing get theirs.
 const READ_PER_TURN: usize = 256 << 10;
-/// How much is read at once, in bytes: a window's worth of answers in one system call.
-const READ_CHUNK: usize = 64 << 10;
+
+/// What is left of a frame that is shorter than this is copied, not kept where it was read to, in
+/// bytes: most frames are.
+const SCRAP: usize = 4 << 10;
 
 /// How long a session whose counter dials in anew may take to show that it is alive.
 const PROBE: Duration = Duration::from_secs(2);
@@ -38,7 +39,7 @@ pub(crate) struct Ended {
     /// Which address is to be tried first, if the session was left for it.
     pub(crate) leave_for: Option<usize>,
     /// Who takes its place.
-    pub(crate) next: Option<Visitor>,
+    pub(crate) next: Option<Box<Visitor>>,
     /// How long its session was open, if it ever was.
     pub(crate) open_for: Option<Duration>,
 }
@@ -54,7 +55,7 @@ pub(crate) struct Conversation<'a, S> {
     /// Whether the inbox may hold another whole frame.
     frames: Inbox,
     /// The transport brings and takes no more. What it has brought is heard first.
-    over: Option<Cause>,
+    over: Option<Box<Cause>>,
     /// What was written has not been flushed.
     unflushed: bool,
     stopping: bool,
@@ -62,19 +63,19 @@ pub(crate) struct Conversation<'a, S> {
     /// Ready when a preferred address answers again.
     better: Option<Better<'a>>,
     /// Which one does, and whether we are on our way.
-    leave_for: Option<Preferred>,
+    leave_for: Option<Box<Preferred>>,
     leaving: bool,
     /// When the counter's service hours end.
     closing: Option<Instant>,
     /// Where the counter's next connection arrives, if it dials in.
     door: Option<&'a mut mpsc::Receiver<Visitor>>,
-    next: Option<Candidate>,
+    next: Option<Box<Candidate>>,
 }
 
 /// A second login of this channel.
 #[derive(Debug)]
 struct Candidate {
-    visitor: Visitor,
+    visitor: Box<Visitor>,
     /// How much had been heard when it came.
     heard: u64,
     until: Instant,
@@ -153,7 +154,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     /// Converses to the end. `handshake` is given back once the session is open; `farewell` is how
     /// long the transport's own may take.
     pub(crate) async fn run(
-        mut self,
+        &mut self,
         handshake: Option<SemaphorePermit<'_>>,
         farewell: Duration,
     ) -> Ended {
@@ -178,7 +179,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         if cause.is_orderly() || matches!(cause, Cause::PeerSignedOff(_)) {
             let shutdown = timeout(farewell, self.stream.shutdown());
             // How it went changes nothing: the session has ended.
-            let _ = self.reception.refuse_while(shutdown, &[]).await;
+            let _ = Box::pin(self.reception.refuse_while(shutdown, &[])).await;
         }
         let next = match (&cause, self.next.take()) {
             (Cause::SignedOff, next) => {
@@ -194,8 +195,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     async fn take_turns(&mut self, mut handshake: Option<SemaphorePermit<'_>>) -> Cause {
         let stop = self.reception.stop.clone();
         let mut stopped = pin!(stop.cancelled());
-        let shared = Arc::clone(&self.reception.shared);
-        let mut bell = pin!(shared.bell.notified());
         let mut timer = pin!(sleep_until(Instant::now()));
         let mut woken = Woken::default();
         loop {
@@ -228,17 +227,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                     stop: !self.stopping && stopped.as_mut().poll(context).is_ready(),
                     ..Woken::default()
                 };
-                if bell.as_mut().poll(context).is_ready() {
-                    bell.set(shared.bell.notified());
-                    woken.rung = true;
-                }
                 let due = due.is_some() && timer.as_mut().poll(context).is_ready();
                 let better = self.look_for_better(context) | self.look_at_the_door(context);
                 woken.read = self.read(context);
-                let asked = self.take_mail(context, &mut woken.stop);
+                if !woken.read {
+                    spare::give_back(&mut self.inbox);
+                }
+                let asked = self.take_mail(context, &mut woken);
                 let wrote = self.write(context);
                 let work = self.frames == Inbox::More || self.over.is_some();
                 let Woken { stop, rung, read } = woken;
+                if due && !asked && !read {
+                    self.shrink();
+                }
                 if stop || rung || due || read || asked || wrote || work || better {
                     Poll::Ready(woken)
                 } else {
@@ -246,6 +247,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                 }
             })
             .await;
+        }
+    }
+
+    /// Gives memory back that only a busy connection needs, if this one is idle.
+    fn shrink(&mut self) {
+        if self.line.session.in_flight() == 0 && self.desk.is_empty() {
+            self.line.shrink();
+            self.desk.shrink();
+            self.reception.mails = Vec::new();
         }
     }
 
@@ -264,11 +274,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         }
         if !self.inbox.is_empty() {
             self.frames = self.line.received(now, &mut self.inbox, self.desk)?;
+            self.give_room_back();
         }
         if self.frames == Inbox::Starved
             && let Some(cause) = self.over.take()
         {
-            return Err(cause);
+            return Err(*cause);
         }
         self.judge(now)?;
         self.queue();
@@ -298,7 +309,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let Poll::Ready(Some(visitor)) = door.poll_recv(context) else { return false };
         let (now, heard) = (Instant::now(), self.line.session.heard());
         self.line.session.probe(now);
-        self.next = Some(Candidate { visitor, heard, until: now + PROBE });
+        let visitor = Box::new(visitor);
+        self.next = Some(Box::new(Candidate { visitor, heard, until: now + PROBE }));
         true
     }
 
@@ -325,7 +337,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let Some(better) = &mut self.better else { return false };
         let Poll::Ready(preferred) = better.as_mut().poll(context) else { return false };
         self.better = None;
-        self.leave_for = Some(preferred);
+        self.leave_for = Some(Box::new(preferred));
         true
     }
 
@@ -339,7 +351,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         } else if !self.line.session.takes_requests() {
             self.reception.refuse_all(NotSent::Down);
         } else {
-            for queued in self.reception.mails.drain(..).flat_map(Mail::requests) {
+            for queued in self.reception.mails.drain(..) {
                 self.desk.push(queued);
             }
         }
@@ -359,33 +371,51 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     fn read(&mut self, context: &mut Context<'_>) -> bool {
         let mut count = 0;
         while self.over.is_none() && self.frames == Inbox::Starved && count < READ_PER_TURN {
-            if self.inbox.capacity() - self.inbox.len() < READ_CHUNK / 8 {
-                self.inbox.reserve(READ_CHUNK);
-            }
+            self.make_room();
             match pin!(self.stream.read_buf(&mut self.inbox)).poll(context) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(0)) => self.over = Some(self.line.session.closed_by_peer()),
+                Poll::Ready(Ok(0)) => {
+                    self.over = Some(Box::new(self.line.session.closed_by_peer()));
+                }
                 Poll::Ready(Ok(read)) => count += read,
-                Poll::Ready(Err(error)) => self.over = Some(Cause::Io(error.to_string())),
+                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(error.to_string()))),
             }
         }
         count > 0
     }
 
-    /// Takes requests from the mailbox. Whether any came; `stop` is set if none can come any more.
-    fn take_mail(&mut self, context: &mut Context<'_>, stop: &mut bool) -> bool {
-        if self.stopping && self.reception.mailbox.is_closed() {
-            return false;
+    /// Room for what may come. A connection that hears nothing holds no memory for it.
+    fn make_room(&mut self) {
+        if self.inbox.capacity() - self.inbox.len() >= spare::CHUNK / 8 {
+            return;
         }
-        let Reception { mailbox, mails, .. } = &mut *self.reception;
-        match mailbox.poll_recv_many(context, mails, MAILS_PER_TURN) {
-            Poll::Pending => false,
-            Poll::Ready(0) => {
-                *stop |= !self.stopping;
-                false
-            }
-            Poll::Ready(_) => true,
+        if self.inbox.len() < SCRAP {
+            let mut room = spare::take();
+            room.extend_from_slice(&self.inbox);
+            self.inbox = room;
+        } else {
+            self.inbox.reserve(spare::CHUNK);
         }
+    }
+
+    /// Gives back what is not needed while waiting for the rest of a frame, or for the next.
+    fn give_room_back(&mut self) {
+        if self.inbox.is_empty() {
+            spare::give_back(&mut self.inbox);
+        } else if self.frames == Inbox::Starved && self.inbox.len() < SCRAP {
+            let scrap = BytesMut::from(&self.inbox[..]);
+            self.inbox.clear();
+            spare::give_back(&mut self.inbox);
+            self.inbox = scrap;
+        }
+    }
+
+    /// Takes requests from the mailbox, and tells what else came. Whether requests came.
+    fn take_mail(&mut self, context: &mut Context<'_>, woken: &mut Woken) -> bool {
+        let Poll::Ready(post) = self.reception.poll(context) else { return false };
+        woken.stop |= post.abandoned && !self.stopping;
+        woken.rung |= post.rung;
+        post.requests
     }
 
     /// Hands over as much as the transport takes. Whether it took any.
@@ -395,20 +425,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             match Pin::new(&mut self.stream).poll_write(context, self.line.unsent()) {
                 Poll::Pending => return wrote,
                 Poll::Ready(Ok(0)) => {
-                    self.over = Some(Cause::Io("the transport takes no more".to_owned()));
+                    self.over = Some(Box::new(Cause::Io("the transport takes no more".to_owned())));
                 }
                 Poll::Ready(Ok(count)) => {
                     self.line.took(Instant::now(), count, self.desk);
                     (wrote, self.unflushed) = (true, true);
                 }
-                Poll::Ready(Err(error)) => self.over = Some(Cause::Io(error.to_string())),
+                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(error.to_string()))),
             }
         }
         if self.over.is_none() && self.unflushed {
             match Pin::new(&mut self.stream).poll_flush(context) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => self.over = Some(Cause::Io(error.to_string())),
+                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(error.to_string()))),
             }
         }
         wrote

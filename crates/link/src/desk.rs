@@ -7,7 +7,7 @@ use crate::link::Queued;
 use crate::status::Counts;
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use wire::message::RequestId;
 
@@ -137,6 +137,15 @@ impl Desk {
         self.earliest = self.urgent.iter().chain(&self.normal).map(|queued| queued.deadline).min();
     }
 
+    /// Gives memory back that only a busy connection needs.
+    pub(crate) fn shrink(&mut self) {
+        for lane in [&mut self.urgent, &mut self.normal] {
+            if lane.is_empty() {
+                *lane = VecDeque::new();
+            }
+        }
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.normal.is_empty()
@@ -164,13 +173,13 @@ impl Desk {
 
     /// A request ended unknown; its answer may still come, on this connection or another.
     pub(crate) fn remember(&mut self, id: RequestId) {
-        self.common.unknown().insert(id);
+        self.common.unknown().get_or_insert_default().insert(id);
     }
 
     /// An answer that matches no request in flight: whether its request had ended unknown. That is
     /// told once; a second answer answers nothing.
     pub(crate) fn is_late(&mut self, id: RequestId) -> bool {
-        let late = self.common.unknown().ids.remove(&id);
+        let late = self.common.unknown().as_mut().is_some_and(|unknown| unknown.ids.remove(&id));
         if late {
             self.counts.late += 1;
         } else {
@@ -186,7 +195,7 @@ pub(crate) struct Common {
     next_id: AtomicU64,
     // A lock, because an answer may come late on another connection than its request went out on.
     // It is taken when something ended unknown or matches nothing, and held for one look.
-    unknown: Mutex<Tombstones>,
+    unknown: Mutex<Option<Box<Tombstones>>>,
 }
 
 impl Common {
@@ -195,7 +204,7 @@ impl Common {
         Common { next_id: AtomicU64::new(first_id), unknown: Mutex::default() }
     }
 
-    fn unknown(&self) -> std::sync::MutexGuard<'_, Tombstones> {
+    fn unknown(&self) -> MutexGuard<'_, Option<Box<Tombstones>>> {
         self.unknown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -296,7 +305,8 @@ mod tests {
         for id in 0..200_000 {
             desk.remember(RequestId(id));
         }
-        assert_eq!(desk.common.unknown().ids.len(), REMEMBERED);
+        let kept = desk.common.unknown().as_ref().map(|unknown| unknown.ids.len());
+        assert_eq!(kept, Some(REMEMBERED));
         assert!(desk.is_late(RequestId(199_999)));
         assert!(!desk.is_late(RequestId(199_999)), "a second answer");
         assert!(!desk.is_late(RequestId(0)), "forgotten");

@@ -7,6 +7,7 @@ use crate::tls::TlsDial;
 use crate::transport::{Secured, Transport};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -20,6 +21,11 @@ pub trait Dial: Send + 'static {
 
     /// Opens one to `address`, `host:port`. The caller limits the time.
     fn dial(&mut self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Whether somebody takes connections at `address`, `host:port`. The caller limits the time.
+    fn look(&mut self, address: &str) -> impl Future<Output = io::Result<()>> + Send {
+        async { self.dial(address).await.map(drop) }
+    }
 
     /// Whether [`Dial::secure`] does anything.
     fn secures(&self) -> bool {
@@ -38,7 +44,11 @@ pub trait Dial: Send + 'static {
 /// Opens TCP connections. The name is resolved anew each time, and its addresses are tried in the
 /// order that the resolver gives.
 #[derive(Clone, Debug)]
-pub struct TcpDial {
+pub struct TcpDial(Arc<How>);
+
+/// How connections are; shared, because every connection of a link holds it.
+#[derive(Clone, Debug)]
+struct How {
     keepalive: TcpKeepalive,
     user_timeout: Duration,
     tls: Option<TlsDial>,
@@ -47,20 +57,17 @@ pub struct TcpDial {
 impl TcpDial {
     /// With these timers' keepalive and user time-out.
     pub fn new(timers: &Timers) -> TcpDial {
-        TcpDial {
-            keepalive: TcpKeepalive::new()
-                .with_time(timers.keepalive_idle)
-                .with_interval(timers.keepalive_interval)
-                .with_retries(timers.keepalive_count),
-            user_timeout: timers.tcp_user_timeout,
-            tls: None,
-        }
+        let keepalive = TcpKeepalive::new()
+            .with_time(timers.keepalive_idle)
+            .with_interval(timers.keepalive_interval)
+            .with_retries(timers.keepalive_count);
+        TcpDial(Arc::new(How { keepalive, user_timeout: timers.tcp_user_timeout, tls: None }))
     }
 
     /// Under TLS, if so configured.
     #[must_use]
     pub fn secured(self, tls: Option<TlsDial>) -> TcpDial {
-        TcpDial { tls, ..self }
+        TcpDial(Arc::new(How { tls, ..How::clone(&self.0) }))
     }
 
     /// Sets a connection's options, whichever side opened it.
@@ -68,9 +75,9 @@ impl TcpDial {
         let socket = SockRef::from(stream);
         // Requests are batched into one write already; waiting for more would only delay them.
         socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_keepalive(&self.keepalive)?;
+        socket.set_tcp_keepalive(&self.0.keepalive)?;
         #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(self.user_timeout))?;
+        socket.set_tcp_user_timeout(Some(self.0.user_timeout))?;
         Ok(())
     }
 }
@@ -85,11 +92,11 @@ impl Dial for TcpDial {
     }
 
     fn secures(&self) -> bool {
-        self.tls.is_some()
+        self.0.tls.is_some()
     }
 
     async fn secure(&mut self, stream: Transport) -> io::Result<(Transport, Option<Tls>)> {
-        let (Some(tls), Transport::Plain(stream)) = (&self.tls, stream) else {
+        let (Some(tls), Transport::Plain(stream)) = (&self.0.tls, stream) else {
             return Err(io::Error::other("nothing to secure it with"));
         };
         let ready = tls.credentials.current();

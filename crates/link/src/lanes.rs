@@ -3,25 +3,30 @@
 //! (LINKS, Addresses).
 
 use crate::ask::{NotSent, Outcome};
-use crate::link::{Mail, Queued};
+use crate::link::Queued;
 use crate::owed::Shared;
 use domain::message::{AccountId, Instruction};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::sync::mpsc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// The ways to all connections of one counter.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     all: Vec<Lane>,
-    stays: Arc<Stays>,
+    /// Not used where there is nothing to choose.
+    stays: OnceLock<Arc<Stays>>,
 }
 
 /// The way to one connection's actor.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) mailbox: mpsc::Sender<Mail>,
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.shared.mailbox.abandon();
+    }
 }
 
 /// Where the accounts are of which something is on its way, and how much.
@@ -40,7 +45,7 @@ pub(crate) struct Stay {
 
 impl Lanes {
     pub(crate) fn new(all: Vec<Lane>) -> Lanes {
-        Lanes { all, stays: Arc::default() }
+        Lanes { all, stays: OnceLock::new() }
     }
 
     /// The first of them; there always is one.
@@ -81,14 +86,15 @@ impl Lanes {
             best.map_or(0, |(index, _)| index)
         };
         let Some(account) = account(instruction) else { return (best(), None) };
-        let mut table = self.stays.table();
+        let stays = self.stays.get_or_init(Arc::default);
+        let mut table = stays.table();
         let (lane, count) = table.entry(account.clone()).or_insert((usize::MAX, 0));
-        let stays = *count > 0 && allowed(*lane) && rank(&self.all[*lane].shared) < NOWHERE;
-        if !stays {
+        let stay = *count > 0 && allowed(*lane) && rank(&self.all[*lane].shared) < NOWHERE;
+        if !stay {
             *lane = best();
         }
         *count += 1;
-        let stay = Stay { stays: Arc::clone(&self.stays), account: account.clone() };
+        let stay = Stay { stays: Arc::clone(stays), account: account.clone() };
         (*lane, Some(stay))
     }
 
@@ -104,8 +110,7 @@ impl Lanes {
             }
         }
         match moved {
-            // Never full, see `Link::spawn`; and what is dropped says so itself.
-            Some(lane) => drop(lane.mailbox.try_send(Mail::One(queued))),
+            Some(lane) => lane.shared.mailbox.post(queued),
             None => queued.owed.settle(Outcome::NotSent(NotSent::Down)),
         }
     }
@@ -148,8 +153,8 @@ impl Drop for Stay {
     }
 }
 
-/// How one connection's actor gives away what it cannot send. It keeps no connection's mailbox
-/// open: with the last handle gone, all end.
+/// How one connection's actor gives away what it cannot send. It keeps no
+/// connection alive: with the last handle gone, all end.
 #[derive(Debug)]
 pub(crate) struct Exit {
     pub(crate) lanes: Weak<Lanes>,
@@ -175,23 +180,29 @@ impl Exit {
 mod tests {
     use super::*;
     use crate::testing::{asks, at, counter, debit, query};
+    use std::task::{Context, Waker};
 
-    fn lanes(count: usize) -> (Lanes, Vec<mpsc::Receiver<Mail>>) {
+    fn lanes(count: usize) -> Lanes {
         let first = Shared::new(counter());
-        let (all, inboxes) = (0..count)
-            .map(|_| {
-                let (mailbox, inbox) = mpsc::channel(16);
-                let shared = Arc::new(first.sibling());
-                shared.set_up(true);
-                (Lane { shared, mailbox }, inbox)
-            })
-            .unzip();
-        (Lanes::new(all), inboxes)
+        let all = (0..count).map(|_| {
+            let shared = Arc::new(first.sibling());
+            shared.set_up(true);
+            Lane { shared }
+        });
+        Lanes::new(all.collect())
+    }
+
+    /// The one request that was left for a connection.
+    fn left(lanes: &Lanes, index: usize) -> Option<Queued> {
+        let mut left = Vec::new();
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = lanes.get(index).shared.mailbox.poll(&mut context, &mut left, true);
+        left.pop()
     }
 
     #[test]
     fn an_account_stays_where_it_is_while_something_of_it_is_on_its_way() {
-        let (lanes, _inboxes) = lanes(2);
+        let lanes = lanes(2);
         let (first, stay) = lanes.choose(&debit(1));
         assert_eq!(first, 0);
         let mut asks = asks();
@@ -201,12 +212,13 @@ mod tests {
         let (second, kept) = lanes.choose(&debit(2));
         assert_eq!(second, 0, "the same account");
         drop((owed, kept));
-        assert!(lanes.stays.table().is_empty(), "nothing is kept of what has ended");
+        let stays = lanes.stays.get().expect("used");
+        assert!(stays.table().is_empty(), "nothing is kept of what has ended");
     }
 
     #[test]
     fn a_connection_that_is_down_is_chosen_last() {
-        let (lanes, _inboxes) = lanes(3);
+        let lanes = lanes(3);
         lanes.get(0).shared.set_up(false);
         let (first, stay) = lanes.choose(&debit(1));
         assert_eq!(first, 1);
@@ -220,13 +232,13 @@ mod tests {
 
     #[test]
     fn what_could_not_be_sent_moves_once_round_and_then_ends() {
-        let (lanes, mut inboxes) = lanes(2);
+        let lanes = lanes(2);
         let mut asks = asks();
         asks.shared = Arc::clone(&lanes.get(0).shared);
         lanes.elsewhere(0, asks.debit(at(1)));
-        let Ok(Mail::One(queued)) = inboxes[1].try_recv() else { panic!("it moves") };
+        let queued = left(&lanes, 1).expect("it moves");
         lanes.elsewhere(1, queued);
-        let Ok(Mail::One(queued)) = inboxes[0].try_recv() else { panic!("and back") };
+        let queued = left(&lanes, 0).expect("and back");
         lanes.elsewhere(0, queued);
         assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Down))]);
         assert_eq!((lanes.get(0).shared.load(), lanes.get(1).shared.load()), (0, 0));

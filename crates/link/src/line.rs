@@ -111,6 +111,13 @@ impl Line {
         if self.outbox.unsent().is_empty() { self.session.flushed() } else { Ok(()) }
     }
 
+    /// Gives memory back that only a busy connection needs.
+    pub(crate) fn shrink(&mut self) {
+        self.session.shrink();
+        self.outbox.shrink();
+        self.unwritten = Vec::new();
+    }
+
     /// What the transport should take next.
     pub(crate) fn unsent(&self) -> &[u8] {
         self.outbox.unsent()

@@ -5,11 +5,12 @@ use crate::addresses::Addresses;
 use crate::ask::{Ask, NotSent, Outcome};
 use crate::backoff::Backoff;
 use crate::board::Board;
-use crate::config::{Bounds, LinkConfig};
+use crate::config::{Bounds, LinkConfig, Timers};
 use crate::desk::{Common, Desk};
 use crate::dial::{Dial, TcpDial};
 use crate::door::Guest;
 use crate::history::{History, now_micros};
+use crate::intern::Pool;
 use crate::lanes::{Exit, Lane, Lanes};
 use crate::owed::{Command, Owed, Shared};
 use crate::panel::Panel;
@@ -30,6 +31,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::codec::{Codec, Parties};
 
+/// What links are configured with alike.
+static PROFILES: Pool<Profile> = Pool::new();
+static TIMERS: Pool<Timers> = Pool::new();
+
 /// A handle to the tasks that keep one counter's link, one for each connection; clones are the same
 /// link. When the last one is dropped, the link ends as if it had been stopped.
 #[derive(Clone, Debug)]
@@ -39,13 +44,6 @@ pub struct Link {
     profile: Arc<Profile>,
     status: watch::Receiver<Arc<Snapshot>>,
     history: History,
-}
-
-/// What travels to the actor.
-#[derive(Debug)]
-pub(crate) enum Mail {
-    One(Queued),
-    Many(Vec<Queued>),
 }
 
 /// A request that nothing has been written of.
@@ -137,9 +135,10 @@ impl Link {
             timers,
             bounds,
             history,
+            outages,
         } = config;
         let connections = connections.max(1);
-        let profile = Arc::new(profile);
+        let profile = PROFILES.one(profile);
         let shared = Shared::new(counter.clone());
         let codec = Codec::new(
             dialect,
@@ -150,24 +149,17 @@ impl Link {
             own_name,
             key,
             profile: Arc::clone(&profile),
-            timers,
+            timers: TIMERS.one(timers),
             bounds: bounds.clone(),
         });
         let first_id = u64::try_from(now_micros()).unwrap_or(0);
         let common = Arc::new(Common::new(first_id));
-        let (all, inboxes): (Vec<Lane>, Vec<mpsc::Receiver<Mail>>) = (0..connections)
-            .map(|_| {
-                // As many mails as requests may be queued: whoever found room in the queue finds
-                // it here.
-                let (mailbox, mails) = mpsc::channel(bounds.queued.max(1));
-                (Lane { shared: Arc::new(shared.sibling()), mailbox }, mails)
-            })
-            .unzip();
-        let lanes = Arc::new(Lanes::new(all));
+        let all = (0..connections).map(|_| Lane { shared: Arc::new(shared.sibling()) });
+        let lanes = Arc::new(Lanes::new(all.collect()));
         let first = Arc::clone(&lanes.first().shared);
         let panel = Arc::new(Panel::new(first, connections, now_micros()));
         let mut doors = doors.into_iter();
-        for (channel, mailbox) in (0..connections).zip(inboxes) {
+        for channel in 0..connections {
             let index = usize::from(channel);
             let shared = &lanes.get(index).shared;
             let board = Board::new(
@@ -179,7 +171,7 @@ impl Link {
                 Instant::now(),
             );
             let common = Arc::clone(&common);
-            tasks.spawn(supervise(Actor {
+            tasks.spawn(supervise(Box::new(Actor {
                 setup: Arc::clone(&setup),
                 codec: codec.clone(),
                 channel,
@@ -188,19 +180,17 @@ impl Link {
                 hours,
                 door: doors.next(),
                 next: None,
-                reception: Reception {
-                    shared: Arc::clone(shared),
-                    mailbox,
-                    mails: Vec::new(),
-                    stop: stop.clone(),
-                    exit: Exit { lanes: Arc::downgrade(&lanes), from: index },
-                },
+                outages: outages.clone(),
+                reception: Reception::new(
+                    Arc::clone(shared),
+                    stop.clone(),
+                    Exit { lanes: Arc::downgrade(&lanes), from: index },
+                ),
                 desk: if connections > 1 { Desk::beside_others(common) } else { Desk::of(common) },
                 board,
                 backoff: Backoff::default(),
-                rng: rand::make_rng(),
                 ended: None,
-            }));
+            })));
         }
         Link { lanes, bounds, profile, status: panel.subscribe(), history }
     }
@@ -209,19 +199,25 @@ impl Link {
     /// ([`NotSent::Busy`]), no session is open ([`NotSent::Down`]) or the link is stopping.
     pub fn ask(&self, ask: Ask) {
         if let Some((lane, queued)) = self.admit(ask) {
-            self.post(lane, Mail::One(queued));
+            self.lanes.get(lane).shared.mailbox.post(queued);
         }
     }
 
     /// Asks all, waking each connection once.
     pub fn ask_all(&self, asks: impl IntoIterator<Item = Ask>) {
-        let mut mails: Vec<Vec<Queued>> = (0..self.lanes.len()).map(|_| Vec::new()).collect();
-        for (lane, queued) in asks.into_iter().filter_map(|ask| self.admit(ask)) {
-            mails[lane].push(queued);
+        let admitted = asks.into_iter().filter_map(|ask| self.admit(ask));
+        if self.lanes.len() == 1 {
+            let all: Vec<Queued> = admitted.map(|(_, queued)| queued).collect();
+            if !all.is_empty() {
+                self.lanes.first().shared.mailbox.post_all(all);
+            }
+            return;
         }
+        let mut mails: Vec<Vec<Queued>> = (0..self.lanes.len()).map(|_| Vec::new()).collect();
+        admitted.for_each(|(lane, queued)| mails[lane].push(queued));
         for (lane, queued) in mails.into_iter().enumerate() {
             if !queued.is_empty() {
-                self.post(lane, Mail::Many(queued));
+                self.lanes.get(lane).shared.mailbox.post_all(queued);
             }
         }
     }
@@ -307,12 +303,6 @@ impl Link {
         let (lane, stay) = self.lanes.choose(&instruction);
         let owed = Owed::new(&self.lanes.get(lane).shared, ticket, reply_to).staying(stay);
         Some((lane, Queued { owed, instruction, deadline }))
-    }
-
-    fn post(&self, lane: usize, mail: Mail) {
-        // Never full, see `spawn`. If the actor has ended, the mail is dropped and every request
-        // in it delivers `NotSent(Stopping)`.
-        drop(self.lanes.get(lane).mailbox.try_send(mail));
     }
 }
 

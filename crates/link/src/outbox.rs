@@ -1,5 +1,6 @@
 //! Frames on their way to the transport, and exactly how far they have got.
 
+use crate::spare;
 use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -49,6 +50,9 @@ impl Outbox {
         request: Option<RequestId>,
         now: Instant,
     ) -> Result<(), EncodeError> {
+        if self.unsent.capacity() == 0 {
+            self.unsent = spare::take();
+        }
         let before = self.unsent.len();
         codec.encode(message, &mut self.unsent)?;
         if before == 0 {
@@ -85,7 +89,15 @@ impl Outbox {
             self.taken_of_first = 0;
             self.frames.pop_front();
         }
+        spare::give_back(&mut self.unsent);
         begun
+    }
+
+    /// Gives memory back that only a busy connection needs.
+    pub(crate) fn shrink(&mut self) {
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        }
     }
 
     /// Takes frames out again of which the transport has not taken a byte.

@@ -2,16 +2,15 @@
 
 use crate::ask::{NotSent, Outcome, ReplyTo, Ticket, Unclear};
 use crate::lanes::Stay;
+use crate::mailbox::Mailbox;
 use domain::message::CounterId;
 use domain::serial::Day;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What every handle may read of one connection's actor without asking it, and the bell that wakes
-/// it.
+/// What every handle may read of one connection's actor without asking it, and the way to it.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) counter: CounterId,
@@ -31,7 +30,8 @@ pub(crate) struct Shared {
     reconnect: AtomicBool,
     release: AtomicBool,
     synced: AtomicBool,
-    pub(crate) bell: Notify,
+    /// Where requests wait for its task, and what wakes it.
+    pub(crate) mailbox: Mailbox,
 }
 
 impl Shared {
@@ -49,7 +49,7 @@ impl Shared {
             reconnect: AtomicBool::new(false),
             release: AtomicBool::new(false),
             synced: AtomicBool::new(false),
-            bell: Notify::new(),
+            mailbox: Mailbox::default(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Shared {
 
     pub(crate) fn command(&self, command: Command) {
         self.flag(command).store(true, Ordering::Release);
-        self.bell.notify_one();
+        self.mailbox.ring();
     }
 
     /// Whether the command was given since the last look.

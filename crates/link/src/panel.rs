@@ -21,31 +21,23 @@ pub(crate) struct Panel {
     metrics: Metrics,
 }
 
-/// What one connection's board knows.
-#[derive(Clone, Debug)]
+/// What one connection's board knows besides its part of the snapshot.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Part {
-    pub(crate) connection: Connection,
     /// The settle day, and whether the counter is open, as last heard on it.
     pub(crate) standing: Option<(Day, bool)>,
     pub(crate) counts: Counts,
 }
 
-impl Part {
-    pub(crate) fn new(channel: u16, since: i64) -> Part {
-        Part {
-            connection: Connection { since, ..Connection::new(channel) },
-            standing: None,
-            counts: Counts::default(),
-        }
-    }
-}
-
 impl Panel {
     /// Of a counter with so many connections; `shared` is that of any of them.
     pub(crate) fn new(shared: Arc<Shared>, connections: u16, since: i64) -> Panel {
-        let parts: Vec<Part> = (0..connections).map(|channel| Part::new(channel, since)).collect();
+        let parts = vec![Part::default(); usize::from(connections)];
+        let first = (0..connections)
+            .map(|channel| Connection { since, ..Connection::new(channel) })
+            .collect();
         let metrics = Metrics::new(shared.counter.as_str());
-        let first = together(&shared, &parts);
+        let first = together(&shared, &parts, first);
         Panel {
             shared,
             parts: Mutex::new(parts),
@@ -58,11 +50,19 @@ impl Panel {
         self.snapshot.subscribe()
     }
 
-    /// A connection's part has changed.
-    pub(crate) fn put(&self, part: &Part) {
+    /// The address in use on a connection.
+    pub(crate) fn address(&self, channel: u16) -> String {
+        self.snapshot.borrow().connections[usize::from(channel)].address.clone()
+    }
+
+    /// A connection has changed.
+    pub(crate) fn put(&self, channel: u16, part: Part, change: impl FnOnce(&mut Connection)) {
+        let channel = usize::from(channel);
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts[usize::from(part.connection.channel)].clone_from(part);
-        let snapshot = together(&self.shared, &parts);
+        parts[channel] = part;
+        let mut connections = self.snapshot.borrow().connections.clone();
+        change(&mut connections[channel]);
+        let snapshot = together(&self.shared, &parts, connections);
         self.metrics.set(&snapshot);
         // Under the lock, so that no older truth overtakes a newer one.
         self.snapshot.send_replace(Arc::new(snapshot));
@@ -73,24 +73,25 @@ impl Panel {
     }
 }
 
-fn together(shared: &Shared, parts: &[Part]) -> Snapshot {
+fn together(shared: &Shared, parts: &[Part], connections: Vec<Connection>) -> Snapshot {
     let mut counts = Counts { busy: shared.busy.load(Ordering::Relaxed), ..Counts::default() };
     for part in parts {
         counts += part.counts;
     }
     // The newest day is right: days go forward, and one connection hears of it first. A connection
     // that hears nothing now tells an old story.
-    let hears = |part: &&Part| health([part.connection.state].into_iter()) != Health::Down;
-    let newest = parts.iter().filter(hears).filter_map(|part| part.standing).max();
+    let hears = |state: State| health([state].into_iter()) != Health::Down;
+    let now = parts.iter().zip(&connections).filter(|(_, connection)| hears(connection.state));
+    let newest = now.filter_map(|(part, _)| part.standing).max();
     let standing = newest.or_else(|| parts.iter().filter_map(|part| part.standing).max());
     Snapshot {
         counter: shared.counter.clone(),
-        health: health(parts.iter().map(|part| part.connection.state)),
+        health: health(connections.iter().map(|connection| connection.state)),
         settle_day: standing.map(|(day, _)| day),
         open: standing.is_some_and(|(_, open)| open),
-        connections: parts.iter().map(|part| part.connection.clone()).collect(),
         queued: shared.queued.load(Ordering::Relaxed),
-        in_flight: parts.iter().map(|part| part.connection.in_flight).sum(),
+        in_flight: connections.iter().map(|connection| connection.in_flight).sum(),
+        connections,
         counts,
     }
 }
@@ -199,12 +200,12 @@ mod tests {
         shared.busy.store(3, Ordering::Relaxed);
         let panel = Panel::new(shared, 2, 0);
         for channel in [1, 0] {
-            let mut part = Part::new(channel, 0);
-            part.connection.state = State::Up;
-            part.connection.in_flight = 2;
+            let mut part = Part { standing: Some((day(), channel == 0)), ..Part::default() };
             part.counts.answered = 5;
-            part.standing = Some((day(), channel == 0));
-            panel.put(&part);
+            panel.put(channel, part, |connection| {
+                connection.state = State::Up;
+                connection.in_flight = 2;
+            });
         }
         let snapshot = panel.subscribe().borrow().clone();
         assert_eq!((snapshot.health, snapshot.in_flight), (Health::Up, 4));

@@ -72,7 +72,7 @@ impl PaperLink {
                 own_name,
                 key,
                 profile: Arc::new(profile),
-                timers,
+                timers: Arc::new(timers),
                 bounds,
             }),
             desk: Desk::new(first_id),

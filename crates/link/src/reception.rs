@@ -3,24 +3,23 @@
 use crate::ask::{NotSent, Outcome};
 use crate::desk::Desk;
 use crate::lanes::Exit;
-use crate::link::{Mail, Queued};
+use crate::link::Queued;
+use crate::mailbox::Post;
 use crate::owed::{Command, Shared};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::task::{Context, Poll};
 use tokio_util::sync::CancellationToken;
 
-/// How many mails are taken at once. Each holds at least one request, so a turn's work stays
-/// bounded by the queue's own bound.
-pub(crate) const MAILS_PER_TURN: usize = 256;
-
-/// See the module.
+/// See the module. With it, its mailbox closes.
 #[derive(Debug)]
 pub(crate) struct Reception {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) mailbox: mpsc::Receiver<Mail>,
-    /// Kept between turns for its memory.
-    pub(crate) mails: Vec<Mail>,
+    /// What has been taken from the mailbox.
+    pub(crate) mails: Vec<Queued>,
+    /// Whether it is known that nobody can ask any more.
+    abandoned: bool,
     pub(crate) stop: CancellationToken,
     /// Where requests go that cannot be sent on this connection.
     pub(crate) exit: Exit,
@@ -38,6 +37,19 @@ pub(crate) enum Waited<T> {
 }
 
 impl Reception {
+    pub(crate) fn new(shared: Arc<Shared>, stop: CancellationToken, exit: Exit) -> Reception {
+        Reception { shared, mails: Vec::new(), abandoned: false, stop, exit }
+    }
+
+    /// Takes from the mailbox all that has come.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Post> {
+        let post = self.shared.mailbox.poll(context, &mut self.mails, self.abandoned);
+        if let Poll::Ready(Post { abandoned: true, .. }) = post {
+            self.abandoned = true;
+        }
+        post
+    }
+
     /// Waits, and meanwhile refuses every request at once: no session is open. A command among
     /// `heeded` ends the wait; others have no meaning now.
     pub(crate) async fn refuse_while<T>(
@@ -45,36 +57,36 @@ impl Reception {
         wait: impl Future<Output = T>,
         heeded: &[Command],
     ) -> Waited<T> {
+        let stop = self.stop.clone();
+        let mut stopped = pin!(stop.cancelled());
         let mut wait = pin!(wait);
-        loop {
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Waited::Stopped,
-                () = self.shared.bell.notified() => {
-                    if heeded.iter().any(|command| self.shared.take(*command)) {
-                        return Waited::Rung;
-                    }
-                }
-                came = self.mailbox.recv_many(&mut self.mails, MAILS_PER_TURN) => {
-                    if came == 0 {
-                        return Waited::Stopped;
-                    }
-                    self.refuse_all(NotSent::Down);
-                }
-                came = &mut wait => return Waited::Came(came),
+        poll_fn(|context| {
+            if stopped.as_mut().poll(context).is_ready() || self.abandoned {
+                return Poll::Ready(Waited::Stopped);
             }
-        }
+            while let Poll::Ready(post) = self.poll(context) {
+                self.refuse_all(NotSent::Down);
+                if post.abandoned {
+                    return Poll::Ready(Waited::Stopped);
+                }
+                if post.rung && heeded.iter().any(|command| self.shared.take(*command)) {
+                    return Poll::Ready(Waited::Rung);
+                }
+            }
+            wait.as_mut().poll(context).map(Waited::Came)
+        })
+        .await
     }
 
     /// Whether the link is to stop.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled() || self.mailbox.is_closed()
+        self.stop.is_cancelled() || self.shared.mailbox.is_abandoned()
     }
 
     /// Refuses all that has been taken from the mailbox. What this connection alone cannot send may
     /// go to another.
     pub(crate) fn refuse_all(&mut self, why: NotSent) {
-        for queued in self.mails.drain(..).flat_map(Mail::requests) {
+        for queued in self.mails.drain(..) {
             match why {
                 NotSent::Down => self.exit.leave(queued),
                 NotSent::Busy | NotSent::Expired | NotSent::Unsayable | NotSent::Stopping => {
@@ -90,24 +102,14 @@ impl Reception {
     }
 
     /// Takes no more requests, and ends those that have come.
-    pub(crate) async fn close(&mut self) {
-        self.mailbox.close();
+    pub(crate) fn close(&mut self) {
         self.refuse_all(NotSent::Stopping);
-        // Not only what is there: also what is being sent at this moment. `recv_many` says 0 once
-        // no more can come.
-        while self.mailbox.recv_many(&mut self.mails, MAILS_PER_TURN).await > 0 {
-            self.refuse_all(NotSent::Stopping);
-        }
+        self.shared.mailbox.close();
     }
 }
 
-impl Mail {
-    /// The requests in it.
-    pub(crate) fn requests(self) -> impl Iterator<Item = Queued> {
-        let (one, many) = match self {
-            Mail::One(queued) => (Some(queued), Vec::new()),
-            Mail::Many(queued) => (None, queued),
-        };
-        one.into_iter().chain(many)
+impl Drop for Reception {
+    fn drop(&mut self) {
+        self.close();
     }
 }

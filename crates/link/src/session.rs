@@ -50,7 +50,7 @@ pub(crate) struct Setup {
     pub(crate) own_name: String,
     pub(crate) key: SecretSlice<u8>,
     pub(crate) profile: Arc<Profile>,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Arc<Timers>,
     pub(crate) bounds: Bounds,
 }
 
@@ -96,7 +96,7 @@ pub(crate) struct Session {
 #[derive(Debug)]
 enum Phase {
     /// Proofs are being exchanged.
-    SigningOn { sign_on: SigningOn, until: Instant },
+    SigningOn { sign_on: Box<SigningOn>, until: Instant },
     /// What the last connection left unknown is being asked about.
     Syncing { quiet_since: Instant, until: Instant },
     /// Requests flow.
@@ -128,7 +128,7 @@ impl Session {
     ) -> Session {
         let (sign_on, first) = SigningOn::begin(&setup, channel, nonce);
         Session {
-            phase: Phase::SigningOn { sign_on, until },
+            phase: Phase::SigningOn { sign_on: Box::new(sign_on), until },
             pulse: Pulse::new(0, setup.timers.early_probe, now),
             in_flight: InFlight::default(),
             window: 0,
@@ -185,6 +185,19 @@ impl Session {
     /// How many valid frames were heard since the session opened.
     pub(crate) fn heard(&self) -> u64 {
         self.heard
+    }
+
+    /// Gives memory back that only a busy session needs.
+    pub(crate) fn shrink(&mut self) {
+        if self.outgoing.is_empty() {
+            self.outgoing = VecDeque::new();
+        }
+        if self.events.is_empty() {
+            self.events = Vec::new();
+        }
+        if self.malformed.is_empty() {
+            self.malformed = VecDeque::new();
+        }
     }
 
     /// Where it stands.

@@ -3,6 +3,7 @@
 use domain::message::CounterId;
 use domain::serial::Day;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The state of one connection (LINKS, States).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -89,7 +90,7 @@ pub struct Connection {
     /// Requests that wait for an answer on it.
     pub in_flight: usize,
     /// What became of trying each address, in the order of preference.
-    pub addresses: Vec<Address>,
+    pub addresses: Arc<[Address]>,
     /// How it is secured; `None` for plain TCP and while there is none.
     pub tls: Option<Tls>,
     /// Why it went down last.
@@ -112,7 +113,7 @@ impl Connection {
             next_attempt_at: None,
             attempt: 0,
             in_flight: 0,
-            addresses: Vec::new(),
+            addresses: Arc::new([]),
             tls: None,
             last_cause: None,
             heard_at: None,

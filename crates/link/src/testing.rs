@@ -1,7 +1,7 @@
 //! What tests of this crate share: instants by the second, asks and their outcomes.
 
 use crate::ask::{Delivery, Outcome, ReplyTo, Ticket};
-use crate::config::{Bounds, Timers};
+use crate::config::Bounds;
 use crate::link::Queued;
 use crate::owed::{Owed, Shared};
 use crate::session::Setup;
@@ -115,7 +115,7 @@ pub(crate) fn setup() -> Setup {
         own_name: "bridge".to_owned(),
         key: KEY.to_vec().into(),
         profile: Arc::new(Profile::default()),
-        timers: Timers::default(),
+        timers: Arc::default(),
         bounds: Bounds::default(),
     }
 }

@@ -43,7 +43,7 @@ pub struct TlsError {
 /// The files' content, as of the last handshake. Cheap to clone; all clones read together.
 #[derive(Clone)]
 pub struct Credentials {
-    files: TlsFiles,
+    files: Arc<TlsFiles>,
     // A lock, because many links share one set of files; it is held while three file times are
     // looked at, or, after a change, while three files are read.
     loaded: Arc<Mutex<Loaded>>,
@@ -80,7 +80,10 @@ impl Credentials {
         let stamps = files.stamps();
         let ready = files.read()?;
         tell_expiry(&files, ready.own_expires_at);
-        Ok(Credentials { files, loaded: Arc::new(Mutex::new(Loaded { stamps, ready })) })
+        Ok(Credentials {
+            files: Arc::new(files),
+            loaded: Arc::new(Mutex::new(Loaded { stamps, ready })),
+        })
     }
 
     /// What the files hold now. New files that are not usable leave the old ones in place: a

@@ -10,6 +10,7 @@ use crate::terms::{Fault, Trace};
 use bytes::{Buf, BytesMut};
 use domain::profile::AmountUnit;
 use domain::serial::SubSerial;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The longest frame body that is read or written, in bytes, unless configured smaller.
@@ -59,7 +60,7 @@ pub struct Parties {
 #[derive(Clone, Debug)]
 pub struct Codec {
     dialect: Dialect,
-    parties: Parties,
+    parties: Arc<Parties>,
     end: End,
     frame_limit: usize,
 }
@@ -113,7 +114,7 @@ pub enum EncodeError {
 impl Codec {
     /// A codec for the bridge's end of one link.
     pub fn new(dialect: Dialect, parties: Parties) -> Codec {
-        Codec { dialect, parties, end: End::Bridge, frame_limit: FRAME_LIMIT }
+        Codec { dialect, parties: Arc::new(parties), end: End::Bridge, frame_limit: FRAME_LIMIT }
     }
 
     /// The same with another limit on a frame's body, in bytes, at most [`FRAME_LIMIT`].

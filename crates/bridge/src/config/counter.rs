@@ -8,7 +8,7 @@ use super::tls;
 use domain::message::CounterId;
 use domain::profile::{AmountUnit, Profile};
 use link::history::History;
-use link::{Bounds, LinkConfig, ServiceHours, Timers, TlsDial};
+use link::{Bounds, LinkConfig, Outages, ServiceHours, Timers, TlsDial};
 use secrecy::{ExposeSecret, SecretSlice};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -54,8 +54,8 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// What its link is started with, by a bridge that signs on as `own_name` and records what
-    /// happens in `history`.
-    pub(crate) fn link(&self, own_name: &str, history: &History) -> LinkConfig {
+    /// happens in `history`; what its links know of addresses that do not answer, `outages` knows.
+    pub(crate) fn link(&self, own_name: &str, history: &History, outages: &Outages) -> LinkConfig {
         LinkConfig {
             connections: self.connections,
             tls: self.tls.clone(),
@@ -65,6 +65,7 @@ impl Counter {
             timers: self.timers.clone(),
             bounds: self.bounds.clone(),
             history: history.clone(),
+            outages: outages.clone(),
             ..LinkConfig::new(
                 self.id.clone(),
                 self.addresses.clone(),

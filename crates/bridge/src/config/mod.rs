@@ -31,8 +31,8 @@ pub(crate) use secret::LONGEST_KEY;
 pub(crate) use service::{Api, Operators};
 
 use api::auth::Keys;
-use link::LinkConfig;
 use link::history::History;
+use link::{LinkConfig, Outages};
 use secrecy::{ExposeSecret, SecretString};
 #[cfg(any(test, fuzzing))]
 use secret::ReadFile;
@@ -169,7 +169,8 @@ impl Config {
 
     /// What the links to all counters are started with; all record into `history`.
     pub(crate) fn links(&self, history: &History) -> Vec<LinkConfig> {
-        self.counters.iter().map(|counter| counter.link(&self.name, history)).collect()
+        let outages = Outages::default();
+        self.counters.iter().map(|counter| counter.link(&self.name, history, &outages)).collect()
     }
 }
 

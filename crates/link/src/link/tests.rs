@@ -73,6 +73,13 @@ struct PipeDial {
 impl Dial for PipeDial {
     type Stream = Pipe;
 
+    async fn look(&mut self, address: &str) -> io::Result<()> {
+        if address == "closed:1" && !self.opened.load(Ordering::Relaxed) {
+            return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
+        }
+        Ok(())
+    }
+
     async fn dial(&mut self, address: &str) -> io::Result<Pipe> {
         self.dials.lock().expect("no panic").push(address.to_owned());
         if address == "closed:1" && !self.opened.load(Ordering::Relaxed) {
