@@ -97,6 +97,8 @@ pub struct Audit {
     masters: BTreeMap<i64, String>,
     balances: BTreeMap<(String, String), i64>,
     opened: i64,
+    /// What persons gave back past the books.
+    by_hand: i64,
     /// By key: the answer, and the transfer and its state as it says.
     told: BTreeMap<String, (Vec<u8>, String, String)>,
     /// Transfers about which a counter lied.
@@ -114,6 +116,19 @@ impl Audit {
     /// A counter has lied about this transfer: its ending cannot be judged any more.
     pub fn lied(&mut self, master: &str) {
         self.lied.insert(master.to_owned());
+    }
+
+    /// A person has ended this transfer without a look at the books: what is right cannot be judged
+    /// any more. What was told still never changes.
+    pub fn decided(&mut self, master: &str) {
+        self.lied.insert(master.to_owned());
+    }
+
+    /// A person has given back by hand what was debited for this transfer.
+    pub fn given_back(&mut self, master: &str) {
+        let amount = self.masters.iter().find(|(_, known)| *known == master);
+        self.by_hand += amount.map_or(0, |(amount, _)| *amount);
+        self.legs.entry(master.to_owned()).or_default().reversals += 1;
     }
 
     /// A line was written.
@@ -263,7 +278,7 @@ impl Audit {
                 self.find(&master, format!("money is on its way in a closed transfer: {legs:?}"));
             }
         }
-        let held: i64 = self.balances.values().sum();
+        let held = self.balances.values().sum::<i64>() + self.by_hand;
         if self.opened != held + in_transit {
             let found = format!("{} opened, {held} held, {in_transit} in transit", self.opened);
             self.findings.push(Finding { master: None, what: found });

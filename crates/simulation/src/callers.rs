@@ -1,11 +1,12 @@
 //! Callers: each orders one transfer under its key and asks again, with the same key, until it is
-//! told an end; some ask twice at once, some ask again long after. And the person who hands what
-//! waits for one back to the rules, and the judgement of how all ended.
+//! told an end; some ask twice at once, some ask again long after. And the judgement of how all
+//! ended.
 
 use crate::agenda::Event;
 use crate::bridge::{Bridge, Queue};
 use crate::clock::{MS, Micros, SECOND};
 use crate::peer::Peer;
+use crate::plan::Class;
 use crate::run::Simulation;
 use coordinator::View;
 use coordinator::record::Told;
@@ -14,7 +15,7 @@ use domain::message::{CounterId, Place};
 use domain::money::Currency;
 use domain::profile::Meaning;
 use domain::serial::{Day, MasterSerial, Role, Sequence};
-use domain::transfer::{Decision, Phase, Transfer, Why};
+use domain::transfer::{Phase, Transfer, Why};
 use rand::RngExt;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{NewTransfer, Stored};
@@ -136,29 +137,6 @@ impl Simulation {
         self.callers[order].answer.get_or_insert_with(|| answer.to_vec());
     }
 
-    /// A person hands back to the rules what waits for one, where that is allowed.
-    pub(crate) fn resume(&mut self) {
-        self.in_bridge(|simulation, bridge| {
-            for view in bridge.views() {
-                let Phase::Parked(why) = view.transfer.phase else { continue };
-                if matches!(why, Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal) {
-                    continue;
-                }
-                let master = view.transfer.intent.master;
-                let shard = bridge.shard_of(master.sequence.number());
-                let (done, _) = oneshot::channel();
-                let input = Input::Decide {
-                    master,
-                    decision: Decision::Resume,
-                    who: "operator".to_owned(),
-                    note: String::new(),
-                    done,
-                };
-                simulation.put(bridge, shard, Queue::Mail, input);
-            }
-        });
-    }
-
     /// After healing: whether everything has ended, and if not, a person helps.
     pub(crate) fn check(&mut self) {
         let healed_for = self.now - self.plan.heals_at;
@@ -177,7 +155,11 @@ impl Simulation {
                     .find_by_key("app", &self.plan.orders[order].key)
                     .is_some_and(|stored| open.contains(&stored.transfer.master.to_string()))
         });
-        if self.bridge.is_some() && all_told && views.iter().all(stuck) || healed_for > PATIENCE {
+        let over = self.bridge.is_some() && all_told && views.iter().all(stuck);
+        if over && !views.is_empty() && self.plan.has(Class::Decisions) && !self.settled_by_hand {
+            self.settled_by_hand = true;
+            self.decide_by_books();
+        } else if over || healed_for > PATIENCE {
             self.done = true;
             return;
         }

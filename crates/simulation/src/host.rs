@@ -101,6 +101,7 @@ impl Simulation {
             acknowledged = matches!(input, Input::Written(_));
             self.note_input(&input);
             bridge.shards[shard].handle(input, self.present(), &world, &mut out);
+            self.hear_decisions();
         }
         bridge.shards[shard].tick(self.present(), &world, &mut out);
         self.perform(bridge, shard, out);

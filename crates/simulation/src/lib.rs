@@ -6,7 +6,7 @@
 //! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule; [`network`],
 //! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop over the `agenda`,
 //! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
-//! judges; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
+//! judges, `operators` who decides; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
 //! tells every story of one transfer, by [`choices`].
 
 mod agenda;
@@ -20,6 +20,7 @@ mod host;
 pub mod journal;
 mod neighbours;
 pub mod network;
+mod operators;
 pub mod peer;
 pub mod plan;
 mod ports;

@@ -50,11 +50,13 @@ pub enum Class {
     Connections,
     /// Answer codes that the profile does not list, for what was posted and for what was refused.
     OddCodes,
+    /// Persons decide how transfers end, some of them by chance and while copies are on their way.
+    Decisions,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Class; 14] = [
+    pub const ALL: [Class; 15] = [
         Class::Crash,
         Class::Network,
         Class::Answers,
@@ -69,6 +71,7 @@ impl Class {
         Class::Freezes,
         Class::Connections,
         Class::OddCodes,
+        Class::Decisions,
     ];
 
     /// Those that are drawn from the seed itself. The others are drawn from numbers of their own, so
@@ -92,6 +95,7 @@ impl Class {
             Class::Freezes => "freezes",
             Class::Connections => "connections",
             Class::OddCodes => "odd-codes",
+            Class::Decisions => "decisions",
         }
     }
 }
@@ -101,7 +105,7 @@ impl Class {
     const fn share(self) -> f64 {
         match self {
             Class::Lies => 0.12,
-            Class::WeakProfiles | Class::CutOver | Class::OddCodes => 0.3,
+            Class::WeakProfiles | Class::CutOver | Class::OddCodes | Class::Decisions => 0.3,
             Class::Crash
             | Class::Network
             | Class::Answers
@@ -229,6 +233,8 @@ pub enum Mishap {
     DatabaseSlow(Micros),
     /// A person hands whatever waits for one back to the rules.
     Resume,
+    /// A person ends what waits for one, by chance and not by the books.
+    Decide,
     /// The wall clock of the bridge's machine is stepped by so much.
     ClockStep(Micros),
     /// The bridge's process stands still for so long.
@@ -418,7 +424,8 @@ fn faults(random: &mut Random, classes: &[Class]) -> Vec<Rule> {
             | Class::Clocks
             | Class::Freezes
             | Class::Connections
-            | Class::OddCodes => {}
+            | Class::OddCodes
+            | Class::Decisions => {}
         }
     }
     rules.shuffle(random);
@@ -485,7 +492,8 @@ fn mishaps(
                 | Class::Clocks
                 | Class::Freezes
                 | Class::Connections
-                | Class::OddCodes => continue,
+                | Class::OddCodes
+                | Class::Decisions => continue,
             };
             all.push((at, mishap));
         }
@@ -533,6 +541,11 @@ fn later_mishaps(random: &mut Random, classes: &[Class], safety: Micros) -> Vec<
             let step = if random.random_bool(0.5) { step } else { -step };
             let at = BEGINNING + random.random_range(0..safety);
             all.push((at, Mishap::ClockStep(step)));
+        }
+    }
+    if classes.contains(&Class::Decisions) {
+        for _ in 0..random.random_range(0..=4) {
+            all.push((BEGINNING + random.random_range(0..safety), Mishap::Decide));
         }
     }
     if classes.contains(&Class::Freezes) {

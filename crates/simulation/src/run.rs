@@ -6,6 +6,7 @@ use crate::bridge::Bridge;
 use crate::clock::{BEGINNING, Clock, Micros};
 use crate::journal::Database;
 use crate::network::{Conn, Network, Towards};
+use crate::operators::Decided;
 use crate::peer::Peer;
 use crate::plan::{Plan, Random, Request};
 use crate::trace::Trace;
@@ -44,6 +45,10 @@ pub struct Simulation {
     pub(crate) crash_after: Option<Micros>,
     pub(crate) healed: bool,
     pub(crate) resumed: u32,
+    /// What persons decided and were not answered yet.
+    pub(crate) decisions: Vec<Decided>,
+    /// Whether persons have ended, by the books, what nothing else could end.
+    pub(crate) settled_by_hand: bool,
     pub(crate) callers: Vec<crate::callers::Caller>,
     pub(crate) audit: Audit,
     pub(crate) done: bool,
@@ -112,6 +117,8 @@ impl Simulation {
             crash_after: None,
             healed: false,
             resumed: 0,
+            decisions: Vec::new(),
+            settled_by_hand: false,
             done: false,
             plan,
             random,

@@ -36,6 +36,7 @@ impl Simulation {
                 self.database.slow = (self.now + 10 * SECOND, slow);
             }
             Mishap::Resume => self.resume(),
+            Mishap::Decide => self.decide_by_chance(),
             Mishap::ClockStep(step) => self.stepped += step,
             Mishap::FreezeBridge(hang) => self.frozen_until = self.now + hang,
         }
