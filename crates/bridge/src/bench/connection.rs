@@ -25,6 +25,8 @@ pub(super) struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answer<'a> {
     pub(super) status: u16,
+    /// Whether it says when to come again.
+    pub(super) retry_after: bool,
     pub(super) body: &'a [u8],
 }
 
@@ -56,7 +58,7 @@ impl Connection {
             }
         };
         let body = &self.inbox[head.length..head.length + head.body];
-        Ok(Answer { status: head.status, body })
+        Ok(Answer { status: head.status, retry_after: head.retry_after, body })
     }
 }
 
@@ -64,6 +66,7 @@ impl Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
+    retry_after: bool,
     length: usize,
     body: usize,
 }
@@ -76,14 +79,18 @@ fn head(bytes: &[u8]) -> Result<Option<Head>> {
     let first = lines.next().unwrap_or_default();
     let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let Some(status) = status else { bail!("{first:?} does not begin an HTTP/1.1 answer") };
+    let (mut body, mut retry_after) = (None, false);
     for line in lines {
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            return Ok(Some(Head { status, length: end + 4, body: value.trim().parse()? }));
+        let Some((name, value)) = line.split_once(':') else { continue };
+        if name.eq_ignore_ascii_case("content-length") {
+            body = Some(value.trim().parse()?);
         }
+        retry_after |= name.eq_ignore_ascii_case("retry-after");
     }
-    bail!("the answer does not say how long it is")
+    match body {
+        Some(body) => Ok(Some(Head { status, retry_after, length: end + 4, body })),
+        None => bail!("the answer does not say how long it is"),
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +104,10 @@ mod tests {
             assert_eq!(head(&answer[..cut]).expect("nothing wrong so far"), None);
         }
         let read = head(answer).expect("right").expect("whole");
-        assert_eq!(read, Head { status: 201, length: answer.len() - 2, body: 2 });
+        let expected = Head { status: 201, retry_after: false, length: answer.len() - 2, body: 2 };
+        assert_eq!(read, expected);
+        let later = b"HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+        assert!(head(later).expect("right").expect("whole").retry_after);
     }
 
     #[test]

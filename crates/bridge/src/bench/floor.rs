@@ -37,7 +37,7 @@ pub(super) enum Part {
 }
 
 /// How a process of the floor is started; not for people.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct PartArgs {
     #[arg(long, hide = true, value_enum)]
     pub(super) part: Option<Part>,

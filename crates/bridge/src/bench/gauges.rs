@@ -12,6 +12,8 @@ pub(super) struct Gauges {
     pub(super) commit_s: f64,
     /// Transfers that ended.
     pub(super) ended: f64,
+    /// Requests written to counters.
+    pub(super) sent: f64,
 }
 
 impl Gauges {
@@ -28,6 +30,7 @@ impl Gauges {
             batches: sum(text, "store_journal_batches_total"),
             commit_s: sum(text, "store_journal_commit_seconds_sum"),
             ended: sum(text, "transfers_total"),
+            sent: sum(text, "link_requests_sent_total"),
         }
     }
 
@@ -35,6 +38,7 @@ impl Gauges {
         self.batches += later.batches;
         self.commit_s += later.commit_s;
         self.ended += later.ended;
+        self.sent += later.sent;
     }
 
     pub(super) fn since(&self, earlier: &Gauges) -> Gauges {
@@ -42,6 +46,7 @@ impl Gauges {
             batches: self.batches - earlier.batches,
             commit_s: self.commit_s - earlier.commit_s,
             ended: self.ended - earlier.ended,
+            sent: self.sent - earlier.sent,
         }
     }
 }
@@ -65,8 +70,10 @@ mod tests {
         let text = "# TYPE transfers_total counter\n\
                     transfers_total{state=\"completed\"} 5\ntransfers_total{state=\"refused\"} 2\n\
                     transfers_total_more 100\nstore_journal_batches_total 3\n\
-                    store_journal_commit_seconds_sum 0.25\n";
-        assert_eq!(Gauges::read(text), Gauges { batches: 3.0, commit_s: 0.25, ended: 7.0 });
+                    store_journal_commit_seconds_sum 0.25\n\
+                    link_requests_sent_total{counter=\"a\"} 4\n";
+        let expected = Gauges { batches: 3.0, commit_s: 0.25, ended: 7.0, sent: 4.0 };
+        assert_eq!(Gauges::read(text), expected);
         assert_eq!(Gauges::read(""), Gauges::default());
     }
 }

@@ -3,7 +3,7 @@
 
 use super::connection::Connection;
 use super::order::{Clerk, Orders};
-use super::tally::{Became, Tally, Window};
+use super::tally::{Became, Tally, Timing, Window};
 use anyhow::{Context, Result, anyhow};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -43,7 +43,7 @@ pub(super) struct Plan {
 /// A load that is running.
 pub(super) struct Load {
     threads: Vec<JoinHandle<Result<Tally>>>,
-    clock: Option<JoinHandle<()>>,
+    clock: Option<(Arc<Slots>, JoinHandle<()>)>,
 }
 
 /// Slots of time in which a transfer begins.
@@ -121,7 +121,10 @@ pub(super) fn start(plan: &Plan, orders: &Orders) -> Result<(Load, Window)> {
                 .spawn(move || make(callers, address, &orders, slots.as_ref(), window))?,
         );
     }
-    let clock = slots.map(|slots| std::thread::spawn(move || slots.run(window.end)));
+    let clock = slots.map(|slots| {
+        let run = Arc::clone(&slots);
+        (slots, std::thread::spawn(move || run.run(window.end)))
+    });
     Ok((Load { threads, clock }, window))
 }
 
@@ -132,7 +135,8 @@ impl Load {
         for thread in self.threads {
             tally.merge(thread.join().map_err(|_| anyhow!("a thread of the load panicked"))??)?;
         }
-        if let Some(clock) = self.clock {
+        if let Some((slots, clock)) = self.clock {
+            tally.unsent = u64::try_from(slots.due.available_permits()).unwrap_or(u64::MAX);
             clock.join().map_err(|_| anyhow!("the clock of the load panicked"))?;
         }
         Ok(tally)
@@ -182,7 +186,8 @@ async fn call(
         }
         let signing = Instant::now();
         let (request, meant) = clerk.next();
-        let signed = signing.elapsed();
+        let sent = Instant::now();
+        let signed = sent - signing;
         let became = match exchange(&mut connection, address, request, meant).await {
             Ok(became) => became,
             Err(error) => {
@@ -195,7 +200,14 @@ async fn call(
         if (window.start..window.end).contains(&now) {
             let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             tally.signing += signed;
-            tally.add(became, now - intended);
+            tally.add(
+                became,
+                Timing {
+                    since_due: now - intended,
+                    since_sent: now - sent,
+                    into_window: now - window.start,
+                },
+            );
         }
         if pause {
             tokio::time::sleep(AFTER_AN_ERROR).await;

@@ -4,7 +4,7 @@
 //! bridge as processes of their own, or finds a running bridge; `order` makes signed requests and
 //! `connection` carries them; `load` keeps callers busy, by their own pace or by the clock's, and
 //! `tally` counts; `process`, `disk` and `gauges` look at what it costs; `report` says it; `floor` is what
-//! nobody can save.
+//! nobody can save. `overload`, `scale`, `recovery` and `soak` are what is asked beyond speed.
 
 mod connection;
 mod disk;
@@ -13,8 +13,12 @@ mod gauges;
 mod load;
 mod mix;
 mod order;
+mod overload;
 mod process;
+mod recovery;
 mod report;
+mod scale;
+mod soak;
 mod stage;
 mod tally;
 
@@ -26,7 +30,7 @@ use load::{Pace, Plan};
 use mix::Mix;
 use process::Processes;
 use report::Report;
-use stage::Stage;
+use stage::{Manners, Stage};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -49,7 +53,7 @@ impl Signature {
 }
 
 /// `bench`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct BenchCommand {
     /// Callers, each with a connection of its own and one transfer at a time [default: 64, or 1024
     /// with --rate]
@@ -103,6 +107,21 @@ pub(crate) struct BenchCommand {
     /// echo, and two group-committed barriers of small rows, with nothing else
     #[arg(long, conflicts_with = "client")]
     floor: bool,
+    /// Ask for three times what 256 callers can make it do, from 4096 callers unless said otherwise:
+    /// what is still completed, and how the rest is turned away
+    #[arg(long, conflicts_with_all = ["client", "rate", "floor"])]
+    overload: bool,
+    /// Put so many completed transfers into the database first, unless it has some, and measure in
+    /// turns with an empty one; with --database the filled one can be used again
+    #[arg(long, value_name = "N", conflicts_with_all = ["client", "floor", "overload"],
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    prefill: Option<u64>,
+    /// Open so many transfers at counters that never answer, kill the bridge, and measure how soon a
+    /// new one accepts and has ended them all beside counters that do
+    #[arg(long, value_name = "N",
+          conflicts_with_all = ["client", "floor", "overload", "prefill", "rate", "mix", "callers"],
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    recovery: Option<u32>,
     /// Load a running bridge: a TOML file with url, operators, `key_id`, `key_file` and algorithm,
     /// as `demo` writes it
     #[arg(long, value_name = "FILE", requires = "from", requires = "to",
@@ -143,7 +162,11 @@ impl BenchCommand {
     }
 
     fn plan(&self) -> Plan {
-        let usual = if self.rate.is_some() { 1024 } else { 64 };
+        let usual = match (self.overload, self.rate) {
+            (true, _) => overload::CALLERS,
+            (false, Some(_)) => 1024,
+            (false, None) => 64,
+        };
         let callers = self.callers.unwrap_or(usual);
         Plan {
             callers: callers.into(),
@@ -155,6 +178,8 @@ impl BenchCommand {
     }
 }
 
+const MINUTE: Duration = Duration::from_mins(1);
+
 /// With a floor, so many turns each: what else the machine does falls on both.
 const TURNS: u32 = 3;
 
@@ -163,9 +188,12 @@ pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
     if let Some(part) = command.part.part {
         return floor::run(part, &command.part).await.map(|()| Ended::Well);
     }
+    if let Some(count) = command.recovery {
+        return recover(&command, count).await;
+    }
     let stage = match &command.client {
         Some(file) => Stage::running(file, &command.from, &command.to, command.skew)?,
-        None => Stage::start(&command).await?,
+        None => Stage::start(&command, Manners::Answering).await?,
     };
     let result = report(&command, &stage).await;
     let stopped = stage.stop(command.keep || result.is_err()).await;
@@ -174,6 +202,17 @@ pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
     report.explain();
     println!("{}", serde_json::to_string(&report)?);
     Ok(if report.is_clean() { Ended::Well } else { Ended::Badly })
+}
+
+async fn recover(command: &BenchCommand, count: u32) -> Result<Ended> {
+    let mut stage = Stage::start(command, Manners::Silent).await?;
+    let result = recovery::run(&mut stage, count).await;
+    let stopped = stage.stop(command.keep || result.is_err()).await;
+    let recovery = result?;
+    stopped?;
+    recovery.explain();
+    println!("{}", serde_json::to_string(&recovery)?);
+    Ok(if recovery.is_clean() { Ended::Well } else { Ended::Badly })
 }
 
 async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
@@ -189,26 +228,42 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
         plan.warm_up.as_secs(),
         stage.database()
     );
-    let (seen, floor) = if command.floor {
+    let (mut floor, mut overload, mut scale, mut plan) = (None, None, None, plan);
+    let seen = if command.floor {
         let bare = Stage::floor(command).await?;
         let both = in_turns(&plan, stage, &bare).await;
         bare.stop(false).await?;
-        let (seen, floor) = both?;
-        (seen, Some(floor))
+        let (seen, bare) = both?;
+        floor = Some(bare);
+        seen
+    } else if command.overload {
+        let (storm, seen, found) = overload::run(&plan, stage).await?;
+        (plan, overload) = (storm, Some(found));
+        seen
+    } else if let Some(filled) = stage.filled() {
+        let fresh = BenchCommand { prefill: None, database: None, ..command.clone() };
+        let empty = Stage::start(&fresh, Manners::Answering).await?;
+        let both = in_turns(&plan, stage, &empty).await;
+        empty.stop(false).await?;
+        let (seen, empty) = both?;
+        scale = Some(scale::judge(stage, filled, &seen, &empty).await?);
+        seen
     } else {
-        (turn(&plan, stage).await?, None)
+        turn(&plan, stage).await?
     };
     let tally = &seen.tally;
     if tally.ended() + tally.turned_away + tally.errors() == 0 {
         bail!("not one request was answered within {} s", command.seconds);
     }
-    Ok(Report::new(&report::Run {
+    Ok(Report::new(report::Run {
         plan: &plan,
         algorithm: stage.algorithm(),
         database: stage.database(),
         fsync_ms_p50,
         seen: &seen,
         floor: floor.as_ref(),
+        overload,
+        scale,
     }))
 }
 
@@ -228,6 +283,8 @@ struct Seen {
     tally: tally::Tally,
     processes: Processes,
     gauges: gauges::Gauges,
+    /// What the bridge held in memory at the end of each whole minute, in mebibytes.
+    minutes_rss_mb: Vec<Option<f64>>,
 }
 
 impl Seen {
@@ -236,6 +293,8 @@ impl Seen {
         self.tally.merge(later.tally)?;
         self.processes.add(&later.processes);
         self.gauges.add(&later.gauges);
+        // Turns are not minutes of one run.
+        self.minutes_rss_mb.clear();
         Ok(())
     }
 }
@@ -248,6 +307,13 @@ async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
         Ok((Processes::look(&watched), stage.gauges().await?))
     };
     let before = sample(window.start).await?;
+    let mut minutes_rss_mb = Vec::new();
+    let mut minute = window.start + MINUTE;
+    while minute <= window.end {
+        tokio::time::sleep_until(minute.into()).await;
+        minutes_rss_mb.push(stage.rss_mb());
+        minute += MINUTE;
+    }
     let after = sample(window.end).await?;
     let tally = tokio::task::spawn_blocking(move || load.join()).await??;
     Ok(Seen {
@@ -255,6 +321,7 @@ async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
         tally,
         processes: after.0.since(&before.0),
         gauges: after.1.since(&before.1),
+        minutes_rss_mb,
     })
 }
 
@@ -280,6 +347,7 @@ mod tests {
         assert_eq!((plan.callers, plan.pace), (64, Pace::Callers));
         let plan = parsed("--rate 500").expect("a line").plan();
         assert_eq!((plan.callers, plan.pace), (1024, Pace::Clock { per_second: 500 }));
+        assert_eq!(parsed("--overload").expect("a line").plan().callers, 4096);
         let plan = parsed("--callers 1 --threads 8").expect("a line").plan();
         assert_eq!((plan.callers, plan.threads), (1, 1), "a thread without callers has no work");
     }
@@ -301,6 +369,10 @@ mod tests {
             ("--algorithm rsa", "--algorithm"),
             ("--client c.toml", "--from"),
             ("--from a:1", "--client"),
+            ("--overload --rate 5", "--rate"),
+            ("--prefill 0", "--prefill"),
+            ("--prefill 5 --floor", "--floor"),
+            ("--recovery 5 --rate 5", "--rate"),
             ("--client c.toml --from a --to b:1", "COUNTER:ACCOUNT"),
             ("--client c.toml --from a:1 --to b:1 --database sqlite://x", "--database"),
         ] {

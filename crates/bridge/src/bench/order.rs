@@ -16,6 +16,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// benchmark makes many.
 const VALIDITY_S: u64 = 5;
 
+/// How long the bridge is to wait for the end before it answers, in seconds, where nothing else is
+/// meant: as long as it does.
+pub(super) const WAIT_S: u8 = 30;
+
 /// The largest amount, in minor units.
 const LARGEST: u32 = 100;
 
@@ -42,6 +46,8 @@ pub(super) struct Orders {
     pub(super) key: Key,
     pub(super) accounts: Accounts,
     pub(super) mix: Mix,
+    /// How long the bridge is to wait for the end before it answers, in seconds.
+    pub(super) wait_s: u8,
 }
 
 /// Picks the n-th of several in proportion to 1/n^skew.
@@ -131,7 +137,7 @@ impl Clerk {
     }
 
     fn sign(&mut self, idempotency_key: u128, nonce: u128) {
-        let Orders { authority, keyid, key, .. } = &self.orders;
+        let Orders { authority, keyid, key, wait_s, .. } = &self.orders;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let created = since.as_secs();
         let digest = STANDARD.encode(Sha256::digest(self.body.as_bytes()));
@@ -157,7 +163,7 @@ impl Clerk {
             "POST /v1/transfers HTTP/1.1\r\nhost: {authority}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\
              content-digest: sha-256=:{digest}:\r\nidempotency-key: {idempotency_key:032x}\r\n\
-             prefer: wait=30\r\nsignature-input: sig={}\r\nsignature: sig=:{signature}:\r\n\r\n{}",
+             prefer: wait={wait_s}\r\nsignature-input: sig={}\r\nsignature: sig=:{signature}:\r\n\r\n{}",
             self.body.len(),
             self.params,
             self.body
@@ -195,6 +201,7 @@ mod tests {
                 skew: 0.0,
             },
             mix: Mix::default(),
+            wait_s: super::WAIT_S,
         }
     }
 

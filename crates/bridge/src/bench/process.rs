@@ -58,6 +58,11 @@ impl Processes {
     }
 }
 
+/// What one process holds in memory, in mebibytes.
+pub(super) fn rss_mb(id: u32) -> Option<f64> {
+    look(id).map(|cost| cost.rss_mb)
+}
+
 fn look(id: u32) -> Option<Cost> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;

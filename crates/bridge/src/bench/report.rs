@@ -1,8 +1,11 @@
 //! What was measured, in numbers.
 
-use super::Seen;
 use super::load::{Pace, Plan};
+use super::overload::Overload;
+use super::scale::Scale;
+use super::soak::Soak;
 use super::tally::Tally;
+use super::{Seen, soak};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -14,11 +17,13 @@ pub(super) struct Run<'a> {
     pub(super) fsync_ms_p50: Option<f64>,
     pub(super) seen: &'a Seen,
     pub(super) floor: Option<&'a Seen>,
+    pub(super) overload: Option<Overload>,
+    pub(super) scale: Option<Scale>,
 }
 
 /// Latencies in milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Latency {
+pub(super) struct Latency {
     p50: f64,
     p95: f64,
     p99: f64,
@@ -26,7 +31,7 @@ struct Latency {
 }
 
 impl Latency {
-    fn of(tally: &Tally) -> Latency {
+    pub(super) fn of(tally: &Tally) -> Latency {
         Latency {
             p50: tally.latency_ms(0.5),
             p95: tally.latency_ms(0.95),
@@ -61,6 +66,8 @@ pub(super) struct Report {
     reversed: u64,
     /// Answered 429 or 503.
     turned_away: u64,
+    /// Began too late to be sent at all, in an open loop.
+    unsent: u64,
     errors: u64,
     /// CPU seconds for a thousand transfers, by process; `signing` is the generator's share that
     /// makes and signs requests.
@@ -79,14 +86,20 @@ pub(super) struct Report {
     ratio_to_floor: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     floor: Option<Floor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overload: Option<Overload>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<Scale>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soak: Option<Soak>,
     #[serde(skip)]
     wrong: BTreeMap<String, u64>,
 }
 
 impl Report {
-    pub(super) fn new(run: &Run<'_>) -> Report {
-        let Run { plan, algorithm, database, fsync_ms_p50, seen, floor } = *run;
-        let Seen { seconds, tally, processes, gauges } = seen;
+    pub(super) fn new(run: Run<'_>) -> Report {
+        let Run { plan, algorithm, database, fsync_ms_p50, seen, floor, overload, scale } = run;
+        let Seen { seconds, tally, processes, gauges, .. } = seen;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let others = processes.machine_s.map(|busy| {
             let whole = seconds * count(u64::try_from(processors).unwrap_or(1));
@@ -121,6 +134,7 @@ impl Report {
             refused: tally.refused,
             reversed: tally.reversed,
             turned_away: tally.turned_away,
+            unsent: tally.unsent,
             errors: errors + floor.as_ref().map_or(0, |floor| floor.errors),
             cpu_s_per_1000_transfers: cpu(seen),
             rss_mb: processes.each.get("bridge").map(|cost| round(cost.rss_mb, 1)),
@@ -134,6 +148,9 @@ impl Report {
                 .as_ref()
                 .map(|floor| round(per_second(seen) / floor.transfers_per_s.max(0.1), 3)),
             floor,
+            overload,
+            scale,
+            soak: soak::of(seen),
             wrong,
         }
     }
@@ -159,6 +176,15 @@ impl Report {
         if let (Some(floor), Some(ratio)) = (&self.floor, self.ratio_to_floor) {
             eprintln!("  {ratio:.2} of the floor's {:.0} transfers/s", floor.transfers_per_s);
         }
+        if let Some(overload) = &self.overload {
+            overload.explain();
+        }
+        if let Some(scale) = &self.scale {
+            scale.explain();
+        }
+        if let Some(soak) = &self.soak {
+            soak.explain();
+        }
         if !self.is_clean() {
             eprintln!("{} errors:", self.errors);
         }
@@ -168,7 +194,7 @@ impl Report {
     }
 }
 
-fn per_second(seen: &Seen) -> f64 {
+pub(super) fn per_second(seen: &Seen) -> f64 {
     count(seen.tally.ended()) / seen.seconds
 }
 
@@ -181,7 +207,7 @@ fn cpu(seen: &Seen) -> BTreeMap<&'static str, f64> {
     each.chain([signing]).collect()
 }
 
-fn round(value: f64, digits: i32) -> f64 {
+pub(super) fn round(value: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (value * scale).round() / scale
 }

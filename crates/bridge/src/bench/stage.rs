@@ -2,10 +2,11 @@
 //! sockets, with a database in a fresh folder; or a bridge that runs already.
 
 use super::gauges::Gauges;
-use super::order::{Accounts, Orders};
-use super::{BenchCommand, Usage, mix::Mix};
+use super::order::{Accounts, Orders, WAIT_S};
+use super::scale::{self, Filled};
+use super::{BenchCommand, Usage, mix::Mix, process};
 use anyhow::{Context, Result, bail, ensure};
-use client::{Algorithm, Key};
+use client::{Algorithm, Client, Key, Signer};
 use domain::message::{AccountId, CounterId, Place};
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,6 +27,29 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The id under which the bridge knows the load's key.
 const KEY_ID: &str = "bench-key";
 
+/// Under which the load's app is known; its transfers are listed by it.
+pub(super) const APP: &str = "bench";
+/// What a counter is told that is never to answer.
+const SILENCE: &str =
+    "[[rule]]\non = [\"debit\", \"credit\", \"reversal\", \"query\", \"fence\"]\ndo = \"drop\"\n";
+
+/// How counters behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manners {
+    /// They answer.
+    Answering,
+    /// They take requests and do nothing.
+    Silent,
+}
+
+/// A counter as operators see it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Watched {
+    pub(super) counter: String,
+    pub(super) in_flight: u64,
+    pub(super) queued: u64,
+}
+
 /// See the module.
 pub(super) struct Stage {
     orders: Orders,
@@ -41,6 +65,15 @@ struct Own {
     folder: PathBuf,
     counters: Vec<(&'static str, Child)>,
     bridge: Child,
+    again: Option<Again>,
+    filled: Option<Filled>,
+}
+
+/// What is needed to start it again.
+struct Again {
+    database: String,
+    /// Each counter's address and accounts.
+    counters: Vec<(&'static str, SocketAddr, Vec<String>)>,
 }
 
 impl Own {
@@ -63,38 +96,55 @@ struct ClientFile {
 
 impl Stage {
     /// Starts everything.
-    pub(super) async fn start(command: &BenchCommand) -> Result<Stage> {
+    pub(super) async fn start(command: &BenchCommand, manners: Manners) -> Result<Stage> {
         let (folder, database) = prepare(command)?;
         let accounts = accounts(command)?;
+        let filled = match command.prefill {
+            Some(count) => Some(scale::fill(&database, count, &accounts).await?),
+            None => None,
+        };
         let holding = |places: &[Place], minor: i64| -> Vec<String> {
             places.iter().map(|place| format!("{}={minor}", place.account)).collect()
         };
         let mut at_securities = holding(&accounts.from, RICH);
         at_securities.extend(holding(std::slice::from_ref(&accounts.empty), 0));
-        let securities = Counter::start(&folder, "securities", &at_securities).await?;
-        let futures = Counter::start(&folder, "futures", &holding(&accounts.to, 0)).await?;
+        let at_futures = holding(&accounts.to, 0);
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let securities =
+            Counter::start(&folder, "securities", anywhere, &at_securities, manners).await?;
+        let futures = Counter::start(&folder, "futures", anywhere, &at_futures, manners).await?;
+        let again = Again {
+            database: database.clone(),
+            counters: vec![
+                (securities.id, securities.address, at_securities),
+                (futures.id, futures.address, at_futures),
+            ],
+        };
 
         let key = key(&folder, command.algorithm.algorithm())?;
         let file = folder.join("bridge.toml");
         let counters = [&securities, &futures];
         fs::write(&file, config(&folder, key.algorithm(), &counters)?)?;
-        let (bridge, said) = ready(
-            Command::new(std::env::current_exe()?)
-                .args(["serve", "--config"])
-                .arg(&file)
-                // It may hold a password, which must not stand in a file.
-                .env("COUNTER_BRIDGE__DATABASE", &database),
-            &folder.join("bridge.log"),
-        )
-        .await?;
-        let authority = said["api"].as_str().context("the bridge has no API")?.to_owned();
-        let operators = said["operators"].as_str().context("the bridge has no operators")?;
+        let (bridge, authority, operators) = bridge(&folder, &database).await?;
         let stage = Stage {
-            orders: Orders { authority, keyid: KEY_ID.to_owned(), key, accounts, mix: command.mix },
+            orders: Orders {
+                authority,
+                keyid: KEY_ID.to_owned(),
+                key,
+                accounts,
+                mix: command.mix,
+                wait_s: WAIT_S,
+            },
             database: scheme(&database),
-            operators: Some(format!("http://{operators}")),
+            operators: Some(operators),
             http: reqwest::Client::new(),
-            own: Some(Own { folder, counters: counters_of(securities, futures), bridge }),
+            own: Some(Own {
+                folder,
+                counters: counters_of(securities, futures),
+                bridge,
+                again: Some(again),
+                filled,
+            }),
         };
         stage.connected().await?;
         Ok(stage)
@@ -127,6 +177,7 @@ impl Stage {
                 key,
                 accounts,
                 mix: Mix::default(),
+                wait_s: WAIT_S,
             },
             database: "that of the running bridge".to_owned(),
             operators: Some(said.operators.trim_end_matches('/').to_owned()),
@@ -157,14 +208,20 @@ impl Stage {
         // It verifies nothing; the load costs the same.
         let key = key(&folder, command.algorithm.algorithm())?;
         let accounts = accounts(command)?;
-        let orders =
-            Orders { authority, keyid: KEY_ID.to_owned(), key, accounts, mix: Mix::default() };
+        let orders = Orders {
+            authority,
+            keyid: KEY_ID.to_owned(),
+            key,
+            accounts,
+            mix: Mix::default(),
+            wait_s: WAIT_S,
+        };
         Ok(Stage {
             orders,
             database: scheme(&database),
             operators: None,
             http: reqwest::Client::new(),
-            own: Some(Own { folder, counters: echoes, bridge }),
+            own: Some(Own { folder, counters: echoes, bridge, again: None, filled: None }),
         })
     }
 
@@ -202,6 +259,63 @@ impl Stage {
             Some(url) => Gauges::ask(&self.http, url).await,
             None => Ok(Gauges::default()),
         }
+    }
+
+    /// What the bridge's database held before.
+    pub(super) fn filled(&self) -> Option<Filled> {
+        self.own.as_ref().and_then(|own| own.filled)
+    }
+
+    /// What the bridge holds in memory, in mebibytes.
+    pub(super) fn rss_mb(&self) -> Option<f64> {
+        process::rss_mb(self.own.as_ref()?.bridge.id()?)
+    }
+
+    /// A client that signs as the load does.
+    pub(super) fn client(&self) -> Result<Client> {
+        let Orders { authority, keyid, key, .. } = &self.orders;
+        Ok(Client::new(&format!("http://{authority}"), Signer::new(keyid, key.clone())?)?)
+    }
+
+    /// How the counters stand, as the bridge says.
+    pub(super) async fn counters(&self) -> Result<Vec<Watched>> {
+        let operators = self.operators.as_deref().context("the bridge has no operators")?;
+        let url = format!("{operators}/ops/v1/counters");
+        let answer = self.http.get(url).timeout(Duration::from_secs(10)).send().await?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    /// Ends the bridge and the counters as a crash does.
+    pub(super) async fn crash(&mut self) -> Result<()> {
+        let own = self.own.as_mut().context("nothing was started here")?;
+        for (name, child) in own.all() {
+            child.kill().await.with_context(|| format!("{name} does not end"))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the counters again where they were; they answer.
+    pub(super) async fn restart_counters(&mut self) -> Result<()> {
+        let own = self.own.as_mut().context("nothing was started here")?;
+        let again = own.again.as_ref().context("the floor is not started again")?;
+        own.counters.clear();
+        for (id, address, accounts) in &again.counters {
+            let counter =
+                Counter::start(&own.folder, id, *address, accounts, Manners::Answering).await?;
+            own.counters.push((id, counter.process));
+        }
+        Ok(())
+    }
+
+    /// Starts the bridge again; returns once it listens.
+    pub(super) async fn restart_bridge(&mut self) -> Result<()> {
+        let own = self.own.as_mut().context("nothing was started here")?;
+        let again = own.again.as_ref().context("the floor is not started again")?;
+        let (process, authority, operators) = bridge(&own.folder, &again.database).await?;
+        own.bridge = process;
+        self.orders.authority = authority;
+        self.operators = Some(operators);
+        Ok(())
     }
 
     /// Waits until both counters are up.
@@ -272,14 +386,28 @@ struct Counter {
 }
 
 impl Counter {
-    async fn start(folder: &Path, id: &'static str, accounts: &[String]) -> Result<Counter> {
+    /// Starts it, with the key that it had before if it had one.
+    async fn start(
+        folder: &Path,
+        id: &'static str,
+        listen: SocketAddr,
+        accounts: &[String],
+        manners: Manners,
+    ) -> Result<Counter> {
         let key_file = folder.join(format!("{id}.key"));
-        fs::write(&key_file, secret())?;
+        if !key_file.exists() {
+            fs::write(&key_file, secret())?;
+        }
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["simulate", id, "--listen", "127.0.0.1:0", "--id", id, "--bridge", "bridge"])
-            .arg("--key-file")
+            .args(["simulate", id, "--listen", &listen.to_string(), "--id", id])
+            .args(["--bridge", "bridge", "--key-file"])
             .arg(&key_file);
+        if manners == Manners::Silent {
+            let plan = folder.join("silence.toml");
+            fs::write(&plan, SILENCE)?;
+            command.arg("--faults").arg(plan);
+        }
         for account in accounts {
             command.arg("--account").arg(account);
         }
@@ -287,6 +415,22 @@ impl Counter {
         let address = said["listening"].as_str().context("no address")?.parse()?;
         Ok(Counter { id, address, process })
     }
+}
+
+/// Starts the bridge of a folder: the process, where callers find it, and the operators' URL.
+async fn bridge(folder: &Path, database: &str) -> Result<(Child, String, String)> {
+    let (process, said) = ready(
+        Command::new(std::env::current_exe()?)
+            .args(["serve", "--config"])
+            .arg(folder.join("bridge.toml"))
+            // It may hold a password, which must not stand in a file.
+            .env("COUNTER_BRIDGE__DATABASE", database),
+        &folder.join("bridge.log"),
+    )
+    .await?;
+    let authority = said["api"].as_str().context("the bridge has no API")?.to_owned();
+    let operators = said["operators"].as_str().context("the bridge has no operators")?;
+    Ok((process, authority, format!("http://{operators}")))
 }
 
 fn counters_of(securities: Counter, futures: Counter) -> Vec<(&'static str, Child)> {
@@ -361,7 +505,7 @@ fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<
     let mut text = format!(
         "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\n\
          [operators]\nlisten = \"127.0.0.1:0\"\n\n\
-         [[app]]\nname = \"bench\"\n\n[[app.key]]\nid = \"{KEY_ID}\"\n\
+         [[app]]\nname = \"{APP}\"\n\n[[app.key]]\nid = \"{KEY_ID}\"\n\
          algorithm = \"{}\"\n{file} = {}\n",
         algorithm.as_str(),
         quoted(folder.join("bench.key")),

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// The longest latency that is told apart, in microseconds: two minutes.
 const LONGEST_US: u64 = 120_000_000;
 
+/// What is told of a run minute by minute.
+const MINUTE_S: u64 = 60;
+
 /// When transfers are counted: those that end within.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
@@ -23,19 +26,46 @@ pub(super) enum Became {
     /// It ended as it was meant to.
     Ended(Ending),
     /// The bridge takes no more for now (429, 503).
-    TurnedAway(u16),
+    TurnedAway(Refusal),
     /// Anything else; in words.
     Wrong(String),
+}
+
+/// How a request was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// Whether it was said when to come again.
+    pub(super) says_when: bool,
+}
+
+/// When a request began and how long it took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timing {
+    /// Since it should have been sent.
+    pub(super) since_due: Duration,
+    /// Since it was sent.
+    pub(super) since_sent: Duration,
+    /// Since the measured time began.
+    pub(super) into_window: Duration,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Tally {
     latency: Histogram<u64>,
+    /// How long it took to be turned away, from when the request was sent.
+    turning_away: Histogram<u64>,
+    /// Latencies minute by minute.
+    minutes: Vec<Histogram<u64>>,
     pub(super) completed: u64,
     pub(super) refused: u64,
     pub(super) reversed: u64,
     pub(super) turned_away: u64,
+    /// Of these, the ones that were not told when to come again.
+    pub(super) without_retry_after: u64,
+    /// Slots of the clock that no caller was free to take.
+    pub(super) unsent: u64,
     /// What went wrong, and how often.
     pub(super) wrong: BTreeMap<String, u64>,
     /// Time spent making and signing requests.
@@ -46,16 +76,20 @@ impl Tally {
     pub(super) fn new() -> Result<Tally> {
         Ok(Tally {
             latency: Histogram::new_with_bounds(1, LONGEST_US, 3)?,
+            turning_away: Histogram::new_with_bounds(1, LONGEST_US, 3)?,
+            minutes: Vec::new(),
             completed: 0,
             refused: 0,
             reversed: 0,
             turned_away: 0,
+            without_retry_after: 0,
+            unsent: 0,
             wrong: BTreeMap::new(),
             signing: Duration::ZERO,
         })
     }
 
-    pub(super) fn add(&mut self, became: Became, latency: Duration) {
+    pub(super) fn add(&mut self, became: Became, timing: Timing) {
         match became {
             Became::Ended(ending) => {
                 match ending {
@@ -63,12 +97,22 @@ impl Tally {
                     Ending::Refused => self.refused += 1,
                     Ending::Reversed => self.reversed += 1,
                 }
-                self.latency
-                    .saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US));
+                let latency = micros(timing.since_due);
+                self.latency.saturating_record(latency);
+                let minute = timing.into_window.as_secs() / MINUTE_S;
+                let minute = usize::try_from(minute).unwrap_or(usize::MAX);
+                while self.minutes.len() <= minute {
+                    let mut empty = self.latency.clone();
+                    empty.reset();
+                    self.minutes.push(empty);
+                }
+                self.minutes[minute].saturating_record(latency);
             }
-            Became::TurnedAway(status) => {
+            Became::TurnedAway(Refusal { status, says_when }) => {
                 tracing::debug!(status, "turned away");
                 self.turned_away += 1;
+                self.without_retry_after += u64::from(!says_when);
+                self.turning_away.saturating_record(micros(timing.since_sent));
             }
             Became::Wrong(what) => *self.wrong.entry(what).or_default() += 1,
         }
@@ -77,10 +121,19 @@ impl Tally {
     /// Adds what another thread counted.
     pub(super) fn merge(&mut self, other: Tally) -> Result<()> {
         self.latency.add(&other.latency)?;
+        self.turning_away.add(&other.turning_away)?;
+        for (minute, theirs) in other.minutes.into_iter().enumerate() {
+            match self.minutes.get_mut(minute) {
+                Some(ours) => ours.add(&theirs)?,
+                None => self.minutes.push(theirs),
+            }
+        }
         self.completed += other.completed;
         self.refused += other.refused;
         self.reversed += other.reversed;
         self.turned_away += other.turned_away;
+        self.without_retry_after += other.without_retry_after;
+        self.unsent += other.unsent;
         self.signing += other.signing;
         for (what, count) in other.wrong {
             *self.wrong.entry(what).or_default() += count;
@@ -99,9 +152,27 @@ impl Tally {
 
     /// The latency below which this share of transfers lies, in milliseconds.
     pub(super) fn latency_ms(&self, share: f64) -> f64 {
-        let micros = u32::try_from(self.latency.value_at_quantile(share)).unwrap_or(u32::MAX);
-        f64::from(micros) / 1000.0
+        quantile_ms(&self.latency, share)
     }
+
+    /// The time below which this share of refusals came, in milliseconds.
+    pub(super) fn turning_away_ms(&self, share: f64) -> f64 {
+        quantile_ms(&self.turning_away, share)
+    }
+
+    /// How many ended in each minute, and the latency below which this share of them lies, in
+    /// milliseconds.
+    pub(super) fn minutes(&self, share: f64) -> Vec<(u64, f64)> {
+        self.minutes.iter().map(|minute| (minute.len(), quantile_ms(minute, share))).collect()
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(LONGEST_US)
+}
+
+fn quantile_ms(histogram: &Histogram<u64>, share: f64) -> f64 {
+    f64::from(u32::try_from(histogram.value_at_quantile(share)).unwrap_or(u32::MAX)) / 1000.0
 }
 
 impl Became {
@@ -113,7 +184,9 @@ impl Became {
         };
         match answer.status {
             201 if said(meant.state()) => Became::Ended(meant),
-            429 | 503 => Became::TurnedAway(answer.status),
+            429 | 503 => {
+                Became::TurnedAway(Refusal { status: answer.status, says_when: answer.retry_after })
+            }
             status => {
                 let text = String::from_utf8_lossy(answer.body);
                 // What differs from one transfer to the next would make each a kind of its own.
@@ -134,26 +207,41 @@ mod tests {
 
     #[test]
     fn only_the_meant_ending_is_right() {
-        let became =
-            |status, body: &str, meant| Became::of(Answer { status, body: body.as_bytes() }, meant);
+        let became = |status, body: &str, meant| {
+            let answer = Answer { status, retry_after: true, body: body.as_bytes() };
+            Became::of(answer, meant)
+        };
         let done = r#"{"state":"completed"}"#;
         assert_eq!(became(201, done, Ending::Completed), Became::Ended(Ending::Completed));
         assert!(matches!(became(201, done, Ending::Refused), Became::Wrong(_)));
         assert!(matches!(became(202, done, Ending::Completed), Became::Wrong(_)));
-        assert_eq!(became(503, "", Ending::Completed), Became::TurnedAway(503));
+        let refusal = Refusal { status: 503, says_when: true };
+        assert_eq!(became(503, "", Ending::Completed), Became::TurnedAway(refusal));
         let one = became(422, "transfer 2026112100000000001", Ending::Completed);
         assert_eq!(one, became(422, "transfer 2026112100000000002", Ending::Completed));
+    }
+
+    fn after(millis: u64, minute: u64) -> Timing {
+        let since_sent = Duration::from_millis(millis);
+        let into_window = Duration::from_secs(minute * MINUTE_S);
+        Timing { since_due: since_sent, since_sent, into_window }
     }
 
     #[test]
     fn percentiles_are_those_of_what_ended() {
         let mut tally = Tally::new().expect("a tally");
         for millis in 1..=100 {
-            tally.add(Became::Ended(Ending::Completed), Duration::from_millis(millis));
+            tally.add(Became::Ended(Ending::Completed), after(millis, millis / 51));
         }
-        tally.add(Became::Wrong("x".to_owned()), Duration::from_secs(100));
+        tally.add(Became::Wrong("x".to_owned()), after(100_000, 0));
+        tally.add(Became::TurnedAway(Refusal { status: 429, says_when: false }), after(7, 0));
         assert!((tally.latency_ms(0.5) - 50.0).abs() < 0.1);
         assert!((tally.latency_ms(0.99) - 99.0).abs() < 0.1);
         assert_eq!((tally.ended(), tally.errors()), (100, 1));
+        assert_eq!((tally.turned_away, tally.without_retry_after), (1, 1));
+        assert!((tally.turning_away_ms(0.5) - 7.0).abs() < 0.1);
+        let minutes = tally.minutes(1.0);
+        assert_eq!(minutes.iter().map(|(ended, _)| *ended).collect::<Vec<_>>(), [50, 50]);
+        assert!((minutes[0].1 - 50.0).abs() < 0.1 && (minutes[1].1 - 100.0).abs() < 0.1);
     }
 }

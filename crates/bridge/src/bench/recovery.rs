@@ -1,0 +1,156 @@
+//! Many transfers are open when the bridge is killed: how soon the next one takes new work, and how
+//! soon all that were open have ended.
+
+use super::connection::Connection;
+use super::order::{Clerk, Orders};
+use super::report::round;
+use super::stage::Stage;
+use anyhow::{Context, Result, bail, ensure};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// Callers that open transfers: each is told as soon as its transfer is durable.
+const CALLERS: u32 = 256;
+/// How often it is looked at how many have ended.
+const LOOK: Duration = Duration::from_millis(200);
+/// Then it is given up.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// What was found; the last line of standard output.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Recovery {
+    /// Transfers that were durable and open when the bridge was killed.
+    opened: u32,
+    opening_took_s: f64,
+    /// From the start of the process until it listens, all that was open read.
+    listening_after_s: f64,
+    /// Until it has accepted a new transfer.
+    accepting_after_s: f64,
+    /// Until it has sent at least as many requests to counters as transfers were open.
+    asked_after_s: Option<f64>,
+    /// Until as many have ended.
+    ended_after_s: Option<f64>,
+    ended: f64,
+    rss_mb: Option<f64>,
+}
+
+/// Opens `count` transfers at counters that never answer, kills the bridge, and starts it again
+/// beside counters that do.
+pub(super) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
+    let begun = Instant::now();
+    let opened = open(stage.orders(), count).await?;
+    let opening_took = begun.elapsed();
+    eprintln!("{opened} transfers are open after {:.1} s", opening_took.as_secs_f64());
+    stage.crash().await?;
+    stage.restart_counters().await?;
+    let begun = Instant::now();
+    stage.restart_bridge().await?;
+    let listening = begun.elapsed();
+    let address = address(stage.orders())?;
+    let orders = Orders { wait_s: 0, ..stage.orders().clone() };
+    let mut clerk = Clerk::new(orders, SmallRng::from_seed(rand::random()));
+    let mut connection = Connection::open(address).await?;
+    loop {
+        let (request, _) = clerk.next();
+        let answer = connection.exchange(request.as_bytes()).await?;
+        match answer.status {
+            201 | 202 => break,
+            429 | 503 => {}
+            other => bail!("{other}: {}", String::from_utf8_lossy(answer.body)),
+        }
+        ensure!(begun.elapsed() < LONGEST, "nothing new is accepted");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let accepting = begun.elapsed();
+    let open = f64::from(opened);
+    let (mut asked, mut ended) = (None, None);
+    let mut gauges = stage.gauges().await?;
+    while ended.is_none() && begun.elapsed() < LONGEST {
+        tokio::time::sleep(LOOK).await;
+        gauges = stage.gauges().await?;
+        if asked.is_none() && gauges.sent >= open {
+            asked = Some(begun.elapsed());
+        }
+        if gauges.ended >= open {
+            ended = Some(begun.elapsed());
+        }
+    }
+    let seconds = |time: Duration| round(time.as_secs_f64(), 3);
+    Ok(Recovery {
+        opened,
+        opening_took_s: seconds(opening_took),
+        listening_after_s: seconds(listening),
+        accepting_after_s: seconds(accepting),
+        asked_after_s: asked.map(seconds),
+        ended_after_s: ended.map(seconds),
+        ended: gauges.ended,
+        rss_mb: stage.rss_mb().map(|held| round(held, 1)),
+    })
+}
+
+impl Recovery {
+    /// Whether all that was open has ended.
+    pub(super) fn is_clean(&self) -> bool {
+        self.ended_after_s.is_some()
+    }
+
+    pub(super) fn explain(&self) {
+        let told = |time: Option<f64>| match time {
+            Some(time) => format!("{time:.1} s"),
+            None => "never".to_owned(),
+        };
+        eprintln!(
+            "{} open transfers: listening after {:.2} s, accepting after {:.2} s, all asked about \
+             after {}, all ended after {}",
+            self.opened,
+            self.listening_after_s,
+            self.accepting_after_s,
+            told(self.asked_after_s),
+            told(self.ended_after_s)
+        );
+    }
+}
+
+/// Opens transfers until there are `count`, or until the bridge takes no more.
+async fn open(orders: &Orders, count: u32) -> Result<u32> {
+    let address = address(orders)?;
+    let (begun, opened) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let orders = Orders { wait_s: 0, ..orders.clone() };
+        let (begun, opened) = (Arc::clone(&begun), Arc::clone(&opened));
+        callers.spawn(async move {
+            let mut clerk = Clerk::new(orders, SmallRng::from_seed(rand::random()));
+            let mut connection = Connection::open(address).await?;
+            while begun.fetch_add(1, Ordering::Relaxed) < count {
+                let (request, _) = clerk.next();
+                let answer = connection.exchange(request.as_bytes()).await?;
+                match answer.status {
+                    202 => opened.fetch_add(1, Ordering::Relaxed),
+                    429 | 503 => return Ok(()),
+                    other => bail!("{other}: {}", String::from_utf8_lossy(answer.body)),
+                };
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = callers.join_next().await {
+        ended.context("a caller panicked")??;
+    }
+    let opened = opened.load(Ordering::Relaxed);
+    ensure!(opened > 0, "not one transfer could be opened");
+    if opened < count {
+        eprintln!("the bridge took no more than {opened} of {count}");
+    }
+    Ok(opened)
+}
+
+fn address(orders: &Orders) -> Result<SocketAddr> {
+    orders.authority.parse().with_context(|| format!("{} is no address", orders.authority))
+}

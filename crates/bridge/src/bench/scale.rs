@@ -1,0 +1,212 @@
+//! A database that has seen a lot, beside an empty one: whether the bridge is as quick on it, and
+//! whether lists are.
+
+use super::Seen;
+use super::order::Accounts;
+use super::report::{Latency, per_second, round};
+use super::stage::{APP, Stage};
+use anyhow::{Context, Result, ensure};
+use axum::body::Bytes;
+use client::TransferFilter;
+use domain::money::{Amount, Currency};
+use domain::serial::{Day, MasterSerial, Sequence};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use store::{FinalState, ListFilter, NewTransfer, Outcome, Store, Write, WriteId, Written};
+use tokio::sync::mpsc;
+
+/// Writes handed over at a time: one batch of the journal.
+const BATCH: u64 = 1024;
+/// Batches that may wait: one is written while the next is made.
+const AHEAD: u64 = 4;
+/// Accounts whose lists are asked for on either side, spread over all.
+const LISTED: usize = 20;
+/// Transfers in a page of a list.
+const PAGE: u16 = 50;
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Scale {
+    /// Transfers that were there before.
+    transfers: u64,
+    /// How long they took to be put there; nothing if they were there already.
+    filled_in_s: Option<f64>,
+    empty_transfers_per_s: f64,
+    empty_latency_ms: Latency,
+    /// Transfers a second, as a share of those with an empty database.
+    ratio_to_empty: f64,
+    /// The first page of an account's list, over 40 accounts, each asked for once.
+    listing_ms_p50: f64,
+    listing_ms_max: f64,
+    /// The list of an account that has none.
+    listing_nothing_ms: f64,
+}
+
+/// What a filled database holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Filled {
+    transfers: u64,
+    took: Option<Duration>,
+}
+
+/// Puts `count` completed transfers into a database that has none, in the order of their serials and
+/// through the journal. Their idempotency keys are spread over all that callers may draw, so that a
+/// new one falls anywhere between them. A database that has transfers is left as it is.
+pub(super) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Result<Filled> {
+    let store = Store::open(database).await?;
+    let newest = store.list(&ListFilter { limit: 1, ..ListFilter::default() }).await?;
+    if let Some(newest) = newest.first() {
+        let transfers = newest.transfer.master.sequence.number();
+        store.close().await;
+        eprintln!("the database has transfers up to the {transfers}th; it is left as it is");
+        return Ok(Filled { transfers, took: None });
+    }
+    let begun = Instant::now();
+    let serials = store.lease_serials(count).await?;
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
+    let (done, mut written) = mpsc::unbounded_channel::<Vec<Written>>();
+    let (mut next, mut ended) = (serials.start, serials.start);
+    let apart = u128::MAX / u128::from(count);
+    while ended < serials.end {
+        while next < serials.end && next - ended < AHEAD * BATCH {
+            let last = serials.end.min(next + BATCH);
+            let batch = (next..last)
+                .map(|number| {
+                    write(number, u128::from(number - serials.start) * apart, now, accounts)
+                })
+                .collect::<Result<_>>()?;
+            store.journal().submit(batch, &done);
+            next = last;
+        }
+        for Written { result, .. } in written.recv().await.context("the journal has ended")? {
+            result.context("the database does not take them")?;
+            ended += 1;
+        }
+        let told = (ended - serials.start) / 1_000_000;
+        if told > 0 && (ended - serials.start) % 1_000_000 < BATCH {
+            eprintln!("{told} million transfers after {:.0} s", begun.elapsed().as_secs_f64());
+        }
+    }
+    store.close().await;
+    Ok(Filled { transfers: count, took: Some(begun.elapsed()) })
+}
+
+fn write(number: u64, key: u128, now: i64, accounts: &Accounts) -> Result<Write> {
+    let pick = |from: &[domain::message::Place], spread: u64| -> Result<domain::message::Place> {
+        let index = usize::try_from(number.wrapping_mul(spread) >> 7)? % from.len().max(1);
+        from.get(index).cloned().context("no accounts")
+    };
+    let day = Day::from_unix_micros(now);
+    let master = MasterSerial { day, sequence: Sequence::new(number)? };
+    let (from, to) = (pick(&accounts.from, 2_654_435_761)?, pick(&accounts.to, 40_503)?);
+    let amount = Amount::new(i64::try_from(1 + number % 100)?)?;
+    let mut fingerprint = [0; 32];
+    fingerprint[..16].copy_from_slice(&key.to_be_bytes());
+    // As long as what the bridge writes.
+    let leg = |role, serial| {
+        format!(
+            r#"{{"role":"{role}","knowledge":"done","sent":1,"answer":{{"code":200,"text":"done"}},"counter_serial":"{serial:020}","posted_day":{day}}}"#
+        )
+    };
+    let trail = format!(
+        r#"[{{"at":{now},"event":"debit sent","phase":"debit_sent"}},{{"at":{now},"event":"debit done","phase":"credit_sent","leg":{}}},{{"at":{now},"event":"credit done","phase":"completed","leg":{}}}]"#,
+        leg("debit", number),
+        leg("credit", number)
+    );
+    let answer = format!(
+        r#"{{"master_serial":"{master}","state":"completed","from":{{"counter":"{}","account":"{}"}},"to":{{"counter":"{}","account":"{}"}},"amount":{},"currency":"CNY","legs":[{},{}]}}"#,
+        from.counter,
+        from.account,
+        to.counter,
+        to.account,
+        amount.minor(),
+        leg("debit", number),
+        leg("credit", number)
+    );
+    Ok(Write {
+        accept: Some(NewTransfer {
+            master,
+            app: Arc::from(APP),
+            idempotency_key: Arc::from(format!("{key:032x}")),
+            fingerprint,
+            from,
+            to,
+            amount,
+            currency: Currency::CNY,
+            debit_day: day,
+            credit_day: day,
+            credit_barrier: false,
+            created_at: now,
+            deadline_at: now + 60_000_000,
+        }),
+        trail: Some((0, trail)),
+        outcome: Some(Outcome {
+            state: FinalState::Completed,
+            reason: None,
+            finished_at: now,
+            answer_status: 201,
+            answer_body: Bytes::from(answer),
+        }),
+        ..Write::of(WriteId(number), master)
+    })
+}
+
+/// Asks for lists, and says what was found.
+pub(super) async fn judge(
+    stage: &Stage,
+    filled: Filled,
+    seen: &Seen,
+    empty: &Seen,
+) -> Result<Scale> {
+    let Accounts { from, to, empty: nobody, .. } = &stage.orders().accounts;
+    let mut times = Vec::new();
+    for side in [from, to] {
+        for place in side.iter().step_by((side.len() / LISTED).max(1)).take(LISTED) {
+            let (took, listed) = list(stage, place).await?;
+            ensure!(listed > 0, "the list of {} is empty", place.account);
+            times.push(took);
+        }
+    }
+    times.sort_unstable();
+    let (nothing, _) = list(stage, nobody).await?;
+    let ms = |time: Duration| round(time.as_secs_f64() * 1000.0, 2);
+    Ok(Scale {
+        transfers: filled.transfers,
+        filled_in_s: filled.took.map(|took| round(took.as_secs_f64(), 1)),
+        empty_transfers_per_s: round(per_second(empty), 1),
+        empty_latency_ms: Latency::of(&empty.tally),
+        ratio_to_empty: round(per_second(seen) / per_second(empty).max(0.1), 3),
+        listing_ms_p50: ms(times[times.len() / 2]),
+        listing_ms_max: ms(times[times.len() - 1]),
+        listing_nothing_ms: ms(nothing),
+    })
+}
+
+/// The first page of an account's list: how long it took and how many it has.
+async fn list(stage: &Stage, place: &domain::message::Place) -> Result<(Duration, usize)> {
+    let filter = TransferFilter {
+        counter: Some(place.counter.to_string()),
+        account: Some(place.account.to_string()),
+        limit: Some(PAGE),
+        ..TransferFilter::default()
+    };
+    let client = stage.client()?;
+    let begun = Instant::now();
+    let page = client.list(&filter).await.context("a list")?;
+    Ok((begun.elapsed(), page.transfers.len()))
+}
+
+impl Scale {
+    pub(super) fn explain(&self) {
+        eprintln!(
+            "  with {} transfers before: {:.2} of the {:.0} transfers/s on an empty database; \
+             an account's list within {:.1} ms (median), {:.1} at most",
+            self.transfers,
+            self.ratio_to_empty,
+            self.empty_transfers_per_s,
+            self.listing_ms_p50,
+            self.listing_ms_max
+        );
+    }
+}
