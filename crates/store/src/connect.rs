@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long SQLite waits for another's lock before it says busy. A caller is waiting meanwhile.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Between two looks at a lock that SQLite does not wait for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -34,11 +34,11 @@ const STATEMENT_CACHE: usize = 512;
 /// which pages of an index were split, as in nearly every one with random keys, SQLite looks through
 /// the whole of it: 64 MiB took a tenth of the bridge's time for that, and 4 MiB read more again once
 /// there were 100,000 transfers.
-const SQLITE_CACHE: &str = "-16384";
+pub(crate) const SQLITE_CACHE: i64 = -16384;
 
 /// Pages in the log, 128 MiB, before SQLite itself moves them into the file, within a commit. The
 /// journal does it before that, and beside.
-const SQLITE_CHECKPOINT: &str = "32768";
+pub(crate) const SQLITE_CHECKPOINT: i64 = 32768;
 
 /// What a connection of a server is set to. A server that is not strict cuts what is too long;
 /// with a stricter isolation, looking for what another node wrote finds the past.
@@ -59,8 +59,7 @@ pub(crate) fn writer(address: &Address) -> DatabaseConnection {
                 .foreign_keys(true)
                 .busy_timeout(BUSY_TIMEOUT)
                 .statement_cache_capacity(STATEMENT_CACHE)
-                .pragma("cache_size", SQLITE_CACHE)
-                .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT)
+                .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT.to_string())
                 .disable_statement_logging();
             one(SqlitePoolOptions::new()).connect_lazy_with(options).into()
         }

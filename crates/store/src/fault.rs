@@ -56,8 +56,7 @@ impl Fault {
             // Lock wait, deadlock (a cluster's certification too), server read-only.
             matches!(said.number(), 1205 | 1213 | 1290 | 1836)
         } else if said.try_downcast_ref::<SqliteError>().is_some() {
-            // Busy, read-only, full, constraint. A failed write or sync (10) may have reached the disk.
-            matches!(sqlite_code(said.as_ref()) & 0xff, 5 | 8 | 13 | 19)
+            commit_was_undone_by_sqlite(sqlite_code(said.as_ref()))
         } else {
             false
         }
@@ -104,7 +103,14 @@ pub(crate) fn sqlite_code(said: &dyn sqlx::error::DatabaseError) -> u32 {
     said.code().and_then(|code| code.parse().ok()).unwrap_or(1)
 }
 
-fn of_sqlite(code: u32) -> Fault {
+/// Whether a COMMIT that SQLite failed with this extended code certainly recorded nothing.
+pub(crate) fn commit_was_undone_by_sqlite(code: u32) -> bool {
+    // Busy, read-only, full, constraint. A failed write or sync (10) may have reached the disk.
+    matches!(code & 0xff, 5 | 8 | 13 | 19)
+}
+
+/// Classifies SQLite's extended code.
+pub(crate) fn of_sqlite(code: u32) -> Fault {
     match code {
         // Primary key, unique, row id.
         1555 | 2067 | 2579 => Fault::Duplicate,

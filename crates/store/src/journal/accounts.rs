@@ -66,8 +66,8 @@ impl Accounts {
             return Ok(());
         };
         let transaction = begin(connection).await?;
-        let portion = match portion {
-            Some(Portion { number, transfers, oldest: first, newest: last }) => {
+        let portion =
+            if let Some(Portion { number, transfers, oldest: first, newest: last }) = portion {
                 let portion = Portion {
                     number,
                     transfers: transfers + self.waiting.len(),
@@ -76,23 +76,13 @@ impl Accounts {
                 };
                 portion.row().update(&transaction).await?;
                 portion
-            }
-            None => {
-                let last = account_portion::Entity::find()
-                    .select_only()
-                    .column_as(account_portion::Column::PortionNumber.max(), "last")
-                    .into_tuple::<Option<i64>>()
-                    .one(&transaction)
-                    .await?
-                    .flatten();
-                let number = last.unwrap_or(0) + 1;
+            } else {
+                let number = last_portion(&transaction).await? + 1;
                 let portion = Portion { number, transfers: self.waiting.len(), oldest, newest };
-                account_portion::Entity::insert(portion.row())
-                    .exec_without_returning(&transaction)
-                    .await?;
+                let row = account_portion::Entity::insert(portion.row());
+                row.exec_without_returning(&transaction).await?;
                 portion
-            }
-        };
+            };
         enter_all(&transaction, portion.number, &self.waiting).await?;
         transaction.commit().await?;
         self.waiting.clear();
@@ -109,6 +99,17 @@ impl Portion {
             newest: Set(self.newest),
         }
     }
+}
+
+/// The newest portion that anybody has begun; 0 if there is none.
+async fn last_portion(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
+    let last = account_portion::Entity::find()
+        .select_only()
+        .column_as(account_portion::Column::PortionNumber.max(), "last")
+        .into_tuple::<Option<i64>>()
+        .one(transaction)
+        .await?;
+    Ok(last.flatten().unwrap_or(0))
 }
 
 async fn enter_all(

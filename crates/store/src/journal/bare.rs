@@ -3,9 +3,11 @@
 
 use super::batch::begin;
 use super::rows::insert;
+use super::sqlite;
 use crate::address::Address;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
+use rusqlite::{Connection, TransactionBehavior, params};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Value};
 use tokio::sync::{mpsc, oneshot};
 
@@ -39,11 +41,29 @@ impl Bare {
             })?;
         }
         let (rows, ready) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            if let Err(error) = write(&connection, ready).await {
-                tracing::error!(%error, "the bare journal ends");
+        match &address {
+            Address::Sqlite { path, .. } => {
+                connection.close().await.map_err(|error| OpenError::NotADatabase {
+                    path: path.display().to_string(),
+                    why: error.to_string(),
+                })?;
+                let path = path.clone();
+                std::thread::spawn(move || {
+                    let written = sqlite::open(&path)
+                        .and_then(|mut connection| write_to_file(&mut connection, ready));
+                    if let Err(error) = written {
+                        tracing::error!(%error, "the bare journal ends");
+                    }
+                });
             }
-        });
+            Address::Mysql { .. } => {
+                tokio::spawn(async move {
+                    if let Err(error) = write_to_server(&connection, ready).await {
+                        tracing::error!(%error, "the bare journal ends");
+                    }
+                });
+            }
+        }
         Ok(Bare { rows })
     }
 
@@ -55,7 +75,29 @@ impl Bare {
     }
 }
 
-async fn write(
+fn write_to_file(
+    connection: &mut Connection,
+    mut ready: mpsc::UnboundedReceiver<(i64, oneshot::Sender<()>)>,
+) -> rusqlite::Result<()> {
+    let mut batch = Vec::with_capacity(MOST_IN_BATCH);
+    while ready.blocking_recv_many(&mut batch, MOST_IN_BATCH) > 0 {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut insert =
+            transaction.prepare_cached("INSERT INTO bare (id, body) VALUES (?1, ?2)")?;
+        for (id, _) in &batch {
+            insert.execute(params![id, [b'-'; BODY]])?;
+        }
+        drop(insert);
+        transaction.commit()?;
+        for (_, done) in batch.drain(..) {
+            // Whoever has gone needs no answer.
+            let _ = done.send(());
+        }
+    }
+    Ok(())
+}
+
+async fn write_to_server(
     connection: &DatabaseConnection,
     mut ready: mpsc::UnboundedReceiver<(i64, oneshot::Sender<()>)>,
 ) -> Result<(), DbErr> {

@@ -1,23 +1,25 @@
-//! Writes one batch in one database transaction, and says exactly what is known afterwards.
+//! Writes one batch in one database transaction, and says exactly what is known afterwards. How it
+//! is written to SQLite is [`super::sqlite`], how to a server [`super::server`].
 
 use super::accounts::Accounts;
 use super::checkpoint::Checkpoints;
-use super::rows::{each_of, insert, is_duplicate};
-use super::{Write, WriteError, examine};
+use super::sqlite::Hand;
+use super::{Write, WriteError, examine, server};
 use crate::address::Address;
 use crate::connect;
-use crate::entity::open_transfer;
 use crate::error::OpenError;
 use crate::fault::Fault;
-use crate::idempotency::{End, Plan};
+use crate::idempotency::{Known, Plan};
 use crate::record::NewTransfer;
-use crate::state::OpenState;
-use domain::serial::Role;
+#[cfg(test)]
+use sea_orm::ConnectionTrait;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Within this, every batch is through or the connection is given up: a server that holds the
 /// connection and says nothing must not hold up the journal for ever.
@@ -38,9 +40,31 @@ pub(super) enum Attempt {
     Unclear { why: String },
 }
 
-/// The one connection that writes. It is made anew after it was lost.
+/// What became of one database transaction.
+pub(super) enum Tried {
+    /// It is durable; with the transfers that have ended by it.
+    Committed { answers: Vec<Result<(), WriteError>>, ended: Vec<i64> },
+    /// A key is taken, or a transfer is not open that should be. Rolled back.
+    Conflict,
+    /// Rolled back.
+    Failed { fault: Fault, why: String },
+    /// The COMMIT was sent and its answer is missing.
+    Unclear { why: String },
+}
+
+impl Tried {
+    /// The plan is durable.
+    pub(super) fn committed(plan: Plan<'_>) -> Tried {
+        Tried::Committed { answers: plan.answers, ended: plan.outcomes.into_keys().collect() }
+    }
+}
+
+/// The one that writes. Its connections are made anew after they were lost.
 pub(super) struct Engine {
     address: Address,
+    /// Writes batches to SQLite, if that is the database.
+    hand: Option<Hand>,
+    /// Writes batches to a server, and everything else to either.
     connection: Option<DatabaseConnection>,
     accounts: Accounts,
     checkpoints: Checkpoints,
@@ -50,6 +74,7 @@ impl Engine {
     pub(super) fn new(address: Address, connection: DatabaseConnection) -> Engine {
         Engine {
             address,
+            hand: None,
             connection: Some(connection),
             accounts: Accounts::default(),
             checkpoints: Checkpoints::default(),
@@ -78,8 +103,20 @@ impl Engine {
         self.disconnect().await;
     }
 
-    /// Closes the connection; the next use makes a new one.
+    /// The hand that writes to SQLite, made if need be.
+    async fn hand(&mut self, path: &Path) -> Result<&Hand, OpenError> {
+        let hand = if let Some(hand) = self.hand.take() {
+            hand
+        } else {
+            connect::probe(&self.address).await?;
+            Hand::start(path).await?
+        };
+        Ok(self.hand.insert(hand))
+    }
+
+    /// Closes the connections; the next use makes new ones.
     async fn disconnect(&mut self) {
+        self.hand = None;
         if let Some(connection) = self.connection.take() {
             // One that hangs is left to its socket's own end.
             let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
@@ -87,7 +124,7 @@ impl Engine {
     }
 
     /// Writes a batch; a lost connection is replaced once.
-    pub(super) async fn write(&mut self, batch: &[&Write]) -> Attempt {
+    pub(super) async fn write(&mut self, batch: &[Arc<Write>]) -> Attempt {
         let attempt = self.write_once(batch).await;
         match attempt {
             Attempt::Failed { fault: Fault::Lost, .. } => {
@@ -106,46 +143,64 @@ impl Engine {
         }
     }
 
-    async fn write_once(&mut self, batch: &[&Write]) -> Attempt {
-        let connection = match self.connection().await {
-            Ok(connection) => connection,
-            Err(error) => return Attempt::Failed { fault: Fault::Down, why: error.to_string() },
-        };
+    async fn write_once(&mut self, batch: &[Arc<Write>]) -> Attempt {
         let mut known = None;
-        let mut contended = None;
+        // Unless others were in the way, something in the record is at odds with itself; whoever is
+        // alone with it is refused.
+        let (mut fault, mut why) =
+            (Fault::Row, "the record says both that it is there and that it is not".to_owned());
         for _ in 0..ROUNDS {
-            let plan = Plan::of(batch.iter().copied(), known.as_ref());
-            if plan.is_empty() {
-                return Attempt::Committed(plan.answers);
-            }
-            match transact(&connection, &plan).await {
-                Transaction::Committed => {
-                    self.accounts.add(plan.outcomes.keys().copied());
-                    return Attempt::Committed(plan.answers);
+            match self.transact(batch, known.as_ref()).await {
+                Tried::Committed { answers, ended } => {
+                    self.accounts.add(ended);
+                    return Attempt::Committed(answers);
                 }
-                Transaction::Conflict => {
-                    match limited(examine::look_up(&connection, batch)).await {
-                        Ok(found) => known = Some(found),
-                        Err(error) => return self.failed(&error),
-                    }
+                Tried::Conflict => match self.look_up(batch).await {
+                    Ok(found) => known = Some(found),
+                    Err(failed) => return failed,
+                },
+                Tried::Failed { fault: Fault::Contention, why: again } => {
+                    (fault, why) = (Fault::Contention, again);
                 }
-                Transaction::Failed(error) if Fault::of(&error) == Fault::Contention => {
-                    contended = Some(error);
-                }
-                Transaction::Failed(error) => return self.failed(&error),
-                Transaction::Unclear(error) => {
-                    return Attempt::Unclear { why: connect::explain(&self.address, &error) };
-                }
+                Tried::Failed { fault, why } => return Attempt::Failed { fault, why },
+                Tried::Unclear { why } => return Attempt::Unclear { why },
             }
         }
-        match contended {
-            Some(error) => self.failed(&error),
-            // Something in the record is at odds with itself; whoever is alone with it is refused.
-            None => Attempt::Failed {
-                fault: Fault::Row,
-                why: "the record says both that it is there and that it is not".to_owned(),
+        Attempt::Failed { fault, why }
+    }
+
+    async fn transact(&mut self, batch: &[Arc<Write>], known: Option<&Known>) -> Tried {
+        let down = |error: OpenError| Tried::Failed { fault: Fault::Down, why: error.to_string() };
+        match self.address.clone() {
+            Address::Sqlite { path, .. } => {
+                let hand = match self.hand(&path).await {
+                    Ok(hand) => hand,
+                    Err(error) => return down(error),
+                };
+                match tokio::time::timeout(DEADLINE, hand.write(batch, known)).await {
+                    Ok(Some(tried)) => tried,
+                    Ok(None) => Tried::Unclear { why: "the journal's thread ended".to_owned() },
+                    Err(_) => Tried::Unclear {
+                        why: format!("no answer of the disk within {} s", DEADLINE.as_secs()),
+                    },
+                }
+            }
+            address @ Address::Mysql { .. } => match self.connection().await {
+                Ok(connection) => server::write(&connection, &address, batch, known).await,
+                Err(error) => down(error),
             },
         }
+    }
+
+    async fn look_up(&mut self, batch: &[Arc<Write>]) -> Result<Known, Attempt> {
+        let connection = self
+            .connection()
+            .await
+            .map_err(|error| Attempt::Failed { fault: Fault::Down, why: error.to_string() })?;
+        limited(examine::look_up(&connection, batch)).await.map_err(|error| Attempt::Failed {
+            fault: Fault::of(&error),
+            why: connect::explain(&self.address, &error),
+        })
     }
 
     /// What nobody waits for, after a batch of so many writes was answered: the index of accounts
@@ -164,10 +219,6 @@ impl Engine {
                 self.disconnect().await;
             }
         }
-    }
-
-    fn failed(&self, error: &DbErr) -> Attempt {
-        Attempt::Failed { fault: Fault::of(error), why: connect::explain(&self.address, error) }
     }
 
     /// Which of these acceptances, once sent to be committed, are recorded. Waits for a commit
@@ -189,16 +240,29 @@ impl Engine {
         }
     }
 
+    /// Runs a statement where batches are written.
     #[cfg(test)]
     pub(super) async fn execute(&mut self, sql: &'static str) -> Result<(), String> {
+        if let Address::Sqlite { path, .. } = self.address.clone() {
+            let hand = self.hand(&path).await.map_err(|error| error.to_string())?;
+            return hand.execute(sql).await.expect("a thread");
+        }
         let connection = self.connection().await.map_err(|error| error.to_string())?;
         connection.execute_unprepared(sql).await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Writes something, takes it away again and commits: whether writing works.
     pub(super) async fn try_out(&mut self) -> Result<(), String> {
+        if let Address::Sqlite { path, .. } = self.address.clone() {
+            let hand = self.hand(&path).await.map_err(|error| error.to_string())?;
+            if let Ok(Some(result)) = tokio::time::timeout(DEADLINE, hand.try_out()).await {
+                return result;
+            }
+            self.hand = None;
+            return Err("no answer of the disk".to_owned());
+        }
         let connection = self.connection().await.map_err(|error| error.to_string())?;
-        match limited(try_out(&connection)).await {
+        match limited(server::try_out(&connection)).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 let why = connect::explain(&self.address, &error);
@@ -211,45 +275,9 @@ impl Engine {
     }
 }
 
-/// What became of one database transaction.
-enum Transaction {
-    Committed,
-    /// A key is taken, or a transfer is not open that should be. Rolled back.
-    Conflict,
-    /// Rolled back.
-    Failed(DbErr),
-    /// The COMMIT was sent and its answer is missing.
-    Unclear(DbErr),
-}
-
-async fn transact(connection: &DatabaseConnection, plan: &Plan<'_>) -> Transaction {
-    let began = limited(async {
-        let transaction = begin(connection).await?;
-        let conflict = match run(&transaction, plan).await {
-            Ok(all_were_open) => !all_were_open,
-            Err(error) if is_duplicate(&error) => true,
-            Err(error) => return Err(error),
-        };
-        if conflict {
-            transaction.rollback().await?;
-            return Ok(None);
-        }
-        Ok(Some(transaction))
-    });
-    let transaction = match began.await {
-        Ok(Some(transaction)) => transaction,
-        Ok(None) => return Transaction::Conflict,
-        Err(error) => return Transaction::Failed(error),
-    };
-    let committing = Instant::now();
-    match limited(transaction.commit()).await {
-        Ok(()) => {
-            metrics::histogram!("store_journal_commit_seconds").record(committing.elapsed());
-            Transaction::Committed
-        }
-        Err(error) if Fault::commit_was_undone(&error) => Transaction::Failed(error),
-        Err(error) => Transaction::Unclear(error),
-    }
+/// Large enough that a full disk or table shows.
+pub(super) fn large_body() -> String {
+    "-".repeat(16 * 1024)
 }
 
 pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
@@ -263,7 +291,7 @@ pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTra
 }
 
 /// Gives up after [`DEADLINE`]; what hangs counts as a lost connection.
-async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+pub(super) async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(DEADLINE, work).await {
         Ok(result) => result,
         Err(_) => Err(DbErr::Query(sea_orm::RuntimeErr::SqlxError(
@@ -274,127 +302,4 @@ async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, D
             .into(),
         ))),
     }
-}
-
-/// The statements of a plan, in the order that the tables depend on each other. `false`: an
-/// outcome was inserted for a transfer that is not open.
-async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool, DbErr> {
-    let transfers = plan.transfers.values().map(|transfer| transfer_row(transfer)).collect();
-    insert(transaction, "transfer", &TRANSFER, transfers).await?;
-    let opened = plan.opened.iter().map(|(master, state)| open_row(*master, *state)).collect();
-    insert(transaction, "open_transfer", &["master_serial", "state"], opened).await?;
-    let trail = plan
-        .trail
-        .iter()
-        .map(|((master, part), body)| {
-            vec![Value::from(*master), i64::from(*part).into(), (*body).into()]
-        })
-        .collect();
-    insert(transaction, "trail", &["master_serial", "part", "body"], trail).await?;
-    for state in OpenState::ALL {
-        let masters: Vec<i64> =
-            plan.states.iter().filter(|(_, s)| **s == state).map(|(master, _)| *master).collect();
-        each_of(transaction, UPDATE_STATE, Some(state.number().into()), &masters).await?;
-    }
-    let decisions = plan
-        .decisions
-        .iter()
-        .map(|((master, at, who), decision)| {
-            vec![
-                Value::from(*master),
-                (*at).into(),
-                who.as_bytes().to_vec().into(),
-                decision.decision.as_str().into(),
-                decision.note.as_str().into(),
-            ]
-        })
-        .collect();
-    insert(transaction, "decision", &DECISION, decisions).await?;
-    let outcomes = plan.outcomes.iter().map(|(master, end)| outcome_row(*master, end)).collect();
-    insert(transaction, "outcome", &OUTCOME, outcomes).await?;
-    let ended = open_transfer::ENDED.into();
-    let closed = each_of(transaction, UPDATE_STATE, Some(ended), &plan.closed).await?;
-    Ok(usize::try_from(closed) == Ok(plan.closed.len()))
-}
-
-/// What has ended stays so: 0 is [`open_transfer::ENDED`].
-const UPDATE_STATE: &str = "UPDATE open_transfer SET state = ? WHERE state <> 0 AND master_serial";
-const TRANSFER: [&str; 17] = [
-    "master_serial",
-    "app",
-    "idempotency_key",
-    "fingerprint",
-    "debit_serial",
-    "credit_serial",
-    "from_counter",
-    "from_account",
-    "to_counter",
-    "to_account",
-    "amount",
-    "currency",
-    "debit_day",
-    "credit_day",
-    "credit_barrier",
-    "created_at",
-    "deadline_at",
-];
-const DECISION: [&str; 5] = ["master_serial", "at", "who", "decision", "note"];
-const OUTCOME: [&str; 7] =
-    ["master_serial", "state", "reason", "finished_at", "answer_status", "answer_body", "trail"];
-
-/// Days are eight digits and sub serials twelve: neither conversion can fail.
-fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
-    let leg = |role| i64::try_from(transfer.master.leg(role).number()).unwrap_or(i64::MAX);
-    let day = |day: domain::serial::Day| i32::try_from(day.number()).unwrap_or(i32::MAX);
-    vec![
-        transfer.master.number().into(),
-        transfer.app.as_bytes().to_vec().into(),
-        transfer.idempotency_key.as_bytes().to_vec().into(),
-        transfer.fingerprint.to_vec().into(),
-        leg(Role::Debit).into(),
-        leg(Role::Credit).into(),
-        transfer.from.counter.as_str().into(),
-        transfer.from.account.as_str().into(),
-        transfer.to.counter.as_str().into(),
-        transfer.to.account.as_str().into(),
-        transfer.amount.minor().into(),
-        transfer.currency.as_str().into(),
-        day(transfer.debit_day).into(),
-        day(transfer.credit_day).into(),
-        transfer.credit_barrier.into(),
-        transfer.created_at.into(),
-        transfer.deadline_at.into(),
-    ]
-}
-
-fn open_row(master: i64, state: Option<OpenState>) -> Vec<Value> {
-    vec![master.into(), state.map_or(open_transfer::ENDED, OpenState::number).into()]
-}
-
-/// The status was checked to have three digits.
-fn outcome_row(master: i64, end: &End<'_>) -> Vec<Value> {
-    let End { outcome, trail } = end;
-    vec![
-        master.into(),
-        outcome.state.number().into(),
-        outcome.reason.clone().into(),
-        outcome.finished_at.into(),
-        i16::try_from(outcome.answer_status).unwrap_or(i16::MAX).into(),
-        outcome.answer_body.to_vec().into(),
-        (*trail).map(str::to_owned).into(),
-    ]
-}
-
-/// Large enough that a full disk or table shows; under master serial 0, which nobody has.
-async fn try_out(connection: &DatabaseConnection) -> Result<(), DbErr> {
-    let transaction = begin(connection).await?;
-    let part = i64::from(std::process::id());
-    let row = vec![Value::from(0_i64), part.into(), "-".repeat(16 * 1024).into()];
-    let clear = |backend: DbBackend| {
-        let sql = "DELETE FROM trail WHERE master_serial = 0 AND part = ?";
-        Statement::from_sql_and_values(backend, sql, [Value::from(part)])
-    };
-    insert(&transaction, "trail", &["master_serial", "part", "body"], vec![row]).await?;
-    transaction.execute_raw(clear(transaction.get_database_backend())).await?;
-    transaction.commit().await
 }

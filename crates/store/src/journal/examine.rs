@@ -9,6 +9,7 @@ use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Keys in one question: SQLite nests conditions at most 1,000 deep.
 const CHUNK: usize = 200;
@@ -16,7 +17,7 @@ const CHUNK: usize = 200;
 /// What is recorded under the keys of a batch.
 pub(super) async fn look_up(
     connection: &DatabaseConnection,
-    batch: &[&Write],
+    batch: &[Arc<Write>],
 ) -> Result<Known, DbErr> {
     let mut known = Known::default();
     let masters: Vec<i64> = batch
@@ -58,7 +59,7 @@ pub(super) async fn look_up(
 
 async fn look_up_keys(
     connection: &DatabaseConnection,
-    batch: &[&Write],
+    batch: &[Arc<Write>],
     known: &mut Known,
 ) -> Result<(), DbErr> {
     let accepts: Vec<&NewTransfer> =
@@ -87,7 +88,7 @@ async fn look_up_keys(
 
 async fn look_up_trail(
     connection: &DatabaseConnection,
-    batch: &[&Write],
+    batch: &[Arc<Write>],
     known: &mut Known,
 ) -> Result<(), DbErr> {
     let parts: Vec<(i64, u32)> = batch
@@ -113,7 +114,7 @@ async fn look_up_trail(
 
 async fn look_up_decisions(
     connection: &DatabaseConnection,
-    batch: &[&Write],
+    batch: &[Arc<Write>],
     known: &mut Known,
 ) -> Result<(), DbErr> {
     let masters: Vec<i64> = batch

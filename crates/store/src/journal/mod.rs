@@ -7,6 +7,8 @@ mod batch;
 mod checkpoint;
 mod examine;
 mod rows;
+mod server;
+mod sqlite;
 mod writer;
 
 use crate::address::Address;
@@ -152,6 +154,11 @@ impl Journal {
             }
         }
         answers.send();
+    }
+
+    /// How many writes wait to be durable.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// How the journal is doing, now and whenever it changes.

@@ -1,11 +1,11 @@
-//! Statements of many rows. Their text is written here, without a query builder, because the
-//! journal runs several for every batch and the text depends on the number of rows alone.
+//! Statements of many rows, for servers, to which each statement is a round trip. Their text is
+//! written here, without a query builder, because the journal runs several for every batch and the
+//! text depends on the number of rows alone.
 
-use crate::fault::Fault;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement, Value};
 
-/// Rows in one statement; seventeen columns of this many stay far below the limits on bound values
-/// (32,766 on SQLite, 65,535 on MySQL).
+/// Rows in one statement; seventeen columns of this many stay far below the limit on bound values
+/// (65,535 on MySQL).
 const MOST_ROWS: usize = 128;
 
 /// Bytes in one statement; servers refuse packets above 16 MiB, some above 4.
@@ -30,15 +30,9 @@ pub(super) async fn insert(
             bytes += size(&row);
             chunk.push(row);
         }
-        let mut rest = chunk.as_mut_slice();
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at_mut(portion(backend, rest.len()));
-            let sql = insert_text(backend, table, columns, now.len());
-            let values = now.iter_mut().flat_map(std::mem::take);
-            transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-            rest = later;
-        }
-        chunk.clear();
+        let sql = insert_text(table, columns, chunk.len());
+        let values = chunk.drain(..).flatten();
+        transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     }
     Ok(())
 }
@@ -68,30 +62,9 @@ pub(super) async fn each_of(
     Ok(met)
 }
 
-/// How many of `rows` go into the next statement. Each length is prepared once and kept: SQLite's
-/// are costly to prepare and free to run, so there are few lengths, of which two are enough for most
-/// batches; a server's cost a round trip each.
-fn portion(backend: DbBackend, rows: usize) -> usize {
-    match backend {
-        // The leading three bits: 1 to 8, then 10, 12, 14, 16, 20, 24, 28, 32 and so on.
-        DbBackend::Sqlite => {
-            let step = rows.ilog2().saturating_sub(2);
-            rows >> step << step
-        }
-        _ => rows,
-    }
-}
-
-/// On SQLite a row that cannot be inserted fails the statement, and leaves what the statement did
-/// to the transaction, which is rolled back on any failure. To undo the statement alone, as it
-/// does otherwise, SQLite copies every page before the first row of a statement changes it.
-fn insert_text(backend: DbBackend, table: &str, columns: &[&str], rows: usize) -> String {
-    let insert = match backend {
-        DbBackend::Sqlite => "INSERT OR FAIL INTO",
-        _ => "INSERT INTO",
-    };
+fn insert_text(table: &str, columns: &[&str], rows: usize) -> String {
     let row = format!("({})", vec!["?"; columns.len()].join(","));
-    format!("{insert} {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
+    format!("INSERT INTO {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
 }
 
 /// What a row weighs in a packet, near enough.
@@ -105,11 +78,6 @@ fn size(row: &[Value]) -> usize {
         .sum()
 }
 
-/// Whether a statement failed because a key is taken.
-pub(super) fn is_duplicate(error: &DbErr) -> bool {
-    Fault::of(error) == Fault::Duplicate
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,30 +85,9 @@ mod tests {
     #[test]
     fn texts_have_a_mark_for_each_value() {
         assert_eq!(
-            insert_text(DbBackend::MySql, "trail", &["a", "b"], 2),
+            insert_text("trail", &["a", "b"], 2),
             "INSERT INTO trail (a,b) VALUES (?,?),(?,?)"
         );
-        assert_eq!(
-            insert_text(DbBackend::Sqlite, "trail", &["a"], 1),
-            "INSERT OR FAIL INTO trail (a) VALUES (?)"
-        );
-    }
-
-    #[test]
-    fn sqlite_has_few_lengths_and_few_statements() {
-        let mut lengths = std::collections::BTreeSet::new();
-        for rows in 1..=MOST_ROWS {
-            let (mut rest, mut statements) = (rows, 0);
-            while rest > 0 {
-                let now = portion(DbBackend::Sqlite, rest);
-                assert!((1..=rest).contains(&now), "{now} of {rest}");
-                lengths.insert(now);
-                rest -= now;
-                statements += 1;
-            }
-            assert!(statements <= 3, "{rows}: {statements}");
-        }
-        assert_eq!(lengths.len(), 24);
-        assert_eq!(portion(DbBackend::MySql, 100), 100);
+        assert_eq!(insert_text("trail", &["a"], 1), "INSERT INTO trail (a) VALUES (?)");
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Command {
 
 /// A write that is not answered yet.
 pub(super) struct Pending {
-    pub(super) write: Write,
+    pub(super) write: Arc<Write>,
     done: mpsc::UnboundedSender<Vec<Written>>,
     /// Its acceptance was sent to be committed, and what became of that is not known.
     unclear: bool,
@@ -45,7 +45,7 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn new(write: Write, done: mpsc::UnboundedSender<Vec<Written>>) -> Pending {
-        Pending { write, done, unclear: false }
+        Pending { write: Arc::new(write), done, unclear: false }
     }
 
     /// It was sent to be committed and the answer is missing.
@@ -238,7 +238,7 @@ impl Writer {
 
     /// Has the engine write a batch while the queue goes on taking commands.
     async fn attempt(&mut self, batch: &[Pending]) -> Attempt {
-        let writes: Vec<&Write> = batch.iter().map(|pending| &pending.write).collect();
+        let writes: Vec<Arc<Write>> = batch.iter().map(|pending| pending.write.clone()).collect();
         metrics::counter!("store_journal_batches_total").increment(1);
         metrics::histogram!("store_journal_batch_writes").record(count(writes.len()));
         let attempt = self.queue.meanwhile(self.engine.write(&writes)).await;
@@ -288,7 +288,7 @@ impl Writer {
         for (pending, recorded) in unclear.into_iter().zip(recorded) {
             pending.unclear = false;
             if recorded {
-                pending.write.accept = None;
+                Arc::make_mut(&mut pending.write).accept = None;
             }
         }
         Ok(())

@@ -1,0 +1,183 @@
+//! Writes a batch to a server: each table's rows in one statement, because each statement is a round
+//! trip.
+
+use super::Write;
+use super::batch::{Tried, begin, large_body, limited};
+use super::rows::{each_of, insert};
+use crate::address::Address;
+use crate::connect;
+use crate::entity::open_transfer;
+use crate::fault::Fault;
+use crate::idempotency::{End, Known, Plan};
+use crate::record::NewTransfer;
+use crate::state::OpenState;
+use domain::serial::Role;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Writes a batch; with what is `known`, if something was in the way before.
+pub(super) async fn write(
+    connection: &DatabaseConnection,
+    address: &Address,
+    batch: &[Arc<Write>],
+    known: Option<&Known>,
+) -> Tried {
+    let plan = Plan::of(batch.iter().map(AsRef::as_ref), known);
+    if plan.is_empty() {
+        return Tried::committed(plan);
+    }
+    let failed = |error: &DbErr| Tried::Failed {
+        fault: Fault::of(error),
+        why: connect::explain(address, error),
+    };
+    let began = limited(async {
+        let transaction = begin(connection).await?;
+        let conflict = match run(&transaction, &plan).await {
+            Ok(all_were_open) => !all_were_open,
+            Err(error) if Fault::of(&error) == Fault::Duplicate => true,
+            Err(error) => return Err(error),
+        };
+        if conflict {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        Ok(Some(transaction))
+    });
+    let transaction = match began.await {
+        Ok(Some(transaction)) => transaction,
+        Ok(None) => return Tried::Conflict,
+        Err(error) => return failed(&error),
+    };
+    let committing = Instant::now();
+    match limited(transaction.commit()).await {
+        Ok(()) => {
+            metrics::histogram!("store_journal_commit_seconds").record(committing.elapsed());
+            Tried::committed(plan)
+        }
+        Err(error) if Fault::commit_was_undone(&error) => failed(&error),
+        Err(error) => Tried::Unclear { why: connect::explain(address, &error) },
+    }
+}
+
+/// The statements of a plan, in the order that the tables depend on each other. `false`: an
+/// outcome was inserted for a transfer that is not open.
+async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool, DbErr> {
+    let transfers = plan.transfers.values().map(|transfer| transfer_row(transfer)).collect();
+    insert(transaction, "transfer", &TRANSFER, transfers).await?;
+    let opened = plan.opened.iter().map(|(master, state)| open_row(*master, *state)).collect();
+    insert(transaction, "open_transfer", &["master_serial", "state"], opened).await?;
+    let trail = plan
+        .trail
+        .iter()
+        .map(|((master, part), body)| {
+            vec![Value::from(*master), i64::from(*part).into(), (*body).into()]
+        })
+        .collect();
+    insert(transaction, "trail", &["master_serial", "part", "body"], trail).await?;
+    for state in OpenState::ALL {
+        let masters: Vec<i64> =
+            plan.states.iter().filter(|(_, s)| **s == state).map(|(master, _)| *master).collect();
+        each_of(transaction, UPDATE_STATE, Some(state.number().into()), &masters).await?;
+    }
+    let decisions = plan
+        .decisions
+        .iter()
+        .map(|((master, at, who), decision)| {
+            vec![
+                Value::from(*master),
+                (*at).into(),
+                who.as_bytes().to_vec().into(),
+                decision.decision.as_str().into(),
+                decision.note.as_str().into(),
+            ]
+        })
+        .collect();
+    insert(transaction, "decision", &DECISION, decisions).await?;
+    let outcomes = plan.outcomes.iter().map(|(master, end)| outcome_row(*master, end)).collect();
+    insert(transaction, "outcome", &OUTCOME, outcomes).await?;
+    let ended = open_transfer::ENDED.into();
+    let closed = each_of(transaction, UPDATE_STATE, Some(ended), &plan.closed).await?;
+    Ok(usize::try_from(closed) == Ok(plan.closed.len()))
+}
+
+/// What has ended stays so: 0 is [`open_transfer::ENDED`].
+const UPDATE_STATE: &str = "UPDATE open_transfer SET state = ? WHERE state <> 0 AND master_serial";
+const TRANSFER: [&str; 17] = [
+    "master_serial",
+    "app",
+    "idempotency_key",
+    "fingerprint",
+    "debit_serial",
+    "credit_serial",
+    "from_counter",
+    "from_account",
+    "to_counter",
+    "to_account",
+    "amount",
+    "currency",
+    "debit_day",
+    "credit_day",
+    "credit_barrier",
+    "created_at",
+    "deadline_at",
+];
+const DECISION: [&str; 5] = ["master_serial", "at", "who", "decision", "note"];
+const OUTCOME: [&str; 7] =
+    ["master_serial", "state", "reason", "finished_at", "answer_status", "answer_body", "trail"];
+
+/// Days are eight digits and sub serials twelve: neither conversion can fail.
+fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
+    let leg = |role| i64::try_from(transfer.master.leg(role).number()).unwrap_or(i64::MAX);
+    let day = |day: domain::serial::Day| i32::try_from(day.number()).unwrap_or(i32::MAX);
+    vec![
+        transfer.master.number().into(),
+        transfer.app.as_bytes().to_vec().into(),
+        transfer.idempotency_key.as_bytes().to_vec().into(),
+        transfer.fingerprint.to_vec().into(),
+        leg(Role::Debit).into(),
+        leg(Role::Credit).into(),
+        transfer.from.counter.as_str().into(),
+        transfer.from.account.as_str().into(),
+        transfer.to.counter.as_str().into(),
+        transfer.to.account.as_str().into(),
+        transfer.amount.minor().into(),
+        transfer.currency.as_str().into(),
+        day(transfer.debit_day).into(),
+        day(transfer.credit_day).into(),
+        transfer.credit_barrier.into(),
+        transfer.created_at.into(),
+        transfer.deadline_at.into(),
+    ]
+}
+
+fn open_row(master: i64, state: Option<OpenState>) -> Vec<Value> {
+    vec![master.into(), state.map_or(open_transfer::ENDED, OpenState::number).into()]
+}
+
+/// The status was checked to have three digits.
+fn outcome_row(master: i64, end: &End<'_>) -> Vec<Value> {
+    let End { outcome, trail } = end;
+    vec![
+        master.into(),
+        outcome.state.number().into(),
+        outcome.reason.clone().into(),
+        outcome.finished_at.into(),
+        i16::try_from(outcome.answer_status).unwrap_or(i16::MAX).into(),
+        outcome.answer_body.to_vec().into(),
+        (*trail).map(str::to_owned).into(),
+    ]
+}
+
+/// Under master serial 0, which nobody has.
+pub(super) async fn try_out(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = begin(connection).await?;
+    let part = i64::from(std::process::id());
+    let row = vec![Value::from(0_i64), part.into(), large_body().into()];
+    insert(&transaction, "trail", &["master_serial", "part", "body"], vec![row]).await?;
+    let sql = "DELETE FROM trail WHERE master_serial = 0 AND part = ?";
+    let backend = transaction.get_database_backend();
+    let clear = Statement::from_sql_and_values(backend, sql, [Value::from(part)]);
+    transaction.execute_raw(clear).await?;
+    transaction.commit().await
+}
