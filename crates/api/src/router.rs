@@ -6,11 +6,11 @@ use crate::problem::Problem;
 use crate::{accounts, openapi, transfers};
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
-use coordinator::Coordinator;
+use coordinator::{BeginError, Coordinator};
 use domain::message::CounterId;
 use domain::serial::Day;
 use std::collections::{BTreeSet, HashMap};
@@ -87,6 +87,12 @@ pub fn router(state: Arc<ApiState>) -> Router {
 }
 
 async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    // First of all, so that turning somebody away costs next to nothing. Nothing is said about the
+    // key: a replay asks again like everybody else.
+    if request.method() == Method::POST && state.coordinator.is_crowded() {
+        metrics::counter!("requests_not_admitted_total", "why" => "overloaded").increment(1);
+        return transfers::refusal(BeginError::Overloaded).into_response();
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_s = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     let has_body = !request.body().is_end_stream();

@@ -2,7 +2,7 @@
 
 use crate::clock::Now;
 use crate::events::{Events, Kind};
-use crate::handle::{Inner, Key};
+use crate::inner::{Inner, Key};
 use crate::record::{Told, View};
 use crate::shard::{Input, Output, Shard};
 use crate::world::{CounterIndex, Facts, World};

@@ -23,6 +23,9 @@ pub struct Config {
     pub parked_pause: Duration,
     /// Transfers that are open at once; more are refused at once.
     pub most_open: usize,
+    /// Callers that wait for a transfer at once; more are turned away before their requests are read.
+    /// Below what one link takes ([`link::Bounds`]), so that what is begun is not held up there.
+    pub most_callers: usize,
     /// Serials taken from the database at a time: one round trip per so many transfers.
     pub serial_block: u64,
 }
@@ -40,6 +43,7 @@ impl Default for Config {
             longest_pause: Duration::from_secs(30),
             parked_pause: Duration::from_mins(1),
             most_open: 100_000,
+            most_callers: 1024,
             serial_block: 10_000,
         }
     }

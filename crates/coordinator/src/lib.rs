@@ -1,25 +1,30 @@
 //! Drives transfers: turns events into durable steps and performs their effects. Persist first,
 //! then expose.
 //!
-//! Reading order: [`clock`] tells the time twice; [`world`] is what a shard knows of the counters; [`record`] is one transfer with
-//! what surrounds it, [`trail`] its append-only history; [`shard`] is the single owner of its
-//! transfers and pure: inputs and time in, outputs out. `actor` is the task around it; [`Coordinator`]
-//! is what the API holds; `recovery` takes up what a crash left open; [`events`] is what operators
+//! Reading order: [`clock`] tells the time twice; [`world`] is what a shard knows of the counters;
+//! [`record`] is one transfer with what surrounds it, [`trail`] its append-only history; [`shard`] is
+//! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
+//! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers; `recovery` takes
+//! up what a crash left open, `watch` passes on what is said unasked; [`events`] is what operators
 //! follow.
 
 mod actor;
+mod begin;
 pub mod clock;
 mod config;
 pub mod events;
 mod handle;
+mod inner;
 pub mod record;
 mod recovery;
 mod serials;
 pub mod shard;
 pub mod trail;
+mod watch;
 pub mod world;
 
+pub use begin::{Begin, BeginError, Begun};
 pub use config::Config;
-pub use handle::{Begin, BeginError, Begun, Coordinator, DecideError, StartError, Summary};
+pub use handle::{Coordinator, DecideError, StartError, Summary};
 pub use record::{Rendered, View};
 pub use recovery::taken_up;

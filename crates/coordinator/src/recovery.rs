@@ -3,7 +3,8 @@
 use crate::actor::{Mail, alarm};
 use crate::clock::now_micros;
 use crate::events::Kind;
-use crate::handle::{Inner, Key, Running, StartError};
+use crate::handle::StartError;
+use crate::inner::{Inner, Key, Running};
 use crate::shard::{Input, believe, intent};
 use crate::trail;
 use crate::world::CounterIndex;

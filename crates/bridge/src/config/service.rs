@@ -100,6 +100,7 @@ pub(super) fn coordinator(root: &mut Section<'_>) -> coordinator::Config {
             seconds(&mut section, "parked_pause_s", 1..=86_400),
             default.parked_pause,
         ),
+        most_callers: value_or(section.number("most_callers", 1..=1_000_000), default.most_callers),
         most_open: value_or(section.number("most_open", 1..=10_000_000), default.most_open),
         serial_block: value_or(section.number("serial_block", 1..=1_000_000), default.serial_block),
     };

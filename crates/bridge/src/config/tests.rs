@@ -81,6 +81,7 @@ const LIMITS: &[(&str, &str, i64, i64)] = &[
     ("[coordinator]\nlongest_pause_ms = 60000", "first_pause_ms", 1, 60_000),
     ("[coordinator]\nfirst_pause_ms = 1", "longest_pause_ms", 1, 3_600_000),
     ("[coordinator]", "parked_pause_s", 1, 86_400),
+    ("[coordinator]", "most_callers", 1, 1_000_000),
     ("[coordinator]", "most_open", 1, 10_000_000),
     ("[coordinator]", "serial_block", 1, 1_000_000),
     ("[drain]", "budget_s", 0, 600),
@@ -403,6 +404,15 @@ fn the_databases_password_comes_from_a_file_or_a_variable() {
         assert!(told.iter().any(|told| told.contains(word)), "{text}: {told:?}");
         assert!(told.iter().all(|told| !told.contains("geheim")), "{told:?}");
     }
+}
+
+#[test]
+fn others_stand_by_only_where_there_are_others() {
+    let two = read(&counter("connections = 2\nstandby = true\n")).expect("good");
+    let [link] = &two.links(&History::default())[..] else { panic!("one link") };
+    assert!(link.standby && link.connections == 2);
+    let alone = told(&counter("standby = true\n"), &[]);
+    assert!(alone.iter().any(|told| told.contains("connections = 2")), "{alone:?}");
 }
 
 #[test]

@@ -1,0 +1,284 @@
+//! Begins transfers: what is asked for, what is turned away and why, and what the caller is told.
+
+use crate::actor::Mail;
+use crate::clock::now_micros;
+use crate::handle::Coordinator;
+use crate::inner::{Inner, Key, Running};
+use crate::record::{Rendered, Told, View};
+use crate::shard::Input;
+use dashmap::mapref::entry::Entry;
+use domain::message::{CounterId, Place};
+use domain::money::{Amount, Currency};
+use domain::serial::{Day, MasterSerial, Sequence};
+use link::Link;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use store::{NewTransfer, StoreError, Stored};
+use tokio::sync::{mpsc, oneshot};
+
+/// How long a caller waits for the record beyond its own patience. The journal answers within
+/// this, or the database fails.
+const RECORD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Writes that wait for the database beyond which nothing more is taken on: four batches of the
+/// largest kind.
+const BEHIND: usize = 4096;
+
+/// A transfer that somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// Whose it is.
+    pub app: Arc<str>,
+    /// The caller's key.
+    pub idempotency_key: Arc<str>,
+    /// What the key was used for.
+    pub fingerprint: [u8; 32],
+    /// Where the money comes from.
+    pub from: Place,
+    /// Where it goes.
+    pub to: Place,
+    /// How much.
+    pub amount: Amount,
+    /// In what.
+    pub currency: Currency,
+}
+
+/// What became of it while the caller waited.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    /// It is final and durable: now, or long ago under the same key.
+    Final {
+        /// Its serial.
+        master: MasterSerial,
+        /// The stored answer.
+        answer: Rendered,
+        /// Whether it is the answer to an earlier request.
+        replayed: bool,
+    },
+    /// It goes on.
+    Running(Box<View>),
+}
+
+/// Why a transfer was not begun. Unless stated otherwise nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// No such counter is configured.
+    #[error("there is no counter {0}")]
+    UnknownCounter(CounterId),
+    /// Source and destination are the same account.
+    #[error("source and destination are the same account")]
+    SameAccount,
+    /// More than the counter takes at once.
+    #[error("{counter} takes at most {limit} minor units in one transfer")]
+    OverLimit {
+        /// Which.
+        counter: CounterId,
+        /// How much it takes.
+        limit: Amount,
+    },
+    /// The key is in use by an open transfer.
+    #[error("transfer {0} with this key is still in progress")]
+    InProgress(MasterSerial),
+    /// The key was used for something else.
+    #[error("the key was used before, for transfer {0} with another body")]
+    KeyReused(MasterSerial),
+    /// A counter is not connected; the transfer was not begun.
+    #[error("{0} is not connected; nothing was begun")]
+    CounterDown(CounterId),
+    /// Too much is going on; the transfer was not begun.
+    #[error("too many transfers are open; nothing was begun")]
+    Overloaded,
+    /// The database could not record it; it was not begun.
+    #[error("it could not be recorded: {0}; nothing was begun")]
+    NotRecorded(String),
+    /// The record has not been confirmed yet; the same key finds out what became of it.
+    #[error("it is not known yet whether it was recorded; ask again with the same key")]
+    NotConfirmed,
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bridge is stopping.
+    #[error("the bridge is stopping; nothing was begun")]
+    Stopping,
+}
+
+impl Coordinator {
+    /// Begins a transfer and waits up to `wait` for its end. It goes on whether or not anybody
+    /// waits.
+    pub async fn begin(&self, begin: Begin, wait: Duration) -> Result<Begun, BeginError> {
+        let inner = &self.inner;
+        let key = Key { app: begin.app.clone(), idempotency_key: begin.idempotency_key.clone() };
+        if let Some(running) = inner.running.get(&key) {
+            return Err(running.refusal(&begin));
+        }
+        // What was answered once is answered again, whatever has changed since.
+        let (from, to) = match self.may_begin(&begin) {
+            Ok(links) => links,
+            Err(refusal) => return self.replay_or(&begin, refusal).await,
+        };
+        let (Some(debit_day), Some(credit_day)) = (ready(from), ready(to)) else {
+            let down = if ready(from).is_none() { from } else { to };
+            let refusal = BeginError::CounterDown(down.counter().clone());
+            return self.replay_or(&begin, refusal).await;
+        };
+        let sequence = inner.serials.next().await?;
+        let now = now_micros();
+        let master = MasterSerial { day: Day::from_unix_micros(now), sequence };
+        match inner.running.entry(key.clone()) {
+            Entry::Occupied(running) => return Err(running.get().refusal(&begin)),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Running { master, fingerprint: begin.fingerprint });
+            }
+        }
+        inner.open.fetch_add(1, Ordering::Relaxed);
+        let _caller = Caller::of(&inner.callers);
+        let deadline =
+            i64::try_from(inner.config.transfer_deadline.as_micros()).unwrap_or(i64::MAX);
+        let new = NewTransfer {
+            master,
+            app: begin.app.clone(),
+            idempotency_key: begin.idempotency_key.clone(),
+            fingerprint: begin.fingerprint,
+            from: begin.from.clone(),
+            to: begin.to.clone(),
+            amount: begin.amount,
+            currency: begin.currency,
+            debit_day,
+            credit_day,
+            credit_barrier: !to.profile().dedupes,
+            created_at: now,
+            deadline_at: now.saturating_add(deadline),
+        };
+        let (waiter, told) = oneshot::channel();
+        let mail = Mail::Input(Input::Begin { new, waiter });
+        if let Err(refused) = inner.shard_of(sequence).try_send(mail) {
+            inner.running.remove(&key);
+            inner.open.fetch_sub(1, Ordering::Relaxed);
+            return Err(match refused {
+                mpsc::error::TrySendError::Full(_) => BeginError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => BeginError::Stopping,
+            });
+        }
+        self.outcome(&begin, master, told, wait).await
+    }
+
+    /// Whether so much is going on that nothing more is taken on: told before anything is read of
+    /// a request, so that turning one away costs next to nothing.
+    pub fn is_crowded(&self) -> bool {
+        let Inner { callers, config, journal, .. } = &*self.inner;
+        callers.load(Ordering::Relaxed) >= config.most_callers || journal.waiting() >= BEHIND
+    }
+
+    /// Whether the transfer may be begun at all, and the links of its two counters.
+    fn may_begin(&self, begin: &Begin) -> Result<(&Link, &Link), BeginError> {
+        let link = |counter: &CounterId| {
+            self.inner.link(counter).ok_or_else(|| BeginError::UnknownCounter(counter.clone()))
+        };
+        let (from, to) = (link(&begin.from.counter)?, link(&begin.to.counter)?);
+        if begin.from == begin.to {
+            return Err(BeginError::SameAccount);
+        }
+        for link in [from, to] {
+            if let Some(limit) = link.profile().per_transfer_limit
+                && begin.amount > limit
+            {
+                return Err(BeginError::OverLimit { counter: link.counter().clone(), limit });
+            }
+        }
+        // A counter that is silent or slow takes no more than it can get in time, and no caller's
+        // place from transfers between others.
+        if self.open() >= self.inner.config.most_open || from.is_crowded() || to.is_crowded() {
+            return Err(BeginError::Overloaded);
+        }
+        Ok((from, to))
+    }
+
+    async fn outcome(
+        &self,
+        begin: &Begin,
+        master: MasterSerial,
+        mut told: oneshot::Receiver<Told>,
+        wait: Duration,
+    ) -> Result<Begun, BeginError> {
+        let waited = if let Ok(told) = tokio::time::timeout(wait, &mut told).await {
+            told
+        } else {
+            // However short the caller's patience: it is not told of what is not durable.
+            let recorded = tokio::time::timeout(RECORD_WITHIN, self.recorded(master.sequence));
+            match recorded.await.map_err(|_| BeginError::NotConfirmed)? {
+                Some(view) => return Ok(Begun::Running(Box::new(view))),
+                // It was not recorded, or has ended meanwhile: both have been told.
+                None => told.await,
+            }
+        };
+        match waited {
+            Ok(Told::Final(answer)) => Ok(Begun::Final { master, answer, replayed: false }),
+            Ok(Told::DuplicateKey) => {
+                self.replay_or(begin, BeginError::NotRecorded("the key vanished".to_owned())).await
+            }
+            // Whether the key was used before shows only in the insert, or, where nothing can be
+            // inserted, in the record: it must not be said of a completed transfer that it was not.
+            Ok(Told::NotRecorded(why)) => self.replay_or(begin, BeginError::NotRecorded(why)).await,
+            // The bridge is stopping; what became of it shows after the next start.
+            Err(_) => Err(BeginError::NotConfirmed),
+        }
+    }
+
+    /// Waits until an open transfer is durable, and shows it; `None` if it is not open.
+    async fn recorded(&self, sequence: Sequence) -> Option<View> {
+        let (to, recorded) = oneshot::channel();
+        self.inner.shard_of(sequence).send(Mail::Recorded(sequence, to)).await.ok()?;
+        recorded.await.ok()?;
+        self.view(sequence).await
+    }
+
+    /// What the record says of a key that was used before; `otherwise` if it was not.
+    async fn replay_or(&self, begin: &Begin, otherwise: BeginError) -> Result<Begun, BeginError> {
+        let found = self.inner.store.find_by_key(&begin.app, &begin.idempotency_key).await?;
+        let Some(Stored { transfer, outcome, .. }) = found else { return Err(otherwise) };
+        if transfer.fingerprint != begin.fingerprint {
+            return Err(BeginError::KeyReused(transfer.master));
+        }
+        match outcome {
+            Some(outcome) => Ok(Begun::Final {
+                master: transfer.master,
+                answer: Rendered { status: outcome.answer_status, body: outcome.answer_body },
+                replayed: true,
+            }),
+            None => Err(BeginError::InProgress(transfer.master)),
+        }
+    }
+}
+
+impl Running {
+    /// Why nothing is begun under its key.
+    fn refusal(&self, begin: &Begin) -> BeginError {
+        if self.fingerprint == begin.fingerprint {
+            BeginError::InProgress(self.master)
+        } else {
+            BeginError::KeyReused(self.master)
+        }
+    }
+}
+
+/// One who waits; no longer when this is dropped.
+struct Caller<'a>(&'a AtomicUsize);
+
+impl<'a> Caller<'a> {
+    fn of(callers: &'a AtomicUsize) -> Caller<'a> {
+        callers.fetch_add(1, Ordering::Relaxed);
+        Caller(callers)
+    }
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The settle day of a counter that takes new work.
+fn ready(link: &Link) -> Option<Day> {
+    if link.is_up() { link.settle_day() } else { None }
+}

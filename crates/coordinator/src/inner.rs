@@ -1,0 +1,54 @@
+//! What all tasks of a coordinator share.
+
+use crate::actor::Mail;
+use crate::config::Config;
+use crate::events::Events;
+use crate::serials::Serials;
+use dashmap::DashMap;
+use domain::message::CounterId;
+use domain::serial::{MasterSerial, Sequence};
+use link::Link;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use store::{Journal, Store};
+use tokio::sync::mpsc;
+
+/// An app and its idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) app: Arc<str>,
+    pub(crate) idempotency_key: Arc<str>,
+}
+
+/// A transfer that is open under a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Running {
+    pub(crate) master: MasterSerial,
+    pub(crate) fingerprint: [u8; 32],
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    pub(crate) links: Vec<Link>,
+    pub(crate) shards: Vec<mpsc::Sender<Mail>>,
+    /// The keys of open transfers: written by every API task, and by the shards when they close.
+    pub(crate) running: DashMap<Key, Running>,
+    pub(crate) open: AtomicUsize,
+    /// Callers that wait for the end of a transfer.
+    pub(crate) callers: AtomicUsize,
+    pub(crate) serials: Serials,
+    pub(crate) events: Events,
+}
+
+impl Inner {
+    pub(crate) fn shard_of(&self, sequence: Sequence) -> &mpsc::Sender<Mail> {
+        let index = usize::try_from(sequence.number()).unwrap_or(0) % self.shards.len();
+        &self.shards[index]
+    }
+
+    pub(crate) fn link(&self, counter: &CounterId) -> Option<&Link> {
+        self.links.iter().find(|link| link.counter() == counter)
+    }
+}

@@ -1,0 +1,83 @@
+//! Follows what the links and the database say unasked, and passes it on.
+
+use crate::actor::{Mail, world};
+use crate::clock::now_micros;
+use crate::events::Kind;
+use crate::inner::Inner;
+use crate::shard::Input;
+use crate::world::CounterIndex;
+use domain::message::{CounterId, Reply};
+use link::{Link, Unmatched};
+use std::sync::Arc;
+use store::JournalHealth;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) async fn cancellable(stop: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
+
+/// What a counter says unasked may still decide a leg.
+pub(crate) async fn route_unmatched(inner: Arc<Inner>, mut unmatched: mpsc::Receiver<Unmatched>) {
+    while let Some(said) = unmatched.recv().await {
+        match said {
+            Unmatched::Reply { counter, reply, .. } => route_reply(&inner, &counter, reply).await,
+            Unmatched::Notice { counter, notice } => {
+                let text = format!("{counter}: {:?}: {}", notice.severity, notice.text);
+                tracing::warn!("{text}");
+                inner.events.record(now_micros(), Kind::Notice, None, text);
+            }
+            Unmatched::Malformed { counter, serial, error } => {
+                let about = serial.map(|serial| format!(" about {serial}")).unwrap_or_default();
+                let text = format!("{counter} sent something unreadable{about}: {error}");
+                tracing::warn!("{text}");
+                inner.events.record(now_micros(), Kind::Notice, None, text);
+            }
+        }
+    }
+}
+
+async fn route_reply(inner: &Inner, counter: &CounterId, reply: Reply) {
+    let index = world(&inner.links).find(counter);
+    if let (Some(counter), Some(serial)) = (index, reply.serial()) {
+        let mail = Mail::Input(Input::Unasked { counter, reply });
+        // A shard that has stopped takes nothing more; recovery asks the counter itself.
+        let _ = inner.shard_of(serial.sequence).send(mail).await;
+    }
+}
+
+/// Wakes what waits for a counter as soon as it is back.
+pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, link: Link) {
+    let mut status = link.status();
+    let mut known = None;
+    loop {
+        let began = link.session_began();
+        if began.is_some() && began != known {
+            for shard in &inner.shards {
+                let _ = shard.send(Mail::Input(Input::SessionBegan(counter))).await;
+            }
+        }
+        known = began;
+        if status.changed().await.is_err() {
+            break;
+        }
+    }
+}
+
+/// Tells operators when the database fails and when it is back.
+pub(crate) async fn watch_journal(inner: Arc<Inner>) {
+    let mut health = inner.journal.health();
+    while health.changed().await.is_ok() {
+        let text = match &*health.borrow_and_update() {
+            JournalHealth::Ok => "the database records again".to_owned(),
+            JournalHealth::Failing { why, .. } => {
+                tracing::error!("the database does not record: {why}");
+                format!("the database does not record: {why}")
+            }
+        };
+        inner.events.record(now_micros(), Kind::Database, None, text);
+    }
+}
