@@ -134,6 +134,7 @@ impl Caller {
                         said.status,
                         StatusCode::ACCEPTED
                             | StatusCode::CONFLICT
+                            | StatusCode::TOO_MANY_REQUESTS
                             | StatusCode::SERVICE_UNAVAILABLE
                     ),
                     "{order:?}: {said:?}"
@@ -165,6 +166,16 @@ impl Caller {
     /// Signs and sends a `GET` of this path, which begins with `/`.
     pub async fn get(&self, path: &str) -> Result<Said> {
         self.request(Method::GET, path, HeaderMap::new(), "").await
+    }
+
+    /// Looks until so many transfers of the app are shown.
+    pub async fn until_there_are(&self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + END_WITHIN;
+        while self.told().await?.len() < count {
+            ensure!(Instant::now() < deadline, "there never were {count}");
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Every transfer of the app.

@@ -140,6 +140,33 @@ async fn many_callers_with_one_key_are_one_transfer() {
     }
 }
 
+/// Too many callers: the next is told at once, signed or not, and nothing of its order is begun.
+#[tokio::test]
+async fn whoever_is_too_many_is_told_at_once() {
+    let faults = Faults { coordinator: "most_callers = 1", ..Faults::default() };
+    let town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
+    town.securities.freeze().expect("frozen");
+    let first = tokio::spawn({
+        let caller = town.caller.clone();
+        async move { caller.post("first", &Order::new("first", 10).body(), 30).await }
+    });
+    // A transfer that is shown is durable, and its caller waits.
+    town.caller.until_there_are(1).await.expect("begun");
+    let second = Order::new("second", 20);
+    let said = town.caller.send(&second).await.expect("an answer");
+    assert_eq!(said.status, StatusCode::TOO_MANY_REQUESTS, "{said:?}");
+    let unsigned = reqwest::Client::new().post(format!("{}/v1/transfers", town.bridge.api()));
+    let unsigned = unsigned.body(second.body()).send().await.expect("an answer");
+    assert_eq!(unsigned.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(unsigned.headers()["retry-after"], "1");
+    assert_eq!(town.caller.told().await.expect("a list").len(), 1);
+    town.securities.thaw().expect("thawed");
+    let first = first.await.expect("no panic").expect("an answer");
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    assert_eq!(town.caller.ending(&second).await.expect("it ends"), State::Completed);
+    assert_eq!(town.audit().await.expect("an audit"), []);
+}
+
 #[tokio::test]
 async fn apps_see_their_own_transfers_only() {
     let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");

@@ -14,9 +14,9 @@ use coordinator::{Begin, BeginError, Begun, View};
 use domain::message::{AccountId, CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::MasterSerial;
+use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -323,17 +323,19 @@ fn checked(
 
 /// Tells one order from another by what it means, not by how its JSON is laid out.
 fn fingerprint(from: &Place, to: &Place, amount: Amount, currency: Currency) -> [u8; 32] {
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     for part in
-        [&from.counter.to_string(), from.account.as_str(), to.counter.as_str(), to.account.as_str()]
+        [from.counter.as_str(), from.account.as_str(), to.counter.as_str(), to.account.as_str()]
     {
         hash.update(part.as_bytes());
         // No counter and no account has such a byte in it.
-        hash.update([0]);
+        hash.update(&[0]);
     }
-    hash.update(amount.minor().to_be_bytes());
+    hash.update(&amount.minor().to_be_bytes());
     hash.update(currency.as_str().as_bytes());
-    hash.finalize().into()
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(hash.finish().as_ref());
+    fingerprint
 }
 
 fn rule(field: &str, why: impl Display) -> Problem {

@@ -1,7 +1,7 @@
 //! The memory of nonces: bounded, and never forgetful before a signature expires.
 
 use super::error::AuthError;
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
@@ -27,12 +27,12 @@ pub(super) struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
     pub(super) fn of(keyid: &str, nonce: &str) -> Fingerprint {
-        let mut hash = Sha256::new();
-        hash.update(u64::try_from(keyid.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(keyid);
-        hash.update(nonce);
+        let mut hash = Context::new(&SHA256);
+        hash.update(&u64::try_from(keyid.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(keyid.as_bytes());
+        hash.update(nonce.as_bytes());
         let mut half = [0; 16];
-        half.copy_from_slice(&hash.finalize()[..16]);
+        half.copy_from_slice(&hash.finish().as_ref()[..16]);
         Fingerprint(half)
     }
 }
