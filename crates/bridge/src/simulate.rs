@@ -9,7 +9,7 @@ use domain::money::Currency;
 use domain::profile::{AmountUnit, Profile};
 use domain::serial::Day;
 use secrecy::SecretSlice;
-use simulator::{Durability, FaultPlan, Options};
+use simulator::{Durability, FaultPlan, Options, TlsFiles};
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -65,6 +65,22 @@ pub(crate) struct SimulateCommand {
     /// Where it dials the bridge instead, at the bridge's [accept]
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "listen")]
     connect: Option<SocketAddr>,
+    /// How many connections it keeps where it dials in
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "connect",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    channels: u16,
+    /// TLS: the authorities whose certificates are believed, in PEM
+    #[arg(long, value_name = "FILE", requires_all = ["tls_cert", "tls_key"])]
+    tls_ca: Option<PathBuf>,
+    /// TLS: its certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_ca")]
+    tls_cert: Option<PathBuf>,
+    /// TLS: the key of its certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_ca")]
+    tls_key: Option<PathBuf>,
+    /// TLS: whom the bridge's certificate must name where it dials in; the bridge's name if absent
+    #[arg(long, value_name = "NAME", requires = "tls_ca")]
+    tls_bridge_name: Option<String>,
     /// Its id; the dialect's name if absent
     #[arg(long)]
     id: Option<CounterId>,
@@ -146,10 +162,20 @@ impl SimulateCommand {
             Some(file) => FaultPlan::read(file).map_err(|error| Usage(error.to_string()))?,
             None => FaultPlan::default(),
         };
+        let tls = match (self.tls_ca, self.tls_cert, self.tls_key) {
+            (Some(ca), Some(certificate), Some(key)) => {
+                let bridge_name = self.tls_bridge_name.unwrap_or_else(|| self.bridge.clone());
+                Some(TlsFiles { ca, certificate, key, bridge_name })
+            }
+            // The command line knows that they come together.
+            _ => None,
+        };
         let defaults = Options::new(dialect, id, self.bridge, key);
         Ok(Options {
             listen: self.listen.unwrap_or(defaults.listen),
             connect: self.connect,
+            channels: self.channels,
+            tls,
             accounts: self.accounts,
             currency: self.currency,
             books: self.books,
@@ -269,6 +295,27 @@ mod tests {
         assert_eq!(able.amount_unit, AmountUnit::Major);
         assert!(!able.dedupes && !able.can_fence && !able.refusals_stick);
         assert!(!able.can_reverse && !able.can_query_reversals);
+    }
+
+    #[test]
+    fn tls_needs_all_its_files_and_channels_need_a_bridge_to_dial() {
+        let dialled = options(
+            "securities --connect 127.0.0.1:1 --key-file {key} --channels 3 --tls-ca a.pem \
+             --tls-cert c.pem --tls-key k.pem",
+        )
+        .expect("options");
+        assert_eq!(dialled.channels, 3);
+        let tls = dialled.tls.expect("secured");
+        assert_eq!(tls.certificate, Path::new("c.pem"));
+        assert_eq!(tls.bridge_name, "bridge");
+        for (line, word) in [
+            ("securities --listen 127.0.0.1:0 --key-file {key} --channels 2", "--connect"),
+            ("securities --listen 127.0.0.1:0 --key-file {key} --tls-ca a.pem", "--tls-cert"),
+            ("securities --listen 127.0.0.1:0 --key-file {key} --tls-cert c.pem", "--tls-ca"),
+        ] {
+            let error = format!("{:#}", options(line).expect_err(line));
+            assert!(error.contains(word), "{line}: {error}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::process::{Child as Process, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// A child that does not answer within this never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// See the module. Dropping it kills it.
 #[derive(Debug)]

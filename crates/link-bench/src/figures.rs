@@ -104,7 +104,7 @@ async fn document(options: &Options) -> Result<Value> {
     let missed: Vec<&str> = figures
         .iter()
         .filter(|figure| figure.met == Some(false))
-        .map(|figure| figure.figure.as_str())
+        .map(|figure| figure.name.as_str())
         .collect();
     let took = began.0.elapsed();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

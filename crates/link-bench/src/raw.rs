@@ -104,7 +104,8 @@ impl Raw {
                 out -= answered;
             }
         }
-        let (took, processor) = (began.0.elapsed(), meter::processor_time() - began.1);
+        let processor = meter::processor_time().saturating_sub(began.1);
+        let took = began.0.elapsed();
         Ok(Pace { pairs, took, processor })
     }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
     /// What was measured.
-    pub(crate) figure: String,
+    #[serde(rename = "figure")]
+    pub(crate) name: String,
     /// What came out.
     pub(crate) value: f64,
     /// In what.
@@ -41,9 +42,9 @@ impl Target {
 
 impl Figure {
     /// A number without a target.
-    pub(crate) fn new(figure: &str, value: f64, unit: &str) -> Figure {
+    pub(crate) fn new(name: &str, value: f64, unit: &str) -> Figure {
         Figure {
-            figure: figure.to_owned(),
+            name: name.to_owned(),
             value: rounded(value),
             unit: unit.to_owned(),
             target: None,
@@ -108,15 +109,11 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_and_ranked() {
-        assert_eq!(
-            [123_456.0, 0.012_345, 0.0, 9999.6].map(rounded),
-            [123_500.0, 0.012_35, 0.0, 10_000.0]
-        );
+        let rounded = [123_456.0, 0.012_345, 0.0, 9999.6].map(|value| rounded(value).to_string());
+        assert_eq!(rounded, ["123500", "0.01235", "0", "10000"]);
         let mut values: Vec<f64> = (1..=200).map(f64::from).rev().collect();
-        assert_eq!(
-            [0.5, 0.99, 1.0].map(|share| quantile(&mut values, share)),
-            [100.0, 198.0, 200.0]
-        );
+        let ranked = [0.5, 0.99, 1.0].map(|share| quantile(&mut values, share).to_string());
+        assert_eq!(ranked, ["100", "198", "200"]);
         assert!(quantile(&mut [], 0.5).abs() < f64::EPSILON);
     }
 }

@@ -90,17 +90,18 @@ impl<D: Dial> Actor<D> {
                 return;
             }
             // The door stays where it is: a panic must not take it away.
+            let closing = match Box::pin(self.opening()).await {
+                Waited::Stopped => return,
+                Waited::Rung => None,
+                Waited::Came(closing) => closing,
+            };
             let ended = if self.door.is_some() {
-                self.receive().await
+                self.receive(closing).await
             } else {
-                match Box::pin(self.opening()).await {
-                    Waited::Stopped => return,
-                    Waited::Rung => self.attempt(None).await,
-                    Waited::Came(closing) => self.attempt(closing).await,
-                }
+                self.attempt(closing).await
             };
             match ended {
-                Some(ended) => self.ended = Some(Box::new(ended)),
+                Some(ended) => self.ended = Some(ended),
                 None => return,
             }
         }
@@ -154,7 +155,8 @@ impl<D: Dial> Actor<D> {
         }
     }
 
-    /// Waits until the counter's service hours, unless an operator will not; when they end.
+    /// Waits until the counter's service hours, unless an operator will not; when they end. Who
+    /// dials in meanwhile is refused at the door.
     async fn opening(&mut self) -> Waited<Option<Instant>> {
         while let Some(hours) = self.hours {
             match hours.at(now_micros()) {
@@ -175,17 +177,27 @@ impl<D: Dial> Actor<D> {
         Waited::Came(None)
     }
 
-    /// Waits until the counter dials in, and converses until that ends. `None` if the link is to
-    /// stop.
-    async fn receive(&mut self) -> Option<Ended> {
+    /// Waits until the counter dials in, and converses until that ends or the service hours do.
+    /// `None` if the link is to stop.
+    async fn receive(&mut self, closing: Option<Instant>) -> Option<Box<Ended>> {
         let door = self.door.as_mut()?;
         let visitor = if let Some(next) = self.next.take() {
             next
         } else {
             self.board.waiting(&self.desk);
-            match Box::pin(self.reception.refuse_while(door.recv(), &[])).await {
-                Waited::Came(Some(visitor)) => Box::new(visitor),
-                Waited::Came(None) | Waited::Rung | Waited::Stopped => return None,
+            let visit = async {
+                match closing {
+                    Some(closing) => timeout_at(closing, door.recv()).await,
+                    None => Ok(door.recv().await),
+                }
+            };
+            match Box::pin(self.reception.refuse_while(visit, &[])).await {
+                Waited::Came(Ok(Some(visitor))) => Box::new(visitor),
+                Waited::Came(Err(_)) => {
+                    let (cause, open_for, leave_for, next) = (Cause::OutOfHours, None, None, None);
+                    return Some(Box::new(Ended { cause, leave_for, next, open_for }));
+                }
+                Waited::Came(Ok(None)) | Waited::Rung | Waited::Stopped => return None,
             }
         };
         let Taken { stream, inbox, from, tls, opened } = visitor.take();
@@ -195,7 +207,7 @@ impl<D: Dial> Actor<D> {
         let line = Line::accept(setup, codec, opened, Instant::now(), &mut self.desk);
         let (reception, desk) = (&mut self.reception, &mut self.desk);
         let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
-        let mut conversation = Box::new(conversation.accepted(inbox, door));
+        let mut conversation = Box::new(conversation.accepted(inbox, door).closing(closing));
         let ended = conversation.run(None, self.setup.timers.close).await;
         drop(conversation);
         Some(ended).filter(|_| !self.reception.is_stopped())
@@ -203,14 +215,15 @@ impl<D: Dial> Actor<D> {
 
     /// One attempt: dials the addresses in order, signs on, converses until that ends. `None` if
     /// the link is to stop.
-    async fn attempt(&mut self, closing: Option<Instant>) -> Option<Ended> {
+    async fn attempt(&mut self, closing: Option<Instant>) -> Option<Box<Ended>> {
         let permit = Box::pin(self.reception.refuse_while(HANDSHAKES.acquire(), &[])).await;
         let Waited::Came(permit) = permit else { return None };
         let until = Instant::now() + self.setup.timers.attempt;
         let (index, stream) = match Box::pin(self.reach(until)).await? {
             Ok(reached) => reached,
             Err(cause) => {
-                return Some(Ended { cause, open_for: None, leave_for: None, next: None });
+                let (open_for, leave_for, next) = (None, None, None);
+                return Some(Box::new(Ended { cause, leave_for, next, open_for }));
             }
         };
         let ended = {

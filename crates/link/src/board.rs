@@ -107,7 +107,9 @@ impl Board {
 
     /// It is.
     pub(crate) fn secured(&mut self, tls: Option<Tls>, desk: &Desk) {
-        self.put(Instant::now(), desk, |connection| connection.tls = tls);
+        self.put(Instant::now(), desk, |connection| {
+            connection.tls = tls.map(Box::new);
+        });
     }
 
     /// What became of trying addresses.

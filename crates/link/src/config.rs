@@ -19,11 +19,14 @@ pub struct LinkConfig {
     pub addresses: Vec<String>,
     /// How many connections are kept at once, each with a session of its own; at least 1.
     pub connections: u16,
+    /// Whether requests go to one of them, the first that is up, while the others stand by; otherwise
+    /// to all, where least is owed.
+    pub standby: bool,
     /// How the connections are secured; `None` for plain TCP.
     pub tls: Option<TlsDial>,
     /// Whom its certificate must name when it dials in; `None` for its id.
     pub certificate_name: Option<String>,
-    /// When it is dialled; `None` for always. A counter that dials in decides that itself.
+    /// When it is dialled, or let in; `None` for always.
     pub hours: Option<ServiceHours>,
     /// Which bytes it speaks.
     pub dialect: Dialect,
@@ -56,6 +59,7 @@ impl LinkConfig {
             counter,
             addresses,
             connections: 1,
+            standby: false,
             tls: None,
             certificate_name: None,
             hours: None,

@@ -20,7 +20,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{SemaphorePermit, mpsc};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::coop::poll_proceed;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// How much is read in one turn, in bytes, so that timers and writing get theirs.
 const READ_PER_TURN: usize = 256 << 10;
@@ -28,6 +29,9 @@ const READ_PER_TURN: usize = 256 << 10;
 /// What is left of a frame that is shorter than this is copied, not kept where it was read to, in
 /// bytes: most frames are.
 const SCRAP: usize = 4 << 10;
+
+/// How long a connection waits where nothing is due: there are no heartbeats.
+const IDLE: Duration = Duration::from_hours(1);
 
 /// How long a session whose counter dials in anew may take to show that it is alive.
 const PROBE: Duration = Duration::from_secs(2);
@@ -157,8 +161,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         &mut self,
         handshake: Option<SemaphorePermit<'_>>,
         farewell: Duration,
-    ) -> Ended {
-        let mut cause = self.take_turns(handshake).await;
+    ) -> Box<Ended> {
+        let ended = self.take_turns(handshake).await;
+        let ended = Box::new(self.lose(*ended));
+        // In order, the transport says farewell too; otherwise it is just dropped.
+        if ended.cause.is_orderly() || matches!(ended.cause, Cause::PeerSignedOff(_)) {
+            let shutdown = timeout(farewell, self.stream.shutdown());
+            // How it went changes nothing: the session has ended.
+            let _ = Box::pin(self.reception.refuse_while(shutdown, &[])).await;
+        }
+        ended
+    }
+
+    /// The session is over: everybody is told what became of it.
+    fn lose(&mut self, mut cause: Cause) -> Ended {
         let leave_for = self.leave_for.take().filter(|_| self.leaving && !self.stopping);
         match (&cause, &leave_for) {
             (Cause::SignedOff, Some(preferred)) => {
@@ -174,13 +190,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         self.board.closed(self.desk);
         self.line.session.lose(self.desk);
         self.reception.rehome(self.desk);
-        let open_for = self.opened.map(|opened| Instant::now() - opened);
-        // In order, the transport says farewell too; otherwise it is just dropped.
-        if cause.is_orderly() || matches!(cause, Cause::PeerSignedOff(_)) {
-            let shutdown = timeout(farewell, self.stream.shutdown());
-            // How it went changes nothing: the session has ended.
-            let _ = Box::pin(self.reception.refuse_while(shutdown, &[])).await;
-        }
         let next = match (&cause, self.next.take()) {
             (Cause::SignedOff, next) => {
                 // Everything ends; whoever stands there is told nothing, and tries again.
@@ -189,65 +198,78 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             }
             (_, next) => next.map(|candidate| candidate.visitor),
         };
-        Ended { cause, open_for, next, leave_for: leave_for.map(|preferred| preferred.index) }
+        let open_for = self.opened.map(|opened| Instant::now() - opened);
+        let leave_for = leave_for.map(|preferred| preferred.index);
+        Ended { cause, leave_for, next, open_for }
     }
 
-    async fn take_turns(&mut self, mut handshake: Option<SemaphorePermit<'_>>) -> Cause {
+    /// Turns until there is a cause to end. All in one poll, so that nothing of a turn is kept
+    /// while waiting for the next.
+    async fn take_turns(&mut self, mut handshake: Option<SemaphorePermit<'_>>) -> Box<Cause> {
         let stop = self.reception.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         let mut timer = pin!(sleep_until(Instant::now()));
-        let mut woken = Woken::default();
-        loop {
-            let now = Instant::now();
-            let turn = self.turn(now, woken);
-            self.tell(now);
-            if self.opened.is_some() {
-                drop(handshake.take());
-            }
-            if let Err(cause) = turn {
-                return cause;
-            }
-            self.board.state(self.line.session.state(), self.desk);
-            self.board.turn(now, woken.read, self.line.session.in_flight(), self.desk);
-
-            let verdict = self.next.as_ref().map(|candidate| candidate.until);
-            let closing = self.closing.filter(|_| !self.leaving);
-            let due =
-                [self.line.next_timeout(self.desk), self.board.next_timeout(), verdict, closing];
-            let due = due.into_iter().flatten().min();
-            // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn
-            // would cost more.
-            if let Some(due) = due
-                && (timer.is_elapsed() || due < timer.deadline())
-            {
-                timer.as_mut().reset(due);
-            }
-            woken = poll_fn(|context| {
-                let mut woken = Woken {
+        let mut woken = Some(Woken::default());
+        poll_fn(|context| {
+            loop {
+                if let Some(woken) = woken.take() {
+                    match self.turn_and_tell(woken, timer.as_mut()) {
+                        Err(cause) => return Poll::Ready(Box::new(cause)),
+                        Ok(()) if self.opened.is_some() => drop(handshake.take()),
+                        Ok(()) => {}
+                    }
+                }
+                let mut news = Woken {
                     stop: !self.stopping && stopped.as_mut().poll(context).is_ready(),
                     ..Woken::default()
                 };
-                let due = due.is_some() && timer.as_mut().poll(context).is_ready();
+                let due = timer.as_mut().poll(context).is_ready();
                 let better = self.look_for_better(context) | self.look_at_the_door(context);
-                woken.read = self.read(context);
-                if !woken.read {
+                news.read = self.read(context);
+                if !news.read {
                     spare::give_back(&mut self.inbox);
                 }
-                let asked = self.take_mail(context, &mut woken);
+                let asked = self.take_mail(context, &mut news);
                 let wrote = self.write(context);
                 let work = self.frames == Inbox::More || self.over.is_some();
-                let Woken { stop, rung, read } = woken;
+                let Woken { stop, rung, read } = news;
                 if due && !asked && !read {
                     self.shrink();
                 }
-                if stop || rung || due || read || asked || wrote || work || better {
-                    Poll::Ready(woken)
-                } else {
-                    Poll::Pending
+                if !(stop || rung || due || read || asked || wrote || work || better) {
+                    return Poll::Pending;
                 }
-            })
-            .await;
+                woken = Some(news);
+                // Others have something to do too; and after a turn that moved nothing there is no
+                // hurry.
+                match poll_proceed(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(spent) => spent.made_progress(),
+                }
+            }
+        })
+        .await
+    }
+
+    /// One turn, and when the next is due without any news.
+    fn turn_and_tell(&mut self, woken: Woken, mut timer: Pin<&mut Sleep>) -> Result<(), Cause> {
+        let now = Instant::now();
+        let turn = self.turn(now, woken);
+        self.tell(now);
+        turn?;
+        self.board.state(self.line.session.state(), self.desk);
+        self.board.turn(now, woken.read, self.line.session.in_flight(), self.desk);
+
+        let verdict = self.next.as_ref().map(|candidate| candidate.until);
+        let closing = self.closing.filter(|_| !self.leaving);
+        let due = [self.line.next_timeout(self.desk), self.board.next_timeout(), verdict, closing];
+        let due = due.into_iter().flatten().min().unwrap_or(now + IDLE);
+        // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn would
+        // cost more.
+        if timer.is_elapsed() || due < timer.deadline() {
+            timer.as_mut().reset(due);
         }
+        Ok(())
     }
 
     /// Gives memory back that only a busy connection needs, if this one is idle.

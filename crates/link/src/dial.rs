@@ -2,13 +2,13 @@
 //! runs over TCP, over TLS, and over a pipe inside one process.
 
 use crate::config::Timers;
+use crate::intern::TIMERS;
 use crate::status::Tls;
 use crate::tls::TlsDial;
 use crate::transport::{Secured, Transport};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -49,19 +49,14 @@ pub struct TcpDial(Arc<How>);
 /// How connections are; shared, because every connection of a link holds it.
 #[derive(Clone, Debug)]
 struct How {
-    keepalive: TcpKeepalive,
-    user_timeout: Duration,
+    timers: Arc<Timers>,
     tls: Option<TlsDial>,
 }
 
 impl TcpDial {
     /// With these timers' keepalive and user time-out.
     pub fn new(timers: &Timers) -> TcpDial {
-        let keepalive = TcpKeepalive::new()
-            .with_time(timers.keepalive_idle)
-            .with_interval(timers.keepalive_interval)
-            .with_retries(timers.keepalive_count);
-        TcpDial(Arc::new(How { keepalive, user_timeout: timers.tcp_user_timeout, tls: None }))
+        TcpDial(Arc::new(How { timers: TIMERS.one(timers.clone()), tls: None }))
     }
 
     /// Under TLS, if so configured.
@@ -75,9 +70,14 @@ impl TcpDial {
         let socket = SockRef::from(stream);
         // Requests are batched into one write already; waiting for more would only delay them.
         socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_keepalive(&self.0.keepalive)?;
+        let timers = &self.0.timers;
+        let keepalive = TcpKeepalive::new()
+            .with_time(timers.keepalive_idle)
+            .with_interval(timers.keepalive_interval)
+            .with_retries(timers.keepalive_count);
+        socket.set_tcp_keepalive(&keepalive)?;
         #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(self.0.user_timeout))?;
+        socket.set_tcp_user_timeout(Some(timers.tcp_user_timeout))?;
         Ok(())
     }
 }
@@ -110,6 +110,7 @@ impl Dial for TcpDial {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::net::TcpListener;
 
     #[tokio::test]

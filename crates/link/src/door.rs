@@ -3,7 +3,7 @@
 
 use crate::config::Timers;
 use crate::dial::TcpDial;
-use crate::history::{History, What};
+use crate::history::{History, What, now_micros};
 use crate::session::greeting::{self, Known};
 use crate::status::Tls;
 use crate::tls::Credentials;
@@ -11,7 +11,7 @@ use crate::transport::{Secured, Transport};
 use crate::visitor::{Refused, Visitor};
 use bytes::BytesMut;
 use domain::profile::AmountUnit;
-use metrics::counter;
+use metrics::{counter, gauge};
 use std::collections::HashMap;
 use std::io;
 use std::mem::discriminant;
@@ -130,6 +130,9 @@ impl Door {
         let guests =
             guests.into_iter().map(|guest| (guest.known.counter.to_string(), guest)).collect();
         let tcp = TcpDial::new(&Timers::default());
+        let bound = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        gauge!("link_door_bound").set(bound(config.limits.unauthenticated));
+        gauge!("link_door_address_bound").set(bound(config.limits.per_address));
         let house = House { config, guests, queue: Queue::default(), tcp };
         Ok(Door { listener, house: Arc::new(house) })
     }
@@ -182,6 +185,7 @@ impl House {
             return None;
         }
         queue.insert(address, here + 1);
+        gauge!("link_door_waiting").increment(1);
         Some(Place { house: Arc::clone(house), address })
     }
 }
@@ -189,6 +193,7 @@ impl House {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut queue = self.house.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gauge!("link_door_waiting").decrement(1);
         if let Some(here) = queue.get_mut(&self.address) {
             *here -= 1;
             if *here == 0 {
@@ -256,10 +261,11 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
     };
     let (codec, counter) = (guest.codec.clone(), guest.known.counter.to_string());
     let nonce = rand::random();
-    let challenge = match guest.known.challenge(&sign_on, stranger.names.as_deref(), nonce) {
-        Ok(challenge) => challenge,
-        Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
-    };
+    let challenge =
+        match guest.known.challenge(&sign_on, stranger.names.as_deref(), nonce, now_micros()) {
+            Ok(challenge) => challenge,
+            Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
+        };
     let until = Instant::now() + limits.sign_on;
     stranger.say(&codec, &Message::Challenge(challenge), until).await?;
     let answer = stranger.hear(&codec, until).await?;

@@ -1,10 +1,16 @@
 //! One copy of what many links are configured with alike: ten thousand links hold a pointer each to
 //! the same timers and the same profile.
 
+use crate::config::Timers;
+use domain::profile::Profile;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// More kinds than this are not looked for: what is not found is only kept twice.
 const KINDS: usize = 64;
+
+/// What all links of this process rely on and how long they wait.
+pub(crate) static PROFILES: Pool<Profile> = Pool::new();
+pub(crate) static TIMERS: Pool<Timers> = Pool::new();
 
 /// Values that some link holds.
 // A lock, because links may be started from anywhere; it is held while a link starts.

@@ -1,5 +1,5 @@
 //! Which of a counter's connections a request goes to: where requests may be written, the one that
-//! owes least; and where its account already is, while something of that account is on its way
+//! owes least, or the first if the others stand by; and where its account already is, while something of that account is on its way
 //! (LINKS, Addresses).
 
 use crate::ask::{NotSent, Outcome};
@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 #[derive(Debug)]
 pub(crate) struct Lanes {
     all: Vec<Lane>,
+    /// Whether one carries everything while the others stand by.
+    standby: bool,
     /// Not used where there is nothing to choose.
     stays: OnceLock<Arc<Stays>>,
 }
@@ -44,8 +46,8 @@ pub(crate) struct Stay {
 }
 
 impl Lanes {
-    pub(crate) fn new(all: Vec<Lane>) -> Lanes {
-        Lanes { all, stays: OnceLock::new() }
+    pub(crate) fn new(all: Vec<Lane>, standby: bool) -> Lanes {
+        Lanes { all, standby, stays: OnceLock::new() }
     }
 
     /// The first of them; there always is one.
@@ -82,7 +84,9 @@ impl Lanes {
         let allowed = |index: usize| Some(index) != but;
         let best = || {
             let ranked = self.shared().enumerate().filter(|(index, _)| allowed(*index));
-            let best = ranked.min_by_key(|(_, shared)| (rank(shared), shared.load()));
+            // Of equals the first: where others stand by, that is the one in use.
+            let owes = |shared: &Shared| if self.standby { 0 } else { shared.load() };
+            let best = ranked.min_by_key(|(_, shared)| (rank(shared), owes(shared)));
             best.map_or(0, |(index, _)| index)
         };
         let Some(account) = account(instruction) else { return (best(), None) };
@@ -189,7 +193,7 @@ mod tests {
             shared.set_up(true);
             Lane { shared }
         });
-        Lanes::new(all.collect())
+        Lanes::new(all.collect(), false)
     }
 
     /// The one request that was left for a connection.
@@ -228,6 +232,22 @@ mod tests {
         lanes.get(2).shared.set_up(false);
         lanes.get(2).shared.set_takes_requests(true);
         assert_eq!(lanes.choose(&query(1)).0, 2, "half a session before none");
+    }
+
+    #[test]
+    fn those_that_stand_by_carry_nothing_until_the_one_in_use_is_down() {
+        let mut lanes = lanes(3);
+        lanes.standby = true;
+        let stays: Vec<_> = (1..9).map(|number| lanes.choose(&query(number))).collect();
+        assert!(stays.iter().all(|(lane, _)| *lane == 0));
+        lanes.get(0).shared.set_up(false);
+        assert_eq!(lanes.choose(&query(9)).0, 1);
+        let (lane, stay) = lanes.choose(&debit(1));
+        assert_eq!(lane, 1);
+        lanes.get(0).shared.set_up(true);
+        assert_eq!(lanes.choose(&query(10)).0, 0, "back where it belongs");
+        assert_eq!(lanes.choose(&debit(2)).0, 1, "an account goes back when nothing of it is out");
+        drop(stay);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use std::sync::Arc;
 use tokio::time::Instant;
 use wire::codec::{Codec, Incoming};
-use wire::message::{Nonce, RequestId};
+use wire::message::Nonce;
 
 /// How many frames are read in one turn, so that timers and writing get theirs.
 pub(crate) const FRAMES_PER_TURN: usize = 64;
@@ -27,8 +27,6 @@ pub(crate) struct Line {
     codec: Codec,
     pub(crate) session: Session,
     outbox: Outbox,
-    /// Kept between calls for its memory.
-    unwritten: Vec<RequestId>,
 }
 
 /// Whether reading has to wait for the transport.
@@ -55,7 +53,6 @@ impl Line {
             setup,
             codec,
             outbox: Outbox::new(now),
-            unwritten: Vec::new(),
         }
     }
 
@@ -72,7 +69,6 @@ impl Line {
             setup,
             codec,
             outbox: Outbox::new(now),
-            unwritten: Vec::new(),
         }
     }
 
@@ -115,7 +111,6 @@ impl Line {
     pub(crate) fn shrink(&mut self) {
         self.session.shrink();
         self.outbox.shrink();
-        self.unwritten = Vec::new();
     }
 
     /// What the transport should take next.
@@ -141,10 +136,9 @@ impl Line {
     /// Time has passed.
     pub(crate) fn on_timeout(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
         desk.expire(now);
-        let unwritten = &mut self.unwritten;
-        let result = self.session.on_timeout(now, desk, unwritten);
-        self.outbox.withdraw(unwritten);
-        unwritten.clear();
+        let mut unwritten = Vec::new();
+        let result = self.session.on_timeout(now, desk, &mut unwritten);
+        self.outbox.withdraw(&unwritten);
         result?;
         if self.outbox.stalls_at(self.setup.timers.write_progress).is_some_and(|at| at <= now) {
             return Err(Cause::WriteStalled(self.outbox.stalled_for(now)));

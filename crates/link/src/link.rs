@@ -5,12 +5,12 @@ use crate::addresses::Addresses;
 use crate::ask::{Ask, NotSent, Outcome};
 use crate::backoff::Backoff;
 use crate::board::Board;
-use crate::config::{Bounds, LinkConfig, Timers};
+use crate::config::{Bounds, LinkConfig};
 use crate::desk::{Common, Desk};
 use crate::dial::{Dial, TcpDial};
 use crate::door::Guest;
 use crate::history::{History, now_micros};
-use crate::intern::Pool;
+use crate::intern::{PROFILES, TIMERS};
 use crate::lanes::{Exit, Lane, Lanes};
 use crate::owed::{Command, Owed, Shared};
 use crate::panel::Panel;
@@ -30,10 +30,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::codec::{Codec, Parties};
-
-/// What links are configured with alike.
-static PROFILES: Pool<Profile> = Pool::new();
-static TIMERS: Pool<Timers> = Pool::new();
 
 /// A handle to the tasks that keep one counter's link, one for each connection; clones are the same
 /// link. When the last one is dropped, the link ends as if it had been stopped.
@@ -87,6 +83,7 @@ impl Link {
             profile: Arc::new(config.profile.clone()),
             timers: config.timers.clone(),
             channels: connections,
+            hours: config.hours,
             certificate_name: match &config.certificate_name {
                 Some(name) => name.clone(),
                 None => config.counter.as_str().to_owned(),
@@ -125,6 +122,7 @@ impl Link {
             counter,
             addresses,
             connections,
+            standby,
             tls: _,
             certificate_name: _,
             hours,
@@ -155,7 +153,7 @@ impl Link {
         let first_id = u64::try_from(now_micros()).unwrap_or(0);
         let common = Arc::new(Common::new(first_id));
         let all = (0..connections).map(|_| Lane { shared: Arc::new(shared.sibling()) });
-        let lanes = Arc::new(Lanes::new(all.collect()));
+        let lanes = Arc::new(Lanes::new(all.collect(), standby));
         let first = Arc::clone(&lanes.first().shared);
         let panel = Arc::new(Panel::new(first, connections, now_micros()));
         let mut doors = doors.into_iter();
@@ -266,6 +264,14 @@ impl Link {
     /// one left unknown, and the counter is not suspected dead.
     pub fn is_up(&self) -> bool {
         self.lanes.shared().any(|shared| shared.is_up())
+    }
+
+    /// Whether more waits for its outcome, over all connections, than their windows and half of their
+    /// queues hold. The other half is for second legs of what has been begun, and for questions.
+    pub fn is_crowded(&self) -> bool {
+        let load: usize = self.lanes.shared().map(|shared| shared.load()).sum();
+        let one = usize::from(self.bounds.in_flight) + self.bounds.queued / 2;
+        load >= one * self.lanes.len()
     }
 
     /// Ends the waits between two attempts now; nothing if the link is not waiting.

@@ -88,10 +88,15 @@ pub(crate) struct Session {
     window: usize,
     outgoing: VecDeque<Message>,
     events: Vec<Event>,
-    malformed: VecDeque<Instant>,
+    /// When bodies came lately that could not be read.
+    malformed: Option<Box<Lately>>,
     /// Valid frames heard since the session opened.
     heard: u64,
 }
+
+/// When something happened lately.
+#[derive(Debug, Default)]
+struct Lately(Vec<Instant>);
 
 #[derive(Debug)]
 enum Phase {
@@ -134,7 +139,7 @@ impl Session {
             window: 0,
             outgoing: VecDeque::from([first]),
             events: Vec::new(),
-            malformed: VecDeque::new(),
+            malformed: None,
             heard: 0,
             setup,
         }
@@ -155,7 +160,7 @@ impl Session {
             window: 0,
             outgoing: VecDeque::from([Message::Welcome(welcome)]),
             events: Vec::new(),
-            malformed: VecDeque::new(),
+            malformed: None,
             heard: 0,
             setup,
         };
@@ -194,9 +199,6 @@ impl Session {
         }
         if self.events.is_empty() {
             self.events = Vec::new();
-        }
-        if self.malformed.is_empty() {
-            self.malformed = VecDeque::new();
         }
     }
 
@@ -297,9 +299,10 @@ impl Session {
         }
         self.in_flight.garbled(request, serial, desk);
         self.touch_sync(now);
-        self.malformed.retain(|then| *then + MALFORMED_WITHIN > now);
-        self.malformed.push_back(now);
-        let count = self.malformed.len();
+        let lately = self.malformed.get_or_insert_default();
+        lately.0.retain(|then| *then + MALFORMED_WITHIN > now);
+        lately.0.push(now);
+        let count = lately.0.len();
         self.events.push(Event::Malformed { serial, error: error.clone() });
         if count >= MALFORMED_LIMIT { Err(Cause::Malformed { count, error }) } else { Ok(()) }
     }

@@ -92,7 +92,7 @@ pub struct Connection {
     /// What became of trying each address, in the order of preference.
     pub addresses: Arc<[Address]>,
     /// How it is secured; `None` for plain TCP and while there is none.
-    pub tls: Option<Tls>,
+    pub tls: Option<Box<Tls>>,
     /// Why it went down last.
     pub last_cause: Option<String>,
     /// When a frame was last heard.

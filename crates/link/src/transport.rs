@@ -18,13 +18,13 @@ use tokio_rustls::TlsStream;
 /// for sent when a write fails, and no more.
 const RECORD: usize = 16 << 10;
 
-/// TCP, plain or under TLS.
+/// TCP, plain or under TLS; or another stream of bytes in its place.
 #[derive(Debug)]
-pub enum Transport {
+pub enum Transport<S = TcpStream> {
     /// In the clear.
-    Plain(TcpStream),
+    Plain(S),
     /// Under TLS.
-    Secured(Box<Secured<TcpStream>>),
+    Secured(Box<Secured<S>>),
 }
 
 /// A stream under TLS; see the module.
@@ -116,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
     }
 }
 
-impl AsyncRead for Transport {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Transport<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -129,7 +129,7 @@ impl AsyncRead for Transport {
     }
 }
 
-impl AsyncWrite for Transport {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

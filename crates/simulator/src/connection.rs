@@ -4,11 +4,12 @@
 use crate::counter::{Act, Visit};
 use crate::desk::{Batch, Delivery};
 use crate::session::{Identity, Next, Session};
+use crate::tls::Tls;
 use bytes::{BufMut, BytesMut};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -28,6 +29,9 @@ const BATCHES_OUT: usize = 16;
 /// Bodies that cannot be read: with this many the connection ends.
 const MALFORMED_LIMIT: u32 = 5;
 
+/// How long TLS may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long a bridge may take to acknowledge our sign-off.
 const LEAVE_LIMIT: Duration = Duration::from_millis(500);
 
@@ -40,6 +44,7 @@ pub(crate) struct Surroundings {
     pub(crate) identity: Identity,
     pub(crate) codec: Codec,
     pub(crate) dialect: Dialect,
+    pub(crate) tls: Option<Tls>,
     pub(crate) desk: mpsc::Sender<Batch>,
     /// Goes up whenever all sessions are forgotten.
     pub(crate) sessions: watch::Receiver<u64>,
@@ -69,19 +74,64 @@ enum Flow {
 
 /// Talks until either side ends it.
 pub(crate) async fn converse(stream: TcpStream, peer: SocketAddr, around: Surroundings) {
+    at_once(&stream, peer);
     let session = Session::new(around.identity.clone(), rand::random(), Instant::now());
-    talk(stream, peer, around, session, None).await;
+    let Some(tls) = around.tls.clone() else {
+        return talk(stream, peer, around, session, None).await;
+    };
+    let secured = secured(tls.acceptor.accept(stream), peer, &around.kill).await;
+    if let Some(stream) = secured {
+        talk(stream, peer, around, session, None).await;
+    }
 }
 
-/// The same on a connection that we opened: we sign on.
-pub(crate) async fn dialled(stream: TcpStream, peer: SocketAddr, around: Surroundings) {
-    let (identity, now) = (around.identity.clone(), Instant::now());
-    let (session, first) = Session::dial(identity, 0, rand::random(), now);
-    talk(stream, peer, around, session, Some(first)).await;
-}
-
-async fn talk(
+/// The same on a connection that we opened: we sign on, as this channel.
+pub(crate) async fn dialled(
     stream: TcpStream,
+    peer: SocketAddr,
+    channel: u16,
+    around: Surroundings,
+) {
+    at_once(&stream, peer);
+    let (identity, now) = (around.identity.clone(), Instant::now());
+    let (session, first) = Session::dial(identity, channel, rand::random(), now);
+    let Some(tls) = around.tls.clone() else {
+        return talk(stream, peer, around, session, Some(first)).await;
+    };
+    let secured = secured(tls.connector.connect(tls.bridge_name, stream), peer, &around.kill).await;
+    if let Some(stream) = secured {
+        talk(stream, peer, around, session, Some(first)).await;
+    }
+}
+
+/// What is written goes out at once; if that cannot be had, later.
+fn at_once(stream: &TcpStream, peer: SocketAddr) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::info!(%peer, %error, "TCP_NODELAY");
+    }
+}
+
+/// The stream after its handshake, if that came to be.
+async fn secured<S>(
+    handshake: impl Future<Output = io::Result<S>>,
+    peer: SocketAddr,
+    kill: &CancellationToken,
+) -> Option<S> {
+    match kill.run_until_cancelled(timeout(HANDSHAKE_LIMIT, handshake)).await? {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::warn!(%peer, %error, "no TLS");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(%peer, "no TLS in time");
+            None
+        }
+    }
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     peer: SocketAddr,
     around: Surroundings,
     session: Session,
@@ -112,9 +162,11 @@ async fn talk(
 }
 
 impl Connection {
-    async fn run(mut self, mut stream: TcpStream) -> io::Result<&'static str> {
-        stream.set_nodelay(true)?;
-        let (mut reader, mut writer) = stream.split();
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+        mut self,
+        stream: S,
+    ) -> io::Result<&'static str> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
         let (back, mut deliveries) = mpsc::unbounded_channel();
         let stop = self.around.stop.clone();
         let mut batches_out = 0_usize;
@@ -164,6 +216,10 @@ impl Connection {
                 written = writer.write_buf(&mut self.outbound), if !self.outbound.is_empty() => {
                     if written? == 0 {
                         return Ok("the bridge reads no more");
+                    }
+                    // Under TLS what was taken is not yet on its way.
+                    if self.outbound.is_empty() {
+                        writer.flush().await?;
                     }
                     self.session.sent(Instant::now());
                     Flow::On

@@ -15,7 +15,9 @@ mod desk;
 pub mod faults;
 pub mod server;
 pub mod session;
+mod tls;
 
 pub use books_file::Durability;
 pub use faults::FaultPlan;
 pub use server::{Error, Options, parse_account, run, run_as_process};
+pub use tls::{TlsError, TlsFiles};

@@ -7,6 +7,7 @@ use crate::counter::Counter;
 use crate::desk::{self, Desk};
 use crate::faults::{Dice, FaultPlan, PlanError};
 use crate::session::Identity;
+use crate::tls::{Tls, TlsError, TlsFiles};
 use domain::message::{AccountId, CounterId};
 use domain::money::Currency;
 use domain::profile::{AmountUnit, Profile};
@@ -51,6 +52,10 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where it dials in instead, if it does.
     pub connect: Option<SocketAddr>,
+    /// How many connections it keeps where it dials in; at least 1.
+    pub channels: u16,
+    /// How connections are secured; `None` for plain TCP.
+    pub tls: Option<TlsFiles>,
     /// Its id.
     pub id: CounterId,
     /// The name of the bridge that it lets in.
@@ -86,6 +91,8 @@ impl Options {
             dialect,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             connect: None,
+            channels: 1,
+            tls: None,
             id,
             bridge,
             key,
@@ -114,6 +121,9 @@ pub enum Error {
     /// The books file.
     #[error(transparent)]
     BooksFile(#[from] BooksFileError),
+    /// The certificates or the key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An account that cannot be opened.
     #[error(transparent)]
     Account(#[from] Inconsistent),
@@ -187,6 +197,7 @@ pub async fn run(
         },
         codec: Codec::new(options.dialect.clone(), parties).at_counter(),
         dialect: options.dialect,
+        tls: options.tls.as_ref().map(Tls::read).transpose()?,
         desk: visits,
         sessions,
         stop: stop.clone(),
@@ -208,11 +219,11 @@ pub async fn run(
     let connections = TaskTracker::new();
     tracing::info!(counter = %options.id, %address, "counter is there");
     ready(address);
-    let served = match listener {
-        Some(listener) => {
-            serve(listener, address, &mut around, &connections, &mut restarts, &mut desk).await
-        }
-        None => Ok(dial(address, &mut around, &mut restarts, &mut desk).await),
+    let served = if let Some(listener) = listener {
+        serve(listener, address, &mut around, &connections, &mut restarts, &mut desk).await
+    } else {
+        let channels = options.channels.max(1);
+        dial(address, channels, &mut around, &connections, &mut restarts, &mut desk).await
     };
     connections.close();
     match served {
@@ -284,51 +295,60 @@ async fn serve(
     }
 }
 
-/// Dials the bridge, again and again, and now and then not, until `stop`.
+/// Dials the bridge on every channel, again and again, and now and then not, until `stop`.
 async fn dial(
     address: SocketAddr,
+    channels: u16,
     around: &mut Surroundings,
+    connections: &TaskTracker,
     restarts: &mut mpsc::Receiver<Duration>,
     desk: &mut JoinHandle<Result<(), BooksFileError>>,
-) -> Served {
+) -> Result<Served, Error> {
     let stop = around.stop.clone();
-    let mut pause = FIRST_PAUSE;
     loop {
-        let surroundings = around.clone();
-        let conversation = async {
-            let began = Instant::now();
-            let connect = timeout(CONNECT_LIMIT, TcpStream::connect(address));
-            match stop.run_until_cancelled(connect).await {
-                // It leaves in order by itself.
-                Some(Ok(Ok(stream))) => dialled(stream, address, surroundings).await,
-                Some(Ok(Err(error))) => tracing::info!(%address, %error, "the bridge is not there"),
-                Some(Err(_)) => tracing::info!(%address, "the bridge does not answer"),
-                None => {}
-            }
-            // Whoever was let in for a while was not refused.
-            if began.elapsed() > LONGEST_PAUSE {
-                pause = FIRST_PAUSE;
-            }
-            // Not everybody at once after the bridge was away.
-            stop.run_until_cancelled(sleep(pause.mul_f64(rand::random_range(0.5..1.0)))).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        };
+        for channel in 0..channels {
+            let keep = keep_dialling(address, channel, around.clone());
+            let kill = around.kill.clone();
+            // Stopped, it leaves in order by itself; killed, it is gone.
+            connections.spawn(async move { kill.run_until_cancelled(keep).await });
+        }
         let down = tokio::select! {
             biased;
-            ended = &mut *desk => return Served::DeskEnded(ended),
+            () = stop.cancelled() => return Ok(Served::Stopped),
+            ended = &mut *desk => return Ok(Served::DeskEnded(ended)),
             Some(down) = restarts.recv() => down,
-            () = conversation => {
-                if stop.is_cancelled() {
-                    return Served::Stopped;
-                }
-                continue;
-            }
         };
         tracing::info!(?down, "restarting, as planned");
+        around.kill.cancel();
+        around.kill = CancellationToken::new();
         tokio::select! {
             () = sleep(down) => {}
-            () = stop.cancelled() => return Served::Stopped,
+            () = stop.cancelled() => return Ok(Served::Stopped),
         }
+    }
+}
+
+/// Keeps one channel connected until `stop`.
+async fn keep_dialling(address: SocketAddr, channel: u16, around: Surroundings) {
+    let stop = around.stop.clone();
+    let mut pause = FIRST_PAUSE;
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        let connect = timeout(CONNECT_LIMIT, TcpStream::connect(address));
+        match stop.run_until_cancelled(connect).await {
+            // It leaves in order by itself.
+            Some(Ok(Ok(stream))) => dialled(stream, address, channel, around.clone()).await,
+            Some(Ok(Err(error))) => tracing::info!(%address, %error, "the bridge is not there"),
+            Some(Err(_)) => tracing::info!(%address, "the bridge does not answer"),
+            None => {}
+        }
+        // Whoever was let in for a while was not refused.
+        if began.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
+        // Not everybody at once after the bridge was away.
+        stop.run_until_cancelled(sleep(pause.mul_f64(rand::random_range(0.5..1.0)))).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

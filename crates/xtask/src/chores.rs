@@ -2,7 +2,7 @@
 
 use crate::mariadb::MariaDb;
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{chaos, counts, python, tools};
+use crate::{bench_link, chaos, counts, python, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -61,6 +61,7 @@ pub(crate) fn test() -> Result<()> {
     })?;
     drop(database);
     steps.step("instruction counts", || counts::compare(&place))?;
+    steps.step("figures of links, quick", || bench_link::works(&place))?;
     steps.step("chaos", || chaos::run_cycles(&place, chaos::CYCLES_OF_CI))?;
     println!("\n==> passed");
     steps.summary();

@@ -1,10 +1,11 @@
 //! Chores of this repository, run as `cargo xtask CHORE`. A chore is a list of announced steps;
 //! the first that fails ends it, and everything that was started is ended with it.
 //!
-//! Reading order: [`chores`], [`chaos`], [`counts`] and [`fuzz`] say what is done; [`steps`] announces and times
+//! Reading order: [`chores`], [`chaos`], [`counts`], [`fuzz`] and [`bench_link`] say what is done; [`steps`] announces and times
 //! it; [`tools`] is the list of what must be installed; [`mutate`] breaks the rules on purpose;
 //! [`mariadb`] and [`python`] are what the tests stand on.
 
+mod bench_link;
 mod chaos;
 mod chores;
 mod counts;
@@ -72,6 +73,13 @@ enum Chore {
         #[arg(long)]
         time: bool,
     },
+    /// Measures long connections, and prints one JSON document: every figure, its target, and whether
+    /// it was met
+    BenchLink {
+        /// What `cargo run -p link-bench -- --help` names, such as --quick
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Runs one command with what the tests stand on (a private `MariaDB`, Python) in its
     /// environment, such as `cargo xtask with cargo test -p store`
     With {
@@ -95,6 +103,7 @@ fn main() -> ExitCode {
             (false, true) => What::Time,
             (false, false) => What::Compare,
         }),
+        Chore::BenchLink { arguments } => bench_link::bench_link(&arguments),
         Chore::With { command } => chores::with(&command),
     };
     match done {

@@ -36,9 +36,11 @@ pub(crate) struct Counter {
     pub(crate) certificate_name: Option<String>,
     /// How many connections are kept at once.
     pub(crate) connections: u16,
+    /// Whether one of them is used while the others stand by.
+    pub(crate) standby: bool,
     /// How they are secured; `None` for plain TCP.
     pub(crate) tls: Option<TlsDial>,
-    /// When it is dialled; `None` for always.
+    /// When it is dialled, or let in; `None` for always.
     pub(crate) hours: Option<ServiceHours>,
     /// Which bytes it speaks.
     pub(crate) dialect: Dialect,
@@ -58,6 +60,7 @@ impl Counter {
     pub(crate) fn link(&self, own_name: &str, history: &History, outages: &Outages) -> LinkConfig {
         LinkConfig {
             connections: self.connections,
+            standby: self.standby,
             tls: self.tls.clone(),
             hours: self.hours,
             certificate_name: self.certificate_name.clone(),
@@ -115,6 +118,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let tls = tls::dialled(&mut section, sources, name, good);
         let key = key(&mut section, sources);
         let connections = value_or(section.number("connections", 1..=MOST_CONNECTIONS), 1);
+        let standby = standby(&mut section, connections);
         let hours = section
             .parsed::<ServiceHours>("service_hours", "hours and a zone, such as 09:00-15:30 +08:00")
             .map(|hours| hours.value);
@@ -131,6 +135,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
                 dials_in,
                 certificate_name,
                 connections,
+                standby,
                 tls,
                 hours,
                 dialect,
@@ -171,6 +176,17 @@ fn dials_in(section: &mut Section<'_>, door: Door) -> bool {
     }
     if let Some(addresses) = section.take("addresses") {
         addresses.wrong(findings, "is said together with dials_in: one side dials, not both");
+    }
+    true
+}
+
+fn standby(section: &mut Section<'_>, connections: u16) -> bool {
+    let findings = section.findings();
+    let Some(standby) = section.flag("standby").filter(|standby| standby.value) else {
+        return false;
+    };
+    if connections < 2 {
+        standby.wrong(findings, "needs connections = 2 or more: there is nothing to stand by");
     }
     true
 }

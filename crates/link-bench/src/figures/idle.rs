@@ -21,19 +21,20 @@ pub(super) async fn take(quick: bool, links: Option<u32>, tls: bool) -> Result<V
     // One first: what the first link brings along is not what a link takes.
     fleet.link(0, heartbeat_s)?;
     fleet.up(Duration::from_secs(20)).await?;
+    fleet.links.reserve(usize::try_from(count)?);
     let before = meter::resident()?;
     for _ in 0..count {
         fleet.link(0, heartbeat_s)?;
     }
     let created = meter::resident()?;
-    fleet.up(Duration::from_secs(240)).await?;
+    fleet.up(Duration::from_mins(4)).await?;
     let up = meter::resident()?;
     // Heartbeats use buffers; they must be given back.
     sleep(Duration::from_secs(u64::from(heartbeat_s) * 2)).await;
     let after = meter::resident()?;
     let busy = meter::processor_time();
     sleep(Duration::from_secs(2)).await;
-    let busy = (meter::processor_time() - busy).as_secs_f64() / 2.0;
+    let busy = meter::processor_time().saturating_sub(busy).as_secs_f64() / 2.0;
     let drops = fleet.drops();
     fleet.end().await?;
     let each = |bytes: u64| number(bytes.saturating_sub(before)) / f64::from(count);

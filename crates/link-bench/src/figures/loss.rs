@@ -19,7 +19,7 @@ pub(super) async fn ends(quick: bool) -> Result<Vec<Figure>> {
     for how in ["fin", "rst"] {
         let mut took = Vec::new();
         for _ in 0..trials {
-            fleet.up(Duration::from_secs(60)).await?;
+            fleet.up(Duration::from_mins(1)).await?;
             let link = fleet.links[0].clone();
             let seen = tokio::spawn(async move {
                 until(&link, |now| now.health == Health::Down).await?;

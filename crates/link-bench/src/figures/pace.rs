@@ -108,7 +108,8 @@ impl Asker {
             out -= ask;
             pairs += ask;
         }
-        let (took, processor) = (began.0.elapsed(), meter::processor_time() - began.1);
+        let processor = meter::processor_time().saturating_sub(began.1);
+        let took = began.0.elapsed();
         Ok(Pace { pairs, took, processor })
     }
 }

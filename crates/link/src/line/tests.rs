@@ -11,6 +11,7 @@ use domain::message::{EntriesQuery, Instruction};
 use proptest::prelude::*;
 use std::time::Duration;
 use wire::codec::{Dialect, Encoding, FrameError, FuturesOptions, Parties};
+use wire::message::RequestId;
 use wire::message::{Heartbeat, Message};
 
 /// A line, what outlives it, and a counter at the other end.

@@ -3,6 +3,7 @@
 use super::sign_on::{Opened, name, opened};
 use crate::cause::Cause;
 use crate::config::Timers;
+use crate::hours::{Now, ServiceHours};
 use domain::message::CounterId;
 use domain::profile::Profile;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -21,6 +22,8 @@ pub(crate) struct Known {
     pub(crate) timers: Timers,
     /// How many connections it may have.
     pub(crate) channels: u16,
+    /// When it may; `None` for always.
+    pub(crate) hours: Option<ServiceHours>,
     /// Whom its certificate must name, where there are certificates.
     pub(crate) certificate_name: String,
 }
@@ -36,12 +39,13 @@ pub(crate) fn sign_on(message: Message) -> Result<SignOn, Rejected> {
 
 impl Known {
     /// Proves who we are and asks the same, if names and certificate fit. `certified` is whom the
-    /// certificate names, where there is one.
+    /// certificate names, where there is one; `micros` is now, in microseconds since 1970 UTC.
     pub(crate) fn challenge(
         &self,
         sign_on: &SignOn,
         certified: Option<&[String]>,
         nonce: Nonce,
+        micros: i64,
     ) -> Result<Challenge, Rejected> {
         if sign_on.acceptor != self.own_name {
             return Err(unknown("this bridge has another name"));
@@ -55,6 +59,11 @@ impl Known {
         };
         if certified.is_some_and(|names| !fits(names)) {
             return Err(unknown("the certificate names somebody else"));
+        }
+        if let Some(Now::Closed(rest)) = self.hours.map(|hours| hours.at(micros)) {
+            let minutes = rest.as_secs().div_ceil(60);
+            let text = format!("outside the service hours; they begin in {minutes} min");
+            return Err(no(RejectReason::NotNow, &text));
         }
         let proof = proof::prove(self.key.expose_secret(), Side::Acceptor, sign_on, &nonce);
         Ok(Challenge { nonce, proof })
@@ -109,6 +118,7 @@ mod tests {
             profile: Arc::default(),
             timers: Timers::default(),
             channels: 2,
+            hours: None,
             certificate_name: "securities".to_owned(),
         }
     }
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn who_proves_the_key_and_can_do_what_is_relied_on_comes_in() {
         let first = sign_on(Message::SignOn(their_sign_on())).expect("a sign-on");
-        let challenge = known().challenge(&first, None, [4; 32]).expect("a challenge");
+        let challenge = known().challenge(&first, None, [4; 32], 0).expect("a challenge");
         assert!(proof::verify(&KEY, Side::Acceptor, &first, &[4; 32], &challenge.proof));
         let state = state("securities", Profile::default());
         let opened =
@@ -155,7 +165,7 @@ mod tests {
         let names =
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let ask = |sign_on: SignOn, names: Option<&[String]>| {
-            known().challenge(&sign_on, names, [4; 32]).map_err(|rejected| rejected.reason)
+            known().challenge(&sign_on, names, [4; 32], 0).map_err(|rejected| rejected.reason)
         };
         let unknown = Err(RejectReason::UnknownParty);
         let elsewhere = SignOn { acceptor: "other".to_owned(), ..their_sign_on() };
@@ -165,6 +175,13 @@ mod tests {
         assert_eq!(ask(their_sign_on(), Some(&names(&["futures"]))).map(drop), unknown);
         assert_eq!(ask(their_sign_on(), Some(&[])).map(drop), unknown);
         assert!(ask(their_sign_on(), Some(&names(&["x", "SECURITIES"]))).is_ok());
+
+        let night = Known { hours: ServiceHours::new(3600, 7200, 0), ..known() };
+        let at = |micros| night.challenge(&their_sign_on(), None, [4; 32], micros);
+        let early = at(3_000_000_000).map(drop).expect_err("fifty minutes past midnight");
+        assert_eq!(early.reason, RejectReason::NotNow);
+        assert!(early.text.contains("in 10 min"), "{}", early.text);
+        assert!(at(3_600_000_000).is_ok());
 
         let open = |message| {
             known().open(&their_sign_on(), &[4; 32], message).expect_err("refused").reason

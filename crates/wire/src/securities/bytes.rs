@@ -2,7 +2,7 @@
 
 use crate::message::{Nonce, Proof};
 use crate::terms::Fault;
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
@@ -76,8 +76,15 @@ impl Writer<'_> {
     }
 
     fn varint(&mut self, value: u64) {
+        if value < 0x80 {
+            self.0.put_u8(value.to_le_bytes()[0]);
+            return;
+        }
         let (bytes, width) = encode_varint(value);
-        self.0.extend_from_slice(&bytes[..width]);
+        let end = self.0.len() + width;
+        // All ten at once and the rest cut off: a copy of a fixed length takes no call.
+        self.0.extend_from_slice(&bytes);
+        self.0.truncate(end);
     }
 }
 
@@ -156,7 +163,19 @@ impl<'a> Fields<'a> {
         Ok(Some((field, value)))
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Fault> {
+        // Nearly every tag, length and code.
+        if let Some((byte, rest)) = self.rest.split_first()
+            && *byte < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Fault> {
         let mut value = 0;
         for (index, byte) in self.rest.iter().copied().enumerate().take(10) {
             if index == 9 && byte > 1 {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::status::Tls;
 use crate::tls::testing::Authority;
-use crate::{Credentials, Secured, TlsDial};
+use crate::{Credentials, Secured, TlsDial, Transport};
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
@@ -118,71 +118,28 @@ struct SecuredDial {
     capacity: usize,
 }
 
-enum Stream {
-    Raw(DuplexStream),
-    Secured(Box<Secured<DuplexStream>>),
-}
-
 impl Dial for SecuredDial {
-    type Stream = Stream;
+    type Stream = Transport<DuplexStream>;
 
-    async fn dial(&mut self, _: &str) -> io::Result<Stream> {
+    async fn dial(&mut self, _: &str) -> io::Result<Self::Stream> {
         let (inner, theirs) = tokio::io::duplex(self.capacity);
         self.accepted.send(theirs).map_err(|_| io::ErrorKind::ConnectionRefused)?;
-        Ok(Stream::Raw(inner))
+        Ok(Transport::Plain(inner))
     }
 
     fn secures(&self) -> bool {
         true
     }
 
-    async fn secure(&mut self, stream: Stream) -> io::Result<(Stream, Option<Tls>)> {
-        let Stream::Raw(stream) = stream else { return Err(io::Error::other("secured twice")) };
+    async fn secure(&mut self, stream: Self::Stream) -> io::Result<(Self::Stream, Option<Tls>)> {
+        let Transport::Plain(stream) = stream else {
+            return Err(io::Error::other("secured twice"));
+        };
         let connector = TlsConnector::from(self.ours.current().client);
         let name = ServerName::try_from("securities").expect("a name");
         let secured = Secured::new(connector.connect(name, stream).await?);
         let told = secured.told(0)?;
-        Ok((Stream::Secured(Box::new(secured)), Some(told)))
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Raw(stream) => Pin::new(stream).poll_read(context, buffer),
-            Stream::Secured(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Raw(stream) => Pin::new(stream).poll_write(context, bytes),
-            Stream::Secured(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Raw(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Secured(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Raw(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Secured(stream) => Pin::new(stream).poll_shutdown(context),
-        }
+        Ok((Transport::Secured(Box::new(secured)), Some(told)))
     }
 }
 
