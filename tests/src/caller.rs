@@ -56,7 +56,8 @@ impl Order {
         Order { to, ..self }
     }
 
-    fn body(&self) -> String {
+    /// The request's body.
+    pub fn body(&self) -> String {
         serde_json::json!({
             "from": { "counter": "securities", "account": self.from },
             "to": { "counter": "futures", "account": self.to },
