@@ -8,6 +8,7 @@ use crate::clock::{MS, Micros, SECOND};
 use crate::peer::Peer;
 use crate::plan::Class;
 use crate::run::Simulation;
+use crate::trouble::QUIET_AFTER;
 use coordinator::View;
 use coordinator::record::Told;
 use coordinator::shard::Input;
@@ -133,6 +134,11 @@ impl Simulation {
         let (master, state) = text.split_once(' ').unwrap_or(("", &text));
         let sequence = master.parse::<MasterSerial>().ok().map(|serial| serial.sequence.number());
         self.note(sequence, format_args!("{key} is told {text}"));
+        let recorded = self.database.tables.find_by_key("app", &key);
+        let recorded = recorded.and_then(|stored| stored.outcome);
+        if recorded.is_none_or(|outcome| outcome.answer_body != *answer) {
+            self.audit.find(master, format!("{key} was told what is not in the record: {text}"));
+        }
         self.audit.told(&key, answer, master, state);
         self.callers[order].answer.get_or_insert_with(|| answer.to_vec());
     }
@@ -164,9 +170,7 @@ impl Simulation {
             return;
         }
         let parked = views.iter().any(|view| matches!(view.transfer.phase, Phase::Parked(_)));
-        let limit =
-            self.plan.counters.iter().map(|counter| counter.rules.profile.in_flight_limit_ms);
-        let after = i64::try_from(limit.max().unwrap_or(0)).unwrap_or(0) * MS + 10 * SECOND;
+        let after = QUIET_AFTER + 10 * SECOND;
         if parked && healed_for > after && self.resumed < RESUMES {
             self.resumed += 1;
             self.resume();

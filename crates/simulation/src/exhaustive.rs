@@ -349,10 +349,7 @@ impl<'c> Story<'c> {
         match self.shard.next_timer() {
             Some(due) => {
                 self.now = self.now.max(self.clock.micros(due));
-                // Sessions come and go; to a counter that cannot fence it matters.
-                for facts in &mut self.world.counters {
-                    facts.session_began = Some(self.clock.instant(self.now));
-                }
+                self.renew_sessions();
                 let mut out = Vec::new();
                 self.shard.tick(self.present(), &self.world, &mut out);
                 self.perform(out);
@@ -363,6 +360,19 @@ impl<'c> Story<'c> {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Sessions come and go; to a counter that cannot fence it matters. They last for long enough
+    /// that something may be proven over them.
+    fn renew_sessions(&mut self) {
+        let now = self.clock.instant(self.now);
+        for facts in &mut self.world.counters {
+            let lasts = 2 * Duration::from_millis(facts.profile.in_flight_limit_ms);
+            if facts.session_began.is_none_or(|began| now.saturating_duration_since(began) > lasts)
+            {
+                facts.session_began = Some(now);
+            }
         }
     }
 
@@ -427,8 +437,10 @@ impl<'c> Story<'c> {
         self.asks.clear();
         self.told = None;
         self.shard = Shard::new(config(), render, 8);
+        // Every session begins after the process has.
+        let begins = self.clock.instant(self.now + 1);
         for facts in &mut self.world.counters {
-            facts.session_began = Some(self.clock.instant(self.now));
+            facts.session_began = Some(begins);
         }
         for open in self.memory.open_transfers() {
             self.handle(coordinator::taken_up(open.transfer, &open.trail));

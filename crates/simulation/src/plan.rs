@@ -52,11 +52,16 @@ pub enum Class {
     OddCodes,
     /// Persons decide how transfers end, some of them by chance and while copies are on their way.
     Decisions,
+    /// The in-flight limit that a counter states is no longer than a request may really lie there:
+    /// what holds it up on the way to the counter is not part of it. Most of them cannot fence.
+    TightLimits,
+    /// The bridge's socket to a counter takes no byte, again and again.
+    Stalls,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Class; 15] = [
+    pub const ALL: [Class; 17] = [
         Class::Crash,
         Class::Network,
         Class::Answers,
@@ -72,6 +77,8 @@ impl Class {
         Class::Connections,
         Class::OddCodes,
         Class::Decisions,
+        Class::TightLimits,
+        Class::Stalls,
     ];
 
     /// Those that are drawn from the seed itself. The others are drawn from numbers of their own, so
@@ -96,6 +103,8 @@ impl Class {
             Class::Connections => "connections",
             Class::OddCodes => "odd-codes",
             Class::Decisions => "decisions",
+            Class::TightLimits => "tight-limits",
+            Class::Stalls => "stalls",
         }
     }
 }
@@ -113,7 +122,11 @@ impl Class {
             | Class::Refusals
             | Class::Restarts
             | Class::Database => 0.6,
-            Class::Clocks | Class::Freezes | Class::Connections => 0.4,
+            Class::Clocks
+            | Class::Freezes
+            | Class::Connections
+            | Class::TightLimits
+            | Class::Stalls => 0.4,
         }
     }
 }
@@ -271,7 +284,7 @@ impl Plan {
         let orders = orders(&mut random, &counters, count, span);
         let safety = span + random.random_range(5..=90) * SECOND;
         let mut mishaps = mishaps(&mut random, &classes, counters.len(), safety);
-        mishaps.extend(later_mishaps(&mut later, &classes, safety));
+        mishaps.extend(later_mishaps(&mut later, &classes, counters.len(), safety));
         mishaps.sort_by_key(|(at, _)| *at);
         let config = Config {
             shards: random.random_range(1..=3),
@@ -282,6 +295,7 @@ impl Plan {
             first_pause: Duration::from_millis(random.random_range(50..=400)),
             longest_pause: Duration::from_secs(random.random_range(2..=30)),
             parked_pause: Duration::from_secs(random.random_range(10..=60)),
+            most_callers: 1024,
             most_open: 100_000,
             serial_block: random.random_range(1..=20),
         };
@@ -425,7 +439,9 @@ fn faults(random: &mut Random, classes: &[Class]) -> Vec<Rule> {
             | Class::Freezes
             | Class::Connections
             | Class::OddCodes
-            | Class::Decisions => {}
+            | Class::Decisions
+            | Class::TightLimits
+            | Class::Stalls => {}
         }
     }
     rules.shuffle(random);
@@ -493,7 +509,9 @@ fn mishaps(
                 | Class::Freezes
                 | Class::Connections
                 | Class::OddCodes
-                | Class::Decisions => continue,
+                | Class::Decisions
+                | Class::TightLimits
+                | Class::Stalls => continue,
             };
             all.push((at, mishap));
         }
@@ -506,6 +524,16 @@ fn mishaps(
 fn later_faults(random: &mut Random, classes: &[Class], counter: &mut CounterPlan) {
     if classes.contains(&Class::Connections) {
         counter.connections = random.random_range(1..=3);
+    }
+    // A process that stands still holds a request up for longer than its own rules say.
+    if classes.contains(&Class::TightLimits) && !classes.contains(&Class::Restarts) {
+        let lies_for = counter.faults.iter().map(|rule| match rule.action {
+            Action::ProcessingMs(ms) | Action::OnItsWayMs(ms) => ms,
+            _ => 0,
+        });
+        counter.rules.profile.in_flight_limit_ms = lies_for.max().unwrap_or(0) + 1_000;
+        // Only then it matters.
+        counter.rules.profile.can_fence = random.random_bool(0.2);
     }
     if classes.contains(&Class::OddCodes) {
         counter.odd_codes = random.random_range(0.0..0.3);
@@ -528,7 +556,12 @@ pub fn odd_code(random: &mut Random) -> AnswerCode {
     AnswerCode::new(code).unwrap_or(AnswerCode::OUTCOME_UNKNOWN)
 }
 
-fn later_mishaps(random: &mut Random, classes: &[Class], safety: Micros) -> Vec<(Micros, Mishap)> {
+fn later_mishaps(
+    random: &mut Random,
+    classes: &[Class],
+    counters: usize,
+    safety: Micros,
+) -> Vec<(Micros, Mishap)> {
     const MINUTE: Micros = 60 * SECOND;
     let mut all = Vec::new();
     if classes.contains(&Class::Clocks) {
@@ -541,6 +574,27 @@ fn later_mishaps(random: &mut Random, classes: &[Class], safety: Micros) -> Vec<
             let step = if random.random_bool(0.5) { step } else { -step };
             let at = BEGINNING + random.random_range(0..safety);
             all.push((at, Mishap::ClockStep(step)));
+        }
+    }
+    if classes.contains(&Class::TightLimits) {
+        // What was sent is held up, for longer than its connection lives or not.
+        for _ in 0..random.random_range(1..=5) {
+            let at = BEGINNING + random.random_range(0..safety);
+            let counter = random.random_range(0..counters);
+            let most = if random.random_bool(0.5) { 40 } else { 12 };
+            let hang = random.random_range(2 * SECOND..most * SECOND);
+            all.push((at, Mishap::DeafCounter(counter, hang)));
+            if random.random_bool(0.5) {
+                all.push((at + random.random_range(0..hang), Mishap::Cut(counter)));
+            }
+        }
+    }
+    if classes.contains(&Class::Stalls) {
+        for _ in 0..random.random_range(2..=10) {
+            let at = BEGINNING + random.random_range(0..safety);
+            let counter = random.random_range(0..counters);
+            let hang = random.random_range(2 * SECOND..15 * SECOND);
+            all.push((at, Mishap::Stalled(counter, hang)));
         }
     }
     if classes.contains(&Class::Decisions) {

@@ -1,11 +1,14 @@
 //! What goes wrong when its time comes, and how all heals in the end.
 
 use crate::agenda::Event;
-use crate::clock::{MS, SECOND};
+use crate::clock::{Micros, SECOND};
 use crate::network::{Conn, Notice, Towards};
 use crate::plan::Mishap;
 use crate::run::Simulation;
 use rand::RngExt;
+
+/// So long after healing nothing is on its way any more, and nothing new is sent by itself.
+pub(crate) const QUIET_AFTER: Micros = 120 * SECOND;
 
 impl Simulation {
     pub(crate) fn mishap(&mut self, mishap: Mishap) {
@@ -79,10 +82,7 @@ impl Simulation {
         }
         // Behind every request that may still be on its way, a new session begins: only that
         // proves anything to a bridge whose counter cannot fence.
-        let limit =
-            self.plan.counters.iter().map(|counter| counter.rules.profile.in_flight_limit_ms);
-        let limit = i64::try_from(limit.max().unwrap_or(0)).unwrap_or(0) * MS;
-        let at = self.now + limit + 5 * SECOND;
+        let at = self.now + QUIET_AFTER + 5 * SECOND;
         self.at(at, Event::Reconnect);
         let at = self.now + 5 * SECOND;
         self.at(at, Event::Check);

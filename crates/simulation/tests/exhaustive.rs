@@ -19,7 +19,7 @@ const PAIRS: &[Budget] = &[
 const COPIES: &[Budget] = &[Budget { journal: 1, postings: 2, questions: 0 }];
 
 /// Longer than a request is waited for, short enough that few questions are asked before it is over.
-const LIMIT_MS: u64 = 25_000;
+const LIMIT_MS: u64 = 12_000;
 
 /// Tells all and fails with the story of the first that must not be.
 fn check(name: &str, budgets: &[Budget], source: &Profile, destination: &Profile) {

@@ -23,6 +23,10 @@ const MUST_CATCH: usize = 95;
 /// How often it is looked whether anything has found the defect.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// What has neither found anything nor ended so long after its time never will: one schedule, or
+/// one story, goes on for ever. Unbroken, all stories take a minute on two busy cores.
+const HANGS_AFTER: Duration = Duration::from_mins(10);
+
 /// One defect.
 struct Mutation {
     name: String,
@@ -106,6 +110,7 @@ fn caught_by(tree: &Path, build: &Path, seconds: u64) -> Result<Option<String>> 
         .process_group(0)
         .spawn()
         .context("`cargo test` could not be started")?;
+    let begun = Instant::now();
     loop {
         let (schedules, all_told) = (simulate.try_wait()?, stories.try_wait()?);
         if schedules.is_some_and(|status| !status.success()) {
@@ -124,6 +129,12 @@ fn caught_by(tree: &Path, build: &Path, seconds: u64) -> Result<Option<String>> 
         }
         if schedules.is_some() && all_told.is_some() {
             return Ok(None);
+        }
+        if begun.elapsed() > Duration::from_secs(seconds) + HANGS_AFTER {
+            simulate.kill()?;
+            simulate.wait()?;
+            end_group(&mut stories)?;
+            return Ok(Some("never ending".to_owned()));
         }
         std::thread::sleep(LOOK_EVERY);
     }

@@ -91,10 +91,14 @@ impl Shard {
         let facts = world.get(counter);
         let sent = record.sent[slot(role)];
         let in_flight_limit = Duration::from_millis(facts.profile.in_flight_limit_ms);
+        // Over the session that it may have gone out on, or one so young that it may have come in
+        // just before, nothing is proven: the network may have held it up as well.
         let settled = role != Role::Reversal
             && !facts.profile.can_fence
-            && now.at.saturating_duration_since(sent.by) > in_flight_limit
-            && facts.session_began.is_some_and(|began| began > sent.at);
+            && facts.session_began.is_some_and(|began| {
+                let arrived_by = began.max(sent.by);
+                began > sent.at && now.at.saturating_duration_since(arrived_by) > in_flight_limit
+            });
         let question = match look {
             Look::Fence => Question::Fence,
             Look::Only if settled => Question::Settled,

@@ -141,3 +141,16 @@ fn a_deadline_passes_when_it_should_whatever_the_clock_says() {
         );
     }
 }
+
+/// What was on its way may have come in with the end of the old connection: the counter's limit
+/// begins when the session does over which it is asked.
+#[test]
+fn a_young_session_proves_nothing() {
+    let mut stage = Stage::patient(weak());
+    stage.lose_credit();
+    // The network held the credit up for five minutes, and then let in the new session too.
+    stage.now.at += Duration::from_mins(5);
+    stage.sign_on_again();
+    let took = stage.dead_after();
+    assert!(is_right(took), "{took:?}");
+}
