@@ -8,6 +8,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
 /// An app backend that may call the bridge, with a shared secret.
 #[derive(Clone, Debug)]
@@ -81,6 +82,20 @@ impl Bridge {
     /// Asks it to end, and waits until it has.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
         self.process.take().context("it does not run")?.terminate().await
+    }
+
+    /// Asks it to end, and waits as long as `within` for it; if it has not, asks again, and waits
+    /// until it has. How long it took after the second time, if there was one.
+    pub async fn terminate_twice(&mut self, within: Duration) -> Result<Option<Duration>> {
+        let mut process = self.process.take().context("it does not run")?;
+        process.ask_to_end()?;
+        if process.ended(within).await.is_ok() {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        process.ask_to_end()?;
+        process.ended(Duration::from_secs(30)).await?;
+        Ok(Some(began.elapsed()))
     }
 
     /// Starts it again, after killing it if it runs. It listens where it did before.

@@ -117,6 +117,11 @@ impl Process {
         }
     }
 
+    /// Asks it to end (SIGTERM), and does not wait.
+    pub fn ask_to_end(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
     /// Waits until it ends by itself, and all that it wrote is in the log.
     pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
         match timeout(within, self.child.wait()).await {

@@ -1,5 +1,6 @@
 //! Counters that go away and come back: the bridge finds them again, and what was begun is ended.
 
+use std::time::Duration;
 use system_tests::audit::State;
 use system_tests::books::Kind as Line;
 use system_tests::caller::Order;
@@ -63,5 +64,28 @@ async fn a_bridge_that_is_asked_to_end_does_so() {
     assert!(status.success(), "{status}\n{}", town.bridge.log());
     town.bridge.restart().await.expect("it starts again");
     assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
+    assert_eq!(town.audit().await.expect("an audit"), []);
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once_and_nothing_is_lost() {
+    let silence = "[[rule]]\non = ['credit']\ntimes = 1\ndo = 'no_answer'";
+    let faults = Faults { futures: silence, ..Faults::default() };
+    let mut town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
+    let order = Order::new("impatience", 10);
+    let sending = tokio::spawn({
+        let (caller, order) = (town.caller.clone(), order.clone());
+        // Nobody answers it: the bridge goes while it waits.
+        async move { drop(caller.send(&order).await) }
+    });
+    Town::wait_for(&town.futures, Line::Credit, 1).await.expect("it is posted");
+    // Asked once it waits for the answer that never comes.
+    let after = town.bridge.terminate_twice(Duration::from_secs(1)).await.expect("it ends");
+    let after = after.expect("once was not enough");
+    assert!(after < Duration::from_secs(1), "{after:?}\n{}", town.bridge.log());
+    sending.abort();
+    town.bridge.restart().await.expect("it starts again");
+    let ending = town.caller.ending(&order).await;
+    assert_eq!(ending.expect("it ends"), State::Completed, "{}", town.bridge.log());
     assert_eq!(town.audit().await.expect("an audit"), []);
 }

@@ -66,7 +66,7 @@ pub(crate) struct SimulateCommand {
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "listen")]
     connect: Option<SocketAddr>,
     /// How many connections it keeps where it dials in
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "connect",
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "listen",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     channels: u16,
     /// TLS: the authorities whose certificates are believed, in PEM
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(tls.certificate, Path::new("c.pem"));
         assert_eq!(tls.bridge_name, "bridge");
         for (line, word) in [
-            ("securities --listen 127.0.0.1:0 --key-file {key} --channels 2", "--connect"),
+            ("securities --listen 127.0.0.1:0 --key-file {key} --channels 2", "--listen"),
             ("securities --listen 127.0.0.1:0 --key-file {key} --tls-ca a.pem", "--tls-cert"),
             ("securities --listen 127.0.0.1:0 --key-file {key} --tls-cert c.pem", "--tls-ca"),
         ] {

@@ -208,7 +208,7 @@ impl<D: Dial> Actor<D> {
         let (reception, desk) = (&mut self.reception, &mut self.desk);
         let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
         let mut conversation = Box::new(conversation.accepted(inbox, door).closing(closing));
-        let ended = conversation.run(None, self.setup.timers.close).await;
+        let ended = conversation.run().await;
         drop(conversation);
         Some(ended).filter(|_| !self.reception.is_stopped())
     }
@@ -235,9 +235,11 @@ impl<D: Dial> Actor<D> {
             let better = better(&mut self.dialler, &self.addresses, index, &self.setup.timers);
             let (reception, desk) = (&mut self.reception, &mut self.desk);
             let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
-            let mut conversation = Box::new(conversation.unless(better).closing(closing));
             // The semaphore is never closed; were it, handshakes would be unlimited.
-            conversation.run(permit.ok(), self.setup.timers.close).await
+            let conversation = conversation.unless(better).closing(closing).holding(permit.ok());
+            // In a box, because a future would hold it twice.
+            let mut conversation = Box::new(conversation);
+            conversation.run().await
         };
         self.addresses.ended(index, ended.open_for);
         if let Some(better) = ended.leave_for {

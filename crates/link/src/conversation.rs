@@ -71,6 +71,8 @@ pub(crate) struct Conversation<'a, S> {
     leaving: bool,
     /// When the counter's service hours end.
     closing: Option<Instant>,
+    /// Given back once the session is open.
+    handshake: Option<SemaphorePermit<'a>>,
     /// Where the counter's next connection arrives, if it dials in.
     door: Option<&'a mut mpsc::Receiver<Visitor>>,
     next: Option<Box<Candidate>>,
@@ -127,6 +129,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             leave_for: None,
             leaving: false,
             closing: None,
+            handshake: None,
             door: None,
             next: None,
         }
@@ -135,6 +138,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     /// Signs off in order when the counter's service hours end.
     pub(crate) fn closing(mut self, closing: Option<Instant>) -> Self {
         self.closing = closing;
+        self
+    }
+
+    /// Holds one of the process's handshakes until the session is open.
+    pub(crate) fn holding(mut self, handshake: Option<SemaphorePermit<'a>>) -> Self {
+        self.handshake = handshake;
         self
     }
 
@@ -155,18 +164,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         self
     }
 
-    /// Converses to the end. `handshake` is given back once the session is open; `farewell` is how
-    /// long the transport's own may take.
-    pub(crate) async fn run(
-        &mut self,
-        handshake: Option<SemaphorePermit<'_>>,
-        farewell: Duration,
-    ) -> Box<Ended> {
-        let ended = self.take_turns(handshake).await;
+    /// Converses to the end.
+    pub(crate) async fn run(&mut self) -> Box<Ended> {
+        let ended = self.take_turns().await;
         let ended = Box::new(self.lose(*ended));
         // In order, the transport says farewell too; otherwise it is just dropped.
         if ended.cause.is_orderly() || matches!(ended.cause, Cause::PeerSignedOff(_)) {
-            let shutdown = timeout(farewell, self.stream.shutdown());
+            let close = self.line.session.setup().timers.close;
+            let shutdown = timeout(close, self.stream.shutdown());
             // How it went changes nothing: the session has ended.
             let _ = Box::pin(self.reception.refuse_while(shutdown, &[])).await;
         }
@@ -205,7 +210,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     /// Turns until there is a cause to end. All in one poll, so that nothing of a turn is kept
     /// while waiting for the next.
-    async fn take_turns(&mut self, mut handshake: Option<SemaphorePermit<'_>>) -> Box<Cause> {
+    async fn take_turns(&mut self) -> Box<Cause> {
         let stop = self.reception.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         let mut timer = pin!(sleep_until(Instant::now()));
@@ -215,7 +220,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                 if let Some(woken) = woken.take() {
                     match self.turn_and_tell(woken, timer.as_mut()) {
                         Err(cause) => return Poll::Ready(Box::new(cause)),
-                        Ok(()) if self.opened.is_some() => drop(handshake.take()),
+                        Ok(()) if self.opened.is_some() => drop(self.handshake.take()),
                         Ok(()) => {}
                     }
                 }
@@ -287,6 +292,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             self.stopping = true;
             self.line.session.stop(now, self.desk)?;
         }
+        #[cfg(test)]
+        assert!(
+            !self.reception.shared.panic.swap(false, std::sync::atomic::Ordering::Relaxed),
+            "told to"
+        );
         // Other commands are about waits between attempts.
         if woken.rung && self.reception.shared.take(Command::Synced) {
             self.line.session.synced();

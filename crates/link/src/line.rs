@@ -23,7 +23,6 @@ const OUTBOX_FULL: usize = 64 << 10;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Line {
-    setup: Arc<Setup>,
     codec: Codec,
     pub(crate) session: Session,
     outbox: Outbox,
@@ -49,8 +48,7 @@ impl Line {
         until: Instant,
     ) -> Line {
         Line {
-            session: Session::dial(Arc::clone(&setup), channel, nonce, now, until),
-            setup,
+            session: Session::dial(setup, channel, nonce, now, until),
             codec,
             outbox: Outbox::new(now),
         }
@@ -64,12 +62,7 @@ impl Line {
         now: Instant,
         desk: &mut Desk,
     ) -> Line {
-        Line {
-            session: Session::accept(Arc::clone(&setup), opened, now, desk),
-            setup,
-            codec,
-            outbox: Outbox::new(now),
-        }
+        Line { session: Session::accept(setup, opened, now, desk), codec, outbox: Outbox::new(now) }
     }
 
     /// Takes whole frames off the front of what has arrived, at most [`FRAMES_PER_TURN`].
@@ -100,7 +93,7 @@ impl Line {
                 break;
             };
             if let Err(error) = self.outbox.push(&self.codec, &message, request, now) {
-                tracing::warn!(counter = %self.setup.counter, %error, "cannot be said");
+                tracing::warn!(counter = %self.session.setup().counter, %error, "cannot be said");
                 self.session.unsayable(request, error.to_string())?;
             }
         }
@@ -129,7 +122,7 @@ impl Line {
 
     /// When [`Line::on_timeout`] has something to do.
     pub(crate) fn next_timeout(&self, desk: &Desk) -> Option<Instant> {
-        let stall = self.outbox.stalls_at(self.setup.timers.write_progress);
+        let stall = self.outbox.stalls_at(self.session.setup().timers.write_progress);
         [stall, self.session.next_timeout(), desk.next_timeout()].into_iter().flatten().min()
     }
 
@@ -140,7 +133,11 @@ impl Line {
         let result = self.session.on_timeout(now, desk, &mut unwritten);
         self.outbox.withdraw(&unwritten);
         result?;
-        if self.outbox.stalls_at(self.setup.timers.write_progress).is_some_and(|at| at <= now) {
+        if self
+            .outbox
+            .stalls_at(self.session.setup().timers.write_progress)
+            .is_some_and(|at| at <= now)
+        {
             return Err(Cause::WriteStalled(self.outbox.stalled_for(now)));
         }
         Ok(())

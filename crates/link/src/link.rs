@@ -290,6 +290,14 @@ impl Link {
         self.command(Command::Synced);
     }
 
+    /// Makes the task of the first connection panic.
+    #[cfg(test)]
+    fn panic_now(&self) {
+        let shared = &self.lanes.first().shared;
+        shared.panic.store(true, Ordering::Relaxed);
+        shared.mailbox.ring();
+    }
+
     fn command(&self, command: Command) {
         self.lanes.shared().for_each(|shared| shared.command(command));
     }

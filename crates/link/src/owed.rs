@@ -30,6 +30,9 @@ pub(crate) struct Shared {
     reconnect: AtomicBool,
     release: AtomicBool,
     synced: AtomicBool,
+    /// A defect, made on purpose.
+    #[cfg(test)]
+    pub(crate) panic: AtomicBool,
     /// Where requests wait for its task, and what wakes it.
     pub(crate) mailbox: Mailbox,
 }
@@ -49,6 +52,8 @@ impl Shared {
             reconnect: AtomicBool::new(false),
             release: AtomicBool::new(false),
             synced: AtomicBool::new(false),
+            #[cfg(test)]
+            panic: AtomicBool::new(false),
             mailbox: Mailbox::default(),
         }
     }

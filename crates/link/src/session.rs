@@ -111,7 +111,7 @@ enum Phase {
     /// Our sign-off is out.
     SigningOff { until: Instant },
     /// The last bytes are on their way; then it is over.
-    Leaving { cause: Cause, until: Instant },
+    Leaving { cause: Box<Cause>, until: Instant },
 }
 
 /// Who ends the session.
@@ -180,6 +180,11 @@ impl Session {
         };
         self.events.push(Event::Opened);
         self.events.push(Event::Standing(opened.settle_day, opened.open));
+    }
+
+    /// What all sessions of the link have in common.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// Asks at once whether the other side lives.
@@ -269,7 +274,7 @@ impl Session {
             Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text, desk),
             Message::SignOffAck => match &self.phase {
                 Phase::SigningOff { .. } => return Err(Cause::SignedOff),
-                Phase::Leaving { cause, .. } => return Err(cause.clone()),
+                Phase::Leaving { cause, .. } => return Err(Cause::clone(cause)),
                 Phase::SigningOn { .. }
                 | Phase::Syncing { .. }
                 | Phase::Open
@@ -347,7 +352,7 @@ impl Session {
     /// Everything that was to be written has been.
     pub(crate) fn flushed(&self) -> Result<(), Cause> {
         match &self.phase {
-            Phase::Leaving { cause, .. } if self.outgoing.is_empty() => Err(cause.clone()),
+            Phase::Leaving { cause, .. } if self.outgoing.is_empty() => Err(Cause::clone(cause)),
             Phase::Leaving { .. }
             | Phase::SigningOn { .. }
             | Phase::Syncing { .. }
@@ -431,7 +436,7 @@ impl Session {
     pub(crate) fn closed_by_peer(&self) -> Cause {
         match &self.phase {
             Phase::SigningOff { .. } => Cause::SignedOff,
-            Phase::Leaving { cause, .. } => cause.clone(),
+            Phase::Leaving { cause, .. } => Cause::clone(cause),
             Phase::SigningOn { .. }
             | Phase::Syncing { .. }
             | Phase::Open
@@ -452,7 +457,7 @@ impl Session {
         let drained = self.in_flight.is_empty();
         match &mut self.phase {
             Phase::SigningOn { until, .. } if now >= *until => return Err(Cause::SignOnTimedOut),
-            Phase::Leaving { cause, until } if now >= *until => return Err(cause.clone()),
+            Phase::Leaving { cause, until } if now >= *until => return Err(Cause::clone(cause)),
             Phase::SigningOff { until } if now >= *until => return Err(Cause::SignedOff),
             Phase::Syncing { quiet_since, until } => {
                 if desk.has_urgent() || self.in_flight.has_urgent() {
@@ -469,7 +474,7 @@ impl Session {
                         Phase::SigningOff { until: now + self.setup.timers.sign_off },
                     ),
                     Leaver::They { text } => {
-                        let cause = Cause::PeerSignedOff(std::mem::take(text));
+                        let cause = Box::new(Cause::PeerSignedOff(std::mem::take(text)));
                         let until = now + self.setup.timers.close;
                         (Message::SignOffAck, Phase::Leaving { cause, until })
                     }
@@ -520,7 +525,7 @@ impl Session {
             Phase::SigningOff { .. } => {
                 self.outgoing.push_back(Message::SignOffAck);
                 let until = now + self.setup.timers.close;
-                self.phase = Phase::Leaving { cause: Cause::SignedOff, until };
+                self.phase = Phase::Leaving { cause: Box::new(Cause::SignedOff), until };
             }
             Phase::SigningOn { .. } | Phase::Leaving { .. } => {}
         }

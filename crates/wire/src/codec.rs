@@ -59,10 +59,16 @@ pub struct Parties {
 /// state of a conversation.
 #[derive(Clone, Debug)]
 pub struct Codec {
-    dialect: Dialect,
-    parties: Arc<Parties>,
+    speech: Speech,
     end: End,
     frame_limit: usize,
+}
+
+/// A dialect with what it needs to know of the link.
+#[derive(Clone, Debug)]
+enum Speech {
+    Securities,
+    Futures(FuturesOptions, Arc<Parties>),
 }
 
 /// Which of the two parties encodes.
@@ -114,7 +120,11 @@ pub enum EncodeError {
 impl Codec {
     /// A codec for the bridge's end of one link.
     pub fn new(dialect: Dialect, parties: Parties) -> Codec {
-        Codec { dialect, parties: Arc::new(parties), end: End::Bridge, frame_limit: FRAME_LIMIT }
+        let speech = match dialect {
+            Dialect::Securities => Speech::Securities,
+            Dialect::Futures(options) => Speech::Futures(options, Arc::new(parties)),
+        };
+        Codec { speech, end: End::Bridge, frame_limit: FRAME_LIMIT }
     }
 
     /// The same with another limit on a frame's body, in bytes, at most [`FRAME_LIMIT`].
@@ -135,9 +145,9 @@ impl Codec {
     /// packet is the system's time: nothing is decided by it, and [`Codec::encode_at`] takes it as an
     /// input instead.
     pub fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
-        let now_micros = match self.dialect {
-            Dialect::Securities => 0,
-            Dialect::Futures(_) => SystemTime::now()
+        let now_micros = match self.speech {
+            Speech::Securities => 0,
+            Speech::Futures(..) => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .ok()
                 .and_then(|since| i64::try_from(since.as_micros()).ok())
@@ -153,10 +163,10 @@ impl Codec {
         now_micros: i64,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        self.prefix().write(self.frame_limit, out, |out| match &self.dialect {
-            Dialect::Securities => securities::write(message, out),
-            Dialect::Futures(options) => {
-                let from = Origin { parties: &self.parties, end: self.end, now_micros };
+        self.prefix().write(self.frame_limit, out, |out| match &self.speech {
+            Speech::Securities => securities::write(message, out),
+            Speech::Futures(options, parties) => {
+                let from = Origin { parties, end: self.end, now_micros };
                 futures::write(message, options, &from, out)
             }
         })
@@ -167,9 +177,9 @@ impl Codec {
     pub fn decode(&self, buffer: &mut BytesMut) -> Result<Option<Incoming>, FrameError> {
         let Some(body) = self.prefix().body(buffer, self.frame_limit)? else { return Ok(None) };
         let mut trace = Trace::default();
-        let read = match &self.dialect {
-            Dialect::Securities => securities::read(body, &mut trace),
-            Dialect::Futures(options) => futures::read(body, options, &self.parties, &mut trace),
+        let read = match &self.speech {
+            Speech::Securities => securities::read(body, &mut trace),
+            Speech::Futures(options, parties) => futures::read(body, options, parties, &mut trace),
         };
         let incoming = match read {
             Ok(message) => Incoming::Message(message),
@@ -185,9 +195,9 @@ impl Codec {
     }
 
     fn prefix(&self) -> Prefix {
-        match self.dialect {
-            Dialect::Securities => Prefix::Binary,
-            Dialect::Futures(_) => Prefix::Digits,
+        match self.speech {
+            Speech::Securities => Prefix::Binary,
+            Speech::Futures(..) => Prefix::Digits,
         }
     }
 }

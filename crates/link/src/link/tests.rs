@@ -1,5 +1,6 @@
 //! The whole link over pipes inside this process, on virtual time.
 
+mod bad_peers;
 mod dialled_in;
 mod modes;
 mod secured;

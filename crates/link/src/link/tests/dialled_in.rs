@@ -361,3 +361,49 @@ async fn a_counter_that_speaks_xml_dials_in_too_in_either_encoding() {
         house.until(|now| now.health == Health::Up).await;
     }
 }
+
+#[tokio::test]
+async fn a_panic_in_one_accepted_link_ends_that_link_alone_and_not_its_door() {
+    let mut house = house();
+    let other = house_with(None, DoorLimits::default(), |config| {
+        config.history = house.history.clone();
+    });
+    let first = signed_on(&house).await;
+    house.until(|now| now.health == Health::Up).await;
+    let bystander = signed_on(&other).await;
+    other.until(|now| now.health == Health::Up).await;
+    let bystander = tokio::spawn(bystander.serve());
+    house.link.panic_now();
+    let told = |now: &Snapshot| {
+        let cause = now.connections[0].last_cause.as_deref();
+        cause.is_some_and(|cause| cause.contains("the link's task failed"))
+    };
+    house.until(told).await;
+    drop(first);
+    // It comes again through the same door.
+    let again = signed_on(&house).await;
+    house.until(|now| now.health == Health::Up).await;
+    let served = tokio::spawn(again.serve());
+    house.ask(1);
+    assert_eq!(house.outcome().await, (1, Outcome::Answered(reply(&debit(1)))));
+    let status = other.link.status().borrow().clone();
+    assert_eq!((status.health, status.counts.drops), (Health::Up, 0));
+    assert!(!bystander.is_finished());
+    served.abort();
+    bystander.abort();
+}
+
+#[tokio::test]
+async fn outside_its_service_hours_a_counter_is_told_to_come_later() {
+    let micros = crate::history::now_micros();
+    let second = u32::try_from(micros / 1_000_000 % 86_400).expect("within a day");
+    // They end an hour ago, and begin in two.
+    let hours = crate::ServiceHours::new((second + 7200) % 86_400, (second + 82_800) % 86_400, 0);
+    let house = house_with(None, DoorLimits::default(), |config| config.hours = hours);
+    house.until(|now| now.connections[0].state == State::OutOfHours).await;
+    let mut peer = dialled(&house).await;
+    let said = sign_on(&mut peer, their_sign_on(), &KEY).await;
+    let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
+    assert_eq!(rejected.reason, RejectReason::NotNow);
+    assert_eq!(peer.hear().await, None, "closed");
+}
