@@ -47,7 +47,9 @@ fn order(amount: i64) -> NewTransfer {
 
 fn slug<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
     match result {
-        Err(CallError::Refused(problem)) => format!("{} {}", problem.status, problem.slug()),
+        Err(CallError::Refused(problem) | CallError::NotAdmitted(problem)) => {
+            format!("{} {}", problem.status, problem.slug())
+        }
         other => format!("{other:?}"),
     }
 }

@@ -68,7 +68,13 @@ pub enum CallError {
     /// Nothing was sent: the arguments cannot be made into a request. Mend the program.
     #[error("the request cannot be made: {0}")]
     Unsendable(String),
-    /// The bridge says no, and will say no again: change the request, and give it a new key.
+    /// The bridge does not let this app in, or not to this account, and has not looked at the key:
+    /// an earlier request under it may well have been accepted. Mend the signature or the
+    /// permission, then the same again, **under the same key**.
+    #[error("not admitted: {0}")]
+    NotAdmitted(Box<Problem>),
+    /// The bridge says no to this order, and will say no again: nothing was begun by this request.
+    /// Change the order; another order has another key.
     #[error("refused: {0}")]
     Refused(Box<Problem>),
     /// In progress, or not now: the same again, under the same key, after a while.
@@ -92,7 +98,9 @@ impl CallError {
     /// The problem document, where the bridge sent one.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
-            CallError::Refused(problem) | CallError::NotFinished { problem, .. } => Some(problem),
+            CallError::NotAdmitted(problem)
+            | CallError::Refused(problem)
+            | CallError::NotFinished { problem, .. } => Some(problem),
             CallError::Unsendable(_) | CallError::Unreachable { .. } => None,
         }
     }
@@ -105,6 +113,7 @@ impl CallError {
                 ask_again_after: retry_after.unwrap_or(Duration::from_secs(1)),
                 problem,
             },
+            401 | 403 => CallError::NotAdmitted(problem),
             400..=499 if status != 408 => CallError::Refused(problem),
             _ => CallError::Unreachable { why: problem.to_string() },
         }
@@ -118,8 +127,11 @@ mod tests {
     #[test]
     fn statuses_say_what_to_do_next() {
         let of = |status| CallError::of_status(status, Some(Duration::from_secs(3)), b"");
-        for status in [400, 401, 403, 404, 413, 422] {
+        for status in [400, 404, 413, 422] {
             assert!(matches!(of(status), CallError::Refused(_)), "{status}");
+        }
+        for status in [401, 403] {
+            assert!(matches!(of(status), CallError::NotAdmitted(_)), "{status}");
         }
         for status in [409, 429, 503] {
             let CallError::NotFinished { ask_again_after, .. } = of(status) else {

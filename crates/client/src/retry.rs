@@ -39,7 +39,9 @@ impl Retry {
         jitter: f64,
     ) -> Option<Duration> {
         let asked = match error {
-            CallError::Unsendable(_) | CallError::Refused(_) => return None,
+            CallError::Unsendable(_) | CallError::NotAdmitted(_) | CallError::Refused(_) => {
+                return None;
+            }
             CallError::NotFinished { ask_again_after, .. } => *ask_again_after,
             CallError::Unreachable { .. } => Duration::ZERO,
         };

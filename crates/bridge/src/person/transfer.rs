@@ -92,6 +92,9 @@ pub(super) fn ended(transfer: &Transfer) -> Ended {
 fn refusal(error: &CallError, key: &IdempotencyKey) -> anyhow::Error {
     match error {
         CallError::Unsendable(_) | CallError::Refused(_) => anyhow!("{error}"),
+        CallError::NotAdmitted(_) => {
+            anyhow!("{error}; once that is mended, order it again with --key {key}")
+        }
         CallError::NotFinished { .. } => anyhow!("{error}; order it again with --key {key}"),
         CallError::Unreachable { .. } => anyhow!(
             "{error}\nThe transfer may be under way. Order it again with --key {key}: that finds \
