@@ -38,6 +38,9 @@ pub(super) struct Plan {
     pub(super) threads: usize,
     pub(super) warm_up: Duration,
     pub(super) measured: Duration,
+    /// Whether requests are signed before the load begins, so that those that are turned away cost
+    /// the generator little: what it uses is missing elsewhere on the same machine.
+    pub(super) signed_before: bool,
 }
 
 /// A load that is running.
@@ -98,6 +101,16 @@ pub(super) fn start(plan: &Plan, orders: &Orders) -> Result<(Load, Window)> {
         .ok()
         .and_then(|mut addresses| addresses.next())
         .with_context(|| format!("{} is no address", orders.authority))?;
+    let mut clerks: Vec<Clerk> = (0..plan.callers)
+        .map(|_| Clerk::new(orders.clone(), SmallRng::from_seed(rand::random())))
+        .collect();
+    if let (true, Pace::Clock { per_second }) = (plan.signed_before, plan.pace) {
+        let seconds = (plan.warm_up + plan.measured).as_secs() + 1;
+        let all = usize::try_from(u64::from(per_second) * seconds).unwrap_or(usize::MAX);
+        for clerk in &mut clerks {
+            clerk.stock_up(all.div_ceil(plan.callers));
+        }
+    }
     let begin = Instant::now();
     let start = begin + plan.warm_up;
     let window = Window { start, end: start + plan.measured };
@@ -114,11 +127,12 @@ pub(super) fn start(plan: &Plan, orders: &Orders) -> Result<(Load, Window)> {
     for thread in 0..plan.threads {
         let callers =
             plan.callers / plan.threads + usize::from(thread < plan.callers % plan.threads);
-        let (orders, slots) = (orders.clone(), slots.clone());
+        let clerks = clerks.split_off(clerks.len() - callers);
+        let slots = slots.clone();
         threads.push(
             std::thread::Builder::new()
                 .name(format!("load-{thread}"))
-                .spawn(move || make(callers, address, &orders, slots.as_ref(), window))?,
+                .spawn(move || make(clerks, address, slots.as_ref(), window))?,
         );
     }
     let clock = slots.map(|slots| {
@@ -145,17 +159,15 @@ impl Load {
 
 /// One thread of load.
 fn make(
-    callers: usize,
+    clerks: Vec<Clerk>,
     address: SocketAddr,
-    orders: &Orders,
     slots: Option<&Arc<Slots>>,
     window: Window,
 ) -> Result<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tally = Arc::new(std::sync::Mutex::new(Tally::new()?));
     let local = LocalSet::new();
-    for _ in 0..callers {
-        let clerk = Clerk::new(orders.clone(), SmallRng::from_seed(rand::random()));
+    for clerk in clerks {
         let (slots, tally) = (slots.cloned(), Arc::clone(&tally));
         local.spawn_local(call(clerk, address, slots, window, tally));
     }

@@ -174,9 +174,13 @@ impl BenchCommand {
             threads: u16::from(self.threads).min(callers).into(),
             warm_up: Duration::from_secs(self.warm_up.into()),
             measured: Duration::from_secs(self.seconds.into()),
+            signed_before: false,
         }
     }
 }
+
+/// Under overload requests are signed before, and a signature is valid for five minutes at most.
+const LONGEST_STORM_S: u32 = 240;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -190,6 +194,10 @@ pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
     }
     if let Some(count) = command.recovery {
         return recover(&command, count).await;
+    }
+    if command.overload && command.warm_up + command.seconds > LONGEST_STORM_S {
+        let why = format!("--overload runs {LONGEST_STORM_S} s at most, its warm-up included");
+        return Err(Usage(why).into());
     }
     let stage = match &command.client {
         Some(file) => Stage::running(file, &command.from, &command.to, command.skew)?,
@@ -300,7 +308,9 @@ impl Seen {
 }
 
 async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
-    let (load, window) = load::start(plan, stage.orders())?;
+    let (plan_here, orders) = (plan.clone(), stage.orders_for(plan));
+    let started = move || load::start(&plan_here, &orders);
+    let (load, window) = tokio::task::spawn_blocking(started).await??;
     let watched = stage.processes();
     let sample = async |at: Instant| -> Result<(Processes, gauges::Gauges)> {
         tokio::time::sleep_until(at.into()).await;

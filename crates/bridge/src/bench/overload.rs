@@ -76,7 +76,8 @@ pub(super) async fn run(plan: &Plan, stage: &Stage) -> Result<(Plan, Seen, Overl
     let peak_per_s = per_second(&peak);
     let offered_per_s = whole(peak_per_s).saturating_mul(TIMES).max(1);
     eprintln!("{peak_per_s:.0} transfers/s at most; now {offered_per_s} are asked for");
-    let storm = Plan { pace: Pace::Clock { per_second: offered_per_s }, ..plan.clone() };
+    let pace = Pace::Clock { per_second: offered_per_s };
+    let storm = Plan { pace, signed_before: true, ..plan.clone() };
     let before = stage.rss_mb();
     let mut most = Most::default();
     let loaded = turn(&storm, stage);

@@ -63,18 +63,40 @@ pub(super) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Res
         return Ok(Filled { transfers, took: None });
     }
     let begun = Instant::now();
+    put(&store, count, Left::Ended, accounts).await?;
+    store.close().await;
+    Ok(Filled { transfers: count, took: Some(begun.elapsed()) })
+}
+
+/// Puts `count` transfers into a database as a crash leaves them just after they were accepted.
+pub(super) async fn leave_open(database: &str, count: u64, accounts: &Accounts) -> Result<()> {
+    let store = Store::open(database).await?;
+    put(&store, count, Left::Open, accounts).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// How far a transfer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Open,
+    Ended,
+}
+
+async fn put(store: &Store, count: u64, left: Left, accounts: &Accounts) -> Result<()> {
+    let begun = Instant::now();
     let serials = store.lease_serials(count).await?;
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
     let (done, mut written) = mpsc::unbounded_channel::<Vec<Written>>();
     let (mut next, mut ended) = (serials.start, serials.start);
     let apart = u128::MAX / u128::from(count);
+    let spread = rand::random_range(0..apart);
+    let key = |number: u64| u128::from(number - serials.start) * apart + spread;
     while ended < serials.end {
         while next < serials.end && next - ended < AHEAD * BATCH {
             let last = serials.end.min(next + BATCH);
             let batch = (next..last)
-                .map(|number| {
-                    write(number, u128::from(number - serials.start) * apart, now, accounts)
-                })
+                .map(|number| write(number, key(number), left, now, accounts))
                 .collect::<Result<_>>()?;
             store.journal().submit(batch, &done);
             next = last;
@@ -88,11 +110,10 @@ pub(super) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Res
             eprintln!("{told} million transfers after {:.0} s", begun.elapsed().as_secs_f64());
         }
     }
-    store.close().await;
-    Ok(Filled { transfers: count, took: Some(begun.elapsed()) })
+    Ok(())
 }
 
-fn write(number: u64, key: u128, now: i64, accounts: &Accounts) -> Result<Write> {
+fn write(number: u64, key: u128, left: Left, now: i64, accounts: &Accounts) -> Result<Write> {
     let pick = |from: &[domain::message::Place], spread: u64| -> Result<domain::message::Place> {
         let index = usize::try_from(number.wrapping_mul(spread) >> 7)? % from.len().max(1);
         from.get(index).cloned().context("no accounts")
@@ -103,43 +124,45 @@ fn write(number: u64, key: u128, now: i64, accounts: &Accounts) -> Result<Write>
     let amount = Amount::new(i64::try_from(1 + number % 100)?)?;
     let mut fingerprint = [0; 32];
     fingerprint[..16].copy_from_slice(&key.to_be_bytes());
+    let accept = NewTransfer {
+        master,
+        app: Arc::from(APP),
+        idempotency_key: Arc::from(format!("{key:032x}")),
+        fingerprint,
+        from: from.clone(),
+        to: to.clone(),
+        amount,
+        currency: Currency::CNY,
+        debit_day: day,
+        credit_day: day,
+        credit_barrier: false,
+        created_at: now,
+        deadline_at: now + 60_000_000,
+    };
+    let open = Write { accept: Some(accept), ..Write::of(WriteId(number), master) };
+    match left {
+        Left::Open => return Ok(open),
+        Left::Ended => {}
+    }
     // As long as what the bridge writes.
-    let leg = |role, serial| {
+    let leg = |role| {
         format!(
-            r#"{{"role":"{role}","knowledge":"done","sent":1,"answer":{{"code":200,"text":"done"}},"counter_serial":"{serial:020}","posted_day":{day}}}"#
+            r#"{{"role":"{role}","knowledge":"done","sent":1,"answer":{{"code":200,"text":"done"}},"counter_serial":"{number:020}","posted_day":{day}}}"#
         )
     };
+    let (debit, credit) = (leg("debit"), leg("credit"));
     let trail = format!(
-        r#"[{{"at":{now},"event":"debit sent","phase":"debit_sent"}},{{"at":{now},"event":"debit done","phase":"credit_sent","leg":{}}},{{"at":{now},"event":"credit done","phase":"completed","leg":{}}}]"#,
-        leg("debit", number),
-        leg("credit", number)
+        r#"[{{"at":{now},"event":"debit sent","phase":"debit_sent"}},{{"at":{now},"event":"debit done","phase":"credit_sent","leg":{debit}}},{{"at":{now},"event":"credit done","phase":"completed","leg":{credit}}}]"#
     );
     let answer = format!(
-        r#"{{"master_serial":"{master}","state":"completed","from":{{"counter":"{}","account":"{}"}},"to":{{"counter":"{}","account":"{}"}},"amount":{},"currency":"CNY","legs":[{},{}]}}"#,
+        r#"{{"master_serial":"{master}","state":"completed","from":{{"counter":"{}","account":"{}"}},"to":{{"counter":"{}","account":"{}"}},"amount":{},"currency":"CNY","legs":[{debit},{credit}]}}"#,
         from.counter,
         from.account,
         to.counter,
         to.account,
         amount.minor(),
-        leg("debit", number),
-        leg("credit", number)
     );
     Ok(Write {
-        accept: Some(NewTransfer {
-            master,
-            app: Arc::from(APP),
-            idempotency_key: Arc::from(format!("{key:032x}")),
-            fingerprint,
-            from,
-            to,
-            amount,
-            currency: Currency::CNY,
-            debit_day: day,
-            credit_day: day,
-            credit_barrier: false,
-            created_at: now,
-            deadline_at: now + 60_000_000,
-        }),
         trail: Some((0, trail)),
         outcome: Some(Outcome {
             state: FinalState::Completed,
@@ -148,7 +171,7 @@ fn write(number: u64, key: u128, now: i64, accounts: &Accounts) -> Result<Write>
             answer_status: 201,
             answer_body: Bytes::from(answer),
         }),
-        ..Write::of(WriteId(number), master)
+        ..open
     })
 }
 

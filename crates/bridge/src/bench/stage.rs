@@ -2,7 +2,8 @@
 //! sockets, with a database in a fresh folder; or a bridge that runs already.
 
 use super::gauges::Gauges;
-use super::order::{Accounts, Orders, WAIT_S};
+use super::load::Plan;
+use super::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
 use super::scale::{self, Filled};
 use super::{BenchCommand, Usage, mix::Mix, process};
 use anyhow::{Context, Result, bail, ensure};
@@ -32,6 +33,9 @@ pub(super) const APP: &str = "bench";
 /// What a counter is told that is never to answer.
 const SILENCE: &str =
     "[[rule]]\non = [\"debit\", \"credit\", \"reversal\", \"query\", \"fence\"]\ndo = \"drop\"\n";
+
+/// The longest that the bridge lets a signature be valid, in seconds.
+const LONGEST_VALIDITY_S: u64 = 300;
 
 /// How counters behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +138,7 @@ impl Stage {
                 accounts,
                 mix: command.mix,
                 wait_s: WAIT_S,
+                validity_s: VALIDITY_S,
             },
             database: scheme(&database),
             operators: Some(operators),
@@ -178,6 +183,7 @@ impl Stage {
                 accounts,
                 mix: Mix::default(),
                 wait_s: WAIT_S,
+                validity_s: VALIDITY_S,
             },
             database: "that of the running bridge".to_owned(),
             operators: Some(said.operators.trim_end_matches('/').to_owned()),
@@ -215,6 +221,7 @@ impl Stage {
             accounts,
             mix: Mix::default(),
             wait_s: WAIT_S,
+            validity_s: VALIDITY_S,
         };
         Ok(Stage {
             orders,
@@ -223,6 +230,12 @@ impl Stage {
             http: reqwest::Client::new(),
             own: Some(Own { folder, counters: echoes, bridge, again: None, filled: None }),
         })
+    }
+
+    /// The orders of a load; what is signed long before it is sent must be valid for long.
+    pub(super) fn orders_for(&self, plan: &Plan) -> Orders {
+        let validity_s = if plan.signed_before { LONGEST_VALIDITY_S } else { VALIDITY_S };
+        Orders { validity_s, ..self.orders.clone() }
     }
 
     pub(super) fn orders(&self) -> &Orders {
@@ -259,6 +272,12 @@ impl Stage {
             Some(url) => Gauges::ask(&self.http, url).await,
             None => Ok(Gauges::default()),
         }
+    }
+
+    /// Where the bridge's database is; it may hold a password.
+    pub(super) fn database_url(&self) -> Result<&str> {
+        let own = self.own.as_ref().and_then(|own| own.again.as_ref());
+        Ok(&own.context("nothing was started here")?.database)
     }
 
     /// What the bridge's database held before.
