@@ -20,6 +20,13 @@ pub(super) fn describe() {
     describe_gauge!("link_queued", "Requests to the counter that wait to be written");
     describe_gauge!("link_in_flight", "Requests to the counter that wait for an answer");
     describe_gauge!("link_round_trip_seconds", "Round trip of the last heartbeat");
+    describe_gauge!("link_door_waiting", "Who dialled in and has not proven who it is");
+    describe_gauge!("link_door_bound", "How many of them there may be");
+    describe_gauge!("link_door_address_bound", "How many of them there may be from one address");
+    describe_counter!(
+        "link_refused_connections_total",
+        "Who dialled in and was not let in, by why"
+    );
     describe_counter!("link_sign_ons_total", "Sessions opened");
     describe_counter!("link_drops_total", "Sessions lost, for whatever cause");
     describe_counter!("link_requests_sent_total", "Requests written");
@@ -135,16 +142,32 @@ fn standing(
     }
     gauges.describe(
         "link_in_flight_bound",
-        "Requests that may wait for an answer at once, on one connection",
+        "Requests that may wait for an answer at once, on all connections together",
     );
     for (counter, bounds) in counters.iter().zip(bounds) {
         let labels = [("counter", counter.counter.as_str())];
-        gauges.value("link_in_flight_bound", &labels, bounds.in_flight);
+        let all = usize::from(bounds.in_flight) * counter.connections.len();
+        gauges.value("link_in_flight_bound", &labels, all);
     }
     gauges.describe("link_queued_bound", "Requests that may wait to be written at once");
     for (counter, bounds) in counters.iter().zip(bounds) {
         let labels = [("counter", counter.counter.as_str())];
         gauges.value("link_queued_bound", &labels, bounds.queued);
+    }
+    gauges.describe(
+        "link_certificate_expires_at_seconds",
+        "When a certificate of a connection that is up expires, in seconds since 1970 UTC",
+    );
+    for counter in counters {
+        for connection in &counter.connections {
+            let Some(tls) = &connection.tls else { continue };
+            let channel = connection.channel.to_string();
+            for (side, at) in [("own", tls.own_expires_at), ("peer", tls.peer_expires_at)] {
+                let labels =
+                    [("counter", counter.counter.as_str()), ("channel", &channel), ("side", side)];
+                gauges.value("link_certificate_expires_at_seconds", &labels, at / 1_000_000);
+            }
+        }
     }
 }
 
@@ -204,7 +227,18 @@ mod tests {
             oldest_in_transit_at: Some(1_000_000),
         };
         let mut text = String::new();
-        let counters = [Arc::new(waiting("securities"))];
+        let mut counter = waiting("securities");
+        counter.connections.push(link::status::Connection {
+            tls: Some(Box::new(link::status::Tls {
+                version: "1.3".to_owned(),
+                peer: "securities".to_owned(),
+                peer_expires_at: 1_795_000_000_000_000,
+                own_expires_at: 1_796_000_000_999_999,
+            })),
+            state: LinkState::Up,
+            ..link::status::Connection::new(1)
+        });
+        let counters = [Arc::new(counter)];
         let bounds = [Bounds { in_flight: 256, queued: 1024 }];
         standing(&mut text, &summary, &JournalHealth::Ok, &counters, &bounds, 3600, 91_000_000);
         let values: String = text
@@ -234,9 +268,24 @@ mod tests {
             link_state{counter="securities",channel="0",state="backing_off"} 1
             link_state{counter="securities",channel="0",state="held"} 0
             link_state{counter="securities",channel="0",state="out_of_hours"} 0
+            link_state{counter="securities",channel="1",state="stopped"} 0
+            link_state{counter="securities",channel="1",state="connecting"} 0
+            link_state{counter="securities",channel="1",state="tls_handshake"} 0
+            link_state{counter="securities",channel="1",state="signing_on"} 0
+            link_state{counter="securities",channel="1",state="syncing"} 0
+            link_state{counter="securities",channel="1",state="up"} 1
+            link_state{counter="securities",channel="1",state="suspect"} 0
+            link_state{counter="securities",channel="1",state="draining"} 0
+            link_state{counter="securities",channel="1",state="signing_off"} 0
+            link_state{counter="securities",channel="1",state="closed"} 0
+            link_state{counter="securities",channel="1",state="backing_off"} 0
+            link_state{counter="securities",channel="1",state="held"} 0
+            link_state{counter="securities",channel="1",state="out_of_hours"} 0
             link_open{counter="securities"} 0
-            link_in_flight_bound{counter="securities"} 256
+            link_in_flight_bound{counter="securities"} 512
             link_queued_bound{counter="securities"} 1024
+            link_certificate_expires_at_seconds{counter="securities",channel="1",side="own"} 1796000000
+            link_certificate_expires_at_seconds{counter="securities",channel="1",side="peer"} 1795000000
         "#]]
         .assert_eq(&values);
     }
