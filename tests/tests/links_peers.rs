@@ -2,8 +2,10 @@
 //! stands still.
 
 use anyhow::{Context, Result, ensure};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use system_tests::audit::State;
@@ -162,5 +164,78 @@ async fn mode_01_a_network_that_swallows_everything_is_seen_within_four_seconds_
     assert!(took <= Duration::from_millis(4200), "{took:?}");
     away.mend(Way::There)?;
     stage.until("securities", true, Duration::from_secs(40)).await?;
+    Ok(())
+}
+
+/// Certificates for these names in files of the folder, by an authority that is forgotten at once.
+fn certify(folder: &Path, names: &[&str]) -> Result<()> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate()?;
+    fs::write(folder.join("ca.pem"), params.self_signed(&key)?.pem())?;
+    let authority = Issuer::new(params, key);
+    for name in names {
+        let key = KeyPair::generate()?;
+        let params = CertificateParams::new(vec![(*name).to_owned()])?;
+        fs::write(folder.join(format!("{name}.pem")), params.signed_by(&key, &authority)?.pem())?;
+        fs::write(folder.join(format!("{name}.key.pem")), key.serialize_pem())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_counter_dials_in_on_two_channels_and_another_is_dialled_both_under_tls() -> Result<()> {
+    let (door, address) = (free_address()?.to_string(), free_address()?.to_string());
+    let certificates = tempfile::tempdir()?;
+    certify(certificates.path(), &["bridge", "securities", "futures", "stranger"])?;
+    let file = |name: &str| certificates.path().join(name).display().to_string();
+    let ours = format!(
+        "{{ ca_file = '{}', cert_file = '{}', key_file = '{}' }}",
+        file("ca.pem"),
+        file("bridge.pem"),
+        file("bridge.key.pem")
+    );
+    let stage = Stage::start(&format!(
+        "[accept]\nlisten = '{door}'\ntls = {ours}\n[[counter]]\nid = 'securities'\ndialect = \
+         'securities'\ndials_in = true\nconnections = 2\nkey_file = 'k'\n[[counter]]\nid = \
+         'futures'\ndialect = 'futures'\naddresses = ['{address}']\ntls = {ours}\nkey_file = 'k'\n"
+    ))
+    .await?;
+    let tls = |name: &str| {
+        let (certificate, key) = (file(&format!("{name}.pem")), file(&format!("{name}.key.pem")));
+        let options = ["--tls-ca", &file("ca.pem"), "--tls-cert", &certificate, "--tls-key", &key];
+        options.map(str::to_owned).to_vec()
+    };
+    let start = |dialect: &str, name: &str, more: &[&str]| {
+        let tls = tls(name);
+        let options: Vec<&str> =
+            more.iter().copied().chain(tls.iter().map(String::as_str)).collect();
+        stage.counter(dialect, &options)
+    };
+    let in_two = ["--connect", &door, "--channels", "2", "--account", "6001=1000"];
+    // One with somebody else's certificate does not come in.
+    let stranger = start("securities", "stranger", &in_two)?;
+    let _futures = start("futures", "futures", &["--listen", &address, "--account", "8001=0"])?;
+    stage.until("futures", true, FOUND_WITHIN).await?;
+    let rejected = Instant::now() + FOUND_WITHIN;
+    while !stage.bridge.log().contains("the certificate names somebody else") {
+        ensure!(Instant::now() < rejected, "the stranger is not refused:\n{}", stage.bridge.log());
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(stage.health("securities").await?, "down");
+    stranger.kill().await?;
+    let _securities = start("securities", "securities", &in_two)?;
+    stage.until("securities", true, FOUND_WITHIN).await?;
+    let caller = Caller::new(&stage.app, &stage.api)?;
+    assert_eq!(caller.ending(&Order::new("secured", 10)).await?, State::Completed);
+    let metrics = reqwest::get(format!("{}/metrics", stage.operators)).await?.text().await?;
+    for line in [
+        "link_certificate_expires_at_seconds{counter=\"securities\",channel=\"1\",side=\"peer\"}",
+        "link_certificate_expires_at_seconds{counter=\"futures\",channel=\"0\",side=\"own\"}",
+        "link_in_flight_bound{counter=\"securities\"} 512",
+        "link_door_bound 256",
+    ] {
+        ensure!(metrics.contains(line), "{line} is missing:\n{metrics}");
+    }
     Ok(())
 }
