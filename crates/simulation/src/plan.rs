@@ -527,6 +527,17 @@ fn later_faults(random: &mut Random, classes: &[Class], counter: &mut CounterPla
     }
     // A process that stands still holds a request up for longer than its own rules say.
     if classes.contains(&Class::TightLimits) && !classes.contains(&Class::Restarts) {
+        let often = Rule {
+            on: vec![Occasion::Debit, Occasion::Credit],
+            account: None,
+            amount: None,
+            skip: 0,
+            every: 1,
+            probability: Some(random.random_range(0.0..0.7)),
+            times: None,
+            action: Action::OnItsWayMs(random.random_range(5_000..25_000)),
+        };
+        counter.faults.insert(0, often);
         let lies_for = counter.faults.iter().map(|rule| match rule.action {
             Action::ProcessingMs(ms) | Action::OnItsWayMs(ms) => ms,
             _ => 0,

@@ -45,7 +45,7 @@ enum Chore {
         /// Only mutations whose name has this in it
         only: Option<String>,
         /// Seconds of schedules for each, before every story of one transfer is told
-        #[arg(long, default_value_t = 40)]
+        #[arg(long, default_value_t = 120)]
         seconds: u64,
     },
     /// Kills bridge, counters and database under load, in random order, and counts the money
