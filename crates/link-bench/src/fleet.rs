@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use domain::message::CounterId;
 use link::history::History;
 use link::status::{Health, Snapshot};
-use link::{Credentials, Link, LinkConfig, TlsDial, Unmatched};
+use link::{Credentials, Link, LinkConfig, Outages, TlsDial, Unmatched};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::net::SocketAddr;
@@ -26,6 +26,7 @@ pub(crate) struct Fleet {
     pub(crate) ports: Vec<SocketAddr>,
     pub(crate) links: Vec<Link>,
     history: History,
+    outages: Outages,
     tls: Option<(TlsDial, TempDir)>,
     unmatched: (mpsc::Sender<Unmatched>, mpsc::Receiver<Unmatched>),
     tasks: TaskTracker,
@@ -71,6 +72,7 @@ impl Fleet {
             ports,
             links: Vec::new(),
             history: History::default(),
+            outages: Outages::default(),
             tls,
             unmatched: mpsc::channel(16),
             tasks: TaskTracker::new(),
@@ -96,6 +98,7 @@ impl Fleet {
         let name = BRIDGE.to_owned();
         let mut config = LinkConfig {
             history: self.history.clone(),
+            outages: self.outages.clone(),
             tls: self.tls.as_ref().map(|(dial, _)| dial.clone()),
             ..LinkConfig::new(counter, vec![address], Dialect::Securities, name, key)
         };

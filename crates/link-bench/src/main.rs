@@ -76,6 +76,8 @@ enum Role {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Whoever started it reads its standard output, and passes on what is wrong.
+    let is_part = matches!(cli.role, Some(Role::Figure { .. } | Role::Peer(_)));
     let done = match cli.role {
         None => figures::all(&cli.options),
         Some(Role::Figure { part, options }) => figures::one(part, &options),
@@ -84,6 +86,10 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_part => {
+            println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("link-bench: {error:#}");
             ExitCode::FAILURE
