@@ -228,7 +228,9 @@ impl Coordinator {
             Err(DecideRefused::Illegal(illegal)) => Err(illegal.into()),
             Err(DecideRefused::Busy) => Err(DecideError::Busy),
             Err(DecideRefused::NotOpen) => match self.stored(master).await? {
-                Some(_) => Err(DecideError::AlreadyFinal(master)),
+                Some(stored) if stored.outcome.is_some() => Err(DecideError::AlreadyFinal(master)),
+                // It is being taken up again, or another process drives it.
+                Some(_) => Err(DecideError::Busy),
                 None => Err(DecideError::NotFound(master)),
             },
         }

@@ -7,7 +7,6 @@ use crate::query::{CHUNK, ask, joined, stored};
 use crate::record::{ListFilter, Stored};
 use crate::state::StateFilter;
 use domain::message::{AccountId, CounterId};
-use sea_orm::sea_query::Query;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait,
@@ -22,18 +21,15 @@ pub(crate) async fn list(
     filter: &ListFilter,
 ) -> Result<Vec<Stored>, StoreError> {
     let limit = u64::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
-    let query = match &filter.account {
-        None => {
-            let mut condition = of_transfer(filter).add(in_state(filter.state));
-            if let Some(counter) = &filter.counter {
-                condition = condition.add(on_either_side(Some(counter), None));
-            }
-            joined().filter(condition)
-        }
-        Some(account) => {
-            let page = page_of_account(connection, filter, account, limit).await?;
-            joined().filter(transfer::Column::MasterSerial.is_in(page))
-        }
+    let page = match (&filter.account, filter.state) {
+        // Few are open: start from them.
+        (_, Some(StateFilter::Open(_))) => Some(not_entered(connection, filter, limit).await?),
+        (Some(account), _) => Some(page_of_account(connection, filter, account, limit).await?),
+        (None, _) => None,
+    };
+    let query = match page {
+        Some(page) => joined().filter(transfer::Column::MasterSerial.is_in(page)),
+        None => joined().filter(of_transfer(filter)).filter(ended_as(filter.state)),
     };
     let query = query.order_by_desc(transfer::Column::MasterSerial).limit(limit);
     ask(query.all(connection)).await?.into_iter().map(stored).collect()
@@ -49,10 +45,7 @@ async fn page_of_account(
     limit: u64,
 ) -> Result<BTreeSet<i64>, StoreError> {
     let length = usize::try_from(limit).unwrap_or(1);
-    let mut page: BTreeSet<i64> = not_entered(connection, filter, account, limit).await?;
-    if matches!(filter.state, Some(StateFilter::Open(_))) {
-        return Ok(page);
-    }
+    let mut page = not_entered(connection, filter, limit).await?;
     let mut query = account_portion::Entity::find()
         .select_only()
         .column(account_portion::Column::PortionNumber)
@@ -85,17 +78,21 @@ async fn page_of_account(
 async fn not_entered(
     connection: &DatabaseConnection,
     filter: &ListFilter,
-    account: &AccountId,
     limit: u64,
 ) -> Result<BTreeSet<i64>, StoreError> {
+    // The app is compared here: with it in the question a database goes through all of the app's
+    // transfers.
+    let anyones = ListFilter { app: None, ..filter.clone() };
     let mut query = open_transfer::Entity::find()
         .select_only()
         .column(open_transfer::Column::MasterSerial)
+        .column(transfer::Column::App)
         .join(JoinType::InnerJoin, open_transfer::Relation::Transfer.def())
-        .filter(of_transfer(filter))
-        .filter(on_either_side(filter.counter.as_ref(), Some(account)))
-        .order_by_desc(open_transfer::Column::MasterSerial)
-        .limit(limit);
+        .filter(of_transfer(&anyones))
+        .order_by_desc(open_transfer::Column::MasterSerial);
+    if filter.app.is_none() {
+        query = query.limit(limit);
+    }
     match filter.state {
         None => {}
         Some(StateFilter::Open(state)) => {
@@ -107,8 +104,10 @@ async fn not_entered(
                 .filter(outcome::Column::State.eq(state.number()));
         }
     }
-    let masters: Vec<i64> = ask(query.into_tuple().all(connection)).await?;
-    Ok(masters.into_iter().collect())
+    let rows: Vec<(i64, Vec<u8>)> = ask(query.into_tuple().all(connection)).await?;
+    let wanted = |app: &[u8]| filter.app.as_ref().is_none_or(|wanted| wanted.as_bytes() == app);
+    let masters = rows.into_iter().filter(|(_, app)| wanted(app)).map(|(master, _)| master);
+    Ok(masters.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
 }
 
 /// Serials in these portions.
@@ -133,10 +132,10 @@ async fn entered(
     if let Some(before) = filter.before {
         query = query.filter(account_entry::Column::MasterSerial.lt(before.number()));
     }
-    if filter.app.is_some() {
+    if let Some(app) = &filter.app {
         query = query
             .join(JoinType::InnerJoin, account_entry::Relation::Transfer.def())
-            .filter(of_transfer(filter));
+            .filter(transfer::Column::App.eq(app.as_bytes()));
     }
     if let Some(StateFilter::Ended(state)) = filter.state {
         query = query
@@ -146,29 +145,21 @@ async fn entered(
     ask(query.into_tuple().all(connection)).await
 }
 
-/// What the row of a transfer tells on its own.
+/// What the row of a transfer tells on its own: all of the filter but the state.
 fn of_transfer(filter: &ListFilter) -> Condition {
     let before = filter.before.map(|before| transfer::Column::MasterSerial.lt(before.number()));
     let app = filter.app.as_ref().map(|app| transfer::Column::App.eq(app.as_bytes()));
-    Condition::all().add_option(before).add_option(app)
+    let (counter, account) = (filter.counter.as_ref(), filter.account.as_ref());
+    let side = (counter.is_some() || account.is_some()).then(|| on_either_side(counter, account));
+    Condition::all().add_option(before).add_option(app).add_option(side)
 }
 
-fn in_state(state: Option<StateFilter>) -> Condition {
-    match state {
-        None => Condition::all(),
-        Some(StateFilter::Ended(state)) => {
-            Condition::all().add(outcome::Column::State.eq(state.number()))
-        }
-        // Few are open: start from them.
-        Some(StateFilter::Open(state)) => {
-            let open = Query::select()
-                .column(open_transfer::Column::MasterSerial)
-                .from(open_transfer::Entity)
-                .and_where(open_transfer::Column::State.eq(state.number()))
-                .to_owned();
-            Condition::all().add(transfer::Column::MasterSerial.in_subquery(open))
-        }
-    }
+fn ended_as(state: Option<StateFilter>) -> Condition {
+    let state = match state {
+        Some(StateFilter::Ended(state)) => Some(outcome::Column::State.eq(state.number())),
+        Some(StateFilter::Open(_)) | None => None,
+    };
+    Condition::all().add_option(state)
 }
 
 /// Counter and account, where both are given, on the same side.

@@ -12,6 +12,7 @@ use domain::serial::Day;
 use link::{NotSent, Unclear};
 
 mod clocks;
+mod turns;
 
 const SECOND: i64 = 1_000_000;
 
