@@ -15,7 +15,7 @@ impl Stage {
 fn taken_up() -> Stage {
     let mut stage = Stage::new(Profile::default());
     for sequence in 1..=MANY {
-        let _ = stage.begin(sequence);
+        drop(stage.begin(sequence));
     }
     let mut writes = std::mem::take(&mut stage.out);
     stage.shard = Stage::new(Profile::default()).shard;
