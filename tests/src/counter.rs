@@ -5,11 +5,13 @@ use crate::away::Away;
 use crate::books::Book;
 use crate::process::{Process, free_address, program};
 use anyhow::{Context, Result, ensure};
+use domain::serial::Day;
 use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The name that the bridge signs on with, at every counter.
 pub const BRIDGE_NAME: &str = "bridge";
@@ -53,6 +55,9 @@ pub struct Counter {
     plan: Plan,
     folder: PathBuf,
     address: SocketAddr,
+    /// Its accounting day, kept over midnight and over its deaths: what is posted at the end of a
+    /// day can be undone on that day only, and would need a person.
+    day: Day,
     process: Option<Process>,
 }
 
@@ -63,7 +68,9 @@ impl Counter {
         if let Some(away) = &plan.away {
             address.set_ip(away.there().parse().context("not an address")?);
         }
-        let mut counter = Counter { plan, folder: folder.to_owned(), address, process: None };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let day = Day::from_unix_micros(i64::try_from(since.as_micros())?);
+        let mut counter = Counter { plan, folder: folder.to_owned(), address, day, process: None };
         fs::write(counter.key_file(), new_key()).context("the key could not be written")?;
         fs::write(counter.faults_file(), &counter.plan.faults)
             .context("the fault plan could not be written")?;
@@ -156,6 +163,7 @@ impl Counter {
         option("--bridge", BRIDGE_NAME.to_owned());
         option("--key-file", self.key_file().display().to_string());
         option("--books", self.books_file().display().to_string());
+        option("--settle-day", self.day.number().to_string());
         option("--seed", self.plan.seed.to_string());
         if !self.plan.faults.is_empty() {
             option("--faults", self.faults_file().display().to_string());
