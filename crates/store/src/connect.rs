@@ -27,7 +27,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads are small; this many at once keep a local disk or a server busy.
 const READERS: u32 = 4;
 
-/// The writer's statements come in a few hundred lengths; each is prepared once.
+/// A server's statements come in as many lengths as batches have; each is prepared once.
 const STATEMENT_CACHE: usize = 512;
 
 /// Memory for the writer's pages: 16 MiB, in negative KiB; SQLite's own is 2 MiB. After a commit in
@@ -58,7 +58,6 @@ pub(crate) fn writer(address: &Address) -> DatabaseConnection {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(BUSY_TIMEOUT)
-                .statement_cache_capacity(STATEMENT_CACHE)
                 .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT.to_string())
                 .disable_statement_logging();
             one(SqlitePoolOptions::new()).connect_lazy_with(options).into()

@@ -15,7 +15,7 @@ pub(super) const A_STEP: usize = 512;
 
 /// Transfers in a portion. Smaller ones make more of them to look into for a list, of larger ones
 /// each step touches more pages.
-const A_PORTION: usize = 4096;
+const A_PORTION: usize = if cfg!(test) { 500 } else { 4096 };
 
 /// The portion that is being filled. One that was begun by an earlier life is left as it is.
 struct Portion {
@@ -41,9 +41,10 @@ impl Accounts {
         self.waiting.extend(ended);
     }
 
-    /// Whether enough have ended for a step.
+    /// Whether enough have ended for a step. The first one is due at once: lives that are short
+    /// would otherwise leave behind more and more.
     pub(super) fn is_due(&self) -> bool {
-        self.waiting.len() >= A_STEP
+        !self.knows_of_earlier || self.waiting.len() >= A_STEP
     }
 
     /// Enters what has ended. If it fails nothing is lost: it is tried again with the next step.

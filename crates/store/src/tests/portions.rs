@@ -2,8 +2,9 @@
 //! the index long ago, and whoever entered them.
 
 use super::*;
+use crate::entity::{account_portion, open_transfer};
 use crate::{ListFilter, StateFilter};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 on_each_database!(
     every_page_is_whole_while_portions_fill,
@@ -57,6 +58,18 @@ async fn check(store: &Store, last: u64) {
     assert_eq!(seen, (1..=last).rev().collect::<Vec<_>>());
 }
 
+/// How many portions there are, and how many transfers that have ended are in none.
+async fn portions(url: &str) -> (u64, u64) {
+    let address = crate::address::Address::parse(url).expect("an address");
+    let connection = crate::connect::readers(&address);
+    let portions = account_portion::Entity::find().count(&connection).await.expect("asks");
+    let ended = open_transfer::Column::State.eq(open_transfer::ENDED);
+    let waiting = open_transfer::Entity::find().filter(ended).count(&connection).await;
+    let waiting = waiting.expect("asks");
+    connection.close().await.expect("closes");
+    (portions, waiting)
+}
+
 async fn every_page_is_whole_while_portions_fill(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let mut desk = Desk::of(&store);
@@ -81,6 +94,8 @@ async fn every_page_is_whole_while_portions_fill(url: String) {
     let completed = ListFilter { state: completed, ..ListFilter::default() };
     assert_eq!(all_of(&store, "A1", completed).await, expected("A1", MANY));
     store.close().await;
+    let (portions, waiting) = portions(&url).await;
+    assert!(portions >= 2 && waiting < 512, "{portions} portions, {waiting} wait");
 }
 
 async fn what_an_earlier_life_left_is_entered(url: String) {
@@ -93,6 +108,8 @@ async fn what_an_earlier_life_left_is_entered(url: String) {
         desk.record(these.map(completed).collect()).await;
         check(&store, last).await;
         store.close().await;
+        let (_, waiting) = portions(&url).await;
+        assert!(waiting <= 325, "{waiting} wait: more than this life left");
     }
 }
 
