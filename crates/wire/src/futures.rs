@@ -3,8 +3,9 @@
 //!
 //! Reading order: `words` names the transactions, answers and enumerations; `items` the data
 //! items; `figures` how amounts and times are spelled; `write` makes a packet of `group`s; `xml` is the
-//! guarded parser, `read` the packet's grammar, and `meaning` what a packet says.
+//! guarded parser (its `attributes` apart), `read` the packet's grammar, and `meaning` what a packet says.
 
+mod attributes;
 mod figures;
 mod group;
 mod items;

@@ -18,6 +18,14 @@ macro_rules! items {
                 match self { $(Item::$item => stringify!($item)),* }
             }
 
+            /// The item of a name.
+            pub(super) fn named(name: &str) -> Option<Item> {
+                match name {
+                    $(stringify!($item) => Some(Item::$item),)*
+                    _ => None,
+                }
+            }
+
             /// All of its element up to its content.
             pub(super) const fn head(self) -> &'static str {
                 match self {
@@ -117,11 +125,6 @@ items! {
 }
 
 impl Item {
-    /// The item of a name.
-    pub(super) fn named(name: &str) -> Option<Item> {
-        Item::ALL.iter().copied().find(|item| item.name() == name)
-    }
-
     /// The item's bit in a set of items.
     pub(super) const fn bit(self) -> u64 {
         1 << self as u32

@@ -36,7 +36,7 @@ pub(super) enum Content<'a> {
 }
 
 /// The data items of one group, each at most once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Group<'a> {
     seen: u64,
     items: Vec<(Item, Cow<'a, str>)>,
@@ -195,7 +195,8 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn group(&mut self, first: bool) -> Result<Group<'a>, Fault> {
-        let mut group = Group::default();
+        // A leg's instruction has six items, its answer as many.
+        let mut group = Group { seen: 0, items: Vec::with_capacity(8) };
         loop {
             let tag = match self.nodes.next()? {
                 Node::Start(tag) if tag.name == "DataItem" => tag,

@@ -2,11 +2,11 @@
 //! instructions, text, CDATA and entities of one's own are refused, and depth, nodes and attributes
 //! are limited, before any meaning is looked for.
 
+use super::attributes::{Attributes, is_blank};
 use super::encoding_name;
 use crate::codec::Encoding;
 use crate::terms::Fault;
 use quick_xml::Reader;
-use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesDecl, Event};
 use std::borrow::Cow;
 
@@ -76,7 +76,7 @@ impl<'a> Nodes<'a> {
                     return Err("the document ends inside an element".into());
                 }
                 Event::Eof => return Ok(Node::Eof),
-                Event::Text(text) if is_blank(&text) => {}
+                Event::Text(text) if text.bytes().all(is_blank) => {}
                 Event::Comment(_) => self.count()?,
                 Event::Decl(declaration) if start == 0 => self.check(&declaration)?,
                 Event::Text(_) | Event::CData(_) => return Err("text between elements".into()),
@@ -104,7 +104,8 @@ impl<'a> Nodes<'a> {
             .and_then(|rest| rest.strip_suffix('>'))
             .map(|inner| inner.strip_suffix('/').unwrap_or(inner))
             .ok_or(Fault::from("the XML is not well-formed"))?;
-        let name = inner.split([' ', '\t', '\r', '\n']).next().unwrap_or_default();
+        let end = inner.bytes().position(is_blank).unwrap_or(inner.len());
+        let name = &inner[..end];
         Ok(Tag { name, inner })
     }
 
@@ -139,21 +140,15 @@ impl<'a> Tag<'a> {
         names: [&'static str; N],
     ) -> Result<[Option<Cow<'a, str>>; N], Fault> {
         let mut values = [const { None }; N];
-        let mut attributes = Attributes::new(self.inner, self.name.len());
-        // Names that matter are checked here, without a list of all names.
-        for (index, attribute) in attributes.with_checks(false).enumerate() {
-            let attribute =
-                attribute.map_err(|_| Fault::from("an attribute is not well-formed"))?;
+        for (index, attribute) in Attributes::of(&self.inner[self.name.len()..]).enumerate() {
+            let (name, raw) = attribute?;
             if index >= MOST_ATTRIBUTES {
                 return Err("an element has more than 16 attributes".into());
             }
-            let Some(slot) = names.iter().position(|name| *name == attribute.key.0) else {
+            let Some(slot) = names.iter().position(|known| *known == name) else {
                 continue;
             };
-            let value = match attribute.value {
-                Cow::Borrowed(raw) => unescaped(raw)?,
-                Cow::Owned(raw) => Cow::Owned(unescaped(&raw)?.into_owned()),
-            };
+            let value = unescaped(raw)?;
             if values[slot].replace(value).is_some() {
                 return Err(Fault::of(names[slot], "comes twice"));
             }
@@ -214,10 +209,6 @@ pub(super) fn is_xml(char: char) -> bool {
         '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => false,
         _ => true,
     }
-}
-
-fn is_blank(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 #[cfg(test)]
