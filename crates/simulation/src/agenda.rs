@@ -1,8 +1,8 @@
 //! What is due, and when: the only order in which anything happens.
 
 use crate::clock::Micros;
+use crate::mishaps::Mishap;
 use crate::network::{Conn, Towards};
-use crate::plan::Mishap;
 use coordinator::shard::Input;
 use simulator::counter::Chore;
 use std::cmp::{Ordering, Reverse};

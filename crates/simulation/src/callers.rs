@@ -4,9 +4,9 @@
 
 use crate::agenda::Event;
 use crate::bridge::{Bridge, Queue};
+use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::peer::Peer;
-use crate::plan::Class;
 use crate::run::Simulation;
 use crate::trouble::QUIET_AFTER;
 use coordinator::View;

@@ -3,7 +3,8 @@
 //! and the simulated counters' own books. What is played is what lies between them: sockets, disks,
 //! clocks, and death.
 //!
-//! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule; [`network`],
+//! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule of [`class`]es of `faults`
+//! and `mishaps`, [`known`] lists those that once failed; [`network`],
 //! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop over the `agenda`,
 //! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
 //! judges, `operators` who decides; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
@@ -14,10 +15,14 @@ pub mod audit;
 pub mod bridge;
 mod callers;
 pub mod choices;
+pub mod class;
 pub mod clock;
 pub mod exhaustive;
+mod faults;
 mod host;
 pub mod journal;
+pub mod known;
+mod mishaps;
 mod neighbours;
 pub mod network;
 mod operators;
@@ -30,5 +35,6 @@ pub mod trace;
 mod trouble;
 mod words;
 
-pub use plan::{Class, Request};
+pub use class::Class;
+pub use plan::Request;
 pub use run::{Report, run};

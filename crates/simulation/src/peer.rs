@@ -3,8 +3,9 @@
 
 use crate::audit;
 use crate::clock::{Clock, Micros};
+use crate::faults::odd_code;
 use crate::network::Conn;
-use crate::plan::{CounterPlan, Random, odd_code};
+use crate::plan::{CounterPlan, Random};
 use bytes::{BufMut, BytesMut};
 use domain::message::{AnswerCode, Reply};
 use domain::profile::Meaning;

@@ -2,9 +2,9 @@
 
 use crate::agenda::Event;
 use crate::bridge::{Bridge, Queue};
+use crate::class::Class;
 use crate::clock::{MS, SECOND};
 use crate::network::Towards;
-use crate::plan::Class;
 use crate::run::Simulation;
 use coordinator::shard::Input;
 use coordinator::world::CounterIndex;

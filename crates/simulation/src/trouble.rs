@@ -2,8 +2,8 @@
 
 use crate::agenda::Event;
 use crate::clock::{Micros, SECOND};
+use crate::mishaps::Mishap;
 use crate::network::{Conn, Notice, Towards};
-use crate::plan::Mishap;
 use crate::run::Simulation;
 use rand::RngExt;
 

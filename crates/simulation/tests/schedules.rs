@@ -1,19 +1,11 @@
 //! Schedules of faults: those that once failed, and new ones with every run.
 
-use simulation::{Class, Report, Request, run};
+use simulation::{Report, Request, known, run};
 use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Seeds whose schedules found something once, in the bridge or in a deliberately broken one
-/// (`cargo xtask mutate` names them). 10926: a credit that was sent, its record lost by one death and the
-/// doubt about it by the next, at a counter that cannot fence.
-const ONCE_FAILED: &[u64] = &[60, 169, 189, 508, 669, 10_926];
-
 /// New schedules are run for so long.
 const FRESH: Duration = Duration::from_secs(20);
-
-/// How many classes of faults there were then: a seed and its classes are its schedule.
-const CLASSES_THEN: usize = 10;
 
 fn check(seed: u64) -> Report {
     check_this(&Request::of(seed))
@@ -22,19 +14,23 @@ fn check(seed: u64) -> Report {
 fn check_this(request: &Request) -> Report {
     let (report, _) = run(request, false);
     let seed = request.seed;
+    let classes: Vec<&str> = request.classes.iter().map(|class| class.as_str()).collect();
     assert!(
         report.findings.is_empty(),
-        "seed {seed}: {:?}\nits story: cargo xtask simulate --seed {seed}",
-        report.findings
+        "seed {seed}: {:?}\nits story: cargo xtask simulate --seed {seed} --only {}",
+        report.findings,
+        classes.join(",")
     );
     report
 }
 
 #[test]
 fn what_once_failed_does_not_fail_again() {
-    for seed in ONCE_FAILED.iter().copied().chain(0..40) {
-        let classes = Class::ALL[..CLASSES_THEN].to_vec();
-        check_this(&Request { classes, ..Request::of(seed) });
+    for request in known::schedules() {
+        check_this(&request);
+    }
+    for seed in 0..40 {
+        check(seed);
     }
 }
 

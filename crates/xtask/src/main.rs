@@ -18,6 +18,7 @@ mod tools;
 
 use clap::{Parser, Subcommand};
 use counts::What;
+use mutate::Schedules;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -44,9 +45,12 @@ enum Chore {
     Mutate {
         /// Only mutations whose name has this in it
         only: Option<String>,
-        /// Seconds of schedules for each, before every story of one transfer is told
+        /// Seconds of new schedules for each; every story of one transfer is told meanwhile
         #[arg(long, default_value_t = 120)]
         seconds: u64,
+        /// Leave out the schedules that once found something
+        #[arg(long)]
+        new: bool,
     },
     /// Kills bridge, counters and database under load, in random order, and counts the money
     Chaos {
@@ -95,7 +99,10 @@ fn main() -> ExitCode {
         Chore::Check => chores::check(),
         Chore::Test => chores::test(),
         Chore::Simulate { arguments } => chores::simulate(&arguments),
-        Chore::Mutate { only, seconds } => mutate::mutate(only.as_deref(), seconds),
+        Chore::Mutate { only, seconds, new } => {
+            let schedules = if new { Schedules::New } else { Schedules::KnownFirst };
+            mutate::mutate(only.as_deref(), seconds, schedules)
+        }
         Chore::Chaos { arguments } => chaos::chaos(&arguments),
         Chore::Fuzz { seconds, target } => fuzz::fuzz(seconds, target.as_deref()),
         Chore::Counts { accept, time } => counts::counts(match (accept, time) {

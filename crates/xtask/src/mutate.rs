@@ -1,5 +1,6 @@
 //! Deliberate defects, one at a time, in a copy of the repository: whether the simulation finds
-//! them. The list is `crates/simulation/mutations.json`: a name, a file, and a text of it that is
+//! them, first by the schedules that once found something, then by new ones and by every story of one
+//! transfer at once. The list is `crates/simulation/mutations.json`: a name, a file, and a text of it that is
 //! replaced by another; under `also`, more such replacements that the defect takes. That each text is
 //! there exactly once is a test of every change. Nothing of it is ever in a shipped binary.
 
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,14 @@ const MUST_CATCH: usize = 95;
 /// How often it is looked whether anything has found the defect.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What has neither found anything nor ended so long after its time never will: one schedule, or
-/// one story, goes on for ever. Unbroken, all stories take a minute on two busy cores.
-const HANGS_AFTER: Duration = Duration::from_mins(10);
+/// What has neither found anything nor ended after so much of a processor's time beyond its own never
+/// will: one schedule, or one story, goes on for ever. Unbroken, what is known takes two seconds of it,
+/// and all stories, with what builds them, take a minute.
+const HANGS_AFTER: Duration = Duration::from_secs(20);
+const STORIES_HANG_AFTER: Duration = Duration::from_mins(5);
+
+/// What needs more memory than this never ends either, in KiB.
+const MOST_MEMORY_KIB: u64 = 8 << 20;
 
 /// One defect.
 struct Mutation {
@@ -40,39 +46,50 @@ struct Edit {
     to: String,
 }
 
-/// Applies each mutation to a copy and runs the simulation on it.
-pub(crate) fn mutate(only: Option<&str>, seconds: u64) -> Result<()> {
+/// Which schedules look for a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schedules {
+    /// Those that once found something, then new ones.
+    KnownFirst,
+    /// New ones only.
+    New,
+}
+
+/// Applies each mutation to a copy and runs the simulation on it: new schedules for so many seconds.
+pub(crate) fn mutate(only: Option<&str>, seconds: u64, schedules: Schedules) -> Result<()> {
     let place = Place::find()?;
     let mut mutations = read(&place.root.join(LIST))?;
     mutations.retain(|mutation| only.is_none_or(|only| mutation.name.contains(only)));
     ensure!(!mutations.is_empty(), "no mutation has that in its name");
     let (tree, build) = (place.target.join("mutate/tree"), place.target.join("mutate/build"));
-    copy(&place.root, &tree)?;
+    copy_to(&place.root, &tree)?;
     println!("==> the copy, unbroken");
-    run(at(&tree, &build).args(["build", "--quiet", "--package", "simulation"]))?;
-    if let Some(seed) = caught_by(&tree, &build, seconds)? {
-        bail!("the unbroken copy fails already, with {seed}");
+    let copy = Copy { tree, build, schedules, seconds };
+    copy.make()?;
+    if let Some(by) = copy.caught_by()? {
+        bail!("the unbroken copy fails already, by {by}");
     }
+    let started = Instant::now();
     let mut missed = Vec::new();
     for mutation in &mutations {
         let begun = Instant::now();
-        let whole = mutation.apply(&tree)?;
-        let made = run(at(&tree, &build).args(["build", "--quiet", "--package", "simulation"]));
-        let caught = made.and_then(|()| caught_by(&tree, &build, seconds));
+        let whole = mutation.apply(&copy.tree)?;
+        let caught = copy.make().and_then(|()| copy.caught_by());
         for (file, text) in whole {
-            fs::write(tree.join(file), text)?;
+            fs::write(copy.tree.join(file), text)?;
         }
         let caught = caught.with_context(|| format!("`{}`", mutation.name))?;
         let took = begun.elapsed().as_secs();
         if let Some(by) = caught {
-            println!("caught in {took:>3} s by {by:<22} {}", mutation.name);
+            println!("caught in {took:>3} s by {by:<28} {}", mutation.name);
         } else {
             println!("MISSED after {took} s: {}", mutation.name);
             missed.push(&mutation.name);
         }
     }
     let caught = mutations.len() - missed.len();
-    println!("{caught} of {} caught; missed: {missed:?}", mutations.len());
+    let (of, took) = (mutations.len(), started.elapsed().as_secs());
+    println!("{caught} of {of} caught in {took} s; missed: {missed:?}");
     ensure!(caught * 100 >= mutations.len() * MUST_CATCH, "fewer than {MUST_CATCH} % were caught");
     Ok(())
 }
@@ -94,50 +111,113 @@ impl Mutation {
     }
 }
 
-/// What finds the defect in the copy, if anything does: schedules and all stories of one transfer
-/// are tried at once, and whichever finds it first ends the other.
-fn caught_by(tree: &Path, build: &Path, seconds: u64) -> Result<Option<String>> {
-    let mut simulate = Command::new(build.join("debug/simulate"))
-        .args(["--seeds", "0..1000000", "--no-shrink", "--seconds", &seconds.to_string()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("`simulate` could not be started")?;
-    let mut stories = at(tree, build)
-        .args(["test", "--quiet", "--package", "simulation", "--test", "exhaustive"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .context("`cargo test` could not be started")?;
-    let begun = Instant::now();
-    loop {
-        let (schedules, all_told) = (simulate.try_wait()?, stories.try_wait()?);
-        if schedules.is_some_and(|status| !status.success()) {
-            end_group(&mut stories)?;
-            let mut text = String::new();
-            if let Some(mut stdout) = simulate.stdout.take() {
-                stdout.read_to_string(&mut text)?;
-            }
-            let seed = text.lines().find_map(|line| line.strip_prefix("FOUND with "));
-            return Ok(Some(seed.unwrap_or("a panic").trim_end_matches(':').to_owned()));
-        }
-        if all_told.is_some_and(|status| !status.success()) {
-            simulate.kill()?;
-            simulate.wait()?;
-            return Ok(Some("every story".to_owned()));
-        }
-        if schedules.is_some() && all_told.is_some() {
-            return Ok(None);
-        }
-        if begun.elapsed() > Duration::from_secs(seconds) + HANGS_AFTER {
-            simulate.kill()?;
-            simulate.wait()?;
-            end_group(&mut stories)?;
-            return Ok(Some("never ending".to_owned()));
-        }
-        std::thread::sleep(LOOK_EVERY);
+/// The copy, and how defects are looked for in it.
+struct Copy {
+    tree: PathBuf,
+    build: PathBuf,
+    schedules: Schedules,
+    seconds: u64,
+}
+
+impl Copy {
+    /// Builds what runs schedules.
+    fn make(&self) -> Result<()> {
+        run(self.cargo().args(["build", "--quiet", "--package", "simulation"]))
     }
+
+    /// What finds the defect in the copy, if anything does.
+    fn caught_by(&self) -> Result<Option<String>> {
+        let known = match self.schedules {
+            Schedules::KnownFirst => self.caught_by_known()?,
+            Schedules::New => None,
+        };
+        if known.is_some() { Ok(known) } else { self.caught_by_new() }
+    }
+
+    /// Schedules that once found something take seconds, and what else is needed need not be built.
+    fn caught_by_known(&self) -> Result<Option<String>> {
+        let mut known = self.simulate(&["--known"], HANGS_AFTER)?;
+        let status = known.wait()?;
+        let caught = (!status.success()).then(|| what_failed(&mut known)).transpose()?;
+        Ok(caught.map(|by| format!("known {by}")))
+    }
+
+    /// New schedules and all stories of one transfer are tried at once, and whichever finds it first
+    /// ends the other.
+    fn caught_by_new(&self) -> Result<Option<String>> {
+        let seconds = self.seconds.to_string();
+        let mut schedules = self.simulate(
+            &["--seeds", "0..1000000", "--seconds", &seconds],
+            Duration::from_secs(self.seconds) + HANGS_AFTER,
+        )?;
+        let mut stories = self.within(STORIES_HANG_AFTER, &cargo());
+        let mut stories = stories
+            .args(["test", "--quiet", "--package", "simulation", "--test", "exhaustive"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("`cargo test` could not be started")?;
+        loop {
+            let (of_schedules, of_stories) = (schedules.try_wait()?, stories.try_wait()?);
+            if of_schedules.is_some_and(|status| !status.success()) {
+                end_group(&mut stories)?;
+                return what_failed(&mut schedules).map(Some);
+            }
+            if of_stories.is_some_and(|status| !status.success()) {
+                end(&mut schedules)?;
+                return Ok(Some("every story".to_owned()));
+            }
+            if of_schedules.is_some() && of_stories.is_some() {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn simulate(&self, arguments: &[&str], within: Duration) -> Result<Child> {
+        self.within(within, &Command::new(self.build.join("debug/simulate")))
+            .args(arguments)
+            .arg("--no-shrink")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("`simulate` could not be started")
+    }
+
+    /// The same program, at the copy, that ends when it has used up so much of a processor's time, or
+    /// more memory than there is for it.
+    fn within(&self, time: Duration, program: &Command) -> Command {
+        let seconds = time.as_secs();
+        let limits =
+            format!("ulimit -v {MOST_MEMORY_KIB}; ulimit -t {seconds}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limits]).arg(program.get_program());
+        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.build);
+        command
+    }
+
+    fn cargo(&self) -> Command {
+        let mut command = cargo();
+        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.build);
+        command
+    }
+}
+
+/// The seed with which schedules that have ended found something.
+fn what_failed(schedules: &mut Child) -> Result<String> {
+    let mut text = String::new();
+    if let Some(mut stdout) = schedules.stdout.take() {
+        stdout.read_to_string(&mut text)?;
+    }
+    let seed = text.lines().find_map(|line| line.strip_prefix("FOUND with "));
+    Ok(seed.unwrap_or("a panic, or no end").trim_end_matches(':').to_owned())
+}
+
+fn end(child: &mut Child) -> Result<()> {
+    child.kill()?;
+    child.wait()?;
+    Ok(())
 }
 
 /// Ends a command and all that it has started, which a kill of itself would not.
@@ -148,14 +228,8 @@ fn end_group(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-fn at(tree: &Path, build: &Path) -> Command {
-    let mut command = cargo();
-    command.current_dir(tree).env("CARGO_TARGET_DIR", build);
-    command
-}
-
 /// The files that Git knows of, as they are now, and no others.
-fn copy(root: &Path, tree: &Path) -> Result<()> {
+fn copy_to(root: &Path, tree: &Path) -> Result<()> {
     if tree.exists() {
         fs::remove_dir_all(tree)?;
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use domain::serial::MasterSerial;
-use simulation::{Class, Report, Request, run, shrink::shrink};
+use simulation::{Class, Report, Request, known, run, shrink::shrink};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ struct Arguments {
     /// A range of seeds, such as `0..1000`; the last is not run
     #[arg(long, value_parser = range)]
     seeds: Option<std::ops::Range<u64>>,
+    /// First the schedules that once found something
+    #[arg(long)]
+    known: bool,
     /// How many transfers are ordered; by default the seed decides
     #[arg(long)]
     transfers: Option<usize>,
@@ -71,21 +74,23 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
     let (seeds, single) = match (arguments.seed, &arguments.seeds) {
         (Some(seed), _) => (seed..seed.checked_add(1).context("that seed is too large")?, true),
         (None, Some(seeds)) => (seeds.clone(), false),
-        (None, None) => bail!("say which: --seed N or --seeds A..B"),
+        (None, None) if arguments.known => (0..0, false),
+        (None, None) => bail!("say which: --seed N, --seeds A..B or --known"),
     };
     let begun = Instant::now();
     let mut totals = Totals::default();
     let mut clean = true;
-    for seed in seeds {
+    let known = arguments.known.then(known::schedules).into_iter().flatten();
+    let asked_for = seeds.map(|seed| Request {
+        seed,
+        transfers: arguments.transfers,
+        classes: arguments.only.clone().unwrap_or_else(|| Class::ALL.to_vec()),
+    });
+    for request in known.chain(asked_for) {
         let limit = arguments.seconds.map(Duration::from_secs);
         if limit.is_some_and(|limit| begun.elapsed() >= limit) {
             break;
         }
-        let request = Request {
-            seed,
-            transfers: arguments.transfers,
-            classes: arguments.only.clone().unwrap_or_else(|| Class::ALL.to_vec()),
-        };
         let (report, trace) = run(&request, single && arguments.story);
         totals.add(&report);
         if single {
@@ -98,9 +103,9 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
             continue;
         }
         clean = false;
-        totals.failed.push(seed);
+        totals.failed.push(request.seed);
         if arguments.keep_going {
-            println!("seed {seed}: {}", report.findings[0]);
+            println!("seed {}: {}", request.seed, report.findings[0]);
             continue;
         }
         fail(&request, &report, arguments.no_shrink);
@@ -116,8 +121,10 @@ fn fail(request: &Request, report: &Report, as_it_is: bool) {
     for finding in &report.findings {
         println!("  {finding}");
     }
-    let (request, report) =
-        if as_it_is { (request.clone(), report.clone()) } else { shrink(request, report) };
+    if as_it_is {
+        return println!("\nagain: {}", again(request));
+    }
+    let (request, report) = shrink(request, report);
     let known = report.hash;
     let (report, trace) = run(&request, true);
     if report.hash != known {
@@ -134,15 +141,16 @@ fn fail(request: &Request, report: &Report, as_it_is: bool) {
     for finding in &report.findings {
         println!("  {finding}");
     }
+    println!("\nagain: {}\ntrace {:016x}", again(&request), report.hash);
+}
+
+/// What runs a schedule again.
+fn again(request: &Request) -> String {
     let classes: Vec<&str> = request.classes.iter().map(|class| class.as_str()).collect();
     let transfers =
         request.transfers.map_or_else(String::new, |count| format!(" --transfers {count}"));
-    println!(
-        "\nagain: cargo xtask simulate --seed {}{transfers} --only {}\ntrace {:016x}",
-        request.seed,
-        classes.join(","),
-        report.hash
-    );
+    let (seed, classes) = (request.seed, classes.join(","));
+    format!("cargo xtask simulate --seed {seed}{transfers} --only {classes}")
 }
 
 #[derive(Default)]
