@@ -1,5 +1,6 @@
 //! The bridge as a process, from its configuration file on.
 
+use crate::clock::Clock;
 use crate::counter::{BRIDGE_NAME, Counter};
 use crate::process::{Process, free_address};
 use anyhow::{Context, Result, ensure};
@@ -8,6 +9,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An app backend that may call the bridge, with a shared secret.
@@ -35,22 +37,25 @@ impl App {
 pub struct Bridge {
     folder: PathBuf,
     process: Option<Process>,
+    clock: Option<Arc<Clock>>,
     api: SocketAddr,
     operators: SocketAddr,
 }
 
 impl Bridge {
     /// Writes the configuration into `folder` and starts the bridge; `coordinator` is that section
-    /// of it.
+    /// of it, and `clock` the one that it goes by, if it is not the machine's.
     pub async fn start(
         folder: &Path,
         database: &str,
         apps: &[App],
         counters: &[&Counter],
         coordinator: &str,
+        clock: Option<Arc<Clock>>,
     ) -> Result<Bridge> {
         let (api, operators) = (free_address()?, free_address()?);
-        let mut bridge = Bridge { folder: folder.to_owned(), process: None, api, operators };
+        let folder = folder.to_owned();
+        let mut bridge = Bridge { folder, process: None, clock, api, operators };
         let (url, password) = without_password(database);
         fs::write(bridge.password_file(), password)
             .context("the database's password could not be written")?;
@@ -102,8 +107,14 @@ impl Bridge {
     pub async fn restart(&mut self) -> Result<()> {
         self.kill().await?;
         let arguments = ["serve".into(), "--config".into(), self.config_file().into_os_string()];
-        let mut process = Process::start("bridge", &self.folder, &arguments)?;
-        let ready = process.ready().await?;
+        let environment = self.clock.as_ref().map(|clock| clock.environment()).unwrap_or_default();
+        let mut process = Process::start_in(environment, "bridge", &self.folder, &arguments)?;
+        let number = process.number();
+        let ready = process.ready().await;
+        if let (Some(_), Some(number)) = (&self.clock, number) {
+            Clock::tidy(number);
+        }
+        let ready = ready?;
         for (name, address) in [("api", self.api), ("operators", self.operators)] {
             let listening = ready[name].as_str().and_then(|address| address.parse().ok());
             ensure!(listening == Some(address), "the bridge's {name} is elsewhere: {ready}");
@@ -196,6 +207,11 @@ fn config_text(
                 ("plain", (!counter.address().ip().is_loopback()).to_string()),
             ],
         );
+        if let Some(limit) = counter.in_flight_limit_ms() {
+            let no = || "false".to_owned();
+            let limit = ("in_flight_limit_ms", limit.to_string());
+            table("[counter.profile]", &[("dedupes", no()), ("can_fence", no()), limit]);
+        }
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use crate::audit::{State, Told};
 use crate::bridge::App;
+use crate::clock::{Clock, right_time_s};
 use crate::town::{OPEN, RICH};
 use anyhow::{Context, Result, bail, ensure};
 use client::signature::Signer;
@@ -10,7 +11,9 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Longer than the longest `Prefer: wait`: only a bridge that hangs is given up.
@@ -84,6 +87,16 @@ impl fmt::Debug for Said {
 }
 
 impl Said {
+    /// Whether it was turned away unread because the signature is outside its time window by the
+    /// bridge's clock.
+    pub fn is_about_time(&self) -> bool {
+        let problem: Result<serde_json::Value> = self.json();
+        self.status == StatusCode::UNAUTHORIZED
+            && problem.is_ok_and(|problem| {
+                problem["type"].as_str().is_some_and(|kind| kind.ends_with("expired_signature"))
+            })
+    }
+
     /// The body as JSON of this shape.
     pub fn json<T: for<'a> Deserialize<'a>>(&self) -> Result<T> {
         serde_json::from_slice(&self.body).with_context(|| format!("{self:?}"))
@@ -96,6 +109,12 @@ pub struct Caller {
     api: String,
     http: reqwest::Client,
     signer: Signer,
+    /// The bridge's clock, if that may be wrong.
+    clock: Option<Arc<Clock>>,
+    /// Whether its own clock is wrong together with the bridge's.
+    follows: bool,
+    /// How often it was turned away because its clock and the bridge's differ.
+    turned_away: Arc<AtomicU64>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +129,32 @@ impl Caller {
         let secret = std::fs::read(&app.secret_file).context("the secret could not be read")?;
         let key = Key::from_file(Algorithm::HmacSha256, &secret)?;
         let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
-        Ok(Caller { api: api.to_owned(), http, signer: Signer::new(app.key_id, key)? })
+        Ok(Caller {
+            api: api.to_owned(),
+            http,
+            signer: Signer::new(app.key_id, key)?,
+            clock: None,
+            follows: false,
+            turned_away: Arc::default(),
+        })
+    }
+
+    /// The same caller of a bridge whose clock may be wrong: being turned away for that is no end, and
+    /// is tried again.
+    #[must_use]
+    pub fn beside(self, clock: &Arc<Clock>) -> Caller {
+        Caller { clock: Some(clock.clone()), ..self }
+    }
+
+    /// The same caller with a clock that is stepped together with the bridge's.
+    #[must_use]
+    pub fn in_step(self) -> Caller {
+        Caller { follows: true, ..self }
+    }
+
+    /// How often it, and those that were made from it, were turned away because of the time.
+    pub fn turned_away(&self) -> u64 {
+        self.turned_away.load(Ordering::Relaxed)
     }
 
     /// Sends an order once, and gives what the bridge said after at most five seconds.
@@ -129,6 +173,9 @@ impl Caller {
                     let told: Told = said.json()?;
                     ensure!(told.state.is_final(), "201 before the end: {told:?}");
                     return last;
+                }
+                Ok(said) if self.clock.is_some() && said.is_about_time() => {
+                    self.turned_away.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(said) => ensure!(
                     matches!(
@@ -204,8 +251,12 @@ impl Caller {
         body: &str,
     ) -> Result<Said> {
         let url = &format!("{}{path}", self.api);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-        self.signer.sign(&method, url, &mut headers, body.as_bytes(), i64::try_from(now)?)?;
+        let ahead_s = match &self.clock {
+            Some(clock) if self.follows => clock.ahead_s(),
+            Some(_) | None => 0,
+        };
+        let now = right_time_s()? + ahead_s;
+        self.signer.sign(&method, url, &mut headers, body.as_bytes(), now)?;
         let request = self.http.request(method, url).headers(headers).body(body.to_owned());
         let response = request.send().await?;
         Ok(Said { status: response.status(), body: response.bytes().await?.to_vec() })

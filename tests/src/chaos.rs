@@ -1,5 +1,5 @@
-//! Everything at once: callers that never rest, unreliable counters, and kills of every program in
-//! random order. What a seed decides is who is killed, when, and what is ordered; how the machine
+//! Everything at once: callers that never rest, unreliable counters, a clock that jumps, and kills of
+//! every program in random order. What a seed decides is who is killed, when, and what is ordered; how the machine
 //! runs the programs in between it cannot, so a seed makes a failure likely again, not certain.
 
 use crate::audit::{State, Told};
@@ -81,6 +81,15 @@ pub enum Record {
 /// The share of cycles in which a link is cut instead.
 const CUTS: f64 = 0.0625;
 
+/// The share of cycles in which the bridge's clock is stepped instead.
+const STEPS: f64 = 0.125;
+
+/// Of those, the share in which it is set right.
+const SET_RIGHT: f64 = 0.4;
+
+/// One day, in seconds.
+const DAY_S: i64 = 86_400;
+
 /// Lines of the bridge's log that a failure shows.
 const LINES_OF_LOG: usize = 200;
 
@@ -92,7 +101,7 @@ pub struct Options {
     /// How many cycles. A cycle waits for a moment, kills one program, or two at once, waits for
     /// another moment, starts them again, and is over when they say that they are ready. Sometimes a
     /// program is stopped (SIGSTOP) and let go on instead, or the link to a counter is cut one way
-    /// or both and mended.
+    /// or both and mended, or the bridge's clock is stepped, and stays so over the next cycles.
     pub cycles: u32,
     /// What is drawn from.
     pub seed: u64,
@@ -105,6 +114,10 @@ pub struct Tally {
     pub hits: BTreeMap<&'static str, u32>,
     /// Transfers, by their end.
     pub endings: BTreeMap<&'static str, u64>,
+    /// How often the bridge's clock was stepped: ahead, back, and by a day or more of those.
+    pub steps: [u32; 3],
+    /// How often a caller was turned away because its clock and the bridge's differed.
+    pub turned_away: u64,
     /// How often the money was counted, by both audits.
     pub audits: u32,
 }
@@ -114,8 +127,14 @@ impl fmt::Display for Tally {
         let told = |of: Vec<String>| of.join(", ");
         let hits = self.hits.iter().map(|(who, times)| format!("{who} {times}")).collect();
         let endings = self.endings.iter().map(|(how, times)| format!("{how} {times}")).collect();
-        let audits = self.audits;
-        write!(f, "hit: {}; transfers: {}; audits: {audits}, clean", told(hits), told(endings))
+        let Tally { steps: [ahead, back, days], turned_away, audits, .. } = self;
+        write!(
+            f,
+            "hit: {}; clock steps: {ahead} ahead, {back} back, {days} of them by a day or more, \
+             {turned_away} requests turned away for the time; transfers: {}; audits: {audits}, clean",
+            told(hits),
+            told(endings)
+        )
     }
 }
 
@@ -167,8 +186,15 @@ pub async fn run(options: Options) -> Result<Tally> {
     if !away {
         println!("LEFT OUT: no link is cut; a network of its own can be made by root only");
     }
-    let faults =
-        Faults { securities: SECURITIES, futures: FUTURES, seed, coordinator: BRISK, away };
+    let faults = Faults {
+        securities: SECURITIES,
+        futures: FUTURES,
+        seed,
+        coordinator: BRISK,
+        away,
+        clock: true,
+        in_flight_limit_ms: None,
+    };
     let mut town = Town::start_on(database, faults).await.with_context(said)?;
     let mut tally = Tally::default();
     let numbers = Arc::new(AtomicU64::new(0));
@@ -184,6 +210,9 @@ pub async fn run(options: Options) -> Result<Tally> {
                 break;
             }
         }
+        if blows.is_ok() {
+            blows = set_right(&mut town, &mut tally).await;
+        }
         let settled = load.stop().await;
         blows.with_context(said).with_context(|| tail(&town))?;
         settled.with_context(said).with_context(|| tail(&town))?;
@@ -191,6 +220,7 @@ pub async fn run(options: Options) -> Result<Tally> {
         count_money(&town).await.with_context(said).with_context(|| tail(&town))?;
         tally.audits += 1;
     }
+    tally.turned_away = town.caller.turned_away();
     for told in town.caller.told().await? {
         ensure!(told.state.is_final(), "{}: not ended: {told:?}", said());
         *tally.endings.entry(word(told.state)).or_default() += 1;
@@ -246,6 +276,9 @@ async fn cycle(
     let blow = if chance.random_bool(0.125) { Blow::Freeze } else { Blow::Kill };
     if town.away.is_some() && chance.random_bool(CUTS) {
         return cut(town, chance, tally).await;
+    }
+    if chance.random_bool(STEPS) {
+        return step(town, chance, tally);
     }
     let before = Duration::from_millis(chance.random_range(0..400));
     let down = Duration::from_millis(chance.random_range(0..300));
@@ -311,6 +344,41 @@ async fn cut(town: &Town, chance: &mut StdRng, tally: &mut Tally) -> Result<()> 
     Ok(())
 }
 
+/// Steps the bridge's clock to the right time, or away from it by seconds, hours or days.
+fn step(town: &Town, chance: &mut StdRng, tally: &mut Tally) -> Result<()> {
+    let away = match chance.random_range(0..3) {
+        0 => chance.random_range(1..60),
+        1 => chance.random_range(60..DAY_S),
+        _ => chance.random_range(DAY_S..=5 * DAY_S),
+    };
+    let ahead_s = if chance.random_bool(SET_RIGHT) {
+        0
+    } else if chance.random_bool(0.5) {
+        away
+    } else {
+        -away
+    };
+    step_to(town, ahead_s, tally)
+}
+
+fn step_to(town: &Town, ahead_s: i64, tally: &mut Tally) -> Result<()> {
+    let clock = town.clock.as_ref().context("there is no clock to be stepped")?;
+    let by_s = ahead_s - clock.ahead_s();
+    clock.step_to(ahead_s)?;
+    let [ahead, back, days] = &mut tally.steps;
+    *ahead += u32::from(by_s > 0);
+    *back += u32::from(by_s < 0);
+    *days += u32::from(by_s.abs() >= DAY_S);
+    Ok(())
+}
+
+/// Before the money is counted the clock is right again. The bridge is started anew: one that has
+/// forgotten nonces of a time to come believes no signature until that time.
+async fn set_right(town: &mut Town, tally: &mut Tally) -> Result<()> {
+    step_to(town, 0, tally)?;
+    town.bridge.restart().await
+}
+
 fn own<'s>(server: &'s mut Option<&mut MariaDb>) -> Result<&'s mut MariaDb> {
     server.as_deref_mut().context("there is no server to be hit")
 }
@@ -325,8 +393,11 @@ impl Load {
     fn start(town: &Town, seed: u64, numbers: &Arc<AtomicU64>) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
         let mut callers = JoinSet::new();
-        for _ in 0..CALLERS {
-            callers.spawn(call(town.caller.clone(), seed, numbers.clone(), stop.clone()));
+        for number in 0..CALLERS {
+            // Half of them live on the bridge's machine, and their clocks are stepped with it.
+            let caller = town.caller.clone();
+            let caller = if number % 2 == 0 { caller } else { caller.in_step() };
+            callers.spawn(call(caller, seed, numbers.clone(), stop.clone()));
         }
         Load { stop, callers }
     }

@@ -48,6 +48,9 @@ pub struct Plan {
     pub seed: u64,
     /// The network that it runs in, if not in ours.
     pub away: Option<Arc<Away>>,
+    /// If it neither dedupes nor fences: for how long a request may stay on its way inside it, in
+    /// milliseconds.
+    pub in_flight_limit_ms: Option<u64>,
 }
 
 /// A counter. Dropping it kills it.
@@ -131,6 +134,11 @@ impl Counter {
         self.plan.dialect
     }
 
+    /// The in-flight limit that it states in milliseconds, if it neither dedupes nor fences.
+    pub fn in_flight_limit_ms(&self) -> Option<u64> {
+        self.plan.in_flight_limit_ms
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -170,6 +178,10 @@ impl Counter {
         }
         for (account, minor) in &self.plan.accounts {
             option("--account", format!("{account}={minor}"));
+        }
+        if let Some(limit) = self.plan.in_flight_limit_ms {
+            arguments.extend(["--in-flight-limit-ms".to_owned(), limit.to_string()]);
+            arguments.extend(["--no-dedupe", "--no-fence"].map(String::from));
         }
         arguments
     }

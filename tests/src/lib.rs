@@ -2,7 +2,7 @@
 //! what the counters wrote in their own books.
 //!
 //! Reading order: [`process`] starts and kills programs; [`counter`], [`database`] and [`bridge`]
-//! are what a test is made of, [`away`] a network of its own to put a counter in, [`caller`] and [`operator`] use it, and [`town`] is all of it together;
+//! are what a test is made of, [`away`] a network of its own to put a counter in, [`clock`] one that can be stepped, [`caller`] and [`operator`] use it, and [`town`] is all of it together;
 //! [`books`] and [`audit`] say whether the money is where it should be, and [`auditor`] runs the
 //! program's own audit; [`chaos`] does everything at once, and may kill a [`mariadb`] of its own.
 
@@ -13,6 +13,7 @@ pub mod books;
 pub mod bridge;
 pub mod caller;
 pub mod chaos;
+pub mod clock;
 pub mod counter;
 pub mod database;
 pub mod mariadb;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -40,9 +40,29 @@ impl Process {
         Process::start_program(&program()?, name, folder, arguments)
     }
 
+    /// The same with more in its environment.
+    pub(crate) fn start_in<A: AsRef<OsStr>>(
+        environment: Vec<(&'static str, OsString)>,
+        name: &str,
+        folder: &Path,
+        arguments: &[A],
+    ) -> Result<Process> {
+        Process::spawn(&program()?, environment, name, folder, arguments)
+    }
+
     /// The same with another program.
     pub(crate) fn start_program<A: AsRef<OsStr>>(
         program: &Path,
+        name: &str,
+        folder: &Path,
+        arguments: &[A],
+    ) -> Result<Process> {
+        Process::spawn(program, Vec::new(), name, folder, arguments)
+    }
+
+    fn spawn<A: AsRef<OsStr>>(
+        program: &Path,
+        environment: Vec<(&'static str, OsString)>,
         name: &str,
         folder: &Path,
         arguments: &[A],
@@ -51,6 +71,7 @@ impl Process {
         let mut command = Command::new(program);
         command
             .args(arguments)
+            .envs(environment)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -94,6 +115,11 @@ impl Process {
             Ok(object) => Ok(object),
             Err(_) => bail!("{} said nothing in {within:?}:\n{}", self.name, self.log()),
         }
+    }
+
+    /// Its number, while it runs.
+    pub(crate) fn number(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// What it wrote until now, to both outputs.

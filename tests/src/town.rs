@@ -5,6 +5,7 @@ use crate::away::Away;
 use crate::books::{Kind, Line};
 use crate::bridge::{App, Bridge};
 use crate::caller::{Caller, END_WITHIN, LOOK_EVERY};
+use crate::clock::Clock;
 use crate::counter::{Counter, Dialect, Plan};
 use crate::database::{self, Database};
 use crate::operator;
@@ -38,6 +39,11 @@ pub struct Faults<'a> {
     pub coordinator: &'a str,
     /// Whether the futures counter runs in a network of its own, whose link can be cut.
     pub away: bool,
+    /// Whether the bridge goes by a clock of its own, which can be stepped.
+    pub clock: bool,
+    /// The in-flight limit in milliseconds of counters that neither dedupe nor fence; `None` if they
+    /// do both.
+    pub in_flight_limit_ms: Option<u64>,
 }
 
 /// The whole. Dropping it ends every process and removes every file.
@@ -56,6 +62,8 @@ pub struct Town {
     pub caller: Caller,
     /// The network of the futures counter, if it has one of its own.
     pub away: Option<Arc<Away>>,
+    /// The clock of the bridge, if it has one of its own.
+    pub clock: Option<Arc<Clock>>,
     // After the processes that use them.
     _database: Database,
     _folder: TempDir,
@@ -82,6 +90,7 @@ impl Town {
             faults: text.to_owned(),
             seed: faults.seed,
             away: None,
+            in_flight_limit_ms: faults.in_flight_limit_ms,
         };
         let away = if faults.away { Some(Arc::new(Away::new()?)) } else { None };
         let securities = vec![(RICH, RICHES), (POOR, 100)];
@@ -90,6 +99,7 @@ impl Town {
         let futures = plan(Dialect::Futures, vec![(OPEN, 0)], faults.futures);
         let futures = Plan { away: away.clone(), ..futures };
         let futures = Counter::start(futures, folder.path()).await?;
+        let clock = if faults.clock { Some(Arc::new(Clock::new(folder.path())?)) } else { None };
         let app = App::new("demo", "demo-hmac", folder.path())?;
         let other_app = App::new("other", "other-hmac", folder.path())?;
         let bridge = Bridge::start(
@@ -98,9 +108,14 @@ impl Town {
             &[app.clone(), other_app.clone()],
             &[&securities, &futures],
             faults.coordinator,
+            clock.clone(),
         )
         .await?;
         let caller = Caller::new(&app, &bridge.api())?;
+        let caller = match &clock {
+            Some(clock) => caller.beside(clock),
+            None => caller,
+        };
         let town = Town {
             securities,
             futures,
@@ -109,6 +124,7 @@ impl Town {
             other_app,
             caller,
             away,
+            clock,
             _database: database,
             _folder: folder,
         };

@@ -131,6 +131,14 @@ pub(crate) struct SimulateCommand {
     /// It knows no fences
     #[arg(long)]
     no_fence: bool,
+    /// The longest time that a request may stay on its way inside it, in milliseconds
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 60_000,
+        value_parser = clap::value_parser!(u64).range(..=86_400_000)
+    )]
+    in_flight_limit_ms: u64,
     /// A serial once refused may be posted later
     #[arg(long)]
     no_sticky_refusals: bool,
@@ -193,6 +201,7 @@ impl SimulateCommand {
                 refusals_stick: !self.no_sticky_refusals,
                 can_reverse: !self.no_reversals,
                 can_query_reversals: !self.no_reversal_queries,
+                in_flight_limit_ms: self.in_flight_limit_ms,
                 ..defaults.profile.clone()
             },
             ..defaults

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 pub(crate) enum Probe {
     /// Every one of these programs is on the path, or where Debian keeps servers.
     Programs(&'static [&'static str]),
+    /// This library is where Debian keeps libraries, or those of an architecture.
+    Library(&'static str),
     /// One of the Pythons can make virtual environments that have pip.
     PythonVenv,
 }
@@ -76,6 +78,12 @@ pub(crate) const FOR_TEST: &[Tool] = &[
         probe: Probe::Programs(&["ip"]),
         source: Source::Debian(&["iproute2"]),
     },
+    Tool {
+        name: "libfaketime",
+        needed_for: "the tests of a bridge whose clock is stepped",
+        probe: Probe::Library("faketime/libfaketime.so.1"),
+        source: Source::Debian(&["libfaketime"]),
+    },
 ];
 
 /// What `cargo xtask counts` needs beyond that of `check`.
@@ -101,6 +109,14 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
+}
+
+/// Whether a library is below `/usr/lib`, or below the folder of an architecture there.
+fn has_library(name: &str) -> bool {
+    let folder = Path::new("/usr/lib");
+    let architectures = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders = architectures.map(|entry| entry.path()).chain([folder.to_owned()]);
+    folders.any(|folder| folder.join(name).is_file())
 }
 
 /// A Python that can make virtual environments. The one on the path is preferred; Debian's own is
@@ -137,6 +153,7 @@ pub(crate) fn provide(tools: &[&[Tool]]) -> Result<()> {
 fn missing<'t>(tools: &[&'t [Tool]]) -> Vec<&'t Tool> {
     let is_there = |tool: &Tool| match tool.probe {
         Probe::Programs(programs) => programs.iter().all(|program| find(program).is_some()),
+        Probe::Library(name) => has_library(name),
         Probe::PythonVenv => python().is_some(),
     };
     tools.iter().flat_map(|list| list.iter()).filter(|tool| !is_there(tool)).collect()
@@ -239,6 +256,12 @@ mod tests {
             source: Source::Debian(&["dash"]),
         },
         Tool {
+            name: "libgadget",
+            needed_for: "gadgets",
+            probe: Probe::Library("gadget/libgadget.so.9"),
+            source: Source::Debian(&["libgadget"]),
+        },
+        Tool {
             name: "gadget",
             needed_for: "gadgetry",
             probe: Probe::Programs(&["no-such-gadget"]),
@@ -249,11 +272,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_the_command_that_brings_it() {
         let missing = missing(&[ABSENT]);
-        assert_eq!(packages(&missing), ["frob", "frob-data"]);
+        assert_eq!(packages(&missing), ["frob", "frob-data", "libgadget"]);
         assert_eq!(
             complaint(&missing),
             "missing:\n  \
              - a frobnicator, for frobnication; on Debian, as root: apt-get install frob frob-data\n  \
+             - libgadget, for gadgets; on Debian, as root: apt-get install libgadget\n  \
              - gadget, for gadgetry; rustup component add gadget"
         );
     }

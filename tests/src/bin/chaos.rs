@@ -13,7 +13,8 @@ use system_tests::mariadb::MariaDb;
 struct Arguments {
     /// How many cycles, shared by the databases: in each, one program or two are killed (or, one
     /// time in eight, stopped for a while) at a random moment, and started again; one time in sixteen
-    /// the link to a counter is cut instead, one way or both (as root)
+    /// the link to a counter is cut instead, one way or both (as root); one time in eight the
+    /// bridge's clock is stepped by seconds to days, and stays so over the next cycles
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     cycles: u32,
     /// What everything is drawn from; a random one unless given
