@@ -282,3 +282,70 @@ impl Drop for Caller<'_> {
 fn ready(link: &Link) -> Option<Day> {
     if link.is_up() { link.settle_day() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BEHIND, RECORD_WITHIN};
+    use crate::config::Config;
+    use crate::handle::Coordinator;
+    use crate::record::{Rendered, View};
+    use domain::serial::{Day, MasterSerial, Sequence};
+    use store::{Store, Write, WriteId};
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    fn render(_: &View) -> Rendered {
+        Rendered { status: 201, body: bytes::Bytes::new() }
+    }
+
+    fn writes(count: usize) -> Vec<Write> {
+        let day = Day::new(20_261_121).expect("a day");
+        let master = |number| Sequence::new(number).map(|sequence| MasterSerial { day, sequence });
+        let numbers = (1_u64..).take(count);
+        numbers.map(|number| Write::of(WriteId(number), master(number).expect("one"))).collect()
+    }
+
+    /// On one thread, so that the journal's writer stands still until the test lets it go on.
+    #[tokio::test]
+    async fn behind_by_one_write_less_it_takes_on_and_behind_by_all_it_turns_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+        let store = Store::open(&url).await.expect("it opens");
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (_unmatched, said_unasked) = mpsc::channel(1);
+        let coordinator = Coordinator::start(
+            Config::default(),
+            store.clone(),
+            Vec::new(),
+            said_unasked,
+            render,
+            &tasks,
+            stop.clone(),
+        )
+        .await
+        .expect("it starts");
+        let journal = store.journal();
+        let (done, mut answers) = mpsc::unbounded_channel();
+        assert_eq!(BEHIND, 4_096);
+        journal.submit(writes(BEHIND - 1), &done);
+        assert_eq!(journal.waiting(), 4_095);
+        assert!(!coordinator.is_crowded(), "one more is taken on");
+        journal.submit(writes(1), &done);
+        assert_eq!(journal.waiting(), 4_096);
+        assert!(coordinator.is_crowded(), "the next is turned away");
+        drop(done);
+        let mut answered = 0;
+        while let Some(some) =
+            timeout(RECORD_WITHIN, answers.recv()).await.expect("the writer goes on")
+        {
+            answered += some.len();
+        }
+        assert_eq!((answered, journal.waiting()), (BEHIND, 0));
+        assert!(!coordinator.is_crowded(), "what waited is written, and more is taken on");
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}
