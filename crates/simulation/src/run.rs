@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// No schedule has so many events, and so many more for each of its transfers: one that does goes
 /// round in circles. A usual one has a thousand altogether.
-const MOST_EVENTS: u64 = 20_000;
+const MOST_EVENTS: u64 = 100_000;
 const MOST_EVENTS_OF_ONE: u64 = 5_000;
 
 /// One schedule on its way.
