@@ -125,6 +125,15 @@ items! {
 }
 
 impl Item {
+    /// An item and its content as it is escaped, if the element is spelled as ours are to the last
+    /// byte. Others are right too, but have to be taken apart.
+    pub(super) fn spelled(element: &str) -> Option<(Item, &str)> {
+        let (name, _) = element.strip_prefix("DataItem name=\"")?.split_once('"')?;
+        let item = Item::named(name)?;
+        let content = element.strip_prefix(&item.head()[1..])?.strip_suffix('"')?;
+        (!content.contains('"')).then_some((item, content))
+    }
+
     /// The item's bit in a set of items.
     pub(super) const fn bit(self) -> u64 {
         1 << self as u32
@@ -136,6 +145,27 @@ const _: () = assert!(Item::ALL.len() <= 64, "a set of items is a u64");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_spelled_as_ours_is_known_by_its_spelling() {
+        let ours = &format!("{}1.00\"", Item::Amount.head())[1..];
+        assert_eq!(Item::spelled(ours), Some((Item::Amount, "1.00")));
+        let empty = &format!("{}\"", Item::Text.head())[1..];
+        assert_eq!(Item::spelled(empty), Some((Item::Text, "")));
+        for other in [
+            "",
+            "DataItem",
+            "DataItem name=\"Amount\"",
+            "DataItem name='Amount' type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"",
+            "DataItem name=\"Other\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"",
+            "DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\" ",
+            "DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\" content=\"2\"",
+            "DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"",
+            "DataItem name=\"Amount\" content=\"1\" type=\"n\" length=\"12\" fixed=\"yes\"",
+        ] {
+            assert_eq!(Item::spelled(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_document_and_the_schema_know_every_item() {

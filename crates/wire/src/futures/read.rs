@@ -3,7 +3,7 @@
 use super::figures::number;
 use super::items::Item;
 use super::words::{AnswerKind, INITIATORS, Transaction, Word};
-use super::xml::{Node, Nodes, Tag};
+use super::xml::{Node, Nodes, Tag, unescaped};
 use crate::codec::Encoding;
 use crate::message::RequestId;
 use crate::terms::{self, Fault, Trace};
@@ -204,11 +204,9 @@ impl<'a> Reading<'a, '_> {
                 Node::End => return Ok(group),
                 Node::Eof => return Err("the document ends early".into()),
             };
-            let [name, content, ..] =
-                tag.attributes(["name", "content", "type", "length", "fixed"])?;
             self.end()?;
             // An item that this version does not know is passed over.
-            let Some(item) = Item::named(&required("name", name)?) else { continue };
+            let Some((item, content)) = item(&tag)? else { continue };
             if group.seen & item.bit() != 0 {
                 return Err(Fault::of(item.name(), "comes twice"));
             }
@@ -222,6 +220,15 @@ impl<'a> Reading<'a, '_> {
             group.items.push((item, content));
         }
     }
+}
+
+/// A data item and its content, if there is any; `None` for an item of another version.
+fn item<'a>(tag: &Tag<'a>) -> Result<Option<(Item, Option<Cow<'a, str>>)>, Fault> {
+    if let Some((item, raw)) = Item::spelled(tag.inner) {
+        return Ok(Some((item, Some(unescaped(raw)?))));
+    }
+    let [name, content, ..] = tag.attributes(["name", "content", "type", "length", "fixed"])?;
+    Ok(Item::named(&required("name", name)?).map(|item| (item, content)))
 }
 
 fn required<T>(attribute: &'static str, value: Option<T>) -> Result<T, Fault> {
