@@ -29,10 +29,15 @@ pub struct Clock {
 impl Clock {
     /// A clock that is right as yet; what it says lies in `folder`.
     pub fn new(folder: &Path) -> Result<Clock> {
-        let library = library().with_context(|| {
+        Clock::with_library_below(Path::new(LIBRARIES), folder)
+    }
+
+    fn with_library_below(libraries: &Path, folder: &Path) -> Result<Clock> {
+        let library = library(libraries).with_context(|| {
             format!(
-                "no clock can be stepped: {LIBRARY} is not below {LIBRARIES}; on Debian, as root: \
-                 apt-get install libfaketime"
+                "no clock can be stepped: {LIBRARY} is not below {}; on Debian, as root: apt-get \
+                 install libfaketime",
+                libraries.display()
             )
         })?;
         let clock = Clock { library, file: folder.join("clock"), ahead_s: AtomicI64::new(0) };
@@ -84,10 +89,41 @@ pub(crate) fn right_time_s() -> Result<i64> {
     Ok(i64::try_from(since.as_secs())?)
 }
 
-fn library() -> Option<PathBuf> {
-    let architectures = fs::read_dir(LIBRARIES).ok()?.flatten().map(|entry| entry.path());
-    std::iter::once(PathBuf::from(LIBRARIES))
+fn library(libraries: &Path) -> Option<PathBuf> {
+    let architectures = fs::read_dir(libraries).ok()?.flatten().map(|entry| entry.path());
+    std::iter::once(libraries.to_owned())
         .chain(architectures)
         .map(|folder| folder.join(LIBRARY))
         .find(|library| library.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// What a program that goes by the clock takes the time for, in seconds.
+    fn shown(clock: &Clock) -> i64 {
+        let output = Command::new("date").arg("+%s").envs(clock.environment()).output();
+        let output = output.expect("there is `date`").stdout;
+        String::from_utf8_lossy(&output).trim().parse().expect("seconds")
+    }
+
+    #[test]
+    fn a_program_sees_the_time_that_is_set_and_others_do_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::new(folder.path()).expect("libfaketime is installed");
+        for ahead_s in [0, 5 * 86_400, -90, 0] {
+            clock.step_to(ahead_s).expect("it can be set");
+            let off_by = shown(&clock) - right_time_s().expect("a time") - ahead_s;
+            assert!(off_by.abs() < 60, "{off_by} s");
+        }
+    }
+
+    #[test]
+    fn without_the_library_it_is_said_where_it_comes_from() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = Clock::with_library_below(folder.path(), folder.path()).expect_err("nothing");
+        assert!(format!("{error:#}").contains("apt-get install libfaketime"), "{error:#}");
+    }
 }
