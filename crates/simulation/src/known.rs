@@ -32,7 +32,7 @@ const FAILED: &[(u64, usize)] = &[
     (62, 19),
     (212, 19),
     (237, 19),
-    // The record lies about the phase after two deaths.
+    // An undoing that a restart forgets.
     (2_012, 19),
 ];
 
