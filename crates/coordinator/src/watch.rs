@@ -51,7 +51,6 @@ async fn route_reply(inner: &Inner, counter: &CounterId, reply: Reply) {
 
 /// Wakes what waits for a counter as soon as it is back.
 pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, link: Link) {
-    let mut status = link.status();
     let mut known = None;
     loop {
         let began = link.session_began();
@@ -61,7 +60,7 @@ pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, lin
             }
         }
         known = began;
-        if status.changed().await.is_err() {
+        if !link.session_changes(known).await {
             break;
         }
     }

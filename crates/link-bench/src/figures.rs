@@ -7,6 +7,7 @@ mod loss;
 mod overload;
 mod pace;
 mod recovery;
+mod stop;
 
 use crate::Options;
 use crate::child::Child;
@@ -34,6 +35,8 @@ pub(crate) enum Part {
     Return,
     /// Many links that come back at once
     Herd,
+    /// How soon idle links have stopped
+    Stop,
     /// How soon an end is seen
     Ends,
     /// How soon a process that stands still is seen
@@ -65,6 +68,7 @@ pub(crate) fn one(part: Part, options: &Options) -> Result<()> {
             Part::Overload => overload::take(quick).await,
             Part::Return => recovery::one_by_one(quick).await,
             Part::Herd => recovery::all_at_once(quick, options.herd).await,
+            Part::Stop => stop::take(quick).await,
             Part::Ends => loss::ends(quick).await,
             Part::Frozen => loss::frozen().await,
             Part::Busy => busy::take(quick, options.busy).await,

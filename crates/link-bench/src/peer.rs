@@ -6,6 +6,7 @@
 //! | `down PORT fin` or `down PORT rst` | nobody listens any more, and every connection is closed |
 //! | `up PORT` | somebody listens again |
 //! | `signed PORT` | when sessions opened, since `up` |
+//! | `left` | how many sessions were signed off by the links |
 //! | `beats` | the longest time between two heartbeats of one connection, and how many there were |
 //!
 //! Ports are numbered from 0. Times are nanoseconds of the clock that all processes share.
@@ -21,7 +22,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -77,7 +78,7 @@ async fn obey(options: PeerOptions) -> Result<()> {
         }
         None => None,
     };
-    let around = Around { tls, rate: options.rate, beats: Arc::default() };
+    let around = Around { tls, rate: options.rate, beats: Arc::default(), left: Arc::default() };
     let mut ports = Vec::new();
     for _ in 0..options.ports {
         ports.push(Port::open(&around)?);
@@ -105,6 +106,7 @@ async fn command(line: &str, ports: &mut [Port], around: &Around) -> Result<Valu
             let longest = beats.longest.as_secs_f64();
             Ok(json!({ "longest_s": longest, "count": beats.count }))
         }
+        ["left"] => Ok(json!({ "count": around.left.load(Ordering::Relaxed) })),
         ["down", _, how] => port?.down(is_reset(how)?).await,
         ["up", _] => port?.up(around),
         ["signed", _] => {
@@ -133,6 +135,7 @@ struct Around {
     tls: Option<TlsAcceptor>,
     rate: Option<u32>,
     beats: Arc<Mutex<Beats>>,
+    left: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -307,6 +310,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, visit: &Vis
             outbox.clear();
         }
         if script.told.leaving {
+            visit.around.left.fetch_add(1, Ordering::Relaxed);
             stream.shutdown().await?;
             return Ok(());
         }

@@ -18,6 +18,7 @@ use crate::owed::Command;
 use crate::reception::{Reception, Waited};
 use crate::session::Setup;
 use crate::status::State;
+use crate::transport::Transport;
 use crate::visitor::{Taken, Visitor};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,9 +26,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use wire::codec::Codec;
 
 /// Handshakes at once in the whole process: after an outage many links dial together, and each
 /// handshake costs both sides more than a request does.
@@ -44,7 +44,6 @@ const LOOK_MOST: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(crate) struct Actor<D> {
     pub(crate) setup: Arc<Setup>,
-    pub(crate) codec: Codec,
     /// Which of the counter's connections this is, from 0.
     pub(crate) channel: u16,
     pub(crate) addresses: Addresses,
@@ -80,8 +79,8 @@ pub(crate) async fn supervise<D: Dial>(mut actor: Box<Actor<D>>) {
 }
 
 impl<D: Dial> Actor<D> {
-    /// Dials and converses until the link is to stop. All waits but the one for the end of a
-    /// conversation are in boxes: a link is up nearly always, and holds no memory for the others.
+    /// Dials and converses until the link is to stop. All waits but that of a conversation are in
+    /// boxes: a link is up nearly always, and holds no memory for the others.
     async fn run(&mut self) {
         loop {
             if let Some(ended) = self.ended.take()
@@ -96,14 +95,32 @@ impl<D: Dial> Actor<D> {
                 Waited::Came(closing) => closing,
             };
             let ended = if self.door.is_some() {
-                self.receive(closing).await
+                match Box::pin(self.receive(closing)).await {
+                    Come::Stopped => return,
+                    Come::Ended(ended) => ended,
+                    Come::Connected(mut conversation) => {
+                        let cause = conversation.converse().await;
+                        Box::pin(conversation.end(cause)).await
+                    }
+                }
             } else {
-                self.attempt(closing).await
+                // Not in a box: many wait for this at once, and the room is there.
+                let permit = self.reception.refuse_while(HANDSHAKES.acquire(), &[]).await;
+                let Waited::Came(permit) = permit else { return };
+                match Box::pin(self.attempt(closing, permit.ok())).await {
+                    Come::Stopped => return,
+                    Come::Ended(ended) => ended,
+                    Come::Connected(mut conversation) => {
+                        let cause = conversation.converse().await;
+                        Box::pin(conversation.end(cause)).await
+                    }
+                }
             };
-            match ended {
-                Some(ended) => self.ended = Some(ended),
-                None => return,
+            self.left(&ended);
+            if self.reception.is_stopped() {
+                return;
             }
+            self.ended = Some(ended);
         }
     }
 
@@ -177,10 +194,9 @@ impl<D: Dial> Actor<D> {
         Waited::Came(None)
     }
 
-    /// Waits until the counter dials in, and converses until that ends or the service hours do.
-    /// `None` if the link is to stop.
-    async fn receive(&mut self, closing: Option<Instant>) -> Option<Box<Ended>> {
-        let door = self.door.as_mut()?;
+    /// Waits until the counter dials in, or the service hours end.
+    async fn receive(&mut self, closing: Option<Instant>) -> Come<'_, Transport> {
+        let Some(door) = self.door.as_mut() else { return Come::Stopped };
         let visitor = if let Some(next) = self.next.take() {
             next
         } else {
@@ -194,53 +210,49 @@ impl<D: Dial> Actor<D> {
             match Box::pin(self.reception.refuse_while(visit, &[])).await {
                 Waited::Came(Ok(Some(visitor))) => Box::new(visitor),
                 Waited::Came(Err(_)) => {
-                    let (cause, open_for, leave_for, next) = (Cause::OutOfHours, None, None, None);
-                    return Some(Box::new(Ended { cause, leave_for, next, open_for }));
+                    return Come::Ended(Box::new(Ended::before(Cause::OutOfHours)));
                 }
-                Waited::Came(Ok(None)) | Waited::Rung | Waited::Stopped => return None,
+                Waited::Came(Ok(None)) | Waited::Rung | Waited::Stopped => return Come::Stopped,
             }
         };
         let Taken { stream, inbox, from, tls, opened } = visitor.take();
         self.board.connecting(&from.to_string(), &self.desk);
         self.board.secured(tls, &self.desk);
-        let (setup, codec) = (Arc::clone(&self.setup), self.codec.clone());
-        let line = Line::accept(setup, codec, opened, Instant::now(), &mut self.desk);
+        let setup = Arc::clone(&self.setup);
+        let line = Line::accept(setup, opened, Instant::now(), &mut self.desk);
         let (reception, desk) = (&mut self.reception, &mut self.desk);
         let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
-        let mut conversation = Box::new(conversation.accepted(inbox, door).closing(closing));
-        let ended = conversation.run().await;
-        drop(conversation);
-        Some(ended).filter(|_| !self.reception.is_stopped())
+        Come::Connected(Box::new(conversation.accepted(inbox, door).closing(closing)))
     }
 
-    /// One attempt: dials the addresses in order, signs on, converses until that ends. `None` if
-    /// the link is to stop.
-    async fn attempt(&mut self, closing: Option<Instant>) -> Option<Box<Ended>> {
-        let permit = Box::pin(self.reception.refuse_while(HANDSHAKES.acquire(), &[])).await;
-        let Waited::Came(permit) = permit else { return None };
+    /// One attempt: dials the addresses in order. The permit is for its handshake; none would be for
+    /// any number of them.
+    async fn attempt(
+        &mut self,
+        closing: Option<Instant>,
+        permit: Option<SemaphorePermit<'static>>,
+    ) -> Come<'_, D::Stream> {
         let until = Instant::now() + self.setup.timers.attempt;
-        let (index, stream) = match Box::pin(self.reach(until)).await? {
-            Ok(reached) => reached,
-            Err(cause) => {
-                let (open_for, leave_for, next) = (None, None, None);
-                return Some(Box::new(Ended { cause, leave_for, next, open_for }));
-            }
+        let (index, stream) = match Box::pin(self.reach(until)).await {
+            None => return Come::Stopped,
+            Some(Ok(reached)) => reached,
+            Some(Err(cause)) => return Come::Ended(Box::new(Ended::before(cause))),
         };
-        let ended = {
-            let now = Instant::now();
-            let setup = Arc::clone(&self.setup);
-            let until = until.min(now + setup.timers.sign_on);
-            let codec = self.codec.clone();
-            let line = Line::dial(setup, codec, self.channel, rand::random(), now, until);
-            let better = better(&mut self.dialler, &self.addresses, index, &self.setup.timers);
-            let (reception, desk) = (&mut self.reception, &mut self.desk);
-            let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
-            // The semaphore is never closed; were it, handshakes would be unlimited.
-            let conversation = conversation.unless(better).closing(closing).holding(permit.ok());
-            // In a box, because a future would hold it twice.
-            let mut conversation = Box::new(conversation);
-            conversation.run().await
-        };
+        self.addresses.reached(index);
+        let now = Instant::now();
+        let setup = Arc::clone(&self.setup);
+        let until = until.min(now + setup.timers.sign_on);
+        let line = Line::dial(setup, self.channel, rand::random(), now, until);
+        let better = better(&mut self.dialler, &self.addresses, index, &self.setup.timers);
+        let (reception, desk) = (&mut self.reception, &mut self.desk);
+        let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
+        let conversation = conversation.unless(better).closing(closing).holding(permit);
+        Come::Connected(Box::new(conversation))
+    }
+
+    /// What the end of a connection says about its address.
+    fn left(&mut self, ended: &Ended) {
+        let Some(index) = self.addresses.left() else { return };
         self.addresses.ended(index, ended.open_for);
         if let Some(better) = ended.leave_for {
             self.addresses.prefer(better);
@@ -248,7 +260,6 @@ impl<D: Dial> Actor<D> {
             self.addresses.failed(index, ended.cause.to_string());
         }
         self.board.addresses(self.addresses.list(), &self.desk);
-        Some(ended).filter(|_| !self.reception.is_stopped())
     }
 
     /// Tries the addresses in order; which one answered, or why none did. `None` if the link is to
@@ -316,7 +327,8 @@ impl<D: Dial> Actor<D> {
         self.desk.counts.drops += 1;
         self.reception.refuse_all(NotSent::Down);
         let cause = Cause::Panicked(message);
-        self.ended = Some(Box::new(Ended { cause, open_for: None, leave_for: None, next: None }));
+        self.addresses.left();
+        self.ended = Some(Box::new(Ended::before(cause)));
     }
 
     /// Takes no more requests, and ends those that have come.
@@ -325,6 +337,16 @@ impl<D: Dial> Actor<D> {
         self.reception.close();
         self.board.stopped(&self.desk);
     }
+}
+
+/// What came of waiting for a connection.
+enum Come<'a, S> {
+    /// One, to converse on. In a box, because a future would hold it twice.
+    Connected(Box<Conversation<'a, S>>),
+    /// None.
+    Ended(Box<Ended>),
+    /// The link is to stop.
+    Stopped,
 }
 
 /// What a loss says about the addresses.

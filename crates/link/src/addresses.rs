@@ -11,13 +11,15 @@ use std::time::Duration;
 pub(crate) struct Addresses {
     list: Arc<[Address]>,
     /// Which is tried first next time.
-    first: usize,
+    first: u16,
+    /// Which one the connection goes to, while there is one.
+    in_use: Option<u16>,
 }
 
 impl Addresses {
     pub(crate) fn new(addresses: Vec<String>) -> Addresses {
         let list = addresses.into_iter().map(Address::new).collect();
-        Addresses { list, first: 0 }
+        Addresses { list, first: 0, in_use: None }
     }
 
     /// For the snapshot.
@@ -31,8 +33,18 @@ impl Addresses {
 
     /// In which order to try them in the next attempt.
     pub(crate) fn order(&self) -> impl Iterator<Item = usize> + use<> {
-        let (first, count) = (self.first, self.list.len());
+        let (first, count) = (usize::from(self.first), self.list.len());
         (0..count).map(move |tried| (first + tried) % count)
+    }
+
+    /// A connection is open to this one.
+    pub(crate) fn reached(&mut self, index: usize) {
+        self.in_use = u16::try_from(index).ok();
+    }
+
+    /// Which one it went to, if there was a connection.
+    pub(crate) fn left(&mut self) -> Option<usize> {
+        self.in_use.take().map(usize::from)
     }
 
     /// It could not be reached, or no session came of it.
@@ -46,10 +58,10 @@ impl Addresses {
     /// The connection there ended. One whose session did not open or did not last makes room for
     /// the next; after one that did, the preferred one is tried again.
     pub(crate) fn ended(&mut self, index: usize, open_for: Option<Duration>) {
-        self.first = match open_for {
+        self.begin_with(match open_for {
             Some(open_for) if open_for >= STABLE => 0,
             Some(_) | None => (index + 1) % self.list.len(),
-        };
+        });
         if open_for.is_some() && self.list[index].failures > 0 {
             Arc::make_mut(&mut self.list)[index].failures = 0;
         }
@@ -57,7 +69,12 @@ impl Addresses {
 
     /// A preferred one answers again.
     pub(crate) fn prefer(&mut self, index: usize) {
-        self.first = index;
+        self.begin_with(index);
+    }
+
+    /// Of more addresses than any counter has, those at the end are never the first.
+    fn begin_with(&mut self, index: usize) {
+        self.first = u16::try_from(index).unwrap_or(0);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cause::Cause;
 use crate::desk::Desk;
 use crate::history::{History, What, now_micros};
 use crate::owed::Shared;
-use crate::panel::{Panel, Part};
+use crate::panel::Panel;
 use crate::session::Event;
 use crate::status::{Address, Connection, State, Tls};
 use crate::unmatched::Unmatched;
@@ -129,7 +129,7 @@ impl Board {
     /// No session is open any more.
     pub(crate) fn closed(&mut self, desk: &Desk) {
         self.in_flight = 0;
-        self.shared.set_session_began(None);
+        self.session_began(None);
         self.set(State::Closed, None, desk, |_| {});
     }
 
@@ -155,6 +155,11 @@ impl Board {
         self.set(State::Stopped, None, desk, |_| {});
     }
 
+    fn session_began(&self, at: Option<Instant>) {
+        self.shared.set_session_began(at);
+        self.panel.session_changed();
+    }
+
     fn set(
         &mut self,
         state: State,
@@ -177,7 +182,7 @@ impl Board {
         match event {
             Event::Opened => {
                 desk.counts.sign_ons += 1;
-                self.shared.set_session_began(Some(now));
+                self.session_began(Some(now));
                 tracing::info!(%counter, address = self.address(), "signed on");
             }
             Event::Standing(settle_day, open) => {
@@ -191,7 +196,6 @@ impl Board {
             }
             Event::RoundTrip(round_trip) => {
                 self.round_trip = Some(round_trip);
-                self.panel.round_trip(round_trip);
                 self.stale = true;
             }
             Event::Unmatched { reply, late } => {
@@ -246,9 +250,11 @@ impl Board {
             |then: Instant| i64::try_from((now - then).as_micros()).unwrap_or(i64::MAX);
         let heard_at = self.heard.map(|heard| now_micros() - micros_ago(heard));
         let round_trip = self.round_trip;
-        let part = Part { standing: self.standing, counts: desk.counts };
-        let Board { channel, state, since, in_flight, .. } = *self;
-        self.panel.put(channel, part, |connection| {
+        let Board { channel, state, since, in_flight, standing, .. } = *self;
+        self.panel.put(channel, |part| {
+            part.standing = standing;
+            part.counts = desk.counts;
+            let connection = &mut part.connection;
             connection.state = state;
             connection.since = since;
             connection.in_flight = in_flight;
@@ -270,6 +276,12 @@ impl Board {
             // The last trace of it, so it is told whole; it holds no secret.
             tracing::warn!(%counter, ?unmatched, "nobody took what the counter said");
         }
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        self.panel.left();
     }
 }
 

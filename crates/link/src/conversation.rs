@@ -48,6 +48,13 @@ pub(crate) struct Ended {
     pub(crate) open_for: Option<Duration>,
 }
 
+impl Ended {
+    /// No session came to be.
+    pub(crate) fn before(cause: Cause) -> Ended {
+        Ended { cause, leave_for: None, next: None, open_for: None }
+    }
+}
+
 /// See the module.
 pub(crate) struct Conversation<'a, S> {
     stream: S,
@@ -64,18 +71,26 @@ pub(crate) struct Conversation<'a, S> {
     unflushed: bool,
     stopping: bool,
     opened: Option<Instant>,
-    /// Ready when a preferred address answers again.
-    better: Option<Better<'a>>,
-    /// Which one does, and whether we are on our way.
-    leave_for: Option<Box<Preferred>>,
+    /// Whether we are on our way to another address, or home.
     leaving: bool,
-    /// When the counter's service hours end.
-    closing: Option<Instant>,
+    /// `None` where there is nothing of it, as with most.
+    prospects: Option<Box<Prospects<'a>>>,
+}
+
+/// What may end a conversation from outside, and what may follow it.
+#[derive(Default)]
+struct Prospects<'a> {
     /// Given back once the session is open.
     handshake: Option<SemaphorePermit<'a>>,
+    /// Ready when a preferred address answers again.
+    better: Option<Better<'a>>,
+    /// Which one does.
+    leave_for: Option<Preferred>,
+    /// When the counter's service hours end.
+    closing: Option<Instant>,
     /// Where the counter's next connection arrives, if it dials in.
     door: Option<&'a mut mpsc::Receiver<Visitor>>,
-    next: Option<Box<Candidate>>,
+    next: Option<Candidate>,
 }
 
 /// A second login of this channel.
@@ -125,25 +140,26 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             unflushed: false,
             stopping: false,
             opened: None,
-            better: None,
-            leave_for: None,
             leaving: false,
-            closing: None,
-            handshake: None,
-            door: None,
-            next: None,
+            prospects: None,
         }
+    }
+
+    fn prospects(&mut self) -> &mut Prospects<'a> {
+        self.prospects.get_or_insert_default()
     }
 
     /// Signs off in order when the counter's service hours end.
     pub(crate) fn closing(mut self, closing: Option<Instant>) -> Self {
-        self.closing = closing;
+        if closing.is_some() {
+            self.prospects().closing = closing;
+        }
         self
     }
 
     /// Holds one of the process's handshakes until the session is open.
     pub(crate) fn holding(mut self, handshake: Option<SemaphorePermit<'a>>) -> Self {
-        self.handshake = handshake;
+        self.prospects().handshake = handshake;
         self
     }
 
@@ -154,33 +170,35 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         door: &'a mut mpsc::Receiver<Visitor>,
     ) -> Self {
         self.inbox = inbox;
-        self.door = Some(door);
+        self.prospects().door = Some(door);
         self
     }
 
     /// Signs off, at a moment when that costs nobody anything, once `better` is ready.
     pub(crate) fn unless(mut self, better: Option<Better<'a>>) -> Self {
-        self.better = better;
+        if better.is_some() {
+            self.prospects().better = better;
+        }
         self
     }
 
-    /// Converses to the end.
-    pub(crate) async fn run(&mut self) -> Box<Ended> {
-        let ended = self.take_turns().await;
-        let ended = Box::new(self.lose(*ended));
+    /// After [`Conversation::converse`]: tells everybody, and says farewell where that is due.
+    pub(crate) async fn end(mut self: Box<Self>, cause: Box<Cause>) -> Box<Ended> {
+        let ended = Box::new(self.lose(*cause));
         // In order, the transport says farewell too; otherwise it is just dropped.
         if ended.cause.is_orderly() || matches!(ended.cause, Cause::PeerSignedOff(_)) {
             let close = self.line.session.setup().timers.close;
             let shutdown = timeout(close, self.stream.shutdown());
             // How it went changes nothing: the session has ended.
-            let _ = Box::pin(self.reception.refuse_while(shutdown, &[])).await;
+            let _ = self.reception.refuse_while(shutdown, &[]).await;
         }
         ended
     }
 
     /// The session is over: everybody is told what became of it.
     fn lose(&mut self, mut cause: Cause) -> Ended {
-        let leave_for = self.leave_for.take().filter(|_| self.leaving && !self.stopping);
+        let prospects = self.prospects.take().unwrap_or_default();
+        let leave_for = prospects.leave_for.filter(|_| self.leaving && !self.stopping);
         match (&cause, &leave_for) {
             (Cause::SignedOff, Some(preferred)) => {
                 cause = Cause::FailedBack(preferred.address.clone());
@@ -195,7 +213,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         self.board.closed(self.desk);
         self.line.session.lose(self.desk);
         self.reception.rehome(self.desk);
-        let next = match (&cause, self.next.take()) {
+        let next = match (&cause, prospects.next) {
             (Cause::SignedOff, next) => {
                 // Everything ends; whoever stands there is told nothing, and tries again.
                 drop(next);
@@ -210,7 +228,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     /// Turns until there is a cause to end. All in one poll, so that nothing of a turn is kept
     /// while waiting for the next.
-    async fn take_turns(&mut self) -> Box<Cause> {
+    pub(crate) async fn converse(&mut self) -> Box<Cause> {
         let stop = self.reception.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         let mut timer = pin!(sleep_until(Instant::now()));
@@ -220,7 +238,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                 if let Some(woken) = woken.take() {
                     match self.turn_and_tell(woken, timer.as_mut()) {
                         Err(cause) => return Poll::Ready(Box::new(cause)),
-                        Ok(()) if self.opened.is_some() => drop(self.handshake.take()),
+                        Ok(()) if self.opened.is_some() => self.let_others_shake_hands(),
                         Ok(()) => {}
                     }
                 }
@@ -256,6 +274,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         .await
     }
 
+    /// The session is open.
+    fn let_others_shake_hands(&mut self) {
+        let Some(prospects) = &mut self.prospects else { return };
+        prospects.handshake = None;
+        let Prospects { handshake, better, leave_for, closing, door, next } = &**prospects;
+        let nothing = handshake.is_none() && better.is_none() && leave_for.is_none();
+        if nothing && closing.is_none() && door.is_none() && next.is_none() {
+            self.prospects = None;
+        }
+    }
+
     /// One turn, and when the next is due without any news.
     fn turn_and_tell(&mut self, woken: Woken, mut timer: Pin<&mut Sleep>) -> Result<(), Cause> {
         let now = Instant::now();
@@ -264,9 +293,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         turn?;
         self.board.state(self.line.session.state(), self.desk);
         self.board.turn(now, woken.read, self.line.session.in_flight(), self.desk);
+        self.line.session.shrink();
 
-        let verdict = self.next.as_ref().map(|candidate| candidate.until);
-        let closing = self.closing.filter(|_| !self.leaving);
+        let prospects = self.prospects.as_ref();
+        let verdict = prospects.and_then(|all| all.next.as_ref()).map(|next| next.until);
+        let closing = prospects.and_then(|all| all.closing).filter(|_| !self.leaving);
         let due = [self.line.next_timeout(self.desk), self.board.next_timeout(), verdict, closing];
         let due = due.into_iter().flatten().min().unwrap_or(now + IDLE);
         // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn would
@@ -315,14 +346,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         }
         self.judge(now)?;
         self.queue();
-        if self.leave_for.is_some() && !self.leaving && !self.stopping && self.may_leave() {
+        let wants_to_leave = self.prospects.as_ref().is_some_and(|all| all.leave_for.is_some());
+        if wants_to_leave && !self.leaving && !self.stopping && self.may_leave() {
             self.leaving = true;
             self.line.session.leave(now, self.desk, "the bridge goes to another address")?;
         }
-        let closes = self.closing.is_some_and(|closing| now >= closing);
-        if closes && !self.leaving && !self.stopping {
+        let closing = self.prospects.as_ref().and_then(|all| all.closing);
+        if closing.is_some_and(|closing| now >= closing) && !self.leaving && !self.stopping {
             self.leaving = true;
-            self.leave_for = None;
+            self.prospects().leave_for = None;
             self.line.session.leave(now, self.desk, "the service hours are over")?;
         }
         self.reception.rehome(self.desk);
@@ -337,18 +369,22 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     /// Whether somebody else dials in on this channel; the session is asked whether it lives.
     fn look_at_the_door(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(door) = self.door.as_mut().filter(|_| self.next.is_none()) else { return false };
+        let Some(prospects) = &mut self.prospects else { return false };
+        let Prospects { door: Some(door), next: next @ None, .. } = &mut **prospects else {
+            return false;
+        };
         let Poll::Ready(Some(visitor)) = door.poll_recv(context) else { return false };
         let (now, heard) = (Instant::now(), self.line.session.heard());
         self.line.session.probe(now);
         let visitor = Box::new(visitor);
-        self.next = Some(Box::new(Candidate { visitor, heard, until: now + PROBE }));
+        *next = Some(Candidate { visitor, heard, until: now + PROBE });
         true
     }
 
     /// Alive: the new one is refused. Dead: it takes our place.
     fn judge(&mut self, now: Instant) -> Result<(), Cause> {
-        let Some(candidate) = self.next.take() else { return Ok(()) };
+        let Some(prospects) = &mut self.prospects else { return Ok(()) };
+        let Some(candidate) = prospects.next.take() else { return Ok(()) };
         if self.line.session.heard() > candidate.heard {
             let old = self.board.address();
             let new = candidate.visitor.from;
@@ -361,15 +397,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         }
         let from = candidate.visitor.from;
         let dead = now >= candidate.until;
-        self.next = Some(candidate);
+        prospects.next = Some(candidate);
         if dead { Err(Cause::Replaced(from.to_string())) } else { Ok(()) }
     }
 
     fn look_for_better(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(better) = &mut self.better else { return false };
+        let Some(prospects) = &mut self.prospects else { return false };
+        let Some(better) = &mut prospects.better else { return false };
         let Poll::Ready(preferred) = better.as_mut().poll(context) else { return false };
-        self.better = None;
-        self.leave_for = Some(Box::new(preferred));
+        prospects.better = None;
+        prospects.leave_for = Some(preferred);
         true
     }
 

@@ -2,7 +2,7 @@
 //! runs over TCP, over TLS, and over a pipe inside one process.
 
 use crate::config::Timers;
-use crate::intern::TIMERS;
+use crate::intern::{Pool, TIMERS};
 use crate::status::Tls;
 use crate::tls::TlsDial;
 use crate::transport::{Secured, Transport};
@@ -47,22 +47,24 @@ pub trait Dial: Send + 'static {
 pub struct TcpDial(Arc<How>);
 
 /// How connections are; shared, because every connection of a link holds it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct How {
     timers: Arc<Timers>,
     tls: Option<TlsDial>,
 }
 
+static HOWS: Pool<How> = Pool::new();
+
 impl TcpDial {
     /// With these timers' keepalive and user time-out.
     pub fn new(timers: &Timers) -> TcpDial {
-        TcpDial(Arc::new(How { timers: TIMERS.one(timers.clone()), tls: None }))
+        TcpDial(HOWS.one(How { timers: TIMERS.one(timers.clone()), tls: None }))
     }
 
     /// Under TLS, if so configured.
     #[must_use]
     pub fn secured(self, tls: Option<TlsDial>) -> TcpDial {
-        TcpDial(Arc::new(How { tls, ..How::clone(&self.0) }))
+        TcpDial(HOWS.one(How { tls, ..How::clone(&self.0) }))
     }
 
     /// Sets a connection's options, whichever side opened it.

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// More kinds than this are not looked for: what is not found is only kept twice.
 const KINDS: usize = 64;
 
-/// What all links of this process rely on and how long they wait.
+/// What all links of this process rely on, how long they wait, and who they are.
 pub(crate) static PROFILES: Pool<Profile> = Pool::new();
 pub(crate) static TIMERS: Pool<Timers> = Pool::new();
+pub(crate) static NAMES: Pool<String> = Pool::new();
 
 /// Values that some link holds.
 // A lock, because links may be started from anywhere; it is held while a link starts.

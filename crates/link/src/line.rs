@@ -9,7 +9,7 @@ use crate::session::{Opened, Outgoing, Session, Setup};
 use bytes::BytesMut;
 use std::sync::Arc;
 use tokio::time::Instant;
-use wire::codec::{Codec, Incoming};
+use wire::codec::Incoming;
 use wire::message::Nonce;
 
 /// How many frames are read in one turn, so that timers and writing get theirs.
@@ -23,7 +23,6 @@ const OUTBOX_FULL: usize = 64 << 10;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Line {
-    codec: Codec,
     pub(crate) session: Session,
     outbox: Outbox,
 }
@@ -41,28 +40,17 @@ impl Line {
     /// A line over a connection that was just opened; see [`Session::dial`].
     pub(crate) fn dial(
         setup: Arc<Setup>,
-        codec: Codec,
         channel: u16,
         nonce: Nonce,
         now: Instant,
         until: Instant,
     ) -> Line {
-        Line {
-            session: Session::dial(setup, channel, nonce, now, until),
-            codec,
-            outbox: Outbox::new(now),
-        }
+        Line { session: Session::dial(setup, channel, nonce, now, until), outbox: Outbox::new(now) }
     }
 
     /// A line over a connection that the counter opened; see [`Session::accept`].
-    pub(crate) fn accept(
-        setup: Arc<Setup>,
-        codec: Codec,
-        opened: Opened,
-        now: Instant,
-        desk: &mut Desk,
-    ) -> Line {
-        Line { session: Session::accept(setup, opened, now, desk), codec, outbox: Outbox::new(now) }
+    pub(crate) fn accept(setup: Arc<Setup>, opened: Opened, now: Instant, desk: &mut Desk) -> Line {
+        Line { session: Session::accept(setup, opened, now, desk), outbox: Outbox::new(now) }
     }
 
     /// Takes whole frames off the front of what has arrived, at most [`FRAMES_PER_TURN`].
@@ -73,7 +61,7 @@ impl Line {
         desk: &mut Desk,
     ) -> Result<Inbox, Cause> {
         for _ in 0..FRAMES_PER_TURN {
-            match self.codec.decode(inbox)? {
+            match self.session.setup().codec.decode(inbox)? {
                 None => return Ok(Inbox::Starved),
                 Some(Incoming::Message(message)) => self.session.on_message(now, message, desk)?,
                 Some(Incoming::Malformed(malformed)) => {
@@ -92,7 +80,8 @@ impl Line {
             let Some(Outgoing { message, request }) = self.session.next_outgoing(now, desk) else {
                 break;
             };
-            if let Err(error) = self.outbox.push(&self.codec, &message, request, now) {
+            let codec = &self.session.setup().codec;
+            if let Err(error) = self.outbox.push(codec, &message, request, now) {
                 tracing::warn!(counter = %self.session.setup().counter, %error, "cannot be said");
                 self.session.unsayable(request, error.to_string())?;
             }
@@ -102,7 +91,6 @@ impl Line {
 
     /// Gives memory back that only a busy connection needs.
     pub(crate) fn shrink(&mut self) {
-        self.session.shrink();
         self.outbox.shrink();
     }
 

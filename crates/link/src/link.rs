@@ -10,7 +10,7 @@ use crate::desk::{Common, Desk};
 use crate::dial::{Dial, TcpDial};
 use crate::door::Guest;
 use crate::history::{History, now_micros};
-use crate::intern::{PROFILES, TIMERS};
+use crate::intern::{NAMES, PROFILES, TIMERS};
 use crate::lanes::{Exit, Lane, Lanes};
 use crate::owed::{Command, Owed, Shared};
 use crate::panel::Panel;
@@ -23,6 +23,7 @@ use crate::visitor::Visitor;
 use domain::message::{CounterId, Instruction};
 use domain::profile::Profile;
 use domain::serial::Day;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, watch};
@@ -38,7 +39,7 @@ pub struct Link {
     lanes: Arc<Lanes>,
     bounds: Bounds,
     profile: Arc<Profile>,
-    status: watch::Receiver<Arc<Snapshot>>,
+    panel: Arc<Panel>,
     history: History,
 }
 
@@ -144,7 +145,8 @@ impl Link {
         );
         let setup = Arc::new(Setup {
             counter,
-            own_name,
+            own_name: NAMES.one(own_name),
+            codec,
             key,
             profile: Arc::clone(&profile),
             timers: TIMERS.one(timers),
@@ -171,7 +173,6 @@ impl Link {
             let common = Arc::clone(&common);
             tasks.spawn(supervise(Box::new(Actor {
                 setup: Arc::clone(&setup),
-                codec: codec.clone(),
                 channel,
                 addresses: Addresses::new(addresses.clone()),
                 dialler: dialler.clone(),
@@ -190,7 +191,7 @@ impl Link {
                 ended: None,
             })));
         }
-        Link { lanes, bounds, profile, status: panel.subscribe(), history }
+        Link { lanes, bounds, profile, panel, history }
     }
 
     /// Asks. Never blocks; the outcome is delivered exactly once, at once if the queue is full
@@ -222,8 +223,14 @@ impl Link {
 
     /// Where the link stands, always whole, and at most a quarter of a second old while a
     /// session is open.
+    pub fn snapshot(&self) -> Snapshot {
+        self.panel.snapshot()
+    }
+
+    /// The same, and whatever comes; until the link has ended. Memory is held for it only while
+    /// somebody holds a receiver.
     pub fn status(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.status.clone()
+        self.panel.follow()
     }
 
     /// What happened lately.
@@ -258,6 +265,23 @@ impl Link {
     /// that was sent on a connection that is gone.
     pub fn session_began(&self) -> Option<Instant> {
         self.lanes.shared().filter_map(|shared| shared.session_began()).min()
+    }
+
+    /// Waits until [`Link::session_began`] is something else than `known`. Whether it is: once the
+    /// link has ended it will not be.
+    pub async fn session_changes(&self, known: Option<Instant>) -> bool {
+        loop {
+            let mut change = pin!(self.panel.session_change());
+            // From here on none is missed.
+            change.as_mut().enable();
+            if self.session_began() != known {
+                return true;
+            }
+            if self.panel.has_ended() {
+                return false;
+            }
+            change.await;
+        }
     }
 
     /// Whether new work is taken: a session is open, it is not still asking about what the last

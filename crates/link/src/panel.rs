@@ -1,29 +1,40 @@
 //! Where a counter stands as a whole: what the boards of its connections tell, put together into
-//! one snapshot, and the metrics.
+//! one snapshot for whoever looks. Nobody looks at most links most of the time, so it is put
+//! together when somebody does.
 
 use crate::owed::Shared;
 use crate::status::{Connection, Counts, Health, Snapshot, State};
 use domain::serial::Day;
-use metrics::{Counter, Gauge, counter, gauge};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::sync::watch;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, futures::Notified, watch};
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Panel {
     shared: Arc<Shared>,
-    // A lock, because each connection's task puts its own part; it is held while the parts are
-    // put together, four times a second and whenever a state changes.
-    parts: Mutex<Vec<Part>>,
-    snapshot: watch::Sender<Arc<Snapshot>>,
-    metrics: Metrics,
+    // A lock, because each connection's task puts its own part; it is held for one change, four
+    // times a second and whenever a state changes, and while the parts are put together for those
+    // who follow.
+    inside: Mutex<Inside>,
+    /// A session began or ended, or the link has.
+    sessions: Notify,
 }
 
-/// What one connection's board knows besides its part of the snapshot.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
+struct Inside {
+    /// One for each connection.
+    parts: Box<[Part]>,
+    /// Made for the first who follows, gone with the last.
+    followers: Option<watch::Sender<Arc<Snapshot>>>,
+    /// How many connections still have a task.
+    living: u16,
+}
+
+/// What one connection's board knows.
+#[derive(Clone, Debug)]
 pub(crate) struct Part {
+    pub(crate) connection: Connection,
     /// The settle day, and whether the counter is open, as last heard on it.
     pub(crate) standing: Option<(Day, bool)>,
     pub(crate) counts: Counts,
@@ -32,48 +43,86 @@ pub(crate) struct Part {
 impl Panel {
     /// Of a counter with so many connections; `shared` is that of any of them.
     pub(crate) fn new(shared: Arc<Shared>, connections: u16, since: i64) -> Panel {
-        let parts = vec![Part::default(); usize::from(connections)];
-        let first = (0..connections)
-            .map(|channel| Connection { since, ..Connection::new(channel) })
+        let parts = (0..connections)
+            .map(|channel| Part {
+                connection: Connection { since, ..Connection::new(channel) },
+                standing: None,
+                counts: Counts::default(),
+            })
             .collect();
-        let metrics = Metrics::new(shared.counter.as_str());
-        let first = together(&shared, &parts, first);
-        Panel {
-            shared,
-            parts: Mutex::new(parts),
-            snapshot: watch::Sender::new(Arc::new(first)),
-            metrics,
-        }
+        let inside = Inside { parts, followers: None, living: connections };
+        Panel { shared, inside: Mutex::new(inside), sessions: Notify::new() }
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshot.subscribe()
+    /// How it stands now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        together(&self.shared, &self.inside().parts)
+    }
+
+    /// The same, and whatever comes. It ends with the last connection's task.
+    pub(crate) fn follow(&self) -> watch::Receiver<Arc<Snapshot>> {
+        let mut inside = self.inside();
+        if let Some(followers) = &inside.followers {
+            return followers.subscribe();
+        }
+        let followers = watch::Sender::new(Arc::new(together(&self.shared, &inside.parts)));
+        let follower = followers.subscribe();
+        if inside.living > 0 {
+            inside.followers = Some(followers);
+        }
+        follower
     }
 
     /// The address in use on a connection.
     pub(crate) fn address(&self, channel: u16) -> String {
-        self.snapshot.borrow().connections[usize::from(channel)].address.clone()
+        self.inside().parts[usize::from(channel)].connection.address.clone()
     }
 
     /// A connection has changed.
-    pub(crate) fn put(&self, channel: u16, part: Part, change: impl FnOnce(&mut Connection)) {
-        let channel = usize::from(channel);
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts[channel] = part;
-        let mut connections = self.snapshot.borrow().connections.clone();
-        change(&mut connections[channel]);
-        let snapshot = together(&self.shared, &parts, connections);
-        self.metrics.set(&snapshot);
+    pub(crate) fn put(&self, channel: u16, change: impl FnOnce(&mut Part)) {
+        let mut inside = self.inside();
+        change(&mut inside.parts[usize::from(channel)]);
+        let Some(followers) = &inside.followers else { return };
+        if followers.receiver_count() == 0 {
+            inside.followers = None;
+            return;
+        }
         // Under the lock, so that no older truth overtakes a newer one.
-        self.snapshot.send_replace(Arc::new(snapshot));
+        followers.send_replace(Arc::new(together(&self.shared, &inside.parts)));
     }
 
-    pub(crate) fn round_trip(&self, round_trip: Duration) {
-        self.metrics.round_trip.set(round_trip.as_secs_f64());
+    /// A session began or ended.
+    pub(crate) fn session_changed(&self) {
+        self.sessions.notify_waiters();
+    }
+
+    /// Ready when a session begins or ends from now on, or the last connection's task does.
+    pub(crate) fn session_change(&self) -> Notified<'_> {
+        self.sessions.notified()
+    }
+
+    /// A connection's task is gone.
+    pub(crate) fn left(&self) {
+        let mut inside = self.inside();
+        inside.living = inside.living.saturating_sub(1);
+        if inside.living == 0 {
+            inside.followers = None;
+            drop(inside);
+            self.sessions.notify_waiters();
+        }
+    }
+
+    /// Whether no connection has a task any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inside().living == 0
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn together(shared: &Shared, parts: &[Part], connections: Vec<Connection>) -> Snapshot {
+fn together(shared: &Shared, parts: &[Part]) -> Snapshot {
     let mut counts = Counts { busy: shared.busy.load(Ordering::Relaxed), ..Counts::default() };
     for part in parts {
         counts += part.counts;
@@ -81,9 +130,10 @@ fn together(shared: &Shared, parts: &[Part], connections: Vec<Connection>) -> Sn
     // The newest day is right: days go forward, and one connection hears of it first. A connection
     // that hears nothing now tells an old story.
     let hears = |state: State| health([state].into_iter()) != Health::Down;
-    let now = parts.iter().zip(&connections).filter(|(_, connection)| hears(connection.state));
-    let newest = now.filter_map(|(part, _)| part.standing).max();
+    let now = parts.iter().filter(|part| hears(part.connection.state));
+    let newest = now.filter_map(|part| part.standing).max();
     let standing = newest.or_else(|| parts.iter().filter_map(|part| part.standing).max());
+    let connections: Vec<Connection> = parts.iter().map(|part| part.connection.clone()).collect();
     Snapshot {
         counter: shared.counter.clone(),
         health: health(connections.iter().map(|connection| connection.state)),
@@ -117,69 +167,6 @@ fn health(states: impl Iterator<Item = State>) -> Health {
     if healths.all(|health| health == first) { first } else { Health::Degraded }
 }
 
-/// Handles that were registered once; setting them costs an atomic write.
-struct Metrics {
-    up: Gauge,
-    queued: Gauge,
-    in_flight: Gauge,
-    round_trip: Gauge,
-    counts: [Counter; 10],
-}
-
-impl std::fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Metrics")
-    }
-}
-
-impl Metrics {
-    fn new(counter: &str) -> Metrics {
-        let count = |name: &'static str| counter!(name, "counter" => counter.to_owned());
-        let level = |name: &'static str| gauge!(name, "counter" => counter.to_owned());
-        Metrics {
-            up: level("link_up"),
-            queued: level("link_queued"),
-            in_flight: level("link_in_flight"),
-            round_trip: level("link_round_trip_seconds"),
-            counts: [
-                count("link_sign_ons_total"),
-                count("link_drops_total"),
-                count("link_requests_sent_total"),
-                count("link_answers_total"),
-                count("link_late_answers_total"),
-                count("link_unmatched_answers_total"),
-                count("link_timeouts_total"),
-                count("link_malformed_total"),
-                count("link_busy_total"),
-                count("link_unmatched_dropped_total"),
-            ],
-        }
-    }
-
-    fn set(&self, snapshot: &Snapshot) {
-        self.up.set(if snapshot.health == Health::Up { 1.0 } else { 0.0 });
-        let level = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        self.queued.set(level(snapshot.queued));
-        self.in_flight.set(level(snapshot.in_flight));
-        let counts = &snapshot.counts;
-        let told = [
-            counts.sign_ons,
-            counts.drops,
-            counts.sent,
-            counts.answered,
-            counts.late,
-            counts.unmatched,
-            counts.timed_out,
-            counts.malformed,
-            counts.busy,
-            counts.unmatched_dropped,
-        ];
-        for (handle, count) in self.counts.iter().zip(told) {
-            handle.absolute(count);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,17 +187,53 @@ mod tests {
         shared.busy.store(3, Ordering::Relaxed);
         let panel = Panel::new(shared, 2, 0);
         for channel in [1, 0] {
-            let mut part = Part { standing: Some((day(), channel == 0)), ..Part::default() };
-            part.counts.answered = 5;
-            panel.put(channel, part, |connection| {
-                connection.state = State::Up;
-                connection.in_flight = 2;
+            panel.put(channel, |part| {
+                part.standing = Some((day(), channel == 0));
+                part.counts.answered = 5;
+                part.connection.state = State::Up;
+                part.connection.in_flight = 2;
             });
         }
-        let snapshot = panel.subscribe().borrow().clone();
+        let snapshot = panel.snapshot();
         assert_eq!((snapshot.health, snapshot.in_flight), (Health::Up, 4));
         assert_eq!((snapshot.counts.answered, snapshot.counts.busy), (10, 3));
         assert_eq!((snapshot.settle_day, snapshot.open), (Some(day()), true));
         assert_eq!(snapshot.connections[1].channel, 1);
+    }
+
+    #[test]
+    fn only_those_who_follow_are_told_and_nothing_is_kept_for_nobody() {
+        let panel = Panel::new(Arc::new(Shared::new(counter())), 2, 0);
+        let kept = || panel.inside().followers.is_some();
+        panel.put(0, |part| part.connection.epoch = 1);
+        assert!(!kept());
+        let [mut one, other] = [panel.follow(), panel.follow()];
+        assert_eq!(one.borrow().connections[0].epoch, 1, "what was before");
+        assert!(!one.has_changed().expect("the link lives"));
+        drop(other);
+        panel.put(0, |part| part.connection.epoch = 2);
+        assert_eq!(one.borrow_and_update().connections[0].epoch, 2);
+        assert!(kept());
+        drop(one);
+        panel.put(0, |part| part.connection.epoch = 3);
+        assert!(!kept());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_last_connection_is_the_end_for_those_who_follow() {
+        let panel = Panel::new(Arc::new(Shared::new(counter())), 2, 0);
+        let mut follower = panel.follow();
+        let changed = panel.session_change();
+        panel.left();
+        assert!(!panel.has_ended() && follower.has_changed().is_ok());
+        panel.put(1, |part| part.connection.state = State::Stopped);
+        panel.left();
+        assert!(panel.has_ended());
+        changed.await;
+        assert_eq!(follower.borrow_and_update().connections[1].state, State::Stopped);
+        assert!(follower.changed().await.is_err());
+        let late = panel.follow();
+        assert!(late.has_changed().is_err());
+        assert_eq!(late.borrow().connections[1].state, State::Stopped);
     }
 }

@@ -30,7 +30,6 @@ use wire::codec::{Codec, Parties};
 #[derive(Debug)]
 pub struct PaperLink {
     setup: Arc<Setup>,
-    codec: Codec,
     shared: Arc<Shared>,
     desk: Desk,
     backoff: Backoff,
@@ -66,10 +65,10 @@ impl PaperLink {
         let parties = Parties { own: own_name.clone(), peer: counter.as_str().to_owned() };
         PaperLink {
             shared: Arc::new(Shared::new(counter.clone())),
-            codec: Codec::new(dialect, parties),
             setup: Arc::new(Setup {
                 counter,
-                own_name,
+                own_name: Arc::new(own_name),
+                codec: Codec::new(dialect, parties),
                 key,
                 profile: Arc::new(profile),
                 timers: Arc::new(timers),
@@ -131,7 +130,7 @@ impl PaperLink {
         let setup = Arc::clone(&self.setup);
         self.inbox.clear();
         self.opened = None;
-        self.line = Some(Line::dial(setup, self.codec.clone(), 0, nonce, now, until));
+        self.line = Some(Line::dial(setup, 0, nonce, now, until));
     }
 
     /// Bytes arrived; the next turn hears them.

@@ -14,9 +14,9 @@ const DEAD_AFTER: u32 = 50;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Pulse {
-    /// `None`: no heartbeats, and no verdict.
-    interval: Option<Duration>,
-    early_probe: Duration,
+    /// 0: no heartbeats, and no verdict.
+    interval_s: u16,
+    early_probe_ms: u32,
     sent: Instant,
     heard: Instant,
     /// Number and time of our last heartbeat.
@@ -40,8 +40,8 @@ impl Pulse {
     /// `interval_s` as agreed at sign-on; 0 = none.
     pub(crate) fn new(interval_s: u16, early_probe: Duration, now: Instant) -> Pulse {
         Pulse {
-            interval: (interval_s > 0).then(|| Duration::from_secs(u64::from(interval_s))),
-            early_probe,
+            interval_s,
+            early_probe_ms: u32::try_from(early_probe.as_millis()).unwrap_or(u32::MAX),
             sent: now,
             heard: now,
             beat: (0, now),
@@ -80,7 +80,7 @@ impl Pulse {
     /// When [`Pulse::on_timeout`] has something to do. `oldest`: since when the oldest request in
     /// flight has waited.
     pub(crate) fn next_timeout(&self, oldest: Option<Instant>) -> Option<Instant> {
-        let interval = self.interval?;
+        let interval = self.interval()?;
         let verdict = match self.probe {
             Some(probe) => probe + share(interval, DEAD_AFTER),
             None => self.probe_at(interval, oldest),
@@ -90,7 +90,7 @@ impl Pulse {
 
     /// To be asked again until it is [`Beat::Rest`].
     pub(crate) fn on_timeout(&mut self, now: Instant, oldest: Option<Instant>) -> Beat {
-        let Some(interval) = self.interval else { return Beat::Rest };
+        let Some(interval) = self.interval() else { return Beat::Rest };
         match self.probe {
             // Counted from the probe, not from the silence: if it was this process that stood
             // still, the other side still gets its chance to answer.
@@ -112,9 +112,14 @@ impl Pulse {
         (self.sent + share(interval, SEND_AFTER)).min(self.beat.1 + interval)
     }
 
+    fn interval(&self) -> Option<Duration> {
+        (self.interval_s > 0).then(|| Duration::from_secs(self.interval_s.into()))
+    }
+
     fn probe_at(&self, interval: Duration, oldest: Option<Instant>) -> Instant {
         let silence = self.heard + share(interval, PROBE_AFTER);
-        oldest.map_or(silence, |oldest| silence.min(oldest.max(self.heard) + self.early_probe))
+        let early = Duration::from_millis(self.early_probe_ms.into());
+        oldest.map_or(silence, |oldest| silence.min(oldest.max(self.heard) + early))
     }
 
     fn beat(&mut self, now: Instant) -> Beat {

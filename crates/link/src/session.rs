@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wire::codec::Malformed;
+use wire::codec::{Codec, Malformed};
 use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, Notice, RequestId, SignOff, Welcome};
 
 pub(crate) use sign_on::Opened;
@@ -47,7 +47,8 @@ const URGENT_SHARE: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) counter: CounterId,
-    pub(crate) own_name: String,
+    pub(crate) own_name: Arc<String>,
+    pub(crate) codec: Codec,
     pub(crate) key: SecretSlice<u8>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) timers: Arc<Timers>,
@@ -197,12 +198,12 @@ impl Session {
         self.heard
     }
 
-    /// Gives memory back that only a busy session needs.
+    /// Gives back what its own messages and events took: they are rare, requests are none of them.
     pub(crate) fn shrink(&mut self) {
-        if self.outgoing.is_empty() {
+        if self.outgoing.is_empty() && self.outgoing.capacity() > 0 {
             self.outgoing = VecDeque::new();
         }
-        if self.events.is_empty() {
+        if self.events.is_empty() && self.events.capacity() > 0 {
             self.events = Vec::new();
         }
     }

@@ -112,7 +112,8 @@ pub(crate) const KEY: [u8; 32] = [7; 32];
 pub(crate) fn setup() -> Setup {
     Setup {
         counter: counter(),
-        own_name: "bridge".to_owned(),
+        own_name: Arc::new("bridge".to_owned()),
+        codec: our_codec(),
         key: KEY.to_vec().into(),
         profile: Arc::new(Profile::default()),
         timers: Arc::default(),

@@ -213,6 +213,14 @@ pub struct TlsDial {
     pub(crate) server_name: ServerName<'static>,
 }
 
+impl PartialEq for TlsDial {
+    /// Whether both read the same files for the same name.
+    fn eq(&self, other: &TlsDial) -> bool {
+        Arc::ptr_eq(&self.credentials.loaded, &other.credentials.loaded)
+            && self.server_name == other.server_name
+    }
+}
+
 impl TlsDial {
     /// The counter's certificate must be for `server_name`, a DNS name or an IP address; a counter
     /// id is one. An error is for people.

@@ -36,7 +36,7 @@ pub(super) async fn take(quick: bool, links: Option<u32>, tls: bool) -> Result<V
     sleep(Duration::from_secs(2)).await;
     let busy = meter::processor_time().saturating_sub(busy).as_secs_f64() / 2.0;
     let drops = fleet.drops();
-    fleet.end().await?;
+    let ended = fleet.end().await?;
     let each = |bytes: u64| number(bytes.saturating_sub(before)) / f64::from(count);
     let (name, target) = if tls {
         ("resident bytes of an idle link under mutual TLS", 12.0 * 1024.0)
@@ -50,5 +50,6 @@ pub(super) async fn take(quick: bool, links: Option<u32>, tls: bool) -> Result<V
         "heartbeat_s": heartbeat_s,
         "processors_while_idle": rounded(busy),
         "drops": drops,
+        "stopped_in_s": rounded(ended.as_secs_f64()),
     }))])
 }

@@ -54,7 +54,7 @@ pub(super) async fn frozen() -> Result<Vec<Figure>> {
         let given_up = |state| !matches!(state, State::Up | State::Suspect);
         until(link, |now| given_up(now.connections[0].state)).await?;
         let name = format!("frozen process seen at heartbeat {heartbeat_s}");
-        let cause = link.status().borrow().connections[0].last_cause.clone();
+        let cause = link.snapshot().connections[0].last_cause.clone();
         figures.push(
             Figure::new(&name, began.elapsed().as_secs_f64(), "s")
                 .should_be(Target::AtMost(limit))

@@ -3,14 +3,12 @@
 use super::*;
 use crate::ask::{NotSent, Outcome, Unclear};
 use crate::status::State;
-use crate::testing::{
-    Asks, GoodCounter, asks, at, at_ms, debit, our_codec, query, setup, their_codec,
-};
+use crate::testing::{Asks, GoodCounter, asks, at, at_ms, debit, query, setup, their_codec};
 use bytes::Buf;
 use domain::message::{EntriesQuery, Instruction};
 use proptest::prelude::*;
 use std::time::Duration;
-use wire::codec::{Dialect, Encoding, FrameError, FuturesOptions, Parties};
+use wire::codec::{Codec, Dialect, Encoding, FrameError, FuturesOptions, Parties};
 use wire::message::RequestId;
 use wire::message::{Heartbeat, Message};
 
@@ -25,7 +23,7 @@ struct Wired {
 }
 
 fn wired() -> Wired {
-    let line = Line::dial(Arc::new(setup()), our_codec(), 0, [1; 32], at(0), at(10));
+    let line = Line::dial(Arc::new(setup()), 0, [1; 32], at(0), at(10));
     let (desk, asks, counter) = (Desk::new(1), asks(), GoodCounter::default());
     let mut wired = Wired { line, desk, asks, counter, left: BytesMut::new() };
     for _ in 0..2 {

@@ -38,7 +38,7 @@ impl SigningOn {
     pub(super) fn begin(setup: &Setup, channel: u16, nonce: Nonce) -> (SigningOn, Message) {
         let sign_on = SignOn {
             version: SignOn::VERSION,
-            dialler: setup.own_name.clone(),
+            dialler: setup.own_name.to_string(),
             acceptor: setup.counter.as_str().to_owned(),
             channel,
             nonce,
