@@ -3,13 +3,15 @@
 
 use crate::config::Timers;
 use crate::dial::TcpDial;
-use crate::history::{History, What, now_micros};
+use crate::history::{History, now_micros};
 use crate::session::greeting::{self, Known};
 use crate::status::Tls;
+use crate::strangers::TOLD_EVERY;
 use crate::tls::Credentials;
 use crate::transport::{Secured, Transport};
 use crate::visitor::{Refused, Visitor};
 use bytes::BytesMut;
+use domain::message::CounterId;
 use domain::profile::AmountUnit;
 use metrics::{counter, gauge};
 use std::collections::HashMap;
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -146,8 +148,18 @@ impl Door {
     pub fn spawn(self, tasks: &TaskTracker, stop: CancellationToken) {
         let greeters = tasks.clone();
         tasks.spawn(async move {
-            let accept = self.accept(&greeters, &stop);
-            stop.run_until_cancelled(accept).await;
+            let history = self.house.config.history.clone();
+            let tell = async {
+                loop {
+                    sleep(TOLD_EVERY).await;
+                    history.tell_strangers();
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.accept(&greeters, &stop) => {}
+                () = tell => {}
+            }
         });
     }
 
@@ -156,9 +168,7 @@ impl Door {
             match self.listener.accept().await {
                 Ok((stream, from)) => {
                     let Some(place) = House::queue(&self.house, from.ip()) else {
-                        counter!("link_refused_connections_total", "why" => "too_many")
-                            .increment(1);
-                        tracing::debug!(%from, "too many at the door");
+                        self.house.refused(from, "too_many", "too many are at the door", None);
                         continue;
                     };
                     let stop = stop.clone();
@@ -208,7 +218,7 @@ enum No {
     /// Nothing can be said to them.
     Mute(&'static str, String),
     /// They are told, in their dialect.
-    Told(Box<(Transport, Codec)>, Rejected, Option<String>),
+    Told(Box<(Transport, Codec)>, Rejected, Option<CounterId>),
 }
 
 /// Somebody before they have said who they are.
@@ -222,24 +232,34 @@ struct Stranger {
 async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
     let house = Arc::clone(&place.house);
     let no = match introduced(&house, stream, from).await {
-        Ok((visitor, lane, refused, codec)) => {
+        Ok(Introduced { visitor, lane, refused, codec, counter }) => {
+            let known = Some(counter);
             // It has proven who it is, and counts no more.
             drop(place);
-            if lane.send_timeout(visitor, house.config.limits.sign_on).await.is_err() {
-                counter!("link_refused_connections_total", "why" => "busy").increment(1);
+            let limit = house.config.limits.sign_on;
+            if lane.send_timeout(visitor, limit).await.is_err() {
+                house.refused(from, "busy", "its connection takes nobody in", known);
                 return;
             }
             // Dropped without a word: it was taken, or everything ends.
             let Ok(Refused { stream, text }) = refused.await else { return };
             let rejected = Rejected { reason: RejectReason::AlreadySignedOn, text };
-            No::Told(Box::new((stream, codec)), rejected, None)
+            No::Told(Box::new((stream, codec)), rejected, known)
         }
         Err(no) => no,
     };
     house.say(from, no).await;
 }
 
-type Introduced = (Visitor, mpsc::Sender<Visitor>, tokio::sync::oneshot::Receiver<Refused>, Codec);
+/// Somebody who has proven who they are.
+struct Introduced {
+    visitor: Visitor,
+    /// The way to their link.
+    lane: mpsc::Sender<Visitor>,
+    refused: oneshot::Receiver<Refused>,
+    codec: Codec,
+    counter: CounterId,
+}
 
 /// Everything until somebody has proven who they are.
 async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Result<Introduced, No> {
@@ -259,7 +279,7 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
         let rejected = greeting::unknown("no such counter dials in here");
         return Err(told(stranger, codec, rejected, None));
     };
-    let (codec, counter) = (guest.codec.clone(), guest.known.counter.to_string());
+    let (codec, counter) = (guest.codec.clone(), guest.known.counter.clone());
     let nonce = rand::random();
     let challenge =
         match guest.known.challenge(&sign_on, stranger.names.as_deref(), nonce, now_micros()) {
@@ -277,10 +297,10 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
     let (visitor, refused) = Visitor::new(stream, inbox, from, tls, opened);
     // Within the configured channels: the challenge checked it.
     let lane = guest.channels[usize::from(sign_on.channel)].clone();
-    Ok((visitor, lane, refused, codec))
+    Ok(Introduced { visitor, lane, refused, codec, counter })
 }
 
-fn told(stranger: Stranger, codec: Codec, rejected: Rejected, counter: Option<String>) -> No {
+fn told(stranger: Stranger, codec: Codec, rejected: Rejected, counter: Option<CounterId>) -> No {
     No::Told(Box::new((stranger.stream, codec)), rejected, counter)
 }
 
@@ -310,24 +330,24 @@ impl House {
         })
     }
 
+    /// Counts somebody who is not let in, and tells operators; so much as they can read.
+    fn refused(&self, from: SocketAddr, why: &'static str, cause: &str, known: Option<CounterId>) {
+        counter!("link_refused_connections_total", "why" => why).increment(1);
+        let named = known.as_ref().map(ToString::to_string);
+        if self.config.history.stranger(from.ip(), why, cause, known) {
+            tracing::warn!(%from, why, cause, counter = named, "somebody was not let in");
+        } else {
+            tracing::debug!(%from, why, cause, counter = named, "somebody was not let in");
+        }
+    }
+
     /// Tells everybody that somebody was not let in, and them why.
     async fn say(&self, from: SocketAddr, no: No) {
         match no {
-            No::Mute(why, what) => {
-                counter!("link_refused_connections_total", "why" => why).increment(1);
-                tracing::warn!(%from, what, "a connection was not let in");
-            }
+            No::Mute(why, what) => self.refused(from, why, &what, None),
             No::Told(stream_and_codec, rejected, counter) => {
                 let (mut stream, codec) = *stream_and_codec;
-                let why = why(rejected.reason);
-                counter!("link_refused_connections_total", "why" => why).increment(1);
-                tracing::warn!(%from, why, text = rejected.text, ?counter, "a sign-on was refused");
-                let known = counter.and_then(|name| self.guests.get(&name));
-                if let Some(guest) = known {
-                    let text = format!("a sign-on from {from} was refused: {}", rejected.text);
-                    let what = What::Notice { severity: "warning", text };
-                    self.config.history.record(&guest.known.counter, what);
-                }
+                self.refused(from, why(rejected.reason), &rejected.text, counter);
                 let mut bytes = BytesMut::new();
                 if codec.encode(&Message::Rejected(rejected), &mut bytes).is_ok() {
                     // How it went changes nothing.

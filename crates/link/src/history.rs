@@ -1,14 +1,18 @@
 //! What happened lately: a numbered ring that can be read and followed without a gap that goes
 //! unnoticed.
 
+use crate::cause::clip;
 use crate::status::State;
+use crate::strangers::{Stranger, Strangers, Told};
 use domain::message::CounterId;
 use domain::serial::{Day, SubSerial};
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 /// How many events are kept, and how far a follower may fall behind. A link that flaps as fast as
 /// it may makes about 60 a minute: this is a few minutes of the worst, days of the normal.
@@ -21,13 +25,13 @@ pub struct Event {
     pub number: u64,
     /// When, in microseconds since 1970 UTC.
     pub at: i64,
-    /// To whose link.
-    pub counter: CounterId,
+    /// To whose link; `None` for what happened at the door to nobody known.
+    pub counter: Option<CounterId>,
     /// What.
     pub what: What,
 }
 
-/// What happened to a link.
+/// What happened to a link, or at the door.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum What {
@@ -59,6 +63,17 @@ pub enum What {
         /// What is wrong with it.
         error: String,
     },
+    /// Somebody dialled in and was not let in. Of many, only some are told.
+    Stranger {
+        /// Where they came from.
+        address: IpAddr,
+        /// Why not, in a word: as in `link_refused_connections_total`.
+        why: &'static str,
+        /// Why not, in a sentence.
+        cause: String,
+        /// How many more came since the one that was told before, for whatever reason.
+        others: u64,
+    },
     /// The counter's own words.
     Notice {
         /// `info`, `warning` or `alarm`.
@@ -81,6 +96,7 @@ struct Ring {
     next: u64,
     kept: VecDeque<Event>,
     followers: broadcast::Sender<Event>,
+    strangers: Strangers,
 }
 
 impl Default for History {
@@ -89,6 +105,7 @@ impl Default for History {
             next: 1,
             kept: VecDeque::with_capacity(KEPT),
             followers: broadcast::Sender::new(KEPT),
+            strangers: Strangers::default(),
         };
         History { ring: Arc::new(Mutex::new(ring)) }
     }
@@ -115,16 +132,38 @@ impl History {
     }
 
     pub(crate) fn record(&self, counter: &CounterId, what: What) {
-        let at = now_micros();
+        self.with(|ring| ring.push(Some(counter.clone()), what));
+    }
+
+    /// Those who were not let in lately, the last first, and how many there were since the start.
+    pub fn strangers(&self) -> (Vec<Stranger>, u64) {
+        self.with(|ring| ring.strangers.list())
+    }
+
+    /// Somebody was not let in. Whether that was told: of many, only some are.
+    pub(crate) fn stranger(
+        &self,
+        address: IpAddr,
+        why: &'static str,
+        cause: &str,
+        counter: Option<CounterId>,
+    ) -> bool {
+        let (at, cause) = (now_micros(), clip(cause, 300));
+        let stranger =
+            Stranger { address, why, cause, counter, times: 1, first_at: at, last_at: at };
         self.with(|ring| {
-            let event = Event { number: ring.next, at, counter: counter.clone(), what };
-            ring.next += 1;
-            if ring.kept.len() == KEPT {
-                ring.kept.pop_front();
+            let told = ring.strangers.came(Instant::now(), stranger);
+            told.map(|told| ring.tell(told)).is_some()
+        })
+    }
+
+    /// Tells what of them was not told when it happened, as far as it is time for it.
+    pub(crate) fn tell_strangers(&self) {
+        self.with(|ring| {
+            let rest = ring.strangers.rest(Instant::now());
+            if let Some(told) = rest {
+                ring.tell(told);
             }
-            ring.kept.push_back(event.clone());
-            // Nobody following is no error.
-            let _ = ring.followers.send(event);
         });
     }
 
@@ -134,6 +173,22 @@ impl History {
 }
 
 impl Ring {
+    fn push(&mut self, counter: Option<CounterId>, what: What) {
+        let event = Event { number: self.next, at: now_micros(), counter, what };
+        self.next += 1;
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(event.clone());
+        // Nobody following is no error.
+        let _ = self.followers.send(event);
+    }
+
+    fn tell(&mut self, (stranger, others): Told) {
+        let Stranger { address, why, cause, counter, .. } = stranger;
+        self.push(counter, What::Stranger { address, why, cause, others });
+    }
+
     fn after(&self, after: u64) -> Vec<Event> {
         self.kept.iter().filter(|event| event.number > after).cloned().collect()
     }

@@ -2,7 +2,7 @@
 //! answered, never sent, or unknown.
 //!
 //! Reading order. What others see: [`Ask`] and its [`Outcome`], the [`Link`] handle,
-//! [`LinkConfig`], [`status`], [`history`], [`Unmatched`]. Then the pure part, which knows neither
+//! [`LinkConfig`], [`status`], [`history`], [`strangers`], [`Unmatched`]. Then the pure part, which knows neither
 //! sockets nor clocks: `owed` (an outcome that somebody waits for), `lanes` (which connection it goes to), `desk` (what waits to be sent,
 //! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats),
 //! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
@@ -42,6 +42,7 @@ mod reception;
 mod session;
 mod spare;
 pub mod status;
+pub mod strangers;
 #[cfg(test)]
 mod testing;
 mod tls;

@@ -58,12 +58,20 @@ impl<'a> From<&'a Snapshot> for CounterJson<'a> {
 
 /// How all links stand, in the order of configuration.
 pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
-    links.iter().map(|link| link.status().borrow().clone()).collect()
+    links.iter().map(|link| Arc::new(link.snapshot())).collect()
 }
 
 /// `GET /ops/v1/counters`.
 pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
     Json(all(&snapshots(ops.state.coordinator.links())))
+}
+
+/// `GET /ops/v1/strangers`: who dialled in lately and was not let in, the last first, and how many
+/// there were since the bridge started.
+pub(super) async fn strangers(State(ops): State<Ops>) -> Json<Value> {
+    let first = ops.state.coordinator.links().first();
+    let (strangers, all) = first.map(|link| link.events().strangers()).unwrap_or_default();
+    Json(json!({ "strangers": strangers, "refused": all }))
 }
 
 /// All counters as JSON.

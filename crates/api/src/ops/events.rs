@@ -97,25 +97,38 @@ struct LinkEventJson<'a> {
 
 /// What happened to a link, in a sentence.
 fn in_words(event: &LinkEvent) -> String {
-    let counter = &event.counter;
+    let happened = in_words_alone(event);
+    match &event.counter {
+        Some(counter) => format!("{counter}: {happened}"),
+        None => happened,
+    }
+}
+
+/// The same, without whose link it is.
+fn in_words_alone(event: &LinkEvent) -> String {
     match &event.what {
         What::State { channel: _, state, cause: Some(cause) } => {
-            format!("{counter}: {}: {cause}", counters::state_text(*state))
+            format!("{}: {cause}", counters::state_text(*state))
         }
-        What::State { channel: _, state, cause: None } => {
-            format!("{counter}: {}", counters::state_text(*state))
-        }
+        What::State { channel: _, state, cause: None } => counters::state_text(*state).to_owned(),
         What::Standing { settle_day, open } => {
             let open = if *open { "open" } else { "closed" };
-            format!("{counter}: {open} for postings, settle day {settle_day}")
+            format!("{open} for postings, settle day {settle_day}")
         }
         What::Unmatched { serial, late } => {
             let about = serial.map_or("something".to_owned(), |serial| serial.to_string());
             let kind = if *late { "a late answer" } else { "an answer that nobody waited for" };
-            format!("{counter}: {kind}, about {about}")
+            format!("{kind}, about {about}")
         }
-        What::Malformed { error } => format!("{counter}: sent something unreadable: {error}"),
-        What::Notice { severity, text } => format!("{counter}: {severity}: {text}"),
+        What::Malformed { error } => format!("sent something unreadable: {error}"),
+        What::Stranger { address, why: _, cause, others } => {
+            let more = match others {
+                0 => String::new(),
+                others => format!(" ({others} more since the last that was told)"),
+            };
+            format!("somebody at {address} was not let in: {cause}{more}")
+        }
+        What::Notice { severity, text } => format!("{severity}: {text}"),
     }
 }
 
@@ -128,7 +141,7 @@ mod tests {
 
     fn event(what: What) -> LinkEvent {
         let counter = CounterId::new("futures").expect("an id");
-        LinkEvent { number: 7, at: 9, counter, what }
+        LinkEvent { number: 7, at: 9, counter: Some(counter), what }
     }
 
     #[test]
@@ -156,6 +169,21 @@ mod tests {
             in_words(&event(What::Unmatched { serial, late: true })),
             "futures: a late answer, about 000000000421"
         );
+        let stranger = |others| What::Stranger {
+            address: [10, 0, 0, 7].into(),
+            why: "frame",
+            cause: "a frame of 1195725856 bytes".to_owned(),
+            others,
+        };
+        let nobody = LinkEvent { counter: None, ..event(stranger(31)) };
+        assert_eq!(
+            in_words(&nobody),
+            "somebody at 10.0.0.7 was not let in: a frame of 1195725856 bytes \
+             (31 more since the last that was told)"
+        );
+        let (_, data) = said(&Told::Link(nobody));
+        assert_eq!((&data["counter"], &data["what"]["why"]), (&Value::Null, &json!("frame")));
+        assert!(in_words(&event(stranger(0))).starts_with("futures: somebody at 10.0.0.7 was not"));
     }
 
     #[test]
