@@ -290,12 +290,12 @@ impl Link {
         self.lanes.shared().any(|shared| shared.is_up())
     }
 
-    /// Whether more waits for its outcome, over all connections, than their windows and half of their
-    /// queues hold. The other half is for second legs of what has been begun, and for questions.
+    /// Whether as much waits for its outcome as the windows of all connections and half of the queue
+    /// hold. The other half is for second legs of what has been begun, and for questions.
     pub fn is_crowded(&self) -> bool {
         let load: usize = self.lanes.shared().map(|shared| shared.load()).sum();
-        let one = usize::from(self.bounds.in_flight) + self.bounds.queued / 2;
-        load >= one * self.lanes.len()
+        let window = self.bounds.in_flight.min(self.profile.max_in_flight);
+        load >= usize::from(window) * self.lanes.len() + self.bounds.queued / 2
     }
 
     /// Ends the waits between two attempts now; nothing if the link is not waiting.
