@@ -5,7 +5,8 @@
 //! Reading order: [`books`] is what a counter does with an order; [`books_file`] is how it
 //! remembers; [`faults`] is what goes wrong on purpose, and how a plan says so; [`counter`] puts the
 //! three together; [`session`] is the conversation on one connection; `desk` is the task that owns
-//! the counter, `connection` the task that owns a socket, [`server`] the process around them.
+//! the counter, `connection` the task that owns a socket, `way` how that comes to be, [`server`] the
+//! process around them.
 
 pub mod books;
 pub mod books_file;
@@ -16,6 +17,7 @@ pub mod faults;
 pub mod server;
 pub mod session;
 mod tls;
+mod way;
 
 pub use books_file::Durability;
 pub use faults::FaultPlan;

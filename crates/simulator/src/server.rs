@@ -2,12 +2,13 @@
 
 use crate::books::{Books, Inconsistent, Rules};
 use crate::books_file::{BooksFile, BooksFileError, Durability};
-use crate::connection::{Surroundings, converse, dialled};
+use crate::connection::Surroundings;
 use crate::counter::Counter;
 use crate::desk::{self, Desk};
 use crate::faults::{Dice, FaultPlan, PlanError};
 use crate::session::Identity;
 use crate::tls::{Tls, TlsError, TlsFiles};
+use crate::way::Way;
 use domain::message::{AccountId, CounterId};
 use domain::money::Currency;
 use domain::profile::{AmountUnit, Profile};
@@ -18,27 +19,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::codec::{Codec, Dialect, Parties};
 
 /// The largest heartbeat interval, in seconds.
 const LONGEST_HEARTBEAT_S: u16 = 120;
-
-/// Connections that the kernel may hold for us: the default of 128 drops bursts (LINKS).
-const BACKLOG: u32 = 4096;
-
-/// How long a bridge that is dialled may take to answer.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-
-/// The pause before the bridge is dialled again, at first and at most; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// All connections leave within this, in order or not.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -184,6 +174,8 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let (counter, file) = begin(&options).await?;
+    let way = Way::of(&options)?;
+    let address = way.address();
     let (session_epoch, sessions) = watch::channel(0);
     let (restart_sender, mut restarts) = mpsc::channel(1);
     let (visits, inbox) = mpsc::channel(desk::QUEUE);
@@ -203,28 +195,12 @@ pub async fn run(
         stop: stop.clone(),
         kill: CancellationToken::new(),
     };
-    let listener = match options.connect {
-        Some(_) => None,
-        None => Some(listen(options.listen)?),
-    };
-    let address = match (&listener, options.connect) {
-        (_, Some(address)) => address,
-        (Some(listener), None) => listener
-            .local_addr()
-            .map_err(|source| Error::Listen { address: options.listen, source })?,
-        (None, None) => options.listen,
-    };
     let desk = Desk { counter, file, sessions: session_epoch, restarts: restart_sender };
     let mut desk = tokio::spawn(desk.run(inbox));
     let connections = TaskTracker::new();
     tracing::info!(counter = %options.id, %address, "counter is there");
     ready(address);
-    let served = if let Some(listener) = listener {
-        serve(listener, address, &mut around, &connections, &mut restarts, &mut desk).await
-    } else {
-        let channels = options.channels.max(1);
-        dial(address, channels, &mut around, &connections, &mut restarts, &mut desk).await
-    };
+    let served = serve(way, &mut around, &connections, &mut restarts, &mut desk).await;
     connections.close();
     match served {
         Ok(Served::Stopped) => {}
@@ -253,10 +229,17 @@ enum Served {
 
 type DeskEnd = Result<Result<(), BooksFileError>, tokio::task::JoinError>;
 
-/// Accepts connections, and now and then none, until `stop`.
+/// What ends the time in which connections are taken or made.
+enum Pause {
+    /// A restart as planned: nobody is there for so long.
+    Restart(Duration),
+    /// For good.
+    Over(Served),
+}
+
+/// Takes or makes connections, and now and then none, until `stop`.
 async fn serve(
-    mut listener: TcpListener,
-    address: SocketAddr,
+    mut way: Way,
     around: &mut Surroundings,
     connections: &TaskTracker,
     restarts: &mut mpsc::Receiver<Duration>,
@@ -264,91 +247,26 @@ async fn serve(
 ) -> Result<Served, Error> {
     let stop = around.stop.clone();
     loop {
-        let down = tokio::select! {
+        let pause = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(Served::Stopped),
-            ended = &mut *desk => return Ok(Served::DeskEnded(ended)),
-            Some(down) = restarts.recv() => down,
-            accepted = listener.accept() => {
-                match accepted {
-                    Ok((stream, peer)) => {
-                        connections.spawn(converse(stream, peer, around.clone()));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        // Out of file descriptors, mostly: let some be closed first.
-                        sleep(Duration::from_millis(20)).await;
-                    }
-                }
-                continue;
-            }
+            () = stop.cancelled() => Pause::Over(Served::Stopped),
+            ended = &mut *desk => Pause::Over(Served::DeskEnded(ended)),
+            Some(down) = restarts.recv() => Pause::Restart(down),
+            never = way.connect(around, connections) => match never {},
+        };
+        let down = match pause {
+            Pause::Restart(down) => down,
+            Pause::Over(served) => return Ok(served),
         };
         tracing::info!(?down, "restarting, as planned");
-        drop(listener);
+        way.close();
         around.kill.cancel();
         around.kill = CancellationToken::new();
         tokio::select! {
             () = sleep(down) => {}
             () = stop.cancelled() => return Ok(Served::Stopped),
         }
-        listener = listen(address)?;
-    }
-}
-
-/// Dials the bridge on every channel, again and again, and now and then not, until `stop`.
-async fn dial(
-    address: SocketAddr,
-    channels: u16,
-    around: &mut Surroundings,
-    connections: &TaskTracker,
-    restarts: &mut mpsc::Receiver<Duration>,
-    desk: &mut JoinHandle<Result<(), BooksFileError>>,
-) -> Result<Served, Error> {
-    let stop = around.stop.clone();
-    loop {
-        for channel in 0..channels {
-            let keep = keep_dialling(address, channel, around.clone());
-            let kill = around.kill.clone();
-            // Stopped, it leaves in order by itself; killed, it is gone.
-            connections.spawn(async move { kill.run_until_cancelled(keep).await });
-        }
-        let down = tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(Served::Stopped),
-            ended = &mut *desk => return Ok(Served::DeskEnded(ended)),
-            Some(down) = restarts.recv() => down,
-        };
-        tracing::info!(?down, "restarting, as planned");
-        around.kill.cancel();
-        around.kill = CancellationToken::new();
-        tokio::select! {
-            () = sleep(down) => {}
-            () = stop.cancelled() => return Ok(Served::Stopped),
-        }
-    }
-}
-
-/// Keeps one channel connected until `stop`.
-async fn keep_dialling(address: SocketAddr, channel: u16, around: Surroundings) {
-    let stop = around.stop.clone();
-    let mut pause = FIRST_PAUSE;
-    while !stop.is_cancelled() {
-        let began = Instant::now();
-        let connect = timeout(CONNECT_LIMIT, TcpStream::connect(address));
-        match stop.run_until_cancelled(connect).await {
-            // It leaves in order by itself.
-            Some(Ok(Ok(stream))) => dialled(stream, address, channel, around.clone()).await,
-            Some(Ok(Err(error))) => tracing::info!(%address, %error, "the bridge is not there"),
-            Some(Err(_)) => tracing::info!(%address, "the bridge does not answer"),
-            None => {}
-        }
-        // Whoever was let in for a while was not refused.
-        if began.elapsed() > LONGEST_PAUSE {
-            pause = FIRST_PAUSE;
-        }
-        // Not everybody at once after the bridge was away.
-        stop.run_until_cancelled(sleep(pause.mul_f64(rand::random_range(0.5..1.0)))).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        way.open()?;
     }
 }
 
@@ -393,17 +311,6 @@ async fn begin(options: &Options) -> Result<(Counter, Option<BooksFile>), Error>
     }
     let dice = Dice::new(plan.rules, options.seed);
     Ok((Counter::new(books, dice, plan.cut_over_after), file))
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    let bound = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // A counter that comes back takes its port back at once.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    bound().map_err(|source| Error::Listen { address, source })
 }
 
 fn unit_of(dialect: &Dialect) -> AmountUnit {
