@@ -1,7 +1,9 @@
 //! Keeps callers busy: by their own pace (closed loop), or by the clock's (open loop), in which a
 //! transfer that begins late is late from the moment in which it should have begun.
 
-use super::connection::Connection;
+use super::connection::{Answer, Connection};
+use super::course::{self, Sample};
+use super::mix::Ending;
 use super::order::{Clerk, Orders};
 use super::tally::{Became, Tally, Timing, Window};
 use anyhow::{Context, Result, anyhow};
@@ -184,7 +186,7 @@ async fn call(
     window: Window,
     tally: Arc<std::sync::Mutex<Tally>>,
 ) {
-    let mut connection = None;
+    let (mut connection, mut exchanged) = (None, 0_u64);
     loop {
         let intended = match &slots {
             None => Instant::now(),
@@ -200,11 +202,19 @@ async fn call(
         let (request, meant) = clerk.next();
         let sent = Instant::now();
         let signed = sent - signing;
-        let became = match exchange(&mut connection, address, request, meant).await {
-            Ok(became) => became,
+        let sent_us = course::wall_us();
+        let (became, sample) = match exchange(&mut connection, address, request).await {
+            Ok(answer) => {
+                let became = Became::of(answer, meant);
+                exchanged += 1;
+                let looked_at =
+                    exchanged % course::ONE_IN == 0 && became == Became::Ended(Ending::Completed);
+                let sample = looked_at.then(|| Sample::of(answer.body, sent_us, course::wall_us()));
+                (became, sample.flatten())
+            }
             Err(error) => {
                 connection = None;
-                Became::Wrong(format!("{error:#}"))
+                (Became::Wrong(format!("{error:#}")), None)
             }
         };
         let pause = matches!(became, Became::Wrong(_) | Became::TurnedAway(_)) && slots.is_none();
@@ -212,6 +222,7 @@ async fn call(
         if (window.start..window.end).contains(&now) {
             let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             tally.signing += signed;
+            tally.samples.extend(sample);
             tally.add(
                 became,
                 Timing {
@@ -227,17 +238,16 @@ async fn call(
     }
 }
 
-async fn exchange(
-    connection: &mut Option<Connection>,
+async fn exchange<'a>(
+    connection: &'a mut Option<Connection>,
     address: SocketAddr,
     request: &str,
-    meant: super::mix::Ending,
-) -> Result<Became> {
+) -> Result<Answer<'a>> {
     let open = match connection {
         Some(open) => open,
         None => connection.insert(Connection::open(address).await?),
     };
-    Ok(Became::of(open.exchange(request.as_bytes()).await?, meant))
+    open.exchange(request.as_bytes()).await
 }
 
 #[cfg(test)]

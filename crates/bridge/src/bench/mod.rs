@@ -3,10 +3,12 @@
 //! Reading order: [`BenchCommand`] is what may be asked for; `stage` starts two counters and a
 //! bridge as processes of their own, or finds a running bridge; `order` makes signed requests and
 //! `connection` carries them; `load` keeps callers busy, by their own pace or by the clock's, and
-//! `tally` counts; `process`, `disk` and `gauges` look at what it costs; `report` says it; `floor` is what
+//! `tally` counts; `process`, `disk` and `gauges` look at what it costs, `course` at where the
+//! time goes; `report` says it; `floor` is what
 //! nobody can save. `overload`, `scale`, `recovery` and `soak` are what is asked beyond speed.
 
 mod connection;
+mod course;
 mod disk;
 mod floor;
 mod gauges;
@@ -259,6 +261,11 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     } else {
         turn(&plan, stage).await?
     };
+    // What was measured stands, even if this cannot be told.
+    let course = course::look(stage, &seen.tally.samples).await.unwrap_or_else(|error| {
+        eprintln!("where the time went is not known: {error:#}");
+        None
+    });
     let tally = &seen.tally;
     if tally.ended() + tally.turned_away + tally.errors() == 0 {
         bail!("not one request was answered within {} s", command.seconds);
@@ -269,6 +276,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
         database: stage.database(),
         fsync_ms_p50,
         seen: &seen,
+        course,
         floor: floor.as_ref(),
         overload,
         scale,

@@ -1,5 +1,6 @@
 //! What was measured, in numbers.
 
+use super::course::Course;
 use super::load::{Pace, Plan};
 use super::overload::Overload;
 use super::scale::Scale;
@@ -16,6 +17,7 @@ pub(super) struct Run<'a> {
     pub(super) database: &'a str,
     pub(super) fsync_ms_p50: Option<f64>,
     pub(super) seen: &'a Seen,
+    pub(super) course: Option<Course>,
     pub(super) floor: Option<&'a Seen>,
     pub(super) overload: Option<Overload>,
     pub(super) scale: Option<Scale>,
@@ -79,6 +81,9 @@ pub(super) struct Report {
     flushes_per_transfer: Option<f64>,
     /// Of the measured time, the share in which the database was committing.
     commit_share: f64,
+    /// Where the time of a completed transfer goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_shares: Option<Course>,
     /// The share of all processors that others than these processes used: the noise.
     others_share_of_cpu: Option<f64>,
     /// Transfers a second, as a share of the floor's.
@@ -98,7 +103,8 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(run: Run<'_>) -> Report {
-        let Run { plan, algorithm, database, fsync_ms_p50, seen, floor, overload, scale } = run;
+        let Run { plan, algorithm, database, fsync_ms_p50, seen, course, floor, overload, scale } =
+            run;
         let Seen { seconds, tally, processes, gauges, .. } = seen;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let others = processes.machine_s.map(|busy| {
@@ -143,6 +149,7 @@ impl Report {
             flushes_per_transfer: (gauges.ended > 0.0)
                 .then(|| round(gauges.batches / gauges.ended, 4)),
             commit_share: round(gauges.commit_s / seconds, 3),
+            time_shares: course,
             others_share_of_cpu: others,
             ratio_to_floor: floor
                 .as_ref()

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use client::{Algorithm, Client, Key, Signer};
 use domain::message::{AccountId, CounterId, Place};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
@@ -296,12 +297,17 @@ impl Stage {
         Ok(Client::new(&format!("http://{authority}"), Signer::new(keyid, key.clone())?)?)
     }
 
+    /// What the operators' side says under a path.
+    pub(super) async fn ask_operators<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let operators = self.operators.as_deref().context("the bridge has no operators")?;
+        let url = format!("{operators}{path}");
+        let answer = self.http.get(url).timeout(Duration::from_secs(10)).send().await?;
+        Ok(serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?)
+    }
+
     /// How the counters stand, as the bridge says.
     pub(super) async fn counters(&self) -> Result<Vec<Watched>> {
-        let operators = self.operators.as_deref().context("the bridge has no operators")?;
-        let url = format!("{operators}/ops/v1/counters");
-        let answer = self.http.get(url).timeout(Duration::from_secs(10)).send().await?;
-        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+        self.ask_operators("/ops/v1/counters").await
     }
 
     /// Ends the bridge and the counters as a crash does.

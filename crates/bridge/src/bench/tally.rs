@@ -1,6 +1,7 @@
 //! Counts what became of transfers, and how long they took.
 
 use super::connection::Answer;
+use super::course::Sample;
 use super::mix::Ending;
 use anyhow::Result;
 use hdrhistogram::Histogram;
@@ -70,6 +71,8 @@ pub(super) struct Tally {
     pub(super) wrong: BTreeMap<String, u64>,
     /// Time spent making and signing requests.
     pub(super) signing: Duration,
+    /// Some of those that were completed.
+    pub(super) samples: Vec<Sample>,
 }
 
 impl Tally {
@@ -86,6 +89,7 @@ impl Tally {
             unsent: 0,
             wrong: BTreeMap::new(),
             signing: Duration::ZERO,
+            samples: Vec::new(),
         })
     }
 
@@ -135,6 +139,7 @@ impl Tally {
         self.without_retry_after += other.without_retry_after;
         self.unsent += other.unsent;
         self.signing += other.signing;
+        self.samples.extend(other.samples);
         for (what, count) in other.wrong {
             *self.wrong.entry(what).or_default() += count;
         }

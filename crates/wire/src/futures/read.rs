@@ -206,7 +206,7 @@ impl<'a> Reading<'a, '_> {
             };
             self.end()?;
             // An item that this version does not know is passed over.
-            let Some((item, content)) = item(&tag)? else { continue };
+            let (Some(item), content) = item(&tag)? else { continue };
             if group.seen & item.bit() != 0 {
                 return Err(Fault::of(item.name(), "comes twice"));
             }
@@ -222,13 +222,13 @@ impl<'a> Reading<'a, '_> {
     }
 }
 
-/// A data item and its content, if there is any; `None` for an item of another version.
-fn item<'a>(tag: &Tag<'a>) -> Result<Option<(Item, Option<Cow<'a, str>>)>, Fault> {
+/// What a data item is, unless it is of another version, and its content, if it has any.
+fn item<'a>(tag: &Tag<'a>) -> Result<(Option<Item>, Option<Cow<'a, str>>), Fault> {
     if let Some((item, raw)) = Item::spelled(tag.inner) {
-        return Ok(Some((item, Some(unescaped(raw)?))));
+        return Ok((Some(item), Some(unescaped(raw)?)));
     }
     let [name, content, ..] = tag.attributes(["name", "content", "type", "length", "fixed"])?;
-    Ok(Item::named(&required("name", name)?).map(|item| (item, content)))
+    Ok((Item::named(&required("name", name)?), content))
 }
 
 fn required<T>(attribute: &'static str, value: Option<T>) -> Result<T, Fault> {
