@@ -11,7 +11,7 @@ use domain::money::{Amount, Currency};
 use domain::serial::{Day, MasterSerial, Role, Sequence};
 use domain::transfer::{Intent, Knowledge, Leg, Phase, Why};
 use futures::StreamExt;
-use link::{Link, LinkConfig};
+use link::{Door, DoorConfig, DoorLimits, Link, LinkConfig};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -435,4 +435,39 @@ async fn feeds_are_bounded_and_a_closed_one_makes_room() {
     assert_eq!(open().await.status(), StatusCode::SERVICE_UNAVAILABLE);
     feeds.pop();
     assert_eq!(open().await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_was_not_let_in_is_listed_and_told_in_the_feed() {
+    let rig = Rig::new(&["securities"], &[]).await;
+    assert_eq!(rig.get("/ops/v1/strangers").await.1, json!({"strangers": [], "refused": 0}));
+    let door = Door::open(
+        DoorConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            own_name: "bridge".to_owned(),
+            tls: None,
+            limits: DoorLimits::default(),
+            history: rig.coordinator.links()[0].events().clone(),
+        },
+        Vec::new(),
+    )
+    .expect("a free port");
+    let address = door.address().expect("an address");
+    door.spawn(&TaskTracker::new(), rig.stop.clone());
+    for _ in 0..3 {
+        let mut stranger = TcpStream::connect(address).await.expect("a connection");
+        stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("it is taken");
+        // Closed once it has been counted.
+        assert!(!matches!(stranger.read(&mut [0; 64]).await, Ok(1..)));
+    }
+    let (status, body) = rig.get("/ops/v1/strangers").await;
+    assert_eq!((status, &body["refused"]), (StatusCode::OK, &json!(3)));
+    let stranger = &body["strangers"][0];
+    assert_eq!((&stranger["address"], &stranger["why"]), (&json!("127.0.0.1"), &json!("frame")));
+    assert_eq!((&stranger["times"], &stranger["counter"]), (&json!(3), &Value::Null));
+    assert!(stranger["last_at"].as_i64() >= stranger["first_at"].as_i64());
+    assert!(stranger["cause"].as_str().is_some_and(|cause| !cause.is_empty()));
+    let request = Request::get("/ops/v1/events").body(Body::empty()).expect("a request");
+    let feed = rig.routes.clone().oneshot(request).await.expect("never fails");
+    until(feed, "somebody at 127.0.0.1 was not let in").await;
 }

@@ -188,13 +188,15 @@ async function refresh() {
     summary = answer;
     lastAnswered = Date.now();
     if (Date.now() >= listDue) {
-      const [needs, open] = await Promise.all([
+      const [needs, open, door] = await Promise.all([
         ask("/ops/v1/transfers?state=needs_operator&limit=50&trail=false"),
         ask("/ops/v1/transfers?limit=100&trail=false"),
+        ask("/ops/v1/strangers"),
       ]);
       listDue = Date.now() + LIST_EVERY_MS;
       showParked(needs);
       showMoving(open.transfers);
+      showStrangers(door);
     }
     showSummary();
     wrong("answers", null);
@@ -221,18 +223,34 @@ function showSummary() {
 
 function showMoving(transfers) {
   const moving = transfers.filter((transfer) => transfer.in_transit > 0).slice(0, SHOWN_MOVING);
-  keyed(byId("moving"), moving, (t) => t.master_serial, () => {
-    const item = element("li");
-    for (const name of ["head", "next", "age"]) {
-      const part = element("span", undefined, name);
-      part.dataset.slot = name;
-      item.append(part);
-    }
-    return item;
-  }, (node, transfer) => {
+  keyed(byId("moving"), moving, (t) => t.master_serial, threeLines, (node, transfer) => {
     node.dataset.at = transfer.created_at;
     say(slot(node, "head"), `${transfer.master_serial} · ${money(transfer.in_transit, transfer.currency)}`);
     say(slot(node, "next"), transfer.next || plain(transfer.state));
+  });
+}
+
+function threeLines() {
+  const item = element("li");
+  for (const name of ["head", "next", "age"]) {
+    const part = element("span", undefined, name);
+    part.dataset.slot = name;
+    item.append(part);
+  }
+  return item;
+}
+
+// Who dialled in and was not let in.
+
+function showStrangers({ strangers, refused }) {
+  byId("door").hidden = refused === 0;
+  say(byId("refused"), String(refused));
+  keyed(byId("strangers"), strangers, (s) => `${s.address} ${s.why} ${s.counter}`, threeLines, (node, stranger) => {
+    const as = stranger.counter === null ? "" : ` as ${stranger.counter}`;
+    const times = stranger.times === 1 ? "once" : `${stranger.times} times, last`;
+    say(slot(node, "head"), stranger.address + as);
+    say(slot(node, "next"), stranger.cause);
+    say(slot(node, "age"), `${times} at ${clock(stranger.last_at / 1000, now())}`);
   });
 }
 
