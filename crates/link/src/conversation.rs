@@ -189,8 +189,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         if ended.cause.is_orderly() || matches!(ended.cause, Cause::PeerSignedOff(_)) {
             let close = self.line.session.setup().timers.close;
             let shutdown = timeout(close, self.stream.shutdown());
-            // How it went changes nothing: the session has ended.
-            let _ = self.reception.refuse_while(shutdown, &[]).await;
+            // How it went changes nothing: the session has ended. A link that is to stop would not
+            // wait for anything any more, but it takes its leave.
+            if self.reception.is_stopped() {
+                let _ = shutdown.await;
+            } else {
+                let _ = self.reception.refuse_while(shutdown, &[]).await;
+            }
         }
         ended
     }
