@@ -24,23 +24,18 @@ use std::time::Duration;
 use store::{NewTransfer, Write, WriteError, WriteId, Written};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use turns::Turns;
 
 mod happen;
 pub(crate) use happen::believe;
 mod perform;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 /// Tickets and write ids are a transfer's sequence and a count below it, so that whatever comes
 /// back finds its transfer without a map. Sequences have at most 37 bits.
 const COUNT_BITS: u32 = 24;
-
-/// Between two of many that wake together, over all shards: 12,500 a second, of which 100,000 are
-/// through in 8 s.
-const TURN: Duration = Duration::from_micros(80);
-
-/// How many of them wake at once, over all shards: a window of one link.
-const AT_ONCE: u32 = 256;
 
 /// Something that comes to a shard from outside.
 #[derive(Debug)]
@@ -170,8 +165,8 @@ pub struct Shard {
     render: Render,
     open: HashMap<u64, Record>,
     timers: BinaryHeap<Reverse<(Instant, u64, u64)>>,
-    /// The last turn that was given to one of many that wake together.
-    turn: Option<Instant>,
+    /// Turns of those that wake together.
+    turns: Turns,
     count: u64,
     rng: SmallRng,
 }
@@ -180,11 +175,11 @@ impl Shard {
     /// An owner of nothing yet. The seed decides the jitter of pauses.
     pub fn new(config: Config, render: Render, seed: u64) -> Shard {
         Shard {
+            turns: Turns::new(config.shards),
             config,
             render,
             open: HashMap::new(),
             timers: BinaryHeap::new(),
-            turn: None,
             count: 0,
             rng: SmallRng::seed_from_u64(seed),
         }
@@ -354,16 +349,9 @@ impl Shard {
         self.wake_in_turn(sequence, now, world, out);
     }
 
-    /// Wakes one of many that wake together, after a restart or when a counter is back: the first
-    /// of them now, the others one after the other. All at once they would fill the links' queues,
-    /// and keep new work out until the last of them was driven.
+    /// Wakes one of many that wake together, when it is its turn.
     fn wake_in_turn(&mut self, sequence: u64, now: Now, world: &World, out: &mut Vec<Output>) {
-        let shards = u32::try_from(self.config.shards).unwrap_or(u32::MAX).max(1);
-        let apart = TURN.saturating_mul(shards);
-        let at_once = apart.saturating_mul(AT_ONCE / shards);
-        let earliest = now.at.checked_sub(at_once).unwrap_or(now.at);
-        let due = self.turn.map_or(earliest, |turn| turn.max(earliest)) + apart;
-        self.turn = Some(due);
+        let due = self.turns.next(now.at);
         if due <= now.at {
             return self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
         }
