@@ -196,3 +196,23 @@ async fn balances_and_entries_are_the_counters_own() {
         assert_eq!(balance["available"], available, "{balance}");
     }
 }
+
+#[tokio::test]
+async fn who_does_not_sign_is_told_what_to_sign() {
+    let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    let url = format!("{}/v1/transfers", town.bridge.api());
+    let http = reqwest::Client::new();
+    for (request, wanted) in [
+        (http.get(&url), r#"sig=("@method" "@target-uri");created"#),
+        (
+            http.post(&url).body("{}"),
+            r#"sig=("@method" "@target-uri" "content-digest" "idempotency-key");created"#,
+        ),
+    ] {
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.headers()["www-authenticate"], "Signature");
+        let said = answer.headers()["accept-signature"].to_str().expect("text");
+        assert!(said.starts_with(wanted), "{said}");
+    }
+}

@@ -96,6 +96,7 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_s = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     let has_body = !request.body().is_end_stream();
+    let wanted = wanted_signature(request.method());
     match state.authenticator.admit(request, now_s, state.longest_body).await {
         Ok(admitted) => next.run(admitted.into_request()).await,
         Err(error) => {
@@ -107,6 +108,14 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
                 Some(seconds) => problem.retry_after(seconds).into_response(),
                 None => problem.into_response(),
             };
+            if kind.status == StatusCode::UNAUTHORIZED {
+                // A challenge (RFC 9110, section 15.5.2), and what is to be signed (RFC 9421,
+                // section 5.1).
+                let scheme = HeaderValue::from_static("Signature");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+                let wanted = HeaderValue::from_static(wanted);
+                response.headers_mut().insert("accept-signature", wanted);
+            }
             if has_body {
                 // Its body may not have been read, and will not be: the caller must know that
                 // nothing more can be said on this connection.
@@ -115,5 +124,14 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
             }
             response
         }
+    }
+}
+
+/// What a signature of such a request has to cover, and which parameters it needs.
+fn wanted_signature(method: &Method) -> &'static str {
+    if method == Method::POST {
+        r#"sig=("@method" "@target-uri" "content-digest" "idempotency-key");created;expires;nonce;keyid"#
+    } else {
+        r#"sig=("@method" "@target-uri");created;expires;nonce;keyid"#
     }
 }
