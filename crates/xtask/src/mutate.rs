@@ -31,7 +31,7 @@ const HANGS_AFTER: Duration = Duration::from_secs(20);
 const STORIES_HANG_AFTER: Duration = Duration::from_mins(5);
 
 /// What needs more memory than this never ends either, in KiB.
-const MOST_MEMORY_KIB: u64 = 8 << 20;
+const MOST_MEMORY_KIB: u64 = 4 << 20;
 
 /// One defect.
 struct Mutation {
