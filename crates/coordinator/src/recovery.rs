@@ -67,10 +67,11 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
 }
 
 /// An open transfer as a shard takes it up, from its row and its trail: as far as may be believed
-/// after a crash. A trail that cannot be read is parked for a person, never guessed.
+/// after a crash. A trail that cannot be read, or that contradicts the row, is parked for a person,
+/// never guessed.
 pub fn taken_up(new: NewTransfer, trail: &[String]) -> Input {
     let parts = u32::try_from(trail.len()).unwrap_or(u32::MAX);
-    let (transfer, updated_at, next_part) = match trail::fold(trail) {
+    let (mut transfer, updated_at, next_part) = match trail::fold(trail) {
         Ok(folded) => (
             Transfer::recovered(Remembered {
                 intent: intent(&new),
@@ -91,6 +92,10 @@ pub fn taken_up(new: NewTransfer, trail: &[String]) -> Input {
             (transfer, new.created_at, parts)
         }
     };
+    if transfer.state().is_final() {
+        tracing::error!(master = %new.master, "the record says that it is open, its trail that it ended");
+        transfer.phase = Phase::Parked(Why::Illegal);
+    }
     Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
 }
 

@@ -502,3 +502,21 @@ fn a_doubt_outlives_the_life_that_had_it() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Such a record is at odds with itself: the shard once turned for ever on it, and a person has to see
+/// it.
+#[test]
+fn an_open_transfer_whose_trail_has_ended_is_for_a_person() {
+    let mut stage = Stage::new(Profile::default());
+    stage.begin(1);
+    let new = stage.durable().accept.expect("an acceptance");
+    for phase in ["completed", "refused", "reversed"] {
+        let ended = format!(r#"[{{"at":1,"event":"final","phase":"{phase}"}}]"#);
+        let mut stage = Stage::new(Profile::default());
+        stage.handle(crate::taken_up(new.clone(), &[ended]));
+        stage.pass(1);
+        let states: Vec<_> = stage.shard.views().map(|view| view.transfer.state()).collect();
+        assert_eq!(states, [State::NeedsOperator], "{phase}");
+        assert_eq!(stage.ask(), None, "nothing is asked or sent on a guess");
+    }
+}
