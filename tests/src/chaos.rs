@@ -373,7 +373,7 @@ fn step_to(town: &Town, ahead_s: i64, tally: &mut Tally) -> Result<()> {
 }
 
 /// Before the money is counted the clock is right again. The bridge is started anew: one that has
-/// forgotten nonces of a time to come believes no signature until that time.
+/// forgotten nonces of a time to come believes no signature for some minutes.
 async fn set_right(town: &mut Town, tally: &mut Tally) -> Result<()> {
     step_to(town, 0, tally)?;
     town.bridge.restart().await

@@ -13,8 +13,8 @@ use std::{
 ///
 /// Only signatures that verified are remembered, so nobody without a key can fill it. It holds a
 /// fingerprint of sixteen bytes for each, about 60 bytes of memory in all, taken as needed. When a
-/// shard is full it refuses rather than forgets. Time is an input; should the clock step back,
-/// what was forgotten counts as expired for good.
+/// shard is full it refuses rather than forgets. Time is an input. Should the clock step back, what
+/// was forgotten counts as expired, until whatever could have been signed by then has expired.
 pub struct NonceMemory {
     shards: Box<[Mutex<Shard>]>,
     capacity_of_shard: usize,
@@ -35,6 +35,14 @@ impl Fingerprint {
         half.copy_from_slice(&hash.finish().as_ref()[..16]);
         Fingerprint(half)
     }
+}
+
+/// When a signature expires, in seconds since 1970 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Expiry {
+    pub(super) at_s: i64,
+    /// No signature that is good now expires later.
+    pub(super) latest_s: i64,
 }
 
 #[derive(Default)]
@@ -76,13 +84,16 @@ impl NonceMemory {
     pub(super) fn remember(
         &self,
         fingerprint: Fingerprint,
-        expires_s: i64,
+        expiry: Expiry,
         now_s: i64,
     ) -> Result<(), AuthError> {
+        let expires_s = expiry.at_s;
         let shard = &self.shards[usize::from(fingerprint.0[0]) % self.shards.len()];
         // A panic between the two inserts could only leave a nonce that is never swept.
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.forget_expired(now_s);
+        // The clock may have been ahead: all that is signed by now is still refused, and no more.
+        shard.forgotten_until = shard.forgotten_until.min(expiry.latest_s);
         if expires_s <= shard.forgotten_until {
             return Err(AuthError::Expired { ago_s: (shard.forgotten_until - expires_s).max(0) });
         }
@@ -131,23 +142,48 @@ mod tests {
         Fingerprint::of("key", &number.to_string())
     }
 
+    /// With a longest validity of 300 s and no skew.
+    fn remember(
+        memory: &NonceMemory,
+        nonce: Fingerprint,
+        at_s: i64,
+        now_s: i64,
+    ) -> Result<(), AuthError> {
+        memory.remember(nonce, Expiry { at_s, latest_s: now_s + 300 }, now_s)
+    }
+
     #[test]
     fn a_nonce_is_remembered_until_its_signature_expires() {
         let memory = NonceMemory::new(1000);
-        assert_eq!(memory.remember(nonce(1), 100, 50), Ok(()));
-        assert_eq!(memory.remember(nonce(1), 100, 99), Err(AuthError::ReplayedNonce));
+        assert_eq!(remember(&memory, nonce(1), 100, 50), Ok(()));
+        assert_eq!(remember(&memory, nonce(1), 100, 99), Err(AuthError::ReplayedNonce));
         // The same nonce in a later signature is a replay too, while the first is remembered.
-        assert_eq!(memory.remember(nonce(1), 180, 99), Err(AuthError::ReplayedNonce));
-        assert_eq!(memory.remember(nonce(1), 180, 100), Ok(()));
+        assert_eq!(remember(&memory, nonce(1), 180, 99), Err(AuthError::ReplayedNonce));
+        assert_eq!(remember(&memory, nonce(1), 180, 100), Ok(()));
         assert_eq!(memory.len(), 1);
     }
 
     #[test]
     fn what_was_forgotten_stays_expired_when_the_clock_steps_back() {
         let memory = NonceMemory::new(64);
-        assert_eq!(memory.remember(nonce(1), 100, 50), Ok(()));
-        assert_eq!(memory.remember(nonce(1), 200, 150), Ok(()), "swept and remembered anew");
-        assert_eq!(memory.remember(nonce(1), 100, 60), Err(AuthError::Expired { ago_s: 0 }));
+        assert_eq!(remember(&memory, nonce(1), 100, 50), Ok(()));
+        assert_eq!(remember(&memory, nonce(1), 200, 150), Ok(()), "swept and remembered anew");
+        assert_eq!(remember(&memory, nonce(1), 100, 60), Err(AuthError::Expired { ago_s: 0 }));
+    }
+
+    #[test]
+    fn a_clock_that_was_a_day_ahead_is_forgiven_once_nothing_of_before_is_valid() {
+        const DAY: i64 = 86_400;
+        let memory = NonceMemory::new(1000);
+        assert_eq!(remember(&memory, nonce(1), 400, 100), Ok(()));
+        assert_eq!(remember(&memory, nonce(1), DAY + 300, DAY), Ok(()));
+        assert_eq!(remember(&memory, nonce(1), 2 * DAY + 300, 2 * DAY), Ok(()), "all is forgotten");
+        // Back again: what was signed before the step is not taken a second time, nor is anything
+        // else that expires as soon.
+        assert_eq!(remember(&memory, nonce(1), 400, 101), Err(AuthError::Expired { ago_s: 1 }));
+        assert_eq!(remember(&memory, nonce(1), 401, 102), Err(AuthError::Expired { ago_s: 0 }));
+        assert_eq!(remember(&memory, nonce(2), 402, 102), Ok(()));
+        assert_eq!(remember(&memory, nonce(2), 402, 103), Err(AuthError::ReplayedNonce));
     }
 
     #[test]
@@ -156,7 +192,7 @@ mod tests {
         let mut kept = 0;
         let mut refused = 0;
         for number in 0..1000 {
-            match memory.remember(nonce(number), 130, 100) {
+            match remember(&memory, nonce(number), 130, 100) {
                 Ok(()) => kept += 1,
                 Err(error) => {
                     assert_eq!(error, AuthError::NonceMemoryFull { retry_after_s: 30 });
@@ -167,10 +203,10 @@ mod tests {
         assert_eq!((kept, refused), (64, 936), "every shard fills up to its one place");
         assert_eq!(memory.len(), 64);
         for number in 0..1000 {
-            let again = memory.remember(nonce(number), 130, 100);
+            let again = remember(&memory, nonce(number), 130, 100);
             assert!(again.is_err(), "what was kept is still known, what was not still refused");
         }
-        assert_eq!(memory.remember(nonce(5000), 160, 130), Ok(()), "expired ones make room");
+        assert_eq!(remember(&memory, nonce(5000), 160, 130), Ok(()), "expired ones make room");
     }
 
     #[test]
@@ -184,7 +220,7 @@ mod tests {
         let memory = NonceMemory::new(1000);
         let wins = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| memory.remember(nonce(7), 100, 50).is_ok()))
+                .map(|_| scope.spawn(|| remember(&memory, nonce(7), 100, 50).is_ok()))
                 .collect();
             tries.into_iter().filter_map(|each| each.join().ok()).filter(|won| *won).count()
         });

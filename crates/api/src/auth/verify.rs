@@ -19,7 +19,7 @@ use super::{
     fields::{self, Input},
     keys::{Keys, Registered},
     limits,
-    nonces::{Fingerprint, NonceMemory},
+    nonces::{Expiry, Fingerprint, NonceMemory},
 };
 use http::{HeaderMap, Method};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub struct SignedHead<'a> {
     headers: &'a HeaderMap,
     covers_digest: bool,
     nonce: Fingerprint,
-    expires_s: i64,
+    expiry: Expiry,
 }
 
 /// Verifies a whole request at `now_s`, in seconds since 1970, and spends its nonce.
@@ -93,7 +93,7 @@ pub fn verify_head<'a>(
     let signature = fields::signature(&signatures, input.label)?;
 
     check_algorithm(input, registered)?;
-    let expires_s = check_window(input, policy, now_s)?;
+    let expiry = check_window(input, policy, now_s)?;
     let nonce = input.string("nonce")?.ok_or(AuthError::MissingParameter("nonce"))?;
     if nonce.is_empty() || nonce.len() > limits::NONCE {
         let why = format_args!("nonce must have 1 to {} characters", limits::NONCE);
@@ -111,7 +111,7 @@ pub fn verify_head<'a>(
         headers,
         covers_digest: input.covers("content-digest"),
         nonce: Fingerprint::of(&registered.keyid, nonce),
-        expires_s,
+        expiry,
     })
 }
 
@@ -134,7 +134,7 @@ impl SignedHead<'_> {
         }
         // An empty body needs no digest; but if there is one, the body must not have been lost.
         digest::check(self.headers, body)?;
-        nonces.remember(self.nonce, self.expires_s, now_s)?;
+        nonces.remember(self.nonce, self.expiry, now_s)?;
         Ok(self.caller)
     }
 }
@@ -168,8 +168,8 @@ fn check_algorithm(input: &Input<'_>, registered: &Registered) -> Result<(), Aut
     }
 }
 
-/// Whether now is in the window; returns `expires`.
-fn check_window(input: &Input<'_>, policy: &Policy, now_s: i64) -> Result<i64, AuthError> {
+/// Whether now is in the window.
+fn check_window(input: &Input<'_>, policy: &Policy, now_s: i64) -> Result<Expiry, AuthError> {
     // Structured-field integers have at most 15 digits, so nothing here overflows.
     let created = input.integer("created")?.ok_or(AuthError::MissingParameter("created"))?;
     let expires = input.integer("expires")?.ok_or(AuthError::MissingParameter("expires"))?;
@@ -180,10 +180,11 @@ fn check_window(input: &Input<'_>, policy: &Policy, now_s: i64) -> Result<i64, A
     if expires <= now_s {
         return Err(AuthError::Expired { ago_s: now_s.saturating_sub(expires) });
     }
-    if created > now_s.saturating_add(policy.clock_skew_s) {
+    let latest_created = now_s.saturating_add(policy.clock_skew_s);
+    if created > latest_created {
         return Err(AuthError::CreatedInFuture { ahead_s: created.saturating_sub(now_s) });
     }
-    Ok(expires)
+    Ok(Expiry { at_s: expires, latest_s: latest_created.saturating_add(most) })
 }
 
 fn check_coverage(
