@@ -172,6 +172,11 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
                     Role::Credit => undoing,
                     Role::Reversal => !undoing,
                 };
+            if role == Role::Reversal && !undoing && !impossible {
+                // Nothing is known of a reversal that was never asked for; whoever resumes would
+                // believe that the debit is being undone.
+                return STALE;
+            }
             learn(transfer.leg_mut(role), told);
             let mut course = Course::new(transfer, ground);
             if impossible {
