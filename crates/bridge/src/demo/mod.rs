@@ -75,9 +75,20 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     println!("\nIt stays up until you press Ctrl-C. Look at http://{}", town.addresses().operators);
     println!("or move money yourself:\n");
     println!("  {}\n", town.example());
-    tokio::signal::ctrl_c().await?;
+    until_stopped().await?;
     println!("\nstopping");
     town.stop().await;
+    Ok(())
+}
+
+/// Until Ctrl-C or SIGTERM: what just died would leave its counters running.
+async fn until_stopped() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
     Ok(())
 }
 
