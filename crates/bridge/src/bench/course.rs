@@ -5,14 +5,15 @@ use super::report::round;
 use super::stage::Stage;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Of so many requests of a caller one is looked at.
 pub(super) const ONE_IN: u64 = 32;
-/// The most trails that are read after a run.
-const MOST: usize = 400;
+/// Of those, the last so many are kept, and their trails read after a run.
+pub(super) const MOST: usize = 400;
 
 /// A transfer that was completed, as its caller saw it; microseconds since 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +76,9 @@ struct Happened {
 }
 
 /// Reads the trails of these, and says where their time went; `None` if there are none.
-pub(super) async fn look(stage: &Stage, samples: &[Sample]) -> Result<Option<Course>> {
+pub(super) async fn look(stage: &Stage, samples: &VecDeque<Sample>) -> Result<Option<Course>> {
     let mut all = Vec::new();
-    for sample in samples.iter().rev().take(MOST) {
+    for sample in samples {
         let path = format!("/ops/v1/transfers/{}", sample.master_serial);
         all.push(moments(sample, &stage.ask_operators(&path).await?)?);
     }

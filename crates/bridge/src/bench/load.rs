@@ -222,7 +222,9 @@ async fn call(
         if (window.start..window.end).contains(&now) {
             let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             tally.signing += signed;
-            tally.samples.extend(sample);
+            if let Some(sample) = sample {
+                tally.keep(sample);
+            }
             tally.add(
                 became,
                 Timing {

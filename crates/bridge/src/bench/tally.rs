@@ -1,11 +1,11 @@
 //! Counts what became of transfers, and how long they took.
 
 use super::connection::Answer;
-use super::course::Sample;
+use super::course::{self, Sample};
 use super::mix::Ending;
 use anyhow::Result;
 use hdrhistogram::Histogram;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// The longest latency that is told apart, in microseconds: two minutes.
@@ -71,8 +71,8 @@ pub(super) struct Tally {
     pub(super) wrong: BTreeMap<String, u64>,
     /// Time spent making and signing requests.
     pub(super) signing: Duration,
-    /// Some of those that were completed.
-    pub(super) samples: Vec<Sample>,
+    /// Some of those that were completed; [`course::MOST`] at most.
+    pub(super) samples: VecDeque<Sample>,
 }
 
 impl Tally {
@@ -89,7 +89,7 @@ impl Tally {
             unsent: 0,
             wrong: BTreeMap::new(),
             signing: Duration::ZERO,
-            samples: Vec::new(),
+            samples: VecDeque::new(),
         })
     }
 
@@ -122,6 +122,14 @@ impl Tally {
         }
     }
 
+    /// Keeps a sample in the place of the oldest one.
+    pub(super) fn keep(&mut self, sample: Sample) {
+        if self.samples.len() == course::MOST {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+    }
+
     /// Adds what another thread counted.
     pub(super) fn merge(&mut self, other: Tally) -> Result<()> {
         self.latency.add(&other.latency)?;
@@ -139,7 +147,9 @@ impl Tally {
         self.without_retry_after += other.without_retry_after;
         self.unsent += other.unsent;
         self.signing += other.signing;
-        self.samples.extend(other.samples);
+        for sample in other.samples {
+            self.keep(sample);
+        }
         for (what, count) in other.wrong {
             *self.wrong.entry(what).or_default() += count;
         }
@@ -224,6 +234,23 @@ mod tests {
         assert_eq!(became(503, "", Ending::Completed), Became::TurnedAway(refusal));
         let one = became(422, "transfer 2026112100000000001", Ending::Completed);
         assert_eq!(one, became(422, "transfer 2026112100000000002", Ending::Completed));
+    }
+
+    #[test]
+    fn of_many_samples_the_last_are_kept() {
+        let most = i64::try_from(course::MOST).expect("few");
+        let (mut tally, mut other) = (Tally::new().expect("one"), Tally::new().expect("another"));
+        let sample = |sent| Sample { master_serial: String::new(), sent, heard: sent };
+        for sent in 0..most {
+            tally.keep(sample(sent));
+        }
+        assert_eq!(tally.samples.front(), Some(&sample(0)));
+        tally.keep(sample(most));
+        other.keep(sample(-1));
+        tally.merge(other).expect("merged");
+        assert_eq!(tally.samples.len(), course::MOST);
+        assert_eq!(tally.samples.front(), Some(&sample(2)));
+        assert_eq!(tally.samples.back(), Some(&sample(-1)));
     }
 
     fn after(millis: u64, minute: u64) -> Timing {
