@@ -291,6 +291,30 @@ fn a_nonce_is_spent_once_per_key_and_only_by_a_good_request() {
     assert_eq!(same(&bank).verify(&keys, &nonces), Err(AuthError::ReplayedNonce));
 }
 
+/// Once the clock is set back, what expires within the skew and the longest validity is refused, and no
+/// more. Nonces of one name meet in one place of the memory.
+#[test]
+fn a_clock_that_is_set_back_costs_the_longest_validity_and_the_skew() {
+    const DAY_S: i64 = 86_400;
+    let (keys, nonces) = (keys().0, NonceMemory::new(64));
+    let verified = |created: i64, now_s: i64| {
+        let case = Case::with(|parameters| {
+            parameters.created_s = Some(created);
+            parameters.expires_s = Some(created + 300);
+            parameters.nonce = Some("same".into());
+        });
+        let head = Request { method: &case.method, uri: &case.uri, headers: &case.headers };
+        verify(&head, &case.body, &keys, &Policy::default(), now_s, &nonces).map(drop)
+    };
+    for day in 1..=2 {
+        let ahead = NOW_S + day * DAY_S;
+        assert_eq!(verified(ahead, ahead), Ok(()));
+    }
+    assert_eq!(verified(NOW_S + 60, NOW_S), Err(AuthError::Expired { ago_s: 0 }));
+    let later = verified(NOW_S + 61, NOW_S + 1);
+    assert_eq!(later, Err(AuthError::ReplayedNonce), "not expired, but two days ahead it was used");
+}
+
 #[test]
 fn a_full_memory_lets_nobody_in() {
     let (keys, _) = keys();
