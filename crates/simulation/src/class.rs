@@ -104,9 +104,7 @@ impl Class {
             Class::Copies => "copies",
         }
     }
-}
 
-impl Class {
     /// In how many schedules it may occur.
     pub(crate) const fn share(self) -> f64 {
         match self {

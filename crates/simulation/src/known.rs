@@ -36,7 +36,7 @@ const FAILED: &[(u64, usize)] = &[
     (2_012, 19),
 ];
 
-/// They.
+/// All of them, as they are asked for.
 pub fn schedules() -> impl Iterator<Item = Request> {
     FAILED.iter().map(|(seed, classes)| Request {
         classes: Class::ALL[..*classes].to_vec(),
