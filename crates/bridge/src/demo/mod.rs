@@ -8,6 +8,7 @@ mod town;
 use anyhow::{Context, Result, bail};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use scenes::{Scene, Seen};
+use tokio::signal::unix::{SignalKind, signal};
 use town::Town;
 
 /// How the demonstration is run.
@@ -72,23 +73,17 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             .with_context(|| format!("{} could not be removed", folder.display()))?;
         return Ok(());
     }
+    // Before anybody is told: what just dies leaves its counters running.
+    let mut terminate = signal(SignalKind::terminate())?;
     println!("\nIt stays up until you press Ctrl-C. Look at http://{}", town.addresses().operators);
     println!("or move money yourself:\n");
     println!("  {}\n", town.example());
-    until_stopped().await?;
-    println!("\nstopping");
-    town.stop().await;
-    Ok(())
-}
-
-/// Until Ctrl-C or SIGTERM: what just died would leave its counters running.
-async fn until_stopped() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminate.recv() => {}
     }
+    println!("\nstopping");
+    town.stop().await;
     Ok(())
 }
 
