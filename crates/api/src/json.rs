@@ -307,7 +307,7 @@ impl From<&Entry> for EntryJson {
                 EntryKind::Reversal => RoleJson::Reversal,
             },
             sub_serial: entry.serial.to_string(),
-            original: entry.original.map(|serial| serial.to_string()),
+            original: entry.posted.original.map(|serial| serial.to_string()),
             counter_serial: entry.posted.counter_serial.clone(),
             settle_day: entry.posted.settle_day.to_string(),
             account: entry.posted.account.to_string(),

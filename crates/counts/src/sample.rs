@@ -46,6 +46,7 @@ pub(crate) fn posted(transfer: &Transfer, role: Role) -> PostingReply {
             account: transfer.place(role).account.clone(),
             amount,
             currency,
+            original: None,
         }),
     }
 }

@@ -323,6 +323,9 @@ pub struct Posted {
     pub amount: Amount,
     /// Its currency.
     pub currency: Currency,
+    /// For a reversal, the serial of the posting that it undid; `None` where the counter does not
+    /// say it.
+    pub original: Option<SubSerial>,
 }
 
 /// What a counter knows of a serial.
@@ -408,8 +411,6 @@ pub struct Entry {
     pub kind: EntryKind,
     /// The bridge's serial.
     pub serial: SubSerial,
-    /// For a reversal, the serial of the posting it undid.
-    pub original: Option<SubSerial>,
     /// The posting.
     pub posted: Posted,
     /// When, in microseconds since 1970 UTC.

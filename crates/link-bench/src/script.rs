@@ -191,6 +191,7 @@ fn tail(codec: &Codec) -> Result<Vec<u8>> {
             account: posting.account,
             amount: posting.amount,
             currency: posting.currency,
+            original: None,
         }),
     };
     let mut frame = BytesMut::new();

@@ -111,6 +111,7 @@ fn fields_mean_what_the_schema_says() {
         account: account.clone(),
         amount,
         currency: currency.clone(),
+        original: 0,
     };
     let posting = |serial| generated::Posting {
         serial,
@@ -338,4 +339,35 @@ fn a_limit_holds_for_both_ends() {
     let mut two_mebibytes = BytesMut::from(&[0, 0x20, 0, 0][..]);
     assert!(matches!(widest.decode(&mut two_mebibytes), Err(FrameError::TooLong { .. })));
     assert!(two_mebibytes.capacity() < 100, "nothing is reserved for what is announced");
+}
+
+#[test]
+fn a_reversal_says_what_it_undid_or_nothing_and_never_two_things() {
+    let with = |change: &dyn Fn(&mut generated::EntriesReply)| {
+        let mut frame = witness("entries-reply");
+        let Some(Body::EntriesReply(reply)) = &mut frame.body else { panic!("{frame:?}") };
+        change(reply);
+        read(&frame.encode_to_vec())
+    };
+    let originals = |change: &dyn Fn(&mut generated::EntriesReply)| match with(change) {
+        Incoming::Message(Message::Response(_, Reply::Entries(reply))) => {
+            Some(reply.entries.iter().map(|entry| entry.posted.original).collect::<Vec<_>>())
+        }
+        Incoming::Malformed(_) => None,
+        other => panic!("{other:?}"),
+    };
+    let undone = "000000000421".parse().ok();
+    assert_eq!(originals(&|_| {}), Some(vec![None, undone]));
+    assert_eq!(originals(&|reply| reply.entries[1].original = 0), Some(vec![None, None]));
+    let in_the_posting = |reply: &mut generated::EntriesReply| {
+        reply.entries[1].original = 0;
+        posted_of(reply).original = 421;
+    };
+    assert_eq!(originals(&in_the_posting), Some(vec![None, undone]));
+    assert_eq!(originals(&|reply| posted_of(reply).original = 421), Some(vec![None, undone]));
+    assert_eq!(originals(&|reply| posted_of(reply).original = 431), None, "two things");
+}
+
+fn posted_of(reply: &mut generated::EntriesReply) -> &mut generated::Posted {
+    reply.entries[1].posted.as_mut().expect("posted")
 }

@@ -145,6 +145,7 @@ fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
         account,
         amount,
         currency: Currency::CNY,
+        original: None,
     });
     Outcome::Answered(Reply::Posting(PostingReply {
         serial,
@@ -164,6 +165,7 @@ fn found(instruction: &Instruction, finding: Finding) -> Outcome {
         account: AccountId::new(account).expect("an account"),
         amount: Amount::new(500).expect("an amount"),
         currency: Currency::CNY,
+        original: None,
     });
     let code = match finding {
         Finding::Refused => AnswerCode::INSUFFICIENT_FUNDS,

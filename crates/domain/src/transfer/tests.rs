@@ -34,6 +34,7 @@ pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
         account: intent().from.account,
         amount: intent().amount,
         currency: Currency::CNY,
+        original: None,
     };
     match evidence {
         Evidence::Done => {

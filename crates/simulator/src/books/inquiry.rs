@@ -115,7 +115,6 @@ impl Books {
         Entry {
             kind: row.kind,
             serial: row.serial,
-            original: row.original,
             posted: self.posted(place),
             at_micros: row.at_micros,
         }

@@ -354,6 +354,7 @@ impl Books {
             account: account.id.clone(),
             amount: row.amount,
             currency: account.currency,
+            original: row.original,
         }
     }
 }

@@ -54,6 +54,9 @@ impl Packet<'_> {
 
     pub(super) fn posted(&mut self, posted: &Posted) -> Written {
         terms::counter_serial(&posted.counter_serial)?;
+        if let Some(original) = posted.original {
+            self.serial(Item::OriginalSerial, original);
+        }
         self.text(Item::CounterSerial, &posted.counter_serial);
         self.day(posted.settle_day);
         self.text(Item::FundAccount, posted.account.as_str());
@@ -76,9 +79,6 @@ impl Packet<'_> {
     pub(super) fn entry(&mut self, entry: &Entry) -> Written {
         self.word(Item::EntryKind, entry.kind);
         self.serial(Item::SubSerial, entry.serial);
-        if let Some(original) = entry.original {
-            self.serial(Item::OriginalSerial, original);
-        }
         self.posted(&entry.posted)?;
         self.put(Item::TransactionTime.head());
         put_time(self.out, entry.at_micros, self.options.utc_offset_minutes)?;

@@ -275,6 +275,10 @@ impl Said<'_> {
             account: terms::account(self.group.text(Item::FundAccount)?)?,
             amount: self.amount(Item::Amount)?,
             currency: self.currency()?,
+            original: match self.group.find(Item::OriginalSerial) {
+                None => None,
+                Some(_) => Some(self.serial(Item::OriginalSerial)?),
+            },
         }))
     }
 
@@ -292,10 +296,6 @@ impl Said<'_> {
         Ok(Entry {
             kind: self.word(Item::EntryKind)?,
             serial: self.serial(Item::SubSerial)?,
-            original: match self.group.find(Item::OriginalSerial) {
-                None => None,
-                Some(_) => Some(self.serial(Item::OriginalSerial)?),
-            },
             posted: self.posted()?.ok_or(Fault::from("an entry without a posting"))?,
             at_micros: time(Item::TransactionTime.name(), at, self.options.utc_offset_minutes)?,
         })

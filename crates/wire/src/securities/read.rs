@@ -10,6 +10,7 @@ use domain::message::{
     Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry, EntryKind, Finding,
     Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
 };
+use domain::serial::SubSerial;
 
 pub(super) type Read<T> = Result<T, Fault>;
 
@@ -247,14 +248,15 @@ fn query_reply(bytes: &[u8], trace: &mut Trace) -> Read<QueryReply> {
 
 fn posted(bytes: &[u8]) -> Read<Posted> {
     let (mut counter_serial, mut account, mut currency) = ("", "", "");
-    let (mut day, mut amount) = (0, 0);
-    each(bytes, FieldSet::up_to(5), |number, value| {
+    let (mut day, mut amount, mut original) = (0, 0, 0);
+    each(bytes, FieldSet::up_to(6), |number, value| {
         match number {
             1 => counter_serial = value.text("counter serial")?,
             2 => day = value.number("settle day")?,
             3 => account = value.text("account")?,
             4 => amount = value.signed("amount")?,
             5 => currency = value.text("currency")?,
+            6 => original = value.number("original serial")?,
             _ => {}
         }
         Ok(())
@@ -265,7 +267,16 @@ fn posted(bytes: &[u8]) -> Read<Posted> {
         account: terms::account(account)?,
         amount: terms::amount("amount", amount)?,
         currency: terms::currency(currency)?,
+        original: original_serial(original)?,
     })
+}
+
+/// The serial of what a reversal undid; zero where it is not said.
+fn original_serial(number: u64) -> Read<Option<SubSerial>> {
+    match number {
+        0 => Ok(None),
+        number => terms::sub_serial("original serial", number).map(Some),
+    }
 }
 
 fn balance_reply(bytes: &[u8]) -> Read<BalanceReply> {
@@ -337,6 +348,14 @@ fn entry(bytes: &[u8]) -> Read<Entry> {
         }
         Ok(())
     })?;
+    let mut held = posted(held.ok_or(Fault::from("posted: missing"))?)?;
+    match (original_serial(original)?, held.original) {
+        (Some(said), Some(other)) if said != other => {
+            return Err("original serial: said twice, differently".into());
+        }
+        (Some(said), _) => held.original = Some(said),
+        (None, _) => {}
+    }
     Ok(Entry {
         kind: match kind {
             1 => EntryKind::Debit,
@@ -345,11 +364,7 @@ fn entry(bytes: &[u8]) -> Read<Entry> {
             _ => return Err("entry kind: is not a known value".into()),
         },
         serial: terms::sub_serial("serial", serial)?,
-        original: match original {
-            0 => None,
-            number => Some(terms::sub_serial("original serial", number)?),
-        },
-        posted: posted(held.ok_or(Fault::from("posted: missing"))?)?,
+        posted: held,
         at_micros: terms::entry_time(at_micros)?,
     })
 }

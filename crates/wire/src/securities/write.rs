@@ -14,6 +14,7 @@ use domain::message::{
     Reversal,
 };
 use domain::profile::{AmountUnit, Profile};
+use domain::serial::SubSerial;
 
 type Written = Result<(), EncodeError>;
 
@@ -194,6 +195,15 @@ fn finding(finding: Finding) -> u32 {
 
 fn posted(fields: &mut Writer, field: u32, posted: Option<&Posted>) -> Written {
     let Some(posted) = posted else { return Ok(()) };
+    posted_undoing(fields, field, posted, posted.original)
+}
+
+fn posted_undoing(
+    fields: &mut Writer,
+    field: u32,
+    posted: &Posted,
+    original: Option<SubSerial>,
+) -> Written {
     fields.message(field, |fields| {
         sayable(terms::counter_serial(&posted.counter_serial))?;
         fields.text(1, &posted.counter_serial);
@@ -201,6 +211,9 @@ fn posted(fields: &mut Writer, field: u32, posted: Option<&Posted>) -> Written {
         fields.text(3, posted.account.as_str());
         fields.minor(4, posted.amount.minor());
         fields.text(5, posted.currency.as_str());
+        if let Some(original) = original {
+            fields.uint(6, original.number());
+        }
         Ok(())
     })
 }
@@ -221,10 +234,11 @@ fn entry(fields: &mut Writer, entry: &Entry) -> Written {
     };
     fields.uint(1, kind);
     fields.uint(2, entry.serial.number());
-    if let Some(original) = entry.original {
+    if let Some(original) = entry.posted.original {
         fields.uint(3, original.number());
     }
-    posted(fields, 4, Some(&entry.posted))?;
+    // An entry has said it already.
+    posted_undoing(fields, 4, &entry.posted, None)?;
     fields.minor(5, sayable(terms::entry_time(entry.at_micros))?);
     Ok(())
 }

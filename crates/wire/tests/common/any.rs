@@ -139,13 +139,14 @@ fn posting() -> BoxedStrategy<Posting> {
 }
 
 fn posted() -> BoxedStrategy<Posted> {
-    ("[!-~ 一-龥]{1,32}", day(), account(), amount(), currency())
-        .prop_map(|(counter_serial, settle_day, account, amount, currency)| Posted {
+    ("[!-~ 一-龥]{1,32}", day(), account(), amount(), currency(), option::of(serial()))
+        .prop_map(|(counter_serial, settle_day, account, amount, currency, original)| Posted {
             counter_serial,
             settle_day,
             account,
             amount,
             currency,
+            original,
         })
         .boxed()
 }
@@ -154,14 +155,12 @@ fn entry() -> BoxedStrategy<Entry> {
     (
         prop_oneof![Just(EntryKind::Debit), Just(EntryKind::Credit), Just(EntryKind::Reversal)],
         serial(),
-        option::of(serial()),
         posted(),
         0i64..228_156_739_200,
     )
-        .prop_map(|(kind, serial, original, posted, seconds)| Entry {
+        .prop_map(|(kind, serial, posted, seconds)| Entry {
             kind,
             serial,
-            original,
             posted,
             at_micros: seconds * 1_000_000,
         })

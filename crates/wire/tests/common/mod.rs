@@ -123,7 +123,12 @@ fn posted(counter_serial: &str) -> Posted {
         account: account(),
         amount: amount(100_000),
         currency: Currency::CNY,
+        original: None,
     }
+}
+
+fn undoing(counter_serial: &str) -> Posted {
+    Posted { original: Some(master().leg(Role::Debit)), ..posted(counter_serial) }
 }
 
 fn answer(code: AnswerCode, text: &str) -> Answer {
@@ -147,8 +152,10 @@ fn entry(kind: EntryKind, role: Role, counter_serial: &str, seconds: i64) -> Ent
     Entry {
         kind,
         serial: master().leg(role),
-        original: (kind == EntryKind::Reversal).then(|| master().leg(Role::Debit)),
-        posted: posted(counter_serial),
+        posted: match kind {
+            EntryKind::Debit | EntryKind::Credit => posted(counter_serial),
+            EntryKind::Reversal => undoing(counter_serial),
+        },
         at_micros: PACKET_MICROS + seconds * 1_000_000,
     }
 }
@@ -315,7 +322,7 @@ pub fn samples(counter: &str) -> Vec<Sample> {
                     Role::Reversal,
                     Code::ALREADY_REVERSED,
                     "已冲正",
-                    Some(posted("F20261123000019")),
+                    Some(undoing("F20261123000019")),
                 ),
             ),
         ),
