@@ -389,6 +389,11 @@ pub(crate) fn refusal(error: BeginError) -> Problem {
                 .detail(detail)
                 .retry_after(1)
         }
+        BeginError::RecordBehind => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "record_behind", "The record is behind")
+                .detail(detail)
+                .retry_after(60)
+        }
         BeginError::NotRecorded(_) => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_recorded",

@@ -5,6 +5,7 @@ use crate::events::{Events, Kind};
 use crate::inner::{Inner, Key};
 use crate::record::{Told, View};
 use crate::shard::{Input, Output, Shard};
+use crate::standing::Standing;
 use crate::world::{CounterIndex, Facts, World};
 use domain::message::Reply;
 use domain::serial::Sequence;
@@ -35,8 +36,10 @@ pub(crate) enum Mail {
 }
 
 /// What the counters look like now.
-pub(crate) fn world(links: &[Link]) -> World {
+pub(crate) fn world(links: &[Link], standing: &Standing) -> World {
+    let state = standing.state();
     World {
+        behind: state.is_behind(),
         counters: links
             .iter()
             .map(|link| Facts {
@@ -44,6 +47,7 @@ pub(crate) fn world(links: &[Link]) -> World {
                 profile: link.profile().clone(),
                 settle_day: link.settle_day(),
                 session_began: link.session_began(),
+                held: state.held.contains_key(link.counter()),
             })
             .collect(),
     }
@@ -61,7 +65,7 @@ impl Actor {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (deliver, mut deliveries) = mpsc::unbounded_channel::<Delivery>();
         let (done, mut written) = mpsc::unbounded_channel::<Vec<Written>>();
-        let mut world = world(&self.inner.links);
+        let mut world = world(&self.inner.links, &self.inner.standing);
         let mut mails = Vec::with_capacity(A_TURN);
         let mut delivered = Vec::with_capacity(A_TURN);
         let mut batches = Vec::with_capacity(A_TURN);
@@ -90,9 +94,14 @@ impl Actor {
             }
 
             let now = Now::read();
-            for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
-                facts.settle_day = link.settle_day();
-                facts.session_began = link.session_began();
+            {
+                let state = self.inner.standing.state();
+                world.behind = state.is_behind();
+                for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
+                    facts.settle_day = link.settle_day();
+                    facts.session_began = link.session_began();
+                    facts.held = state.held.contains_key(link.counter());
+                }
             }
             for written in batches.drain(..).flatten() {
                 self.shard.handle(Input::Written(written), now, &world, &mut out);

@@ -89,6 +89,9 @@ pub enum BeginError {
     /// Too much is going on; the transfer was not begun.
     #[error("too many transfers are open; nothing was begun")]
     Overloaded,
+    /// The record is behind what was told: nothing is begun until it is released.
+    #[error("the bridge's record is behind and waits for its operators; nothing was begun")]
+    RecordBehind,
     /// The database could not record it; it was not begun.
     #[error("it could not be recorded: {0}; nothing was begun")]
     NotRecorded(String),
@@ -176,6 +179,9 @@ impl Coordinator {
             self.inner.link(counter).ok_or_else(|| BeginError::UnknownCounter(counter.clone()))
         };
         let (from, to) = (link(&begin.from.counter)?, link(&begin.to.counter)?);
+        if self.inner.standing.state().is_behind() {
+            return Err(BeginError::RecordBehind);
+        }
         if begin.from == begin.to {
             return Err(BeginError::SameAccount);
         }

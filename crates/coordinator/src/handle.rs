@@ -11,6 +11,7 @@ use crate::record::View;
 use crate::recovery;
 use crate::serials::Serials;
 use crate::shard::{DecideRefused, Input, Render, Shard};
+use crate::standing::Standing;
 use crate::watch::{cancellable, route_unmatched, watch_journal, watch_sessions};
 use crate::world::CounterIndex;
 use dashmap::DashMap;
@@ -122,6 +123,7 @@ impl Coordinator {
             open: AtomicUsize::new(0),
             callers: AtomicUsize::new(0),
             events: Events::default(),
+            standing: Standing::default(),
             config: config.clone(),
         });
         let (compare, late) = mpsc::channel(LATE);
@@ -267,6 +269,11 @@ impl Coordinator {
     /// How the database is doing.
     pub fn journal_health(&self) -> JournalHealth {
         self.inner.journal.health().borrow().clone()
+    }
+
+    /// Whether the record and the counters are fit to be acted upon.
+    pub fn standing(&self) -> &Standing {
+        &self.inner.standing
     }
 
     /// How many transfers are open.

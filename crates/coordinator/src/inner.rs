@@ -4,6 +4,7 @@ use crate::actor::Mail;
 use crate::config::Config;
 use crate::events::Events;
 use crate::serials::Serials;
+use crate::standing::Standing;
 use dashmap::DashMap;
 use domain::message::CounterId;
 use domain::serial::{MasterSerial, Sequence};
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     /// Callers that wait for the end of a transfer.
     pub(crate) callers: AtomicUsize,
     pub(crate) serials: Serials,
+    pub(crate) standing: Standing,
     pub(crate) events: Events,
 }
 

@@ -1,7 +1,8 @@
 //! Drives transfers: turns events into durable steps and performs their effects. Persist first,
 //! then expose.
 //!
-//! Reading order: [`clock`] tells the time twice; [`world`] is what a shard knows of the counters;
+//! Reading order: [`clock`] tells the time twice; [`world`] is what a shard knows of the counters,
+//! [`standing`] whether record and counters are fit to be acted upon;
 //! [`record`] is one transfer with what surrounds it, [`trail`] its append-only history; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
 //! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers; `recovery` takes
@@ -19,6 +20,7 @@ pub mod record;
 mod recovery;
 mod serials;
 pub mod shard;
+pub mod standing;
 pub mod trail;
 mod watch;
 pub mod world;
@@ -27,4 +29,4 @@ pub use begin::{Begin, BeginError, Begun};
 pub use config::Config;
 pub use handle::{Coordinator, DecideError, StartError, Summary};
 pub use record::{Rendered, View};
-pub use recovery::taken_up;
+pub use recovery::{Tail, taken_up};

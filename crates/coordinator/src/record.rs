@@ -176,12 +176,15 @@ impl Record {
     }
 
     pub(crate) fn ground<'w>(&self, world: &'w World, patience: u16) -> Ground<'w> {
-        let debit = world.get(self.debit_at);
+        let (debit, credit) = (world.get(self.debit_at), world.get(self.credit_at));
         Ground {
             debit: &debit.profile,
-            credit: &world.get(self.credit_at).profile,
+            credit: &credit.profile,
             debit_day: debit.settle_day,
             patience,
+            behind: world.behind,
+            debit_held: debit.held,
+            credit_held: credit.held,
         }
     }
 

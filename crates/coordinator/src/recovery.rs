@@ -62,14 +62,25 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
     );
     inner.open.fetch_add(1, Ordering::Relaxed);
     let shard = inner.shard_of(new.master.sequence);
-    let input = taken_up(new, &trail);
+    let tail = if inner.standing.behind().is_some() { Tail::Lost } else { Tail::Whole };
+    let input = taken_up(new, &trail, tail);
     shard.send(Mail::Input(input)).await.map_err(|_| StartError::Stopped)
+}
+
+/// Whether a record ends where it ended when it was last written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// What a crash leaves: all that was durable.
+    Whole,
+    /// It was behind what was told when the transfer was last known to be open: a life of which it
+    /// knows nothing may have gone on with it.
+    Lost,
 }
 
 /// An open transfer as a shard takes it up, from its row and its trail: as far as may be believed
 /// after a crash. A trail that cannot be read, or that contradicts the row, is parked for a person,
 /// never guessed.
-pub fn taken_up(new: NewTransfer, trail: &[String]) -> Input {
+pub fn taken_up(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
     let parts = u32::try_from(trail.len()).unwrap_or(u32::MAX);
     let (mut transfer, updated_at, next_part) = match trail::fold(trail) {
         Ok(folded) => (
@@ -79,6 +90,7 @@ pub fn taken_up(new: NewTransfer, trail: &[String]) -> Input {
                 legs: folded.legs,
                 credit_barrier: new.credit_barrier,
                 reason: folded.reason,
+                doubted: tail == Tail::Lost,
             }),
             folded.updated_at.unwrap_or(new.created_at),
             folded.next_part,
@@ -121,6 +133,9 @@ pub(crate) async fn compare_late(
                     credit: link.profile(),
                     debit_day: None,
                     patience: 0,
+                    behind: false,
+                    debit_held: false,
+                    credit_held: false,
                 };
                 let master = transfer.intent.master;
                 let mut transfer = transfer;

@@ -1,6 +1,6 @@
 //! Follows what the links and the database say unasked, and passes it on.
 
-use crate::actor::{Mail, world};
+use crate::actor::Mail;
 use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::inner::Inner;
@@ -41,7 +41,7 @@ pub(crate) async fn route_unmatched(inner: Arc<Inner>, mut unmatched: mpsc::Rece
 }
 
 async fn route_reply(inner: &Inner, counter: &CounterId, reply: Reply) {
-    let index = world(&inner.links).find(counter);
+    let index = inner.links.iter().position(|link| link.counter() == counter).map(CounterIndex);
     if let (Some(counter), Some(serial)) = (index, reply.serial()) {
         let mail = Mail::Input(Input::Unasked { counter, reply });
         // A shard that has stopped takes nothing more; recovery asks the counter itself.

@@ -21,6 +21,9 @@ pub struct Facts {
     pub settle_day: Option<Day>,
     /// When the open session began; `None` while there is none.
     pub session_began: Option<Instant>,
+    /// Whether nothing new is sent to it, because what it says is in doubt
+    /// ([`Standing`](crate::standing::Standing)).
+    pub held: bool,
 }
 
 /// What is known of all counters.
@@ -28,6 +31,9 @@ pub struct Facts {
 pub struct World {
     /// In the order of configuration.
     pub counters: Vec<Facts>,
+    /// Whether the record is behind what was told, or what counters have seen: then nothing that
+    /// moves money is sent to any of them (DOMAIN §3, rule 10).
+    pub behind: bool,
 }
 
 impl World {

@@ -19,8 +19,15 @@ pub(crate) fn benches() -> Vec<Bench> {
 fn complete() -> Result<Operation> {
     let (intent, profile, day) = (sample::intent(4_711)?, Profile::default(), sample::day()?);
     Ok(Box::new(move || {
-        let ground =
-            Ground { debit: &profile, credit: &profile, debit_day: Some(day), patience: 10 };
+        let ground = Ground {
+            debit: &profile,
+            credit: &profile,
+            debit_day: Some(day),
+            patience: 10,
+            behind: false,
+            debit_held: false,
+            credit_held: false,
+        };
         let mut transfer = Transfer::accepted(black_box(&intent).clone());
         let mut next = step(&mut transfer, &Event::Wake, &ground)?.action;
         for role in [Role::Debit, Role::Credit] {

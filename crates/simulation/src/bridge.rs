@@ -118,7 +118,10 @@ impl Bridge {
 
     /// What the shards know of the counters.
     pub fn world(&self) -> World {
-        World { counters: (0..self.counters).map(|counter| self.facts(counter)).collect() }
+        World {
+            counters: (0..self.counters).map(|counter| self.facts(counter)).collect(),
+            behind: false,
+        }
     }
 
     /// What is known of one counter over all its connections, put together as by a link.
@@ -133,6 +136,7 @@ impl Bridge {
             settle_day: newest
                 .or_else(|| self.lines(counter).filter_map(PaperLink::settle_day).max()),
             session_began: open().filter_map(PaperLink::session_began).min(),
+            held: false,
         }
     }
 

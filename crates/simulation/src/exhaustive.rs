@@ -13,7 +13,7 @@ use coordinator::clock::Now;
 use coordinator::record::Told;
 use coordinator::shard::{Input, Output, Shard};
 use coordinator::world::{CounterIndex, Facts, World};
-use coordinator::{Config, Rendered, View};
+use coordinator::{Config, Rendered, Tail, View};
 use domain::message::{AccountId, AnswerCode, CounterId, Instruction, Place, Reply};
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
@@ -196,6 +196,7 @@ impl<'c> Story<'c> {
             profile: Arc::clone(&profiles[index]),
             settle_day: Some(first_day()),
             session_began: Some(clock.instant(BEGINNING)),
+            held: false,
         };
         let books = [0, 1].map(|index| {
             let rules = Rules {
@@ -217,7 +218,7 @@ impl<'c> Story<'c> {
         Story {
             choices,
             budget,
-            world: World { counters: vec![facts(0), facts(1)] },
+            world: World { counters: vec![facts(0), facts(1)], behind: false },
             shard: Shard::new(config(), render, 7),
             memory: Memory::default(),
             books,
@@ -443,7 +444,7 @@ impl<'c> Story<'c> {
             facts.session_began = Some(begins);
         }
         for open in self.memory.open_transfers() {
-            self.handle(coordinator::taken_up(open.transfer, &open.trail));
+            self.handle(coordinator::taken_up(open.transfer, &open.trail, Tail::Whole));
         }
     }
 

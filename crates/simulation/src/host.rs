@@ -8,6 +8,7 @@ use crate::journal::{Answer, Next};
 use crate::network::Towards;
 use crate::run::Simulation;
 use crate::words::{brief, brief_ask};
+use coordinator::Tail;
 use coordinator::shard::{Input, Output};
 use link::{Ask, ReplyTo};
 use rand::RngExt;
@@ -40,7 +41,7 @@ impl Simulation {
             let new = open.transfer;
             bridge.running.insert(new.idempotency_key.to_string(), new.master);
             let shard = bridge.shard_of(new.master.sequence.number());
-            let input = coordinator::taken_up(new, &open.trail);
+            let input = coordinator::taken_up(new, &open.trail, Tail::Whole);
             self.put(&mut bridge, shard, Queue::Mail, input);
         }
         for index in 0..bridge.links.len() {

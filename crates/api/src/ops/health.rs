@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use coordinator::Summary;
+use coordinator::standing::Record;
 use link::status::{Health, Snapshot};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,6 +32,25 @@ impl From<JournalHealth> for JournalJson {
     }
 }
 
+/// Whether the record is all that was recorded.
+#[derive(Debug, Serialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+enum RecordJson {
+    /// As far as is known.
+    Current,
+    /// It lacks something: nothing that moves money is sent until it is released.
+    Behind { since: i64, why: String },
+}
+
+impl From<Record> for RecordJson {
+    fn from(record: Record) -> RecordJson {
+        match record {
+            Record::Current => RecordJson::Current,
+            Record::Behind { since, why } => RecordJson::Behind { since, why },
+        }
+    }
+}
+
 /// How things stand.
 #[derive(Debug, Serialize)]
 pub(super) struct SummaryJson {
@@ -39,6 +59,7 @@ pub(super) struct SummaryJson {
     started_at: i64,
     uptime_s: i64,
     journal: JournalJson,
+    record: RecordJson,
     /// Transfers that are open, those included that are not durable yet.
     open: usize,
     /// Transfers that are open and durable, by state; states without any are left out.
@@ -62,6 +83,7 @@ pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
         started_at: ops.state.started_at,
         uptime_s: seconds_between(ops.state.started_at, now),
         journal: coordinator.journal_health().into(),
+        record: coordinator.standing().record().into(),
         open: coordinator.open(),
         by_state,
         in_transit,
@@ -75,24 +97,35 @@ pub(super) async fn serves() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: 200 when the database records, otherwise 503. A counter that is down does not
+/// `GET /readyz`: 200 when the database records and the record is not behind, otherwise 503. A counter that is down does not
 /// make the bridge unready: transfers between the others go on, and those that need it are refused
 /// with a reason.
 pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
     let coordinator = &ops.state.coordinator;
-    readiness(coordinator.journal_health(), &counters::snapshots(coordinator.links()))
+    readiness(
+        coordinator.journal_health(),
+        coordinator.standing().record(),
+        &counters::snapshots(coordinator.links()),
+    )
 }
 
-fn readiness(journal: JournalHealth, counters: &[Arc<Snapshot>]) -> (StatusCode, Json<Value>) {
-    let (status, word) = match journal {
-        JournalHealth::Ok => (StatusCode::OK, "ready"),
-        JournalHealth::Failing { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+fn readiness(
+    journal: JournalHealth,
+    record: Record,
+    counters: &[Arc<Snapshot>],
+) -> (StatusCode, Json<Value>) {
+    let (status, word) = match (&journal, &record) {
+        (JournalHealth::Ok, Record::Current) => (StatusCode::OK, "ready"),
+        (JournalHealth::Failing { .. }, _) | (_, Record::Behind { .. }) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+        }
     };
     let counters: BTreeMap<&str, Health> =
         counters.iter().map(|counter| (counter.counter.as_str(), counter.health)).collect();
     let body = json!({
         "status": word,
         "journal": JournalJson::from(journal),
+        "record": RecordJson::from(record),
         "counters": counters,
     });
     (status, Json(body))
@@ -106,19 +139,28 @@ mod tests {
     #[test]
     fn ready_is_what_the_database_says_and_counters_are_listed() {
         let counters = [Arc::new(waiting("futures")), Arc::new(waiting("securities"))];
-        let (status, Json(body)) = readiness(JournalHealth::Ok, &counters);
+        let (status, Json(body)) = readiness(JournalHealth::Ok, Record::Current, &counters);
         assert_eq!(status, StatusCode::OK);
         assert_eq!(
             body,
             json!({
                 "status": "ready",
                 "journal": {"health": "ok"},
+                "record": {"standing": "current"},
                 "counters": {"futures": "down", "securities": "down"},
             })
         );
         let failing = JournalHealth::Failing { since: 5, why: "disk full".to_owned() };
-        let (status, Json(body)) = readiness(failing, &[]);
+        let (status, Json(body)) = readiness(failing, Record::Current, &[]);
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body["journal"], json!({"health": "failing", "since": 5, "why": "disk full"}));
+        let behind = Record::Behind { since: 7, why: "3 batches are missing".to_owned() };
+        let (status, Json(body)) = readiness(JournalHealth::Ok, behind, &[]);
+        assert_eq!(
+            (status, &body["status"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("not ready"))
+        );
+        let told = json!({"standing": "behind", "since": 7, "why": "3 batches are missing"});
+        assert_eq!(body["record"], told);
     }
 }

@@ -302,7 +302,16 @@ fn judged(
         return Vec::new();
     }
     // Patience plays no part in whether a decision is legal.
-    let ground = Ground { debit, credit, debit_day, patience: u16::MAX };
+    let ground = Ground {
+        debit,
+        credit,
+        debit_day,
+        patience: u16::MAX,
+        // What is not sent now is no less legal.
+        behind: false,
+        debit_held: false,
+        credit_held: false,
+    };
     Decision::ALL
         .into_iter()
         .map(|decision| {

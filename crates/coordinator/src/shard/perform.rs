@@ -1,13 +1,13 @@
 //! The effects of a step: writes, requests, pauses.
 
-use super::{Output, Shard};
+use super::{Happening, Output, Shard};
 use crate::clock::Now;
-use crate::record::{Afterwards, Awaited, Sent, asked};
+use crate::record::{Afterwards, Awaited, Record, Sent, asked};
 use crate::trail;
 use crate::world::World;
 use domain::message::Look;
 use domain::serial::Role;
-use domain::transfer::{Action, Phase, Question, State, Step};
+use domain::transfer::{Action, Event, Evidence, Phase, Question, State, Step, Told, Weight};
 use link::Ticket;
 use rand::RngExt;
 use std::cmp::Reverse;
@@ -50,11 +50,23 @@ impl Shard {
         out: &mut Vec<Output>,
     ) {
         match action {
+            // It fell behind while the barrier was awaited.
+            Action::Send(role) if self.is_still(sequence, role, world) => {
+                let told = Told::nothing(Evidence::NotSent, Weight::Answer);
+                let event = Event::Told(role, told);
+                self.happen(sequence, Happening::Event(event), now, world, out);
+            }
             Action::Send(role) => self.send(sequence, role, now, out),
             Action::Ask(role, look) => self.ask(sequence, role, look, now, world, out),
             Action::Pause => self.pause(sequence, now, out),
             Action::Stay | Action::Finish => {}
         }
+    }
+
+    /// Whether nothing that moves money may be sent for a leg now.
+    fn is_still(&self, sequence: u64, role: Role, world: &World) -> bool {
+        let held = |record: &Record| world.get(record.counter(role)).held;
+        world.behind || self.open.get(&sequence).is_some_and(held)
     }
 
     fn send(&mut self, sequence: u64, role: Role, now: Now, out: &mut Vec<Output>) {
@@ -86,6 +98,9 @@ impl Shard {
     ) {
         let ticket = self.next_number(sequence);
         let within = self.config.query_deadline;
+        // A fence that waited behind a barrier would change the books of a counter which this record
+        // may only ask by now.
+        let look = if world.behind { Look::Only } else { look };
         let Some(record) = self.open.get_mut(&sequence) else { return };
         let counter = record.counter(role);
         let facts = world.get(counter);

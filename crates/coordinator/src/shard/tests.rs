@@ -1,6 +1,7 @@
 //! A shard on paper: no clock, no database, no counter.
 
 use super::*;
+use crate::recovery::Tail;
 use crate::world::Facts;
 use domain::message::{
     AccountId, Answer, AnswerCode, CounterId, Finding, Look, Place, Posted, PostingReply, Query,
@@ -47,6 +48,7 @@ impl Stage {
             profile: profile.clone(),
             settle_day: Some(day(20_261_121)),
             session_began: Some(Instant::now()),
+            held: false,
         };
         let render: Render = |view| Rendered {
             status: 201,
@@ -54,7 +56,7 @@ impl Stage {
         };
         Stage {
             shard: Shard::new(Config { patience: 3, ..Config::default() }, render, 7),
-            world: World { counters: vec![facts("securities"), facts("futures")] },
+            world: World { counters: vec![facts("securities"), facts("futures")], behind: false },
             now: Now { wall: 1_000 * SECOND, at: Instant::now() + Duration::from_secs(1_000) },
             out: Vec::new(),
         }
@@ -483,7 +485,7 @@ fn a_doubt_outlives_the_life_that_had_it() {
     let (deliver, mut parts) = (Outcome::NotSent(NotSent::Down), Vec::new());
 
     let mut stage = Stage::new(Profile { can_fence: false, ..Profile::default() });
-    stage.handle(crate::taken_up(new.clone(), &[]));
+    stage.handle(crate::taken_up(new.clone(), &[], Tail::Whole));
     let mut parked = false;
     while !parked {
         parked = stage.shard.views().all(|view| view.transfer.state() == State::NeedsOperator);
@@ -496,7 +498,7 @@ fn a_doubt_outlives_the_life_that_had_it() {
         }
         stage.pass(1);
     }
-    match crate::taken_up(new, &parts) {
+    match crate::taken_up(new, &parts, Tail::Whole) {
         Input::Recovered { transfer, .. } => {
             assert_eq!(transfer.state(), State::NeedsOperator);
             assert_eq!(transfer.credit.knowledge, Knowledge::Unknown);
@@ -515,7 +517,7 @@ fn an_open_transfer_whose_trail_has_ended_is_for_a_person() {
     for phase in ["completed", "refused", "reversed"] {
         let ended = format!(r#"[{{"at":1,"event":"final","phase":"{phase}"}}]"#);
         let mut stage = Stage::new(Profile::default());
-        stage.handle(crate::taken_up(new.clone(), &[ended]));
+        stage.handle(crate::taken_up(new.clone(), &[ended], Tail::Whole));
         stage.pass(1);
         let states: Vec<_> = stage.shard.views().map(|view| view.transfer.state()).collect();
         assert_eq!(states, [State::NeedsOperator], "{phase}");

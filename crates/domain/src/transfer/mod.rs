@@ -445,6 +445,13 @@ pub struct Ground<'a> {
     pub debit_day: Option<Day>,
     /// How many fruitless rounds of asking or repeating before a person is called.
     pub patience: u16,
+    /// Whether the record is behind what was told, or what counters have seen: nothing that moves
+    /// money is sent, and nothing is buried; counters are only asked (rule 10).
+    pub behind: bool,
+    /// Whether nothing new is sent to the source counter, because what it says is in doubt.
+    pub debit_held: bool,
+    /// The same of the destination counter.
+    pub credit_held: bool,
 }
 
 /// What a person decided about a transfer that needs one.

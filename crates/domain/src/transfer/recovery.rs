@@ -22,22 +22,35 @@ pub struct Remembered {
     pub credit_barrier: bool,
     /// Why it is being undone, if it was.
     pub reason: Option<Reason>,
+    /// Whether the record was behind: a life of which it knows nothing may have sent any of its
+    /// legs, the reversal too.
+    pub doubted: bool,
 }
 
 impl Transfer {
     /// The transfer as it may be believed after a crash. Its next event is
     /// [`Wake`](super::Event::Wake).
+    ///
+    /// A transfer that is doubted counts as expired: it may have been undone, so its credit is never
+    /// sent again (rule 10). What is not known to be done is given up, and a debit that is done
+    /// without its credit is undone, with the serial that the reversal had from the beginning.
     pub fn recovered(remembered: Remembered) -> Transfer {
-        let Remembered { intent, phase, legs: [debit, credit, reversal], credit_barrier, reason } =
-            remembered;
+        let Remembered { intent, phase, legs, credit_barrier, reason, doubted } = remembered;
+        let [debit, credit, reversal] = legs;
         let mut transfer =
-            Transfer { intent, phase, debit, credit, reversal, expired: false, reason };
+            Transfer { intent, phase, debit, credit, reversal, expired: doubted, reason };
         match phase.state() {
             // Nothing is sent any more, or nothing but questions: the legs are as recorded.
-            State::Completed | State::Refused | State::Reversed | State::NeedsOperator => {}
+            State::Completed | State::Refused | State::Reversed => {}
+            State::NeedsOperator => {
+                if doubted {
+                    doubt(&mut transfer.debit);
+                    doubt(&mut transfer.credit);
+                }
+            }
             State::Accepted | State::Debiting => {
                 doubt(&mut transfer.debit);
-                if !credit_barrier {
+                if doubted || !credit_barrier {
                     doubt(&mut transfer.credit);
                 }
                 transfer.phase = Phase::DebitAsking;

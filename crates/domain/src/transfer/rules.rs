@@ -35,6 +35,9 @@ impl<'t, 'g> Course<'t, 'g> {
         if self.transfer.expired {
             return self.refuse(Reason::CounterUnavailable);
         }
+        if self.is_still(Role::Debit) {
+            return self.wait(Role::Debit, Phase::DebitWaiting, Phase::DebitAsking);
+        }
         self.send(Role::Debit, Phase::DebitSent, false)
     }
 
@@ -42,6 +45,9 @@ impl<'t, 'g> Course<'t, 'g> {
     pub(super) fn send_credit(&mut self) -> Step {
         if self.transfer.expired {
             return self.give_up_credit();
+        }
+        if self.is_still(Role::Credit) {
+            return self.wait(Role::Credit, Phase::CreditWaiting, Phase::CreditAsking);
         }
         // Without the counter's dedupe, only our own record tells after a crash whether it was
         // sent: that record comes first.
@@ -55,6 +61,9 @@ impl<'t, 'g> Course<'t, 'g> {
         if !self.ground.debit.can_reverse {
             return self.park(Why::CannotReverse);
         }
+        if self.is_still(Role::Reversal) {
+            return self.reversal_waits();
+        }
         let posted = self.transfer.debit.posted_day.unwrap_or(self.transfer.intent.debit_day);
         match self.ground.debit_day {
             Some(today) if today == posted => self.send(Role::Reversal, Phase::ReversalSent, true),
@@ -66,6 +75,40 @@ impl<'t, 'g> Course<'t, 'g> {
             Some(_) => self.park(Why::SettleDayPassed),
             // The counter has not been heard of since the start.
             None => Step { barrier: true, ..self.go(Phase::ReversalWaiting, Action::Pause) },
+        }
+    }
+
+    /// Whether nothing that moves money may be sent for a leg now (rule 10).
+    fn is_still(&self, role: Role) -> bool {
+        let held = match role {
+            Role::Debit | Role::Reversal => self.ground.debit_held,
+            Role::Credit => self.ground.credit_held,
+        };
+        self.ground.behind || held
+    }
+
+    /// A leg that may not be sent now: one that never left waits, any other goes on being asked
+    /// about.
+    fn wait(&mut self, role: Role, unsent: Phase, asking: Phase) -> Step {
+        let phase = match self.transfer.leg(role).knowledge {
+            Knowledge::NotSent => unsent,
+            Knowledge::Unknown | Knowledge::Done | Knowledge::Refused | Knowledge::NotExecuted => {
+                asking
+            }
+        };
+        self.go(phase, Action::Pause)
+    }
+
+    /// The debit is to be undone and may not be yet. That it is to be is durable first, as ever; in
+    /// the meantime the counter is asked whether it is undone already, by a life that the record
+    /// does not know.
+    fn reversal_waits(&mut self) -> Step {
+        match self.transfer.phase {
+            Phase::ReversalWaiting if self.ground.debit.can_query_reversals => {
+                self.go(Phase::ReversalProving, Action::Ask(Role::Reversal, Look::Only))
+            }
+            Phase::ReversalWaiting => self.go(Phase::ReversalWaiting, Action::Pause),
+            _ => Step { barrier: true, ..self.go(Phase::ReversalWaiting, Action::Pause) },
         }
     }
 
@@ -93,7 +136,7 @@ impl<'t, 'g> Course<'t, 'g> {
             }
             Knowledge::NotSent | Knowledge::Unknown => {}
         }
-        if self.transfer.expired && self.ground.debit.can_fence {
+        if self.transfer.expired && self.may_fence(Role::Debit) {
             return self.fence_debit();
         }
         self.go(Phase::DebitAsking, Action::Ask(Role::Debit, Look::Only))
@@ -106,7 +149,7 @@ impl<'t, 'g> Course<'t, 'g> {
             Knowledge::Refused | Knowledge::NotExecuted => return self.undo_debit(),
             Knowledge::NotSent | Knowledge::Unknown => {}
         }
-        if self.transfer.expired && self.ground.credit.can_fence {
+        if self.transfer.expired && self.may_fence(Role::Credit) {
             return self.fence_credit();
         }
         self.go(Phase::CreditAsking, Action::Ask(Role::Credit, Look::Only))
@@ -122,11 +165,23 @@ impl<'t, 'g> Course<'t, 'g> {
         }
     }
 
+    /// Whether a leg's counter may be asked to bury its serial. A fence changes the counter's books,
+    /// so a record that is behind only looks (rule 10).
+    fn may_fence(&self, role: Role) -> bool {
+        self.profile(role).can_fence && !self.ground.behind
+    }
+
     pub(super) fn fence_debit(&mut self) -> Step {
+        if self.ground.behind {
+            return self.go(Phase::DebitAsking, Action::Ask(Role::Debit, Look::Only));
+        }
         self.go(Phase::DebitFencing, Action::Ask(Role::Debit, Look::Fence))
     }
 
     pub(super) fn fence_credit(&mut self) -> Step {
+        if self.ground.behind {
+            return self.go(Phase::CreditAsking, Action::Ask(Role::Credit, Look::Only));
+        }
         self.go(Phase::CreditFencing, Action::Ask(Role::Credit, Look::Fence))
     }
 
@@ -139,7 +194,7 @@ impl<'t, 'g> Course<'t, 'g> {
                     continue;
                 }
                 let given_up = self.transfer.expired && role != Role::Reversal;
-                let look = if given_up && profile.can_fence { Look::Fence } else { Look::Only };
+                let look = if given_up && self.may_fence(role) { Look::Fence } else { Look::Only };
                 return self.ask(role, look);
             }
         }
@@ -173,7 +228,8 @@ impl<'t, 'g> Course<'t, 'g> {
         if let Some(parked) = self.lost_patience(Role::Debit, Why::DebitUnresolved) {
             return parked;
         }
-        let Profile { dedupes, can_fence, .. } = *self.ground.debit;
+        let Profile { dedupes, .. } = *self.ground.debit;
+        let can_fence = self.may_fence(Role::Debit);
         if self.transfer.phase == Phase::DebitFencing {
             self.pause()
         } else if can_fence && (self.transfer.expired || !dedupes) {
@@ -246,7 +302,8 @@ impl<'t, 'g> Course<'t, 'g> {
         if let Some(parked) = self.lost_patience(Role::Credit, Why::CreditUnresolved) {
             return parked;
         }
-        let Profile { dedupes, can_fence, .. } = *self.ground.credit;
+        let Profile { dedupes, .. } = *self.ground.credit;
+        let can_fence = self.may_fence(Role::Credit);
         if self.transfer.phase == Phase::CreditFencing {
             self.pause()
         } else if can_fence && (self.transfer.expired || !dedupes) {
@@ -391,7 +448,7 @@ impl<'t, 'g> Course<'t, 'g> {
         let leg: &Leg = self.transfer.leg(role);
         if weight == Weight::Truth || leg.sent <= 1 || profile.refusals_stick {
             Refusal::Final
-        } else if profile.can_fence {
+        } else if self.may_fence(role) {
             Refusal::FenceFirst
         } else {
             Refusal::AskOn
@@ -420,6 +477,10 @@ impl<'t, 'g> Course<'t, 'g> {
     }
 
     fn lost_patience(&mut self, role: Role, why: Why) -> Option<Step> {
+        if self.ground.behind {
+            // Asking is all that may be done; a person is called already, for the whole record.
+            return None;
+        }
         let leg = self.transfer.leg_mut(role);
         leg.tries = leg.tries.saturating_add(1);
         (leg.tries > self.ground.patience).then(|| self.park(why))

@@ -99,10 +99,10 @@ fn wake(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
     match course.transfer.phase {
         Phase::Accepted | Phase::DebitWaiting => course.send_debit(),
         Phase::DebitAsking => course.ask_debit(),
-        Phase::DebitFencing => course.ask(Role::Debit, Look::Fence),
+        Phase::DebitFencing => course.fence_debit(),
         Phase::CreditWaiting => course.send_credit(),
         Phase::CreditAsking => course.ask_credit(),
-        Phase::CreditFencing => course.ask(Role::Credit, Look::Fence),
+        Phase::CreditFencing => course.fence_credit(),
         Phase::ReversalWaiting => course.send_reversal(),
         Phase::ReversalProving => course.prove_reversal(),
         Phase::Parked(_) => course.ask_slowly(),

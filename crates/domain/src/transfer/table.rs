@@ -1,6 +1,6 @@
 //! Writes `docs/transfer-table.md` from the machine itself, and fails when the document is stale.
 
-use super::tests::{intent, told, weak};
+use super::tests::{ground, intent, told, weak};
 use super::*;
 use std::fmt::Write;
 
@@ -84,12 +84,7 @@ fn events() -> Vec<(String, Event)> {
 fn outcome(phase: Phase, event: &Event, profile: &Profile, expired: bool) -> String {
     let mut transfer = typical(phase);
     transfer.expired = expired;
-    let ground = Ground {
-        debit: profile,
-        credit: profile,
-        debit_day: Some(intent().debit_day),
-        patience: 3,
-    };
+    let ground = ground(profile, profile, 3);
     match step(&mut transfer, event, &ground) {
         Err(illegal) => format!("illegal: {illegal}"),
         Ok(Step { verdict: Verdict::Stale, .. }) => "dropped".to_owned(),

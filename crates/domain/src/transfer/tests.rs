@@ -26,6 +26,19 @@ pub(super) fn intent() -> Intent {
     }
 }
 
+/// Two counters of which neither is held, on the day of the debit.
+pub(super) fn ground<'p>(debit: &'p Profile, credit: &'p Profile, patience: u16) -> Ground<'p> {
+    Ground {
+        debit,
+        credit,
+        debit_day: Some(intent().debit_day),
+        patience,
+        behind: false,
+        debit_held: false,
+        credit_held: false,
+    }
+}
+
 pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
     let answer = |code| Some(Answer { code, text: String::new() });
     let posted = Posted {
@@ -65,17 +78,24 @@ pub(super) fn weak() -> Profile {
 }
 
 /// Reads `debit done; query credit not_found; fence debit not_executed; wake; expire; cutover;
-/// decide refused` and says what followed from each.
+/// decide refused` and says what followed from each. After `behind` the record is behind until
+/// `released`; `restored` is a crash after which it is.
 fn check(profile: &Profile, story: &str, expected: &Expect) {
     let mut transfer = Transfer::accepted(intent());
     let mut today = intent().debit_day;
+    let mut behind = false;
     let mut lines = String::new();
     for words in story.split(';').map(str::trim) {
         if words == "cutover" {
             today = Day::new(20_261_122).expect("a day");
             continue;
         }
-        if words == "crash" {
+        if words == "behind" || words == "released" {
+            behind = words == "behind";
+            continue;
+        }
+        if words == "crash" || words == "restored" {
+            behind |= words == "restored";
             let legs = Role::ALL.map(|role| transfer.leg(role).clone());
             transfer = Transfer::recovered(Remembered {
                 intent: intent(),
@@ -83,12 +103,12 @@ fn check(profile: &Profile, story: &str, expected: &Expect) {
                 legs,
                 credit_barrier: !profile.dedupes,
                 reason: transfer.reason,
+                doubted: words == "restored",
             });
             continue;
         }
         let event = event(words);
-        let ground =
-            Ground { debit: profile, credit: profile, debit_day: Some(today), patience: 3 };
+        let ground = Ground { debit_day: Some(today), behind, ..ground(profile, profile, 3) };
         let line = match step(&mut transfer, &event, &ground) {
             Ok(step) => format!(
                 "{words} -> {:?}: {:?}{}{}",
@@ -139,6 +159,88 @@ fn event(words: &str) -> Event {
 
 fn standard(story: &str, expected: &Expect) {
     check(&Profile::default(), story, expected);
+}
+
+#[test]
+fn a_record_that_is_behind_only_asks() {
+    check(
+        &Profile::default(),
+        "behind; wake; wake; released; wake; behind; debit silent; query debit not_found; wake; \
+         query debit done; wake; released; wake",
+        &expect![[r#"
+            wake -> DebitWaiting: Pause
+            wake -> DebitWaiting: Pause
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit not_found -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit done -> CreditWaiting: Pause
+            wake -> CreditWaiting: Pause
+            wake -> CreditSent: Send(Credit)
+        "#]],
+    );
+    check(
+        &Profile::default(),
+        "wake; debit done; behind; credit silent; query credit not_found; expire; wake; \
+         query credit not_found; released; wake; fence credit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit silent -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            expire -> CreditAsking: Ask(Credit, Only)
+            wake -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            wake -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+    check(
+        &Profile::default(),
+        "wake; debit done; behind; credit refused; wake; query reversal not_found; wake; released; \
+         wake; query reversal not_found; wake",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit refused -> ReversalWaiting: Pause, durable first
+            wake -> ReversalProving: Ask(Reversal, Only)
+            query reversal not_found -> ReversalWaiting: Pause
+            wake -> ReversalProving: Ask(Reversal, Only)
+            wake -> ReversalProving: Ask(Reversal, Only)
+            query reversal not_found -> ReversalWaiting: Pause
+            wake -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+}
+
+#[test]
+fn a_credit_of_a_transfer_from_a_restored_record_is_never_sent() {
+    check(
+        &Profile::default(),
+        "wake; restored; wake; query debit done; query credit not_found; wake; released; wake; \
+         fence credit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit done -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            wake -> CreditAsking: Ask(Credit, Only)
+            wake -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+    // The counter does not dedupe, and the record says that the credit was not sent: a lost tail
+    // knew better.
+    check(
+        &weak(),
+        "wake; restored; wake; query debit done; released; query credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit done -> CreditAsking: Ask(Credit, Only)
+            query credit done -> Completed: Finish, durable first
+        "#]],
+    );
 }
 
 #[test]
@@ -453,6 +555,62 @@ proptest! {
 
     /// Whatever arrives, in whatever order, at whatever counters, and however often it crashes.
     #[test]
+    fn nothing_that_moves_money_is_sent_by_a_record_that_is_behind_or_to_a_counter_that_is_held(
+        debit in any_profile(),
+        credit in any_profile(),
+        doubted in any::<bool>(),
+        events in prop::collection::vec((any_event(), 0..20u8, 0..8u8), 0..60),
+    ) {
+        let mut transfer = Transfer::accepted(intent());
+        let mut restored = false;
+        for (event, fate, standing) in events {
+            if fate == 0 && !transfer.state().is_final() {
+                restored |= doubted;
+                transfer = Transfer::recovered(Remembered {
+                    intent: intent(),
+                    phase: transfer.phase,
+                    legs: Role::ALL.map(|role| transfer.leg(role).clone()),
+                    credit_barrier: !credit.dedupes,
+                    reason: transfer.reason,
+                    doubted: restored,
+                });
+                continue;
+            }
+            let ground = Ground {
+                behind: standing & 1 != 0,
+                debit_held: standing & 2 != 0,
+                credit_held: standing & 4 != 0,
+                ..ground(&debit, &credit, 5)
+            };
+            let before = transfer.clone();
+            let Ok(step) = step(&mut transfer, &event, &ground) else { continue };
+            match step.action {
+                Action::Send(role) => {
+                    prop_assert!(!ground.behind, "{role} sent by a record that is behind");
+                    let held = if role == Role::Credit { ground.credit_held } else { ground.debit_held };
+                    prop_assert!(!held, "{role} sent to a counter that is held");
+                    prop_assert!(!restored || role != Role::Credit, "a credit sent again");
+                }
+                Action::Ask(role, Look::Fence) => {
+                    prop_assert!(!ground.behind, "{role} fenced by a record that is behind");
+                }
+                Action::Ask(_, Look::Only) | Action::Pause | Action::Stay | Action::Finish => {}
+            }
+            if ground.behind && !before.state().is_final() && !matches!(event, Event::Decide(_)) {
+                let unresolved = [
+                    Phase::Parked(Why::DebitUnresolved),
+                    Phase::Parked(Why::CreditUnresolved),
+                    Phase::Parked(Why::ReversalUnresolved),
+                ];
+                prop_assert!(
+                    !unresolved.contains(&transfer.phase) || before.phase == transfer.phase,
+                    "parked for want of patience while nothing may be done"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn no_sequence_of_events_breaks_a_rule(
         debit in any_profile(),
         credit in any_profile(),
@@ -460,7 +618,7 @@ proptest! {
     ) {
         let mut transfer = Transfer::accepted(intent());
         let mut durable = transfer.clone();
-        let ground = Ground { debit: &debit, credit: &credit, debit_day: Some(intent().debit_day), patience: 5 };
+        let ground = ground(&debit, &credit, 5);
         let mut debit_sent = 0;
         for (event, fate) in events {
             let before = transfer.clone();
@@ -471,6 +629,7 @@ proptest! {
                     legs: Role::ALL.map(|role| durable.leg(role).clone()),
                     credit_barrier: !credit.dedupes,
                     reason: durable.reason,
+                    doubted: false,
                 });
                 continue;
             }

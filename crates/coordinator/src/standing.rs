@@ -1,0 +1,145 @@
+//! Whether the record and the counters are fit to be acted upon. A record that is behind what was
+//! told, or what counters have seen, sends nothing that moves money until it is released (DOMAIN §3,
+//! rule 10); a counter that is held gets nothing new. Both only ever stop: what is begun goes on being
+//! asked about.
+//!
+//! Whoever finds a reason says it here; the shards look once a turn.
+
+use crate::clock::now_micros;
+use domain::message::CounterId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Whether the record is all that was recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Record {
+    /// As far as is known.
+    #[default]
+    Current,
+    /// It lacks something.
+    Behind {
+        /// What, in words, for whoever must release it.
+        why: String,
+        /// Since when that is known, in microseconds since 1970 UTC.
+        since: i64,
+    },
+}
+
+/// Why a counter gets nothing new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// In words, for whoever must release it.
+    pub why: String,
+    /// Since when, in microseconds since 1970 UTC.
+    pub since: i64,
+}
+
+/// How record and counters stand, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The record.
+    pub record: Record,
+    /// The counters that are held.
+    pub held: BTreeMap<CounterId, Hold>,
+}
+
+impl State {
+    /// Whether the record is behind.
+    pub fn is_behind(&self) -> bool {
+        match self.record {
+            Record::Current => false,
+            Record::Behind { .. } => true,
+        }
+    }
+}
+
+/// How record and counters stand; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    state: Arc<watch::Sender<State>>,
+}
+
+impl Standing {
+    /// The present state, at one moment. Nothing may be awaited while it is held.
+    pub fn state(&self) -> watch::Ref<'_, State> {
+        self.state.borrow()
+    }
+
+    /// Follows the state.
+    pub fn follow(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// How the record stands.
+    pub fn record(&self) -> Record {
+        self.state.borrow().record.clone()
+    }
+
+    /// Why the record is behind; `None` if it is not.
+    pub fn behind(&self) -> Option<String> {
+        match &self.state.borrow().record {
+            Record::Current => None,
+            Record::Behind { why, .. } => Some(why.clone()),
+        }
+    }
+
+    /// The record is behind, for this reason. The first reason stays; `false` if it was behind
+    /// already. Only a release, before the next start, ends it.
+    pub fn fall_behind(&self, why: String) -> bool {
+        self.state.send_if_modified(|state| {
+            let fresh = !state.is_behind();
+            if fresh {
+                tracing::error!(why, "the record is behind: nothing that moves money is sent");
+                state.record = Record::Behind { why, since: now_micros() };
+            }
+            fresh
+        })
+    }
+
+    /// A counter gets nothing new, for this reason. The first reason stays; `false` if it was held
+    /// already.
+    pub fn hold(&self, counter: &CounterId, hold: Hold) -> bool {
+        self.state.send_if_modified(|state| {
+            let fresh = !state.held.contains_key(counter);
+            if fresh {
+                state.held.insert(counter.clone(), hold);
+            }
+            fresh
+        })
+    }
+
+    /// A counter is no longer held. `false` if it was not.
+    pub fn release(&self, counter: &CounterId) -> bool {
+        self.state.send_if_modified(|state| state.held.remove(counter).is_some())
+    }
+
+    /// Why a counter is held; `None` if it is not.
+    pub fn held(&self, counter: &CounterId) -> Option<Hold> {
+        self.state.borrow().held.get(counter).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_stays_and_only_a_counter_can_be_released() {
+        let standing = Standing::default();
+        let shared = standing.clone();
+        assert_eq!(standing.record(), Record::Current);
+        assert!(standing.fall_behind("three batches are missing".to_owned()));
+        assert!(!standing.fall_behind("something else".to_owned()));
+        assert_eq!(shared.behind().as_deref(), Some("three batches are missing"));
+        let counter = CounterId::new("futures").expect("a counter");
+        let hold = |why: &str| Hold { why: why.to_owned(), since: 5 };
+        assert!(standing.hold(&counter, hold("a foreign mark")));
+        assert!(!standing.hold(&counter, hold("another")));
+        assert_eq!(shared.held(&counter), Some(hold("a foreign mark")));
+        assert!(shared.release(&counter));
+        assert!(!shared.release(&counter));
+        assert_eq!(standing.held(&counter), None);
+        assert!(standing.state().is_behind());
+    }
+}
