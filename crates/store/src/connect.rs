@@ -1,12 +1,15 @@
 //! Makes connections: one for the writer, a few for readers, each set up the same way.
 
 use crate::address::Address;
+use crate::durability::{self, Variables};
 use crate::error::OpenError;
 use crate::fault::{self, Fault, describe_driver, sqlite_code};
 use crate::holder::who_holds;
-use sea_orm::sqlx::mysql::{MySqlDatabaseError, MySqlPoolOptions};
+use sea_orm::sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlPoolOptions};
 use sea_orm::sqlx::pool::PoolOptions;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sea_orm::sqlx::{self, ConnectOptions, Connection, Database, Executor};
 use sea_orm::{DatabaseConnection, DbErr};
 use std::path::Path;
@@ -18,8 +21,11 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at a lock that SQLite does not wait for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How long a server may take to let us in.
+/// How long a server may take to let us in, and how long to say how it is set up; a disk likewise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that was given up in the middle of a question is looked at before another gets it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a reader waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,11 +46,16 @@ pub(crate) const SQLITE_CACHE: i64 = -16384;
 /// journal does it before that, and beside.
 pub(crate) const SQLITE_CHECKPOINT: i64 = 32768;
 
-/// What a connection of a server is set to. A server that is not strict cuts what is too long;
-/// with a stricter isolation, looking for what another node wrote finds the past.
+/// What a connection of a server is set to, whatever the server's defaults are. One that is not
+/// strict cuts what is too long; one that does not check keys takes a key twice; one that chains
+/// transactions begins another after each; with a stricter isolation, looking for what another node
+/// wrote finds the past.
 const MYSQL_SESSION: &str = "SET SESSION \
     sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), \
     innodb_lock_wait_timeout = 5, \
+    unique_checks = 1, \
+    foreign_key_checks = 1, \
+    completion_type = 'NO_CHAIN', \
     autocommit = 1";
 const MYSQL_ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
@@ -89,15 +100,25 @@ pub(crate) fn readers(address: &Address) -> DatabaseConnection {
                 .into()
         }
         Address::Mysql { options, .. } => {
-            let pool =
-                MySqlPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_TIMEOUT);
+            // Without it, who gives up a question to a server that says nothing leaves a connection
+            // behind that counts as taken for as long as its socket lasts.
+            let pool = MySqlPoolOptions::new()
+                .max_connections(READERS)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        let answer = tokio::time::timeout(LOOK_TIMEOUT, connection.ping()).await;
+                        answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+                    })
+                });
             let options = options.clone().disable_statement_logging();
             mysql_session(pool).connect_lazy_with(options).into()
         }
     }
 }
 
-/// Connects once, to find out in plain words why it would fail. Makes the folder of a file.
+/// Connects once, to find out in plain words why writing would fail, and whether what is written
+/// there lasts. Makes the folder of a file.
 ///
 /// SQLite does not wait for another's lock while it changes a new file to its write-ahead log, so
 /// whoever opens it in that moment is told at once that it is locked: then it is waited for here,
@@ -116,32 +137,69 @@ pub(crate) async fn probe(address: &Address) -> Result<(), OpenError> {
 
 async fn probe_once(address: &Address) -> Result<(), OpenError> {
     match address {
-        Address::Sqlite { path, options } => {
-            make_folder(path)?;
-            let options = options
-                .clone()
-                .journal_mode(SqliteJournalMode::Wal)
-                .busy_timeout(BUSY_TIMEOUT)
-                .disable_statement_logging();
-            let explain = |error: sqlx::Error| explain_sqlite(path, &error);
-            let mut connection = options.connect().await.map_err(explain)?;
-            connection.execute("BEGIN IMMEDIATE").await.map_err(explain)?;
-            // On a read-only file the transaction begins all the same; only writing tells.
-            connection.execute("CREATE TABLE probe_of_writing (x)").await.map_err(explain)?;
-            connection.execute("ROLLBACK").await.map_err(explain)?;
-            connection.close().await.map_err(explain)
+        Address::Sqlite { path, options, durability } => {
+            let folder = make_folder(path)?;
+            let weaknesses = durability::weaknesses_of_folder(folder);
+            durability::judge(*durability, &path.display().to_string(), &weaknesses)?;
+            // Longer than a lock is waited for.
+            let trying = tokio::time::timeout(CONNECT_TIMEOUT, try_file(path, options));
+            trying.await.unwrap_or_else(|_| {
+                Err(OpenError::Unavailable {
+                    database: path.display().to_string(),
+                    why: format!("no answer of the disk within {} s", CONNECT_TIMEOUT.as_secs()),
+                })
+            })
         }
-        Address::Mysql { shown, options } => {
-            let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
-            let connection = connecting
-                .await
-                .map_err(|_| OpenError::Unreachable {
-                    server: shown.clone(),
-                    why: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
-                })?
-                .map_err(|error| explain_mysql(shown, &error))?;
-            connection.close().await.map_err(|error| explain_mysql(shown, &error))
+        Address::Mysql { shown, durability, .. } => {
+            let mut connection = greet(address).await?;
+            let variables = in_time(shown, Variables::of(&mut connection)).await?;
+            // Whether it hears of it makes no difference.
+            let _ = tokio::time::timeout(LOOK_TIMEOUT, connection.close()).await;
+            if let Some(why) = variables.takes_no_writes() {
+                return Err(OpenError::Unavailable { database: shown.clone(), why });
+            }
+            durability::judge(*durability, shown, &variables.weaknesses())
         }
+    }
+}
+
+async fn try_file(path: &Path, options: &SqliteConnectOptions) -> Result<(), OpenError> {
+    let options = options
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    let explain = |error: sqlx::Error| explain_sqlite(path, &error);
+    let mut connection = options.connect().await.map_err(explain)?;
+    connection.execute("BEGIN IMMEDIATE").await.map_err(explain)?;
+    // On a read-only file the transaction begins all the same; only writing tells.
+    connection.execute("CREATE TABLE probe_of_writing (x)").await.map_err(explain)?;
+    connection.execute("ROLLBACK").await.map_err(explain)?;
+    connection.close().await.map_err(explain)
+}
+
+/// Connects to a server once, to find out in plain words why that would fail.
+pub(crate) async fn greet(address: &Address) -> Result<MySqlConnection, OpenError> {
+    let Address::Mysql { shown, options, .. } = address else {
+        return Err(OpenError::BadUrl {
+            url: address.to_string(),
+            why: "it names no server".to_owned(),
+        });
+    };
+    in_time(shown, options.connect()).await
+}
+
+/// What a server answers within [`CONNECT_TIMEOUT`].
+async fn in_time<T>(
+    shown: &str,
+    asking: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, OpenError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, asking).await {
+        Ok(answer) => answer.map_err(|error| explain_mysql(shown, &error)),
+        Err(_) => Err(OpenError::Unreachable {
+            server: shown.to_owned(),
+            why: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        }),
     }
 }
 
@@ -179,13 +237,17 @@ fn mysql_session(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     })
 }
 
-fn make_folder(path: &Path) -> Result<(), OpenError> {
+/// Makes the folder of a file, and says which it is.
+fn make_folder(path: &Path) -> Result<&Path, OpenError> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => std::fs::create_dir_all(folder).map_err(|error| OpenError::CannotCreate {
-            path: path.display().to_string(),
-            why: format!("folder {}: {error}", folder.display()),
-        }),
-        None => Ok(()),
+        Some(folder) => {
+            std::fs::create_dir_all(folder).map_err(|error| OpenError::CannotCreate {
+                path: path.display().to_string(),
+                why: format!("folder {}: {error}", folder.display()),
+            })?;
+            Ok(folder)
+        }
+        None => Ok(Path::new(".")),
     }
 }
 
@@ -198,6 +260,8 @@ fn explain_sqlite(file: &Path, error: &sqlx::Error) -> OpenError {
     };
     match code {
         5 | 6 => OpenError::Locked { by: who_holds(file), path },
+        // No memory, the disk failed, no room.
+        7 | 10 | 13 => OpenError::Unavailable { database: path, why },
         8 => OpenError::ReadOnly { path, why },
         14 => OpenError::CannotCreate { path, why },
         _ => OpenError::NotADatabase { path, why },
@@ -212,6 +276,17 @@ fn explain_mysql(shown: &str, error: &sqlx::Error) -> OpenError {
         }
         _ => None,
     };
+    match (number, error) {
+        (None, sqlx::Error::Tls(_)) => return OpenError::Untrusted { server, why },
+        // What comes before the certificates are agreed on is the server's own.
+        (None, sqlx::Error::Io(said)) if said.kind() == std::io::ErrorKind::InvalidData => {
+            return OpenError::Untrusted { server, why };
+        }
+        (None, sqlx::Error::Configuration(_)) => {
+            return OpenError::BadUrl { url: server, why };
+        }
+        (Some(_) | None, _) => {}
+    }
     match number {
         Some(1044 | 1045 | 1130 | 1251 | 1698 | 2061) => OpenError::AccessDenied { server, why },
         Some(1049) => OpenError::NoSuchDatabase { server, why },

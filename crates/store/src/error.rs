@@ -72,6 +72,36 @@ pub enum OpenError {
         /// What the system said.
         why: String,
     },
+    /// It is there and cannot be used now: read-only after a fail-over, full, or silent.
+    #[error("{database} cannot be used now: {why}")]
+    Unavailable {
+        /// The database, without a password.
+        database: String,
+        /// What it said.
+        why: String,
+    },
+    /// It does not prove who it is, or speaks no TLS where that is expected.
+    #[error(
+        "{server} cannot be trusted: {why}; name the authority that vouches for it (ssl-ca in the \
+         URL, or database_ca_file), or say with ssl-mode in the URL that it is meant"
+    )]
+    Untrusted {
+        /// The server, without the password.
+        server: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// It may forget what it has committed.
+    #[error(
+        "{database} may lose what it has committed: {what}; mend that, or say that it is meant: \
+         database_durability = \"as_it_is\""
+    )]
+    Weak {
+        /// The database, without a password.
+        database: String,
+        /// Each weakness, with what to do.
+        what: String,
+    },
     /// The tables could not be brought to this version.
     #[error("the tables of {database} could not be brought up to date: {why}")]
     Migration {
@@ -80,6 +110,27 @@ pub enum OpenError {
         /// What the database said.
         why: String,
     },
+}
+
+impl OpenError {
+    /// Whether it may pass without anybody changing what the bridge is told: whoever can wait
+    /// should.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            OpenError::Locked { .. }
+            | OpenError::Unreachable { .. }
+            | OpenError::Unavailable { .. } => true,
+            OpenError::BadUrl { .. }
+            | OpenError::CannotCreate { .. }
+            | OpenError::ReadOnly { .. }
+            | OpenError::NotADatabase { .. }
+            | OpenError::AccessDenied { .. }
+            | OpenError::NoSuchDatabase { .. }
+            | OpenError::Untrusted { .. }
+            | OpenError::Weak { .. }
+            | OpenError::Migration { .. } => false,
+        }
+    }
 }
 
 /// Why a question to the database has no answer.

@@ -3,11 +3,13 @@
 //!
 //! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
 //! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it,
-//! `journal/accounts` makes it be found by account; `query` and `list` ask, `reader` from outside; `serials` leases; `fault` says what an error means; `entity`
+//! `journal/accounts` makes it be found by account; `query` and `list` ask, `reader` from outside; `serials` leases; `connect` makes
+//! connections, `durability` judges what they lead to; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
 
 mod address;
 mod connect;
+mod durability;
 mod entity;
 mod error;
 mod fault;

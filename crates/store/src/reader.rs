@@ -26,11 +26,13 @@ impl Reader {
                     why: "there is no such file".to_owned(),
                 });
             }
-            Address::Sqlite { path, options } => {
-                Address::Sqlite { path, options: options.create_if_missing(false) }
+            Address::Sqlite { path, options, durability } => {
+                let options = options.create_if_missing(false);
+                Address::Sqlite { path, options, durability }
             }
+            // Reading, a server that takes no writes is as good as another.
             server @ Address::Mysql { .. } => {
-                connect::probe(&server).await?;
+                drop(connect::greet(&server).await?);
                 server
             }
         };

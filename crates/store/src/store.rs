@@ -3,7 +3,6 @@
 use crate::address::Address;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
-use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::list;
 use crate::migration;
@@ -13,6 +12,7 @@ use domain::serial::{MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -40,17 +40,7 @@ impl Store {
         // The tables are made on the pool of one that will write: settings made for a connection
         // hold for all of it.
         let connection = connect::writer(&address);
-        if let Err((fault, why)) = migration::run(&connection).await {
-            let database = address.to_string();
-            return Err(match (&address, fault) {
-                (Address::Mysql { .. }, Fault::Lost) => {
-                    OpenError::Unreachable { server: database, why }
-                }
-                (Address::Mysql { .. } | Address::Sqlite { .. }, _) => {
-                    OpenError::Migration { database, why }
-                }
-            });
-        }
+        migration::run(&address, &connection).await?;
         let readers = connect::readers(&address);
         let (journal, writer) = Journal::start(address.clone(), connection);
         let writer = Mutex::new(Some(writer));
@@ -128,7 +118,8 @@ impl Store {
         {
             tracing::error!(%error, database = %self.shared.address, "the journal ended badly");
         }
-        // An error would mean that they are closed already.
-        let _ = self.shared.readers.close_by_ref().await;
+        // One that hangs is left to its socket's own end.
+        let closing = self.shared.readers.close_by_ref();
+        let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
     }
 }

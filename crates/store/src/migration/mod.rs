@@ -4,14 +4,22 @@
 mod m0001_first_tables;
 mod m0002_accounts_in_portions;
 
-use crate::fault::{Fault, describe};
-use sea_orm::DatabaseConnection;
+use crate::address::Address;
+use crate::connect;
+use crate::error::OpenError;
+use crate::fault::{self, Fault};
+use crate::holder::who_holds;
+use sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use std::time::Duration;
 
 /// Two that migrate at once may fail each other; the loser finds the work done.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// A server that says nothing for so long is looked at, and after so many looks left.
+const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
+const LOOKS: u32 = 3;
 
 struct Migrator;
 
@@ -24,21 +32,79 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Runs what has not been run. `connection` is a pool of one.
-pub(crate) async fn run(connection: &DatabaseConnection) -> Result<(), (Fault, String)> {
+/// Runs what has not been run. `connection` is a pool of one that may write.
+pub(crate) async fn run(
+    address: &Address,
+    connection: &DatabaseConnection,
+) -> Result<(), OpenError> {
     let mut attempt = 1;
     loop {
-        match Migrator::up(connection, None).await {
+        let error = match run_once(address, connection).await? {
             Ok(()) => return Ok(()),
-            Err(error) if attempt == ATTEMPTS => {
-                return Err((Fault::of(&error), describe(&error)));
-            }
-            Err(error) => {
-                tracing::debug!(error = %describe(&error), attempt, "migration will be tried again");
-                attempt += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
+            Err(error) => error,
+        };
+        let why = connect::explain(address, &error);
+        if attempt == ATTEMPTS {
+            return Err(match (address, fault::number(&error).map(|number| number & 0xff)) {
+                (Address::Sqlite { path, .. }, Some(5 | 6)) => {
+                    OpenError::Locked { path: path.display().to_string(), by: who_holds(path) }
+                }
+                (Address::Sqlite { .. } | Address::Mysql { .. }, _) => {
+                    failed(address, Fault::of(&error), why)
+                }
+            });
         }
+        tracing::debug!(why, attempt, "migration will be tried again");
+        attempt += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Changing full tables takes as long as it takes, if the server is there: whether it is, another
+/// connection finds out. That nothing has to be changed is known at once, or the server is silent.
+async fn run_once(
+    address: &Address,
+    connection: &DatabaseConnection,
+) -> Result<Result<(), DbErr>, OpenError> {
+    let asking = Migrator::get_pending_migrations(connection);
+    match tokio::time::timeout(SILENCE, asking).await {
+        Ok(Ok(pending)) if pending.is_empty() => return Ok(Ok(())),
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Ok(Err(error)),
+        Err(_) => return Err(failed(address, Fault::Lost, silence())),
+    }
+    tokio::select! {
+        result = Migrator::up(connection, None) => Ok(result),
+        why = is_gone(address) => Err(failed(address, Fault::Lost, why)),
+    }
+}
+
+/// Returns why, once a server has said nothing to anybody for a while. A file is not looked at: what
+/// changes it is in this process.
+async fn is_gone(address: &Address) -> String {
+    if let Address::Sqlite { .. } = address {
+        return std::future::pending().await;
+    }
+    let mut failures = 0;
+    loop {
+        tokio::time::sleep(SILENCE).await;
+        match connect::greet(address).await {
+            Ok(_) => failures = 0,
+            Err(_) if failures + 1 < LOOKS => failures += 1,
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+fn silence() -> String {
+    format!("no answer within {} s", SILENCE.as_secs())
+}
+
+fn failed(address: &Address, fault: Fault, why: String) -> OpenError {
+    let database = address.to_string();
+    match fault {
+        Fault::Lost | Fault::Contention => OpenError::Unavailable { database, why },
+        Fault::Duplicate | Fault::Row | Fault::Down => OpenError::Migration { database, why },
     }
 }
 
