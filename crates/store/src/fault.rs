@@ -13,9 +13,10 @@ pub(crate) enum Fault {
     Row,
     /// Others were in the way: the same again, at once.
     Contention,
-    /// The connection is gone or cannot be trusted: a new one.
+    /// The connection is gone, cannot be trusted, or leads to a server that takes no writes (any
+    /// more): a new one, which may lead to another.
     Lost,
-    /// Locked, full, read-only or broken: later.
+    /// Locked, full or broken: later.
     Down,
 }
 
@@ -53,8 +54,7 @@ impl Fault {
     pub(crate) fn commit_was_undone(error: &DbErr) -> bool {
         let Some(sqlx::Error::Database(said)) = driver_error(error) else { return false };
         if let Some(said) = said.try_downcast_ref::<MySqlDatabaseError>() {
-            // Lock wait, deadlock (a cluster's certification too), server read-only.
-            matches!(said.number(), 1205 | 1213 | 1290 | 1836)
+            commit_was_undone_by_mysql(said.number())
         } else if said.try_downcast_ref::<SqliteError>().is_some() {
             commit_was_undone_by_sqlite(sqlite_code(said.as_ref()))
         } else {
@@ -103,6 +103,13 @@ pub(crate) fn sqlite_code(said: &dyn sqlx::error::DatabaseError) -> u32 {
     said.code().and_then(|code| code.parse().ok()).unwrap_or(1)
 }
 
+/// Whether a COMMIT that a server failed with this number certainly recorded nothing.
+fn commit_was_undone_by_mysql(number: u16) -> bool {
+    // Lock wait, deadlock (a cluster's certification too), server read-only, rolled back by a plugin
+    // of group replication.
+    matches!(number, 1205 | 1213 | 1290 | 1836 | 3101)
+}
+
 /// Whether a COMMIT that SQLite failed with this extended code certainly recorded nothing.
 pub(crate) fn commit_was_undone_by_sqlite(code: u32) -> bool {
     // Busy, read-only, full, constraint. A failed write or sync (10) may have reached the disk.
@@ -126,8 +133,11 @@ fn of_mysql(number: u16, state: Option<&str>) -> Fault {
     match number {
         1022 | 1062 | 1169 | 1586 => Fault::Duplicate,
         1205 | 1213 => Fault::Contention,
-        // Node not ready (Galera), shut-down in progress, killed.
-        1047 | 1053 | 1927 | 3169 => Fault::Lost,
+        // Node not ready (Galera), shut-down in progress, killed: the connection leads nowhere.
+        1047 | 1053 | 1317 | 1927 | 3169 => Fault::Lost,
+        // Read-only, as a primary is after a fail-over; a member that its group has left behind;
+        // off-line: whoever answers here takes no writes, and another may.
+        1290 | 1792 | 1836 | 3032 | 3098 | 3100 | 3101 | 3796 => Fault::Lost,
         // A packet above the server's limit would be too large again.
         1153 => Fault::Row,
         _ => match state {
@@ -156,7 +166,43 @@ mod tests {
         assert_eq!(of_mysql(1213, Some("40001")), Fault::Contention);
         assert_eq!(of_mysql(1406, Some("22001")), Fault::Row, "too long");
         assert_eq!(of_mysql(1114, Some("HY000")), Fault::Down, "table full");
-        assert_eq!(of_mysql(1290, Some("HY000")), Fault::Down, "read-only");
+    }
+
+    /// After a fail-over, the old primary answers and refuses every write: it is left, as a server
+    /// that went away is.
+    #[test]
+    fn a_server_that_takes_no_writes_is_left() {
+        for (number, state, what) in [
+            (1290, "HY000", "--read-only"),
+            (1792, "25006", "a transaction that is read-only"),
+            (1836, "HY000", "read-only mode"),
+            (1047, "08S01", "a node that is not ready"),
+            (1053, "08S01", "shutting down"),
+            (1317, "70100", "interrupted"),
+            (3032, "HY000", "off-line"),
+            (3100, "HY000", "its group took it back"),
+            (3101, "40000", "its group undid it"),
+        ] {
+            assert_eq!(of_mysql(number, Some(state)), Fault::Lost, "{what}");
+        }
+    }
+
+    #[test]
+    fn only_what_means_undone_is_taken_for_it() {
+        for number in [1205, 1213, 1290, 1836, 3101] {
+            assert!(commit_was_undone_by_mysql(number), "{number}");
+        }
+        // Shutting down, not ready, a plugin's failure before or after the commit, interrupted, an
+        // error during the commit: it may be recorded.
+        for number in [1053, 1047, 3100, 1317, 1180, 1792, 2013] {
+            assert!(!commit_was_undone_by_mysql(number), "{number}");
+        }
+        for code in [5, 517, 8, 13, 19] {
+            assert!(commit_was_undone_by_sqlite(code), "{code}");
+        }
+        for code in [10, 266, 1034, 11, 26, 1] {
+            assert!(!commit_was_undone_by_sqlite(code), "{code}");
+        }
     }
 
     #[test]

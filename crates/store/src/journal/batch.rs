@@ -7,16 +7,18 @@ use super::sqlite::Hand;
 use super::{Write, WriteError, examine, server};
 use crate::address::Address;
 use crate::connect;
-use crate::error::OpenError;
+use crate::error::{OpenError, StoreError};
 use crate::fault::Fault;
 use crate::idempotency::{Known, Plan};
 use crate::record::NewTransfer;
+use crate::serials;
 #[cfg(test)]
 use sea_orm::ConnectionTrait;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,10 +83,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn address(&self) -> &Address {
-        &self.address
-    }
-
     /// The connection, made if need be.
     pub(super) async fn connection(&mut self) -> Result<DatabaseConnection, OpenError> {
         if let Some(connection) = &self.connection {
@@ -99,7 +97,8 @@ impl Engine {
 
     /// Closes all that is open, for good.
     pub(super) async fn close(&mut self) {
-        self.checkpoints.close().await;
+        // A disk that hangs holds nobody up: what is not moved is moved the next time.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.checkpoints.close()).await;
         self.disconnect().await;
     }
 
@@ -109,7 +108,9 @@ impl Engine {
             hand
         } else {
             connect::probe(&self.address).await?;
-            Hand::start(path).await?
+            let silent =
+                |_| OpenError::Unavailable { database: path.display().to_string(), why: silence() };
+            tokio::time::timeout(DEADLINE, Hand::start(path)).await.map_err(silent)??
         };
         Ok(self.hand.insert(hand))
     }
@@ -140,6 +141,34 @@ impl Engine {
                 attempt
             }
             Attempt::Committed(_) | Attempt::Failed { .. } => attempt,
+        }
+    }
+
+    /// Leases serials; a lost connection is replaced once. The outer error says that the database
+    /// fails.
+    pub(super) async fn lease(
+        &mut self,
+        count: u64,
+    ) -> Result<Result<Range<u64>, StoreError>, String> {
+        let mut replaced = false;
+        loop {
+            let connection = self.connection().await.map_err(|error| error.to_string())?;
+            let error = match limited(serials::lease(&connection, count)).await {
+                Ok(leased) => return Ok(leased),
+                Err(error) => error,
+            };
+            let why = connect::explain(&self.address, &error);
+            match Fault::of(&error) {
+                Fault::Lost => {
+                    self.disconnect().await;
+                    if std::mem::replace(&mut replaced, true) {
+                        return Err(why);
+                    }
+                }
+                // Others lease too: nothing is wrong with the database.
+                Fault::Contention => return Ok(Err(StoreError::Unavailable { why })),
+                Fault::Duplicate | Fault::Row | Fault::Down => return Err(why),
+            }
         }
     }
 
@@ -180,9 +209,7 @@ impl Engine {
                 match tokio::time::timeout(DEADLINE, hand.write(batch, known)).await {
                     Ok(Some(tried)) => tried,
                     Ok(None) => Tried::Unclear { why: "the journal's thread ended".to_owned() },
-                    Err(_) => Tried::Unclear {
-                        why: format!("no answer of the disk within {} s", DEADLINE.as_secs()),
-                    },
+                    Err(_) => Tried::Unclear { why: silence() },
                 }
             }
             address @ Address::Mysql { .. } => match self.connection().await {
@@ -259,7 +286,7 @@ impl Engine {
                 return result;
             }
             self.hand = None;
-            return Err("no answer of the disk".to_owned());
+            return Err(silence());
         }
         let connection = self.connection().await.map_err(|error| error.to_string())?;
         match limited(server::try_out(&connection)).await {
@@ -273,6 +300,10 @@ impl Engine {
             }
         }
     }
+}
+
+fn silence() -> String {
+    format!("no answer of the disk within {} s", DEADLINE.as_secs())
 }
 
 /// Large enough that a full disk or table shows.

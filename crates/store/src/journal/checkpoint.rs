@@ -4,6 +4,7 @@
 //!
 //! SQLite would do all of it within a commit, and every caller in that batch would wait for it.
 
+use super::batch::limited;
 use crate::address::Address;
 use crate::connect;
 use crate::fault::describe;
@@ -42,7 +43,7 @@ impl Checkpoints {
         match self.running.take() {
             Some(running) if running.is_finished() => {
                 let result = match running.await {
-                    Ok(Ok(())) => writer.execute_unprepared(CHECKPOINT).await.map(drop),
+                    Ok(Ok(())) => limited(writer.execute_unprepared(CHECKPOINT)).await.map(drop),
                     Ok(Err(error)) => Err(error),
                     Err(error) => Err(DbErr::Custom(error.to_string())),
                 };

@@ -7,7 +7,6 @@ use crate::address::Address;
 use crate::error::StoreError;
 use crate::fault::Fault;
 use crate::idempotency::refused;
-use crate::serials;
 use sea_orm::DatabaseConnection;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -181,12 +180,10 @@ impl Writer {
                 self.engine.look_after(written).await;
             }
             Some(Command::Lease(count, reply)) => {
-                let leased = match self.engine.connection().await {
-                    Ok(connection) => {
-                        serials::lease(&connection, self.engine.address(), count).await
-                    }
-                    Err(error) => Err(StoreError::Unavailable { why: error.to_string() }),
-                };
+                let leased = self.engine.lease(count).await.unwrap_or_else(|why| {
+                    self.queue.fail(Vec::new(), &why);
+                    Err(StoreError::Unavailable { why })
+                });
                 // Numbers for one who has gone are a gap.
                 let _ = reply.send(leased);
             }

@@ -3,7 +3,7 @@
 
 use super::proxy::{Proxy, Wire};
 use super::*;
-use crate::JournalHealth;
+use crate::{JournalHealth, StoreError};
 use sea_orm::sqlx::{Row, mysql::MySqlConnectOptions};
 
 /// A store behind a wire, and the database's true URL.
@@ -89,6 +89,110 @@ async fn a_silent_server_is_given_up() {
         store.close().await;
     })
     .await;
+}
+
+/// The lease has its deadline too, and while it is not had, nobody is told that all is well.
+#[tokio::test]
+async fn a_server_that_is_silent_while_serials_are_leased_is_given_up() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        let first = store.lease_serials(10).await.expect("a block");
+        proxy.set(Wire::Silent);
+        let leased = patiently(store.lease_serials(10)).await;
+        assert!(matches!(leased, Err(StoreError::Unavailable { .. })), "{leased:?}");
+        let health = store.journal().health().borrow().clone();
+        assert!(matches!(health, JournalHealth::Failing { .. }), "{health:?}");
+        assert!(is_refused(&desk.write(vec![simple(2)]).await[0]));
+        proxy.set(Wire::Whole);
+        well_again(&store).await;
+        let second = store.lease_serials(10).await.expect("a block");
+        assert!(second.start >= first.end, "{first:?} and {second:?}");
+        desk.record(vec![simple(3)]).await;
+        store.close().await;
+    })
+    .await;
+}
+
+/// Whichever statement it is that the server does not answer: its connection is left, and all goes
+/// on.
+#[tokio::test]
+async fn a_connection_that_is_silent_at_any_statement_is_left() {
+    on_mysql(|url| async move {
+        let each = (0..12).map(|packets| silent_after(&url, packets));
+        futures_of(each).await;
+    })
+    .await;
+}
+
+async fn silent_after(url: &str, packets: u32) {
+    let (proxy, store) = behind_a_wire(url).await;
+    let mut desk = Desk::of(&store);
+    let at = |number: u64| master(u64::from(packets) * 100 + number);
+    let new =
+        |number: u64| accept(&transfer(at(number), "shop", &format!("key-{packets}-{number}")));
+    desk.record(vec![new(1)]).await;
+    proxy.set(Wire::SilentAfter(packets));
+    let leased = store.lease_serials(1);
+    let ids = desk.submit(vec![new(2), trail(at(1), 1, "debited")]);
+    let (_, answers) = tokio::join!(leased, desk.answers(&ids));
+    assert_eq!(answers[1], Ok(()), "{packets}: what was begun is never refused");
+    let was_recorded = store.find(at(2)).await.expect("asks").is_some();
+    assert_eq!(answers[0].is_ok(), was_recorded, "{packets}: what is told is so");
+    // However often it took, the next one finds everything well.
+    proxy.set(Wire::Whole);
+    well_again(&store).await;
+    desk.record(vec![end(at(1), FinalState::Completed), new(3)]).await;
+    store.lease_serials(1).await.expect("a block");
+    assert_eq!(store.trail(at(1)).await.expect("asks"), ["debited"]);
+    store.close().await;
+}
+
+/// Questions that a silent server never answers leave no connection taken.
+#[tokio::test]
+async fn readers_outlive_a_silent_server() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        Desk::of(&store).record(vec![simple(1)]).await;
+        let ask = || async { store.find(master(1)).await };
+        for answer in futures_of((0..4).map(|_| ask())).await {
+            assert!(answer.expect("an answer").is_some());
+        }
+        proxy.set(Wire::Silent);
+        for answer in futures_of((0..8).map(|_| ask())).await {
+            assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+        }
+        proxy.set(Wire::Whole);
+        let answered = patiently(async {
+            loop {
+                if let Ok(found) = ask().await {
+                    return found.is_some();
+                }
+            }
+        });
+        assert!(answered.await);
+        store.close().await;
+    })
+    .await;
+}
+
+/// All of them at once.
+async fn futures_of<T>(each: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut running: Vec<_> = each.map(Box::pin).collect();
+    let mut done = Vec::with_capacity(running.len());
+    std::future::poll_fn(|context| {
+        running.retain_mut(|one| match one.as_mut().poll(context) {
+            std::task::Poll::Ready(value) => {
+                done.push(value);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if running.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done
 }
 
 /// The COMMIT is lost: nothing was recorded, and everything is written again, once.

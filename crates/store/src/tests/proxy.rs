@@ -18,6 +18,9 @@ pub(super) enum Wire {
     Cut,
     /// What is sent is swallowed; connections stay.
     Silent,
+    /// After so many more packets, the connection of the next one is silent for good; then the wire
+    /// is whole again, for other connections.
+    SilentAfter(u32),
     /// The next COMMIT is lost with its connection.
     CutBeforeCommit,
     /// The next COMMIT arrives; its answer is lost with the connection.
@@ -93,7 +96,9 @@ async fn pass(
     match wire.send_replace(Wire::Whole) {
         Wire::CutAfterCommit => {}
         Wire::HoldCommit => release.notified().await,
-        Wire::CutBeforeCommit | Wire::Whole | Wire::Cut | Wire::Silent => return,
+        Wire::CutBeforeCommit | Wire::Whole | Wire::Cut | Wire::Silent | Wire::SilentAfter(_) => {
+            return;
+        }
     }
     to_server.write_all(&packet).await.expect("a server");
     to_server.shutdown().await.expect("a server");
@@ -106,7 +111,7 @@ async fn pass(
 async fn upwards(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    wire: &watch::Sender<Wire>,
+    shared: &watch::Sender<Wire>,
 ) -> Option<(OwnedWriteHalf, Vec<u8>)> {
     loop {
         let mut packet = vec![0; 4];
@@ -114,9 +119,18 @@ async fn upwards(
         let length = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]);
         packet.resize(4 + usize::try_from(length).ok()?, 0);
         from.read_exact(&mut packet[4..]).await.ok()?;
-        let wire = *wire.borrow();
+        let wire = *shared.borrow();
         match wire {
             Wire::Silent => continue,
+            Wire::SilentAfter(0) => {
+                shared.send_replace(Wire::Whole);
+                // What comes from now on is read and goes nowhere.
+                let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
+                return None;
+            }
+            Wire::SilentAfter(more) => {
+                shared.send_replace(Wire::SilentAfter(more - 1));
+            }
             Wire::CutBeforeCommit | Wire::CutAfterCommit | Wire::HoldCommit
                 if packet[4..].eq_ignore_ascii_case(b"\x03COMMIT") =>
             {
