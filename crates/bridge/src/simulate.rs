@@ -148,6 +148,12 @@ pub(crate) struct SimulateCommand {
     /// It answers no queries about reversals
     #[arg(long)]
     no_reversal_queries: bool,
+    /// It keeps no marks and repeats none
+    #[arg(long)]
+    no_marks: bool,
+    /// It does not say at sign-on how far it has seen the bridge's serials
+    #[arg(long)]
+    no_highest_serial: bool,
 }
 
 /// Runs the counter until SIGTERM or SIGINT.
@@ -201,9 +207,11 @@ impl SimulateCommand {
                 refusals_stick: !self.no_sticky_refusals,
                 can_reverse: !self.no_reversals,
                 can_query_reversals: !self.no_reversal_queries,
+                echoes_marks: !self.no_marks,
                 in_flight_limit_ms: self.in_flight_limit_ms,
                 ..defaults.profile.clone()
             },
+            tells_highest_serial: !self.no_highest_serial,
             ..defaults
         })
     }
@@ -283,7 +291,8 @@ mod tests {
              --account 6001=1000000 --account 6002=0 --currency USD --books b.jsonl --seed 7 \
              --durability disk --settle-day 20261121 --heartbeat-s 1 --encoding gb18030 \
              --amount-unit major --utc-offset-minutes -60 --no-dedupe --no-fence \
-             --no-sticky-refusals --no-reversals --no-reversal-queries",
+             --no-sticky-refusals --no-reversals --no-reversal-queries --no-marks \
+             --no-highest-serial",
         )
         .expect("options");
         assert_eq!(options.id.as_str(), "shfe");
@@ -303,7 +312,8 @@ mod tests {
         let able = &options.profile;
         assert_eq!(able.amount_unit, AmountUnit::Major);
         assert!(!able.dedupes && !able.can_fence && !able.refusals_stick);
-        assert!(!able.can_reverse && !able.can_query_reversals);
+        assert!(!able.can_reverse && !able.can_query_reversals && !able.echoes_marks);
+        assert!(!options.tells_highest_serial);
     }
 
     #[test]
@@ -332,7 +342,8 @@ mod tests {
         let options = options("securities --listen 127.0.0.1:0 --key-file {key}").expect("options");
         assert_eq!(options.id.as_str(), "securities");
         assert_eq!(options.dialect, Dialect::Securities);
-        assert_eq!(options.profile, Profile::default());
+        assert_eq!(options.profile, Profile { echoes_marks: true, ..Profile::default() });
+        assert!(options.tells_highest_serial);
         assert_eq!(options.faults, FaultPlan::default());
     }
 

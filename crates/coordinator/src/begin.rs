@@ -9,7 +9,7 @@ use crate::shard::Input;
 use dashmap::mapref::entry::Entry;
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use link::Link;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -152,6 +152,7 @@ impl Coordinator {
             credit_barrier: !to.profile().dedupes,
             created_at: now,
             deadline_at: now.saturating_add(deadline),
+            mark: Some(Mark(rand::random())),
         };
         let (waiter, told) = oneshot::channel();
         let mail = Mail::Input(Input::Begin { new, waiter });

@@ -96,6 +96,7 @@ fn accepted(number: u64) -> Result<Write> {
         currency,
         debit_day,
         credit_day,
+        mark,
     } = sample::intent(number)?;
     let drawn = scattered(number);
     from.account = domain::message::AccountId::new(&format!("6{:07}", drawn % 1000))?;
@@ -119,6 +120,7 @@ fn accepted(number: u64) -> Result<Write> {
             credit_barrier: false,
             created_at: NOW,
             deadline_at: NOW + 60_000_000,
+            mark,
         }),
         ..Write::of(WriteId(number), master)
     })

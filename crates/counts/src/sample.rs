@@ -5,7 +5,7 @@ use domain::message::{
     AccountId, Answer, AnswerCode, CounterId, Instruction, Place, Posted, PostingReply, Reply,
 };
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{Intent, Transfer};
 
 /// The day on which everything happens.
@@ -26,6 +26,7 @@ pub(crate) fn intent(number: u64) -> Result<Intent> {
         currency: Currency::CNY,
         debit_day: day()?,
         credit_day: day()?,
+        mark: Some(Mark(0x0123_4567_89ab_cdef)),
     })
 }
 
@@ -36,7 +37,7 @@ pub(crate) fn instruction(role: Role) -> Result<Instruction> {
 
 /// A counter's answer that it has posted one leg.
 pub(crate) fn posted(transfer: &Transfer, role: Role) -> PostingReply {
-    let Intent { master, amount, currency, .. } = transfer.intent;
+    let Intent { master, amount, currency, mark, .. } = transfer.intent;
     PostingReply {
         serial: master.leg(role),
         answer: Answer { code: AnswerCode::DONE, text: "done".to_owned() },
@@ -48,6 +49,7 @@ pub(crate) fn posted(transfer: &Transfer, role: Role) -> PostingReply {
             currency,
             original: None,
         }),
+        mark,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the bridge asks of a counter and what a counter answers, whatever the dialect (DOMAIN §6).
 
 use crate::money::{Amount, Currency};
-use crate::serial::{Day, MasterSerial, SubSerial};
+use crate::serial::{Day, Mark, MasterSerial, SubSerial};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -207,6 +207,9 @@ pub struct Posting {
     pub amount: Amount,
     /// In what.
     pub currency: Currency,
+    /// The transfer's mark, for the counter to keep; `None` only for transfers recorded by earlier
+    /// versions.
+    pub mark: Option<Mark>,
 }
 
 /// Undoes one posting: exact amount, own serial, names the original.
@@ -226,6 +229,8 @@ pub struct Reversal {
     pub amount: Amount,
     /// The currency of the original.
     pub currency: Currency,
+    /// The transfer's mark, for the counter to keep.
+    pub mark: Option<Mark>,
 }
 
 /// Whether a query only looks, or also forbids.
@@ -246,6 +251,8 @@ pub struct Query {
     pub settle_day: Day,
     /// Look, or fence.
     pub look: Look,
+    /// The transfer's mark, which a fence keeps.
+    pub mark: Option<Mark>,
 }
 
 /// Asks for a balance.
@@ -308,6 +315,9 @@ pub struct PostingReply {
     pub answer: Answer,
     /// The posting, if there is one.
     pub posted: Option<Posted>,
+    /// The mark that the counter holds with the serial, whoever's it is; where it holds nothing
+    /// about the serial, the request's. `None` from a counter that keeps no marks.
+    pub mark: Option<Mark>,
 }
 
 /// A posting as the counter holds it.
@@ -357,6 +367,9 @@ pub struct QueryReply {
     pub answer: Answer,
     /// The posting, where `finding` is [`Finding::Done`].
     pub posted: Option<Posted>,
+    /// The mark that the counter holds with the serial, whoever's it is; where it holds nothing
+    /// about the serial, the query's. `None` from a counter that keeps no marks.
+    pub mark: Option<Mark>,
 }
 
 /// The answer to a [`BalanceQuery`].
@@ -415,6 +428,8 @@ pub struct Entry {
     pub posted: Posted,
     /// When, in microseconds since 1970 UTC.
     pub at_micros: i64,
+    /// The mark that came with it, if the counter kept one.
+    pub mark: Option<Mark>,
 }
 
 #[cfg(test)]

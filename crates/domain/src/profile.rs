@@ -132,6 +132,8 @@ pub struct Profile {
     pub can_reverse: bool,
     /// Answers a query about a reversal's serial.
     pub can_query_reversals: bool,
+    /// Keeps the mark with each posting, and repeats it in every answer about it.
+    pub echoes_marks: bool,
     /// For how many settle days back a serial can be asked about.
     pub query_horizon_days: u16,
     /// The longest time a request may stay on its way inside the counter, in milliseconds.
@@ -157,6 +159,7 @@ impl Default for Profile {
             can_fence: true,
             can_reverse: true,
             can_query_reversals: true,
+            echoes_marks: false,
             query_horizon_days: 7,
             in_flight_limit_ms: 60_000,
             max_in_flight: 256,
@@ -192,6 +195,7 @@ impl Profile {
             ("can_fence", self.can_fence, declared.can_fence),
             ("can_reverse", self.can_reverse, declared.can_reverse),
             ("can_query_reversals", self.can_query_reversals, declared.can_query_reversals),
+            ("echoes_marks", self.echoes_marks, declared.echoes_marks),
         ];
         for (field, configured, told) in promises {
             if configured && !told {
@@ -248,5 +252,8 @@ mod tests {
         assert_eq!(relied_on.confirm(&Profile::default()), Ok(()));
         let refusal = Profile::default().confirm(&relied_on).expect_err("fence is missing");
         assert_eq!(refusal.field, "can_fence");
+        let relied_on = Profile { echoes_marks: true, ..Profile::default() };
+        let refusal = relied_on.confirm(&Profile::default()).expect_err("echo is missing");
+        assert_eq!(refusal.field, "echoes_marks");
     }
 }

@@ -301,6 +301,50 @@ impl fmt::Debug for SubSerial {
     }
 }
 
+/// 64 random bits that every transfer carries, so that a serial which was given out twice shows
+/// (DOMAIN §2): written as sixteen lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Mark(pub u64);
+
+impl FromStr for Mark {
+    type Err = SerialError;
+
+    /// Sixteen hexadecimal digits, of either case.
+    fn from_str(text: &str) -> Result<Self, SerialError> {
+        if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            u64::from_str_radix(text, 16).map(Mark).map_err(|_| SerialError::NotAMark)
+        } else {
+            Err(SerialError::NotAMark)
+        }
+    }
+}
+
+impl TryFrom<String> for Mark {
+    type Error = SerialError;
+    fn try_from(text: String) -> Result<Self, SerialError> {
+        text.parse()
+    }
+}
+
+impl From<Mark> for String {
+    fn from(mark: Mark) -> String {
+        mark.to_string()
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Exactly `count` ASCII digits as a number; `count` is at most 19.
 fn digits(text: &str, count: usize) -> Result<u64, SerialError> {
     if text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -328,6 +372,9 @@ pub enum SerialError {
     /// The last digit names no leg.
     #[error("a sub serial ends in 1 (debit), 2 (credit) or 3 (reversal), not {0}")]
     NotALeg(u64),
+    /// Not sixteen hexadecimal digits.
+    #[error("a mark is sixteen hexadecimal digits")]
+    NotAMark,
 }
 
 #[cfg(test)]
@@ -369,6 +416,18 @@ mod tests {
         }
         for bad in ["000000000420", "000000000001", "00000000042", "-00000000421", "+00000000421"] {
             assert!(bad.parse::<SubSerial>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_mark_is_sixteen_hexadecimal_digits() {
+        for (mark, text) in [(0, "0000000000000000"), (0xab_cdef, "0000000000abcdef")] {
+            assert_eq!(Mark(mark).to_string(), text);
+            assert_eq!(text.parse(), Ok(Mark(mark)));
+        }
+        assert_eq!("FFFFFFFFFFFFFFFF".parse(), Ok(Mark(u64::MAX)));
+        for bad in ["", "0", "00000000000000000", "+000000000000000", "00000000000000g0"] {
+            assert_eq!(bad.parse::<Mark>(), Err(SerialError::NotAMark), "{bad:?}");
         }
     }
 

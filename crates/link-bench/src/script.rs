@@ -41,6 +41,7 @@ pub(crate) fn debit(number: u64, account: &AccountId) -> Instruction {
         account: account.clone(),
         amount: amount(),
         currency: Currency::CNY,
+        mark: None,
     })
 }
 
@@ -158,6 +159,7 @@ impl Script {
                     profile: Profile::default(),
                     settle_day: day(),
                     open: true,
+                    highest_serial: None,
                 };
                 let heartbeat_s = sign_on.heartbeat_s;
                 Message::Welcome(Welcome { heartbeat_s, counter: Some(counter) })
@@ -193,6 +195,7 @@ fn tail(codec: &Codec) -> Result<Vec<u8>> {
             currency: posting.currency,
             original: None,
         }),
+        mark: None,
     };
     let mut frame = BytesMut::new();
     codec.encode(&Message::Response(RequestId(1), Reply::Posting(reply)), &mut frame)?;

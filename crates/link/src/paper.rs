@@ -245,6 +245,7 @@ mod tests {
                 },
                 settle_day: Day::new(20_261_121).expect("a day"),
                 look: Look::Only,
+                mark: None,
             }),
             deadline,
             reply_to: ReplyTo::Queue(queue.clone()),

@@ -56,11 +56,13 @@ pub(crate) fn debit(number: u64) -> Instruction {
         account: "6200001".parse().expect("an account"),
         amount: Amount::new(100).expect("an amount"),
         currency: Currency::CNY,
+        mark: None,
     })
 }
 
 pub(crate) fn query(number: u64) -> Instruction {
-    Instruction::Query(Query { serial: serial(number), settle_day: day(), look: Look::Only })
+    let (serial, settle_day) = (serial(number), day());
+    Instruction::Query(Query { serial, settle_day, look: Look::Only, mark: None })
 }
 
 /// Makes queued requests, numbered from 1, and collects what becomes of them.
@@ -136,6 +138,7 @@ impl Default for GoodCounter {
             profile: Profile::default(),
             settle_day: day(),
             open: true,
+            highest_serial: None,
         };
         GoodCounter { key: KEY, heartbeat_s: 10, state, sign_on: None }
     }
@@ -186,13 +189,14 @@ pub(crate) fn reply(instruction: &Instruction) -> Reply {
     match instruction {
         Instruction::Debit(_) | Instruction::Credit(_) | Instruction::Reverse(_) => {
             let serial = instruction.serial().expect("a serial");
-            Reply::Posting(PostingReply { serial, answer: done, posted: None })
+            Reply::Posting(PostingReply { serial, answer: done, posted: None, mark: None })
         }
         Instruction::Query(query) => Reply::Query(QueryReply {
             serial: query.serial,
             finding: Finding::NotFound,
             answer: done,
             posted: None,
+            mark: None,
         }),
         Instruction::Balance(_) => Reply::Balance(BalanceReply { answer: done, balance: None }),
         Instruction::Entries(_) => {

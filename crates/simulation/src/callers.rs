@@ -15,7 +15,7 @@ use coordinator::shard::Input;
 use domain::message::{CounterId, Place};
 use domain::money::Currency;
 use domain::profile::Meaning;
-use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{Phase, Transfer, Why};
 use rand::RngExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +99,7 @@ impl Simulation {
             credit_barrier,
             created_at: wall,
             deadline_at: wall + deadline,
+            mark: Some(Mark(self.random.random())),
         };
         let (waiter, told) = oneshot::channel();
         bridge.waiters.push((order, told));

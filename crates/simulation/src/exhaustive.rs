@@ -17,7 +17,7 @@ use coordinator::{Config, Rendered, Tail, View};
 use domain::message::{AccountId, AnswerCode, CounterId, Instruction, Place, Reply};
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
-use domain::serial::{MasterSerial, Sequence};
+use domain::serial::{Mark, MasterSerial, Sequence};
 use domain::transfer::{Phase, Why};
 use link::{NotSent, Outcome, Ticket, Unclear};
 use simulator::books::{Books, Kind, Line, Order, Rules, Settled};
@@ -205,6 +205,7 @@ impl<'c> Story<'c> {
                 currency: Currency::CNY,
                 settings: Vec::new(),
                 open: true,
+                tells_highest_serial: true,
             };
             Books::new(rules, first_day())
         });
@@ -270,6 +271,7 @@ impl<'c> Story<'c> {
             credit_barrier: !self.world.counters[1].profile.dedupes,
             created_at: self.now,
             deadline_at: self.now + seconds * SECOND,
+            mark: Some(Mark(7)),
         };
         let (waiter, told) = oneshot::channel();
         self.told = Some(told);

@@ -222,6 +222,7 @@ fn counter(random: &mut Random, name: &str, classes: &[Class], orders: usize) ->
             currency: Currency::CNY,
             settings,
             open: true,
+            tells_highest_serial: true,
         },
         accounts,
         dialect,

@@ -187,6 +187,7 @@ mod tests {
             currency: Currency::CNY,
             settings: Vec::new(),
             open: true,
+            tells_highest_serial: true,
         };
         Books::new(rules, Day::new(20_261_121).expect("a day"))
     }
@@ -201,6 +202,7 @@ mod tests {
             account: AccountId::new("A").expect("an account"),
             amount: Amount::new(1).expect("an amount"),
             currency: Currency::CNY,
+            mark: None,
         })
     }
 

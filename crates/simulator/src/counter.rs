@@ -1,7 +1,7 @@
 //! What a counter does with what arrives: the books' answer, unless the plan has something else in
 //! mind. Pure; whatever takes time or a socket is a [`Deed`] for somebody else.
 
-use crate::books::{Books, Line, Order, Settled, answer, bare_reply};
+use crate::books::{Books, Line, Order, Settled, answer};
 use crate::faults::{Action, Dice, Occasion};
 use domain::message::{AccountId, AnswerCode, Instruction, Look};
 use domain::money::Amount;
@@ -245,14 +245,15 @@ impl Counter {
                         let settled = self.books.refuse(order, code, at);
                         self.keep(settled, at)
                     }
-                    None => bare_reply(&instruction, answer(code, "refused by plan")),
+                    None => self.books.bare_reply(&instruction, answer(code, "refused by plan")),
                 };
                 deeds.push(write(Message::Response(id, reply)));
             }
             Course::Contradict => {
                 self.execute(id, &instruction, at);
                 let words = answer(AnswerCode::INSUFFICIENT_FUNDS, "insufficient funds");
-                deeds.push(write(Message::Response(id, bare_reply(&instruction, words))));
+                deeds
+                    .push(write(Message::Response(id, self.books.bare_reply(&instruction, words))));
             }
         }
     }
@@ -323,6 +324,7 @@ impl Counter {
             profile: self.books.rules().profile.clone(),
             settle_day: self.books.settle_day(),
             open: self.books.open(),
+            highest_serial: self.books.highest_serial(),
         }
     }
 }

@@ -166,6 +166,7 @@ mod tests {
             currency: Currency::CNY,
             settings: Vec::new(),
             open: true,
+            tells_highest_serial: true,
         };
         let mut books = Books::new(rules, day);
         books.open_account(&AccountId::new("A").expect("an account"), 1, 0).expect("opens");
@@ -183,6 +184,7 @@ mod tests {
             serial: SubSerial { sequence, role: Role::Debit },
             settle_day: day,
             look: Look::Fence,
+            mark: None,
         });
         let batch = Batch { visits: vec![Visit::Request(RequestId(1), fence)], back };
         assert!(visits.send(batch).await.is_ok());

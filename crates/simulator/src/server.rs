@@ -66,6 +66,8 @@ pub struct Options {
     pub seed: u64,
     /// What it can do, and says that it can. The code table stays at home.
     pub profile: Profile,
+    /// Whether it says at sign-on how far it has seen the bridge's serials.
+    pub tells_highest_serial: bool,
     /// Its accounting day at the start; `None` for today (UTC). Books that have cut over to a
     /// later day stay there.
     pub settle_day: Option<Day>,
@@ -92,7 +94,8 @@ impl Options {
             durability: Durability::default(),
             faults: FaultPlan::default(),
             seed: 0,
-            profile: Profile { amount_unit, ..Profile::default() },
+            profile: Profile { amount_unit, echoes_marks: true, ..Profile::default() },
+            tells_highest_serial: true,
             settle_day: None,
             heartbeat_s: 10,
         }
@@ -293,6 +296,7 @@ async fn begin(options: &Options) -> Result<(Counter, Option<BooksFile>), Error>
         currency: options.currency,
         settings: plan.accounts,
         open: !plan.closed,
+        tells_highest_serial: options.tells_highest_serial,
     };
     let settle_day = options.settle_day.unwrap_or_else(|| Day::from_unix_micros(at));
     let mut books = Books::new(rules, settle_day);

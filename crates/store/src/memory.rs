@@ -185,6 +185,7 @@ mod tests {
             credit_barrier: false,
             created_at: 1,
             deadline_at: 2,
+            mark: None,
         };
         Write { accept: Some(new), ..Write::of(WriteId(sequence), master) }
     }

@@ -8,7 +8,7 @@ use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Place, Stored}
 use crate::state::{FinalState, OpenState};
 use domain::message::{AccountId, CounterId};
 use domain::money::Amount;
-use domain::serial::{Day, MasterSerial, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
     QuerySelect, SelectThree, TopologyStar,
@@ -242,6 +242,7 @@ fn new_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
         credit_barrier: row.credit_barrier,
         created_at: row.created_at,
         deadline_at: row.deadline_at,
+        mark: row.mark.map(|mark| Mark(mark.cast_unsigned())),
     })
 }
 

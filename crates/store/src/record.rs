@@ -5,7 +5,7 @@ use bytes::Bytes;
 pub use domain::message::Place;
 use domain::message::{AccountId, CounterId};
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial};
+use domain::serial::{Day, Mark, MasterSerial};
 use std::sync::Arc;
 
 /// A transfer as it was accepted; nothing of it ever changes.
@@ -37,6 +37,8 @@ pub struct NewTransfer {
     pub created_at: i64,
     /// After this nothing new is begun for it.
     pub deadline_at: i64,
+    /// Its mark; `None` only if an earlier version recorded it.
+    pub mark: Option<Mark>,
 }
 
 impl NewTransfer {

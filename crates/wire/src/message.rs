@@ -3,7 +3,7 @@
 
 use domain::message::{CounterId, Instruction, Reply};
 use domain::profile::Profile;
-use domain::serial::Day;
+use domain::serial::{Day, SubSerial};
 
 /// Identifies one request over all connections between two parties; the answer repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +114,9 @@ pub struct CounterState {
     pub settle_day: Day,
     /// Whether it is open for postings now.
     pub open: bool,
+    /// The highest sub serial that it has seen from this bridge within its query horizon, on
+    /// whatever day; `None` if it cannot say, or has seen none.
+    pub highest_serial: Option<SubSerial>,
 }
 
 /// Why there is no session.

@@ -105,6 +105,7 @@ fn fields_mean_what_the_schema_says() {
     let (serial, master, settle_day, amount) =
         (421, 2_026_112_100_000_000_042, 20_261_123, 100_000);
     let (account, currency) = ("000000000018".to_owned(), "CNY".to_owned());
+    let mark = Some(0x0123_4567_89ab_cdef);
     let posted = |counter_serial: &str| generated::Posted {
         counter_serial: counter_serial.to_owned(),
         settle_day,
@@ -120,6 +121,7 @@ fn fields_mean_what_the_schema_says() {
         account: account.clone(),
         amount,
         currency: currency.clone(),
+        mark,
     };
     let expected = [
         ("debit", 1, Body::Debit(posting(serial))),
@@ -135,6 +137,7 @@ fn fields_mean_what_the_schema_says() {
                 account: account.clone(),
                 amount,
                 currency: currency.clone(),
+                mark,
             }),
         ),
         (
@@ -145,6 +148,7 @@ fn fields_mean_what_the_schema_says() {
                 code: 200,
                 text: "交易成功".into(),
                 posted: Some(posted("F20261123000017")),
+                mark,
             }),
         ),
         (
@@ -154,6 +158,7 @@ fn fields_mean_what_the_schema_says() {
                 serial: 422,
                 settle_day,
                 look: generated::Look::Fence.into(),
+                mark,
             }),
         ),
         (
@@ -165,6 +170,7 @@ fn fields_mean_what_the_schema_says() {
                 code: 200,
                 text: "交易成功".into(),
                 posted: Some(posted("F20261123000018")),
+                mark,
             }),
         ),
         (
@@ -211,9 +217,11 @@ fn fields_mean_what_the_schema_says() {
                         cut_over_s: 0,
                         amount_unit: generated::AmountUnit::Minor.into(),
                         per_transfer_limit: 5_000_000_000,
+                        echoes_marks: true,
                     }),
                     settle_day,
                     open: true,
+                    highest_serial: serial,
                 }),
             }),
         ),

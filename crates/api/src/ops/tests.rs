@@ -8,7 +8,7 @@ use coordinator::Coordinator;
 use coordinator::trail::{Entry, LegEntry, part};
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{Intent, Knowledge, Leg, Phase, Why};
 use futures::StreamExt;
 use link::{Door, DoorConfig, DoorLimits, Link, LinkConfig};
@@ -48,12 +48,13 @@ pub(super) fn intent(number: u64) -> Intent {
         currency: Currency::CNY,
         debit_day: day(),
         credit_day: day(),
+        mark: Some(Mark(number)),
     }
 }
 
 /// A parked transfer as the record holds it: debited, the credit unknown.
 fn parked(number: u64) -> Write {
-    let Intent { master, from, to, amount, currency, debit_day, credit_day } = intent(number);
+    let Intent { master, from, to, amount, currency, debit_day, credit_day, mark } = intent(number);
     let known = |knowledge| Leg { knowledge, sent: 1, ..Leg::new() };
     let entry = |event: &str, phase, role, knowledge| Entry {
         at: ACCEPTED_AT,
@@ -86,6 +87,7 @@ fn parked(number: u64) -> Write {
             credit_barrier: false,
             created_at: ACCEPTED_AT,
             deadline_at: ACCEPTED_AT + 60_000_000,
+            mark,
         }),
         trail: Some((0, trail)),
         state: Some(OpenState::NeedsOperator),

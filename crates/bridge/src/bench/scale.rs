@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
 use client::TransferFilter;
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -138,6 +138,7 @@ fn write(number: u64, key: u128, left: Left, now: i64, accounts: &Accounts) -> R
         credit_barrier: false,
         created_at: now,
         deadline_at: now + 60_000_000,
+        mark: Some(Mark(number)),
     };
     let open = Write { accept: Some(accept), ..Write::of(WriteId(number), master) };
     match left {

@@ -26,12 +26,14 @@ pub(super) fn read(counter: &mut Section<'_>) -> Read {
     let can_fence = flag("can_fence", default.can_fence);
     let can_reverse = flag("can_reverse", default.can_reverse);
     let can_query_reversals = flag("can_query_reversals", default.can_query_reversals);
+    let echoes_marks = flag("echoes_marks", default.echoes_marks);
     let profile = Profile {
         dedupes,
         refusals_stick,
         can_fence,
         can_reverse,
         can_query_reversals,
+        echoes_marks,
         query_horizon_days: value_or(
             section.number("query_horizon_days", 0..=3650),
             default.query_horizon_days,

@@ -242,7 +242,8 @@ fn config_text(
     for Counter { id, address, .. } in counters {
         write!(
             text,
-            "\n[[counter]]\nid = {id:?}\ndialect = {id:?}\naddresses = [\"{address}\"]\nkey_file = {}\n",
+            "\n[[counter]]\nid = {id:?}\ndialect = {id:?}\naddresses = [\"{address}\"]\nkey_file = {}\n\
+             profile = {{ echoes_marks = true }}\n",
             quoted(&folder.join(format!("{id}.key")))
         )?;
     }

@@ -531,5 +531,6 @@ pub fn intent(new: &NewTransfer) -> Intent {
         currency: new.currency,
         debit_day: new.debit_day,
         credit_day: new.credit_day,
+        mark: new.mark,
     }
 }

@@ -9,7 +9,7 @@ use domain::message::{
 };
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
-use domain::serial::Day;
+use domain::serial::{Day, Mark};
 use link::{NotSent, Unclear};
 
 mod clocks;
@@ -82,6 +82,7 @@ impl Stage {
             credit_barrier: !self.world.counters[1].profile.dedupes,
             created_at: self.now.wall,
             deadline_at: self.now.wall + 60 * SECOND,
+            mark: mark(),
         };
         self.handle(Input::Begin { new, waiter });
         told
@@ -131,6 +132,11 @@ impl Stage {
     }
 }
 
+/// The mark of every transfer here.
+fn mark() -> Option<Mark> {
+    Some(Mark(7))
+}
+
 fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
     let (serial, account, amount) = match instruction {
         Instruction::Debit(posting) | Instruction::Credit(posting) => {
@@ -153,6 +159,7 @@ fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
         serial,
         answer: Answer { code, text: String::new() },
         posted,
+        mark: mark(),
     }))
 }
 
@@ -182,6 +189,7 @@ fn found(instruction: &Instruction, finding: Finding) -> Outcome {
         finding,
         answer: Answer { code, text: String::new() },
         posted,
+        mark: mark(),
     }))
 }
 
@@ -366,6 +374,7 @@ fn an_answer_that_comes_after_the_question_still_counts() {
             serial: master(1).leg(Role::Debit),
             settle_day: day(20_261_121),
             look: Look::Only,
+            mark: mark(),
         }),
     );
     stage.deliver(question, found(&question_again, Finding::NotFound));

@@ -19,7 +19,7 @@ pub use step::{Action, Event, Illegal, Step, Verdict, step};
 use crate::message::{Answer, Instruction, Look, Place, Posting, Query, Reversal};
 use crate::money::{Amount, Currency};
 use crate::profile::Profile;
-use crate::serial::{Day, MasterSerial, Role};
+use crate::serial::{Day, Mark, MasterSerial, Role};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -40,6 +40,9 @@ pub struct Intent {
     pub debit_day: Day,
     /// The destination counter's settle day when the transfer was accepted.
     pub credit_day: Day,
+    /// Tells its postings from those of another transfer under the same serial; `None` only for
+    /// transfers recorded by earlier versions.
+    pub mark: Option<Mark>,
 }
 
 /// What is known of a leg, by evidence and not by hope (DOMAIN §3).
@@ -391,7 +394,7 @@ impl Transfer {
 
     /// What to say to the counter to have a leg posted; the same every time.
     pub fn posting(&self, role: Role) -> Instruction {
-        let Intent { master, amount, currency, .. } = self.intent;
+        let Intent { master, amount, currency, mark, .. } = self.intent;
         let account = self.place(role).account.clone();
         let (serial, settle_day) = (master.leg(role), self.bound_day(role));
         match role {
@@ -402,6 +405,7 @@ impl Transfer {
                 account,
                 amount,
                 currency,
+                mark,
             }),
             Role::Credit => Instruction::Credit(Posting {
                 serial,
@@ -410,6 +414,7 @@ impl Transfer {
                 account,
                 amount,
                 currency,
+                mark,
             }),
             Role::Reversal => Instruction::Reverse(Reversal {
                 serial,
@@ -419,6 +424,7 @@ impl Transfer {
                 account,
                 amount,
                 currency,
+                mark,
             }),
         }
     }
@@ -429,6 +435,7 @@ impl Transfer {
             serial: self.intent.master.leg(role),
             settle_day: self.bound_day(role),
             look,
+            mark: self.intent.mark,
         })
     }
 }

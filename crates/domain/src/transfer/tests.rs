@@ -23,6 +23,7 @@ pub(super) fn intent() -> Intent {
         currency: Currency::CNY,
         debit_day: Day::new(20_261_121).expect("a day"),
         credit_day: Day::new(20_261_121).expect("a day"),
+        mark: Some(Mark(7)),
     }
 }
 

@@ -141,7 +141,7 @@ mod tests {
 
     fn state(id: &str, profile: Profile) -> CounterState {
         let id = CounterId::new(id).expect("an id");
-        CounterState { id, profile, settle_day: day(), open: true }
+        CounterState { id, profile, settle_day: day(), open: true, highest_serial: None }
     }
 
     #[test]

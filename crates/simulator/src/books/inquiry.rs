@@ -11,7 +11,13 @@ impl Books {
     pub(super) fn answer_query(&mut self, query: &Query, at: i64) -> Settled {
         let key = (query.settle_day, query.serial);
         let told = |finding, answer, posted| Settled {
-            reply: Reply::Query(QueryReply { serial: query.serial, finding, answer, posted }),
+            reply: Reply::Query(QueryReply {
+                serial: query.serial,
+                finding,
+                answer,
+                posted,
+                mark: None,
+            }),
             line: None,
         };
         if let Some(why) = self.why_unanswerable(query) {
@@ -23,7 +29,7 @@ impl Books {
                 let posted = self.posted(*row);
                 return told(Finding::Done, answer(AnswerCode::DONE, "posted"), Some(posted));
             }
-            (Some(Fate::Fenced), Look::Only | Look::Fence) => {
+            (Some(Fate::Fenced(_)), Look::Only | Look::Fence) => {
                 return told(Finding::Fenced, fenced(), None);
             }
             // A refusal that does not stick is no promise: a fence makes it one.
@@ -35,7 +41,8 @@ impl Books {
             (None, Look::Only) => false,
         };
         if bury {
-            let fact = Fact::Fenced { settle_day: query.settle_day, serial: query.serial };
+            let (settle_day, serial) = (query.settle_day, query.serial);
+            let fact = Fact::Fenced { settle_day, serial, mark: self.kept(query.mark) };
             return match self.state(&fact, at) {
                 Ok(line) => Settled { line: Some(line), ..told(Finding::Fenced, fenced(), None) },
                 Err(why) => {
@@ -45,7 +52,7 @@ impl Books {
                 }
             };
         }
-        if self.processing.contains(&key) {
+        if self.processing.contains_key(&key) {
             let words = answer(AnswerCode::PROCESSING, "being worked on");
             told(Finding::Processing, words, None)
         } else {
@@ -117,6 +124,7 @@ impl Books {
             serial: row.serial,
             posted: self.posted(place),
             at_micros: row.at_micros,
+            mark: row.mark,
         }
     }
 }

@@ -4,12 +4,13 @@
 //! nothing to say): `at` (microseconds since 1970 UTC), `counter`, `kind`, `serial`, `master`,
 //! `original`, `account`, `amount` and `balance_after` (minor units), `currency`,
 //! `counter_serial`, `settle_day` (`YYYYMMDD` as a number). A refusal has `refused` besides:
-//! what was refused, the answer's code and its text.
+//! what was refused, the answer's code and its text. What came with a mark has `mark`: sixteen
+//! hexadecimal digits.
 
 use super::order::Order;
 use domain::message::{AccountId, Answer, AnswerCode, CounterId, EntryKind};
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, SubSerial};
+use domain::serial::{Day, Mark, MasterSerial, SubSerial};
 use serde::{Deserialize, Serialize};
 
 /// Something that happened at the counter. The whole state is the sum of these.
@@ -36,6 +37,8 @@ pub enum Fact {
         settle_day: Day,
         /// The serial.
         serial: SubSerial,
+        /// The mark that the fence bore.
+        mark: Option<Mark>,
     },
     /// A new settle day began.
     CutOver(Day),
@@ -92,6 +95,10 @@ pub struct Line {
     /// The refusal, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedOrder>,
+    /// The mark that came with the serial, where marks are kept; books of earlier versions have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
 }
 
 /// What was refused, and how.
@@ -134,6 +141,7 @@ impl Line {
             settle_day,
             balance_after,
             refused: None,
+            mark: None,
         };
         let filled = |line: Line, order: &Order| Line {
             serial: Some(order.serial),
@@ -142,6 +150,7 @@ impl Line {
             account: Some(order.account.clone()),
             amount: Some(order.amount.minor()),
             currency: Some(order.currency),
+            mark: order.mark,
             ..line
         };
         match fact {
@@ -167,8 +176,8 @@ impl Line {
                 }),
                 ..filled(blank(Kind::Refused, order.settle_day), order)
             },
-            Fact::Fenced { settle_day, serial } => {
-                Line { serial: Some(*serial), ..blank(Kind::Fenced, *settle_day) }
+            Fact::Fenced { settle_day, serial, mark } => {
+                Line { serial: Some(*serial), mark: *mark, ..blank(Kind::Fenced, *settle_day) }
             }
             Fact::CutOver(day) => blank(Kind::CutOver, *day),
         }
@@ -194,6 +203,7 @@ impl Line {
             Kind::Fenced => Ok(Fact::Fenced {
                 settle_day: self.settle_day,
                 serial: self.serial.ok_or(NoFact("serial"))?,
+                mark: self.mark,
             }),
             Kind::CutOver => Ok(Fact::CutOver(self.settle_day)),
         }
@@ -213,6 +223,7 @@ impl Line {
             account: self.account.clone().ok_or(NoFact("account"))?,
             amount: Amount::new(minor).map_err(|_| NoFact("amount"))?,
             currency: self.currency.ok_or(NoFact("currency"))?,
+            mark: self.mark,
         })
     }
 }

@@ -24,8 +24,8 @@ use domain::message::{
 };
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
-use domain::serial::{Day, SubSerial};
-use std::collections::{HashMap, HashSet};
+use domain::serial::{Day, Mark, SubSerial};
+use std::collections::{BTreeMap, HashMap};
 
 /// What the books go by; it is configuration and not recorded.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Rules {
     pub settings: Vec<AccountSetting>,
     /// Whether debits and credits are taken. Reversals are taken at all hours.
     pub open: bool,
+    /// Whether it says at sign-on how far it has seen the bridge's serials.
+    pub tells_highest_serial: bool,
 }
 
 /// The books.
@@ -58,7 +60,9 @@ pub struct Books {
     pages: HashMap<(usize, Day), Vec<usize>>,
     /// Taken in, answered with "processing", and not decided yet. Not recorded: a counter that
     /// dies forgets them.
-    processing: HashSet<Key>,
+    processing: HashMap<Key, Option<Mark>>,
+    /// The highest serial of each settle day: posted, refused or fenced.
+    highest: BTreeMap<Day, SubSerial>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,13 +74,14 @@ struct Row {
     amount: Amount,
     settle_day: Day,
     at_micros: i64,
+    mark: Option<Mark>,
 }
 
 #[derive(Clone, Debug)]
 enum Fate {
     Posted(usize),
     Refused(Box<(Order, Answer)>),
-    Fenced,
+    Fenced(Option<Mark>),
 }
 
 /// An answer, and what must be in the file before it is given.
@@ -129,7 +134,8 @@ impl Books {
             fates: HashMap::new(),
             undone: HashMap::new(),
             pages: HashMap::new(),
-            processing: HashSet::new(),
+            processing: HashMap::new(),
+            highest: BTreeMap::new(),
         }
     }
 
@@ -166,7 +172,7 @@ impl Books {
                 Some((&self.accounts[row.account].id, row.amount))
             }
             Fate::Refused(refused) => Some((&refused.0.account, refused.0.amount)),
-            Fate::Fenced => None,
+            Fate::Fenced(_) => None,
         }
     }
 
@@ -214,10 +220,13 @@ impl Books {
     /// Does what is asked, or says why not. `at` is microseconds since 1970 UTC.
     pub fn execute(&mut self, instruction: &Instruction, at: i64) -> Settled {
         match instruction {
-            Instruction::Debit(posting) => self.post(Order::debit(posting), at),
-            Instruction::Credit(posting) => self.post(Order::credit(posting), at),
-            Instruction::Reverse(reversal) => self.post(Order::reversal(reversal), at),
-            Instruction::Query(query) => self.answer_query(query, at),
+            Instruction::Debit(posting) => self.receive(Order::debit(posting), at),
+            Instruction::Credit(posting) => self.receive(Order::credit(posting), at),
+            Instruction::Reverse(reversal) => self.receive(Order::reversal(reversal), at),
+            Instruction::Query(query) => {
+                let settled = self.answer_query(query, at);
+                self.stamped(settled, (query.settle_day, query.serial), query.mark)
+            }
             Instruction::Balance(query) => {
                 Settled { reply: Reply::Balance(self.balance(query)), line: None }
             }
@@ -231,25 +240,94 @@ impl Books {
     /// told, "processing". An order whose serial the books know already is executed instead.
     pub fn begin(&mut self, order: Order, at: i64) -> Settled {
         if self.fates.contains_key(&order.key()) {
-            return self.post(order, at);
+            return self.receive(order, at);
         }
-        self.processing.insert(order.key());
-        posting_reply(order.serial, answer(AnswerCode::PROCESSING, "being worked on"), None)
+        let (key, mark) = (order.key(), self.kept(order.mark));
+        self.processing.insert(key, mark);
+        let words = answer(AnswerCode::PROCESSING, "being worked on");
+        self.stamped(posting_reply(order.serial, words, None), key, mark)
     }
 
     /// Decides an order that was only taken in. A fence may have come first.
     pub fn finish(&mut self, order: Order, at: i64) -> Settled {
         self.processing.remove(&order.key());
-        self.post(order, at)
+        self.receive(order, at)
     }
 
     /// Refuses an order whose serial is new, for no reason but the plan's; one whose serial is
     /// known is told what it was told before.
     pub fn refuse(&mut self, order: Order, code: AnswerCode, at: i64) -> Settled {
-        if self.fates.contains_key(&order.key()) || self.processing.contains(&order.key()) {
-            return self.post(order, at);
+        if self.fates.contains_key(&order.key()) || self.processing.contains_key(&order.key()) {
+            return self.receive(order, at);
         }
-        self.record_refusal(order, answer(code, "refused by this counter's plan"), at)
+        let (key, mark) = (order.key(), self.kept(order.mark));
+        let order = Order { mark, ..order };
+        let refused = answer(code, "refused by this counter's plan");
+        let settled = self.record_refusal(order, refused, at);
+        self.stamped(settled, key, mark)
+    }
+
+    /// The reply that carries nothing but this answer, and the mark where marks are kept.
+    pub fn bare_reply(&self, instruction: &Instruction, answer: Answer) -> Reply {
+        let reply = bare_reply(instruction, answer);
+        let (settle_day, mark) = match instruction {
+            Instruction::Debit(posting) | Instruction::Credit(posting) => {
+                (posting.settle_day, posting.mark)
+            }
+            Instruction::Reverse(reversal) => (reversal.settle_day, reversal.mark),
+            Instruction::Query(query) => (query.settle_day, query.mark),
+            Instruction::Balance(_) | Instruction::Entries(_) => return reply,
+        };
+        let Some(serial) = instruction.serial() else { return reply };
+        self.stamped(Settled { reply, line: None }, (settle_day, serial), mark).reply
+    }
+
+    /// The highest serial that was posted, refused or fenced within the query horizon, from a
+    /// counter that says so.
+    pub fn highest_serial(&self) -> Option<SubSerial> {
+        let horizon = u32::from(self.rules.profile.query_horizon_days);
+        let oldest = self.settle_day.unix_days().saturating_sub(horizon);
+        let within = self.highest.range(Day::from_unix_days(oldest)..);
+        let highest = within.map(|(_, serial)| *serial).max_by_key(|serial| serial.number());
+        highest.filter(|_| self.rules.tells_highest_serial)
+    }
+
+    /// Executes an order with its mark, where marks are kept, and says the mark that is held.
+    fn receive(&mut self, order: Order, at: i64) -> Settled {
+        let (key, mark) = (order.key(), self.kept(order.mark));
+        let settled = self.post(Order { mark, ..order }, at);
+        self.stamped(settled, key, mark)
+    }
+
+    /// The mark, if this counter keeps marks.
+    fn kept(&self, mark: Option<Mark>) -> Option<Mark> {
+        mark.filter(|_| self.rules.profile.echoes_marks)
+    }
+
+    /// The answer with the mark that is held with the serial; where nothing is held, with the one
+    /// that was asked with.
+    fn stamped(&self, mut settled: Settled, key: Key, asked: Option<Mark>) -> Settled {
+        let held = match self.fates.get(&key) {
+            Some(Fate::Posted(row)) => self.rows[*row].mark,
+            Some(Fate::Refused(refused)) => refused.0.mark,
+            Some(Fate::Fenced(mark)) => *mark,
+            None => self.processing.get(&key).copied().unwrap_or(asked),
+        };
+        let held = self.kept(held);
+        match &mut settled.reply {
+            Reply::Posting(reply) => reply.mark = held,
+            Reply::Query(reply) => reply.mark = held,
+            Reply::Balance(_) | Reply::Entries(_) => {}
+        }
+        settled
+    }
+
+    /// Remembers that a serial was seen.
+    fn see(&mut self, (day, serial): Key) {
+        let highest = self.highest.entry(day).or_insert(serial);
+        if serial.number() > highest.number() {
+            *highest = serial;
+        }
     }
 
     /// Makes the fact true, and writes its line.
@@ -303,7 +381,9 @@ impl Books {
                     amount: order.amount,
                     settle_day: order.settle_day,
                     at_micros: at,
+                    mark: self.kept(order.mark),
                 });
+                self.see(order.key());
                 self.fates.insert(order.key(), Fate::Posted(place));
                 self.pages.entry((index, order.settle_day)).or_default().push(place);
                 if let Some(original) = order.original {
@@ -312,15 +392,18 @@ impl Books {
                 came.counter_serial = Some(self.counter_serial(place));
             }
             Fact::Refused(order, answer) => {
+                self.see(order.key());
                 // A reversal that found no original may find it later: that refusal is not its fate.
                 if answer.code != AnswerCode::ORIGINAL_NOT_FOUND {
-                    let refused = Box::new((order.clone(), answer.clone()));
-                    self.fates.insert(order.key(), Fate::Refused(refused));
+                    let order = Order { mark: self.kept(order.mark), ..order.clone() };
+                    let refused = Box::new((order, answer.clone()));
+                    self.fates.insert(refused.0.key(), Fate::Refused(refused));
                 }
             }
-            Fact::Fenced { settle_day, serial } => {
+            Fact::Fenced { settle_day, serial, mark } => {
+                self.see((*settle_day, *serial));
                 self.processing.remove(&(*settle_day, *serial));
-                self.fates.insert((*settle_day, *serial), Fate::Fenced);
+                self.fates.insert((*settle_day, *serial), Fate::Fenced(self.kept(*mark)));
             }
             Fact::CutOver(day) => self.settle_day = self.settle_day.max(*day),
         }
@@ -359,20 +442,18 @@ impl Books {
     }
 }
 
-/// The reply that carries nothing but this answer.
-pub fn bare_reply(instruction: &Instruction, answer: Answer) -> Reply {
+fn bare_reply(instruction: &Instruction, answer: Answer) -> Reply {
     match instruction {
         Instruction::Debit(posting) | Instruction::Credit(posting) => {
-            Reply::Posting(PostingReply { serial: posting.serial, answer, posted: None })
+            posting_reply(posting.serial, answer, None).reply
         }
-        Instruction::Reverse(reversal) => {
-            Reply::Posting(PostingReply { serial: reversal.serial, answer, posted: None })
-        }
+        Instruction::Reverse(reversal) => posting_reply(reversal.serial, answer, None).reply,
         Instruction::Query(query) => Reply::Query(QueryReply {
             serial: query.serial,
             finding: Finding::Unclear,
             answer,
             posted: None,
+            mark: None,
         }),
         Instruction::Balance(_) => Reply::Balance(BalanceReply { answer, balance: None }),
         Instruction::Entries(_) => {
@@ -386,5 +467,6 @@ pub(crate) fn answer(code: AnswerCode, text: &str) -> Answer {
 }
 
 fn posting_reply(serial: SubSerial, answer: Answer, posted: Option<Posted>) -> Settled {
-    Settled { reply: Reply::Posting(PostingReply { serial, answer, posted }), line: None }
+    let reply = Reply::Posting(PostingReply { serial, answer, posted, mark: None });
+    Settled { reply, line: None }
 }

@@ -2,7 +2,7 @@
 
 use domain::message::{AccountId, EntryKind, Posting, Reversal};
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, SubSerial};
+use domain::serial::{Day, Mark, MasterSerial, SubSerial};
 
 /// What a serial is deduped by: the settle day that it was bound to, and the serial.
 pub type Key = (Day, SubSerial);
@@ -26,6 +26,8 @@ pub struct Order {
     pub amount: Amount,
     /// In what.
     pub currency: Currency,
+    /// The mark that came with it, where marks are kept.
+    pub mark: Option<Mark>,
 }
 
 impl Order {
@@ -50,6 +52,7 @@ impl Order {
             account: reversal.account.clone(),
             amount: reversal.amount,
             currency: reversal.currency,
+            mark: reversal.mark,
         }
     }
 
@@ -63,6 +66,7 @@ impl Order {
             account: posting.account.clone(),
             amount: posting.amount,
             currency: posting.currency,
+            mark: posting.mark,
         }
     }
 
@@ -79,5 +83,6 @@ impl Order {
             && self.account == other.account
             && self.amount == other.amount
             && self.currency == other.currency
+            && self.mark == other.mark
     }
 }

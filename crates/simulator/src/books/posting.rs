@@ -33,7 +33,7 @@ impl Books {
 
     /// What a serial that has been here is told; `None` for one that may be decided now.
     fn told_before(&self, order: &Order) -> Option<Settled> {
-        if self.processing.contains(&order.key()) {
+        if self.processing.contains_key(&order.key()) {
             let words = answer(AnswerCode::PROCESSING, "being worked on");
             return Some(posting_reply(order.serial, words, None));
         }
@@ -42,7 +42,7 @@ impl Books {
             posting_reply(order.serial, words, None)
         };
         match self.fates.get(&order.key())? {
-            Fate::Fenced => {
+            Fate::Fenced(_) => {
                 let words = answer(AnswerCode::FENCED, "this serial is fenced");
                 Some(posting_reply(order.serial, words, None))
             }
@@ -118,7 +118,7 @@ impl Books {
         let key = (order.settle_day, serial);
         let row = match self.fates.get(&key) {
             Some(Fate::Posted(row)) => &self.rows[*row],
-            Some(Fate::Refused(_) | Fate::Fenced) | None => {
+            Some(Fate::Refused(_) | Fate::Fenced(_)) | None => {
                 return Err(answer(AnswerCode::ORIGINAL_NOT_FOUND, "no such posting"));
             }
         };
@@ -133,8 +133,9 @@ impl Books {
         if account.id != order.account
             || account.currency != order.currency
             || row.amount != order.amount
+            || row.mark != order.mark
         {
-            return refused("not the account and the amount of the original");
+            return refused("not the account, the amount and the mark of the original");
         }
         if self.undone.contains_key(&key) {
             return refused("reversed before, by another serial");
@@ -174,5 +175,6 @@ impl Books {
             && row.amount == order.amount
             && account.id == order.account
             && account.currency == order.currency
+            && row.mark == order.mark
     }
 }

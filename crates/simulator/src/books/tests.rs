@@ -2,6 +2,7 @@ use super::*;
 use domain::message::{BalanceQuery, EntriesQuery, Look, Posting, Query, Reversal};
 use domain::serial::{MasterSerial, Role, Sequence};
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 const DAY: u32 = 20_261_121;
 
@@ -15,6 +16,11 @@ fn account(id: &str) -> AccountId {
 
 fn master(sequence: u64) -> MasterSerial {
     MasterSerial { day: day(DAY), sequence: Sequence::new(sequence).expect("a sequence") }
+}
+
+/// A transfer's mark, as long as nobody says another.
+fn mark(sequence: u64) -> Option<Mark> {
+    Some(Mark(sequence))
 }
 
 fn rules(profile: Profile) -> Rules {
@@ -36,6 +42,7 @@ fn rules(profile: Profile) -> Rules {
             AccountSetting { currency: "USD".parse().ok(), ..setting("dollars") },
         ],
         open: true,
+        tells_highest_serial: true,
     }
 }
 
@@ -59,6 +66,7 @@ fn posting(sequence: u64, role: Role, id: &str, minor: i64) -> Posting {
         account: account(id),
         amount: Amount::new(minor).expect("an amount"),
         currency: Currency::CNY,
+        mark: mark(sequence),
     }
 }
 
@@ -79,11 +87,13 @@ fn reverse(sequence: u64, id: &str, minor: i64) -> Instruction {
         account: account(id),
         amount: Amount::new(minor).expect("an amount"),
         currency: Currency::CNY,
+        mark: mark(sequence),
     })
 }
 
 fn query(sequence: u64, role: Role, look: Look) -> Instruction {
-    Instruction::Query(Query { serial: master(sequence).leg(role), settle_day: day(DAY), look })
+    let serial = master(sequence).leg(role);
+    Instruction::Query(Query { serial, settle_day: day(DAY), look, mark: mark(sequence) })
 }
 
 /// The code, or the finding, and the counter serial if there is a posting.
@@ -419,4 +429,107 @@ proptest! {
             prop_assert_eq!(again.execute(instruction, 8), books.execute(instruction, 8));
         }
     }
+}
+
+/// The answer's code or finding, and the mark it bears.
+fn marked(books: &mut Books, instruction: &Instruction) -> (String, Option<Mark>) {
+    match books.execute(instruction, 7).reply {
+        Reply::Posting(reply) => (reply.answer.code.to_string(), reply.mark),
+        Reply::Query(reply) => (format!("{:?}", reply.finding), reply.mark),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same request from a transfer with another mark.
+fn bearing(instruction: Instruction, mark: Option<Mark>) -> Instruction {
+    match instruction {
+        Instruction::Debit(it) => Instruction::Debit(Posting { mark, ..it }),
+        Instruction::Credit(it) => Instruction::Credit(Posting { mark, ..it }),
+        Instruction::Reverse(it) => Instruction::Reverse(Reversal { mark, ..it }),
+        Instruction::Query(it) => Instruction::Query(Query { mark, ..it }),
+        other => other,
+    }
+}
+
+#[test]
+fn every_answer_bears_the_mark_that_is_held_with_the_serial() {
+    let mut books = books_of(Profile { echoes_marks: true, ..Profile::default() });
+    let other = Some(Mark(0xbad));
+    let of = |code: &str, mark: Option<Mark>| (code.to_owned(), mark);
+    let looks = |sequence, role| query(sequence, role, Look::Only);
+    for (instruction, expected) in [
+        (looks(1, Role::Debit), of("NotFound", mark(1))),
+        (debit(1, "A", 300), of("200", mark(1))),
+        (bearing(debit(1, "A", 300), other), of("409", mark(1))),
+        (bearing(debit(1, "A", 300), None), of("409", mark(1))),
+        (bearing(looks(1, Role::Debit), other), of("Done", mark(1))),
+        (bearing(query(1, Role::Debit, Look::Fence), other), of("Done", mark(1))),
+        (bearing(reverse(1, "A", 300), other), of("603", other)),
+        (debit(2, "A", 100_000), of("402", mark(2))),
+        (bearing(debit(2, "A", 100_000), other), of("409", mark(2))),
+        (bearing(looks(2, Role::Debit), other), of("Refused", mark(2))),
+        (bearing(query(3, Role::Credit, Look::Fence), other), of("Fenced", other)),
+        (credit(3, "B", 1), of("501", other)),
+        (bearing(credit(4, "B", 1), None), of("200", None)),
+        (credit(4, "B", 1), of("409", None)),
+        (looks(4, Role::Credit), of("Done", None)),
+    ] {
+        assert_eq!(marked(&mut books, &instruction), expected, "{instruction:?}");
+    }
+    let Instruction::Debit(taken_in) = debit(5, "A", 1) else { panic!("a debit") };
+    books.begin(Order::debit(&taken_in), 7);
+    let asked = bearing(looks(5, Role::Debit), other);
+    assert_eq!(marked(&mut books, &asked), of("Processing", mark(5)));
+    assert_eq!((balance(&books, "A"), balance(&books, "B")), (700, 1001));
+}
+
+#[test]
+fn a_counter_that_keeps_no_marks_says_and_compares_none() {
+    let mut books = books();
+    let first = marked(&mut books, &debit(1, "A", 300));
+    let again = marked(&mut books, &bearing(debit(1, "A", 300), Some(Mark(0xbad))));
+    assert_eq!((first, again), (("200".to_owned(), None), ("201".to_owned(), None)));
+}
+
+#[test]
+fn the_highest_serial_is_of_the_days_that_can_be_asked_about() {
+    let horizon = Profile { query_horizon_days: 1, ..Profile::default() };
+    let mut books = books_of(horizon);
+    assert_eq!(books.highest_serial(), None);
+    say(&mut books, &debit(9, "A", 100_000));
+    say(&mut books, &query(8, Role::Credit, Look::Only));
+    assert_eq!(books.highest_serial(), Some(master(9).leg(Role::Debit)));
+    say(&mut books, &query(12, Role::Credit, Look::Fence));
+    say(&mut books, &debit(4, "A", 1));
+    let highest = Some(master(12).leg(Role::Credit));
+    assert_eq!(books.highest_serial(), highest);
+    books.cut_over(9).expect("cuts over");
+    assert_eq!(books.highest_serial(), highest);
+    books.cut_over(9).expect("cuts over");
+    assert_eq!(books.highest_serial(), None);
+}
+
+#[test]
+fn marks_come_back_from_the_lines_and_lines_without_them_are_read() {
+    let echoes = Profile { echoes_marks: true, ..Profile::default() };
+    let mut books = Books::new(rules(echoes.clone()), day(DAY));
+    let mut lines = vec![books.open_account(&account("A"), 1000, 0).expect("opens").expect("new")];
+    let bare = bearing(debit(3, "A", 1), None);
+    for instruction in
+        [debit(1, "A", 300), debit(2, "A", 100_000), query(4, Role::Debit, Look::Fence), bare]
+    {
+        lines.push(books.execute(&instruction, 7).line.expect("a line"));
+    }
+    let mut again = Books::new(rules(echoes), day(DAY));
+    for line in lines {
+        let text = serde_json::to_string(&line).expect("sayable");
+        assert_eq!(text.contains("\"mark\""), line.mark.is_some(), "{text}");
+        again.replay(&serde_json::from_str(&text).expect("reads")).expect("follows");
+    }
+    for sequence in [1, 2, 4] {
+        let asked = bearing(query(sequence, Role::Debit, Look::Only), Some(Mark(0xbad)));
+        assert_eq!(marked(&mut again, &asked).1, mark(sequence), "{sequence}");
+    }
+    assert_eq!(marked(&mut again, &query(3, Role::Debit, Look::Only)).1, None);
+    assert_eq!(again.highest_serial(), Some(master(4).leg(Role::Debit)));
 }

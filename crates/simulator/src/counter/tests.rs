@@ -4,7 +4,7 @@ use crate::faults::{FaultPlan, Rule};
 use domain::message::{CounterId, EntryKind, Posting, Query, Reversal};
 use domain::money::Currency;
 use domain::profile::Profile;
-use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -41,6 +41,7 @@ fn counter(action: Action, seed: u64) -> Counter {
         currency: Currency::CNY,
         settings: Vec::new(),
         open: true,
+        tells_highest_serial: true,
     };
     let mut books = Books::new(rules, day());
     books.open_account(&account(), 1000, 0).expect("opens");
@@ -69,6 +70,7 @@ fn instruction(sequence: u64, what: u8) -> Instruction {
         account: account(),
         amount,
         currency: Currency::CNY,
+        mark: Some(Mark(sequence.number())),
     };
     match what {
         0 => Instruction::Debit(posting(Role::Debit)),
@@ -81,11 +83,13 @@ fn instruction(sequence: u64, what: u8) -> Instruction {
             account: account(),
             amount,
             currency: Currency::CNY,
+            mark: Some(Mark(sequence.number())),
         }),
         _ => Instruction::Query(Query {
             serial: master.leg(Role::Debit),
             settle_day: day(),
             look: Look::Fence,
+            mark: Some(Mark(sequence.number())),
         }),
     }
 }
@@ -128,7 +132,7 @@ proptest! {
                     };
                     prop_assert_eq!(line.balance_after, Some(balance));
                 }
-                Fact::Fenced { settle_day, serial } => {
+                Fact::Fenced { settle_day, serial, mark: _ } => {
                     dead.insert((settle_day, serial));
                 }
                 Fact::Refused(..) | Fact::CutOver(_) | Fact::Opened { .. } => {}

@@ -7,7 +7,7 @@ use domain::message::{
     Reply, Reversal,
 };
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use secrecy::SecretSlice;
 use simulator::{Error, FaultPlan, Options};
 use std::net::SocketAddr;
@@ -247,6 +247,7 @@ fn posting(sequence: u64, role: Role, id: &str, minor: i64) -> Posting {
         account: account(id),
         amount: Amount::new(minor).expect("an amount"),
         currency: Currency::CNY,
+        mark: Some(Mark(sequence)),
     }
 }
 
@@ -267,9 +268,11 @@ pub(crate) fn reverse(sequence: u64, minor: i64) -> Instruction {
         account: account("A"),
         amount: Amount::new(minor).expect("an amount"),
         currency: Currency::CNY,
+        mark: Some(Mark(sequence)),
     })
 }
 
 pub(crate) fn query(sequence: u64, role: Role, look: Look) -> Instruction {
-    Instruction::Query(Query { serial: master(sequence).leg(role), settle_day: day(), look })
+    let serial = master(sequence).leg(role);
+    Instruction::Query(Query { serial, settle_day: day(), look, mark: Some(Mark(sequence)) })
 }

@@ -27,6 +27,8 @@ pub(crate) struct Model {
     pub(crate) credit_barrier: bool,
     pub(crate) created_at: i64,
     pub(crate) deadline_at: i64,
+    /// The 64 bits of its mark; null in rows of earlier versions.
+    pub(crate) mark: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -4,7 +4,7 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement, Value};
 
-/// Rows in one statement; seventeen columns of this many stay far below the limit on bound values
+/// Rows in one statement; eighteen columns of this many stay far below the limit on bound values
 /// (65,535 on MySQL).
 const MOST_ROWS: usize = 128;
 

@@ -103,7 +103,7 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
 
 /// What has ended stays so: 0 is [`open_transfer::ENDED`].
 const UPDATE_STATE: &str = "UPDATE open_transfer SET state = ? WHERE state <> 0 AND master_serial";
-const TRANSFER: [&str; 17] = [
+const TRANSFER: [&str; 18] = [
     "master_serial",
     "app",
     "idempotency_key",
@@ -121,6 +121,7 @@ const TRANSFER: [&str; 17] = [
     "credit_barrier",
     "created_at",
     "deadline_at",
+    "mark",
 ];
 const DECISION: [&str; 5] = ["master_serial", "at", "who", "decision", "note"];
 const OUTCOME: [&str; 7] =
@@ -148,6 +149,7 @@ fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
         transfer.credit_barrier.into(),
         transfer.created_at.into(),
         transfer.deadline_at.into(),
+        transfer.mark.map(|mark| mark.0.cast_signed()).into(),
     ]
 }
 

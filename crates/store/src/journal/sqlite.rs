@@ -255,8 +255,9 @@ fn insert_transfers(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite:
     let mut insert = transaction.prepare_cached(
         "INSERT INTO transfer (master_serial, app, idempotency_key, fingerprint, debit_serial, \
          credit_serial, from_counter, from_account, to_counter, to_account, amount, currency, \
-         debit_day, credit_day, credit_barrier, created_at, deadline_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         debit_day, credit_day, credit_barrier, created_at, deadline_at, mark) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+         ?18)",
     )?;
     for new in plan.transfers.values() {
         // The twelve digits of a sub serial fit.
@@ -279,6 +280,7 @@ fn insert_transfers(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite:
             new.credit_barrier,
             new.created_at,
             new.deadline_at,
+            new.mark.map(|mark| mark.0.cast_signed()),
         ])?;
     }
     let mut insert = transaction

@@ -3,6 +3,7 @@
 
 mod m0001_first_tables;
 mod m0002_accounts_in_portions;
+mod m0003_marks;
 
 use crate::address::Address;
 use crate::connect;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_first_tables::Migration),
             Box::new(m0002_accounts_in_portions::Migration),
+            Box::new(m0003_marks::Migration),
         ]
     }
 }

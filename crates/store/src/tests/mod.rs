@@ -19,7 +19,7 @@ use crate::{
 };
 use domain::message::{AccountId, CounterId};
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use sea_orm::sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -177,6 +177,7 @@ fn transfer(master: MasterSerial, app: &str, key: &str) -> NewTransfer {
         credit_barrier: master.sequence.number().is_multiple_of(2),
         created_at: 1_795_219_200_000_001,
         deadline_at: 1_795_219_230_000_002,
+        mark: Some(Mark(u64::MAX - master.sequence.number())),
     }
 }
 

@@ -156,6 +156,9 @@ async fn a_record_from_before_there_were_portions_is_brought_up(url: String) {
         let open = store.open_transfers(None, 10).await.expect("asks");
         assert_eq!(open.len(), 1);
         assert_eq!(store.trail(master(1)).await.expect("asks"), [""; 0]);
+        // Nor did such a record know of marks.
+        let found = store.find(master(1)).await.expect("asks").expect("is there");
+        assert_eq!(found.transfer.mark, None);
         store.close().await;
     }
 }

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use domain::message::{Balance, Entry, Look, Posted, Posting, Query, Reversal};
 use domain::money::{Amount, Currency};
 use domain::profile::{AmountUnit, Profile};
-use domain::serial::{Day, MasterSerial, SubSerial};
+use domain::serial::{Day, Mark, MasterSerial, SubSerial};
 
 /// Whether it could be said.
 pub(super) type Written = Result<(), Fault>;
@@ -30,6 +30,7 @@ impl Packet<'_> {
         self.text(Item::FundAccount, posting.account.as_str());
         self.amount(Item::Amount, posting.amount);
         self.currency(posting.currency);
+        self.mark(posting.mark);
     }
 
     pub(super) fn reversal(&mut self, reversal: &Reversal) {
@@ -40,6 +41,7 @@ impl Packet<'_> {
         self.text(Item::FundAccount, reversal.account.as_str());
         self.amount(Item::Amount, reversal.amount);
         self.currency(reversal.currency);
+        self.mark(reversal.mark);
     }
 
     pub(super) fn query(&mut self, query: &Query) {
@@ -50,6 +52,7 @@ impl Packet<'_> {
             Look::Fence => true,
         };
         self.word(Item::Fence, fence);
+        self.mark(query.mark);
     }
 
     pub(super) fn posted(&mut self, posted: &Posted) -> Written {
@@ -83,6 +86,7 @@ impl Packet<'_> {
         self.put(Item::TransactionTime.head());
         put_time(self.out, entry.at_micros, self.options.utc_offset_minutes)?;
         self.put(TAIL);
+        self.mark(entry.mark);
         Ok(())
     }
 
@@ -104,6 +108,9 @@ impl Packet<'_> {
         self.day(state.settle_day);
         self.word(Item::Open, state.open);
         self.profile(&state.profile);
+        if let Some(highest) = state.highest_serial {
+            self.serial(Item::HighestSerial, highest);
+        }
     }
 
     fn profile(&mut self, profile: &Profile) {
@@ -120,12 +127,25 @@ impl Packet<'_> {
         if let Some(limit) = profile.per_transfer_limit {
             self.amount(Item::PerTransferLimit, limit);
         }
+        // Readers of before there were marks pass over what they do not know.
+        if profile.echoes_marks {
+            self.word(Item::EchoesMarks, true);
+        }
     }
 
     pub(super) fn serial(&mut self, item: Item, serial: SubSerial) {
         self.put(item.head());
         put_padded(self.out, serial.number(), 12);
         self.put(TAIL);
+    }
+
+    /// A mark, if there is one.
+    pub(super) fn mark(&mut self, mark: Option<Mark>) {
+        if let Some(Mark(bits)) = mark {
+            self.put(Item::Mark.head());
+            self.hexadecimal(&bits.to_be_bytes());
+            self.put(TAIL);
+        }
     }
 
     fn master(&mut self, master: MasterSerial) {
@@ -176,13 +196,17 @@ impl Packet<'_> {
     }
 
     pub(super) fn token(&mut self, item: Item, token: &[u8; 32]) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         self.put(item.head());
-        for byte in token {
+        self.hexadecimal(token);
+        self.put(TAIL);
+    }
+
+    fn hexadecimal(&mut self, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for byte in bytes {
             let digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
             self.out.extend_from_slice(&digits);
         }
-        self.put(TAIL);
     }
 
     pub(super) fn text(&mut self, item: Item, text: &str) {

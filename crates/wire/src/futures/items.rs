@@ -122,6 +122,12 @@ items! {
     AmountUnit an 5 "yes",
     /// Largest single posting, as an amount.
     PerTransferLimit n 12 "yes",
+    /// Sixteen hexadecimal digits that tell the transfer from another under the same serial.
+    Mark an 16 "yes",
+    /// Keeps marks, and repeats them in every answer.
+    EchoesMarks an 3 "no",
+    /// The highest sub serial that the counter has seen within its query horizon.
+    HighestSerial n 12 "yes",
 }
 
 impl Item {

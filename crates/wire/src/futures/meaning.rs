@@ -16,7 +16,7 @@ use domain::message::{
 };
 use domain::money::{Amount, Currency};
 use domain::profile::{CodeTable, Profile};
-use domain::serial::{Day, SubSerial};
+use domain::serial::{Day, Mark, SubSerial};
 
 type Read<T> = Result<T, Fault>;
 
@@ -70,6 +70,7 @@ fn transaction_message(
             serial: said.serial(Item::SubSerial)?,
             settle_day: said.day()?,
             look: if said.word(Item::Fence)? { Look::Fence } else { Look::Only },
+            mark: said.mark()?,
         }),
         Transaction::FundBalanceQuery => Instruction::Balance(BalanceQuery {
             account: terms::account(said.group.text(Item::FundAccount)?)?,
@@ -128,6 +129,7 @@ fn answer_message(
             serial: said()?.serial(Item::SubSerial)?,
             answer: terms::answer(code, text)?,
             posted: said()?.posted()?,
+            mark: said()?.mark()?,
         }),
         AnswerKind::ResultQuery => Reply::Query(QueryReply {
             serial: said()?.serial(Item::SubSerial)?,
@@ -135,6 +137,7 @@ fn answer_message(
             finding: Word::of(said()?.group.text(Item::Finding)?).unwrap_or(Finding::Unclear),
             answer: terms::answer(code, text)?,
             posted: said()?.posted()?,
+            mark: said()?.mark()?,
         }),
         AnswerKind::FundBalance => Reply::Balance(BalanceReply {
             answer: terms::answer(code, text)?,
@@ -206,6 +209,11 @@ impl Said<'_> {
         terms::sub_serial(item.name(), self.number(item, 12)?)
     }
 
+    fn mark(&self) -> Read<Option<Mark>> {
+        let Some(text) = self.group.find(Item::Mark) else { return Ok(None) };
+        text.parse().map(Some).map_err(|why| Fault::of(Item::Mark.name(), why))
+    }
+
     fn day(&self) -> Read<Day> {
         terms::day(Item::SettleDay.name(), self.number(Item::SettleDay, 8)?)
     }
@@ -246,6 +254,7 @@ impl Said<'_> {
             account: terms::account(self.group.text(Item::FundAccount)?)?,
             amount: self.amount(Item::Amount)?,
             currency: self.currency()?,
+            mark: self.mark()?,
         })
     }
 
@@ -259,6 +268,7 @@ impl Said<'_> {
             account: posting.account,
             amount: posting.amount,
             currency: posting.currency,
+            mark: posting.mark,
         })
     }
 
@@ -298,6 +308,7 @@ impl Said<'_> {
             serial: self.serial(Item::SubSerial)?,
             posted: self.posted()?.ok_or(Fault::from("an entry without a posting"))?,
             at_micros: time(Item::TransactionTime.name(), at, self.options.utc_offset_minutes)?,
+            mark: self.mark()?,
         })
     }
 
@@ -327,6 +338,10 @@ impl Said<'_> {
             profile: self.profile()?,
             settle_day: self.day()?,
             open: self.word(Item::Open)?,
+            highest_serial: match self.group.find(Item::HighestSerial) {
+                None => None,
+                Some(_) => Some(self.serial(Item::HighestSerial)?),
+            },
         }))
     }
 
@@ -337,6 +352,11 @@ impl Said<'_> {
             can_fence: self.word(Item::CanFence)?,
             can_reverse: self.word(Item::CanReverse)?,
             can_query_reversals: self.word(Item::CanQueryReversals)?,
+            // What is absent is not promised.
+            echoes_marks: match self.group.find(Item::EchoesMarks) {
+                None => false,
+                Some(_) => self.word(Item::EchoesMarks)?,
+            },
             query_horizon_days: self.short(Item::QueryHorizonDays, 5)?,
             in_flight_limit_ms: self.number(Item::InFlightLimitMs, 20)?,
             max_in_flight: self.short(Item::MaxInFlight, 5)?,

@@ -167,7 +167,9 @@ impl Packet<'_> {
                 self.answer(id, AnswerKind::Posting, &reply.answer, |packet| {
                     packet.group(|group| {
                         group.serial(Item::SubSerial, reply.serial);
-                        reply.posted.as_ref().map_or(Ok(()), |posted| group.posted(posted))
+                        reply.posted.as_ref().map_or(Ok(()), |posted| group.posted(posted))?;
+                        group.mark(reply.mark);
+                        Ok(())
                     })
                 })
             }
@@ -176,7 +178,9 @@ impl Packet<'_> {
                     packet.group(|group| {
                         group.serial(Item::SubSerial, reply.serial);
                         group.word(Item::Finding, reply.finding);
-                        reply.posted.as_ref().map_or(Ok(()), |posted| group.posted(posted))
+                        reply.posted.as_ref().map_or(Ok(()), |posted| group.posted(posted))?;
+                        group.mark(reply.mark);
+                        Ok(())
                     })
                 })
             }

@@ -3,6 +3,7 @@
 use crate::message::{Nonce, Proof};
 use crate::terms::Fault;
 use bytes::{BufMut, BytesMut};
+use domain::serial::Mark;
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
@@ -33,6 +34,14 @@ impl Writer<'_> {
     /// A signed number that is known not to be negative.
     pub(super) fn minor(&mut self, field: u32, value: i64) {
         self.uint(field, value.cast_unsigned());
+    }
+
+    /// A mark, left out if there is none; one of all zeros is written.
+    pub(super) fn mark(&mut self, field: u32, mark: Option<Mark>) {
+        if let Some(Mark(bits)) = mark {
+            self.tag(field, FIXED64);
+            self.0.put_u64_le(bits);
+        }
     }
 
     /// A text, left out if empty.
@@ -151,7 +160,7 @@ impl<'a> Fields<'a> {
         self.seen |= bit;
         let value = match (tag & 7) as u32 {
             VARINT => Value::Number(self.varint()?),
-            FIXED64 => self.take(8).map(|_| Value::Fixed)?,
+            FIXED64 => Value::Fixed64(self.eight()?),
             FIXED32 => self.take(4).map(|_| Value::Fixed)?,
             DELIMITED => {
                 let length = self.varint()?;
@@ -190,6 +199,12 @@ impl<'a> Fields<'a> {
         Err(if self.rest.len() < 10 { TRUNCATED.into() } else { "a number is too long".into() })
     }
 
+    fn eight(&mut self) -> Result<u64, Fault> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(Fault::from(TRUNCATED))?;
+        self.rest = rest;
+        Ok(u64::from_le_bytes(*taken))
+    }
+
     fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(Fault::from(TRUNCATED))?;
         self.rest = rest;
@@ -206,7 +221,9 @@ pub(super) enum Value<'a> {
     Number(u64),
     /// Bytes behind a length.
     Bytes(&'a [u8]),
-    /// Four or eight bytes; no field of ours.
+    /// Eight bytes, the lowest first.
+    Fixed64(u64),
+    /// Four bytes; no field of ours.
     Fixed,
 }
 
@@ -215,13 +232,25 @@ impl<'a> Value<'a> {
     pub(super) fn number(self, field: &'static str) -> Result<u64, Fault> {
         match self {
             Value::Number(number) => Ok(number),
-            Value::Bytes(_) | Value::Fixed => Err(Fault::of(field, "is not a number")),
+            Value::Bytes(_) | Value::Fixed64(_) | Value::Fixed => {
+                Err(Fault::of(field, "is not a number"))
+            }
         }
     }
 
     /// A signed number of minor units or microseconds.
     pub(super) fn signed(self, field: &'static str) -> Result<i64, Fault> {
         self.number(field).map(u64::cast_signed)
+    }
+
+    /// A mark.
+    pub(super) fn mark(self) -> Result<Mark, Fault> {
+        match self {
+            Value::Fixed64(bits) => Ok(Mark(bits)),
+            Value::Number(_) | Value::Bytes(_) | Value::Fixed => {
+                Err(Fault::of("mark", "is not eight bytes"))
+            }
+        }
     }
 
     /// A truth value: 0 or 1.
@@ -237,7 +266,9 @@ impl<'a> Value<'a> {
     pub(super) fn bytes(self, field: &'static str) -> Result<&'a [u8], Fault> {
         match self {
             Value::Bytes(bytes) => Ok(bytes),
-            Value::Number(_) | Value::Fixed => Err(Fault::of(field, "is not bytes")),
+            Value::Number(_) | Value::Fixed64(_) | Value::Fixed => {
+                Err(Fault::of(field, "is not bytes"))
+            }
         }
     }
 

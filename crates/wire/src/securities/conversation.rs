@@ -136,13 +136,14 @@ fn welcome(bytes: &[u8]) -> Read<Welcome> {
 }
 
 fn counter_state(bytes: &[u8]) -> Read<CounterState> {
-    let (mut id, mut declared, mut day, mut open) = ("", None, 0, false);
-    each(bytes, FieldSet::up_to(4), |number, value| {
+    let (mut id, mut declared, mut day, mut open, mut highest) = ("", None, 0, false, 0);
+    each(bytes, FieldSet::up_to(5), |number, value| {
         match number {
             1 => id = value.text("counter id")?,
             2 => declared = Some(value.bytes("profile")?),
             3 => day = value.number("settle day")?,
             4 => open = value.truth("open")?,
+            5 => highest = value.number("highest serial")?,
             _ => {}
         }
         Ok(())
@@ -152,15 +153,19 @@ fn counter_state(bytes: &[u8]) -> Read<CounterState> {
         profile: profile(declared.ok_or(Fault::from("profile: missing"))?)?,
         settle_day: terms::day("settle day", day)?,
         open,
+        highest_serial: match highest {
+            0 => None,
+            number => Some(terms::sub_serial("highest serial", number)?),
+        },
     })
 }
 
 fn profile(bytes: &[u8]) -> Read<Profile> {
     // What is absent is not promised.
-    let mut promises = [false; 5];
+    let mut promises = [false; 6];
     let (mut horizon, mut cut_over_s, mut unit, mut limit) = (0, 0, 0, 0);
     let (mut in_flight_limit_ms, mut max_in_flight) = (None, None);
-    each(bytes, FieldSet::up_to(11), |number, value| {
+    each(bytes, FieldSet::up_to(12), |number, value| {
         match number {
             1 => promises[0] = value.truth("dedupes")?,
             2 => promises[1] = value.truth("refusals stick")?,
@@ -173,11 +178,13 @@ fn profile(bytes: &[u8]) -> Read<Profile> {
             9 => cut_over_s = value.number("cut-over")?,
             10 => unit = value.number("amount unit")?,
             11 => limit = value.signed("per-transfer limit")?,
+            12 => promises[5] = value.truth("echoes marks")?,
             _ => {}
         }
         Ok(())
     })?;
-    let [dedupes, refusals_stick, can_fence, can_reverse, can_query_reversals] = promises;
+    let [dedupes, refusals_stick, can_fence, can_reverse, can_query_reversals, echoes_marks] =
+        promises;
     let max_in_flight = max_in_flight.ok_or(Fault::from("largest number in flight: missing"))?;
     Ok(Profile {
         dedupes,
@@ -185,6 +192,7 @@ fn profile(bytes: &[u8]) -> Read<Profile> {
         can_fence,
         can_reverse,
         can_query_reversals,
+        echoes_marks,
         query_horizon_days: short("query horizon", horizon)?,
         in_flight_limit_ms: in_flight_limit_ms.ok_or(Fault::from("in-flight limit: missing"))?,
         max_in_flight: short("largest number in flight", max_in_flight)?,

@@ -93,8 +93,8 @@ fn traced(value: Value, trace: &mut Trace) -> Read<u64> {
 
 fn posting(bytes: &[u8], trace: &mut Trace) -> Read<Posting> {
     let (mut serial, mut master, mut day, mut amount) = (0, 0, 0, 0);
-    let (mut account, mut currency) = ("", "");
-    each(bytes, FieldSet::up_to(6), |number, value| {
+    let (mut account, mut currency, mut mark) = ("", "", None);
+    each(bytes, FieldSet::up_to(7), |number, value| {
         match number {
             1 => serial = traced(value, trace)?,
             2 => master = value.number("master serial")?,
@@ -102,6 +102,7 @@ fn posting(bytes: &[u8], trace: &mut Trace) -> Read<Posting> {
             4 => account = value.text("account")?,
             5 => amount = value.signed("amount")?,
             6 => currency = value.text("currency")?,
+            7 => mark = Some(value.mark()?),
             _ => {}
         }
         Ok(())
@@ -113,13 +114,14 @@ fn posting(bytes: &[u8], trace: &mut Trace) -> Read<Posting> {
         account: terms::account(account)?,
         amount: terms::amount("amount", amount)?,
         currency: terms::currency(currency)?,
+        mark,
     })
 }
 
 fn reversal(bytes: &[u8], trace: &mut Trace) -> Read<Reversal> {
     let (mut serial, mut original, mut master, mut day, mut amount) = (0, 0, 0, 0, 0);
-    let (mut account, mut currency) = ("", "");
-    each(bytes, FieldSet::up_to(7), |number, value| {
+    let (mut account, mut currency, mut mark) = ("", "", None);
+    each(bytes, FieldSet::up_to(8), |number, value| {
         match number {
             1 => serial = traced(value, trace)?,
             2 => original = value.number("original serial")?,
@@ -128,6 +130,7 @@ fn reversal(bytes: &[u8], trace: &mut Trace) -> Read<Reversal> {
             5 => account = value.text("account")?,
             6 => amount = value.signed("amount")?,
             7 => currency = value.text("currency")?,
+            8 => mark = Some(value.mark()?),
             _ => {}
         }
         Ok(())
@@ -140,16 +143,18 @@ fn reversal(bytes: &[u8], trace: &mut Trace) -> Read<Reversal> {
         account: terms::account(account)?,
         amount: terms::amount("amount", amount)?,
         currency: terms::currency(currency)?,
+        mark,
     })
 }
 
 fn query(bytes: &[u8], trace: &mut Trace) -> Read<Query> {
-    let (mut serial, mut day, mut look) = (0, 0, 0);
-    each(bytes, FieldSet::up_to(3), |number, value| {
+    let (mut serial, mut day, mut look, mut mark) = (0, 0, 0, None);
+    each(bytes, FieldSet::up_to(4), |number, value| {
         match number {
             1 => serial = traced(value, trace)?,
             2 => day = value.number("settle day")?,
             3 => look = value.number("look")?,
+            4 => mark = Some(value.mark()?),
             _ => {}
         }
         Ok(())
@@ -162,6 +167,7 @@ fn query(bytes: &[u8], trace: &mut Trace) -> Read<Query> {
             2 => Look::Fence,
             _ => return Err("look: is not a known value".into()),
         },
+        mark,
     })
 }
 
@@ -199,13 +205,14 @@ fn entries_query(bytes: &[u8]) -> Read<EntriesQuery> {
 }
 
 fn posting_reply(bytes: &[u8], trace: &mut Trace) -> Read<PostingReply> {
-    let (mut serial, mut code, mut text, mut held) = (0, 0, "", None);
-    each(bytes, FieldSet::up_to(4), |number, value| {
+    let (mut serial, mut code, mut text, mut held, mut mark) = (0, 0, "", None, None);
+    each(bytes, FieldSet::up_to(5), |number, value| {
         match number {
             1 => serial = traced(value, trace)?,
             2 => code = value.number("answer code")?,
             3 => text = value.text("text")?,
             4 => held = Some(value.bytes("posted")?),
+            5 => mark = Some(value.mark()?),
             _ => {}
         }
         Ok(())
@@ -214,18 +221,21 @@ fn posting_reply(bytes: &[u8], trace: &mut Trace) -> Read<PostingReply> {
         serial: terms::sub_serial("serial", serial)?,
         answer: terms::answer(code, text)?,
         posted: held.map(posted).transpose()?,
+        mark,
     })
 }
 
 fn query_reply(bytes: &[u8], trace: &mut Trace) -> Read<QueryReply> {
-    let (mut serial, mut finding, mut code, mut text, mut held) = (0, 0, 0, "", None);
-    each(bytes, FieldSet::up_to(5), |number, value| {
+    let (mut serial, mut finding, mut code, mut text) = (0, 0, 0, "");
+    let (mut held, mut mark) = (None, None);
+    each(bytes, FieldSet::up_to(6), |number, value| {
         match number {
             1 => serial = traced(value, trace)?,
             2 => finding = value.number("finding")?,
             3 => code = value.number("answer code")?,
             4 => text = value.text("text")?,
             5 => held = Some(value.bytes("posted")?),
+            6 => mark = Some(value.mark()?),
             _ => {}
         }
         Ok(())
@@ -243,6 +253,7 @@ fn query_reply(bytes: &[u8], trace: &mut Trace) -> Read<QueryReply> {
         },
         answer: terms::answer(code, text)?,
         posted: held.map(posted).transpose()?,
+        mark,
     })
 }
 
@@ -336,14 +347,16 @@ fn entries_reply(bytes: &[u8]) -> Read<EntriesReply> {
 }
 
 fn entry(bytes: &[u8]) -> Read<Entry> {
-    let (mut kind, mut serial, mut original, mut held, mut at_micros) = (0, 0, 0, None, 0);
-    each(bytes, FieldSet::up_to(5), |number, value| {
+    let (mut kind, mut serial, mut original, mut at_micros) = (0, 0, 0, 0);
+    let (mut held, mut mark) = (None, None);
+    each(bytes, FieldSet::up_to(6), |number, value| {
         match number {
             1 => kind = value.number("entry kind")?,
             2 => serial = value.number("serial")?,
             3 => original = value.number("original serial")?,
             4 => held = Some(value.bytes("posted")?),
             5 => at_micros = value.signed("entry time")?,
+            6 => mark = Some(value.mark()?),
             _ => {}
         }
         Ok(())
@@ -366,5 +379,6 @@ fn entry(bytes: &[u8]) -> Read<Entry> {
         serial: terms::sub_serial("serial", serial)?,
         posted: held,
         at_micros: terms::entry_time(at_micros)?,
+        mark,
     })
 }

@@ -122,13 +122,17 @@ fn response(frame: &mut Writer, id: RequestId, reply: &Reply) -> Written {
         Reply::Posting(reply) => frame.message(body::POSTING_REPLY, |fields| {
             fields.uint(1, reply.serial.number());
             answer(fields, 2, &reply.answer);
-            posted(fields, 4, reply.posted.as_ref())
+            posted(fields, 4, reply.posted.as_ref())?;
+            fields.mark(5, reply.mark);
+            Ok(())
         }),
         Reply::Query(reply) => frame.message(body::QUERY_REPLY, |fields| {
             fields.uint(1, reply.serial.number());
             fields.uint(2, finding(reply.finding));
             answer(fields, 3, &reply.answer);
-            posted(fields, 5, reply.posted.as_ref())
+            posted(fields, 5, reply.posted.as_ref())?;
+            fields.mark(6, reply.mark);
+            Ok(())
         }),
         Reply::Balance(reply) => frame.message(body::BALANCE_REPLY, |fields| {
             answer(fields, 1, &reply.answer);
@@ -154,6 +158,7 @@ fn posting(fields: &mut Writer, posting: &Posting) {
     fields.text(4, posting.account.as_str());
     fields.minor(5, posting.amount.minor());
     fields.text(6, posting.currency.as_str());
+    fields.mark(7, posting.mark);
 }
 
 fn reversal(fields: &mut Writer, reversal: &Reversal) {
@@ -164,6 +169,7 @@ fn reversal(fields: &mut Writer, reversal: &Reversal) {
     fields.text(5, reversal.account.as_str());
     fields.minor(6, reversal.amount.minor());
     fields.text(7, reversal.currency.as_str());
+    fields.mark(8, reversal.mark);
 }
 
 fn query(fields: &mut Writer, query: &Query) {
@@ -174,6 +180,7 @@ fn query(fields: &mut Writer, query: &Query) {
     fields.uint(1, query.serial.number());
     fields.uint(2, query.settle_day.number());
     fields.uint(3, look);
+    fields.mark(4, query.mark);
 }
 
 /// The code in one field and the words in the next.
@@ -240,6 +247,7 @@ fn entry(fields: &mut Writer, entry: &Entry) -> Written {
     // An entry has said it already.
     posted_undoing(fields, 4, &entry.posted, None)?;
     fields.minor(5, sayable(terms::entry_time(entry.at_micros))?);
+    fields.mark(6, entry.mark);
     Ok(())
 }
 
@@ -265,6 +273,9 @@ fn counter_state(fields: &mut Writer, field: u32, state: Option<&CounterState>) 
         })?;
         fields.uint(3, state.settle_day.number());
         fields.uint(4, state.open);
+        if let Some(highest) = state.highest_serial {
+            fields.uint(5, highest.number());
+        }
         Ok(())
     })
 }
@@ -287,4 +298,5 @@ fn profile(fields: &mut Writer, profile: &Profile) {
     if let Some(limit) = profile.per_transfer_limit {
         fields.minor(11, limit.minor());
     }
+    fields.uint(12, profile.echoes_marks);
 }

@@ -3,7 +3,7 @@
 use domain::message::*;
 use domain::money::{Amount, Currency};
 use domain::profile::{AmountUnit, CodeTable, Profile};
-use domain::serial::{Day, MasterSerial, Role, Sequence, SubSerial};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence, SubSerial};
 use proptest::prelude::*;
 use proptest::{collection, option};
 use wire::message::*;
@@ -71,10 +71,13 @@ fn instruction() -> BoxedStrategy<Instruction> {
                 account: it.account,
                 amount: it.amount,
                 currency: it.currency,
+                mark: it.mark,
             })
         }),
-        (serial(), day(), prop_oneof![Just(Look::Only), Just(Look::Fence)]).prop_map(
-            |(serial, settle_day, look)| Instruction::Query(Query { serial, settle_day, look })
+        (serial(), day(), prop_oneof![Just(Look::Only), Just(Look::Fence)], mark()).prop_map(
+            |(serial, settle_day, look, mark)| {
+                Instruction::Query(Query { serial, settle_day, look, mark })
+            }
         ),
         (account(), currency()).prop_map(|(account, currency)| Instruction::Balance(
             BalanceQuery { account, currency }
@@ -88,9 +91,11 @@ fn instruction() -> BoxedStrategy<Instruction> {
 
 fn reply() -> BoxedStrategy<Reply> {
     prop_oneof![
-        (serial(), answer(), option::of(posted())).prop_map(|(serial, answer, posted)| {
-            Reply::Posting(PostingReply { serial, answer, posted })
-        }),
+        (serial(), answer(), option::of(posted()), mark()).prop_map(
+            |(serial, answer, posted, mark)| {
+                Reply::Posting(PostingReply { serial, answer, posted, mark })
+            }
+        ),
         (
             serial(),
             prop_oneof![
@@ -102,10 +107,11 @@ fn reply() -> BoxedStrategy<Reply> {
                 Just(Finding::Unclear),
             ],
             answer(),
-            option::of(posted())
+            option::of(posted()),
+            mark(),
         )
-            .prop_map(|(serial, finding, answer, posted)| {
-                Reply::Query(QueryReply { serial, finding, answer, posted })
+            .prop_map(|(serial, finding, answer, posted, mark)| {
+                Reply::Query(QueryReply { serial, finding, answer, posted, mark })
             }),
         (answer(), option::of((account(), currency(), figure(), figure()))).prop_map(
             |(answer, figures)| Reply::Balance(BalanceReply {
@@ -126,14 +132,15 @@ fn reply() -> BoxedStrategy<Reply> {
 }
 
 fn posting() -> BoxedStrategy<Posting> {
-    (serial(), master(), day(), account(), amount(), currency())
-        .prop_map(|(serial, master, settle_day, account, amount, currency)| Posting {
+    (serial(), master(), day(), account(), amount(), currency(), mark())
+        .prop_map(|(serial, master, settle_day, account, amount, currency, mark)| Posting {
             serial,
             master,
             settle_day,
             account,
             amount,
             currency,
+            mark,
         })
         .boxed()
 }
@@ -157,30 +164,33 @@ fn entry() -> BoxedStrategy<Entry> {
         serial(),
         posted(),
         0i64..228_156_739_200,
+        mark(),
     )
-        .prop_map(|(kind, serial, posted, seconds)| Entry {
+        .prop_map(|(kind, serial, posted, seconds, mark)| Entry {
             kind,
             serial,
             posted,
             at_micros: seconds * 1_000_000,
+            mark,
         })
         .boxed()
 }
 
 fn state() -> BoxedStrategy<CounterState> {
-    ("[a-z0-9-]{1,32}", profile(), day(), any::<bool>())
-        .prop_map(|(id, profile, settle_day, open)| CounterState {
+    ("[a-z0-9-]{1,32}", profile(), day(), any::<bool>(), option::of(serial()))
+        .prop_map(|(id, profile, settle_day, open, highest_serial)| CounterState {
             id: CounterId::new(&id).expect("an id"),
             profile,
             settle_day,
             open,
+            highest_serial,
         })
         .boxed()
 }
 
 fn profile() -> BoxedStrategy<Profile> {
     (
-        any::<[bool; 6]>(),
+        any::<[bool; 7]>(),
         any::<u16>(),
         any::<u64>(),
         any::<u16>(),
@@ -188,14 +198,22 @@ fn profile() -> BoxedStrategy<Profile> {
         option::of(amount()),
     )
         .prop_map(|(truths, horizon, in_flight_limit_ms, max_in_flight, cut_over_s, limit)| {
-            let [dedupes, refusals_stick, can_fence, can_reverse, can_query_reversals, minor] =
-                truths;
+            let [
+                dedupes,
+                refusals_stick,
+                can_fence,
+                can_reverse,
+                can_query_reversals,
+                echoes_marks,
+                minor,
+            ] = truths;
             Profile {
                 dedupes,
                 refusals_stick,
                 can_fence,
                 can_reverse,
                 can_query_reversals,
+                echoes_marks,
                 query_horizon_days: horizon,
                 in_flight_limit_ms,
                 max_in_flight,
@@ -234,6 +252,10 @@ fn words(longest: usize) -> BoxedStrategy<String> {
 
 fn name() -> BoxedStrategy<String> {
     prop_oneof!["[a-z0-9-]{1,32}", "[ -~桥]{1,64}"].boxed()
+}
+
+fn mark() -> BoxedStrategy<Option<Mark>> {
+    option::of(prop_oneof![Just(0), any::<u64>()].prop_map(Mark)).boxed()
 }
 
 fn serial() -> BoxedStrategy<SubSerial> {

@@ -7,7 +7,7 @@ pub mod any;
 use domain::message::*;
 use domain::money::{Amount, Currency};
 use domain::profile::{AmountUnit, Profile};
-use domain::serial::{Day, MasterSerial, Role};
+use domain::serial::{Day, Mark, MasterSerial, Role};
 use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
 use wire::message::*;
 use wire::proof::{self, Side};
@@ -113,7 +113,13 @@ fn posting(role: Role) -> Posting {
         account: account(),
         amount: amount(100_000),
         currency: Currency::CNY,
+        mark: mark(),
     }
+}
+
+/// The mark of the vectors' transfer.
+fn mark() -> Option<Mark> {
+    Some(Mark(0x0123_4567_89ab_cdef))
 }
 
 fn posted(counter_serial: &str) -> Posted {
@@ -136,7 +142,8 @@ fn answer(code: AnswerCode, text: &str) -> Answer {
 }
 
 fn posting_reply(role: Role, code: AnswerCode, text: &str, posted: Option<Posted>) -> Reply {
-    Reply::Posting(PostingReply { serial: master().leg(role), answer: answer(code, text), posted })
+    let (serial, answer) = (master().leg(role), answer(code, text));
+    Reply::Posting(PostingReply { serial, answer, posted, mark: mark() })
 }
 
 fn query_reply(finding: Finding, code: AnswerCode, text: &str, posted: Option<Posted>) -> Reply {
@@ -145,6 +152,7 @@ fn query_reply(finding: Finding, code: AnswerCode, text: &str, posted: Option<Po
         finding,
         answer: answer(code, text),
         posted,
+        mark: mark(),
     })
 }
 
@@ -157,15 +165,21 @@ fn entry(kind: EntryKind, role: Role, counter_serial: &str, seconds: i64) -> Ent
             EntryKind::Reversal => undoing(counter_serial),
         },
         at_micros: PACKET_MICROS + seconds * 1_000_000,
+        mark: mark(),
     }
 }
 
 fn state(counter: &str) -> CounterState {
     CounterState {
         id: CounterId::new(counter).expect("an id"),
-        profile: Profile { per_transfer_limit: Some(amount(5_000_000_000)), ..Profile::default() },
+        profile: Profile {
+            per_transfer_limit: Some(amount(5_000_000_000)),
+            echoes_marks: true,
+            ..Profile::default()
+        },
         settle_day: settle_day(),
         open: true,
+        highest_serial: Some(master().leg(Role::Debit)),
     }
 }
 
@@ -182,6 +196,7 @@ pub fn samples(counter: &str) -> Vec<Sample> {
             serial: master().leg(Role::Credit),
             settle_day: settle_day(),
             look,
+            mark: mark(),
         })
     };
     vec![
@@ -309,6 +324,7 @@ pub fn samples(counter: &str) -> Vec<Sample> {
                     account: account(),
                     amount: amount(100_000),
                     currency: Currency::CNY,
+                    mark: mark(),
                 }),
             ),
         ),
