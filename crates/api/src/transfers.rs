@@ -17,6 +17,7 @@ use domain::serial::MasterSerial;
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub const LONGEST_KEY: usize = 128;
 #[utoipa::path(
     post, path = "/v1/transfers", tag = "transfers", request_body = TransferRequest,
     params(
-        ("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters; the same key is the same transfer, for ever"),
+        ("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters, plain or as a quoted string (RFC 9651); `abc` and `\"abc\"` are one key. The same key is the same transfer, for ever"),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: seconds to wait for the end, 5 unless said, at most 30"),
     ),
     responses(
@@ -258,7 +259,7 @@ fn state_filter(word: &str) -> Option<StateFilter> {
     )
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
+fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
     let malformed = |why: &str| {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -272,11 +273,53 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Arc<str>, Problem> {
     if values.next().is_some() {
         return Err(malformed("there is more than one"));
     }
-    let key = value.as_bytes();
+    let raw = value.as_bytes();
+    let (key, former) = if raw.first() == Some(&b'"') {
+        let key = unquoted(raw).ok_or_else(|| {
+            malformed("it begins with a quotation mark and is not a string of RFC 9651")
+        })?;
+        if key.first() == Some(&b'"') {
+            return Err(malformed("a key does not begin with a quotation mark"));
+        }
+        (Cow::Owned(key), (raw.len() <= LONGEST_KEY).then(|| in_text(raw)))
+    } else {
+        (Cow::Borrowed(raw), None)
+    };
     if !(1..=LONGEST_KEY).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
         return Err(malformed("it must be 1 to 128 visible ASCII characters"));
     }
-    Ok(String::from_utf8_lossy(key).into())
+    Ok(IdempotencyKey { key: in_text(&key), former })
+}
+
+/// A caller's key, whichever of the two ways it was written: `abc`, or `"abc"` as the draft of the
+/// header's standard has it (a string of RFC 9651, section 3.3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct IdempotencyKey {
+    key: Arc<str>,
+    /// As earlier versions recorded it, if it came in quotation marks.
+    former: Option<Arc<str>>,
+}
+
+/// What a quoted string says; `None` if it is none. Within it a backslash stands before a quotation
+/// mark or a backslash, and before nothing else.
+fn unquoted(quoted: &[u8]) -> Option<Vec<u8>> {
+    let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let mut said = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => said.push(*bytes.next().filter(|byte| matches!(byte, b'"' | b'\\'))?),
+            b'"' => return None,
+            b' '..=b'~' => said.push(*byte),
+            _ => return None,
+        }
+    }
+    Some(said)
+}
+
+/// Header values that were looked at are ASCII.
+fn in_text(bytes: &[u8]) -> Arc<str> {
+    String::from_utf8_lossy(bytes).into()
 }
 
 /// `Prefer: wait=N` (RFC 7240), at most [`LONGEST_WAIT_S`]; what cannot be read is ignored, as the
@@ -294,7 +337,7 @@ fn wait(headers: &HeaderMap) -> Option<u64> {
 
 fn checked(
     caller: &Verified,
-    idempotency_key: Arc<str>,
+    IdempotencyKey { key, former }: IdempotencyKey,
     request: &TransferRequest,
 ) -> Result<Begin, Problem> {
     let place = |side: &str, counter: &str, account: &str| {
@@ -312,7 +355,8 @@ fn checked(
         request.currency.parse().map_err(|error| rule("currency", format!("{error}")))?;
     Ok(Begin {
         app: caller.app.clone(),
-        idempotency_key,
+        idempotency_key: key,
+        former_key: former,
         fingerprint: fingerprint(&from, &to, amount, currency),
         from,
         to,
@@ -458,6 +502,39 @@ mod tests {
         assert!(key(&[&"k".repeat(128)]).is_ok());
         for bad in [&["k".repeat(129).as_str()][..], &[""], &["a b"], &["a", "a"], &[]] {
             assert!(key(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_key_is_the_same_as_a_plain_one() {
+        let key = |value: &str| {
+            let read = idempotency_key(&headers("idempotency-key", &[value]));
+            read.map(|read| (read.key.to_string(), read.former.map(|former| former.to_string())))
+        };
+        let plain = |key: &str| Ok((key.to_owned(), None));
+        let quoted = |key: &str, former: &str| Ok((key.to_owned(), Some(former.to_owned())));
+        assert_eq!(key("abc"), plain("abc"));
+        assert_eq!(key(r#""abc""#), quoted("abc", r#""abc""#));
+        assert_eq!(key(r#""a\"b\\c""#), quoted(r#"a"b\c"#, r#""a\"b\\c""#));
+        assert_eq!(key(r#"a"b\c"#), plain(r#"a"b\c"#));
+        // As long as a plain one; longer than that, no earlier version took it.
+        let longest = "k".repeat(LONGEST_KEY);
+        assert_eq!(key(&format!("\"{longest}\"")), plain(&longest));
+        assert!(key(&format!("\"{longest}k\"")).is_err());
+        for bad in [
+            r#"""#,
+            r#""""#,
+            r#""abc"#,
+            r#""abc\""#,
+            r#""a"b""#,
+            r#""abc";x"#,
+            r#""abc";x="y""#,
+            r#""a\bc""#,
+            r#""a b""#,
+            r#""\"abc""#,
+            "\"a\tb\"",
+        ] {
+            assert!(key(bad).is_err(), "{bad}");
         }
     }
 

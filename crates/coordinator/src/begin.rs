@@ -1,9 +1,10 @@
 //! Begins transfers: what is asked for, what is turned away and why, and what the caller is told.
 
 use crate::actor::Mail;
+use crate::claim::{self, Claim, Next, Seen, Verdict};
 use crate::clock::now_micros;
 use crate::handle::Coordinator;
-use crate::inner::{Inner, Key, Running};
+use crate::inner::{Inner, Key};
 use crate::record::{Rendered, Told, View};
 use crate::shard::Input;
 use dashmap::mapref::entry::Entry;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use store::{NewTransfer, StoreError, Stored};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 /// How long a caller waits for the record beyond its own patience. The journal answers within
 /// this, or the database fails.
@@ -32,6 +34,8 @@ pub struct Begin {
     pub app: Arc<str>,
     /// The caller's key.
     pub idempotency_key: Arc<str>,
+    /// The key as earlier versions recorded it, where that differs: with its quotation marks.
+    pub former_key: Option<Arc<str>>,
     /// What the key was used for.
     pub fingerprint: [u8; 32],
     /// Where the money comes from.
@@ -108,34 +112,86 @@ pub enum BeginError {
 
 impl Coordinator {
     /// Begins a transfer and waits up to `wait` for its end. It goes on whether or not anybody
-    /// waits.
+    /// waits. Whoever comes with a key that somebody else is just beginning something with waits
+    /// until that is the record's, or is not, and is told only what is so.
     pub async fn begin(&self, begin: Begin, wait: Duration) -> Result<Begun, BeginError> {
+        let _caller = Caller::of(&self.inner.callers);
+        if let Some(former) = &begin.former_key
+            && self.inner.quoting_apps.contains(&*begin.app)
+            && let Some(stored) = self.inner.store.find_by_key(&begin.app, former).await?
+        {
+            return recorded(&begin, stored);
+        }
+        match self.claim(&begin).await? {
+            Claimed::Begun(master, told) => self.outcome(&begin, master, told, wait).await,
+            Claimed::Known(begun) => Ok(begun),
+        }
+    }
+
+    /// Makes the key this request's, or finds out whose it is.
+    async fn claim(&self, begin: &Begin) -> Result<Claimed, BeginError> {
         let inner = &self.inner;
         let key = Key { app: begin.app.clone(), idempotency_key: begin.idempotency_key.clone() };
-        if let Some(running) = inner.running.get(&key) {
-            return Err(running.refusal(&begin));
+        let mut stored = None;
+        let mut given_up = None;
+        let mut next = Next::LookAgain;
+        loop {
+            let seen = match next {
+                Next::LookAgain => {
+                    let claim = inner.running.get(&key).map(|claim| *claim);
+                    claim.map_or(Seen::Nobody, Seen::Claimed)
+                }
+                Next::Claim => match self.try_begin(begin, &key).await {
+                    Ok(Tried::Begun(master, told)) => return Ok(Claimed::Begun(master, told)),
+                    Ok(Tried::TooLate(claim)) => Seen::Claimed(claim),
+                    Err(Refusal::Final(error)) => return Err(error),
+                    // What was answered once is answered again, whatever has changed since.
+                    Err(Refusal::UnlessRecorded(error)) => {
+                        return self.replay_or(begin, error).await.map(Claimed::Known);
+                    }
+                },
+                Next::AskShard(claim) => {
+                    // Of a claim that is not recorded in time nothing is known, and nothing is said.
+                    let until = *given_up.get_or_insert_with(|| Instant::now() + RECORD_WITHIN);
+                    let durable = self.becomes_durable(claim.master.sequence);
+                    match timeout_at(until, durable).await.map_err(|_| BeginError::NotConfirmed)? {
+                        true => Seen::Durable(claim),
+                        false => Seen::NotOpen,
+                    }
+                }
+                Next::ReadRecord => {
+                    let found = inner.store.find_by_key(&begin.app, &begin.idempotency_key).await?;
+                    stored = found;
+                    stored.as_ref().map_or(Seen::Unrecorded, seen)
+                }
+                Next::Say(verdict) => {
+                    return match (verdict, stored) {
+                        (Verdict::InProgress(master), _) => Err(BeginError::InProgress(master)),
+                        (Verdict::Reused(master), _) => Err(BeginError::KeyReused(master)),
+                        (Verdict::Replay(_), Some(stored)) => {
+                            recorded(begin, stored).map(Claimed::Known)
+                        }
+                        // Only what was read in the record has ended.
+                        (Verdict::Replay(_), None) => Err(BeginError::NotConfirmed),
+                    };
+                }
+            };
+            next = claim::next(&begin.fingerprint, seen);
         }
-        // What was answered once is answered again, whatever has changed since.
-        let (from, to) = match self.may_begin(&begin) {
-            Ok(links) => links,
-            Err(refusal) => return self.replay_or(&begin, refusal).await,
-        };
+    }
+
+    /// Claims the key for a new transfer, and hands that to its shard.
+    async fn try_begin(&self, begin: &Begin, key: &Key) -> Result<Tried, Refusal> {
+        let inner = &self.inner;
+        let (from, to) = self.may_begin(begin).map_err(Refusal::UnlessRecorded)?;
         let (Some(debit_day), Some(credit_day)) = (ready(from), ready(to)) else {
             let down = if ready(from).is_none() { from } else { to };
             let refusal = BeginError::CounterDown(down.counter().clone());
-            return self.replay_or(&begin, refusal).await;
+            return Err(Refusal::UnlessRecorded(refusal));
         };
-        let sequence = inner.serials.next().await?;
+        let sequence = inner.serials.next().await.map_err(|error| Refusal::Final(error.into()))?;
         let now = now_micros();
         let master = MasterSerial { day: Day::from_unix_micros(now), sequence };
-        match inner.running.entry(key.clone()) {
-            Entry::Occupied(running) => return Err(running.get().refusal(&begin)),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Running { master, fingerprint: begin.fingerprint });
-            }
-        }
-        inner.open.fetch_add(1, Ordering::Relaxed);
-        let _caller = Caller::of(&inner.callers);
         let deadline =
             i64::try_from(inner.config.transfer_deadline.as_micros()).unwrap_or(i64::MAX);
         let new = NewTransfer {
@@ -155,16 +211,23 @@ impl Coordinator {
             mark: Some(Mark(rand::random())),
         };
         let (waiter, told) = oneshot::channel();
+        // The map's lock is held until the transfer is in its shard's mailbox: whoever sees the
+        // claim and asks the shard asks after it.
+        let vacant = match inner.running.entry(key.clone()) {
+            Entry::Occupied(claim) => return Ok(Tried::TooLate(*claim.get())),
+            Entry::Vacant(vacant) => vacant,
+        };
+        inner.open.fetch_add(1, Ordering::Relaxed);
         let mail = Mail::Input(Input::Begin { new, waiter });
         if let Err(refused) = inner.shard_of(sequence).try_send(mail) {
-            inner.running.remove(&key);
             inner.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(match refused {
+            return Err(Refusal::Final(match refused {
                 mpsc::error::TrySendError::Full(_) => BeginError::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => BeginError::Stopping,
-            });
+            }));
         }
-        self.outcome(&begin, master, told, wait).await
+        vacant.insert(Claim { master, fingerprint: begin.fingerprint });
+        Ok(Tried::Begun(master, told))
     }
 
     /// Whether so much is going on that nothing more is taken on: told before anything is read of
@@ -234,38 +297,65 @@ impl Coordinator {
 
     /// Waits until an open transfer is durable, and shows it; `None` if it is not open.
     async fn recorded(&self, sequence: Sequence) -> Option<View> {
+        if self.becomes_durable(sequence).await { self.view(sequence).await } else { None }
+    }
+
+    /// Waits until an open transfer is durable; `false` if it is not open, or comes to nothing.
+    async fn becomes_durable(&self, sequence: Sequence) -> bool {
         let (to, recorded) = oneshot::channel();
-        self.inner.shard_of(sequence).send(Mail::Recorded(sequence, to)).await.ok()?;
-        recorded.await.ok()?;
-        self.view(sequence).await
+        let asked = self.inner.shard_of(sequence).send(Mail::Recorded(sequence, to)).await;
+        asked.is_ok() && recorded.await.is_ok()
     }
 
     /// What the record says of a key that was used before; `otherwise` if it was not.
     async fn replay_or(&self, begin: &Begin, otherwise: BeginError) -> Result<Begun, BeginError> {
         let found = self.inner.store.find_by_key(&begin.app, &begin.idempotency_key).await?;
-        let Some(Stored { transfer, outcome, .. }) = found else { return Err(otherwise) };
-        if transfer.fingerprint != begin.fingerprint {
-            return Err(BeginError::KeyReused(transfer.master));
-        }
-        match outcome {
-            Some(outcome) => Ok(Begun::Final {
-                master: transfer.master,
-                answer: Rendered { status: outcome.answer_status, body: outcome.answer_body },
-                replayed: true,
-            }),
-            None => Err(BeginError::InProgress(transfer.master)),
-        }
+        found.map_or(Err(otherwise), |stored| recorded(begin, stored))
     }
 }
 
-impl Running {
-    /// Why nothing is begun under its key.
-    fn refusal(&self, begin: &Begin) -> BeginError {
-        if self.fingerprint == begin.fingerprint {
-            BeginError::InProgress(self.master)
-        } else {
-            BeginError::KeyReused(self.master)
-        }
+/// What came of making a key one's own.
+enum Claimed {
+    /// It is, and the transfer is with its shard.
+    Begun(MasterSerial, oneshot::Receiver<Told>),
+    /// It was somebody's, who had its answer.
+    Known(Begun),
+}
+
+/// What came of one attempt.
+enum Tried {
+    Begun(MasterSerial, oneshot::Receiver<Told>),
+    /// Somebody was quicker.
+    TooLate(Claim),
+}
+
+/// Why nothing is begun.
+enum Refusal {
+    /// Whatever the record says.
+    Final(BeginError),
+    /// Unless the record has the key.
+    UnlessRecorded(BeginError),
+}
+
+/// How a row of the record looks to one who wants its key.
+fn seen(stored: &Stored) -> Seen {
+    let claim = Claim { master: stored.transfer.master, fingerprint: stored.transfer.fingerprint };
+    if stored.outcome.is_some() { Seen::Ended(claim) } else { Seen::Open(claim) }
+}
+
+/// What the record says of a key that was used before.
+fn recorded(begin: &Begin, stored: Stored) -> Result<Begun, BeginError> {
+    let Stored { transfer, outcome, .. } = stored;
+    if transfer.fingerprint != begin.fingerprint {
+        return Err(BeginError::KeyReused(transfer.master));
+    }
+    match outcome {
+        Some(outcome) => Ok(Begun::Final {
+            master: transfer.master,
+            answer: Rendered { status: outcome.answer_status, body: outcome.answer_body },
+            replayed: true,
+        }),
+        None => Err(BeginError::InProgress(transfer.master)),
     }
 }
 

@@ -113,6 +113,7 @@ impl Coordinator {
         let count = config.shards.max(1);
         let (shards, mailboxes): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::channel(MAILBOX)).unzip();
+        let quoting_apps = store.apps_with_quoted_keys().await?;
         let inner = Arc::new(Inner {
             journal: store.journal(),
             serials: Serials::new(store.clone(), config.serial_block),
@@ -120,6 +121,7 @@ impl Coordinator {
             links,
             shards,
             running: DashMap::new(),
+            quoting_apps,
             open: AtomicUsize::new(0),
             callers: AtomicUsize::new(0),
             events: Events::default(),

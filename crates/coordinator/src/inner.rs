@@ -1,14 +1,16 @@
 //! What all tasks of a coordinator share.
 
 use crate::actor::Mail;
+use crate::claim::Claim;
 use crate::config::Config;
 use crate::events::Events;
 use crate::serials::Serials;
 use crate::standing::Standing;
 use dashmap::DashMap;
 use domain::message::CounterId;
-use domain::serial::{MasterSerial, Sequence};
+use domain::serial::Sequence;
 use link::Link;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use store::{Journal, Store};
@@ -21,21 +23,17 @@ pub(crate) struct Key {
     pub(crate) idempotency_key: Arc<str>,
 }
 
-/// A transfer that is open under a key.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Running {
-    pub(crate) master: MasterSerial,
-    pub(crate) fingerprint: [u8; 32],
-}
-
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) journal: Journal,
     pub(crate) links: Vec<Link>,
     pub(crate) shards: Vec<mpsc::Sender<Mail>>,
-    /// The keys of open transfers: written by every API task, and by the shards when they close.
-    pub(crate) running: DashMap<Key, Running>,
+    /// The keys of open transfers, and of those that are just being begun: written by every API
+    /// task, and by the shards when they close. It says whom to ask, and is nothing to be told.
+    pub(crate) running: DashMap<Key, Claim>,
+    /// Apps of which earlier versions recorded keys with their quotation marks.
+    pub(crate) quoting_apps: HashSet<String>,
     pub(crate) open: AtomicUsize,
     /// Callers that wait for the end of a transfer.
     pub(crate) callers: AtomicUsize,

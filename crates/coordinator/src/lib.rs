@@ -5,12 +5,13 @@
 //! [`standing`] whether record and counters are fit to be acted upon;
 //! [`record`] is one transfer with what surrounds it, [`trail`] its append-only history; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
-//! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers; `recovery` takes
+//! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of several does; `recovery` takes
 //! up what a crash left open, `watch` passes on what is said unasked; [`events`] is what operators
 //! follow.
 
 mod actor;
 mod begin;
+mod claim;
 pub mod clock;
 mod config;
 pub mod events;

@@ -1,10 +1,11 @@
 //! Takes up again what a stop or a crash left open, and compares late answers with the record.
 
 use crate::actor::{Mail, alarm};
+use crate::claim::Claim;
 use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::handle::StartError;
-use crate::inner::{Inner, Key, Running};
+use crate::inner::{Inner, Key};
 use crate::shard::{Input, believe, intent};
 use crate::trail;
 use crate::world::CounterIndex;
@@ -58,7 +59,7 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
     }
     inner.running.insert(
         Key { app: new.app.clone(), idempotency_key: new.idempotency_key.clone() },
-        Running { master: new.master, fingerprint: new.fingerprint },
+        Claim { master: new.master, fingerprint: new.fingerprint },
     );
     inner.open.fetch_add(1, Ordering::Relaxed);
     let shard = inner.shard_of(new.master.sequence);

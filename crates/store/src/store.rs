@@ -10,6 +10,7 @@ use crate::query;
 use crate::record::{Decision, ListFilter, OpenTransfer, Stored};
 use domain::serial::{MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,12 @@ impl Store {
     /// The transfer that an app registered under an idempotency key.
     pub async fn find_by_key(&self, app: &str, key: &str) -> Result<Option<Stored>, StoreError> {
         query::find_by_key(&self.shared.readers, app, key).await
+    }
+
+    /// The apps of which a key is recorded that begins with a quotation mark, as earlier versions
+    /// recorded keys that came in quotation marks.
+    pub async fn apps_with_quoted_keys(&self) -> Result<HashSet<String>, StoreError> {
+        query::apps_with_quoted_keys(&self.shared.readers).await
     }
 
     /// A page of transfers, newest first. The serial of the last one is the next page's `before`.

@@ -301,6 +301,11 @@ impl Shard {
             (world.find(&new.from.counter), world.find(&new.to.counter))
         else {
             let _ = waiter.send(Told::NotRecorded("the counter is not configured".to_owned()));
+            out.push(Output::Closed {
+                app: new.app,
+                idempotency_key: new.idempotency_key,
+                ended: None,
+            });
             return;
         };
         let transfer = Transfer::accepted(intent(&new));
