@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`auth`] says who sent a request; [`json`] is what is said, apart from the
 //! domain's own types; [`transfers`] and [`accounts`] are the transfer API, [`problem`] its
-//! refusals; [`openapi`] describes it from the code; [`ops`] is the operators' side.
+//! refusals; [`openapi`] describes it from the code; [`ops`] is the operators' side; [`server`] is what both
+//! are served by.
 
 pub mod accounts;
 pub mod auth;
@@ -13,6 +14,7 @@ pub mod problem;
 #[cfg(test)]
 mod problem_pages;
 pub mod router;
+pub mod server;
 pub mod transfers;
 
 pub use openapi::openapi_json;

@@ -7,7 +7,7 @@
 //! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats),
 //! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
 //! `backoff` (when to try again), `addresses` (and where), `hours`; `spare` and `intern` keep memory
-//! small where there are many links. Last the I/O around it: `dial` opens a transport (`tls`, `transport`), `door` lets counters dial in, `conversation`
+//! small where there are many links. Last the I/O around it: `dial` opens a transport (`tls`, `transport`), `door` lets counters dial in (by [`places`]), `conversation`
 //! owns it and the clock, `mailbox` and `reception` are where requests arrive,
 //! `outage` is how links look together for a counter that is away, `actor` makes one attempt after
 //! another, `board` and `panel` tell everybody where the link stands. [`paper`] is the pure part in other hands:
@@ -37,6 +37,7 @@ mod outbox;
 mod owed;
 mod panel;
 pub mod paper;
+pub mod places;
 mod pulse;
 mod reception;
 mod session;
