@@ -165,6 +165,15 @@ impl Actor {
                 Output::Alarm { kind, master, text } => {
                     alarm(&self.inner.events, now.wall, kind, master, text);
                 }
+                Output::LeftOut { counter, master, text } => {
+                    let id = self.inner.links[counter.0].counter();
+                    metrics::counter!("late_answers_left_out_total", "counter" => id.to_string())
+                        .increment(1);
+                    if let Some(text) = text {
+                        let text = format!("{id}: {text}");
+                        alarm(&self.inner.events, now.wall, Kind::Notice, master, text);
+                    }
+                }
                 Output::Compare { counter, reply } => {
                     if self.compare.try_send((counter, reply)).is_err() {
                         metrics::counter!("late_answers_not_compared_total").increment(1);

@@ -109,6 +109,12 @@ pub(crate) struct Record {
     pub(crate) rendered: Option<Rendered>,
     /// What came while the barrier was awaited.
     pub(crate) held: VecDeque<crate::shard::Happening>,
+    /// Late answers that were looked at in the present state, in the order of [`Role::ALL`].
+    pub(crate) late: [u16; 3],
+    /// Of which legs it has been said that late answers are left out.
+    pub(crate) left_out: [bool; 3],
+    /// Rounds of asking in a row that brought nothing while a person is awaited.
+    pub(crate) fruitless: u16,
 }
 
 impl Record {
@@ -140,6 +146,9 @@ impl Record {
             shown: None,
             rendered: None,
             held: VecDeque::new(),
+            late: [0; 3],
+            left_out: [false; 3],
+            fruitless: 0,
         }
     }
 

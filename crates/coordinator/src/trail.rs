@@ -6,6 +6,7 @@ use domain::message::Answer;
 use domain::serial::{Day, Role};
 use domain::transfer::{Knowledge, Leg, Phase, Reason};
 use serde::{Deserialize, Serialize};
+use store::Write;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +85,39 @@ pub struct Folded {
     pub next_part: u32,
 }
 
+/// Characters of one entry's words that are kept when it does not fit into a part.
+const WORDS_KEPT: usize = 1_000;
+
+/// What has happened as parts that the record can hold, in order; none if nothing has.
+pub(crate) fn parts(entries: &[Entry]) -> Vec<String> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let whole = part(entries);
+    if whole.len() <= Write::LONGEST_TRAIL {
+        return vec![whole];
+    }
+    match entries {
+        [one] => vec![part(&[shortened(one)])],
+        more => {
+            let (first, second) = more.split_at(more.len() / 2);
+            let mut parts = parts(first);
+            parts.append(&mut self::parts(second));
+            parts
+        }
+    }
+}
+
+/// The same with no more words than fit; the evidence is kept whole.
+fn shortened(entry: &Entry) -> Entry {
+    let cut = |text: &str| -> String { text.chars().take(WORDS_KEPT).collect() };
+    let mut short = Entry { event: cut(&entry.event), ..entry.clone() };
+    if let Some(Answer { text, .. }) = short.leg.as_mut().and_then(|leg| leg.answer.as_mut()) {
+        *text = cut(text);
+    }
+    short
+}
+
 /// A part of a trail as text.
 pub fn part(entries: &[Entry]) -> String {
     // Entries are plain data; there is no key that is not a string and no value that can fail.
@@ -146,5 +180,27 @@ mod tests {
         assert_eq!(folded.legs[1], Leg::new());
         assert_eq!((folded.updated_at, folded.next_part), (Some(3), 2));
         assert!(fold(&["{".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_long_trail_is_cut_into_parts_that_fit_and_fold_to_the_same() {
+        let entry = |at: i64, words: usize| Entry {
+            at,
+            event: "\u{1}".repeat(words),
+            phase: Phase::CreditSent,
+            leg: None,
+            reason: None,
+        };
+        assert!(parts(&[]).is_empty());
+        let short: Vec<Entry> = (1..=5).map(|at| entry(at, 10)).collect();
+        assert_eq!(parts(&short), [part(&short)]);
+        let long: Vec<Entry> = (1..=500).map(|at| entry(at, 200)).collect();
+        let cut = parts(&long);
+        assert!(cut.len() > 1 && cut.iter().all(|part| part.len() <= Write::LONGEST_TRAIL));
+        let read = |part: &String| serde_json::from_str::<Vec<Entry>>(part).expect("readable");
+        assert_eq!(cut.iter().flat_map(read).collect::<Vec<_>>(), long);
+        let huge = parts(&[entry(1, 100_000)]);
+        assert!(huge.len() == 1 && huge[0].len() <= Write::LONGEST_TRAIL);
+        assert_eq!(fold(&huge).expect("readable").updated_at, Some(1));
     }
 }

@@ -296,7 +296,7 @@ impl<'c> Story<'c> {
                     self.asks.push_back((counter.0, ticket, instruction));
                 }
                 Output::Alarm { text, .. } => self.say(|| format!("alarm: {text}")),
-                Output::Closed { .. } | Output::Compare { .. } => {}
+                Output::Closed { .. } | Output::Compare { .. } | Output::LeftOut { .. } => {}
             }
         }
         self.hear();

@@ -151,6 +151,10 @@ impl Simulation {
                 Output::Alarm { master, text, .. } => {
                     self.note(Some(master.sequence.number()), format_args!("alarm: {text}"));
                 }
+                Output::LeftOut { master, text, .. } => self.note(
+                    Some(master.sequence.number()),
+                    format_args!("left out: {}", text.unwrap_or_default()),
+                ),
                 Output::Compare { reply, .. } => self.note(
                     reply.serial().map(|serial| serial.sequence.number()),
                     format_args!("too late: {}", brief(&reply)),

@@ -2,7 +2,7 @@
 //! plan as with a database, insert first. No clock, no task, no durability of its own: whoever
 //! simulates decides what a crash leaves of it.
 
-use crate::idempotency::{End, Known, Plan};
+use crate::idempotency::{End, Known, Plan, misfit, refused};
 use crate::journal::{Write, Written};
 use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Stored};
 use crate::state::OpenState;
@@ -26,11 +26,16 @@ pub struct Memory {
 
 impl Memory {
     /// Writes a batch as one database transaction: what can be recorded is, all at once, and each
-    /// write is answered.
+    /// write is answered. What no column holds is refused, as by the journal.
     pub fn write(&mut self, batch: &[Write]) -> Vec<Written> {
-        let mut plan = Plan::of(batch, None);
+        let misfits: Vec<Option<String>> = batch.iter().map(misfit).collect();
+        let fits = || {
+            let with = batch.iter().zip(&misfits);
+            with.filter(|(_, misfit)| misfit.is_none()).map(|(write, _)| write)
+        };
+        let mut plan = Plan::of(fits(), None);
         if self.conflicts(&plan) {
-            plan = Plan::of(batch, Some(&self.known));
+            plan = Plan::of(fits(), Some(&self.known));
         }
         let Plan { answers, transfers, opened, trail, states, decisions, outcomes, closed } = plan;
         let (known, open) = (&mut self.known, &mut self.open);
@@ -73,7 +78,16 @@ impl Memory {
             known.open.remove(&master);
             open.remove(&master);
         }
-        batch.iter().zip(answers).map(|(write, result)| Written { id: write.id, result }).collect()
+        let mut answers = answers.into_iter();
+        let answer = |(write, misfit): (&Write, Option<String>)| Written {
+            id: write.id,
+            result: match misfit {
+                Some(why) => Err(refused(why)),
+                // The plan answers every write that it was given, in order.
+                None => answers.next().unwrap_or_else(|| Err(refused("not planned".to_owned()))),
+            },
+        };
+        batch.iter().zip(misfits).map(answer).collect()
     }
 
     /// What a database's keys would refuse.
@@ -215,5 +229,21 @@ mod tests {
         let ended = memory.find_by_key("app", "a").and_then(|stored| stored.outcome);
         assert_eq!(ended.map(|outcome| outcome.state), Some(FinalState::Completed));
         assert_eq!((memory.lease(5), memory.lease(5)), (1..6, 6..11));
+    }
+
+    #[test]
+    fn what_no_column_holds_is_refused_here_too() {
+        let mut memory = Memory::default();
+        let accepted = memory.write(&[accept(1, "a"), accept(2, &"k".repeat(256)), accept(3, "c")]);
+        let recorded: Vec<bool> = accepted.iter().map(|written| written.result.is_ok()).collect();
+        assert_eq!(recorded, [true, false, true]);
+        let mut ending = end(1, FinalState::Completed);
+        ending.trail = Some((0, "x".repeat(Write::LONGEST_TRAIL + 1)));
+        let written = memory.write(&[ending.clone(), end(3, FinalState::Refused)]);
+        assert!(
+            matches!(&written[0].result, Err(WriteError::Refused { why }) if why.contains("trail"))
+        );
+        assert_eq!((written[0].id, written[1].result.clone()), (ending.id, Ok(())));
+        assert_eq!(memory.open_transfers().len(), 1);
     }
 }

@@ -1,5 +1,6 @@
 //! From what happens to a transfer to the step that follows.
 
+use super::perform::slot;
 use super::{Happening, Output, Shard};
 use crate::clock::Now;
 use crate::events::Kind;
@@ -13,12 +14,26 @@ use domain::transfer::{
 };
 use link::Outcome;
 
+/// Happenings about one leg that are kept while the record is awaited. Nothing is awaited from a
+/// counter then: whatever comes is late or unasked, and a few copies of it say all there is to say.
+const MOST_HELD: usize = 32;
+
+/// Late and unasked answers about one leg that are looked at while the transfer stays in its state.
+/// A counter has a few things to say about a leg; the rest is repetition.
+const MOST_LATE: u16 = 32;
+
+/// Rounds of asking for a parked transfer that bring nothing and are written down. It is asked about
+/// for as long as nobody decides, and its trail must stay readable, and short enough to be taken up.
+const MOST_FRUITLESS: u16 = 32;
+
 /// An event, its words for the trail, and the leg that it is about.
 struct Occurrence {
     event: Event,
     words: Option<String>,
     role: Option<Role>,
     alarm: Option<String>,
+    /// Nobody waited for it.
+    late: bool,
 }
 
 impl Shard {
@@ -33,15 +48,20 @@ impl Shard {
     ) {
         let Some(record) = self.open.get_mut(&sequence) else { return };
         if record.barrier.is_some() {
-            record.held.push_back(happening);
-            return;
+            return hold(record, happening, out);
         }
         let Some(occurrence) = occurrence(record, happening, world) else { return };
+        if let (true, Some(role)) = (occurrence.late, occurrence.role)
+            && !listen(record, role, out)
+        {
+            return;
+        }
         if let Some(text) = occurrence.alarm {
             out.push(Output::Alarm { kind: Kind::Contradiction, master: record.master(), text });
         }
         let ground = record.ground(world, self.config.patience);
         let before = record.transfer.phase;
+        let known = occurrence.role.map(|role| record.transfer.leg(role).knowledge);
 
         // Time is looked at before anything is decided: past its deadline nothing new is begun.
         let mut followed = None;
@@ -62,7 +82,24 @@ impl Shard {
             let Some(record) = self.open.get_mut(&sequence) else { return };
             match step(&mut record.transfer, &occurrence.event, &ground) {
                 Ok(told) => {
-                    if let Some(words) = occurrence.words {
+                    let learned =
+                        known != occurrence.role.map(|role| record.transfer.leg(role).knowledge);
+                    let moved = before != record.transfer.phase;
+                    if moved && before.state() != record.transfer.state() {
+                        (record.late, record.fruitless) = ([0; 3], 0);
+                    } else if learned {
+                        record.fruitless = 0;
+                    } else if matches!(before, Phase::Parked(_))
+                        && occurrence.role.is_some()
+                        && !occurrence.late
+                    {
+                        record.fruitless = record.fruitless.saturating_add(1);
+                    }
+                    // What was known already is no news, however often it is said.
+                    let news = learned || moved || told.verdict == Verdict::Contradiction;
+                    if let Some(words) = occurrence.words
+                        && (news || !occurrence.late && record.fruitless <= MOST_FRUITLESS)
+                    {
                         record.note(now, words, occurrence.role);
                     }
                     // What ends a leg begins a new one; a refusal that is not worth that much yet
@@ -121,12 +158,73 @@ impl Shard {
     }
 }
 
+/// Keeps what came while the record is awaited: a bounded number of things about each leg.
+fn hold(record: &mut Record, happening: Happening, out: &mut Vec<Output>) {
+    let Some(role) = happening.role() else {
+        // What was not answered says nothing that is waited for; and one waking is enough.
+        let wakes = matches!(happening, Happening::Event(_));
+        if wakes && !record.held.iter().any(|held| matches!(held, Happening::Event(_))) {
+            record.held.push_back(happening);
+        }
+        return;
+    };
+    let about = record.held.iter().filter(|held| held.role() == Some(role)).count();
+    if about < MOST_HELD {
+        record.held.push_back(happening);
+    } else {
+        leave_out(record, role, out);
+    }
+}
+
+/// Whether one more late answer about a leg is looked at.
+fn listen(record: &mut Record, role: Role, out: &mut Vec<Output>) -> bool {
+    let heard = &mut record.late[slot(role)];
+    if *heard < MOST_LATE {
+        *heard += 1;
+        return true;
+    }
+    leave_out(record, role, out);
+    false
+}
+
+/// Says once that a counter repeats itself, and counts every time.
+fn leave_out(record: &mut Record, role: Role, out: &mut Vec<Output>) {
+    let first = !std::mem::replace(&mut record.left_out[slot(role)], true);
+    let text = first.then(|| {
+        format!(
+            "the counter repeats itself about the {role}: what more it says unasked is only counted"
+        )
+    });
+    out.push(Output::LeftOut { counter: record.counter(role), master: record.master(), text });
+}
+
+impl Happening {
+    /// The leg that it says something of.
+    fn role(&self) -> Option<Role> {
+        match self {
+            Happening::Unasked(reply)
+            | Happening::Delivered { outcome: Outcome::Answered(reply), .. } => {
+                reply.serial().map(|serial| serial.role)
+            }
+            Happening::Delivered { outcome: Outcome::NotSent(_) | Outcome::Unknown(_), .. }
+            | Happening::Event(_) => None,
+        }
+    }
+}
+
+impl Record {
+    /// Whether a round of asking is written down.
+    pub(super) fn is_told_of_rounds(&self) -> bool {
+        self.fruitless < MOST_FRUITLESS
+    }
+}
+
 /// What has happened, in the machine's terms; `None` if it is to be dropped.
 fn occurrence(record: &mut Record, happening: Happening, world: &World) -> Option<Occurrence> {
     match happening {
         Happening::Event(event) => {
             record.awaited = Awaited::Nothing;
-            Some(Occurrence { event, words: None, role: None, alarm: None })
+            Some(Occurrence { event, words: None, role: None, alarm: None, late: false })
         }
         Happening::Unasked(reply) => heard(record, reply, None, world),
         Happening::Delivered { ticket, outcome } => {
@@ -145,6 +243,7 @@ fn occurrence(record: &mut Record, happening: Happening, world: &World) -> Optio
                     words: Some(format!("{subject}{role}: {why}")),
                     role: Some(role),
                     alarm: None,
+                    late: false,
                 })
             };
             match outcome {
@@ -178,7 +277,13 @@ fn heard(
     if current.is_none() {
         words.push_str(" (late or unasked)");
     }
-    Some(Occurrence { event: Event::Told(role, told), words: Some(words), role: Some(role), alarm })
+    Some(Occurrence {
+        event: Event::Told(role, told),
+        words: Some(words),
+        role: Some(role),
+        alarm,
+        late: current.is_none(),
+    })
 }
 
 /// What may be believed of a reply about a leg.

@@ -37,6 +37,9 @@ mod turns;
 /// back finds its transfer without a map. Sequences have at most 37 bits.
 const COUNT_BITS: u32 = 24;
 
+/// Who waits for one transfer at once. One caller waits for what it began; more only look.
+const MOST_WAITERS: usize = 256;
+
 /// Something that comes to a shard from outside.
 #[derive(Debug)]
 pub enum Input {
@@ -138,6 +141,15 @@ pub enum Output {
         /// In words.
         text: String,
     },
+    /// A counter says of a leg what it has said before, and is no longer listened to about it.
+    LeftOut {
+        /// Which counter.
+        counter: CounterIndex,
+        /// About which transfer.
+        master: MasterSerial,
+        /// For operators, the first time.
+        text: Option<String>,
+    },
     /// Proof about a transfer that is not open here: it is compared with the record.
     Compare {
         /// Who said it.
@@ -211,19 +223,18 @@ impl Shard {
     }
 
     /// Lets somebody wait for an open transfer to become final. Gives the sender back if it is
-    /// not open.
+    /// not open, or if too many wait for it already.
     pub fn wait(
         &mut self,
         sequence: Sequence,
         waiter: oneshot::Sender<Told>,
     ) -> Result<(), oneshot::Sender<Told>> {
-        match self.open.get_mut(&sequence.number()) {
-            Some(record) => {
-                record.waiters.push(waiter);
-                Ok(())
-            }
-            None => Err(waiter),
+        let Some(record) = self.open.get_mut(&sequence.number()) else { return Err(waiter) };
+        if !has_room(&mut record.waiters) {
+            return Err(waiter);
         }
+        record.waiters.push(waiter);
+        Ok(())
     }
 
     /// Tells `to` as soon as an open transfer is durable; drops it if it is not open, or never
@@ -232,7 +243,7 @@ impl Shard {
         if let Some(record) = self.open.get_mut(&sequence.number()) {
             if record.is_durable() {
                 let _ = to.send(());
-            } else {
+            } else if has_room(&mut record.recorded) {
                 record.recorded.push(to);
             }
         }
@@ -514,6 +525,7 @@ impl Shard {
         record.note(now, format!("{who} decided {}: {note}", decision.as_str()), None);
         record.awaited = Awaited::Nothing;
         record.pauses = 0;
+        (record.late, record.fruitless) = ([0; 3], 0);
         let decision =
             store::Decision { at: now.wall, who, decision: decision.as_str().to_owned(), note };
         self.follow(sequence, step, Some(decision), now, world, out);
@@ -522,8 +534,22 @@ impl Shard {
 
     fn next_number(&mut self, sequence: u64) -> u64 {
         self.count = self.count.wrapping_add(1);
-        sequence << COUNT_BITS | self.count & ((1 << COUNT_BITS) - 1)
+        number(sequence, self.count)
     }
+}
+
+/// Whether one more may wait. Those that have gone are forgotten whenever the list would grow, so
+/// that each look costs little.
+fn has_room<T>(waiting: &mut Vec<oneshot::Sender<T>>) -> bool {
+    if waiting.len() == waiting.capacity() || waiting.len() >= MOST_WAITERS {
+        waiting.retain(|one| !one.is_closed());
+    }
+    waiting.len() < MOST_WAITERS
+}
+
+/// A ticket or a write's id.
+const fn number(sequence: u64, count: u64) -> u64 {
+    sequence << COUNT_BITS | count & ((1 << COUNT_BITS) - 1)
 }
 
 /// What the machine knows of a transfer from its record.

@@ -1,6 +1,6 @@
 //! The effects of a step: writes, requests, pauses.
 
-use super::{Happening, Output, Shard};
+use super::{Happening, Output, Shard, number};
 use crate::clock::Now;
 use crate::record::{Afterwards, Awaited, Record, Sent, asked};
 use crate::trail;
@@ -120,14 +120,16 @@ impl Shard {
             Look::Only => Question::Look,
         };
         record.awaited = Awaited::Outcome { ticket, role, question: Some(question) };
-        record.note(now, asked(role, look), None);
+        if record.is_told_of_rounds() {
+            record.note(now, asked(role, look), None);
+        }
         out.push(Output::Ask {
             counter,
             ticket: Ticket(ticket),
             instruction: record.transfer.question(role, look),
             within,
         });
-        self.write(sequence, None, now, out);
+        self.write_news(sequence, now, out);
     }
 
     /// Wakes it after a while: longer each time, never all at once, and not after its deadline.
@@ -149,7 +151,17 @@ impl Shard {
             due = due.min(record.expires.max(now.at));
         }
         self.timers.push(Reverse((due, sequence, stamp)));
-        self.write(sequence, None, now, out);
+        self.write_news(sequence, now, out);
+    }
+
+    /// Writes what has happened; nothing, if nothing has happened to a parked transfer.
+    fn write_news(&mut self, sequence: u64, now: Now, out: &mut Vec<Output>) {
+        let news = self.open.get(&sequence).is_some_and(|record| {
+            !record.pending.is_empty() || record.transfer.state() != State::NeedsOperator
+        });
+        if news {
+            self.write(sequence, None, now, out);
+        }
     }
 
     /// Writes what has happened since the last write, and the ending if there is one.
@@ -178,9 +190,18 @@ impl Shard {
         if state.is_err() {
             record.note(now, "final".to_owned(), None);
         }
-        if !record.pending.is_empty() {
-            write.trail = Some((record.next_part, trail::part(&record.pending)));
-            record.pending.clear();
+        let mut parts = trail::parts(&record.pending);
+        record.pending.clear();
+        // The last part goes with the state; nearly always it is the only one.
+        if let Some(last) = parts.pop() {
+            for part in parts {
+                self.count = self.count.wrapping_add(1);
+                let id = number(sequence, self.count);
+                let trail = Some((record.next_part, part));
+                out.push(Output::Write(Write { trail, ..Write::of(WriteId(id), write.master) }));
+                record.next_part += 1;
+            }
+            write.trail = Some((record.next_part, last));
             record.next_part += 1;
         }
         match state {
@@ -209,7 +230,7 @@ impl Shard {
     }
 }
 
-const fn slot(role: Role) -> usize {
+pub(super) const fn slot(role: Role) -> usize {
     match role {
         Role::Debit => 0,
         Role::Credit => 1,

@@ -12,6 +12,7 @@ use domain::profile::Profile;
 use domain::serial::{Day, Mark};
 use link::{NotSent, Unclear};
 
+mod bounds;
 mod clocks;
 mod turns;
 
@@ -502,7 +503,10 @@ fn a_doubt_outlives_the_life_that_had_it() {
             match output {
                 Output::Write(write) => parts.extend(write.trail.map(|(_, part)| part)),
                 Output::Ask { ticket, .. } => stage.deliver(ticket, deliver.clone()),
-                Output::Closed { .. } | Output::Alarm { .. } | Output::Compare { .. } => {}
+                Output::Closed { .. }
+                | Output::Alarm { .. }
+                | Output::LeftOut { .. }
+                | Output::Compare { .. } => {}
             }
         }
         stage.pass(1);

@@ -1,0 +1,175 @@
+//! Everything that others can make grow has a bound: who waits, what is held back, and the trail.
+
+use super::*;
+use store::memory::Memory;
+
+/// How many answers a counter that repeats itself sends.
+const MANY: usize = 100_000;
+
+fn reply(outcome: Outcome) -> Reply {
+    match outcome {
+        Outcome::Answered(reply) => reply,
+        other => panic!("{other:?} is no answer"),
+    }
+}
+
+/// The same words with others beside them: no two frames are alike.
+fn reworded(reply: &Reply, number: usize) -> Reply {
+    let mut reply = reply.clone();
+    if let Reply::Posting(posting) = &mut reply {
+        posting.answer.text = format!("{}{number:0>150}", "\u{1}".repeat(50));
+    }
+    reply
+}
+
+impl Stage {
+    fn unasked(&mut self, counter: usize, reply: Reply) {
+        self.handle(Input::Unasked { counter: CounterIndex(counter), reply });
+    }
+
+    /// Writes all that is wanted into a record with the limits of the real one.
+    fn record(&mut self, memory: &mut Memory) {
+        while self.out.iter().any(|output| matches!(output, Output::Write(_))) {
+            let write = self.write();
+            for written in memory.write(&[write]) {
+                assert_eq!(written.result, Ok(()), "the record takes it");
+                self.handle(Input::Written(written));
+            }
+        }
+    }
+
+    fn left_out(&self) -> (usize, usize) {
+        let told = self.out.iter().filter_map(|output| match output {
+            Output::LeftOut { text, .. } => Some(text.is_some()),
+            _ => None,
+        });
+        let told: Vec<bool> = told.collect();
+        (told.len(), told.iter().filter(|text| **text).count())
+    }
+}
+
+#[test]
+fn waiters_that_have_gone_are_forgotten_and_too_many_are_not_taken() {
+    let mut stage = Stage::new(Profile::default());
+    let mut told = stage.begin(1);
+    for _ in 0..MANY {
+        let (recorded, gone) = oneshot::channel();
+        drop(gone);
+        stage.shard.when_recorded(master(1).sequence, recorded);
+    }
+    assert!(stage.shard.open[&1].recorded.len() <= MOST_WAITERS);
+    stage.durable();
+    for _ in 0..MANY {
+        let (waiter, gone) = oneshot::channel();
+        drop(gone);
+        assert!(stage.shard.wait(master(1).sequence, waiter).is_ok(), "there is room");
+    }
+    let waiters = stage.shard.open[&1].waiters.len();
+    assert!(waiters < 64, "{waiters} waiters, all but one of them gone");
+    let staying: Vec<_> = (0..2 * MOST_WAITERS)
+        .map(|_| {
+            let (waiter, staying) = oneshot::channel();
+            (stage.shard.wait(master(1).sequence, waiter).is_ok(), staying)
+        })
+        .collect();
+    assert_eq!(staying.iter().filter(|(taken, _)| *taken).count(), MOST_WAITERS - 1);
+    // The one who began it is among those that are told.
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
+    stage.durable();
+    assert!(matches!(told.try_recv(), Ok(Told::Final(_))));
+}
+
+#[test]
+fn a_counter_that_repeats_itself_spoils_no_ending() {
+    let (mut stage, mut memory) = (Stage::new(Profile::default()), Memory::default());
+    let mut told = stage.begin(1);
+    stage.record(&mut memory);
+    let (ticket, debit) = stage.asked();
+    let done = reply(answer(&debit, AnswerCode::DONE));
+    stage.deliver(ticket, Outcome::Answered(done.clone()));
+    stage.record(&mut memory);
+    let (ticket, credit) = stage.asked();
+    for number in 0..MANY {
+        stage.unasked(0, reworded(&done, number));
+        assert!(stage.shard.open[&1].pending.len() < 10, "repetition is no news");
+    }
+    assert_eq!(stage.left_out().1, 1, "said once");
+    stage.out.clear();
+    stage.deliver(ticket, answer(&credit, AnswerCode::DONE));
+    stage.record(&mut memory);
+    assert!(stage.shard.is_empty(), "it has ended");
+    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
+    let trail = memory.trail(master(1));
+    assert!(trail.iter().map(String::len).sum::<usize>() < 4_000, "{trail:?}");
+}
+
+#[test]
+fn what_is_held_back_while_the_record_is_awaited_is_bounded_for_each_leg() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.begin(1);
+    stage.durable();
+    let (ticket, debit) = stage.asked();
+    let done = reply(answer(&debit, AnswerCode::DONE));
+    stage.deliver(ticket, Outcome::Answered(done.clone()));
+    let (ticket, credit) = stage.asked();
+    stage.deliver(ticket, answer(&credit, AnswerCode::NO_SUCH_ACCOUNT));
+    assert!(stage.shard.open[&1].barrier.is_some(), "the intent to reverse is being written");
+    for number in 0..MANY {
+        stage.unasked(0, reworded(&done, number));
+    }
+    // The other leg's counter has not lost its voice by that.
+    let of_credit = reply(answer(&credit, AnswerCode::DONE));
+    stage.unasked(1, of_credit);
+    assert!(stage.shard.open[&1].held.len() <= 3 * 33);
+    assert_eq!(stage.left_out().1, 1, "said once");
+    stage.out.retain(|output| !matches!(output, Output::LeftOut { .. }));
+    stage.durable();
+    let phase = stage.shard.open[&1].transfer.phase;
+    assert_eq!(phase, Phase::Parked(Why::Contradicted), "what the other said was heard");
+}
+
+#[test]
+fn a_counter_that_contradicts_itself_for_ever_is_heard_for_a_while() {
+    let (mut stage, mut memory) = (Stage::new(Profile::default()), Memory::default());
+    let _told = stage.begin(1);
+    stage.record(&mut memory);
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    stage.record(&mut memory);
+    let _ = stage.asked();
+    let refused = reply(answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
+    for number in 0..MANY {
+        stage.unasked(0, reworded(&refused, number));
+        if number % 100 == 0 {
+            stage.record(&mut memory);
+        }
+    }
+    stage.record(&mut memory);
+    let alarms = stage.out.iter().filter(|output| matches!(output, Output::Alarm { .. })).count();
+    assert!((1..100).contains(&alarms), "{alarms} alarms");
+    assert!(memory.trail(master(1)).iter().map(String::len).sum::<usize>() < 100_000);
+    assert!(stage.shard.timers.len() < 100, "{} timers", stage.shard.timers.len());
+}
+
+#[test]
+fn the_trail_of_a_transfer_that_waits_for_a_person_for_a_year_stays_short() {
+    let (mut stage, mut memory) = (Stage::new(Profile::default()), Memory::default());
+    let _told = stage.begin(1);
+    stage.record(&mut memory);
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    let mut rounds = 0;
+    for _ in 0..20_000 {
+        stage.record(&mut memory);
+        while let Some((ticket, _)) = stage.ask() {
+            rounds += 1;
+            stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+        }
+        stage.pass(60);
+    }
+    assert!(rounds > 10_000, "{rounds} rounds: asking goes on");
+    assert_eq!(stage.shard.open[&1].transfer.state(), State::NeedsOperator);
+    let parts = memory.trail(master(1)).len();
+    assert!(parts < 200, "{parts} parts");
+}
