@@ -1,0 +1,16 @@
+//! What keeps a process honest about itself: no task dies or stands still unnoticed, nothing that is
+//! said for people can stop the work, and whoever repeats himself fills no disk.
+//!
+//! Nothing but the standard library, so that every program here can use it. Reading order: [`output`]
+//! says lines on standard output and standard error without ever panicking; [`lines`] takes the log to
+//! its sink on a thread of its own; [`task`] watches one task, [`vitals`] all of them; [`budget`] says
+//! whether what failed is begun anew; [`limit`] how much is said of one who repeats himself; [`trap`]
+//! makes things fail on purpose, in debug builds.
+
+pub mod budget;
+pub mod limit;
+pub mod lines;
+pub mod output;
+pub mod task;
+pub mod trap;
+pub mod vitals;

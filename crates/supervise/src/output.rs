@@ -1,0 +1,129 @@
+//! Lines for whoever reads standard output and standard error. `println!` panics when the reader has
+//! gone or the disk is full; here it is an error that ends a command quietly, and that what runs for
+//! long may ignore.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+
+/// How a command ends whose reader has gone: as a shell shows one that was ended by SIGPIPE.
+pub const READER_GONE: u8 = 141;
+
+/// What was to be said on standard output could not be.
+#[derive(Debug)]
+pub struct Unsaid(io::Error);
+
+impl Unsaid {
+    /// The exit code of a command whose answer could not be given.
+    pub fn exit_code(&self) -> u8 {
+        if self.is_quiet() { READER_GONE } else { 1 }
+    }
+
+    /// Whether the reader went away, which is no mistake of anybody.
+    pub fn is_quiet(&self) -> bool {
+        self.0.kind() == ErrorKind::BrokenPipe
+    }
+}
+
+impl fmt::Display for Unsaid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "standard output cannot be written: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unsaid {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// Says a line on standard output. See [`say!`](crate::say).
+pub fn line(text: fmt::Arguments<'_>) -> Result<(), Unsaid> {
+    write_line(&mut io::stdout().lock(), text)
+}
+
+/// Writes bytes as they are to standard output.
+pub fn bytes(bytes: &[u8]) -> Result<(), Unsaid> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(Unsaid)
+}
+
+/// Says a line on standard error, as far as that is possible. See [`tell!`](crate::tell).
+pub fn error_line(text: fmt::Arguments<'_>) {
+    // Whoever would hear of an error here is the one who is not there.
+    let _ = write_line(&mut io::stderr().lock(), text);
+}
+
+fn write_line(out: &mut impl Write, text: fmt::Arguments<'_>) -> Result<(), Unsaid> {
+    // In one piece: several processes may write to one terminal or file.
+    let mut line = text.to_string();
+    line.push('\n');
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(Unsaid)
+}
+
+/// Ends the process if something could not be said: quietly where the reader has gone. For programs
+/// that hold nothing that must be put in order first.
+pub fn or_leave(said: Result<(), Unsaid>) {
+    if let Err(unsaid) = said {
+        if !unsaid.is_quiet() {
+            error_line(format_args!("{unsaid}"));
+        }
+        std::process::exit(i32::from(unsaid.exit_code()));
+    }
+}
+
+/// Says a line on standard output: `println!` whose failure is a [`Result`](Unsaid).
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::line(::std::format_args!($($text)*)) };
+}
+
+/// Says a line on standard output, or ends the process: see [`or_leave`].
+#[macro_export]
+macro_rules! say_or_leave {
+    ($($text:tt)*) => {
+        $crate::output::or_leave($crate::output::line(::std::format_args!($($text)*)))
+    };
+}
+
+/// Says a line on standard error: `eprintln!` that never fails.
+#[macro_export]
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::output::error_line(::std::format_args!($($text)*)) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_said_whole_and_a_reader_who_has_gone_is_no_panic() {
+        let mut said = Vec::new();
+        write_line(&mut said, format_args!("{} of {}", 1, 2)).expect("said");
+        assert_eq!(said, b"1 of 2\n");
+        let unsaid = write_line(&mut Gone, format_args!("x")).expect_err("nobody reads");
+        assert!(unsaid.is_quiet());
+        assert_eq!(unsaid.exit_code(), 141);
+    }
+
+    #[test]
+    fn a_full_disk_is_said_and_is_a_failure() {
+        let mut full = OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+        let unsaid = write_line(&mut full, format_args!("x")).expect_err("full");
+        assert!(!unsaid.is_quiet());
+        assert_eq!(unsaid.exit_code(), 1);
+        assert!(unsaid.to_string().starts_with("standard output cannot be written: "), "{unsaid}");
+    }
+}
