@@ -3,6 +3,7 @@
 
 use crate::auth::Authenticator;
 use crate::problem::Problem;
+use crate::server::Visit;
 use crate::{accounts, openapi, transfers};
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
@@ -98,7 +99,13 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
     let has_body = !request.body().is_end_stream();
     let wanted = wanted_signature(request.method());
     match state.authenticator.admit(request, now_s, state.longest_body).await {
-        Ok(admitted) => next.run(admitted.into_request()).await,
+        Ok(admitted) => {
+            let request = admitted.into_request();
+            if let Some(visit) = request.extensions().get::<Visit>() {
+                visit.settle();
+            }
+            next.run(request).await
+        }
         Err(error) => {
             let kind = error.kind();
             metrics::counter!("requests_not_admitted_total", "why" => kind.slug).increment(1);

@@ -11,6 +11,7 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod descriptors;
 mod person;
 mod serve;
 mod simulate;

@@ -1,14 +1,16 @@
 //! The running bridge: everything wired together, and taken down in order.
 
 use crate::config::Config;
+use crate::descriptors::{self, Wants};
 use anyhow::{Context, Result};
 use api::auth::Authenticator;
 use api::ops::OpsState;
 use api::router::ApiState;
+use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
 use domain::transfer::State;
 use link::history::History;
-use link::{Door, DoorConfig, Link};
+use link::{Door, DoorConfig, DoorLimits, Link};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -40,10 +42,10 @@ pub(crate) struct Bridge {
     pub(crate) addresses: Addresses,
     pub(crate) coordinator: Coordinator,
     store: Store,
-    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    servers: Vec<JoinHandle<()>>,
     links: (TaskTracker, CancellationToken),
     shards: (TaskTracker, CancellationToken),
-    serving: CancellationToken,
+    serving: Stop,
     drain_budget: Duration,
 }
 
@@ -51,6 +53,13 @@ impl Bridge {
     /// Starts all of it; returns once requests are taken.
     pub(crate) async fn start(config: Config) -> Result<Bridge> {
         let metrics = recorder()?;
+        let wants = Wants {
+            links: config.counters.iter().map(|counter| usize::from(counter.connections)).sum(),
+            door: config.accept.as_ref().map_or(0, |accept| accept.limits.unauthenticated),
+            api: config.api.limits.connections,
+            operators: config.operators.limits.connections,
+        };
+        let shares = descriptors::reserve(wants)?;
         let listen = async |address: SocketAddr, what: &str| {
             TcpListener::bind(address)
                 .await
@@ -80,7 +89,7 @@ impl Bridge {
                     listen: accept.listen,
                     own_name: config.name.clone(),
                     tls: accept.tls,
-                    limits: accept.limits,
+                    limits: DoorLimits { unauthenticated: shares.door, ..accept.limits },
                     history,
                 };
                 let door = Door::open(door, guests).with_context(|| {
@@ -106,7 +115,7 @@ impl Bridge {
         )
         .await?;
 
-        let serving = CancellationToken::new();
+        let serving = Stop::default();
         let state = Arc::new(ApiState {
             coordinator: coordinator.clone(),
             authenticator: Authenticator::new(config.keys, config.api.policy, config.api.nonces),
@@ -121,11 +130,16 @@ impl Bridge {
             coordinator: coordinator.clone(),
             metrics,
             started_at: now_micros(),
-            stop: serving.clone(),
+            stop: serving.soft.clone(),
+            feeds_per_address: config.operators.feeds_per_address,
         };
+        let limits = Limits { connections: shares.api, ..config.api.limits };
+        let api = Server::new(api, "api", limits, Trust::Signed);
+        let limits = Limits { connections: shares.operators, ..config.operators.limits };
+        let operators = Server::new(operators, "operators", limits, Trust::Answered);
         let servers = vec![
-            tokio::spawn(serve(api, api::router(state), serving.clone())),
-            tokio::spawn(serve(operators, api::ops::router(ops), serving.clone())),
+            tokio::spawn(api.serve(api::router(state), serving.clone())),
+            tokio::spawn(operators.serve(api::ops::router(ops), serving.clone())),
         ];
         Ok(Bridge {
             addresses,
@@ -143,13 +157,15 @@ impl Bridge {
     /// again by the next start; sessions are signed off; the record is complete.
     pub(crate) async fn stop(self) {
         let deadline = Instant::now() + self.drain_budget;
-        self.serving.cancel();
+        self.serving.soft.cancel();
         while Instant::now() < deadline && self.is_moving().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         for mut server in self.servers {
             if tokio::time::timeout_at(deadline, &mut server).await.is_err() {
-                server.abort();
+                self.serving.hard.cancel();
+                // It drops what is left at once.
+                let _ = server.await;
             }
         }
         let (tasks, stop) = self.links;
@@ -183,21 +199,6 @@ impl Bridge {
                 .iter()
                 .any(|view| view.transfer.state() != State::NeedsOperator)
     }
-}
-
-/// Serves until `stop`; what is begun is answered.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    use axum::serve::ListenerExt;
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-    });
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 /// The process has one recorder; a second bridge in it shares it.

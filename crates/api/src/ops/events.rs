@@ -1,8 +1,11 @@
 //! The live feed as server-sent events.
 
 use super::feed::{Feed, From, Source, Told};
+use super::feeds::Place;
 use super::{Ops, counters};
 use crate::problem::Problem;
+use crate::server::Visit;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -12,8 +15,8 @@ use link::history::{Event as LinkEvent, What};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// A comment after this much silence, so that nobody in between takes the feed for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -24,9 +27,12 @@ const COME_BACK: Duration = Duration::from_secs(1);
 /// `Last-Event-ID`. It begins with the connections and all events that are kept.
 pub(super) async fn follow(
     State(ops): State<Ops>,
+    visit: Option<Extension<Visit>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Ok(permit) = ops.feeds.clone().try_acquire_owned() else {
+    // Without a connection there is nobody but ourselves.
+    let address = visit.map_or(Ipv4Addr::LOCALHOST.into(), |Extension(visit)| visit.peer().ip());
+    let Ok(place) = ops.feeds.enter(address) else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_feeds",
@@ -45,7 +51,7 @@ pub(super) async fn follow(
         links.iter().map(Link::status).collect(),
         ops.state.stop.clone(),
     );
-    let stream = futures::stream::unfold((feed, permit), following);
+    let stream = futures::stream::unfold((feed, place), following);
     let mut response =
         Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // Proxies that collect answers make a feed useless.
@@ -56,11 +62,9 @@ pub(super) async fn follow(
     Ok(response)
 }
 
-type Following = (Feed, OwnedSemaphorePermit);
+type Following = (Feed, Place);
 
-async fn following(
-    (mut feed, permit): Following,
-) -> Option<(Result<Event, Infallible>, Following)> {
+async fn following((mut feed, place): Following) -> Option<(Result<Event, Infallible>, Following)> {
     let told = feed.next().await?;
     let (name, data) = said(&told);
     let event = Event::default()
@@ -68,7 +72,7 @@ async fn following(
         .id(feed.position().to_string())
         .retry(COME_BACK)
         .data(data.to_string());
-    Some((Ok(event), (feed, permit)))
+    Some((Ok(event), (feed, place)))
 }
 
 /// An event's name and data.

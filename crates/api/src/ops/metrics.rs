@@ -30,6 +30,16 @@ pub(super) fn describe() {
         "late_answers_not_compared_total",
         "Late answers that were not compared with the record, for there were too many"
     );
+    describe_gauge!("http_connections", "Connections that have a place, by listener");
+    describe_counter!(
+        "http_refused_connections_total",
+        "Connections that were not taken, by listener and why"
+    );
+    describe_counter!(
+        "http_closed_connections_total",
+        "Connections that the bridge closed, by listener and why"
+    );
+    describe_counter!("http_accept_errors_total", "Failures to accept a connection, by listener");
     describe_counter!("requests_not_admitted_total", "Requests whose signature was not accepted");
     describe_counter!("store_journal_batches_total", "Database transactions of the journal");
     describe_counter!("store_journal_failures_total", "Database transactions that failed");

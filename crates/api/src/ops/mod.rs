@@ -4,7 +4,7 @@
 //! else's (`guard`).
 //!
 //! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done,
-//! `events` how it is followed; `health` and `metrics` are for machines; `page` is for people.
+//! `events` how it is followed, by how many `feeds`; `health` and `metrics` are for machines; `page` is for people.
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
 //! events and the summary are integers, microseconds since 1970 UTC.
@@ -13,6 +13,7 @@ mod counters;
 mod decisions;
 mod events;
 mod feed;
+mod feeds;
 mod guard;
 mod health;
 mod metrics;
@@ -29,17 +30,13 @@ use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use coordinator::Coordinator;
+use feeds::Feeds;
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// The longest body of a request, in bytes: a decision with its note, escaped.
 const LONGEST_BODY: usize = 16 * 1024;
-
-/// Live feeds open at once: every operator with a few windows, and a bound for what one forgets.
-const MOST_FEEDS: usize = 64;
 
 /// What the operators' side looks at.
 #[derive(Clone)]
@@ -54,6 +51,8 @@ pub struct OpsState {
     pub started_at: i64,
     /// Ends the live feeds, which a graceful shutdown would otherwise wait for.
     pub stop: CancellationToken,
+    /// Live feeds that one address may have at once.
+    pub feeds_per_address: usize,
 }
 
 impl std::fmt::Debug for OpsState {
@@ -66,7 +65,7 @@ impl std::fmt::Debug for OpsState {
 #[derive(Clone)]
 struct Ops {
     state: OpsState,
-    feeds: Arc<Semaphore>,
+    feeds: Feeds,
 }
 
 /// The routes of the operators' listener.
@@ -107,7 +106,7 @@ pub fn router(state: OpsState) -> Router {
             )
         })
         .layer(map_response(harden))
-        .with_state(Ops { state, feeds: Arc::new(Semaphore::new(MOST_FEEDS)) })
+        .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), state })
 }
 
 /// What a browser may do with any answer: run and show what is ours, inside no other page's frame,

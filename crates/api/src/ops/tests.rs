@@ -145,6 +145,7 @@ impl Rig {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             started_at: ACCEPTED_AT,
             stop: stop.clone(),
+            feeds_per_address: super::feeds::MOST_FEEDS,
         });
         Rig { routes, stop, coordinator, _folder: folder }
     }
@@ -429,7 +430,7 @@ async fn feeds_are_bounded_and_a_closed_one_makes_room() {
         rig.routes.clone().oneshot(request).await.expect("never fails")
     };
     let mut feeds = Vec::new();
-    for _ in 0..super::MOST_FEEDS {
+    for _ in 0..super::feeds::MOST_FEEDS {
         let feed = open().await;
         assert_eq!(feed.status(), StatusCode::OK);
         feeds.push(feed);

@@ -105,7 +105,8 @@ impl Visit {
 
     /// Whoever is at the other end has shown that he belongs here.
     pub fn settle(&self) {
-        if !self.0.settled.swap(true, Ordering::Relaxed) {
+        if !self.0.settled.load(Ordering::Relaxed) && !self.0.settled.swap(true, Ordering::Relaxed)
+        {
             self.0.house.places().settle(self.0.ticket);
         }
     }

@@ -2,8 +2,8 @@
 //! group-committed barriers of small rows on the same kind of database, with nothing decided,
 //! verified, or kept that could be left out. What the bridge takes beyond it is the bridge's own.
 
-use crate::serve;
 use anyhow::{Context, Result};
+use api::server::{Limits, Server, Stop, Trust};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -18,7 +18,6 @@ use store::Bare;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
 /// What goes to an echo and comes back, in bytes: about a debit of the protobuf dialect.
 const FRAME: usize = 64;
@@ -72,7 +71,11 @@ pub(super) async fn run(part: Part, args: &PartArgs) -> Result<()> {
             let router =
                 Router::new().route("/v1/transfers", post(transfer)).with_state(Arc::new(floor));
             println!(r#"{{"api":"{address}"}}"#);
-            serve::serve(listener, router, CancellationToken::new()).await?;
+            // As the bridge serves, and everybody who asks.
+            let all = Limits { connections: 65_536, per_address: 65_536, ..Limits::default() };
+            Server::new(listener, "floor", all, Trust::Answered)
+                .serve(router, Stop::default())
+                .await;
             Ok(())
         }
     }

@@ -528,7 +528,8 @@ fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<
         Algorithm::Ed25519 => "public_key_file",
     };
     let mut text = format!(
-        "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\n\
+        "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\
+         connections = 16384\nconnections_per_address = 16384\n\n\
          [operators]\nlisten = \"127.0.0.1:0\"\n\n\
          [[app]]\nname = \"{APP}\"\n\n[[app.key]]\nid = \"{KEY_ID}\"\n\
          algorithm = \"{}\"\n{file} = {}\n",

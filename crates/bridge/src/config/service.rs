@@ -2,6 +2,7 @@
 
 use super::section::{Located, Section};
 use api::auth::{Policy, PublicUrl};
+use api::server::Limits;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(crate) struct Api {
     pub(crate) nonces: usize,
     /// What signatures must be like.
     pub(crate) policy: Policy,
+    /// What is allowed to those who connect.
+    pub(crate) limits: Limits,
 }
 
 /// The operators' listener.
@@ -23,6 +26,10 @@ pub(crate) struct Api {
 pub(crate) struct Operators {
     /// Where it listens; port 0 for any free one.
     pub(crate) listen: SocketAddr,
+    /// What is allowed to those who connect.
+    pub(crate) limits: Limits,
+    /// Live feeds at once from one address.
+    pub(crate) feeds_per_address: usize,
 }
 
 /// Reads `[api]`.
@@ -48,6 +55,7 @@ pub(super) fn api(root: &mut Section<'_>) -> Located<Api> {
                 default.longest_validity_s,
             ),
         },
+        limits: limits(&mut section, Limits::default()),
     };
     section.end();
     listen.map(|_| api)
@@ -58,6 +66,10 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
     let findings = root.findings();
     let mut section = root.section("operators");
     let listen = listen(&mut section, 8081);
+    // A few people and what scrapes the metrics.
+    let few = Limits { connections: 256, per_address: 64, ..Limits::default() };
+    let limits = limits(&mut section, few);
+    let feeds_per_address = value_or(section.number("feeds_per_address", 1..=64), 16);
     if listen.value.port() != 0 && listen.value == api {
         listen.wrong(findings, format!("{api} is where the transfer API listens already"));
     }
@@ -69,7 +81,27 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
         );
     }
     section.end();
-    Operators { listen: listen.value }
+    Operators { listen: listen.value, limits, feeds_per_address }
+}
+
+/// What is allowed to those who connect to a listener.
+fn limits(section: &mut Section<'_>, default: Limits) -> Limits {
+    let longest_head = u32::try_from(Limits::SHORTEST_HEAD).unwrap_or(u32::MAX)..=1_048_576;
+    Limits {
+        connections: value_or(section.number("connections", 8..=1_000_000), default.connections),
+        per_address: value_or(
+            section.number("connections_per_address", 1..=1_000_000),
+            default.per_address,
+        ),
+        longest_head: section
+            .number("longest_head", longest_head)
+            .and_then(|located| usize::try_from(located.value).ok())
+            .unwrap_or(default.longest_head),
+        head: value_or(milliseconds(section, "head_ms", 100..=600_000), default.head),
+        body: value_or(milliseconds(section, "body_ms", 100..=600_000), default.body),
+        idle: value_or(milliseconds(section, "idle_ms", 100..=86_400_000), default.idle),
+        write: value_or(milliseconds(section, "unread_ms", 100..=600_000), default.write),
+    }
 }
 
 /// Reads `[coordinator]`.
