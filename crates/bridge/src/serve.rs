@@ -85,7 +85,9 @@ impl Bridge {
         }
         let accept = match config.accept {
             Some(accept) => {
+                let own = config.counters.iter().flat_map(|counter| &counter.dials_from);
                 let door = DoorConfig {
+                    own_addresses: own.copied().collect(),
                     listen: accept.listen,
                     own_name: config.name.clone(),
                     tls: accept.tls,

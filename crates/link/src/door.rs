@@ -14,11 +14,12 @@ use bytes::BytesMut;
 use domain::message::CounterId;
 use domain::profile::AmountUnit;
 use metrics::{counter, gauge};
+use queue::Queue;
 use std::collections::HashMap;
 use std::io;
 use std::mem::discriminant;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -29,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
 use wire::message::{Message, RejectReason, Rejected};
+
+mod queue;
 
 /// Connections that the kernel may hold for us: its default of 128 held connects down to a
 /// twentieth of what this many allow.
@@ -52,6 +55,8 @@ pub struct DoorConfig {
     pub tls: Option<Credentials>,
     /// What is allowed to those who have not proven who they are.
     pub limits: DoorLimits,
+    /// Where counters are known to come from: they have places of their own there.
+    pub own_addresses: Vec<IpAddr>,
     /// Where refusals are recorded.
     pub history: History,
 }
@@ -61,7 +66,7 @@ pub struct DoorConfig {
 pub struct DoorLimits {
     /// How many there may be at once.
     pub unauthenticated: usize,
-    /// How many of them from one address.
+    /// How many of them from one address, or one IPv6 network of 64 bits.
     pub per_address: usize,
     /// How long TLS may take.
     pub tls: Duration,
@@ -104,20 +109,18 @@ pub struct Door {
 struct House {
     config: DoorConfig,
     guests: HashMap<String, Guest>,
-    queue: Queue,
+    // A lock, because the acceptor lets them queue and each greeter takes its own away; it is held
+    // for one look.
+    queue: Mutex<Queue>,
     tcp: TcpDial,
 }
-
-/// Who stands at the door.
-// A lock, because the acceptor lets them queue and each greeter takes its own away; it is held for
-// one look.
-#[derive(Debug, Default)]
-struct Queue(Mutex<HashMap<IpAddr, usize>>);
 
 /// A place in the queue.
 struct Place {
     house: Arc<House>,
-    address: IpAddr,
+    ticket: queue::Ticket,
+    /// Told when the place is given to somebody else.
+    leave: CancellationToken,
 }
 
 impl Door {
@@ -129,13 +132,15 @@ impl Door {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        let guests =
+        let guests: HashMap<String, Guest> =
             guests.into_iter().map(|guest| (guest.known.counter.to_string(), guest)).collect();
         let tcp = TcpDial::new(&Timers::default());
         let bound = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         gauge!("link_door_bound").set(bound(config.limits.unauthenticated));
         gauge!("link_door_address_bound").set(bound(config.limits.per_address));
-        let house = House { config, guests, queue: Queue::default(), tcp };
+        let channels: usize = guests.values().map(|guest| guest.channels.len()).sum();
+        let queue = Queue::new(&config.limits, &config.own_addresses, channels);
+        let house = House { config, guests, queue: Mutex::new(queue), tcp };
         Ok(Door { listener, house: Arc::new(house) })
     }
 
@@ -167,13 +172,18 @@ impl Door {
         loop {
             match self.listener.accept().await {
                 Ok((stream, from)) => {
-                    let Some(place) = House::queue(&self.house, from.ip()) else {
+                    let Some(place) = House::queue(&self.house, from.ip(), stop) else {
                         self.house.refused(from, "too_many", "too many are at the door", None);
                         continue;
                     };
-                    let stop = stop.clone();
+                    let (leave, stop) = (place.leave.clone(), stop.clone());
+                    let house = self.house.clone();
                     tasks.spawn(async move {
-                        stop.run_until_cancelled(greet(stream, from, place)).await;
+                        let greeted = leave.run_until_cancelled(greet(stream, from, place));
+                        if greeted.await.is_none() && !stop.is_cancelled() {
+                            let cause = "somebody else came, and all places were taken";
+                            house.refused(from, "displaced", cause, None);
+                        }
                     });
                 }
                 Err(error) => {
@@ -187,29 +197,25 @@ impl Door {
 }
 
 impl House {
-    fn queue(house: &Arc<House>, address: IpAddr) -> Option<Place> {
-        let limits = &house.config.limits;
-        let mut queue = house.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = queue.get(&address).copied().unwrap_or(0);
-        if here >= limits.per_address || queue.values().sum::<usize>() >= limits.unauthenticated {
-            return None;
-        }
-        queue.insert(address, here + 1);
+    fn queue(house: &Arc<House>, address: IpAddr, stop: &CancellationToken) -> Option<Place> {
+        let leave = stop.child_token();
+        let (ticket, gone) = house.waiting().enter(address, leave.clone())?;
         gauge!("link_door_waiting").increment(1);
-        Some(Place { house: Arc::clone(house), address })
+        if let Some(gone) = gone {
+            gone.cancel();
+        }
+        Some(Place { house: Arc::clone(house), ticket, leave })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut queue = self.house.queue.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.house.waiting().leave(self.ticket);
         gauge!("link_door_waiting").decrement(1);
-        if let Some(here) = queue.get_mut(&self.address) {
-            *here -= 1;
-            if *here == 0 {
-                queue.remove(&self.address);
-            }
-        }
     }
 }
 
@@ -234,7 +240,9 @@ async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
     let no = match introduced(&house, stream, from).await {
         Ok(Introduced { visitor, lane, refused, codec, counter }) => {
             let known = Some(counter);
-            // It has proven who it is, and counts no more.
+            // It has proven who it is, and counts no more; where it came from, it has a place when it
+            // comes again.
+            house.waiting().learn(from.ip());
             drop(place);
             let limit = house.config.limits.sign_on;
             if lane.send_timeout(visitor, limit).await.is_err() {

@@ -450,6 +450,7 @@ async fn who_was_not_let_in_is_listed_and_told_in_the_feed() {
             own_name: "bridge".to_owned(),
             tls: None,
             limits: DoorLimits::default(),
+            own_addresses: Vec::new(),
             history: rig.coordinator.links()[0].events().clone(),
         },
         Vec::new(),

@@ -11,6 +11,7 @@ use link::history::History;
 use link::{Bounds, LinkConfig, Outages, ServiceHours, Timers, TlsDial};
 use secrecy::{ExposeSecret, SecretSlice};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 use wire::codec::{Dialect, Encoding, FuturesOptions};
 
@@ -32,6 +33,8 @@ pub(crate) struct Counter {
     pub(crate) addresses: Vec<String>,
     /// Whether it dials in, and is not dialled.
     pub(crate) dials_in: bool,
+    /// The addresses that it dials in from, as far as they are known.
+    pub(crate) dials_from: Vec<IpAddr>,
     /// Whom its certificate must name when it dials in; `None` for its id.
     pub(crate) certificate_name: Option<String>,
     /// How many connections are kept at once.
@@ -111,6 +114,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let speech = section
             .choice("dialect", &[("securities", Speech::Securities), ("futures", Speech::Futures)]);
         let dials_in = dials_in(&mut section, door);
+        let dials_from = dials_from(&mut section, dials_in);
         let addresses = if dials_in { Some(Vec::new()) } else { addresses(&mut section) };
         let certificate_name = section.text("certificate_name").map(|name| name.value);
         let name = id.as_ref().map_or("", CounterId::as_str);
@@ -133,6 +137,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
                 id,
                 addresses,
                 dials_in,
+                dials_from,
                 certificate_name,
                 connections,
                 standby,
@@ -178,6 +183,26 @@ fn dials_in(section: &mut Section<'_>, door: Door) -> bool {
         addresses.wrong(findings, "is said together with dials_in: one side dials, not both");
     }
     true
+}
+
+fn dials_from(section: &mut Section<'_>, dials_in: bool) -> Vec<IpAddr> {
+    let findings = section.findings();
+    let here = section.absent("dials_from");
+    let Some(list) = section.texts("dials_from") else { return Vec::new() };
+    if !dials_in && !list.is_empty() {
+        here.wrong(findings, "is for a counter with dials_in = true");
+    }
+    if list.len() > MOST_ADDRESSES {
+        here.wrong(findings, format!("must be at most {MOST_ADDRESSES}, not {}", list.len()));
+    }
+    let mut addresses = Vec::with_capacity(list.len());
+    for text in &list {
+        match text.value.parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => text.wrong(findings, format!("must be an IP address, not {:?}", text.value)),
+        }
+    }
+    addresses
 }
 
 fn standby(section: &mut Section<'_>, connections: u16) -> bool {

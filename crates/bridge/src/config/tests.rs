@@ -504,6 +504,7 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
                 if rest.starts_with("public_url")
                     || rest.starts_with("per_transfer")
                     || rest.starts_with("dials_in")
+                    || rest.starts_with("dials_from")
                     || rest.starts_with("service_hours")
                     || rest.starts_with("certificate_name")
                     || rest.starts_with("tls = ") =>
@@ -584,6 +585,16 @@ fn a_counter_dials_in_where_there_is_a_door() {
     assert!(told(&open, &[])[0].contains("others than this machine"));
     let config = read(&with("[accept]\nlisten = '0.0.0.0:0'\nplain = true", &guest));
     assert_eq!(config.expect("as it was said").notes.len(), 1);
+    let from = |list: &str| {
+        let guest = counter(&format!("dials_in = true\ndials_from = [{list}]"));
+        let guest = guest.replace("addresses = ['127.0.0.1:1']\n", "");
+        with("[accept]\nlisten = '127.0.0.1:0'", &guest)
+    };
+    let config = read(&from("'10.0.0.7', '2001:db8::7'")).expect("two addresses");
+    assert_eq!(config.counters[0].dials_from.len(), 2);
+    assert!(told(&from("'counter.example'"), &[])[0].contains("must be an IP address"));
+    let dialled = told(&counter("dials_from = ['10.0.0.7']"), &[]);
+    assert!(dialled[0].contains("is for a counter with dials_in = true"), "{dialled:?}");
     let both = with("[accept]\nlisten = '127.0.0.1:0'", &counter("dials_in = true"));
     assert!(told(&both, &[])[0].contains("one side dials, not both"));
 }

@@ -47,7 +47,14 @@ fn house_with(
     let (link, guest) = Link::spawn_accepting(config, unmatched, &tasks, stop.clone());
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let own_name = "bridge".to_owned();
-    let config = DoorConfig { listen, own_name, tls, limits, history: history.clone() };
+    let config = DoorConfig {
+        listen,
+        own_name,
+        tls,
+        limits,
+        own_addresses: Vec::new(),
+        history: history.clone(),
+    };
     let door = Door::open(config, vec![guest]).expect("a free port");
     let address = door.address().expect("an address");
     door.spawn(&tasks, stop.clone());
@@ -423,4 +430,20 @@ async fn outside_its_service_hours_a_counter_is_told_to_come_later() {
     let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
     assert_eq!(rejected.reason, RejectReason::NotNow);
     assert_eq!(peer.hear().await, None, "closed");
+}
+
+#[tokio::test]
+async fn silent_connections_from_seventeen_addresses_do_not_shut_the_door() {
+    let house = house();
+    let mut silent = Vec::new();
+    for number in 0..17 * 16_u16 {
+        let address = u8::try_from(number / 16).expect("few") + 10;
+        silent.push(connect_from([127, 0, 0, address], house.address).await);
+    }
+    let mut counter = peer(connect_from([127, 0, 0, 3], house.address).await);
+    let said = sign_on(&mut counter, their_sign_on(), &KEY).await;
+    assert!(matches!(said, Some(Message::Welcome(_))), "{said:?}");
+    let (strangers, _) = house.history.strangers();
+    assert!(strangers.iter().any(|stranger| stranger.why == "displaced"), "{strangers:?}");
+    drop(silent);
 }
