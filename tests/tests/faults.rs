@@ -15,6 +15,7 @@ use system_tests::caller::Order;
 use system_tests::database::{Database, Kind};
 use system_tests::mariadb::MariaDb;
 use system_tests::operator::{connected, look};
+use system_tests::process::{Process, READY_WITHIN, free_address};
 use system_tests::town::{Faults, Town};
 
 /// Longer than a counter waits for a bridge that says nothing.
@@ -245,4 +246,68 @@ async fn a_database_server_that_is_gone_refuses_new_transfers_and_loses_none() {
     .await
     .expect("nothing stays open");
     count_money(&town).await;
+}
+
+/// The bridge is started before its database is there. It says so, ends when it is told to, and
+/// otherwise goes on by itself; a password that is wrong ends it at once.
+#[tokio::test]
+async fn a_database_that_comes_late_is_waited_for() {
+    if !MariaDb::is_installed() {
+        println!("LEFT OUT: MariaDB is not installed here");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = tempfile::tempdir().expect("a folder");
+    let mut server = MariaDb::start(folder.path()).await.expect("a server");
+    let database = Database::on_own_server(&server.url()).await.expect("a database");
+    let own = database.url().replace("bridge:bridge@", "bridge@");
+    let (api, operators) = (free_address().expect("a port"), free_address().expect("a port"));
+    let config = place.path().join("bridge.toml");
+    let write = |password: &str| {
+        fs::write(place.path().join("password"), password).expect("a file");
+        let text = format!(
+            "database = '{own}'\ndatabase_password_file = 'password'\n\
+             [api]\nlisten = '{api}'\n[operators]\nlisten = '{operators}'\n"
+        );
+        fs::write(&config, text).expect("a file");
+    };
+    write("bridge");
+    server.kill().await.expect("it is killed");
+    let start = || {
+        let arguments = ["serve".into(), "--config".into(), config.clone().into_os_string()];
+        Process::start("bridge", place.path(), &arguments).expect("it starts")
+    };
+    let said = async |path: &str| -> (u16, String) {
+        let within = tokio::time::timeout(READY_WITHIN, async {
+            loop {
+                if let Ok(answer) = reqwest::get(path).await {
+                    return (answer.status().as_u16(), answer.text().await.expect("a body"));
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        });
+        within.await.expect("an answer")
+    };
+
+    let bridge = start();
+    let (status, words) = said(&format!("http://{operators}/readyz")).await;
+    assert!(status == 503 && words.contains("cannot be reached"), "{status} {words}");
+    assert_eq!(said(&format!("http://{operators}/healthz")).await.0, 200);
+    let (status, words) = said(&format!("http://{api}/v1/transfers")).await;
+    assert!(status == 503 && words.contains("/errors/starting"), "{status} {words}");
+    assert!(bridge.terminate().await.expect("it ends").success());
+
+    let mut bridge = start();
+    said(&format!("http://{operators}/readyz")).await;
+    server.restart().await.expect("it starts again");
+    bridge.ready().await.expect("it goes on by itself");
+    assert_eq!(said(&format!("http://{operators}/readyz")).await.0, 200);
+    assert!(bridge.log().contains("waiting for the database"), "{}", bridge.log());
+    assert!(bridge.terminate().await.expect("it ends").success());
+
+    write("another");
+    let mut bridge = start();
+    let status = bridge.ended(READY_WITHIN).await.expect("it ends by itself");
+    assert_eq!(status.code(), Some(1));
+    assert!(bridge.log().contains("refuses access"), "{}", bridge.log());
 }

@@ -32,6 +32,17 @@ impl Problem {
         Problem { status, slug, title, detail: None, members: Map::new(), retry_after_s: None }
     }
 
+    /// The bridge is not up yet; `waits_for` is told to operators only.
+    pub fn starting(waits_for: Option<&str>) -> Problem {
+        let detail = match waits_for {
+            Some(what) => format!("the bridge waits for its database: {what}"),
+            None => "the bridge waits for its database; nothing was begun".to_owned(),
+        };
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "The bridge is starting")
+            .detail(detail)
+            .retry_after(5)
+    }
+
     /// What is special about this occurrence, and what to do. No secret may be in it.
     #[must_use]
     pub fn detail(mut self, detail: String) -> Problem {

@@ -1,7 +1,7 @@
 //! `counter-bridge`: the command line, the configuration, and the wiring of everything below.
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires
-//! it together; `check` and `simulate` are commands of their own; `person` are those that talk to a
+//! it together, after `waiting` for the database; `check` and `simulate` are commands of their own; `person` are those that talk to a
 //! running bridge; `audit` says whether all money is accounted for; `demo` shows all of it, and
 //! `bench` measures it.
 
@@ -15,6 +15,7 @@ mod descriptors;
 mod person;
 mod serve;
 mod simulate;
+mod waiting;
 
 use anyhow::Result;
 use clap::Parser;

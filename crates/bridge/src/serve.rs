@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::descriptors::{self, Wants};
+use crate::waiting;
 use anyhow::{Context, Result};
 use api::auth::Authenticator;
 use api::ops::OpsState;
@@ -67,7 +68,8 @@ impl Bridge {
         };
         let api = listen(config.api.listen, "the transfer API").await?;
         let operators = listen(config.operators.listen, "the operators' side").await?;
-        let store = Store::open(config.database.expose_secret()).await?;
+        let database = config.database.expose_secret();
+        let store = waiting::for_database(database, &api, &operators).await?;
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
         let history = History::default();
@@ -225,13 +227,23 @@ fn now_micros() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
+fn stopped_early() -> Result<()> {
+    tracing::info!("stopped before the bridge was up");
+    Ok(())
+}
+
 /// `counter-bridge serve`: runs until SIGTERM or SIGINT; a second one stops at once, which is as
 /// safe: what was promised is durable.
 pub(crate) async fn run(config: Config) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let bridge = Bridge::start(config).await?;
+    let bridge = tokio::select! {
+        bridge = Bridge::start(config) => bridge?,
+        // It may be waiting for its database; nothing is begun.
+        _ = terminate.recv() => return stopped_early(),
+        _ = interrupt.recv() => return stopped_early(),
+    };
     let Addresses { api, operators, accept } = bridge.addresses;
     match accept {
         Some(accept) => {

@@ -34,7 +34,9 @@ struct Shared {
 impl Store {
     /// Opens the database behind `url`: `sqlite://path/to/file` (made, with its folder, if it is
     /// not there) or `mysql://user:password@host:port/database`. Brings the tables up to date and
-    /// starts the journal. Every error says what to do and none shows the password.
+    /// starts the journal. Every error says what to do and none shows the password; whether waiting
+    /// may mend it, [`OpenError::may_pass`] says. What may follow the `?` of a URL is on
+    /// `Address::parse`: nothing else may.
     pub async fn open(url: &str) -> Result<Store, OpenError> {
         let address = Address::parse(url)?;
         connect::probe(&address).await?;
@@ -51,6 +53,11 @@ impl Store {
     /// Whether [`Store::open`] could make sense of `url`; touches neither file nor server.
     pub fn check_url(url: &str) -> Result<(), OpenError> {
         Address::parse(url).map(drop)
+    }
+
+    /// What is allowed in `url`, but should be known; for people.
+    pub fn notes_on_url(url: &str) -> Vec<String> {
+        Address::parse(url).map(|address| address.notes()).unwrap_or_default()
     }
 
     /// A handle of the one writer.

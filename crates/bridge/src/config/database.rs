@@ -1,15 +1,15 @@
 //! Where the record is kept.
 
 use super::mistake::Place;
-use super::secret::{DATABASE_PASSWORD, Sources};
-use super::section::{Located, Section};
+use super::secret::{DATABASE_PASSWORD, Sources, resolved};
+use super::section::{Findings, Located, Section};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use std::fmt::Write;
 
 /// The default: a file beside whatever the program is started in.
 pub(crate) const DEFAULT: &str = "sqlite://data/counter-bridge.sqlite";
 
-/// Reads `database` and the password that belongs into it.
+/// Reads `database` and what belongs into its URL: the password, and what is expected of it.
 pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> SecretString {
     let findings = root.findings();
     let url = root.text("database").unwrap_or_else(|| Located {
@@ -17,6 +17,9 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> SecretStrin
         place: Place::Whole,
         key: "database".to_owned(),
     });
+    let durability =
+        root.choice("database_durability", &[("full", None), ("as_it_is", Some("as_it_is"))]);
+    let authority = root.text("database_ca_file");
     let password_is_given = DATABASE_PASSWORD.stand_in(root);
     let password = DATABASE_PASSWORD.read(root, sources);
     if holds_password(&url.value) {
@@ -27,15 +30,74 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> SecretStrin
             url.wrong(findings, "holds a password, and another one is configured");
         }
     }
-    if let Err(error) = store::Store::check_url(&url.value) {
-        url.wrong(findings, error);
-        return url.value.into();
+    let mut whole = url.value.clone();
+    if let Some(word) = durability.as_ref().and_then(|durability| durability.value) {
+        whole = with_parameter(&whole, "durability", word);
     }
-    let Some(password) = password else { return url.value.into() };
-    with_password(&url.value, &password.value).unwrap_or_else(|| {
+    if let Some(authority) = authority {
+        if whole.starts_with("sqlite:") {
+            authority.wrong(findings, "a file is not spoken to over TLS");
+        } else if let Some(path) = readable_authority(&authority, sources, findings) {
+            whole = with_parameter(&whole, "ssl-ca", &path);
+        }
+    }
+    if let Err(error) = store::Store::check_url(&whole) {
+        url.wrong(findings, error);
+        return whole.into();
+    }
+    for note in store::Store::notes_on_url(&whole) {
+        url.note(findings, note);
+    }
+    let Some(password) = password else { return whole.into() };
+    with_password(&whole, &password.value).unwrap_or_else(|| {
         password.wrong(findings, "the database's URL names no user to log in with it");
-        url.value.into()
+        whole.into()
     })
+}
+
+/// The path of a file with certificates, if it is one.
+fn readable_authority(
+    path: &Located<String>,
+    sources: &Sources<'_>,
+    findings: &Findings,
+) -> Option<String> {
+    let file = resolved(path, sources);
+    let what = match (sources.read_file)(&file) {
+        Ok(content) => {
+            let mark = b"-----BEGIN CERTIFICATE-----";
+            let holds_one = content.windows(mark.len()).any(|bytes| bytes == mark);
+            (!holds_one).then(|| format!("{} holds no certificate in PEM", file.display()))
+        }
+        Err(error) => Some(format!("{} cannot be read: {error}", file.display())),
+    };
+    let shown = file.to_str().map(str::to_owned);
+    match what.or_else(|| shown.is_none().then(|| "the path must be UTF-8".to_owned())) {
+        Some(what) => {
+            path.wrong(findings, what);
+            None
+        }
+        None => shown,
+    }
+}
+
+/// The URL with one more parameter.
+fn with_parameter(url: &str, name: &str, value: &str) -> String {
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}{name}={}", escaped(value.as_bytes()))
+}
+
+/// Bytes so that none of them ends what they stand in.
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || *byte == b'_' {
+            text.push(char::from(*byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 /// The URL as it may be shown.
@@ -68,14 +130,7 @@ fn with_password(url: &str, password: &SecretSlice<u8>) -> Option<SecretString> 
     }
     let mut whole = url[..end].to_owned();
     whole.push(':');
-    for byte in password.expose_secret() {
-        if byte.is_ascii_alphanumeric() {
-            whole.push(char::from(*byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(whole, "%{byte:02X}");
-        }
-    }
+    whole.push_str(&escaped(password.expose_secret()));
     whole.push_str(&url[end..]);
     Some(whole.into())
 }
@@ -97,6 +152,15 @@ mod tests {
         );
         assert_eq!(joined("mysql://db:3306/x", "p"), None);
         assert_eq!(joined("sqlite://x.sqlite", "p"), None);
+    }
+
+    #[test]
+    fn a_parameter_is_written_so_that_no_character_of_it_ends_it() {
+        assert_eq!(
+            with_parameter("mysql://me@db/x", "ssl-ca", "/etc/a&b/#ca.pem"),
+            "mysql://me@db/x?ssl-ca=%2Fetc%2Fa%26b%2F%23ca%2Epem"
+        );
+        assert_eq!(with_parameter("sqlite://x?mode=rw", "a", "b_c"), "sqlite://x?mode=rw&a=b_c");
     }
 
     #[test]

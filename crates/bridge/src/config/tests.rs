@@ -416,6 +416,39 @@ fn the_databases_password_comes_from_a_file_or_a_variable() {
 }
 
 #[test]
+fn what_is_expected_of_the_database_goes_into_its_url() {
+    let url = |text: &str| read(text).map(|config| config.database.expose_secret().to_owned());
+    let server = "database = 'mysql://me@h/x'\n";
+    for (text, expected) in [
+        (format!("{server}database_durability = 'full'"), "mysql://me@h/x"),
+        (format!("{server}database_durability = 'as_it_is'"), "mysql://me@h/x?durability=as_it_is"),
+        (
+            "database_durability = 'as_it_is'".to_owned(),
+            "sqlite://data/counter-bridge.sqlite?durability=as_it_is",
+        ),
+    ] {
+        assert_eq!(url(&text).as_deref(), Ok(expected), "{text}");
+    }
+    let noted = |text: &str| read(text).expect("good").notes.len();
+    assert_eq!(noted(server), 0);
+    assert_eq!(noted("database = 'mysql://me@h/x?ssl-mode=disabled'"), 1);
+    assert_eq!(noted("database_durability = 'as_it_is'"), 1);
+    for (text, word) in [
+        (
+            "database_durability = 'full'\ndatabase = 'mysql://me@h/x?tls=on'",
+            "no parameter \"tls\"",
+        ),
+        ("database_durability = 'none'", "\"as_it_is\""),
+        ("database_ca_file = 'good'", "not spoken to over TLS"),
+        ("database = 'mysql://me@h/x'\ndatabase_ca_file = 'absent'", "cannot be read"),
+        ("database = 'mysql://me@h/x'\ndatabase_ca_file = 'good'", "no certificate"),
+    ] {
+        let told = told(text, &[]);
+        assert!(told.iter().any(|told| told.contains(word)), "{text}: {told:?}");
+    }
+}
+
+#[test]
 fn others_stand_by_only_where_there_are_others() {
     let two = read(&counter("connections = 2\nstandby = true\n")).expect("good");
     let [link] = &two.links(&History::default())[..] else { panic!("one link") };
