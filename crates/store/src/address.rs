@@ -4,8 +4,10 @@ use crate::durability::Durability;
 use crate::error::OpenError;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -15,7 +17,13 @@ pub(crate) enum Address {
     /// A file of this machine.
     Sqlite { path: PathBuf, options: SqliteConnectOptions, durability: Durability },
     /// A server.
-    Mysql { shown: String, options: MySqlConnectOptions, durability: Durability },
+    Mysql {
+        shown: String,
+        options: MySqlConnectOptions,
+        durability: Durability,
+        /// Files that TLS needs: ssl-ca, ssl-cert and ssl-key, as the URL names them.
+        files: Vec<PathBuf>,
+    },
 }
 
 /// What may follow the `?` of a file.
@@ -98,7 +106,10 @@ impl Address {
                         "ssl-ca is looked at only with ssl-mode=verify_ca or verify_identity",
                     ));
                 }
-                Ok(Address::Mysql { shown, options, durability })
+                let names = [SSL_CA, "ssl-cert", "ssl-key"];
+                let files = names.into_iter().filter_map(|name| parameters.get(name));
+                let files = files.map(|path| PathBuf::from(unescaped(path))).collect();
+                Ok(Address::Mysql { shown, options, durability, files })
             }
             _ => Err(bad("it begins with neither sqlite:// nor mysql://")),
         }
@@ -130,6 +141,27 @@ impl Address {
         }
         notes
     }
+}
+
+/// A value as it was meant: `%2F` is a slash, and `+` a blank, as the driver reads it.
+fn unescaped(value: &str) -> OsString {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *first == b'%');
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(if *first == b'+' { b' ' } else { *first });
+                rest = after;
+            }
+        }
+    }
+    OsString::from_vec(bytes)
 }
 
 /// Whether a host is this machine.
@@ -324,6 +356,18 @@ mod tests {
         ] {
             let notes = noted(url);
             assert!(notes.len() == 1 && notes[0].contains(word), "{url}: {notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_a_url_is_read_as_the_driver_reads_it() {
+        for (written, meant) in [
+            ("/etc/ca.pem", "/etc/ca.pem"),
+            ("%2Fa%20b%2Bc", "/a b+c"),
+            ("a+b%", "a b%"),
+            ("%zz", "%zz"),
+        ] {
+            assert_eq!(unescaped(written), meant, "{written}");
         }
     }
 

@@ -180,12 +180,14 @@ async fn try_file(path: &Path, options: &SqliteConnectOptions) -> Result<(), Ope
 
 /// Connects to a server once, to find out in plain words why that would fail.
 pub(crate) async fn greet(address: &Address) -> Result<MySqlConnection, OpenError> {
-    let Address::Mysql { shown, options, .. } = address else {
-        return Err(OpenError::BadUrl {
-            url: address.to_string(),
-            why: "it names no server".to_owned(),
-        });
+    let bad = |why: String| OpenError::BadUrl { url: address.to_string(), why };
+    let Address::Mysql { shown, options, files, .. } = address else {
+        return Err(bad("it names no server".to_owned()));
     };
+    // The driver would call it a server that cannot be reached.
+    for file in files {
+        std::fs::File::open(file).map_err(|error| bad(format!("{}: {error}", file.display())))?;
+    }
     in_time(shown, options.connect()).await
 }
 

@@ -91,9 +91,26 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    is_durable(&connection)?;
     connection.pragma_update(None, "cache_size", SQLITE_CACHE)?;
     connection.pragma_update(None, "wal_autocheckpoint", SQLITE_CHECKPOINT)?;
     Ok(connection)
+}
+
+/// SQLite answers a setting that it cannot make with the one that it keeps, and no error.
+fn is_durable(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    // 2 is FULL: the log is flushed before a commit is answered.
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if mode.eq_ignore_ascii_case("wal") && synchronous == 2 {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+        Some(format!(
+            "a commit would not be flushed: journal_mode = {mode}, synchronous = {synchronous}"
+        )),
+    ))
 }
 
 /// What the thread owns.
@@ -321,4 +338,27 @@ fn code(error: &rusqlite::Error) -> u32 {
 
 fn fault(error: &rusqlite::Error) -> Fault {
     of_sqlite(code(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On the very connection that writes.
+    #[test]
+    fn what_is_committed_is_flushed_before_it_is_answered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bridge.sqlite");
+        drop(Connection::open(&path).expect("it is made"));
+        let connection = open(&path).expect("it opens");
+        is_durable(&connection).expect("as it was set");
+        for (name, value) in [("synchronous", "OFF"), ("synchronous", "NORMAL")] {
+            connection.pragma_update(None, name, value).expect("a setting");
+            let refused = is_durable(&connection).expect_err(value).to_string();
+            assert!(refused.contains("would not be flushed"), "{refused}");
+        }
+        connection.pragma_update(None, "synchronous", "FULL").expect("a setting");
+        connection.pragma_update(None, "journal_mode", "DELETE").expect("a setting");
+        assert!(is_durable(&connection).is_err());
+    }
 }

@@ -8,9 +8,11 @@ mod leases;
 mod lists;
 mod mysql_faults;
 mod opening;
+mod own_server;
 mod portions;
 mod proxy;
 mod reading;
+mod servers;
 mod sqlite_faults;
 
 use crate::{
