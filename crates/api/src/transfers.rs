@@ -428,6 +428,14 @@ pub(crate) fn refusal(error: BeginError) -> Problem {
         .detail(detail)
         .with("counter", counter.to_string().into())
         .retry_after(2),
+        BeginError::CounterHeld(counter) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "counter_held",
+            "A counter gets no new transfers",
+        )
+        .detail(detail)
+        .with("counter", counter.to_string().into())
+        .retry_after(60),
         BeginError::Overloaded => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too much is going on")
                 .detail(detail)

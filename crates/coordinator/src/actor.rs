@@ -174,6 +174,10 @@ impl Actor {
                         alarm(&self.inner.events, now.wall, Kind::Notice, master, text);
                     }
                 }
+                Output::Doubted { counter, doubt, master, role } => {
+                    let counter = self.inner.links[counter.0].counter();
+                    self.inner.doubt(counter, doubt, (master, role), now.wall);
+                }
                 Output::Compare { counter, reply } => {
                     if self.compare.try_send((counter, reply)).is_err() {
                         metrics::counter!("late_answers_not_compared_total").increment(1);

@@ -90,6 +90,9 @@ pub enum BeginError {
     /// A counter is not connected; the transfer was not begun.
     #[error("{0} is not connected; nothing was begun")]
     CounterDown(CounterId),
+    /// A counter gets no new transfers until a person has looked; the transfer was not begun.
+    #[error("{0} gets no new transfers until an operator has looked at it; nothing was begun")]
+    CounterHeld(CounterId),
     /// Too much is going on; the transfer was not begun.
     #[error("too many transfers are open; nothing was begun")]
     Overloaded,
@@ -250,6 +253,9 @@ impl Coordinator {
             return Err(BeginError::SameAccount);
         }
         for link in [from, to] {
+            if self.inner.standing.held(link.counter()).is_some() {
+                return Err(BeginError::CounterHeld(link.counter().clone()));
+            }
             if let Some(limit) = link.profile().per_transfer_limit
                 && begin.amount > limit
             {

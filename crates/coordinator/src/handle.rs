@@ -5,6 +5,7 @@ use crate::actor::{Actor, Mail};
 use crate::begin::BeginError;
 use crate::clock::now_micros;
 use crate::config::Config;
+use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
 use crate::inner::Inner;
 use crate::record::View;
@@ -126,6 +127,7 @@ impl Coordinator {
             callers: AtomicUsize::new(0),
             events: Events::default(),
             standing: Standing::default(),
+            doubts: Doubts::default(),
             config: config.clone(),
         });
         let (compare, late) = mpsc::channel(LATE);

@@ -3,12 +3,14 @@
 use crate::actor::Mail;
 use crate::claim::Claim;
 use crate::config::Config;
-use crate::events::Events;
+use crate::doubts::Doubts;
+use crate::events::{Events, Kind};
 use crate::serials::Serials;
-use crate::standing::Standing;
+use crate::standing::{Hold, Standing};
 use dashmap::DashMap;
 use domain::message::CounterId;
-use domain::serial::Sequence;
+use domain::serial::{MasterSerial, Role, Sequence};
+use domain::transfer::Doubt;
 use link::Link;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) callers: AtomicUsize,
     pub(crate) serials: Serials,
     pub(crate) standing: Standing,
+    pub(crate) doubts: Doubts,
     pub(crate) events: Events,
 }
 
@@ -46,6 +49,31 @@ impl Inner {
     pub(crate) fn shard_of(&self, sequence: Sequence) -> &mpsc::Sender<Mail> {
         let index = usize::try_from(sequence.number()).unwrap_or(0) % self.shards.len();
         &self.shards[index]
+    }
+
+    /// What a counter holds under a serial may not be ours: whether it gets anything new is decided
+    /// here, and told to operators.
+    pub(crate) fn doubt(
+        &self,
+        counter: &CounterId,
+        doubt: Doubt,
+        about: (MasterSerial, Role),
+        now: i64,
+    ) {
+        let behind = self.standing.state().is_behind();
+        if let Some(why) = self.doubts.reason_to_hold(counter, doubt, about, behind, now) {
+            self.hold(counter, why, now);
+        }
+    }
+
+    /// A counter gets nothing new from here on, and operators are told why.
+    pub(crate) fn hold(&self, counter: &CounterId, why: String, now: i64) {
+        if self.standing.hold(counter, Hold { why: why.clone(), since: now }) {
+            tracing::error!(%counter, why, "the counter gets no new transfers");
+            metrics::counter!("counter_holds_total", "counter" => counter.to_string()).increment(1);
+            let text = format!("{counter} gets no new transfers: {why}");
+            self.events.record(now, Kind::Contradiction, None, text);
+        }
     }
 
     pub(crate) fn link(&self, counter: &CounterId) -> Option<&Link> {

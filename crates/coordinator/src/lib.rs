@@ -7,13 +7,14 @@
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
 //! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of several does; `recovery` takes
 //! up what a crash left open, `watch` passes on what is said unasked; [`events`] is what operators
-//! follow.
+//! follow, `doubts` what holds a counter.
 
 mod actor;
 mod begin;
 mod claim;
 pub mod clock;
 mod config;
+mod doubts;
 pub mod events;
 mod handle;
 mod inner;

@@ -4,7 +4,7 @@
 
 use domain::message::Answer;
 use domain::serial::{Day, Role};
-use domain::transfer::{Knowledge, Leg, Phase, Reason};
+use domain::transfer::{Doubt, Knowledge, Leg, Phase, Reason};
 use serde::{Deserialize, Serialize};
 use store::Write;
 
@@ -43,6 +43,9 @@ pub struct LegEntry {
     /// The counter's day of the posting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posted_day: Option<Day>,
+    /// Why what the counter holds under its serial may be another transfer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
 }
 
 impl LegEntry {
@@ -55,6 +58,7 @@ impl LegEntry {
             answer: leg.answer.clone(),
             counter_serial: leg.counter_serial.clone(),
             posted_day: leg.posted_day,
+            doubt: leg.doubt,
         }
     }
 
@@ -66,6 +70,7 @@ impl LegEntry {
             answer: self.answer,
             counter_serial: self.counter_serial,
             posted_day: self.posted_day,
+            doubt: self.doubt,
         }
     }
 }
@@ -165,6 +170,7 @@ mod tests {
             answer: None,
             counter_serial: Some("C1".into()),
             posted_day: Day::new(20_261_121).ok(),
+            doubt: Some(Doubt::OtherMark),
         };
         let entry = |at, phase, leg| Entry { at, event: "x".into(), phase, leg, reason: None };
         let parts = [

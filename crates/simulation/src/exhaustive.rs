@@ -189,7 +189,9 @@ impl<'c> Story<'c> {
         keep: bool,
     ) -> Story<'c> {
         let ids = ["securities", "futures"].map(counter_id);
-        let profiles = [Arc::new(source.clone()), Arc::new(destination.clone())];
+        // Without marks a copy that is answered first looks like a serial that was known before.
+        let marked = |profile: &Profile| Profile { echoes_marks: true, ..profile.clone() };
+        let profiles = [Arc::new(marked(source)), Arc::new(marked(destination))];
         let clock = Clock::new();
         let facts = |index: usize| Facts {
             id: ids[index].clone(),
@@ -296,6 +298,7 @@ impl<'c> Story<'c> {
                     self.asks.push_back((counter.0, ticket, instruction));
                 }
                 Output::Alarm { text, .. } => self.say(|| format!("alarm: {text}")),
+                Output::Doubted { doubt, .. } => self.say(|| format!("doubt: {doubt:?}")),
                 Output::Closed { .. } | Output::Compare { .. } | Output::LeftOut { .. } => {}
             }
         }
@@ -598,6 +601,8 @@ impl<'c> Story<'c> {
             | Why::CreditUnresolved
             | Why::ReversalUnresolved
             | Why::Contradicted
+            | Why::OtherMark
+            | Why::KnownBefore
             | Why::CreditWithoutDebit
             | Why::Illegal => false,
         }

@@ -155,6 +155,10 @@ impl Simulation {
                     Some(master.sequence.number()),
                     format_args!("left out: {}", text.unwrap_or_default()),
                 ),
+                Output::Doubted { counter, doubt, master, role } => self.note(
+                    Some(master.sequence.number()),
+                    format_args!("doubt about the {role} at counter {}: {doubt:?}", counter.0),
+                ),
                 Output::Compare { reply, .. } => self.note(
                     reply.serial().map(|serial| serial.sequence.number()),
                     format_args!("too late: {}", brief(&reply)),

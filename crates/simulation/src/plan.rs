@@ -176,7 +176,7 @@ impl Plan {
 
 fn counter(random: &mut Random, name: &str, classes: &[Class], orders: usize) -> CounterPlan {
     let has = |class| classes.contains(&class);
-    let mut profile = Profile::default();
+    let mut profile = Profile { echoes_marks: true, ..Profile::default() };
     if has(Class::WeakProfiles) {
         profile.dedupes = random.random_bool(0.5);
         profile.refusals_stick = random.random_bool(0.5);

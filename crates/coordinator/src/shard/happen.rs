@@ -10,7 +10,7 @@ use domain::message::{Finding, Reply};
 use domain::profile::{Meaning, Profile};
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Event, Evidence, Phase, Question, Told, Transfer, Verdict, Weight, Why, step,
+    Action, Doubt, Event, Evidence, Phase, Question, Told, Transfer, Verdict, Weight, Why, step,
 };
 use link::Outcome;
 
@@ -58,6 +58,16 @@ impl Shard {
         }
         if let Some(text) = occurrence.alarm {
             out.push(Output::Alarm { kind: Kind::Contradiction, master: record.master(), text });
+        }
+        if let Event::Told(role, Told { doubt: Some(doubt), .. }) = &occurrence.event
+            && record.transfer.leg(*role).doubt != Some(*doubt)
+        {
+            out.push(Output::Doubted {
+                counter: record.counter(*role),
+                doubt: *doubt,
+                master: record.master(),
+                role: *role,
+            });
         }
         let ground = record.ground(world, self.config.patience);
         let before = record.transfer.phase;
@@ -267,10 +277,12 @@ fn heard(
     let profile = &world.get(record.counter(role)).profile;
     let claims = claims_posting(&reply, profile);
     let told = believe(&record.transfer, role, profile, reply, question)?;
-    if current.is_none() && !told.evidence.is_proof() {
+    // A doubt that is new holds whenever it arrives, as proof does.
+    let doubted = told.doubt.is_some_and(|doubt| record.transfer.leg(role).doubt != Some(doubt));
+    if current.is_none() && !told.evidence.is_proof() && !doubted {
         return None;
     }
-    let alarm = (claims && told.evidence == Evidence::Silent).then(|| {
+    let alarm = (claims && told.evidence == Evidence::Silent && told.doubt.is_none()).then(|| {
         format!("the counter claims a posting for the {role} that does not match the transfer")
     });
     let mut words = format!("{role}: {}", describe(&told));
@@ -321,13 +333,15 @@ fn weight(question: Option<Question>) -> Weight {
 }
 
 fn describe(told: &Told) -> String {
-    let evidence = match told.evidence {
-        Evidence::Done => "done",
-        Evidence::Refused => "refused",
-        Evidence::NotExecuted => "proven never executed",
-        Evidence::NotFound => "not found",
-        Evidence::Silent => "still unknown",
-        Evidence::NotSent => "not sent",
+    let evidence = match (told.doubt, told.evidence) {
+        (Some(Doubt::OtherMark), _) => "held under another mark",
+        (Some(Doubt::KnownBefore), _) => "known before it was first sent",
+        (None, Evidence::Done) => "done",
+        (None, Evidence::Refused) => "refused",
+        (None, Evidence::NotExecuted) => "proven never executed",
+        (None, Evidence::NotFound) => "not found",
+        (None, Evidence::Silent) => "still unknown",
+        (None, Evidence::NotSent) => "not sent",
     };
     match &told.answer {
         Some(answer) if answer.text.is_empty() => format!("{evidence} ({})", answer.code),

@@ -12,7 +12,7 @@ use crate::world::{CounterIndex, World};
 use domain::message::{Instruction, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::{
-    Decision, Event, Illegal, Intent, Knowledge, Phase, State, Transfer, Why, step,
+    Decision, Doubt, Event, Illegal, Intent, Knowledge, Phase, State, Transfer, Why, step,
 };
 use link::{Outcome, Ticket};
 use rand::SeedableRng;
@@ -149,6 +149,17 @@ pub enum Output {
         master: MasterSerial,
         /// For operators, the first time.
         text: Option<String>,
+    },
+    /// What a counter holds under a leg's serial may be another transfer's: the counter is looked at.
+    Doubted {
+        /// Which.
+        counter: CounterIndex,
+        /// Why.
+        doubt: Doubt,
+        /// About which transfer.
+        master: MasterSerial,
+        /// About which of its legs.
+        role: Role,
     },
     /// Proof about a transfer that is not open here: it is compared with the record.
     Compare {

@@ -14,6 +14,7 @@ use link::{NotSent, Unclear};
 
 mod bounds;
 mod clocks;
+mod marks;
 mod turns;
 
 const SECOND: i64 = 1_000_000;
@@ -506,6 +507,7 @@ fn a_doubt_outlives_the_life_that_had_it() {
                 Output::Closed { .. }
                 | Output::Alarm { .. }
                 | Output::LeftOut { .. }
+                | Output::Doubted { .. }
                 | Output::Compare { .. } => {}
             }
         }

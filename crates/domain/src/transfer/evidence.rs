@@ -1,6 +1,7 @@
 //! From what a counter said to what may be believed.
 
 use super::Transfer;
+use super::marks::{self, Doubt};
 use crate::message::{Answer, Finding, Posted, PostingReply, QueryReply};
 use crate::profile::{Meaning, Profile};
 use crate::serial::Role;
@@ -78,12 +79,14 @@ pub struct Told {
     pub answer: Option<Answer>,
     /// The posting, if there is one.
     pub posted: Option<Posted>,
+    /// Why it may be about another transfer; then nothing is believed of it.
+    pub doubt: Option<Doubt>,
 }
 
 impl Told {
     /// Nothing was learned, or nothing was sent.
     pub fn nothing(evidence: Evidence, weight: Weight) -> Told {
-        Told { evidence, weight, answer: None, posted: None }
+        Told { evidence, weight, answer: None, posted: None, doubt: None }
     }
 
     /// From the answer to a debit, credit or reversal. A posting that is claimed but does not
@@ -101,11 +104,14 @@ impl Told {
             Meaning::Refused => Evidence::Refused,
             Meaning::NotExecuted => Evidence::NotExecuted,
         };
+        let known = marks::says_known(&reply.answer, profile);
+        let (evidence, doubt) = marks::weigh(transfer, role, profile, reply.mark, known, evidence);
         Told {
             evidence,
             weight: Weight::Answer,
             answer: Some(reply.answer),
             posted: reply.posted.filter(|_| evidence == Evidence::Done),
+            doubt,
         }
     }
 
@@ -136,6 +142,7 @@ impl Told {
                 Question::Look | Question::Fence => Evidence::NotFound,
             },
         };
+        let (evidence, doubt) = marks::weigh(transfer, role, profile, reply.mark, false, evidence);
         Told {
             evidence,
             weight: match question {
@@ -144,6 +151,7 @@ impl Told {
             },
             answer: Some(reply.answer),
             posted: reply.posted.filter(|_| evidence == Evidence::Done),
+            doubt,
         }
     }
 }

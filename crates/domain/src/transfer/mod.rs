@@ -5,6 +5,7 @@
 //! counter said into what may be believed; [`recovery`] says what is still known after a crash.
 
 pub mod evidence;
+mod marks;
 pub mod recovery;
 mod rules;
 mod step;
@@ -14,6 +15,7 @@ mod table;
 mod tests;
 
 pub use evidence::{Evidence, Question, Told, Weight};
+pub use marks::Doubt;
 pub use step::{Action, Event, Illegal, Step, Verdict, step};
 
 use crate::message::{Answer, Instruction, Look, Place, Posting, Query, Reversal};
@@ -86,6 +88,8 @@ pub struct Leg {
     pub counter_serial: Option<String>,
     /// The counter's day of the posting.
     pub posted_day: Option<Day>,
+    /// Why what the counter holds under the serial may be another transfer's; it stays.
+    pub doubt: Option<Doubt>,
 }
 
 impl Leg {
@@ -98,6 +102,7 @@ impl Leg {
             answer: None,
             counter_serial: None,
             posted_day: None,
+            doubt: None,
         }
     }
 }
@@ -255,6 +260,11 @@ pub enum Why {
     SettleDayPassed,
     /// The counter contradicted itself.
     Contradicted,
+    /// The counter holds a leg's serial under another mark.
+    OtherMark,
+    /// The counter knew a leg's serial when it was sent for the first time, and does not say its
+    /// mark.
+    KnownBefore,
     /// The credit is done although the debit is not: the institution is at a loss.
     CreditWithoutDebit,
     /// An event that the machine does not allow: an error of this software.
@@ -263,7 +273,7 @@ pub enum Why {
 
 impl Why {
     /// All of them.
-    pub const ALL: [Why; 9] = [
+    pub const ALL: [Why; 11] = [
         Why::DebitUnresolved,
         Why::CreditUnresolved,
         Why::ReversalUnresolved,
@@ -271,6 +281,8 @@ impl Why {
         Why::CannotReverse,
         Why::SettleDayPassed,
         Why::Contradicted,
+        Why::OtherMark,
+        Why::KnownBefore,
         Why::CreditWithoutDebit,
         Why::Illegal,
     ];
@@ -287,6 +299,8 @@ impl Why {
                 "the debit's settle day is over: it needs a dated adjustment, not a reversal"
             }
             Why::Contradicted => "the counter contradicted an earlier answer",
+            Why::OtherMark => Doubt::OtherMark.as_str(),
+            Why::KnownBefore => Doubt::KnownBefore.as_str(),
             Why::CreditWithoutDebit => "the credit is done although the debit is not",
             Why::Illegal => "an event arrived that the transfer's state does not allow",
         }

@@ -6,7 +6,7 @@
 
 use super::evidence::{Evidence, Told, Weight};
 use super::rules::{Course, Refusal};
-use super::{Decision, Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
+use super::{Decision, Doubt, Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
 use crate::message::Look;
 use crate::serial::Role;
 
@@ -178,6 +178,9 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
                 return STALE;
             }
             learn(transfer.leg_mut(role), told);
+            if let Some(step) = doubted(transfer, role, told, ground) {
+                return step;
+            }
             let mut course = Course::new(transfer, ground);
             if impossible {
                 let step = course.park(Why::Contradicted);
@@ -207,6 +210,9 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
                 let step = course.park(Why::Contradicted);
                 return Step { verdict: Verdict::Contradiction, ..step };
             }
+            if let Some(step) = doubted(transfer, role, told, ground) {
+                return step;
+            }
             match role {
                 Role::Debit => hear_debit(transfer, told, ground),
                 Role::Credit => hear_credit(transfer, told, ground),
@@ -216,8 +222,64 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
     }
 }
 
+/// What follows from words that may be about another transfer: nothing is concluded from them, and a
+/// person must look. `None` if there is no doubt, or none that is new to a person.
+fn doubted(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Option<Step> {
+    let doubt = told.doubt?;
+    let (why, verdict) = match doubt {
+        Doubt::OtherMark => (Why::OtherMark, Verdict::Contradiction),
+        Doubt::KnownBefore => (Why::KnownBefore, Verdict::Fresh),
+    };
+    let phase = transfer.phase;
+    let leg = transfer.leg_mut(role);
+    if leg.knowledge.is_proof() {
+        // The counter said before that it is ours: now it contradicts itself.
+        return Some(CONTRADICTION);
+    }
+    let fresh = leg.doubt != Some(doubt);
+    leg.doubt = Some(doubt);
+    if told.answer.is_some() {
+        leg.answer.clone_from(&told.answer);
+    }
+    match phase {
+        Phase::Parked(_) if !fresh => None,
+        // What cannot be resumed stays so.
+        Phase::Parked(Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal) => {
+            Some(Step { verdict, ..Course::new(transfer, ground).pause() })
+        }
+        Phase::Parked(
+            Why::DebitUnresolved
+            | Why::CreditUnresolved
+            | Why::ReversalUnresolved
+            | Why::ReversalRefused
+            | Why::CannotReverse
+            | Why::SettleDayPassed
+            | Why::OtherMark
+            | Why::KnownBefore,
+        )
+        | Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing
+        | Phase::CreditWaiting
+        | Phase::CreditSent
+        | Phase::CreditAsking
+        | Phase::CreditFencing
+        | Phase::ReversalWaiting
+        | Phase::ReversalSent
+        | Phase::ReversalProving
+        | Phase::Completed
+        | Phase::Refused
+        | Phase::Reversed => Some(Step { verdict, ..Course::new(transfer, ground).park(why) }),
+    }
+}
+
 /// A final state is never left. What agrees is dropped, what contradicts is an alarm (rule 5).
 fn hear_when_final(transfer: &Transfer, role: Role, told: &Told) -> Step {
+    if told.doubt == Some(Doubt::OtherMark) {
+        return CONTRADICTION;
+    }
     let done = transfer.leg(role).knowledge == Knowledge::Done;
     match told.evidence {
         Evidence::Done if !done => CONTRADICTION,
@@ -446,7 +508,9 @@ fn decide(
             | Why::ReversalUnresolved
             | Why::ReversalRefused
             | Why::CannotReverse
-            | Why::SettleDayPassed => Ok(Course::new(transfer, ground).resume()),
+            | Why::SettleDayPassed
+            | Why::OtherMark
+            | Why::KnownBefore => Ok(Course::new(transfer, ground).resume()),
         },
     }
 }

@@ -52,13 +52,16 @@ pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
     };
     match evidence {
         Evidence::Done => {
-            Told { evidence, weight, answer: answer(AnswerCode::DONE), posted: Some(posted) }
+            let answer = answer(AnswerCode::DONE);
+            Told { evidence, weight, answer, posted: Some(posted), doubt: None }
         }
         Evidence::Refused => {
-            Told { evidence, weight, answer: answer(AnswerCode::INSUFFICIENT_FUNDS), posted: None }
+            let answer = answer(AnswerCode::INSUFFICIENT_FUNDS);
+            Told { evidence, weight, answer, posted: None, doubt: None }
         }
         Evidence::NotExecuted => {
-            Told { evidence, weight, answer: answer(AnswerCode::FENCED), posted: None }
+            let answer = answer(AnswerCode::FENCED);
+            Told { evidence, weight, answer, posted: None, doubt: None }
         }
         Evidence::NotFound | Evidence::Silent | Evidence::NotSent => {
             Told::nothing(evidence, weight)
@@ -153,6 +156,12 @@ fn event(words: &str) -> Event {
         "not_found" => Evidence::NotFound,
         "silent" => Evidence::Silent,
         "not_sent" => Evidence::NotSent,
+        "other_mark" | "known_before" => {
+            let doubt =
+                if parts[1] == "other_mark" { Doubt::OtherMark } else { Doubt::KnownBefore };
+            let told = Told { doubt: Some(doubt), ..told(Evidence::Silent, weight) };
+            return Event::Told(role, told);
+        }
         other => panic!("no evidence is called {other}"),
     };
     Event::Told(role, told(evidence, weight))
@@ -160,6 +169,66 @@ fn event(words: &str) -> Event {
 
 fn standard(story: &str, expected: &Expect) {
     check(&Profile::default(), story, expected);
+}
+
+/// Nothing is concluded from what may be another transfer's: it waits for a person, whatever it was
+/// at, and asks on without being moved by the answers.
+#[test]
+fn what_may_be_anothers_posting_is_concluded_from_by_nobody() {
+    standard(
+        "wake; debit other_mark; wake; query debit other_mark; crash; wake; \
+         query debit other_mark; decide resume; query debit other_mark; decide refused; \
+         query debit other_mark",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit other_mark -> Parked(OtherMark): Pause (CONTRADICTION)
+            wake -> Parked(OtherMark): Ask(Debit, Only)
+            query debit other_mark -> Parked(OtherMark): Pause
+            wake -> Parked(OtherMark): Ask(Debit, Only)
+            query debit other_mark -> Parked(OtherMark): Pause
+            decide resume -> DebitAsking: Ask(Debit, Only), durable first
+            query debit other_mark -> Parked(OtherMark): Pause (CONTRADICTION)
+            decide refused -> Refused: Finish, durable first
+            query debit other_mark -> Refused: Stay (CONTRADICTION)
+        "#]],
+    );
+    standard(
+        "wake; debit done; credit known_before; wake; query credit known_before; expire; wake; \
+         fence credit other_mark; decide completed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit known_before -> Parked(KnownBefore): Pause
+            wake -> Parked(KnownBefore): Ask(Credit, Only)
+            query credit known_before -> Parked(KnownBefore): Pause
+            expire -> Parked(KnownBefore): Stay
+            wake -> Parked(KnownBefore): Ask(Credit, Fence)
+            fence credit other_mark -> Parked(OtherMark): Pause (CONTRADICTION)
+            decide completed -> Completed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; credit refused; reversal known_before; wake; query reversal done; \
+         decide reversed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit refused -> ReversalSent: Send(Reversal), durable first
+            reversal known_before -> Parked(KnownBefore): Pause
+            wake -> Parked(KnownBefore): Ask(Reversal, Only)
+            query reversal done -> Parked(KnownBefore): Pause
+            decide reversed -> Reversed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; debit other_mark; credit done",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit done -> CreditSent: Send(Credit)
+        debit other_mark -> CreditSent: Stay (CONTRADICTION)
+        credit done -> Completed: Finish, durable first
+    "#]],
+    );
 }
 
 #[test]
