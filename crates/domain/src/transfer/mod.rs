@@ -475,6 +475,16 @@ pub struct Ground<'a> {
     pub credit_held: bool,
 }
 
+impl<'a> Ground<'a> {
+    /// What the counter of a leg can do.
+    pub fn profile(&self, role: Role) -> &'a Profile {
+        match role {
+            Role::Debit | Role::Reversal => self.debit,
+            Role::Credit => self.credit,
+        }
+    }
+}
+
 /// What a person decided about a transfer that needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

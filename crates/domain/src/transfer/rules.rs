@@ -365,10 +365,22 @@ impl<'t, 'g> Course<'t, 'g> {
         }
     }
 
-    /// A reversal that is refused needs a person (rule 3).
-    pub(super) fn reversal_refused(&mut self) -> Step {
-        self.transfer.reversal.knowledge = Knowledge::Refused;
+    /// A reversal that is refused needs a person (rule 3). Where an earlier copy of it may still be
+    /// done, nothing is proven by that, and asking goes on meanwhile.
+    pub(super) fn reversal_refused(&mut self, weight: Weight) -> Step {
+        if may_end(self.transfer, Role::Reversal, weight, self.ground) {
+            self.transfer.reversal.knowledge = Knowledge::Refused;
+        }
         self.park(Why::ReversalRefused)
+    }
+
+    /// The counter says, when it is asked, that it refused the reversal. Where that is not for ever,
+    /// it is asked for once more, and the answer to that counts.
+    pub(super) fn reversal_found_refused(&mut self, weight: Weight) -> Step {
+        if may_end(self.transfer, Role::Reversal, weight, self.ground) || !self.is_debit_day() {
+            return self.reversal_refused(weight);
+        }
+        self.go(Phase::ReversalWaiting, Action::Pause)
     }
 
     /// It is repeated, with the same serial, until it is answered (rule 3).
@@ -380,11 +392,16 @@ impl<'t, 'g> Course<'t, 'g> {
         if let Some(parked) = self.lost_patience(Role::Reversal, Why::ReversalUnresolved) {
             return parked;
         }
-        let posted = self.transfer.debit.posted_day.unwrap_or(self.transfer.intent.debit_day);
-        match self.ground.debit_day {
-            Some(today) if today != posted => self.park(Why::SettleDayPassed),
-            Some(_) | None => self.go(Phase::ReversalWaiting, Action::Pause),
+        if !self.is_debit_day() {
+            return self.park(Why::SettleDayPassed);
         }
+        self.go(Phase::ReversalWaiting, Action::Pause)
+    }
+
+    /// Whether the debit's settle day is not known to be over.
+    fn is_debit_day(&self) -> bool {
+        let posted = self.transfer.debit.posted_day.unwrap_or(self.transfer.intent.debit_day);
+        self.ground.debit_day.is_none_or(|today| today == posted)
     }
 
     pub(super) fn reversal_unproven(&mut self) -> Step {
@@ -444,9 +461,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// What a refusal of `weight` is worth.
     pub(super) fn refusal(&self, role: Role, weight: Weight) -> Refusal {
-        let profile = self.profile(role);
-        let leg: &Leg = self.transfer.leg(role);
-        if weight == Weight::Truth || leg.sent <= 1 || profile.refusals_stick {
+        if may_end(self.transfer, role, weight, self.ground) {
             Refusal::Final
         } else if self.may_fence(role) {
             Refusal::FenceFirst
@@ -495,14 +510,24 @@ impl<'t, 'g> Course<'t, 'g> {
     }
 
     fn profile(&self, role: Role) -> &'g Profile {
-        match role {
-            Role::Debit | Role::Reversal => self.ground.debit,
-            Role::Credit => self.ground.credit,
-        }
+        self.ground.profile(role)
     }
 
     fn go(&mut self, phase: Phase, action: Action) -> Step {
         self.transfer.phase = phase;
         Step { action, barrier: false, verdict: Verdict::Fresh }
     }
+}
+
+/// Whether a refusal of `weight` may end the leg (rule 2), and so whether it would stand against proof
+/// that the leg is done: only where no other copy than the refused one can have been posted, or the
+/// counter can no longer change its mind.
+pub(super) fn may_end(
+    transfer: &Transfer,
+    role: Role,
+    weight: Weight,
+    ground: &Ground<'_>,
+) -> bool {
+    let leg: &Leg = transfer.leg(role);
+    weight == Weight::Truth || leg.sent <= 1 || ground.profile(role).refusals_stick
 }

@@ -5,7 +5,7 @@
 //! with the rules of DOMAIN §3 in [`super::rules`].
 
 use super::evidence::{Evidence, Told, Weight};
-use super::rules::{Course, Refusal};
+use super::rules::{Course, Refusal, may_end};
 use super::{Decision, Doubt, Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
 use crate::message::Look;
 use crate::serial::Role;
@@ -158,11 +158,18 @@ fn expire(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
 fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Step {
     match transfer.phase {
         Phase::Completed | Phase::Refused | Phase::Reversed => {
-            hear_when_final(transfer, role, told)
+            hear_when_final(transfer, role, told, ground)
         }
         Phase::Parked(_) => {
-            if contradicts(transfer.leg(role), told.evidence) {
-                return CONTRADICTION;
+            match against(transfer, role, told, ground) {
+                Against::Nothing => {}
+                Against::OldNews => {
+                    return Step {
+                        verdict: Verdict::Stale,
+                        ..Course::new(transfer, ground).pause()
+                    };
+                }
+                Against::Proof => return CONTRADICTION,
             }
             // Whoever resumes must not undo what arrived, nor believe an undoing never asked for.
             let undoing = transfer.reversal.knowledge != Knowledge::NotSent;
@@ -205,10 +212,14 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
         | Phase::ReversalWaiting
         | Phase::ReversalSent
         | Phase::ReversalProving => {
-            if contradicts(transfer.leg(role), told.evidence) {
-                let mut course = Course::new(transfer, ground);
-                let step = course.park(Why::Contradicted);
-                return Step { verdict: Verdict::Contradiction, ..step };
+            match against(transfer, role, told, ground) {
+                Against::Nothing => {}
+                Against::OldNews => return STALE,
+                Against::Proof => {
+                    let mut course = Course::new(transfer, ground);
+                    let step = course.park(Why::Contradicted);
+                    return Step { verdict: Verdict::Contradiction, ..step };
+                }
             }
             if let Some(step) = doubted(transfer, role, told, ground) {
                 return step;
@@ -276,13 +287,14 @@ fn doubted(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>
 }
 
 /// A final state is never left. What agrees is dropped, what contradicts is an alarm (rule 5).
-fn hear_when_final(transfer: &Transfer, role: Role, told: &Told) -> Step {
+fn hear_when_final(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Step {
     if told.doubt == Some(Doubt::OtherMark) {
         return CONTRADICTION;
     }
     let done = transfer.leg(role).knowledge == Knowledge::Done;
     match told.evidence {
         Evidence::Done if !done => CONTRADICTION,
+        Evidence::Refused if done && !may_end(transfer, role, told.weight, ground) => STALE,
         Evidence::Refused | Evidence::NotExecuted if done => CONTRADICTION,
         Evidence::Done
         | Evidence::Refused
@@ -415,7 +427,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
             let mut course = Course::new(transfer, ground);
             match told.evidence {
                 Evidence::Done => course.reversal_answered(told.weight),
-                Evidence::Refused => course.reversal_refused(),
+                Evidence::Refused => course.reversal_refused(told.weight),
                 Evidence::NotExecuted => course.park(Why::ReversalRefused),
                 Evidence::NotFound | Evidence::Silent | Evidence::NotSent => {
                     course.reversal_unanswered()
@@ -429,9 +441,15 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
             }
             // The answer again; the proof is still out.
             (Evidence::Done, Weight::Answer) => STALE,
+            // Of an earlier copy, where another may still be done: the question is still out.
+            (Evidence::Refused, Weight::Answer)
+                if !may_end(transfer, Role::Reversal, told.weight, ground) =>
+            {
+                STALE
+            }
             (Evidence::Refused, _) => {
                 learn(transfer.leg_mut(Role::Reversal), told);
-                Course::new(transfer, ground).reversal_refused()
+                Course::new(transfer, ground).reversal_found_refused(told.weight)
             }
             (Evidence::NotExecuted, _) => {
                 learn(transfer.leg_mut(Role::Reversal), told);
@@ -532,11 +550,28 @@ impl News {
     }
 }
 
-/// Whether proof stands against proof.
-fn contradicts(leg: &Leg, evidence: Evidence) -> bool {
-    match (leg.knowledge, evidence) {
-        (Knowledge::Done, Evidence::Refused | Evidence::NotExecuted)
-        | (Knowledge::Refused | Knowledge::NotExecuted, Evidence::Done) => true,
+/// What was told, held against what is known of the leg.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Against {
+    /// It stands against nothing.
+    Nothing,
+    /// It may have been said before the posting, of another copy: it is no proof against it.
+    OldNews,
+    /// Proof stands against proof.
+    Proof,
+}
+
+fn against(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Against {
+    match (transfer.leg(role).knowledge, told.evidence) {
+        (Knowledge::Done, Evidence::Refused) => {
+            if may_end(transfer, role, told.weight, ground) {
+                Against::Proof
+            } else {
+                Against::OldNews
+            }
+        }
+        (Knowledge::Done, Evidence::NotExecuted)
+        | (Knowledge::Refused | Knowledge::NotExecuted, Evidence::Done) => Against::Proof,
         (
             Knowledge::Done
             | Knowledge::Refused
@@ -544,7 +579,7 @@ fn contradicts(leg: &Leg, evidence: Evidence) -> bool {
             | Knowledge::NotSent
             | Knowledge::Unknown,
             _,
-        ) => false,
+        ) => Against::Nothing,
     }
 }
 
