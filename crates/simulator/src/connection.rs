@@ -2,12 +2,13 @@
 //! in one write.
 
 use crate::counter::{Act, Visit};
-use crate::desk::{Batch, Delivery};
+use crate::desk::{Batch, Delivery, Seat};
 use crate::session::{Identity, Next, Session};
 use crate::tls::Tls;
 use bytes::{BufMut, BytesMut};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -38,6 +39,9 @@ const LEAVE_LIMIT: Duration = Duration::from_millis(500);
 /// How long a last write may take.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
+/// Numbers all connections of the process.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 /// What a connection shares with the others.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
@@ -57,6 +61,8 @@ pub(crate) struct Surroundings {
 struct Connection {
     around: Surroundings,
     session: Session,
+    /// Which connection of the process it is.
+    number: u64,
     epoch: u64,
     inbound: BytesMut,
     outbound: BytesMut,
@@ -141,6 +147,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     let epoch = *around.sessions.borrow();
     let mut connection = Connection {
         session,
+        number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
         epoch,
         around,
         inbound: BytesMut::new(),
@@ -231,7 +238,10 @@ impl Connection {
                     let flow = self.read();
                     if !self.visits.is_empty() {
                         let visits = std::mem::take(&mut self.visits);
-                        let batch = Batch { visits, back: back.clone() };
+                        let channel = self.session.channel();
+                        let connection = self.number;
+                        let seat = channel.map(|channel| Seat { channel, connection });
+                        let batch = Batch { seat, visits, back: back.clone() };
                         if self.around.desk.send(batch).await.is_err() {
                             return Ok("the counter has ended");
                         }

@@ -17,8 +17,17 @@ const BATCHES_A_TURN: usize = 64;
 
 /// What one connection read in one turn.
 pub(crate) struct Batch {
+    pub(crate) seat: Option<Seat>,
     pub(crate) visits: Vec<Visit>,
     pub(crate) back: Back,
+}
+
+/// A connection as one of the bridge's channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) channel: u16,
+    /// Which connection of the counter's whole life it is.
+    pub(crate) connection: u64,
 }
 
 /// The way back to a connection. Unbounded as a channel; a connection stops reading while many of
@@ -54,6 +63,8 @@ impl Desk {
         mut inbox: mpsc::Receiver<Batch>,
     ) -> Result<(), BooksFileError> {
         let mut later = Later::new();
+        // Whoever signed on last as each channel.
+        let mut seated: BTreeMap<u16, u64> = BTreeMap::new();
         let mut numbered = 0_u64;
         let mut batches = Vec::with_capacity(BATCHES_A_TURN);
         let mut deeds = Vec::new();
@@ -78,8 +89,12 @@ impl Desk {
                 let acts = self.sort(&mut deeds, &back, now, &mut later, &mut numbered);
                 deliveries.push((back, Delivery::Late(acts)));
             }
-            for Batch { visits, back } in batches.drain(..) {
+            for Batch { seat, visits, back } in batches.drain(..) {
                 for visit in visits {
+                    if !may_visit(&mut seated, seat, &visit) {
+                        deeds.push(Deed::Here(Act::Close));
+                        break;
+                    }
                     self.counter.receive(visit, at, &mut deeds);
                 }
                 let acts = self.sort(&mut deeds, &back, now, &mut later, &mut numbered);
@@ -135,6 +150,20 @@ impl Desk {
     }
 }
 
+/// Whether a visit is taken: once a session has begun, nothing more is taken from older connections of
+/// its channel, though it may have been read before (docs/peers/counter.md, Sign-on).
+fn may_visit(seated: &mut BTreeMap<u16, u64>, seat: Option<Seat>, visit: &Visit) -> bool {
+    let Some(Seat { channel, connection }) = seat else { return true };
+    let newest = seated.entry(channel).or_insert(connection);
+    match visit {
+        // Where we dial, our own proof is the last that we say before the session begins.
+        Visit::SignedOn(_) | Visit::Prove(_) => *newest = connection,
+        Visit::SignOn(_) => return true,
+        Visit::Heartbeat(_) | Visit::Request(..) | Visit::SignOff => {}
+    }
+    *newest == connection
+}
+
 /// Microseconds since 1970 UTC, by the machine's clock.
 pub(crate) fn unix_micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -152,6 +181,19 @@ mod tests {
     use domain::serial::{Day, Role, Sequence, SubSerial};
     use std::fs::File;
     use wire::message::RequestId;
+
+    #[test]
+    fn nothing_is_taken_from_an_older_connection_of_a_channel() {
+        let mut seated = BTreeMap::new();
+        let mut may = |channel, connection, visit: &Visit| {
+            may_visit(&mut seated, Some(Seat { channel, connection }), visit)
+        };
+        let (signed_on, beat) = (Visit::SignedOn(10), Visit::Heartbeat(1));
+        assert!(may(0, 1, &signed_on) && may(0, 1, &beat));
+        assert!(may(1, 2, &signed_on) && may(0, 1, &beat), "another channel is another");
+        assert!(may(0, 3, &signed_on) && may(0, 3, &beat));
+        assert!(!may(0, 1, &beat) && may(1, 2, &beat));
+    }
 
     /// A fence is a fact, and a fact that is not in the file is not told.
     #[tokio::test]
@@ -186,7 +228,8 @@ mod tests {
             look: Look::Fence,
             mark: None,
         });
-        let batch = Batch { visits: vec![Visit::Request(RequestId(1), fence)], back };
+        let visit = Visit::Request(RequestId(1), fence);
+        let batch = Batch { seat: None, visits: vec![visit], back };
         assert!(visits.send(batch).await.is_ok());
         let ended = desk.run(inbox).await;
         assert!(matches!(ended, Err(BooksFileError::Write { .. })), "{ended:?}");

@@ -1,8 +1,8 @@
 //! The counter's side of the conversation on one connection: who signs on, what may be said when,
 //! and when a silent peer is dead. Pure: time and nonces are inputs.
 //!
-//! Several sessions of one bridge may be open at once, also on one channel: a bridge that was
-//! killed comes back before its old connection is seen to be dead.
+//! A bridge that was killed comes back before its old connection is seen to be dead: who signs on as
+//! a channel takes the place of whoever was signed on as it before, of whom nothing more is taken.
 
 use crate::counter::Visit;
 use domain::message::CounterId;
@@ -36,6 +36,7 @@ pub struct Identity {
 pub struct Session {
     identity: Identity,
     phase: Phase,
+    channel: Option<u16>,
     began: Instant,
     heartbeat: Duration,
     heartbeats: u64,
@@ -78,6 +79,7 @@ impl Session {
         Session {
             identity,
             phase: Phase::Silent(nonce),
+            channel: None,
             began: now,
             heartbeat: Duration::ZERO,
             heartbeats: 0,
@@ -105,6 +107,7 @@ impl Session {
         };
         let first = Message::SignOn(sign_on.clone());
         let mut session = Session::new(identity, nonce, now);
+        session.channel = Some(channel);
         session.phase = Phase::SignedOn(Box::new(sign_on));
         (session, first)
     }
@@ -118,6 +121,11 @@ impl Session {
     /// Something was written.
     pub fn sent(&mut self, now: Instant) {
         self.sent = now;
+    }
+
+    /// Which of the bridge's connections it is, once that has been said.
+    pub fn channel(&self) -> Option<u16> {
+        self.channel
     }
 
     /// Whether the peer has signed on.
@@ -201,6 +209,7 @@ impl Session {
             return reject(RejectReason::UnknownParty, "these names are not known here");
         }
         let proof = prove(self.identity.key.expose_secret(), Side::Acceptor, &sign_on, &nonce);
+        self.channel = Some(sign_on.channel);
         self.phase = Phase::Challenged(Box::new(sign_on), nonce);
         Next::Visit(Visit::SignOn(Message::Challenge(Challenge { nonce, proof })))
     }
