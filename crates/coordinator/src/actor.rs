@@ -46,7 +46,7 @@ pub(crate) fn world(links: &[Link], standing: &Standing) -> World {
                 id: link.counter().clone(),
                 profile: link.profile().clone(),
                 settle_day: link.settle_day(),
-                session_began: link.session_began(),
+                sessions_since: link.sessions_since(),
                 held: state.held.contains_key(link.counter()),
             })
             .collect(),
@@ -99,7 +99,7 @@ impl Actor {
                 world.behind = state.is_behind();
                 for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
                     facts.settle_day = link.settle_day();
-                    facts.session_began = link.session_began();
+                    facts.sessions_since = link.sessions_since();
                     facts.held = state.held.contains_key(link.counter());
                 }
             }
@@ -153,6 +153,9 @@ impl Actor {
                         deadline: now.at + within,
                         reply_to: ReplyTo::Queue(deliver.clone()),
                     });
+                }
+                Output::NewSessions { counter, after } => {
+                    self.inner.links[counter.0].renew_sessions(after);
                 }
                 Output::Closed { app, idempotency_key, ended } => {
                     self.inner.running.remove(&Key { app, idempotency_key });

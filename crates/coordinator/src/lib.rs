@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`clock`] tells the time twice; [`world`] is what a shard knows of the counters,
 //! [`standing`] whether record and counters are fit to be acted upon;
-//! [`record`] is one transfer with what surrounds it, [`trail`] its append-only history; [`shard`] is
+//! [`record`] is one transfer with what surrounds it, [`trail`] its append-only history, `sent` until
+//! when a leg may have left; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
 //! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of several does; `recovery` takes
 //! up what a crash left open, `watch` passes on what is said unasked; [`events`] is what operators
@@ -20,6 +21,7 @@ mod handle;
 mod inner;
 pub mod record;
 mod recovery;
+mod sent;
 mod serials;
 pub mod shard;
 pub mod standing;

@@ -1,6 +1,7 @@
 //! One open transfer, with what surrounds it: whose it is, who waits for it, what is awaited.
 
 use crate::clock::Now;
+use crate::sent::Sent;
 use crate::trail::{Entry, LegEntry};
 use crate::world::{CounterIndex, Facts, World};
 use bytes::Bytes;
@@ -68,15 +69,6 @@ pub(crate) enum Afterwards {
     Do(Action),
 }
 
-/// When a leg was sent. Of one that an earlier life may have sent: when this life took it up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sent {
-    /// When it was handed to the link. A session begun later is not the one it went out on.
-    pub(crate) at: Instant,
-    /// Its first byte left by then, or not at all: until then it may have waited for its turn.
-    pub(crate) by: Instant,
-}
-
 /// An open transfer.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -96,7 +88,7 @@ pub(crate) struct Record {
     pub(crate) pauses: u32,
     /// When nothing new is begun any more.
     pub(crate) expires: Instant,
-    /// When each leg was last sent, in the order of [`Role::ALL`].
+    /// Until when each leg may have left, in the order of [`Role::ALL`].
     pub(crate) sent: [Sent; 3],
     /// What has happened since the last write.
     pub(crate) pending: Vec<Entry>,
@@ -139,7 +131,7 @@ impl Record {
             awaited: Awaited::Nothing,
             pauses: 0,
             expires: now.expiry(new.created_at, new.deadline_at),
-            sent: [Sent { at: now.at, by: now.at }; 3],
+            sent: [Sent::default(); 3],
             pending: Vec::new(),
             next_part: 0,
             barrier: None,

@@ -19,8 +19,10 @@ pub struct Facts {
     pub profile: Arc<Profile>,
     /// Its accounting day; `None` until it has signed on for the first time.
     pub settle_day: Option<Day>,
-    /// When the open session began; `None` while there is none.
-    pub session_began: Option<Instant>,
+    /// Since when every channel has a session of its own: when the oldest of their newest sessions
+    /// began, open or not. From then on nothing is taken in any more of what was sent on earlier
+    /// ones (docs/peers/counter.md, Sign-on). `None` until each channel has had one in this life.
+    pub sessions_since: Option<Instant>,
     /// Whether nothing new is sent to it, because what it says is in doubt
     /// ([`Standing`](crate::standing::Standing)).
     pub held: bool,

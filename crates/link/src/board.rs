@@ -95,6 +95,11 @@ impl Board {
         });
     }
 
+    /// Which connection it is.
+    pub(crate) fn channel(&self) -> u16 {
+        self.channel
+    }
+
     /// The address in use.
     pub(crate) fn address(&self) -> String {
         self.panel.address(self.channel)
@@ -157,6 +162,10 @@ impl Board {
 
     fn session_began(&self, at: Option<Instant>) {
         self.shared.set_session_began(at);
+        match at {
+            Some(_) => self.shared.renewal.opened(self.channel),
+            None => self.shared.renewal.closed(self.channel),
+        }
         self.panel.session_changed();
     }
 

@@ -91,6 +91,9 @@ pub enum Cause {
     /// We signed off, because the counter's service hours are over.
     #[error("outside the counter's service hours")]
     OutOfHours,
+    /// We signed off, because only a new session can prove what became of a request.
+    #[error("signed off, to prove by a new session what became of requests")]
+    Renewed,
     /// The counter dialled in anew, and nothing was heard on the old connection when it was asked.
     #[error("replaced by a connection from {0}; the old one was dead")]
     Replaced(String),
@@ -142,13 +145,15 @@ impl Cause {
             | Cause::PeerSignedOff(_)
             | Cause::SignedOff
             | Cause::Panicked(_) => Verdict::Retry,
-            Cause::FailedBack(_) | Cause::Replaced(_) | Cause::OutOfHours => Verdict::AtOnce,
+            Cause::FailedBack(_) | Cause::Replaced(_) | Cause::OutOfHours | Cause::Renewed => {
+                Verdict::AtOnce
+            }
         }
     }
 
     /// Whether the session ended because we wanted it to.
     pub(crate) fn is_orderly(&self) -> bool {
-        matches!(self, Cause::SignedOff | Cause::FailedBack(_) | Cause::OutOfHours)
+        matches!(self, Cause::SignedOff | Cause::FailedBack(_) | Cause::OutOfHours | Cause::Renewed)
     }
 }
 

@@ -104,6 +104,9 @@ pub struct Timers {
     /// How often a connection to another address than the preferred one looks whether that one
     /// answers again.
     pub fail_back: Duration,
+    /// How old a session is at least when it is ended so that a new one can prove what became of a
+    /// request.
+    pub renewal: Duration,
     /// Silence after which the kernel probes the peer.
     pub keepalive_idle: Duration,
     /// Between two such probes.
@@ -129,6 +132,7 @@ impl Default for Timers {
             sign_off: Duration::from_secs(2),
             close: Duration::from_millis(500),
             fail_back: Duration::from_mins(1),
+            renewal: Duration::from_secs(30),
             keepalive_idle: Duration::from_secs(6),
             keepalive_interval: Duration::from_secs(3),
             keepalive_count: 3,

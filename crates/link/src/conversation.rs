@@ -10,6 +10,7 @@ use crate::desk::Desk;
 use crate::line::{Inbox, Line};
 use crate::owed::Command;
 use crate::reception::Reception;
+use crate::renewal::{RENEWS, Turn};
 use crate::session::Event;
 use crate::spare;
 use crate::visitor::Visitor;
@@ -71,8 +72,12 @@ pub(crate) struct Conversation<'a, S> {
     unflushed: bool,
     stopping: bool,
     opened: Option<Instant>,
-    /// Whether we are on our way to another address, or home.
+    /// Whether we are on our way to another address, or home, or to a new session.
     leaving: bool,
+    /// Whether it is to a new session.
+    renewing: bool,
+    /// When it may be time for that.
+    renew_at: Option<Instant>,
     /// `None` where there is nothing of it, as with most.
     prospects: Option<Box<Prospects<'a>>>,
 }
@@ -141,6 +146,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             stopping: false,
             opened: None,
             leaving: false,
+            renewing: false,
+            renew_at: None,
             prospects: None,
         }
     }
@@ -208,6 +215,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             (Cause::SignedOff, Some(preferred)) => {
                 cause = Cause::FailedBack(preferred.address.clone());
             }
+            (Cause::SignedOff, None) if self.renewing && !self.stopping => cause = Cause::Renewed,
             (Cause::SignedOff, None) if self.leaving && !self.stopping => cause = Cause::OutOfHours,
             _ => {}
         }
@@ -303,7 +311,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let prospects = self.prospects.as_ref();
         let verdict = prospects.and_then(|all| all.next.as_ref()).map(|next| next.until);
         let closing = prospects.and_then(|all| all.closing).filter(|_| !self.leaving);
-        let due = [self.line.next_timeout(self.desk), self.board.next_timeout(), verdict, closing];
+        let due = [
+            self.line.next_timeout(self.desk),
+            self.board.next_timeout(),
+            verdict,
+            closing,
+            self.renew_at,
+        ];
         let due = due.into_iter().flatten().min().unwrap_or(now + IDLE);
         // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn would
         // cost more.
@@ -362,8 +376,33 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             self.prospects().leave_for = None;
             self.line.session.leave(now, self.desk, "the service hours are over")?;
         }
+        self.renew(now)?;
         self.reception.rehome(self.desk);
         self.line.fill(now, self.desk)
+    }
+
+    /// Signs off where only a new session can prove what became of requests, and it is this
+    /// connection's turn.
+    fn renew(&mut self, now: Instant) -> Result<(), Cause> {
+        self.renew_at = None;
+        if self.leaving || self.stopping || !self.line.session.takes_requests() {
+            return Ok(());
+        }
+        let shared = &self.reception.shared;
+        let Some(began) = shared.session_began() else { return Ok(()) };
+        let least = self.line.session.setup().timers.renewal;
+        let (channel, channels) = (self.board.channel(), self.reception.exit.count());
+        match shared.renewal.turn(channel, began, now, least, channels) {
+            Turn::Stay => Ok(()),
+            Turn::At(at) => {
+                self.renew_at = Some(at);
+                Ok(())
+            }
+            Turn::Leave => {
+                (self.leaving, self.renewing) = (true, true);
+                self.line.session.leave(now, self.desk, RENEWS)
+            }
+        }
     }
 
     /// Whether nobody's request has to wait for it, or others can carry them.
@@ -433,10 +472,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     fn tell(&mut self, now: Instant) {
         for event in self.line.session.events() {
-            if event == Event::Opened {
+            let opened = event == Event::Opened;
+            if opened {
                 self.opened = Some(now);
             }
             self.board.tell(now, event, self.desk);
+            if opened {
+                self.reception.exit.wake_others();
+            }
         }
     }
 

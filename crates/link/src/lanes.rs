@@ -174,6 +174,18 @@ impl Exit {
         }
     }
 
+    /// How many connections there are, this one included.
+    pub(crate) fn count(&self) -> u16 {
+        self.lanes.upgrade().map_or(1, |lanes| u16::try_from(lanes.len()).unwrap_or(u16::MAX))
+    }
+
+    /// Lets the other connections look again at what they have put off because of this one.
+    pub(crate) fn wake_others(&self) {
+        let Some(lanes) = self.lanes.upgrade() else { return };
+        let others = lanes.shared().enumerate().filter(|(index, _)| *index != self.from);
+        others.for_each(|(_, shared)| shared.mailbox.ring());
+    }
+
     /// Whether another connection takes requests.
     pub(crate) fn exists(&self) -> bool {
         self.lanes.upgrade().is_some_and(|lanes| lanes.others_take_requests(self.from))

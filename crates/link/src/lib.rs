@@ -6,7 +6,8 @@
 //! sockets nor clocks: `owed` (an outcome that somebody waits for), `lanes` (which connection it goes to), `desk` (what waits to be sent,
 //! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats),
 //! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
-//! `backoff` (when to try again), `addresses` (and where), `hours`; `spare` and `intern` keep memory
+//! `backoff` (when to try again), `addresses` (and where), `hours`, `renewal` (when a new session
+//! is needed); `spare` and `intern` keep memory
 //! small where there are many links. Last the I/O around it: `dial` opens a transport (`tls`, `transport`), `door` lets counters dial in (by [`places`]), `conversation`
 //! owns it and the clock, `mailbox` and `reception` are where requests arrive,
 //! `outage` is how links look together for a counter that is away, `actor` makes one attempt after
@@ -40,6 +41,7 @@ pub mod paper;
 pub mod places;
 mod pulse;
 mod reception;
+mod renewal;
 mod session;
 mod spare;
 pub mod status;

@@ -15,6 +15,7 @@ use crate::lanes::{Exit, Lane, Lanes};
 use crate::owed::{Command, Owed, Shared};
 use crate::panel::Panel;
 use crate::reception::Reception;
+use crate::renewal::sessions_since;
 use crate::session::Setup;
 use crate::session::greeting::Known;
 use crate::status::Snapshot;
@@ -265,6 +266,22 @@ impl Link {
     /// that was sent on a connection that is gone.
     pub fn session_began(&self) -> Option<Instant> {
         self.lanes.shared().filter_map(|shared| shared.session_began()).min()
+    }
+
+    /// Since when every connection has a session of its own: when the oldest of their newest sessions
+    /// began, open or not; `None` until each has had one. What was sent before that on any of them is
+    /// not taken in any more (docs/peers/counter.md, Sign-on).
+    pub fn sessions_since(&self) -> Option<Instant> {
+        sessions_since(self.lanes.shared().map(|shared| shared.newest_began()))
+    }
+
+    /// Ends in order every session that did not begin after that, so that a new one follows: one
+    /// connection after another, and none whose session is younger than
+    /// [`Timers::renewal`](crate::config::Timers::renewal). Said again, it is the same.
+    pub fn renew_sessions(&self, after: Instant) {
+        let shared = &self.lanes.first().shared;
+        shared.renewal.want(after);
+        self.lanes.shared().for_each(|shared| shared.mailbox.ring());
     }
 
     /// Waits until [`Link::session_began`] is something else than `known`. Whether it is: once the

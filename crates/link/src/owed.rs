@@ -3,6 +3,7 @@
 use crate::ask::{NotSent, Outcome, ReplyTo, Ticket, Unclear};
 use crate::lanes::Stay;
 use crate::mailbox::Mailbox;
+use crate::renewal::Renewal;
 use domain::message::CounterId;
 use domain::serial::Day;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) queued: Arc<AtomicUsize>,
     /// Requests to the counter refused because the queue was full.
     pub(crate) busy: Arc<AtomicU64>,
+    /// What the counter's connections agree on about new sessions.
+    pub(crate) renewal: Renewal,
     /// Requests of this connection whose outcomes are owed: queued or in flight.
     load: AtomicUsize,
     takes: AtomicBool,
@@ -26,6 +29,8 @@ pub(crate) struct Shared {
     settle_day: AtomicU32,
     /// Microseconds from `made` on, and one, so that 0 is none.
     session_began: AtomicU64,
+    /// The same of the newest session, open or not.
+    newest_began: AtomicU64,
     made: Instant,
     reconnect: AtomicBool,
     release: AtomicBool,
@@ -48,6 +53,8 @@ impl Shared {
             up: AtomicBool::new(false),
             settle_day: AtomicU32::new(0),
             session_began: AtomicU64::new(0),
+            newest_began: AtomicU64::new(0),
+            renewal: Renewal::default(),
             made: Instant::now(),
             reconnect: AtomicBool::new(false),
             release: AtomicBool::new(false),
@@ -63,8 +70,14 @@ impl Shared {
         Shared {
             queued: Arc::clone(&self.queued),
             busy: Arc::clone(&self.busy),
+            renewal: self.renewal.clone(),
             ..Shared::new(self.counter.clone())
         }
+    }
+
+    /// The same, agreeing with others on new sessions.
+    pub(crate) fn agreeing(self, renewal: Renewal) -> Shared {
+        Shared { renewal, ..self }
     }
 
     /// How many outcomes are owed.
@@ -99,7 +112,16 @@ impl Shared {
 
     /// Rounded down: rather before something else than after it.
     pub(crate) fn session_began(&self) -> Option<Instant> {
-        let micros = self.session_began.load(Ordering::Relaxed).checked_sub(1)?;
+        self.moment(&self.session_began)
+    }
+
+    /// When the newest session began, whether or not it is still open; `None` before the first.
+    pub(crate) fn newest_began(&self) -> Option<Instant> {
+        self.moment(&self.newest_began)
+    }
+
+    fn moment(&self, of: &AtomicU64) -> Option<Instant> {
+        let micros = of.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.made + Duration::from_micros(micros))
     }
 
@@ -109,6 +131,9 @@ impl Shared {
             u64::try_from(since).map_or(u64::MAX, |micros| micros.saturating_add(1))
         });
         self.session_began.store(micros, Ordering::Relaxed);
+        if micros > 0 {
+            self.newest_began.store(micros, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn command(&self, command: Command) {

@@ -12,6 +12,8 @@ use crate::desk::Desk;
 use crate::line::{Inbox, Line};
 use crate::link::Queued;
 use crate::owed::{Owed, Shared};
+use crate::renewal::{RENEWS, Turn};
+pub use crate::renewal::{Renewal, sessions_since};
 use crate::session::{Event, Setup};
 use crate::status::State;
 use bytes::BytesMut;
@@ -37,6 +39,10 @@ pub struct PaperLink {
     line: Option<Line>,
     inbox: BytesMut,
     opened: Option<Instant>,
+    channel: u16,
+    channels: u16,
+    renewing: bool,
+    renew_at: Option<Instant>,
 }
 
 /// What a turn told besides outcomes, which go to their askers.
@@ -58,13 +64,34 @@ pub enum Rest {
 }
 
 impl PaperLink {
-    /// A link that is not connected. The seed decides nonces and the jitter of the back-off;
-    /// `first_id` numbers its first request and must be above all those of earlier lives.
-    pub fn new(config: LinkConfig, seed: u64, first_id: u64) -> PaperLink {
-        let LinkConfig { counter, dialect, own_name, key, profile, timers, bounds, .. } = config;
+    /// One connection of a counter, which is not connected; `channel` says which, and what its
+    /// connections agree on is given to all of them. The seed decides nonces and the jitter of the
+    /// back-off; `first_id` numbers its first request and must be above all those of earlier lives.
+    pub fn new(
+        config: LinkConfig,
+        channel: u16,
+        renewal: Renewal,
+        seed: u64,
+        first_id: u64,
+    ) -> PaperLink {
+        let LinkConfig {
+            counter,
+            connections,
+            dialect,
+            own_name,
+            key,
+            profile,
+            timers,
+            bounds,
+            ..
+        } = config;
         let parties = Parties { own: own_name.clone(), peer: counter.as_str().to_owned() };
         PaperLink {
-            shared: Arc::new(Shared::new(counter.clone())),
+            shared: Arc::new(Shared::new(counter.clone()).agreeing(renewal)),
+            channel,
+            channels: connections,
+            renewing: false,
+            renew_at: None,
             setup: Arc::new(Setup {
                 counter,
                 own_name: Arc::new(own_name),
@@ -103,6 +130,17 @@ impl PaperLink {
         self.opened
     }
 
+    /// When the newest session began, open or not; `None` before the first.
+    pub fn newest_began(&self) -> Option<Instant> {
+        self.shared.newest_began()
+    }
+
+    /// As [`Link::renew_sessions`](crate::Link::renew_sessions); the next turns of all the counter's
+    /// connections heed it.
+    pub fn renew_sessions(&self, after: Instant) {
+        self.shared.renewal.want(after);
+    }
+
     /// Whether new work is taken.
     pub fn is_up(&self) -> bool {
         self.shared.is_up()
@@ -130,7 +168,8 @@ impl PaperLink {
         let setup = Arc::clone(&self.setup);
         self.inbox.clear();
         self.opened = None;
-        self.line = Some(Line::dial(setup, 0, nonce, now, until));
+        self.renewing = false;
+        self.line = Some(Line::dial(setup, self.channel, nonce, now, until));
     }
 
     /// Bytes arrived; the next turn hears them.
@@ -147,6 +186,8 @@ impl PaperLink {
             match event {
                 Event::Opened => {
                     self.opened = Some(now);
+                    self.shared.set_session_began(Some(now));
+                    self.shared.renewal.opened(self.channel);
                     heard.push(Heard::Opened);
                 }
                 Event::Standing(day, _) => self.shared.set_settle_day(day),
@@ -154,9 +195,36 @@ impl PaperLink {
                 Event::RoundTrip(_) | Event::Malformed { .. } | Event::Notice(_) => {}
             }
         }
-        done?;
-        self.shared.set_up(line.session.state() == State::Up);
+        done.map_err(|cause| match cause {
+            Cause::SignedOff if self.renewing => Cause::Renewed,
+            other => other,
+        })?;
+        self.renew(now)?;
+        let up = self.line.as_ref().is_some_and(|line| line.session.state() == State::Up);
+        self.shared.set_up(up);
         Ok(())
+    }
+
+    /// Signs off where a new session is wanted and it is this connection's turn.
+    fn renew(&mut self, now: Instant) -> Result<(), Cause> {
+        self.renew_at = None;
+        let Some(line) = self.line.as_mut().filter(|line| line.session.takes_requests()) else {
+            return Ok(());
+        };
+        let Some(began) = self.opened.filter(|_| !self.renewing) else { return Ok(()) };
+        let least = self.setup.timers.renewal;
+        match self.shared.renewal.turn(self.channel, began, now, least, self.channels) {
+            Turn::Stay => Ok(()),
+            Turn::At(at) => {
+                self.renew_at = Some(at);
+                Ok(())
+            }
+            Turn::Leave => {
+                self.renewing = true;
+                line.session.leave(now, &mut self.desk, RENEWS)?;
+                line.fill(now, &mut self.desk)
+            }
+        }
     }
 
     fn take_turn(
@@ -186,18 +254,25 @@ impl PaperLink {
 
     /// When the next turn is due at the latest.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.line.as_ref().and_then(|line| line.next_timeout(&self.desk))
+        let line = self.line.as_ref()?;
+        [line.next_timeout(&self.desk), self.renew_at].into_iter().flatten().min()
     }
 
     /// What it means that the other side closed the connection.
     pub fn closed_by_peer(&self) -> Cause {
-        self.line.as_ref().map_or(Cause::ClosedByPeer, |line| line.session.closed_by_peer())
+        match self.line.as_ref().map(|line| line.session.closed_by_peer()) {
+            Some(Cause::SignedOff) if self.renewing => Cause::Renewed,
+            Some(cause) => cause,
+            None => Cause::ClosedByPeer,
+        }
     }
 
     /// The connection is gone, or none came to be: ends every request truthfully, and says how long
     /// to rest.
     pub fn lost(&mut self, now: Instant, cause: &Cause) -> Rest {
         self.shared.set_up(false);
+        self.shared.set_session_began(None);
+        self.shared.renewal.closed(self.channel);
         if let Some(mut line) = self.line.take() {
             line.session.lose(&mut self.desk);
         }
@@ -233,7 +308,7 @@ mod tests {
             "bridge".to_owned(),
             KEY.to_vec().into(),
         );
-        let mut link = PaperLink::new(config, 1, 1);
+        let mut link = PaperLink::new(config, 0, Renewal::default(), 1, 1);
         let (queue, mut outcomes) = mpsc::unbounded_channel();
         let mut next = || outcomes.try_recv().map(|delivery: Delivery| delivery.outcome);
         let ask = |deadline| Ask {

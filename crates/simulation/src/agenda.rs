@@ -27,7 +27,6 @@ pub(crate) enum Event {
     Call(usize),
     Mishap(Mishap),
     Heal,
-    Reconnect,
     Check,
 }
 
@@ -53,7 +52,6 @@ impl Event {
             | Event::Revive(..)
             | Event::Mishap(_)
             | Event::Heal
-            | Event::Reconnect
             | Event::Check => false,
         }
     }

@@ -11,7 +11,7 @@ use coordinator::shard::Shard;
 use coordinator::world::{Facts, World};
 use coordinator::{Rendered, View};
 use domain::serial::MasterSerial;
-use link::paper::PaperLink;
+use link::paper::{PaperLink, Renewal, sessions_since};
 use link::{Delivery, LinkConfig};
 use rand::RngExt;
 use std::collections::BTreeMap;
@@ -96,13 +96,19 @@ impl Bridge {
                 .counters
                 .iter()
                 .enumerate()
-                .flat_map(|at| std::iter::repeat_n(at, at.1.connections).enumerate())
-                .map(|(channel, (index, counter))| End {
+                .flat_map(|(index, counter)| {
+                    let renewal = Renewal::default();
+                    (0..counter.connections)
+                        .map(move |channel| (index, counter, channel, renewal.clone()))
+                })
+                .map(|(index, counter, channel, renewal)| End {
                     counter: index,
                     link: PaperLink::new(
                         link_config(counter),
+                        channel,
+                        renewal,
                         random.random(),
-                        first_id + ((channel as u64) << CHANNEL_BITS),
+                        first_id + (u64::from(channel) << CHANNEL_BITS),
                     ),
                     conn: None,
                     timer: None,
@@ -135,7 +141,7 @@ impl Bridge {
             profile: first.profile().clone(),
             settle_day: newest
                 .or_else(|| self.lines(counter).filter_map(PaperLink::settle_day).max()),
-            session_began: open().filter_map(PaperLink::session_began).min(),
+            sessions_since: sessions_since(self.lines(counter).map(PaperLink::newest_began)),
             held: false,
         }
     }
@@ -172,6 +178,7 @@ fn render(view: &View) -> Rendered {
 fn link_config(counter: &CounterPlan) -> LinkConfig {
     LinkConfig {
         profile: counter.rules.profile.clone(),
+        connections: counter.connections,
         ..LinkConfig::new(
             counter.rules.counter.clone(),
             Vec::new(),

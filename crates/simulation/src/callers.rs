@@ -148,6 +148,10 @@ impl Simulation {
     pub(crate) fn check(&mut self) {
         let healed_for = self.now - self.plan.heals_at;
         let views = self.bridge.as_ref().map_or_else(Vec::new, Bridge::views);
+        if !self.has_settled(healed_for, &views) {
+            let at = self.now + 20 * SECOND;
+            return self.at(at, Event::Check);
+        }
         let stuck = |view: &View| {
             matches!(view.transfer.phase, Phase::Parked(_))
                 && (self.justified(&view.transfer) && self.resumed >= 2 || self.resumed >= RESUMES)
@@ -180,6 +184,24 @@ impl Simulation {
         self.at(at, Event::Check);
     }
 
+    /// Liveness: by itself, within the time that its configuration and its counters' promises allow,
+    /// everything ends or is with a person. Nobody helps until then. Whether that has come.
+    fn has_settled(&mut self, healed_for: Micros, views: &[View]) -> bool {
+        let going: Vec<&View> =
+            views.iter().filter(|view| !matches!(view.transfer.phase, Phase::Parked(_))).collect();
+        self.settled |= going.is_empty() && self.bridge.is_some();
+        if !self.settled && healed_for > self.plan.time_to_end() {
+            for view in going {
+                let Transfer { intent, phase, .. } = &view.transfer;
+                let found =
+                    format!("is still {phase:?}, {} s after all healed", healed_for / SECOND);
+                self.audit.find(&intent.master.to_string(), found);
+            }
+            self.done = true;
+        }
+        self.settled
+    }
+
     fn peer(&self, counter: &CounterId) -> Option<&Peer> {
         self.peers.iter().find(|peer| peer.plan().rules.counter == *counter)
     }
@@ -205,7 +227,11 @@ impl Simulation {
         lied || match why {
             Why::CannotReverse => !source.plan().rules.profile.can_reverse,
             Why::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
-            Why::ReversalRefused => source.refusals_of(master.leg(Role::Reversal)).next().is_some(),
+            // What was refused and ran later needs nobody.
+            Why::ReversalRefused => {
+                source.refusals_of(master.leg(Role::Reversal)).next().is_some()
+                    && self.audit.legs(&master.to_string()).reversals == 0
+            }
             // A refusal in words that nobody has agreed on.
             Why::DebitUnresolved => odd(source, Role::Debit),
             Why::CreditUnresolved => odd(destination, Role::Credit),

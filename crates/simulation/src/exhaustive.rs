@@ -18,7 +18,7 @@ use domain::message::{AccountId, AnswerCode, CounterId, Instruction, Place, Repl
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Mark, MasterSerial, Sequence};
-use domain::transfer::{Phase, Why};
+use domain::transfer::{Knowledge, Phase, Transfer, Why};
 use link::{NotSent, Outcome, Ticket, Unclear};
 use simulator::books::{Books, Kind, Line, Order, Rules, Settled};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -197,7 +197,7 @@ impl<'c> Story<'c> {
             id: ids[index].clone(),
             profile: Arc::clone(&profiles[index]),
             settle_day: Some(first_day()),
-            session_began: Some(clock.instant(BEGINNING)),
+            sessions_since: Some(clock.instant(BEGINNING)),
             held: false,
         };
         let books = [0, 1].map(|index| {
@@ -299,6 +299,8 @@ impl<'c> Story<'c> {
                 }
                 Output::Alarm { text, .. } => self.say(|| format!("alarm: {text}")),
                 Output::Doubted { doubt, .. } => self.say(|| format!("doubt: {doubt:?}")),
+                // Its sessions come and go by themselves.
+                Output::NewSessions { .. } => {}
                 Output::Closed { .. } | Output::Compare { .. } | Output::LeftOut { .. } => {}
             }
         }
@@ -375,9 +377,9 @@ impl<'c> Story<'c> {
         let now = self.clock.instant(self.now);
         for facts in &mut self.world.counters {
             let lasts = 2 * Duration::from_millis(facts.profile.in_flight_limit_ms);
-            if facts.session_began.is_none_or(|began| now.saturating_duration_since(began) > lasts)
+            if facts.sessions_since.is_none_or(|began| now.saturating_duration_since(began) > lasts)
             {
-                facts.session_began = Some(now);
+                facts.sessions_since = Some(now);
             }
         }
     }
@@ -446,7 +448,7 @@ impl<'c> Story<'c> {
         // Every session begins after the process has.
         let begins = self.clock.instant(self.now + 1);
         for facts in &mut self.world.counters {
-            facts.session_began = Some(begins);
+            facts.sessions_since = Some(begins);
         }
         for open in self.memory.open_transfers() {
             self.handle(coordinator::taken_up(open.transfer, &open.trail, Tail::Whole));
@@ -577,7 +579,7 @@ impl<'c> Story<'c> {
                     let phase = view.transfer.phase;
                     end = format!("{phase:?}");
                     open.insert(master.clone());
-                    if !self.justified(phase) {
+                    if !self.justified(&view.transfer) {
                         self.audit.find(&master, format!("nothing justifies {phase:?}"));
                     }
                 }
@@ -589,13 +591,17 @@ impl<'c> Story<'c> {
         (end, self.audit.findings().to_vec(), self.text.unwrap_or_default())
     }
 
-    fn justified(&self, phase: Phase) -> bool {
-        let Phase::Parked(why) = phase else { return false };
+    fn justified(&self, transfer: &Transfer) -> bool {
+        let Phase::Parked(why) = transfer.phase else { return false };
         match why {
             Why::CannotReverse => !self.world.counters[0].profile.can_reverse,
             Why::SettleDayPassed => self.cut_over,
+            // What was refused and ran later must be known.
             Why::ReversalRefused => {
-                self.lines.iter().any(|line| line.kind == Kind::Refused && line.original.is_some())
+                let undone = self.lines.iter().any(|line| line.kind == Kind::Reversal);
+                let known = transfer.reversal.knowledge == Knowledge::Done;
+                let mut refused = self.lines.iter().filter(|line| line.kind == Kind::Refused);
+                (!undone || known) && refused.any(|line| line.original.is_some())
             }
             Why::DebitUnresolved
             | Why::CreditUnresolved

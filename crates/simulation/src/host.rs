@@ -145,6 +145,15 @@ impl Simulation {
                     bridge.links[index].link.ask(ask);
                     asked[index] = true;
                 }
+                Output::NewSessions { counter, after } => {
+                    self.note(None, format_args!("a new session with {} is wanted", counter.0));
+                    for (index, end) in bridge.links.iter().enumerate() {
+                        if end.counter == counter.0 {
+                            end.link.renew_sessions(after);
+                            asked[index] = true;
+                        }
+                    }
+                }
                 Output::Closed { idempotency_key, .. } => {
                     bridge.running.remove(&*idempotency_key);
                 }

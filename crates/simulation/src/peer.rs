@@ -166,6 +166,7 @@ impl Peer {
         let mut visits = Vec::new();
         loop {
             let Some(talk) = self.talks.get_mut(&conn) else { return };
+            let was_open = talk.session.is_open();
             let next = match self.codec.decode(&mut talk.inbound) {
                 Ok(None) => break,
                 Ok(Some(Incoming::Message(message))) => {
@@ -183,14 +184,29 @@ impl Peer {
                 }
                 Err(_) => Next::Close(None, "broken framing"),
             };
+            let opened = !was_open && self.talks.get(&conn).is_some_and(|t| t.session.is_open());
             match next {
                 Next::Nothing => {}
                 Next::Visit(visit) => visits.push(visit),
                 Next::Write(message) => self.write(conn, &message, now, wishes),
                 Next::Close(message, why) => return self.end(conn, message.as_ref(), why, wishes),
             }
+            if opened {
+                self.supersede(conn, wishes);
+            }
         }
         self.visit(conn, visits, now, wishes);
+    }
+
+    /// A session has opened: nothing more is taken from older connections of its channel.
+    fn supersede(&mut self, conn: Conn, wishes: &mut Vec<Wish>) {
+        let channel = self.talks.get(&conn).and_then(|talk| talk.session.channel());
+        let older = self.talks.iter().filter(|(other, talk)| {
+            **other != conn && talk.session.is_open() && talk.session.channel() == channel
+        });
+        for other in older.map(|(other, _)| *other).collect::<Vec<_>>() {
+            self.end(other, None, "another session of its channel has begun", wishes);
+        }
     }
 
     fn visit(&mut self, conn: Conn, visits: Vec<Visit>, now: Micros, wishes: &mut Vec<Wish>) {

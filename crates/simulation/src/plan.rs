@@ -9,6 +9,7 @@ use coordinator::Config;
 use domain::message::AccountId;
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
+use link::Timers;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use simulator::books::{AccountSetting, Rules};
@@ -37,6 +38,9 @@ impl Request {
         Request { seed, transfers: None, classes: Class::ALL.to_vec() }
     }
 }
+
+/// The longest pause between two attempts to connect.
+const LONGEST_BACK_OFF: Duration = Duration::from_mins(1);
 
 /// A schedule.
 #[derive(Clone, Debug)]
@@ -77,7 +81,7 @@ pub struct CounterPlan {
     /// A new settle day after so many postings.
     pub cut_over_after: Option<u64>,
     /// How many connections the bridge makes to it.
-    pub connections: usize,
+    pub connections: u16,
     /// The share of postings' answers whose code is replaced by one that no profile lists.
     pub odd_codes: f64,
 }
@@ -166,6 +170,26 @@ impl Plan {
             classes,
             counters,
         }
+    }
+
+    /// So long after healing everything has ended by itself, or is with a person. For each leg: as many
+    /// rounds as there is patience for, each with its answer and its pause; new sessions with every
+    /// channel, one after another, and then the in-flight limit. Before all that a connection is made
+    /// anew, and the transfer's own deadline passes.
+    pub fn time_to_end(&self) -> Micros {
+        const LEGS: u32 = 3;
+        let Config { patience, posting_deadline, query_deadline, longest_pause, .. } = self.config;
+        let rounds =
+            (posting_deadline + query_deadline + longest_pause) * (u32::from(patience) + 1);
+        let timers = Timers::default();
+        let session = timers.renewal + timers.drain + timers.sign_off + LONGEST_BACK_OFF;
+        let proof = self.counters.iter().map(|counter| {
+            let limit = Duration::from_millis(counter.rules.profile.in_flight_limit_ms);
+            session * u32::from(counter.connections) + limit
+        });
+        let leg = rounds + proof.max().unwrap_or_default();
+        let all = LONGEST_BACK_OFF + self.config.transfer_deadline + leg * LEGS;
+        Micros::try_from(all.as_micros()).unwrap_or(Micros::MAX)
     }
 
     /// Whether a class of faults occurs.

@@ -78,6 +78,14 @@ impl Simulation {
                         let input = Input::SessionBegan(CounterIndex(counter));
                         self.put(bridge, shard, Queue::Mail, input);
                     }
+                    // What the others have put off because of this one.
+                    let (at, life) = (self.now, self.life);
+                    for other in (0..bridge.links.len()).filter(|other| *other != index) {
+                        if bridge.links[other].counter == counter {
+                            bridge.links[other].timer = Some(at);
+                            self.at(at, Event::LinkTimer(life, other));
+                        }
+                    }
                 }
                 Heard::Unmatched(reply) => {
                     let Some(serial) = reply.serial() else { continue };

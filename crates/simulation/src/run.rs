@@ -46,6 +46,8 @@ pub struct Simulation {
     pub(crate) crashes_left: u32,
     pub(crate) crash_after: Option<Micros>,
     pub(crate) healed: bool,
+    /// Whether, after healing, everything has once ended or been with a person.
+    pub(crate) settled: bool,
     pub(crate) resumed: u32,
     /// What persons decided and were not answered yet.
     pub(crate) decisions: Vec<Decided>,
@@ -118,6 +120,7 @@ impl Simulation {
             frozen_until: 0,
             crash_after: None,
             healed: false,
+            settled: false,
             resumed: 0,
             decisions: Vec::new(),
             settled_by_hand: false,
@@ -185,17 +188,15 @@ impl Simulation {
             Event::Call(order) => self.call(order),
             Event::Heal => self.heal(),
             Event::Check => self.check(),
-            Event::Reconnect => {
-                self.note(None, format_args!("all connections are made anew"));
-                for counter in 0..self.peers.len() {
-                    self.cut_all(counter);
-                }
-            }
             Event::Arrived(conn, Towards::Counter) => self.counter_hears(conn),
             Event::Thaw(index, conn) => self.with_peer(index, conn, |peer, now, wishes| {
                 peer.thaw(conn, now, wishes);
             }),
             Event::PeerTimer(conn) => {
+                // Of those that were set for later before, one is enough.
+                if self.peer_timers.get(&conn).is_none_or(|due| *due > self.now) {
+                    return;
+                }
                 self.peer_timers.remove(&conn);
                 let Some(index) = self.network.counter(conn) else { return };
                 if let Err(until) = self.peers[index].hears(conn, self.now) {
@@ -253,12 +254,18 @@ impl Simulation {
             }
             Event::LinkTimer(life, index) if life == self.life => {
                 self.in_bridge(|simulation, bridge| {
+                    if bridge.links[index].timer.is_none_or(|due| due > simulation.now) {
+                        return;
+                    }
                     bridge.links[index].timer = None;
                     simulation.link_turn(bridge, index);
                 });
             }
             Event::ShardTimer(life, shard) if life == self.life => {
                 self.in_bridge(|simulation, bridge| {
+                    if bridge.desks[shard].timer.is_none_or(|due| due > simulation.now) {
+                        return;
+                    }
                     bridge.desks[shard].timer = None;
                     simulation.shard_turn(bridge, shard, None);
                 });

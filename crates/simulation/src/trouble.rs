@@ -54,10 +54,6 @@ impl Simulation {
         self.cut_these(conns, bridge_learns);
     }
 
-    pub(crate) fn cut_all(&mut self, counter: usize) {
-        self.cut_these(self.network.of(counter), true);
-    }
-
     fn cut_these(&mut self, conns: Vec<Conn>, bridge_learns: bool) {
         let mut notices = Vec::new();
         for conn in conns {
@@ -80,10 +76,6 @@ impl Simulation {
         for peer in &mut self.peers {
             peer.heal();
         }
-        // Behind every request that may still be on its way, a new session begins: only that
-        // proves anything to a bridge whose counter cannot fence.
-        let at = self.now + QUIET_AFTER + 5 * SECOND;
-        self.at(at, Event::Reconnect);
         let at = self.now + 5 * SECOND;
         self.at(at, Event::Check);
     }

@@ -326,6 +326,7 @@ fn timers(counter: &mut Section<'_>) -> Timers {
         sign_off: ms("sign_off_ms", default.sign_off),
         close: ms("close_ms", default.close),
         fail_back: ms("fail_back_ms", default.fail_back),
+        renewal: ms("renewal_ms", default.renewal),
         tcp_user_timeout: ms("tcp_user_timeout_ms", default.tcp_user_timeout),
         // The kernel counts these in seconds.
         keepalive_idle: value_or(

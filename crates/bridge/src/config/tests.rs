@@ -113,6 +113,7 @@ const LIMITS: &[(&str, &str, i64, i64)] = &[
     ("COUNTER[counter.timers]\nattempt_ms = 600000", "tls_ms", 1, 600_000),
     ("COUNTER[counter.timers]", "early_probe_ms", 1, 600_000),
     ("COUNTER[counter.timers]", "fail_back_ms", 1, 600_000),
+    ("COUNTER[counter.timers]", "renewal_ms", 1, 600_000),
     ("COUNTER[counter.timers]", "write_progress_ms", 1, 600_000),
     ("COUNTER[counter.timers]", "sync_ms", 1, 600_000),
     ("COUNTER[counter.timers]", "drain_ms", 1, 600_000),

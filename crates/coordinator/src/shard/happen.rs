@@ -10,7 +10,8 @@ use domain::message::{Finding, Reply};
 use domain::profile::{Meaning, Profile};
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Doubt, Event, Evidence, Phase, Question, Told, Transfer, Verdict, Weight, Why, step,
+    Action, Doubt, Event, Evidence, Phase, Question, Step, Told, Transfer, Verdict, Weight, Why,
+    step,
 };
 use link::Outcome;
 
@@ -86,6 +87,7 @@ impl Shard {
                 Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
             }
         }
+        let in_vain = asked_in_vain(&occurrence.event);
         // What expiry began stands, unless the event brings proof, which may change everything.
         let proof = matches!(&occurrence.event, Event::Told(_, told) if told.evidence.is_proof());
         if followed.is_none() || proof {
@@ -133,6 +135,9 @@ impl Shard {
                 }
                 Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
             }
+        }
+        if let (Some(role), Some(Step { action: Action::Pause, .. })) = (in_vain, &followed) {
+            self.want_sessions(sequence, role, now, world, out);
         }
         let Some(record) = self.open.get_mut(&sequence) else { return };
         if let (Phase::Parked(why), false) =
@@ -226,6 +231,18 @@ impl Record {
     /// Whether a round of asking is written down.
     pub(super) fn is_told_of_rounds(&self) -> bool {
         self.fruitless < MOST_FRUITLESS
+    }
+}
+
+/// The leg that a question was about whose answer proves nothing as long as a copy may still be on
+/// its way.
+fn asked_in_vain(event: &Event) -> Option<Role> {
+    match event {
+        Event::Told(
+            role,
+            Told { evidence: Evidence::NotFound | Evidence::Refused, weight, .. },
+        ) => (*weight == Weight::Query).then_some(*role),
+        Event::Told(..) | Event::Wake | Event::Expire | Event::Decide(_) => None,
     }
 }
 

@@ -123,6 +123,14 @@ pub enum Output {
         /// By when, from now.
         within: Duration,
     },
+    /// A counter that cannot fence is to be signed on to anew, on every channel whose newest session
+    /// is not younger: only that can prove what became of what was sent until then.
+    NewSessions {
+        /// Which.
+        counter: CounterIndex,
+        /// What is to be proven has left by then.
+        after: Instant,
+    },
     /// A transfer is no longer open: its key is free to be looked up in the database.
     Closed {
         /// Whose.
@@ -286,6 +294,12 @@ impl Shard {
             }
             Input::Written(written) => self.written(written, now, world, out),
             Input::Delivered { ticket: Ticket(ticket), outcome } => {
+                // At once, whatever else is awaited first: from now on nothing of it leaves.
+                if let Some(record) = self.open.get_mut(&(ticket >> COUNT_BITS)) {
+                    for sent in &mut record.sent {
+                        sent.outcome(ticket, &outcome, now.at);
+                    }
+                }
                 self.happen(
                     ticket >> COUNT_BITS,
                     Happening::Delivered { ticket, outcome },

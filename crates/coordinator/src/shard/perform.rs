@@ -2,12 +2,14 @@
 
 use super::{Happening, Output, Shard, number};
 use crate::clock::Now;
-use crate::record::{Afterwards, Awaited, Record, Sent, asked};
+use crate::record::{Afterwards, Awaited, Record, asked};
 use crate::trail;
 use crate::world::World;
 use domain::message::Look;
 use domain::serial::Role;
-use domain::transfer::{Action, Event, Evidence, Phase, Question, State, Step, Told, Weight};
+use domain::transfer::{
+    Action, Event, Evidence, Knowledge, Phase, Question, State, Step, Told, Weight,
+};
 use link::Ticket;
 use rand::RngExt;
 use std::cmp::Reverse;
@@ -78,7 +80,7 @@ impl Shard {
             // Past the transfer's deadline not a byte of it is written.
             within = within.min(record.expires.saturating_duration_since(now.at));
         }
-        record.sent[slot(role)] = Sent { at: now.at, by: now.at + within };
+        record.sent[slot(role)].copy(ticket, now.at + within);
         out.push(Output::Ask {
             counter: record.counter(role),
             ticket: Ticket(ticket),
@@ -104,16 +106,16 @@ impl Shard {
         let Some(record) = self.open.get_mut(&sequence) else { return };
         let counter = record.counter(role);
         let facts = world.get(counter);
-        let sent = record.sent[slot(role)];
+        // Nothing is proven while a session is missing, or one that a copy may have gone out on is
+        // the newest of its channel; nor while what came in just before the others may lie at the
+        // counter (DOMAIN §3).
         let in_flight_limit = Duration::from_millis(facts.profile.in_flight_limit_ms);
-        // Over the session that it may have gone out on, or one so young that it may have come in
-        // just before, nothing is proven: the network may have held it up as well.
         let settled = role != Role::Reversal
             && !facts.profile.can_fence
-            && facts.session_began.is_some_and(|began| {
-                let arrived_by = began.max(sent.by);
-                began > sent.at && now.at.saturating_duration_since(arrived_by) > in_flight_limit
-            });
+            && record.sent[slot(role)].is_before(facts.sessions_since)
+            && facts
+                .sessions_since
+                .is_some_and(|since| now.at.saturating_duration_since(since) > in_flight_limit);
         let question = match look {
             Look::Fence => Question::Fence,
             Look::Only if settled => Question::Settled,
@@ -130,6 +132,31 @@ impl Shard {
             within,
         });
         self.write_news(sequence, now, out);
+    }
+
+    /// Where nothing but a new session can prove what was asked about in vain, one is asked for, once
+    /// nothing of the leg can leave any more.
+    pub(super) fn want_sessions(
+        &self,
+        sequence: u64,
+        role: Role,
+        now: Now,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(record) = self.open.get(&sequence) else { return };
+        let counter = record.counter(role);
+        let facts = world.get(counter);
+        let sent = record.sent[slot(role)];
+        let in_vain = role != Role::Reversal
+            && !facts.profile.can_fence
+            && record.transfer.leg(role).knowledge == Knowledge::Unknown
+            && !sent.is_before(facts.sessions_since);
+        if let (true, Some(after)) = (in_vain, sent.by())
+            && after < now.at
+        {
+            out.push(Output::NewSessions { counter, after });
+        }
     }
 
     /// Wakes it after a while: longer each time, never all at once, and not after its deadline.

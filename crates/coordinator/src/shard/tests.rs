@@ -15,6 +15,7 @@ use link::{NotSent, Unclear};
 mod bounds;
 mod clocks;
 mod marks;
+mod proofs;
 mod turns;
 
 const SECOND: i64 = 1_000_000;
@@ -49,7 +50,7 @@ impl Stage {
             id: CounterId::new(id).expect("a counter"),
             profile: profile.clone(),
             settle_day: Some(day(20_261_121)),
-            session_began: Some(Instant::now()),
+            sessions_since: Some(Instant::now()),
             held: false,
         };
         let render: Render = |view| Rendered {
@@ -504,7 +505,8 @@ fn a_doubt_outlives_the_life_that_had_it() {
             match output {
                 Output::Write(write) => parts.extend(write.trail.map(|(_, part)| part)),
                 Output::Ask { ticket, .. } => stage.deliver(ticket, deliver.clone()),
-                Output::Closed { .. }
+                Output::NewSessions { .. }
+                | Output::Closed { .. }
                 | Output::Alarm { .. }
                 | Output::LeftOut { .. }
                 | Output::Doubted { .. }

@@ -59,8 +59,9 @@ impl Stage {
     }
 
     fn sign_on_again(&mut self) {
+        self.now.at += Duration::from_millis(1);
         for facts in &mut self.world.counters {
-            facts.session_began = Some(self.now.at);
+            facts.sessions_since = Some(self.now.at);
         }
         self.handle(Input::SessionBegan(CounterIndex(1)));
     }
@@ -99,6 +100,9 @@ fn after_a_restart_the_whole_limit_is_waited_from_there() {
         let (wall, at) = (stage.now.wall + step, stage.now.at + Duration::from_secs(30));
         let mut stage = Stage::patient(weak());
         stage.now = Now { wall, at };
+        for facts in &mut stage.world.counters {
+            facts.sessions_since = None;
+        }
         let mut transfer = Transfer::accepted(intent(&new));
         transfer.phase = Phase::CreditAsking;
         transfer.debit.knowledge = Knowledge::Done;
@@ -106,7 +110,6 @@ fn after_a_restart_the_whole_limit_is_waited_from_there() {
         transfer.credit.sent = 2;
         let transfer = Box::new(transfer);
         stage.handle(Input::Recovered { new, transfer, updated_at: 0, next_part: 9 });
-        stage.now.at += Duration::from_millis(1);
         stage.sign_on_again();
         let took = stage.dead_after();
         assert!(is_right(took), "step {step}: {took:?}");

@@ -1,0 +1,77 @@
+//! Until when a leg may have left, which decides what a later "not found" proves where the counter
+//! cannot fence (DOMAIN §3, decision 0015).
+
+use link::Outcome;
+use tokio::time::Instant;
+
+/// Until when the copies of one leg may have left. Nothing is noted of those that an earlier life of
+/// the bridge may have sent: they left before any session of this one began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// The copy sent last, while the link owes its outcome: its ticket, and when its first byte has
+    /// left or never will. Until then it may wait for its turn.
+    out: Option<(u64, Instant)>,
+    /// The same moment for all copies before it.
+    before: Option<Instant>,
+}
+
+impl Sent {
+    /// A copy is handed to the link; its first byte leaves by then, or not at all.
+    pub(crate) fn copy(&mut self, ticket: u64, by: Instant) {
+        self.before = self.by();
+        self.out = Some((ticket, by));
+    }
+
+    /// The link tells what became of a copy: from now on nothing of it begins to leave.
+    pub(crate) fn outcome(&mut self, ticket: u64, outcome: &Outcome, now: Instant) {
+        let Some((_, by)) = self.out.take_if(|(out, _)| *out == ticket) else { return };
+        match outcome {
+            Outcome::NotSent(_) => {}
+            Outcome::Unknown(_) | Outcome::Answered(_) => {
+                self.before = self.before.max(Some(by.min(now)));
+            }
+        }
+    }
+
+    /// When the last byte of any copy can have begun to leave; `None` if this life sent none.
+    pub(crate) fn by(&self) -> Option<Instant> {
+        self.before.max(self.out.map(|(_, by)| by))
+    }
+
+    /// Whether every copy left before these sessions began.
+    pub(crate) fn is_before(&self, sessions_since: Option<Instant>) -> bool {
+        sessions_since.is_some_and(|since| self.by().is_none_or(|by| by < since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use link::{NotSent, Unclear};
+    use std::time::Duration;
+
+    #[test]
+    fn what_may_still_leave_is_not_before_a_session() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut sent = Sent::default();
+        assert!(!sent.is_before(None), "no session has begun");
+        assert!(sent.is_before(Some(at(0))), "sent by an earlier life, if at all");
+        sent.copy(1, at(10));
+        assert!(!sent.is_before(Some(at(10))), "it may wait for its turn on that very session");
+        assert!(sent.is_before(Some(at(11))));
+        // The connection was lost: nothing of it leaves any more.
+        sent.outcome(1, &Outcome::Unknown(Unclear::LinkLost), at(3));
+        assert!(sent.is_before(Some(at(4))) && !sent.is_before(Some(at(3))));
+        // A second copy that is turned away changes nothing.
+        sent.copy(2, at(20));
+        sent.outcome(2, &Outcome::NotSent(NotSent::Down), at(12));
+        assert_eq!(sent.by(), Some(at(3)));
+        // One whose outcome is still owed counts until its end, whatever becomes of the next.
+        sent.copy(3, at(30));
+        sent.copy(4, at(25));
+        sent.outcome(3, &Outcome::Unknown(Unclear::LinkLost), at(13));
+        sent.outcome(4, &Outcome::Unknown(Unclear::LinkLost), at(13));
+        assert_eq!(sent.by(), Some(at(30)));
+    }
+}
