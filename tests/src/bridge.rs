@@ -40,6 +40,7 @@ pub struct Bridge {
     clock: Option<Arc<Clock>>,
     api: SocketAddr,
     operators: SocketAddr,
+    traps: String,
 }
 
 impl Bridge {
@@ -55,7 +56,8 @@ impl Bridge {
     ) -> Result<Bridge> {
         let (api, operators) = (free_address()?, free_address()?);
         let folder = folder.to_owned();
-        let mut bridge = Bridge { folder, process: None, clock, api, operators };
+        let mut bridge =
+            Bridge { folder, process: None, clock, api, operators, traps: String::new() };
         let (url, password) = without_password(database);
         fs::write(bridge.password_file(), password)
             .context("the database's password could not be written")?;
@@ -103,11 +105,30 @@ impl Bridge {
         Ok(Some(began.elapsed()))
     }
 
+    /// Goes away as the reader of its log.
+    pub fn stop_reading_its_log(&self) -> Result<()> {
+        self.process.as_ref().context("it does not run")?.stop_reading_its_log();
+        Ok(())
+    }
+
+    /// Starts it again, in an environment that makes it fail on purpose ([`supervise::trap`]).
+    pub async fn restart_with_traps(&mut self, traps: &str) -> Result<()> {
+        traps.clone_into(&mut self.traps);
+        self.restart().await
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        self.process.take().context("it does not run")?.ended(within).await
+    }
+
     /// Starts it again, after killing it if it runs. It listens where it did before.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill().await?;
         let arguments = ["serve".into(), "--config".into(), self.config_file().into_os_string()];
-        let environment = self.clock.as_ref().map(|clock| clock.environment()).unwrap_or_default();
+        let mut environment =
+            self.clock.as_ref().map(|clock| clock.environment()).unwrap_or_default();
+        environment.push((supervise::trap::VARIABLE, self.traps.clone().into()));
         let mut process = Process::start_in(environment, "bridge", &self.folder, &arguments)?;
         let number = process.number();
         let ready = process.ready().await;

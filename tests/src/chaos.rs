@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use supervise::say_if_heard;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -184,7 +185,7 @@ pub async fn run(options: Options) -> Result<Tally> {
     };
     let away = Away::is_possible();
     if !away {
-        println!("LEFT OUT: no link is cut; a network of its own can be made by root only");
+        say_if_heard!("LEFT OUT: no link is cut; a network of its own can be made by root only");
     }
     let faults = Faults {
         securities: SECURITIES,

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use sea_orm::{ConnectionTrait, Database as Server};
 use std::path::Path;
+use supervise::tell;
 
 /// Names the server that tests may create databases on: `mysql://USER:PASSWORD@HOST:PORT`.
 pub const SERVER_VARIABLE: &str = "COUNTER_BRIDGE_TEST_MYSQL";
@@ -85,8 +86,8 @@ impl Drop for Database {
         });
         match drop.join() {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => eprintln!("a test's database was left behind: {error:#}"),
-            Err(_) => eprintln!("a test's database was left behind"),
+            Ok(Err(error)) => tell!("a test's database was left behind: {error:#}"),
+            Err(_) => tell!("a test's database was left behind"),
         }
     }
 }

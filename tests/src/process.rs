@@ -8,6 +8,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -29,6 +31,8 @@ pub struct Process {
     pid: Pid,
     log: PathBuf,
     lines: mpsc::UnboundedReceiver<String>,
+    /// Set when nobody is to read its log any more.
+    deaf: Arc<AtomicBool>,
     /// Closed when both outputs have ended and all of them is in the log.
     kept: mpsc::Receiver<()>,
 }
@@ -86,9 +90,10 @@ impl Process {
         let stderr = child.stderr.take().context("no standard error")?.into_owned_fd()?;
         let (sender, lines) = mpsc::unbounded_channel();
         let (keeper, kept) = mpsc::channel(1);
-        keep(File::from(stdout), &log, Some(sender), keeper.clone())?;
-        keep(File::from(stderr), &log, None, keeper)?;
-        Ok(Process { name: name.to_owned(), child, pid, log, lines, kept })
+        let deaf = Arc::new(AtomicBool::new(false));
+        keep(File::from(stdout), &log, Some(sender), Arc::default(), keeper.clone())?;
+        keep(File::from(stderr), &log, None, Arc::clone(&deaf), keeper)?;
+        Ok(Process { name: name.to_owned(), child, pid, log, lines, deaf, kept })
     }
 
     /// Waits for the next line of standard output that is a JSON object: the line by which a
@@ -115,6 +120,11 @@ impl Process {
             Ok(object) => Ok(object),
             Err(_) => bail!("{} said nothing in {within:?}:\n{}", self.name, self.log()),
         }
+    }
+
+    /// Goes away as the reader of its log, with the next line that it writes there.
+    pub fn stop_reading_its_log(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
     }
 
     /// Its number, while it runs.
@@ -186,6 +196,7 @@ fn keep(
     output: File,
     log: &Path,
     lines: Option<mpsc::UnboundedSender<String>>,
+    deaf: Arc<AtomicBool>,
     keeper: mpsc::Sender<()>,
 ) -> Result<()> {
     let mut log = File::options()
@@ -201,7 +212,8 @@ fn keep(
             line.clear();
             // A read error is the end of the output: the process is gone.
             let read = output.by_ref().read_until(b'\n', &mut line).unwrap_or(0);
-            if read == 0 || log.write_all(&line).is_err() {
+            let deaf = deaf.load(Ordering::Relaxed);
+            if read == 0 || log.write_all(&line).is_err() || deaf {
                 return;
             }
             if let Some(lines) = &lines {

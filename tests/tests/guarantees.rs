@@ -1,4 +1,5 @@
-//! `docs/guarantees.md` names the test behind each promise: those tests exist.
+//! `docs/guarantees.md` names the test behind each promise, `docs/limits.md` the one behind each
+//! bound: those tests exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,17 +42,41 @@ fn has_test(source: &str, name: &str) -> bool {
 
 #[test]
 fn every_test_that_is_named_exists() {
-    let text = fs::read_to_string(documents().join("guarantees.md")).expect("the document");
-    let links = links(&text);
-    assert!(links.len() > 40, "{}", links.len());
-    let missing: BTreeSet<String> = links
+    for (document, least) in [("guarantees.md", 40), ("limits.md", 20)] {
+        let text = fs::read_to_string(documents().join(document)).expect("the document");
+        let links = links(&text);
+        assert!(links.len() > least, "{document}: {}", links.len());
+        assert_eq!(missing(links), BTreeSet::new(), "{document}");
+    }
+}
+
+/// Those of the tests that do not exist.
+fn missing(links: Vec<(&str, &str)>) -> BTreeSet<String> {
+    links
         .into_iter()
         .filter(|(name, path)| {
             !fs::read_to_string(documents().join(path)).is_ok_and(|source| has_test(&source, name))
         })
         .map(|(name, path)| format!("{name} in {path}"))
-        .collect();
-    assert_eq!(missing, BTreeSet::new());
+        .collect()
+}
+
+#[test]
+fn every_bound_has_a_test_and_says_what_happens_past_it() {
+    let text = fs::read_to_string(documents().join("limits.md")).expect("the document");
+    let rows = text.lines().filter(|line| {
+        line.starts_with("| ") && !line.starts_with("| bound |") && !line.starts_with("|---")
+    });
+    let rows: Vec<&str> = rows.collect();
+    assert!(rows.len() > 20, "{}", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [bound, default, past, _metric, test] = cells[..] else {
+            panic!("{} cells: {row}", cells.len())
+        };
+        assert!(![bound, default, past].contains(&""), "something is missing: {row}");
+        assert!(!links(test).is_empty(), "no test stands behind: {row}");
+    }
 }
 
 #[test]

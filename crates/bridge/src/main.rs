@@ -22,8 +22,14 @@ use clap::Parser;
 use cli::{Cli, Command, ConfigFile, LogFormat, WithAccess};
 use config::{Config, Mistakes};
 use person::Form;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::fs::File;
+use std::io::{IsTerminal, Write, sink, stderr};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::time::Duration;
+use supervise::lines::Lines;
+use supervise::output::{self, Unsaid};
+use supervise::say;
 use tracing_subscriber::EnvFilter;
 
 /// A transfer takes some hundred small pieces of memory, most of them freed by another thread than
@@ -50,27 +56,42 @@ pub(crate) struct Usage(pub(crate) String);
 fn main() -> ExitCode {
     // Wrong command lines end here, with 2.
     let Cli { log, command } = Cli::parse();
-    log_to_stderr(log, &command);
-    match carry_out(command) {
+    let mut lines = log_to_stderr(log, &command);
+    let code = match carry_out(command) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Badly) => ExitCode::from(1),
         Ok(Ended::Unfinished) => ExitCode::from(3),
         Err(error) => {
-            let configured = error.downcast_ref::<Mistakes>();
-            match configured {
-                // Each line begins with its place already.
-                Some(mistakes) => eprintln!("{mistakes}"),
-                None => eprintln!("counter-bridge: {error:#}"),
-            }
-            let usage = configured.is_some() || error.downcast_ref::<Usage>().is_some();
-            ExitCode::from(if usage { 2 } else { 1 })
+            let (code, words) = told(&error);
+            // Behind what was logged, and by the same way: whoever does not read it holds nobody up.
+            let _ = lines.write_all(words.as_bytes());
+            ExitCode::from(code)
         }
+    };
+    lines.flush(LAST_WORDS);
+    code
+}
+
+/// How long the last lines of the log may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The exit code of an error, and what is said of it on standard error.
+fn told(error: &anyhow::Error) -> (u8, String) {
+    if let Some(unsaid) = error.downcast_ref::<Unsaid>() {
+        let words = format!("counter-bridge: {unsaid}\n");
+        return (unsaid.exit_code(), if unsaid.is_quiet() { String::new() } else { words });
     }
+    if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
+        // Each line begins with its place already.
+        return (2, format!("{mistakes}\n"));
+    }
+    let code = if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 };
+    (code, format!("counter-bridge: {error:#}\n"))
 }
 
 fn carry_out(command: Command) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             Command::Demo(cli::DemoCommand { once, database }) => {
                 demo::run(demo::Options { once, database }).await.map(|()| Ended::Well)
@@ -84,7 +105,7 @@ fn carry_out(command: Command) -> Result<Ended> {
             }
             Command::Check(ConfigFile { config: file }) => {
                 let config = Config::load_to_check(&file, config::environment())?;
-                println!("{}", check::told(&config, &file.display().to_string()));
+                say!("{}", check::told(&config, &file.display().to_string()))?;
                 Ok(Ended::Well)
             }
             Command::Simulate(command) => simulate::run(*command).await.map(|()| Ended::Well),
@@ -108,16 +129,20 @@ fn carry_out(command: Command) -> Result<Ended> {
             }
             Command::Bench(command) => bench::run(*command).await,
             Command::Openapi => {
-                stdout().lock().write_all(api::openapi_json().as_bytes())?;
+                output::bytes(api::openapi_json().as_bytes())?;
                 Ok(Ended::Well)
             }
         }
-    })
+    });
+    // Whoever hangs is not waited for: all that was to be put in order has been.
+    runtime.shutdown_timeout(LAST_WORDS);
+    ended
 }
 
-/// The log goes to standard error. Without `RUST_LOG`, what runs for long tells what happens, and
-/// what answers a person tells only what is wrong.
-fn log_to_stderr(format: LogFormat, command: &Command) {
+/// The log goes to standard error, by a way on which nobody waits and nothing panics. Without
+/// `RUST_LOG`, what runs for long tells what happens, and what answers a person tells only what is
+/// wrong.
+fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
     let quiet = match command {
         Command::Serve(_) | Command::Simulate(_) => "info",
         Command::Demo(_)
@@ -132,9 +157,24 @@ fn log_to_stderr(format: LogFormat, command: &Command) {
         | Command::Openapi => "warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    // A handle of its own: the process's has a lock, and a reader that has stopped would hold it.
+    let lines = match stderr().as_fd().try_clone_to_owned() {
+        Ok(handle) => Lines::to(File::from(handle)),
+        Err(_) => Lines::to(sink()),
+    };
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || writer.clone())
+        // A line that cannot be formatted is not written by another way.
+        .log_internal_errors(false);
     match format {
         LogFormat::Human => log.with_ansi(stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name(), "a defect of this program: {panic}");
+    }));
+    lines
 }

@@ -3,31 +3,42 @@
 use crate::config::Config;
 use crate::descriptors::{self, Wants};
 use crate::waiting;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use api::auth::Authenticator;
 use api::ops::OpsState;
 use api::router::ApiState;
 use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
-use domain::transfer::State;
 use link::history::History;
 use link::{Door, DoorConfig, DoorLimits, Link};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::Store;
+use supervise::say_if_heard;
+use supervise::task::{End, Task, watched};
+use supervise::vitals::Weight;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What counters say unasked and what waits to be looked at: a burst of late answers after an
 /// outage is at most all windows of a few counters.
 const UNMATCHED: usize = 4096;
+
+/// How much of the budget for stopping is kept for the links, so that those that are connected sign
+/// off in order, whatever else takes long.
+const FOR_LINKS: Duration = Duration::from_secs(4);
+
+/// How long a caller who has been answered is given to read it, once nothing moves any more. Nobody
+/// else has a claim on the time in which a bridge stops.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Where a running bridge is found.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +54,7 @@ pub(crate) struct Bridge {
     pub(crate) addresses: Addresses,
     pub(crate) coordinator: Coordinator,
     store: Store,
-    servers: Vec<JoinHandle<()>>,
+    servers: Vec<JoinHandle<End>>,
     links: (TaskTracker, CancellationToken),
     shards: (TaskTracker, CancellationToken),
     serving: Stop,
@@ -85,6 +96,7 @@ impl Bridge {
                 handles.push(Link::spawn(link, unmatched, &links.0, stop));
             }
         }
+        let mut door_task = None;
         let accept = match config.accept {
             Some(accept) => {
                 let own = config.counters.iter().flat_map(|counter| &counter.dials_from);
@@ -100,7 +112,7 @@ impl Bridge {
                     format!("the door for counters cannot listen on {}", accept.listen)
                 })?;
                 let address = door.address()?;
-                door.spawn(&links.0, links.1.clone());
+                door_task = Some(door.spawn(&links.0, links.1.clone()));
                 Some(address)
             }
             None => None,
@@ -141,10 +153,29 @@ impl Bridge {
         let api = Server::new(api, "api", limits, Trust::Signed);
         let limits = Limits { connections: shares.operators, ..config.operators.limits };
         let operators = Server::new(operators, "operators", limits, Trust::Answered);
+        let vitals = coordinator.vitals();
+        if let Some(door) = door_task {
+            vitals.add(door, Weight::Essential);
+        }
+        let listening = |name: &str, work| {
+            let task = Arc::new(Task::new(name));
+            vitals.add(Arc::clone(&task), Weight::Essential);
+            tokio::spawn(watched(task, work))
+        };
         let servers = vec![
-            tokio::spawn(api.serve(api::router(state), serving.clone())),
-            tokio::spawn(operators.serve(api::ops::router(ops), serving.clone())),
+            listening("the transfer API", api.serve(api::router(state), serving.clone())),
+            listening(
+                "the operators' side",
+                operators.serve(api::ops::router(ops), serving.clone()),
+            ),
         ];
+        vitals.watch(|ailing| {
+            if ailing.is_nothing() {
+                tracing::info!("every task gets on again");
+            } else {
+                tracing::error!("{ailing}");
+            }
+        });
         Ok(Bridge {
             addresses,
             coordinator,
@@ -157,53 +188,77 @@ impl Bridge {
         })
     }
 
+    /// Waits until something has died that the bridge cannot do without; what, and how.
+    pub(crate) async fn failed(&self) -> String {
+        self.coordinator.vitals().failed().await
+    }
+
     /// Stops in order, within the budget: no new requests; what is on its way ends or is taken up
-    /// again by the next start; sessions are signed off; the record is complete.
+    /// again by the next start; sessions are signed off; the record is complete. Strangers who hold
+    /// a connection, on whichever side, are not waited for.
     pub(crate) async fn stop(self) {
+        self.stop_by(true).await;
+    }
+
+    /// The same after something has died: nothing is waited for that may never come.
+    pub(crate) async fn stop_broken(self) {
+        self.stop_by(false).await;
+    }
+
+    async fn stop_by(self, whole: bool) {
         let deadline = Instant::now() + self.drain_budget;
+        let vitals = self.coordinator.vitals();
+        // What stands still would be waited for in vain.
+        let whole = whole && vitals.look(std::time::Instant::now()).is_nothing();
+        vitals.dismiss();
         self.serving.soft.cancel();
-        while Instant::now() < deadline && self.is_moving().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let for_transfers = deadline - FOR_LINKS.min(self.drain_budget / 2);
+        if whole && timeout_at(for_transfers, self.settled()).await.is_err() {
+            tracing::info!("transfers that are still on their way are taken up by the next start");
         }
-        for mut server in self.servers {
-            if tokio::time::timeout_at(deadline, &mut server).await.is_err() {
-                self.serving.hard.cancel();
-                // It drops what is left at once.
-                let _ = server.await;
+        let by = deadline.min(Instant::now() + LAST_ANSWERS);
+        let last_answers = async {
+            for mut server in self.servers {
+                if timeout_at(by, &mut server).await.is_err() {
+                    self.serving.hard.cancel();
+                    // It drops what is left at once.
+                    let _ = server.await;
+                }
             }
-        }
-        let (tasks, stop) = self.links;
-        stop.cancel();
-        tasks.close();
-        if tokio::time::timeout_at(deadline, tasks.wait()).await.is_err() {
-            tracing::warn!("a link did not end in time");
-        }
+        };
+        let links = async {
+            let (tasks, stop) = self.links;
+            stop.cancel();
+            tasks.close();
+            if timeout_at(deadline, tasks.wait()).await.is_err() {
+                tracing::warn!("a link did not end in time");
+            }
+        };
+        tokio::join!(last_answers, links);
         let (tasks, stop) = self.shards;
         stop.cancel();
         tasks.close();
-        if tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await.is_err() {
+        if timeout(Duration::from_secs(1), tasks.wait()).await.is_err() {
             tracing::warn!("a shard did not end in time");
         }
-        if tokio::time::timeout(Duration::from_secs(5), self.store.close()).await.is_err() {
+        if timeout(Duration::from_secs(5), self.store.close()).await.is_err() {
             tracing::error!("the database did not take the last writes; recovery will ask");
         }
     }
 
-    /// Whether any transfer is on its way to an end by itself.
-    async fn is_moving(&self) -> bool {
-        if self.coordinator.open() == 0 {
-            return false;
+    /// Waits until no transfer is on its way to an end by itself, or none can be.
+    async fn settled(&self) {
+        while self.coordinator.open() > 0
+            && self.coordinator.links().iter().any(Link::is_up)
+            && self.coordinator.summary().await.moving() > 0
+        {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        let connected = self.coordinator.links().iter().any(Link::is_up);
-        connected
-            && self
-                .coordinator
-                .open_views()
-                .await
-                .iter()
-                .any(|view| view.transfer.state() != State::NeedsOperator)
     }
 }
+
+/// How often it is looked whether transfers are still on their way.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The process has one recorder; a second bridge in it shares it.
 fn recorder() -> Result<PrometheusHandle> {
@@ -216,7 +271,9 @@ fn recorder() -> Result<PrometheusHandle> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            upkeep.run_upkeep();
+            if catch_unwind(AssertUnwindSafe(|| upkeep.run_upkeep())).is_err() {
+                tracing::error!("the metrics could not be kept small");
+            }
         }
     });
     Ok(RECORDER.get_or_init(|| handle).clone())
@@ -247,20 +304,33 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let Addresses { api, operators, accept } = bridge.addresses;
     match accept {
         Some(accept) => {
-            println!(r#"{{"api":"{api}","operators":"{operators}","accept":"{accept}"}}"#);
+            say_if_heard!(r#"{{"api":"{api}","operators":"{operators}","accept":"{accept}"}}"#);
         }
-        None => println!(r#"{{"api":"{api}","operators":"{operators}"}}"#),
+        None => say_if_heard!(r#"{{"api":"{api}","operators":"{operators}"}}"#),
     }
     tracing::info!(%api, %operators, ?accept, "the bridge is up");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        why = bridge.failed() => Some(why),
+    };
+    match &failed {
+        Some(why) => tracing::error!("the bridge cannot go on and stops: {why}"),
+        None => tracing::info!("stopping"),
     }
-    tracing::info!("stopping");
+    let stopping = async {
+        match &failed {
+            Some(_) => bridge.stop_broken().await,
+            None => bridge.stop().await,
+        }
+    };
     tokio::select! {
-        () = bridge.stop() => tracing::info!("stopped"),
+        () = stopping => tracing::info!("stopped"),
         _ = terminate.recv() => tracing::warn!("stopped at once"),
         _ = interrupt.recv() => tracing::warn!("stopped at once"),
     }
-    Ok(())
+    match failed {
+        Some(why) => Err(anyhow!("the bridge could not go on: {why}")),
+        None => Ok(()),
+    }
 }

@@ -6,6 +6,7 @@ use crate::inner::{Inner, Key};
 use crate::record::{Told, View};
 use crate::shard::{Input, Output, Shard};
 use crate::standing::Standing;
+use crate::summary::Summary;
 use crate::world::{CounterIndex, Facts, World};
 use domain::message::Reply;
 use domain::serial::Sequence;
@@ -13,6 +14,7 @@ use link::{Ask, Delivery, Link, ReplyTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::Written;
+use supervise::trap::spring;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,10 @@ pub(crate) enum Mail {
     Recorded(Sequence, oneshot::Sender<()>),
     /// Shows all open transfers.
     Views(oneshot::Sender<Vec<View>>),
+    /// Says how things stand over all open transfers.
+    Summary(oneshot::Sender<Summary>),
+    /// Nothing: it shows that the shard gets on.
+    Knock,
 }
 
 /// What the counters look like now.
@@ -80,6 +86,7 @@ impl Actor {
                 count = self.mail.recv_many(&mut mails, A_TURN) => if count == 0 { break },
                 () = until(timer) => {}
             }
+            spring("shard", String::new);
             // Whatever else is ready rides in the same turn, and so in the same batch.
             drain(&mut deliveries, &mut delivered);
             while batches.len() < A_TURN
@@ -131,6 +138,10 @@ impl Actor {
             Mail::Views(to) => {
                 let _ = to.send(self.shard.views().collect());
             }
+            Mail::Summary(to) => {
+                let _ = to.send(self.shard.summary());
+            }
+            Mail::Knock => {}
         }
     }
 
@@ -208,9 +219,10 @@ pub(crate) fn alarm(
     master: domain::serial::MasterSerial,
     text: String,
 ) {
-    tracing::error!(%master, ?kind, "{text}");
     metrics::counter!("alarms_total", "kind" => format!("{kind:?}")).increment(1);
-    events.record(now, kind, Some(master), text);
+    if events.record_alarm(now, kind, master, text.clone()) {
+        tracing::error!(%master, ?kind, "{text}");
+    }
 }
 
 fn drain(from: &mut mpsc::UnboundedReceiver<Delivery>, into: &mut Vec<Delivery>) {

@@ -4,7 +4,9 @@
 use domain::serial::MasterSerial;
 use serde::Serialize;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use supervise::limit::{Limiter, Pace, Verdict};
 use tokio::sync::broadcast;
 
 /// How many events are kept for those who come later: a few screens.
@@ -28,7 +30,7 @@ pub struct Event {
 }
 
 /// The kinds of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Transfers were taken up again after a restart.
@@ -43,18 +45,43 @@ pub enum Kind {
     Notice,
     /// The database fails, or has come back.
     Database,
+    /// This software failed at something, and went on with the rest.
+    Defect,
 }
+
+/// How often one counter is quoted with one kind of event: twenty things at once, then one a second.
+/// A hostile one fills no disk with it, and a counter in trouble has said what its trouble is.
+const PACE: Pace = Pace { burst: 20, every: Duration::from_secs(1) };
+
+/// Alarms of one kind that are told one by one: as many as an outage of everything raises while
+/// somebody can still read them. Which transfers need a person stands in the record.
+const ALARMS: Pace = Pace { burst: 1000, every: Duration::from_millis(20) };
 
 /// Where events are recorded; clones are the same.
 #[derive(Clone, Debug)]
 pub struct Events {
     ring: Arc<Mutex<(u64, VecDeque<Event>)>>,
     feed: broadcast::Sender<Event>,
+    limits: Arc<Mutex<Limits>>,
+    began: Instant,
+}
+
+/// Who has said how much lately.
+#[derive(Debug)]
+struct Limits {
+    said: Limiter<(Kind, String)>,
+    alarms: Limiter<Kind>,
 }
 
 impl Default for Events {
     fn default() -> Events {
-        Events { ring: Arc::default(), feed: broadcast::channel(BEHIND).0 }
+        let limits = Limits { said: Limiter::new(PACE), alarms: Limiter::new(ALARMS) };
+        Events {
+            ring: Arc::default(),
+            feed: broadcast::channel(BEHIND).0,
+            limits: Arc::new(Mutex::new(limits)),
+            began: Instant::now(),
+        }
     }
 }
 
@@ -72,9 +99,93 @@ impl Events {
         let _ = self.feed.send(event);
     }
 
+    /// Records something that was said by, or about, one counter, if it has not been quoted too often.
+    /// Whether it was: then it may be logged as well. What is left out is counted
+    /// (`events_left_out_total`) and told later.
+    pub fn record_of(&self, at: i64, kind: Kind, counter: &str, text: &str) -> bool {
+        let key = (kind, counter.to_owned());
+        let verdict = self.limits().said.take(&key, self.began.elapsed());
+        let Verdict::Say { left_out } = verdict else {
+            metrics::counter!("events_left_out_total", "of" => counter.to_owned()).increment(1);
+            return false;
+        };
+        if left_out > 0 {
+            let words = words_left_out(left_out, counter);
+            tracing::warn!("{words}");
+            self.record(at, kind, None, words);
+        }
+        self.record(at, kind, None, text.to_owned());
+        true
+    }
+
+    /// Records an alarm about a transfer, if there are not too many of its kind. Whether it was.
+    pub fn record_alarm(&self, at: i64, kind: Kind, master: MasterSerial, text: String) -> bool {
+        let verdict = self.limits().alarms.take(&kind, self.began.elapsed());
+        let Verdict::Say { left_out } = verdict else {
+            metrics::counter!("events_left_out_total", "of" => "alarms").increment(1);
+            return false;
+        };
+        if left_out > 0 {
+            let words = words_left_out(left_out, "alarms of this kind");
+            tracing::error!(?kind, "{words}");
+            self.record(at, kind, None, words);
+        }
+        self.record(at, kind, Some(master), text);
+        true
+    }
+
+    /// Records how much was left out of those that have fallen silent; the words, for the log.
+    pub fn tell_left_out(&self, at: i64) -> Vec<String> {
+        let now = self.began.elapsed();
+        let (said, alarms) = {
+            let mut limits = self.limits();
+            (limits.said.silent(now), limits.alarms.silent(now))
+        };
+        let said = said.into_iter().map(|((kind, of), count)| (kind, words_left_out(count, &of)));
+        let alarms = alarms
+            .into_iter()
+            .map(|(kind, count)| (kind, words_left_out(count, "alarms of this kind")));
+        let told: Vec<(Kind, String)> = said.chain(alarms).collect();
+        for (kind, text) in &told {
+            self.record(at, *kind, None, text.clone());
+        }
+        told.into_iter().map(|(_, text)| text).collect()
+    }
+
+    // A lock, because many record; it is held while a number is looked at.
+    fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The latest events, oldest first, and the feed of all later ones.
     pub fn follow(&self) -> (Vec<Event>, broadcast::Receiver<Event>) {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         (ring.1.iter().cloned().collect(), self.feed.subscribe())
+    }
+}
+
+/// What is said of what was not said.
+fn words_left_out(count: u64, of: &str) -> String {
+    format!("{of}: {count} more were left out, for there were too many")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_who_floods_is_quoted_a_little_and_nothing_is_left_out_uncounted() {
+        let events = Events::default();
+        let flood = 100_000;
+        let said = (0..flood)
+            .filter(|_| events.record_of(1, Kind::Notice, "evil", &"x".repeat(500)))
+            .count();
+        assert!((20..100).contains(&said), "{said}");
+        assert!(events.record_of(1, Kind::Notice, "futures", "careful"), "another is heard");
+        let (ring, _) = events.follow();
+        assert!(ring.len() <= KEPT);
+        let left_out: usize =
+            events.limits().said.silent(Duration::MAX).iter().map(|(_, n)| *n as usize).sum();
+        assert_eq!(said + left_out, flood);
     }
 }

@@ -6,6 +6,7 @@ use crate::begin::BeginError;
 use crate::clock::now_micros;
 use crate::config::Config;
 use crate::doubts::Doubts;
+use crate::enduring::Enduring;
 use crate::events::{Events, Kind};
 use crate::inner::Inner;
 use crate::record::View;
@@ -13,19 +14,21 @@ use crate::recovery;
 use crate::serials::Serials;
 use crate::shard::{DecideRefused, Input, Render, Shard};
 use crate::standing::Standing;
-use crate::watch::{cancellable, route_unmatched, watch_journal, watch_sessions};
+use crate::summary::Summary;
+use crate::watch::{route_unmatched, tell_left_out, watch_journal, watch_sessions};
 use crate::world::CounterIndex;
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
 use domain::serial::{MasterSerial, Sequence};
 use domain::transfer::{Decision, Illegal};
 use link::{Ask, Link, Outcome, ReplyTo, Ticket, Unmatched};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use store::{JournalHealth, ListFilter, Store, StoreError, Stored};
-use tokio::sync::{mpsc, oneshot};
+use supervise::task::{Task, watched};
+use supervise::vitals::{Vitals, Weight};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -89,17 +92,6 @@ pub enum StartError {
     Stopped,
 }
 
-/// How things stand, over all open transfers.
-#[derive(Clone, Debug, Default)]
-pub struct Summary {
-    /// How many are in each state.
-    pub by_state: BTreeMap<&'static str, usize>,
-    /// Money debited and not yet credited or returned (rule 8), by currency, in minor units.
-    pub in_transit: BTreeMap<String, i64>,
-    /// When the oldest of them was accepted, in microseconds since 1970 UTC.
-    pub oldest_in_transit_at: Option<i64>,
-}
-
 impl Coordinator {
     /// Starts the shards and takes up what is open. `unmatched` is what the links say unasked.
     pub async fn start(
@@ -125,28 +117,51 @@ impl Coordinator {
             quoting_apps,
             open: AtomicUsize::new(0),
             callers: AtomicUsize::new(0),
+            vitals: Vitals::default(),
             events: Events::default(),
             standing: Standing::default(),
             doubts: Doubts::default(),
             config: config.clone(),
         });
         let (compare, late) = mpsc::channel(LATE);
-        for mail in mailboxes {
+        let vitals = &inner.vitals;
+        for (index, mail) in mailboxes.into_iter().enumerate() {
+            let reach = inner.shards[index].downgrade();
+            let task = Arc::new(Task::new(format!("shard {index}")).knocked_by(move || {
+                if let Some(mailbox) = reach.upgrade() {
+                    // If there is no room, it has enough to show that it gets on.
+                    let _ = mailbox.try_send(Mail::Knock);
+                }
+            }));
+            vitals.add(Arc::clone(&task), Weight::Essential);
             let actor = Actor {
                 shard: Shard::new(config.clone(), render, rand::random()),
                 inner: inner.clone(),
                 mail,
                 compare: compare.clone(),
             };
-            tasks.spawn(actor.run(stop.clone()));
+            tasks.spawn(watched(task, actor.run(stop.clone())));
         }
-        tasks.spawn(cancellable(stop.clone(), recovery::compare_late(inner.clone(), late)));
+        vitals.add(Arc::clone(inner.journal.task()), Weight::Essential);
+        for task in inner.links.iter().flat_map(Link::tasks) {
+            vitals.add(Arc::clone(task), Weight::Replaceable);
+        }
+        let enduring = Enduring { vitals, tasks, stop: &stop };
+        let (of, late) = (inner.clone(), Arc::new(Mutex::new(late)));
+        enduring.spawn("late answers", move || recovery::compare_late(of.clone(), late.clone()));
         recovery::take_up(&inner).await?;
-        tasks.spawn(cancellable(stop.clone(), route_unmatched(inner.clone(), unmatched)));
-        tasks.spawn(cancellable(stop.clone(), watch_journal(inner.clone())));
+        let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
+        enduring.spawn("what counters say unasked", move || {
+            route_unmatched(of.clone(), unmatched.clone())
+        });
+        let of = inner.clone();
+        enduring.spawn("the journal's health", move || watch_journal(of.clone()));
+        let of = inner.clone();
+        enduring.spawn("what is left out", move || tell_left_out(of.clone()));
         for (index, link) in inner.links.iter().enumerate() {
-            let watched = watch_sessions(inner.clone(), CounterIndex(index), link.clone());
-            tasks.spawn(cancellable(stop.clone(), watched));
+            let (of, link, index) = (inner.clone(), link.clone(), CounterIndex(index));
+            let name = format!("sessions of {}", link.counter());
+            enduring.spawn(name, move || watch_sessions(of.clone(), index, link.clone()));
         }
         Ok(Coordinator { inner })
     }
@@ -200,14 +215,12 @@ impl Coordinator {
     /// How things stand.
     pub async fn summary(&self) -> Summary {
         let mut summary = Summary::default();
-        for view in self.open_views().await {
-            *summary.by_state.entry(view.transfer.state().as_str()).or_default() += 1;
-            let moving = view.transfer.in_transit();
-            if moving > 0 {
-                let currency = view.transfer.intent.currency.to_string();
-                *summary.in_transit.entry(currency).or_default() += moving;
-                let oldest = summary.oldest_in_transit_at.unwrap_or(view.created_at);
-                summary.oldest_in_transit_at = Some(oldest.min(view.created_at));
+        for shard in &self.inner.shards {
+            let (to, counted) = oneshot::channel();
+            if shard.send(Mail::Summary(to)).await.is_ok()
+                && let Ok(counted) = counted.await
+            {
+                summary.join(counted);
             }
         }
         summary
@@ -258,6 +271,11 @@ impl Coordinator {
             reply_to: ReplyTo::Once(to),
         });
         outcome.await.map_err(|_| BeginError::Stopping)
+    }
+
+    /// The tasks that drive transfers, the journal and the links, and how they are.
+    pub fn vitals(&self) -> &Vitals {
+        &self.inner.vitals
     }
 
     /// What operators follow.

@@ -16,6 +16,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use store::{Journal, Store};
+use supervise::vitals::Vitals;
 use tokio::sync::mpsc;
 
 /// An app and its idempotency key.
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) standing: Standing,
     pub(crate) doubts: Doubts,
     pub(crate) events: Events,
+    pub(crate) vitals: Vitals,
 }
 
 impl Inner {

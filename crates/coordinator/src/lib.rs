@@ -6,8 +6,9 @@
 //! [`record`] is one transfer with what surrounds it, [`trail`] its append-only history, `sent` until
 //! when a leg may have left; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
-//! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of several does; `recovery` takes
-//! up what a crash left open, `watch` passes on what is said unasked; [`events`] is what operators
+//! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of
+//! several does; `recovery` takes up what a crash left open, `watch` passes on what is said unasked,
+//! `enduring` begins anew what fails beside the shards, `summary` counts; [`events`] is what operators
 //! follow, `doubts` what holds a counter.
 
 mod actor;
@@ -16,6 +17,7 @@ mod claim;
 pub mod clock;
 mod config;
 mod doubts;
+mod enduring;
 pub mod events;
 mod handle;
 mod inner;
@@ -25,12 +27,14 @@ mod sent;
 mod serials;
 pub mod shard;
 pub mod standing;
+mod summary;
 pub mod trail;
 mod watch;
 pub mod world;
 
 pub use begin::{Begin, BeginError, Begun};
 pub use config::Config;
-pub use handle::{Coordinator, DecideError, StartError, Summary};
+pub use handle::{Coordinator, DecideError, StartError};
 pub use record::{Rendered, View};
 pub use recovery::{Tail, taken_up};
+pub use summary::Summary;

@@ -7,7 +7,7 @@ use crate::world::{CounterIndex, Facts, World};
 use bytes::Bytes;
 use domain::message::{Answer, Look};
 use domain::serial::{MasterSerial, Role};
-use domain::transfer::{Action, Ground, Intent, Knowledge, Phase, Question, Transfer};
+use domain::transfer::{Action, Ground, Intent, Knowledge, Phase, Question, State, Transfer};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::NewTransfer;
@@ -107,6 +107,8 @@ pub(crate) struct Record {
     pub(crate) left_out: [bool; 3],
     /// Rounds of asking in a row that brought nothing while a person is awaited.
     pub(crate) fruitless: u16,
+    /// The state in the last write, if there was one in this life.
+    pub(crate) written: Option<State>,
 }
 
 impl Record {
@@ -141,6 +143,7 @@ impl Record {
             late: [0; 3],
             left_out: [false; 3],
             fruitless: 0,
+            written: None,
         }
     }
 
@@ -167,6 +170,16 @@ impl Record {
             updated_at: self.updated_at,
             deadline_at: self.deadline_at,
         }
+    }
+
+    /// The phase as it may be shown: a final one only once it is durable.
+    pub(crate) fn shown_phase(&self) -> Phase {
+        self.shown.unwrap_or(self.transfer.phase)
+    }
+
+    /// Money in transit as it may be shown, in minor units.
+    pub(crate) fn shown_in_transit(&self) -> i64 {
+        self.transfer.in_transit_at(self.shown_phase())
     }
 
     pub(crate) fn counter(&self, role: Role) -> CounterIndex {

@@ -14,10 +14,12 @@ use domain::transfer::recovery::Remembered;
 use domain::transfer::{
     Event, Ground, Knowledge, Leg, Phase, Question, Transfer, Verdict, Why, step,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::{FinalState, NewTransfer, OpenTransfer, Stored};
-use tokio::sync::mpsc;
+use supervise::trap::spring;
+use tokio::sync::{Mutex, mpsc};
 
 /// Open transfers read at a time.
 const PAGE: u64 = 1000;
@@ -80,31 +82,46 @@ pub enum Tail {
 
 /// An open transfer as a shard takes it up, from its row and its trail: as far as may be believed
 /// after a crash. A trail that cannot be read, or that contradicts the row, is parked for a person,
-/// never guessed.
+/// never guessed; so is one on which this software fails, every time anew, for one transfer must not
+/// keep all others from being taken up.
 pub fn taken_up(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
-    let parts = u32::try_from(trail.len()).unwrap_or(u32::MAX);
-    let (mut transfer, updated_at, next_part) = match trail::fold(trail) {
-        Ok(folded) => (
-            Transfer::recovered(Remembered {
-                intent: intent(&new),
-                phase: folded.phase,
-                legs: folded.legs,
-                credit_barrier: new.credit_barrier,
-                reason: folded.reason,
-                doubted: tail == Tail::Lost,
-            }),
-            folded.updated_at.unwrap_or(new.created_at),
-            folded.next_part,
-        ),
+    let read = catch_unwind(AssertUnwindSafe(|| read(new.clone(), trail, tail)));
+    read.unwrap_or_else(|panic| {
+        let why = supervise::task::message(panic.as_ref());
+        tracing::error!(master = %new.master, why, "a transfer cannot be taken up: it is parked unread");
+        unread(new, trail)
+    })
+}
+
+/// Parked, with doubt about everything; it cannot be resumed, for what was being undone is not known.
+fn unread(new: NewTransfer, trail: &[String]) -> Input {
+    let mut transfer = Transfer::accepted(intent(&new));
+    transfer.phase = Phase::Parked(Why::Illegal);
+    transfer.debit.knowledge = Knowledge::Unknown;
+    transfer.credit.knowledge = Knowledge::Unknown;
+    let next_part = u32::try_from(trail.len()).unwrap_or(u32::MAX);
+    let updated_at = new.created_at;
+    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
+}
+
+fn read(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
+    spring("take-up", || new.amount.minor().to_string());
+    let folded = match trail::fold(trail) {
+        Ok(folded) => folded,
         Err(error) => {
             tracing::error!(master = %new.master, %error, "a trail cannot be read");
-            let mut transfer = Transfer::accepted(intent(&new));
-            transfer.phase = Phase::Parked(Why::Illegal);
-            transfer.debit.knowledge = Knowledge::Unknown;
-            transfer.credit.knowledge = Knowledge::Unknown;
-            (transfer, new.created_at, parts)
+            return unread(new, trail);
         }
     };
+    let mut transfer = Transfer::recovered(Remembered {
+        intent: intent(&new),
+        phase: folded.phase,
+        legs: folded.legs,
+        credit_barrier: new.credit_barrier,
+        reason: folded.reason,
+        doubted: tail == Tail::Lost,
+    });
+    let (updated_at, next_part) = (folded.updated_at.unwrap_or(new.created_at), folded.next_part);
     if transfer.state().is_final() {
         tracing::error!(master = %new.master, "the record says that it is open, its trail that it ended");
         transfer.phase = Phase::Parked(Why::Illegal);
@@ -116,8 +133,9 @@ pub fn taken_up(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
 /// dropped; what contradicts is an alarm (rule 5).
 pub(crate) async fn compare_late(
     inner: Arc<Inner>,
-    mut late: mpsc::Receiver<(CounterIndex, Reply)>,
+    late: Arc<Mutex<mpsc::Receiver<(CounterIndex, Reply)>>>,
 ) {
+    let mut late = late.lock().await;
     while let Some((counter, reply)) = late.recv().await {
         let Some(serial) = reply.serial() else { continue };
         let link = &inner.links[counter.0];
@@ -156,8 +174,10 @@ pub(crate) async fn compare_late(
             }
             Ok(None) => {
                 let text = format!("{} speaks of {serial}, which was never issued", link.counter());
-                tracing::error!("{text}");
-                inner.events.record(now_micros(), Kind::Contradiction, None, text);
+                let about = link.counter().as_str();
+                if inner.events.record_of(now_micros(), Kind::Contradiction, about, &text) {
+                    tracing::error!("{text}");
+                }
             }
             Err(error) => tracing::error!(%error, %serial, "a late answer could not be compared"),
         }

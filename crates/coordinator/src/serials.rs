@@ -5,6 +5,7 @@ use domain::serial::Sequence;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Store, StoreError};
+use supervise::task::{CatchUnwind, message};
 use tokio::sync::Mutex as AsyncMutex;
 
 /// Hands out sequences; clones hand out of the same blocks.
@@ -53,7 +54,13 @@ impl Serials {
         if low && blocks.next.is_none() && !blocks.refilling {
             blocks.refilling = true;
             let serials = self.clone();
-            tokio::spawn(async move { serials.refill().await });
+            tokio::spawn(async move {
+                if let Err(panic) = CatchUnwind::of(serials.refill()).await {
+                    let why = message(panic.as_ref());
+                    tracing::error!(why, "serials could not be leased ahead");
+                }
+                serials.lock().refilling = false;
+            });
         }
         number
     }
@@ -67,7 +74,6 @@ impl Serials {
                 Err(error) => tracing::warn!(%error, "serials could not be leased ahead"),
             }
         }
-        self.lock().refilling = false;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Blocks> {

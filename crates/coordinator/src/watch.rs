@@ -9,33 +9,49 @@ use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
 use link::{Link, Unmatched};
 use std::sync::Arc;
+use std::time::Duration;
 use store::JournalHealth;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Mutex, mpsc};
 
-pub(crate) async fn cancellable(stop: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = work => {}
-    }
-}
+/// How often it is said what was left out of the log and of the events.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What a counter says unasked may still decide a leg.
-pub(crate) async fn route_unmatched(inner: Arc<Inner>, mut unmatched: mpsc::Receiver<Unmatched>) {
+pub(crate) async fn route_unmatched(
+    inner: Arc<Inner>,
+    unmatched: Arc<Mutex<mpsc::Receiver<Unmatched>>>,
+) {
+    let mut unmatched = unmatched.lock().await;
     while let Some(said) = unmatched.recv().await {
         match said {
             Unmatched::Reply { counter, reply, .. } => route_reply(&inner, &counter, reply).await,
             Unmatched::Notice { counter, notice } => {
                 let text = format!("{counter}: {:?}: {}", notice.severity, notice.text);
-                tracing::warn!("{text}");
-                inner.events.record(now_micros(), Kind::Notice, None, text);
+                say(&inner, &counter, &text);
             }
             Unmatched::Malformed { counter, serial, error } => {
                 let about = serial.map(|serial| format!(" about {serial}")).unwrap_or_default();
                 let text = format!("{counter} sent something unreadable{about}: {error}");
-                tracing::warn!("{text}");
-                inner.events.record(now_micros(), Kind::Notice, None, text);
+                say(&inner, &counter, &text);
             }
+        }
+    }
+}
+
+/// What one counter says is logged and shown as often as others can read it.
+fn say(inner: &Inner, counter: &CounterId, text: &str) {
+    if inner.events.record_of(now_micros(), Kind::Notice, counter.as_str(), text) {
+        tracing::warn!("{text}");
+    }
+}
+
+/// Says what was left out of those that have fallen silent.
+pub(crate) async fn tell_left_out(inner: Arc<Inner>) {
+    let mut every = tokio::time::interval(TOLD_EVERY);
+    loop {
+        every.tick().await;
+        for text in inner.events.tell_left_out(now_micros()) {
+            tracing::warn!("{text}");
         }
     }
 }

@@ -13,8 +13,8 @@ mod step;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use std::io::Write;
 use std::time::{Duration, Instant};
+use supervise::say_or_leave;
 
 /// One operation, ready to be done so many times as was announced.
 type Operation = Box<dyn FnMut() -> Result<()>>;
@@ -65,7 +65,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::List => {
             for Bench { name, iterations, what, .. } in benches() {
-                println!("{name}\t{iterations}\t{what}");
+                say_or_leave!("{name}\t{iterations}\t{what}");
             }
             Ok(())
         }
@@ -90,7 +90,7 @@ const ROUND: Duration = Duration::from_millis(60);
 const MOST: u32 = 50_000;
 
 fn time() -> Result<()> {
-    println!("{:<26} {:>12} {:>12}   one operation", "piece", "quickest ns", "median ns");
+    say_or_leave!("{:<26} {:>12} {:>12}   one operation", "piece", "quickest ns", "median ns");
     for bench in benches() {
         let mut trial = (bench.prepare)(2 * bench.iterations)?;
         let begun = Instant::now();
@@ -111,8 +111,7 @@ fn time() -> Result<()> {
         }
         times.sort_unstable();
         let (quickest, median) = (times[0].as_nanos(), times[times.len() / 2].as_nanos());
-        println!("{:<26} {quickest:>12} {median:>12}   {}", bench.name, bench.what);
-        std::io::stdout().flush()?;
+        say_or_leave!("{:<26} {quickest:>12} {median:>12}   {}", bench.name, bench.what);
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::report::{Figure, number, rounded};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use supervise::{say, tell};
 use tokio::time::Instant;
 
 /// What can be measured on its own.
@@ -74,7 +75,7 @@ pub(crate) fn one(part: Part, options: &Options) -> Result<()> {
             Part::Busy => busy::take(quick, options.busy).await,
         }
     })?;
-    println!("{}", json!({ "figures": figures }));
+    say!("{}", json!({ "figures": figures }))?;
     runtime.shutdown_background();
     Ok(())
 }
@@ -83,7 +84,7 @@ pub(crate) fn one(part: Part, options: &Options) -> Result<()> {
 pub(crate) fn all(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let document = runtime.block_on(document(options))?;
-    println!("{}", serde_json::to_string_pretty(&document)?);
+    say!("{}", serde_json::to_string_pretty(&document)?)?;
     let errors = document["errors"].as_array().map_or(0, Vec::len);
     if errors > 0 {
         bail!("{errors} of the figures could not be taken");
@@ -99,7 +100,7 @@ async fn document(options: &Options) -> Result<Value> {
             continue;
         }
         let name = part.name();
-        eprintln!("link-bench: {name}");
+        tell!("link-bench: {name}");
         match taken(&name, options).await {
             Ok(mut taken) => figures.append(&mut taken),
             Err(error) => errors.push(json!({ "figure": name, "error": format!("{error:#}") })),

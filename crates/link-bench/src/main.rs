@@ -22,6 +22,8 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use figures::Part;
 use std::process::ExitCode;
+use supervise::output::{READER_GONE, Unsaid};
+use supervise::{say, tell};
 
 /// What the bridge uses too.
 #[global_allocator]
@@ -86,12 +88,16 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref::<Unsaid>().is_some_and(Unsaid::is_quiet) => {
+            ExitCode::from(READER_GONE)
+        }
         Err(error) if is_part => {
-            println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            // Without a reader there is nobody to be told of it either.
+            let _ = say!("{}", serde_json::json!({ "error": format!("{error:#}") }));
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("link-bench: {error:#}");
+            tell!("link-bench: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -25,6 +25,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use supervise::{say, tell};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -84,14 +85,14 @@ async fn obey(options: PeerOptions) -> Result<()> {
         ports.push(Port::open(&around)?);
     }
     let addresses: Vec<SocketAddr> = ports.iter().map(|port| port.address).collect();
-    println!("{}", json!({ "ports": addresses }));
+    say!("{}", json!({ "ports": addresses }))?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         let answer = match command(&line, &mut ports, &around).await {
             Ok(answer) => answer,
             Err(error) => json!({ "error": format!("{line}: {error:#}") }),
         };
-        println!("{answer}");
+        say!("{answer}")?;
     }
     Ok(())
 }
@@ -233,7 +234,7 @@ async fn accept(listener: TcpListener, visit: Visit, tasks: TaskTracker) {
             Ok((stream, _)) => {
                 tasks.spawn(greet(stream, visit.clone()));
             }
-            Err(error) => eprintln!("a connection could not be accepted: {error}"),
+            Err(error) => tell!("a connection could not be accepted: {error}"),
         }
     }
 }
@@ -257,7 +258,7 @@ async fn greet(stream: TcpStream, visit: Visit) {
     if let Err(error) = done.await
         && error.downcast_ref::<std::io::Error>().is_none()
     {
-        eprintln!("a conversation ended: {error:#}");
+        tell!("a conversation ended: {error:#}");
     }
 }
 

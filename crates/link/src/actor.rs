@@ -21,11 +21,11 @@ use crate::status::State;
 use crate::transport::Transport;
 use crate::visitor::{Taken, Visitor};
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
+use supervise::budget::{self, Budget};
+use supervise::task::{CatchUnwind, message};
+use supervise::trap::spring;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
@@ -60,6 +60,10 @@ pub(crate) struct Actor<D> {
     pub(crate) desk: Desk,
     pub(crate) board: Board,
     pub(crate) backoff: Backoff,
+    /// Defects of ours that ended a connection: five within minutes, and the link is held.
+    pub(crate) panics: Budget,
+    /// What their times are measured from.
+    pub(crate) begun: Instant,
     /// How the last attempt ended, until that has been waited for.
     pub(crate) ended: Option<Box<Ended>>,
 }
@@ -70,7 +74,7 @@ pub(crate) async fn supervise<D: Dial>(mut actor: Box<Actor<D>>) {
     loop {
         // After a panic the actor's own state is used on: its pure parts are whole after every
         // call, and the connection that was being worked on is gone.
-        match CatchUnwind(Box::pin(actor.run())).await {
+        match CatchUnwind::of(actor.run()).await {
             Ok(()) => break,
             Err(panic) => actor.panicked(panic.as_ref()),
         }
@@ -83,6 +87,7 @@ impl<D: Dial> Actor<D> {
     /// boxes: a link is up nearly always, and holds no memory for the others.
     async fn run(&mut self) {
         loop {
+            spring("link", || self.setup.counter.to_string());
             if let Some(ended) = self.ended.take()
                 && let Waited::Stopped = Box::pin(self.rest(ended)).await
             {
@@ -133,13 +138,19 @@ impl<D: Dial> Actor<D> {
         for command in Command::ALL {
             self.reception.shared.take(command);
         }
-        if self.door.is_some() {
+        let defect =
+            matches!(cause, Cause::Panicked(_)).then(|| self.panics.failed(self.begun.elapsed()));
+        if self.door.is_some() && defect != Some(budget::Next::Hold) {
             // When it comes again is the counter's decision.
             tracing::info!(%counter, %cause, "not connected");
             self.board.ended(State::Closed, &cause, 0, None, &self.desk);
             return Waited::Came(());
         }
-        let next = self.backoff.ended(open_for, cause.verdict(), &mut rand::rng());
+        let next = match defect {
+            Some(budget::Next::Hold) => Next::Hold,
+            Some(budget::Next::After(pause)) => Next::Wait(pause),
+            None => self.backoff.ended(open_for, cause.verdict(), &mut rand::rng()),
+        };
         let attempts = self.backoff.attempts();
         match next {
             Next::Wait(wait) => {
@@ -167,6 +178,7 @@ impl<D: Dial> Actor<D> {
                 let never = std::future::pending();
                 let waited = self.reception.refuse_while(never, &[Command::Release]).await;
                 self.backoff.release();
+                self.panics.forgive();
                 waited
             }
         }
@@ -314,11 +326,7 @@ impl<D: Dial> Actor<D> {
     /// The work panicked. The connection went with it, and told its requests' askers what is true
     /// of them.
     fn panicked(&mut self, panic: &(dyn Any + Send)) {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "without a message".to_owned());
+        let message = message(panic);
         tracing::error!(counter = %self.setup.counter, message, "a link's task panicked");
         self.board.closed(&self.desk);
         self.desk.refuse_all(NotSent::Down);
@@ -404,19 +412,4 @@ fn better<'a, D: Dial>(
         }
     };
     (in_use > 0).then(|| Box::pin(look) as Better<'a>)
-}
-
-/// A future whose panic is its result.
-struct CatchUnwind<F>(Pin<Box<F>>);
-
-impl<F: Future> Future for CatchUnwind<F> {
-    type Output = Result<F::Output, Box<dyn Any + Send>>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
 }

@@ -21,6 +21,7 @@ use std::mem::discriminant;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use supervise::task::{Task, watched};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -149,10 +150,11 @@ impl Door {
         self.listener.local_addr()
     }
 
-    /// Lets counters in until `stop`.
-    pub fn spawn(self, tasks: &TaskTracker, stop: CancellationToken) {
+    /// Lets counters in until `stop`; the task that does.
+    pub fn spawn(self, tasks: &TaskTracker, stop: CancellationToken) -> Arc<Task> {
         let greeters = tasks.clone();
-        tasks.spawn(async move {
+        let task = Arc::new(Task::new("the door for counters"));
+        let open = async move {
             let history = self.house.config.history.clone();
             let tell = async {
                 loop {
@@ -165,7 +167,9 @@ impl Door {
                 () = self.accept(&greeters, &stop) => {}
                 () = tell => {}
             }
-        });
+        };
+        tasks.spawn(watched(Arc::clone(&task), open));
+        task
     }
 
     async fn accept(&self, tasks: &TaskTracker, stop: &CancellationToken) {

@@ -27,6 +27,8 @@ use domain::serial::Day;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use supervise::budget::Budget;
+use supervise::task::{Task, watched};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,7 @@ pub struct Link {
     profile: Arc<Profile>,
     panel: Arc<Panel>,
     history: History,
+    tasks: Arc<[Arc<Task>]>,
 }
 
 /// A request that nothing has been written of.
@@ -160,6 +163,7 @@ impl Link {
         let first = Arc::clone(&lanes.first().shared);
         let panel = Arc::new(Panel::new(first, connections, now_micros()));
         let mut doors = doors.into_iter();
+        let mut watched_tasks = Vec::with_capacity(usize::from(connections));
         for channel in 0..connections {
             let index = usize::from(channel);
             let shared = &lanes.get(index).shared;
@@ -172,27 +176,48 @@ impl Link {
                 Instant::now(),
             );
             let common = Arc::clone(&common);
-            tasks.spawn(supervise(Box::new(Actor {
-                setup: Arc::clone(&setup),
-                channel,
-                addresses: Addresses::new(addresses.clone()),
-                dialler: dialler.clone(),
-                hours,
-                door: doors.next(),
-                next: None,
-                outages: outages.clone(),
-                reception: Reception::new(
-                    Arc::clone(shared),
-                    stop.clone(),
-                    Exit { lanes: Arc::downgrade(&lanes), from: index },
-                ),
-                desk: if connections > 1 { Desk::beside_others(common) } else { Desk::of(common) },
-                board,
-                backoff: Backoff::default(),
-                ended: None,
-            })));
+            let reach = Arc::downgrade(shared);
+            let name = match connections {
+                1 => format!("link {}", shared.counter),
+                _ => format!("link {}, connection {}", shared.counter, channel + 1),
+            };
+            // The bell wakes it, and there is nothing to hear.
+            let task = Arc::new(Task::new(name).knocked_by(move || {
+                if let Some(shared) = reach.upgrade() {
+                    shared.mailbox.ring();
+                }
+            }));
+            watched_tasks.push(Arc::clone(&task));
+            tasks.spawn(watched(
+                task,
+                supervise(Box::new(Actor {
+                    setup: Arc::clone(&setup),
+                    channel,
+                    addresses: Addresses::new(addresses.clone()),
+                    dialler: dialler.clone(),
+                    hours,
+                    door: doors.next(),
+                    next: None,
+                    outages: outages.clone(),
+                    reception: Reception::new(
+                        Arc::clone(shared),
+                        stop.clone(),
+                        Exit { lanes: Arc::downgrade(&lanes), from: index },
+                    ),
+                    desk: if connections > 1 {
+                        Desk::beside_others(common)
+                    } else {
+                        Desk::of(common)
+                    },
+                    board,
+                    backoff: Backoff::default(),
+                    panics: Budget::default(),
+                    begun: Instant::now(),
+                    ended: None,
+                })),
+            ));
         }
-        Link { lanes, bounds, profile, panel, history }
+        Link { lanes, bounds, profile, panel, history, tasks: watched_tasks.into() }
     }
 
     /// Asks. Never blocks; the outcome is delivered exactly once, at once if the queue is full
@@ -237,6 +262,11 @@ impl Link {
     /// What happened lately.
     pub fn events(&self) -> &History {
         &self.history
+    }
+
+    /// The tasks that keep its connections, one for each.
+    pub fn tasks(&self) -> &[Arc<Task>] {
+        &self.tasks
     }
 
     /// Whom it talks to.

@@ -240,7 +240,8 @@ impl Simulation {
             | Why::OtherMark
             | Why::KnownBefore
             | Why::CreditWithoutDebit
-            | Why::Illegal => false,
+            | Why::Illegal
+            | Why::Panicked => false,
         }
     }
 

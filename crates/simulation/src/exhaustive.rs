@@ -610,7 +610,8 @@ impl<'c> Story<'c> {
             | Why::OtherMark
             | Why::KnownBefore
             | Why::CreditWithoutDebit
-            | Why::Illegal => false,
+            | Why::Illegal
+            | Why::Panicked => false,
         }
     }
 }

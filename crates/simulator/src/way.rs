@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::time::Duration;
+use supervise::task::{CatchUnwind, message};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
@@ -106,7 +107,14 @@ async fn keep_dialling(address: SocketAddr, channel: u16, around: Surroundings) 
         let connect = timeout(CONNECT_LIMIT, TcpStream::connect(address));
         match stop.run_until_cancelled(connect).await {
             // It leaves in order by itself.
-            Some(Ok(Ok(stream))) => dialled(stream, address, channel, around.clone()).await,
+            Some(Ok(Ok(stream))) => {
+                let talk = dialled(stream, address, channel, around.clone());
+                // A defect costs the connection, never the channel.
+                if let Err(panic) = CatchUnwind::of(talk).await {
+                    let why = message(panic.as_ref());
+                    tracing::error!(%address, channel, why, "a connection failed");
+                }
+            }
             Some(Ok(Err(error))) => tracing::info!(%address, %error, "the bridge is not there"),
             Some(Err(_)) => tracing::info!(%address, "the bridge does not answer"),
             None => {}

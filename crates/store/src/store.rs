@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+use supervise::task::End;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -28,7 +29,7 @@ struct Shared {
     readers: DatabaseConnection,
     journal: Journal,
     /// Taken by whoever closes the store.
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<End>>>,
 }
 
 impl Store {
@@ -127,10 +128,15 @@ impl Store {
     pub async fn close(self) {
         self.shared.journal.stop();
         let writer = self.shared.writer.lock().await.take();
-        if let Some(writer) = writer
-            && let Err(error) = writer.await
-        {
-            tracing::error!(%error, database = %self.shared.address, "the journal ended badly");
+        if let Some(writer) = writer {
+            let how = match writer.await {
+                Ok(End::Returned) => None,
+                Ok(end @ (End::Panicked(_) | End::Dropped)) => Some(end.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(how) = how {
+                tracing::error!(how, database = %self.shared.address, "the journal ended badly");
+            }
         }
         // One that hangs is left to its socket's own end.
         let closing = self.shared.readers.close_by_ref();

@@ -85,6 +85,15 @@ macro_rules! say_or_leave {
     };
 }
 
+/// Says a line on standard output if anybody reads it, for what goes on in any case.
+#[macro_export]
+macro_rules! say_if_heard {
+    ($($text:tt)*) => {
+        // It is done for its own sake, and has things to put in order when it ends.
+        drop($crate::output::line(::std::format_args!($($text)*)))
+    };
+}
+
 /// Says a line on standard error: `eprintln!` that never fails.
 #[macro_export]
 macro_rules! tell {

@@ -141,6 +141,11 @@ impl Vitals {
         .await
     }
 
+    /// Forgets all of them: from now on tasks end because they are to.
+    pub fn dismiss(&self) {
+        self.all().clear();
+    }
+
     /// Looks at all of them again and again, on a thread of its own, for as long as anybody but it
     /// holds these vitals: a processor that is held up cannot hold it up. `told` is called whenever
     /// what ails changes.

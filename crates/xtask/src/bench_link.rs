@@ -6,6 +6,7 @@ use crate::steps::run;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::process::Command;
+use supervise::say_if_heard;
 
 /// All figures, or those that the arguments name, as an optimized program.
 pub(crate) fn bench_link(arguments: &[OsString]) -> Result<()> {
@@ -22,6 +23,6 @@ pub(crate) fn works(place: &Place) -> Result<()> {
     let document: serde_json::Value =
         serde_json::from_str(&said).context("`link-bench` did not write JSON")?;
     let figures = document["figures"].as_array().context("no figures")?;
-    println!("    {} figures, missed: {}", figures.len(), document["missed"]);
+    say_if_heard!("    {} figures, missed: {}", figures.len(), document["missed"]);
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::steps::{Steps, run};
 use crate::tools;
 use anyhow::Result;
 use std::ffi::{OsStr, OsString};
+use supervise::say_if_heard;
 
 /// What every change has to stand: two minutes on two cores.
 pub(crate) const CYCLES_OF_CI: &str = "200";
@@ -15,7 +16,7 @@ pub(crate) fn chaos(arguments: &[OsString]) -> Result<()> {
     let mut steps = Steps::new();
     steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST]))?;
     steps.step("chaos", || run_with(&place, arguments))?;
-    println!("\n==> passed");
+    say_if_heard!("\n==> passed");
     steps.summary();
     Ok(())
 }

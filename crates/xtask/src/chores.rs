@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use supervise::say_if_heard;
 
 /// Crates without I/O, whose unit tests take seconds.
 const PURE_CRATES: &[&str] = &["domain", "wire"];
@@ -35,7 +36,7 @@ pub(crate) fn check() -> Result<()> {
         let pure = PURE_CRATES.iter().flat_map(|name| ["--package", name]);
         run_tests(place.cargo().args(["test", "--lib"]).args(pure))
     })?;
-    println!("\n==> passed");
+    say_if_heard!("\n==> passed");
     steps.summary();
     Ok(())
 }
@@ -63,9 +64,9 @@ pub(crate) fn test() -> Result<()> {
     steps.step("instruction counts", || counts::compare(&place))?;
     steps.step("figures of links, quick", || bench_link::works(&place))?;
     steps.step("chaos", || chaos::run_cycles(&place, chaos::CYCLES_OF_CI))?;
-    println!("\n==> passed");
+    say_if_heard!("\n==> passed");
     steps.summary();
-    println!("{} passed, {} failed", counted.passed, counted.failed);
+    say_if_heard!("{} passed, {} failed", counted.passed, counted.failed);
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use supervise::say_if_heard;
 
 /// What is kept.
 const KEPT: &str = "docs/counts.json";
@@ -39,7 +40,7 @@ pub(crate) fn counts(what: What) -> Result<()> {
         What::Compare | What::Accept => {
             steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_COUNTS]))?;
             steps.step("instruction counts", || count(&place, what))?;
-            println!("\n==> passed");
+            say_if_heard!("\n==> passed");
         }
         What::Time => {
             let program = build(&place)?;
@@ -71,14 +72,14 @@ fn count(place: &Place, what: What) -> Result<()> {
     if what == What::Accept {
         let text = serde_json::to_string_pretty(&counted)? + "\n";
         fs::write(&file, text).with_context(|| format!("{KEPT} cannot be written"))?;
-        println!("    {} counts are kept in {KEPT}", counted.len());
+        say_if_heard!("    {} counts are kept in {KEPT}", counted.len());
         return Ok(());
     }
     let text = fs::read_to_string(&file).with_context(|| format!("{KEPT} cannot be read"))?;
     let kept: BTreeMap<String, u64> =
         serde_json::from_str(&text).with_context(|| format!("{KEPT} is not what was written"))?;
     let verdict = judge(&kept, &counted);
-    print!("{}", verdict.table);
+    say_if_heard!("{}", verdict.table.trim_end());
     if verdict.complaints.is_empty() {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::process::Command;
+use supervise::say_if_heard;
 
 /// The targets, and the longest input of each in bytes.
 const TARGETS: &[(&str, u32)] =
@@ -44,7 +45,7 @@ pub(crate) fn fuzz(seconds: u32, only: Option<&str>) -> Result<()> {
     for (name, longest) in targets {
         steps.step(name, || run_target(&place, name, *longest, seconds))?;
     }
-    println!("\n==> passed");
+    say_if_heard!("\n==> passed");
     steps.summary();
     Ok(())
 }

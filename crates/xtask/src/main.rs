@@ -21,6 +21,7 @@ use counts::What;
 use mutate::Schedules;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use supervise::tell;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Chores of this repository", disable_version_flag = true)]
@@ -116,7 +117,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error:#}");
+            tell!("xtask: {error:#}");
             ExitCode::FAILURE
         }
     }

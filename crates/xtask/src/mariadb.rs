@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use supervise::tell;
 
 /// The account that the tests use; it may create databases. It reaches loopback only.
 const USER: &str = "bridge";
@@ -77,7 +78,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("xtask: {} could not be removed: {error}", self.0.display());
+            tell!("xtask: {} could not be removed: {error}", self.0.display());
         }
     }
 }

@@ -14,6 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use supervise::say_if_heard;
 
 /// The list.
 const LIST: &str = "crates/simulation/mutations.json";
@@ -63,7 +64,7 @@ pub(crate) fn mutate(only: Option<&str>, seconds: u64, schedules: Schedules) -> 
     ensure!(!mutations.is_empty(), "no mutation has that in its name");
     let (tree, build) = (place.target.join("mutate/tree"), place.target.join("mutate/build"));
     copy_to(&place.root, &tree)?;
-    println!("==> the copy, unbroken");
+    say_if_heard!("==> the copy, unbroken");
     let copy = Copy { tree, build, schedules, seconds };
     copy.make()?;
     if let Some(by) = copy.caught_by()? {
@@ -81,15 +82,15 @@ pub(crate) fn mutate(only: Option<&str>, seconds: u64, schedules: Schedules) -> 
         let caught = caught.with_context(|| format!("`{}`", mutation.name))?;
         let took = begun.elapsed().as_secs();
         if let Some(by) = caught {
-            println!("caught in {took:>3} s by {by:<28} {}", mutation.name);
+            say_if_heard!("caught in {took:>3} s by {by:<28} {}", mutation.name);
         } else {
-            println!("MISSED after {took} s: {}", mutation.name);
+            say_if_heard!("MISSED after {took} s: {}", mutation.name);
             missed.push(&mutation.name);
         }
     }
     let caught = mutations.len() - missed.len();
     let (of, took) = (mutations.len(), started.elapsed().as_secs());
-    println!("{caught} of {of} caught in {took} s; missed: {missed:?}");
+    say_if_heard!("{caught} of {of} caught in {took} s; missed: {missed:?}");
     ensure!(caught * 100 >= mutations.len() * MUST_CATCH, "fewer than {MUST_CATCH} % were caught");
     Ok(())
 }

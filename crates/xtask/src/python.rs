@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use supervise::say_if_heard;
 
 /// Makes the environment in `folder`, or takes the one that is there if it was made complete, from
 /// the same requirements. Gives the path of its Python.
@@ -16,7 +17,7 @@ pub(crate) fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf>
     let seal = folder.join("requirements.txt");
     let python = folder.join("bin/python");
     if python.exists() && fs::read_to_string(&seal).is_ok_and(|sealed| sealed == wanted) {
-        println!("    taken as it is: the requirements are the same");
+        say_if_heard!("    taken as it is: the requirements are the same");
         return Ok(python);
     }
     let base = tools::python().context("no Python with venv and pip")?;

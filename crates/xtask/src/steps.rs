@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use supervise::say_if_heard;
 
 /// The steps of one chore.
 pub(crate) struct Steps {
@@ -25,15 +26,15 @@ impl Steps {
         name: &'static str,
         act: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        println!("\n==> {name}");
+        say_if_heard!("\n==> {name}");
         let begun = Instant::now();
         let result = act();
         let took = begun.elapsed();
         if result.is_ok() {
-            println!("    {name}: ok, {}", seconds(took));
+            say_if_heard!("    {name}: ok, {}", seconds(took));
             self.done.push((name, took));
         } else {
-            println!("\n==> FAILED at `{name}` after {}", seconds(took));
+            say_if_heard!("\n==> FAILED at `{name}` after {}", seconds(took));
             self.summary();
         }
         result.with_context(|| format!("step `{name}` failed"))
@@ -42,9 +43,9 @@ impl Steps {
     /// Lists what was done, and the time of each.
     pub(crate) fn summary(&self) {
         for (name, took) in &self.done {
-            println!("    ok {:>8}  {name}", seconds(*took));
+            say_if_heard!("    ok {:>8}  {name}", seconds(*took));
         }
-        println!("    in {:>8}  altogether", seconds(self.started.elapsed()));
+        say_if_heard!("    in {:>8}  altogether", seconds(self.started.elapsed()));
     }
 }
 
@@ -114,13 +115,13 @@ pub(crate) fn run_tests(command: &mut Command) -> Result<Counted> {
         for line in BufReader::new(stdout).split(b'\n') {
             let line = line.context("the tests' output could not be read")?;
             let line = String::from_utf8_lossy(&line);
-            println!("{line}");
+            say_if_heard!("{line}");
             counted.add(&line);
         }
     }
     let status = child.wait().context("the tests could not be waited for")?;
     if !status.success() {
-        println!("{} passed, {} failed", counted.passed, counted.failed);
+        say_if_heard!("{} passed, {} failed", counted.passed, counted.failed);
         bail!("`{}` ended with {status}", shown(command));
     }
     Ok(counted)

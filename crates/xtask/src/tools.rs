@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use supervise::{say_if_heard, tell};
 
 /// How to tell whether a tool is there.
 pub(crate) enum Probe {
@@ -138,12 +139,12 @@ pub(crate) fn python() -> Option<PathBuf> {
 pub(crate) fn provide(tools: &[&[Tool]]) -> Result<()> {
     let missing = missing(tools);
     if missing.is_empty() {
-        println!("    everything is installed");
+        say_if_heard!("    everything is installed");
         return Ok(());
     }
     let packages = packages(&missing);
     if !packages.is_empty() && may_install() {
-        println!("    installing {}", packages.join(" "));
+        say_if_heard!("    installing {}", packages.join(" "));
         install(&packages)?;
     }
     let missing = self::missing(tools);
@@ -233,7 +234,7 @@ impl Drop for NoServices {
         if let Some(policy) = &self.0
             && let Err(error) = fs::remove_file(policy)
         {
-            eprintln!("xtask: {} should be removed by hand: {error}", policy.display());
+            tell!("xtask: {} should be removed by hand: {error}", policy.display());
         }
     }
 }

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use std::process::ExitCode;
 use std::time::Instant;
+use supervise::{say_if_heard, tell};
 use system_tests::chaos::{self, Options, Record};
 use system_tests::mariadb::MariaDb;
 
@@ -37,7 +38,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chaos: {error:#}");
+            tell!("chaos: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -57,12 +58,12 @@ async fn run(Arguments { cycles, seed, database }: Arguments) -> Result<()> {
             "MariaDB is not installed; `cargo xtask chaos` installs it, or write --database sqlite"
         );
     }
-    println!("seed {seed}");
+    say_if_heard!("seed {seed}");
     for (record, cycles) in shares {
         let begun = Instant::now();
         let tally = chaos::run(Options { record, cycles, seed }).await?;
         let took = begun.elapsed().as_secs_f64();
-        println!("{record:?}: {cycles} cycles in {took:.0} s; {tally}");
+        say_if_heard!("{record:?}: {cycles} cycles in {took:.0} s; {tally}");
     }
     Ok(())
 }

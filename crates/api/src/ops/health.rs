@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use store::JournalHealth;
+use supervise::vitals::Ailing;
 
 /// How the database is doing.
 #[derive(Debug, Serialize)]
@@ -92,20 +94,39 @@ pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
     })
 }
 
-/// `GET /healthz`: 200 for as long as the process answers.
-pub(super) async fn serves() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+/// `GET /healthz`: 200 for as long as every task of the process lives and gets on; otherwise 503,
+/// and which of them does not.
+pub(super) async fn serves(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
+    health(&ops.state.coordinator.vitals().look(Instant::now()))
 }
 
-/// `GET /readyz`: 200 when the database records and the record is not behind, otherwise 503. A counter that is down does not
-/// make the bridge unready: transfers between the others go on, and those that need it are refused
-/// with a reason.
+fn health(ailing: &Ailing) -> (StatusCode, Json<Value>) {
+    if ailing.is_nothing() {
+        return (StatusCode::OK, Json(json!({ "status": "ok" })));
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "ailing", "ailing": words(ailing) })))
+}
+
+/// Each task that has died or stands still, in words.
+fn words(ailing: &Ailing) -> Vec<String> {
+    let one = |dead: &[(String, String)], still: &[(String, Duration)]| {
+        Ailing { dead: dead.to_vec(), still: still.to_vec() }.to_string()
+    };
+    let dead = ailing.dead.chunks(1).map(|dead| one(dead, &[]));
+    dead.chain(ailing.still.chunks(1).map(|still| one(&[], still))).collect()
+}
+
+/// `GET /readyz`: 200 when the database records, the record is not behind, and every task of the process lives and gets on,
+/// otherwise 503. A counter that is down does not make the bridge unready: transfers between the
+/// others go on, and those that need it are refused with a reason.
 pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
     let coordinator = &ops.state.coordinator;
+    let ailing = coordinator.vitals().look(Instant::now());
     readiness(
         coordinator.journal_health(),
         coordinator.standing().record(),
         &counters::snapshots(coordinator.links()),
+        &ailing,
     )
 }
 
@@ -113,21 +134,24 @@ fn readiness(
     journal: JournalHealth,
     record: Record,
     counters: &[Arc<Snapshot>],
+    ailing: &Ailing,
 ) -> (StatusCode, Json<Value>) {
     let (status, word) = match (&journal, &record) {
-        (JournalHealth::Ok, Record::Current) => (StatusCode::OK, "ready"),
-        (JournalHealth::Failing { .. }, _) | (_, Record::Behind { .. }) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready")
-        }
+        (JournalHealth::Ok, Record::Current) if ailing.is_nothing() => (StatusCode::OK, "ready"),
+        (JournalHealth::Ok | JournalHealth::Failing { .. }, Record::Current)
+        | (_, Record::Behind { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
     };
     let counters: BTreeMap<&str, Health> =
         counters.iter().map(|counter| (counter.counter.as_str(), counter.health)).collect();
-    let body = json!({
+    let mut body = json!({
         "status": word,
         "journal": JournalJson::from(journal),
         "record": RecordJson::from(record),
         "counters": counters,
     });
+    if !ailing.is_nothing() {
+        body["ailing"] = json!(words(ailing));
+    }
     (status, Json(body))
 }
 
@@ -139,7 +163,8 @@ mod tests {
     #[test]
     fn ready_is_what_the_database_says_and_counters_are_listed() {
         let counters = [Arc::new(waiting("futures")), Arc::new(waiting("securities"))];
-        let (status, Json(body)) = readiness(JournalHealth::Ok, Record::Current, &counters);
+        let (status, Json(body)) =
+            readiness(JournalHealth::Ok, Record::Current, &counters, &Ailing::default());
         assert_eq!(status, StatusCode::OK);
         assert_eq!(
             body,
@@ -151,16 +176,36 @@ mod tests {
             })
         );
         let failing = JournalHealth::Failing { since: 5, why: "disk full".to_owned() };
-        let (status, Json(body)) = readiness(failing, Record::Current, &[]);
+        let (status, Json(body)) = readiness(failing, Record::Current, &[], &Ailing::default());
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body["journal"], json!({"health": "failing", "since": 5, "why": "disk full"}));
         let behind = Record::Behind { since: 7, why: "3 batches are missing".to_owned() };
-        let (status, Json(body)) = readiness(JournalHealth::Ok, behind, &[]);
+        let (status, Json(body)) = readiness(JournalHealth::Ok, behind, &[], &Ailing::default());
         assert_eq!(
             (status, &body["status"]),
             (StatusCode::SERVICE_UNAVAILABLE, &json!("not ready"))
         );
         let told = json!({"standing": "behind", "since": 7, "why": "3 batches are missing"});
         assert_eq!(body["record"], told);
+    }
+
+    #[test]
+    fn a_task_that_has_died_or_stands_still_is_named_and_the_bridge_is_not_ready() {
+        let ailing = Ailing {
+            dead: vec![("link futures".to_owned(), "it panicked: no".to_owned())],
+            still: vec![("shard 0".to_owned(), Duration::from_secs(12))],
+        };
+        let named =
+            json!(["link futures has died: it panicked: no", "shard 0 has stood still for 12 s"]);
+        let (status, Json(body)) = readiness(JournalHealth::Ok, Record::Current, &[], &ailing);
+        assert_eq!(
+            (status, &body["status"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("not ready"))
+        );
+        assert_eq!(body["ailing"], named);
+        let (status, Json(body)) = health(&ailing);
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(body, json!({"status": "ailing", "ailing": named}));
+        assert_eq!(health(&Ailing::default()).0, StatusCode::OK);
     }
 }

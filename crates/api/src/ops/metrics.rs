@@ -40,6 +40,15 @@ pub(super) fn describe() {
         "Connections that the bridge closed, by listener and why"
     );
     describe_counter!("http_accept_errors_total", "Failures to accept a connection, by listener");
+    describe_counter!(
+        "late_answers_left_out_total",
+        "Late answers that only repeat, by the counter that repeats itself"
+    );
+    describe_counter!(
+        "events_left_out_total",
+        "Events and log lines that were left out, for there were too many, by whom they are about"
+    );
+    describe_counter!("tasks_failed_total", "Tasks that failed and were begun anew");
     describe_counter!("requests_not_admitted_total", "Requests whose signature was not accepted");
     describe_counter!("store_journal_batches_total", "Database transactions of the journal");
     describe_counter!("store_journal_failures_total", "Database transactions that failed");
@@ -78,6 +87,12 @@ fn standing(
     gauges.value("uptime_seconds", &[], uptime_s);
     gauges.describe("journal_ok", "1 while the database records, otherwise 0");
     gauges.value("journal_ok", &[], u8::from(*journal == JournalHealth::Ok));
+
+    gauges.describe_count(
+        "log_lines_dropped_total",
+        "Lines of the log that were dropped, for nobody took them",
+    );
+    gauges.value("log_lines_dropped_total", &[], supervise::lines::dropped());
 
     gauges.describe("transfers_open", "Transfers that are not final, by state");
     for state in Life::ALL.into_iter().filter(|state| !state.is_final()) {
@@ -156,6 +171,7 @@ mod tests {
         expect![[r#"
             uptime_seconds 3600
             journal_ok 1
+            log_lines_dropped_total 0
             transfers_open{state="accepted"} 0
             transfers_open{state="debiting"} 0
             transfers_open{state="crediting"} 5

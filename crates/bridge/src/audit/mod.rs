@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{FinalState, ListFilter, Reader};
+use supervise::say;
 
 /// How often evidence is taken, at most, while something odd may only be something moving.
 const ROUNDS: u32 = 4;
@@ -65,8 +66,8 @@ pub(crate) async fn run(command: AuditCommand, access: &Access, form: Form) -> R
     let mut auditor = Auditor::new(command, access).await?;
     let report = auditor.audit().await?;
     match form {
-        Form::Json => println!("{}", report.json()),
-        Form::Tables => println!("{}", report.text()),
+        Form::Json => say!("{}", report.json())?,
+        Form::Tables => say!("{}", report.text())?,
     }
     Ok(if report.is_clean() { Ended::Well } else { Ended::Badly })
 }

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use store::Bare;
+use supervise::say;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -53,7 +54,7 @@ pub(super) async fn run(part: Part, args: &PartArgs) -> Result<()> {
     let address = listener.local_addr()?;
     match part {
         Part::Echo => {
-            println!(r#"{{"listening":"{address}"}}"#);
+            say!(r#"{{"listening":"{address}"}}"#)?;
             loop {
                 let (stream, _) = listener.accept().await?;
                 tokio::spawn(echo(stream));
@@ -70,7 +71,7 @@ pub(super) async fn run(part: Part, args: &PartArgs) -> Result<()> {
             };
             let router =
                 Router::new().route("/v1/transfers", post(transfer)).with_state(Arc::new(floor));
-            println!(r#"{{"api":"{address}"}}"#);
+            say!(r#"{{"api":"{address}"}}"#)?;
             // As the bridge serves, and everybody who asks.
             let all = Limits { connections: 65_536, per_address: 65_536, ..Limits::default() };
             Server::new(listener, "floor", all, Trust::Answered)

@@ -35,6 +35,7 @@ use report::Report;
 use stage::{Manners, Stage};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use supervise::{say, tell};
 
 /// What requests are signed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -210,7 +211,7 @@ pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
     let report = result?;
     stopped?;
     report.explain();
-    println!("{}", serde_json::to_string(&report)?);
+    say!("{}", serde_json::to_string(&report)?)?;
     Ok(if report.is_clean() { Ended::Well } else { Ended::Badly })
 }
 
@@ -221,7 +222,7 @@ async fn recover(command: &BenchCommand, count: u32) -> Result<Ended> {
     let recovery = result?;
     stopped?;
     recovery.explain();
-    println!("{}", serde_json::to_string(&recovery)?);
+    say!("{}", serde_json::to_string(&recovery)?)?;
     Ok(if recovery.is_clean() { Ended::Well } else { Ended::Badly })
 }
 
@@ -231,7 +232,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
         Some(folder) => Some(disk::flush_ms(folder).context("the disk's flush time")?),
         None => None,
     };
-    eprintln!(
+    tell!(
         "{} callers, {} s after {} s of warm-up, {}",
         plan.callers,
         plan.measured.as_secs(),
@@ -263,7 +264,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     };
     // What was measured stands, even if this cannot be told.
     let course = course::look(stage, &seen.tally.samples).await.unwrap_or_else(|error| {
-        eprintln!("where the time went is not known: {error:#}");
+        tell!("where the time went is not known: {error:#}");
         None
     });
     let tally = &seen.tally;

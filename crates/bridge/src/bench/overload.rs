@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use supervise::tell;
 
 /// Callers that find out the most that the bridge can do.
 const CALLERS_AT_PEAK: usize = 256;
@@ -75,7 +76,7 @@ pub(super) async fn run(plan: &Plan, stage: &Stage) -> Result<(Plan, Seen, Overl
     let peak = turn(&calm, stage).await?;
     let peak_per_s = per_second(&peak);
     let offered_per_s = whole(peak_per_s).saturating_mul(TIMES).max(1);
-    eprintln!("{peak_per_s:.0} transfers/s at most; now {offered_per_s} are asked for");
+    tell!("{peak_per_s:.0} transfers/s at most; now {offered_per_s} are asked for");
     let pace = Pace::Clock { per_second: offered_per_s };
     let storm = Plan { pace, signed_before: true, ..plan.clone() };
     let before = stage.rss_mb();
@@ -113,7 +114,7 @@ fn whole(rate: f64) -> u32 {
 
 impl Overload {
     pub(super) fn explain(&self) {
-        eprintln!(
+        tell!(
             "  {:.2} of the peak's {:.0} transfers/s; the rest turned away within {:.2} ms (median), \
              {:.2} (99 %)",
             self.goodput_to_peak,

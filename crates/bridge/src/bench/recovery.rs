@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use supervise::tell;
 use tokio::task::JoinSet;
 
 /// Callers that open transfers: each is told as soon as its transfer is durable.
@@ -50,13 +51,13 @@ pub(super) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
     let begun = Instant::now();
     let opened = open(stage.orders(), count).await?;
     let opening_took = begun.elapsed();
-    eprintln!("{opened} transfers are open after {:.1} s", opening_took.as_secs_f64());
+    tell!("{opened} transfers are open after {:.1} s", opening_took.as_secs_f64());
     stage.crash().await?;
     let left = u64::from(count.saturating_sub(opened));
     if left > 0 {
         // A bridge takes no more for a counter that does not answer; earlier ones may have.
         scale::leave_open(stage.database_url()?, left, &stage.orders().accounts).await?;
-        eprintln!("{left} more are put into the database as a crash leaves them");
+        tell!("{left} more are put into the database as a crash leaves them");
     }
     stage.restart_counters().await?;
     let begun = Instant::now();
@@ -116,7 +117,7 @@ impl Recovery {
             Some(time) => format!("{time:.1} s"),
             None => "never".to_owned(),
         };
-        eprintln!(
+        tell!(
             "{} open transfers: listening after {:.2} s, accepting after {:.2} s, all asked about \
              after {}, all ended after {}",
             self.open,
@@ -157,7 +158,7 @@ async fn open(orders: &Orders, count: u32) -> Result<u32> {
     let opened = opened.load(Ordering::Relaxed);
     ensure!(opened > 0, "not one transfer could be opened");
     if opened < count {
-        eprintln!("the bridge took no more than {opened} of {count}");
+        tell!("the bridge took no more than {opened} of {count}");
     }
     Ok(opened)
 }

@@ -9,6 +9,7 @@ use super::tally::Tally;
 use super::{Seen, soak};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use supervise::tell;
 
 /// What a report is made of.
 pub(super) struct Run<'a> {
@@ -170,18 +171,18 @@ impl Report {
     /// Says it to people.
     pub(super) fn explain(&self) {
         let Latency { p50, p95, p99, .. } = self.latency_ms;
-        eprintln!(
+        tell!(
             "{:.0} transfers/s; latency {p50:.2} ms (median), {p95:.2} (95 %), {p99:.2} (99 %)",
             self.transfers_per_s
         );
         for (name, cpu) in &self.cpu_s_per_1000_transfers {
-            eprintln!("  {name:<12} {cpu:.4} CPU s per 1,000 transfers");
+            tell!("  {name:<12} {cpu:.4} CPU s per 1,000 transfers");
         }
         if let Some(share) = self.others_share_of_cpu {
-            eprintln!("  other processes used {:.0} % of the processors", share * 100.0);
+            tell!("  other processes used {:.0} % of the processors", share * 100.0);
         }
         if let (Some(floor), Some(ratio)) = (&self.floor, self.ratio_to_floor) {
-            eprintln!("  {ratio:.2} of the floor's {:.0} transfers/s", floor.transfers_per_s);
+            tell!("  {ratio:.2} of the floor's {:.0} transfers/s", floor.transfers_per_s);
         }
         if let Some(overload) = &self.overload {
             overload.explain();
@@ -193,10 +194,10 @@ impl Report {
             soak.explain();
         }
         if !self.is_clean() {
-            eprintln!("{} errors:", self.errors);
+            tell!("{} errors:", self.errors);
         }
         for (what, count) in &self.wrong {
-            eprintln!("  {count} × {what}");
+            tell!("  {count} × {what}");
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use store::{FinalState, ListFilter, NewTransfer, Outcome, Store, Write, WriteId, Written};
+use supervise::tell;
 use tokio::sync::mpsc;
 
 /// Writes handed over at a time: one batch of the journal.
@@ -59,7 +60,7 @@ pub(super) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Res
     if let Some(newest) = newest.first() {
         let transfers = newest.transfer.master.sequence.number();
         store.close().await;
-        eprintln!("the database has transfers up to the {transfers}th; it is left as it is");
+        tell!("the database has transfers up to the {transfers}th; it is left as it is");
         return Ok(Filled { transfers, took: None });
     }
     let begun = Instant::now();
@@ -107,7 +108,7 @@ async fn put(store: &Store, count: u64, left: Left, accounts: &Accounts) -> Resu
         }
         let told = (ended - serials.start) / 1_000_000;
         if told > 0 && (ended - serials.start) % 1_000_000 < BATCH {
-            eprintln!("{told} million transfers after {:.0} s", begun.elapsed().as_secs_f64());
+            tell!("{told} million transfers after {:.0} s", begun.elapsed().as_secs_f64());
         }
     }
     Ok(())
@@ -223,7 +224,7 @@ async fn list(stage: &Stage, place: &domain::message::Place) -> Result<(Duration
 
 impl Scale {
     pub(super) fn explain(&self) {
-        eprintln!(
+        tell!(
             "  with {} transfers before: {:.2} of the {:.0} transfers/s on an empty database; \
              an account's list within {:.1} ms (median), {:.1} at most",
             self.transfers,

@@ -3,6 +3,7 @@
 use super::Seen;
 use super::report::round;
 use serde::Serialize;
+use supervise::tell;
 
 /// Shorter runs have no minutes to compare.
 const LEAST_MINUTES: usize = 2;
@@ -63,10 +64,7 @@ impl Soak {
         for (number, minute) in self.minutes.iter().enumerate() {
             let Minute { transfers, p99_ms, rss_mb, .. } = minute;
             let held = rss_mb.map_or_else(String::new, |held| format!(", {held:.1} MiB"));
-            eprintln!(
-                "  minute {}: {transfers} transfers, {p99_ms:.2} ms (99 %){held}",
-                number + 1
-            );
+            tell!("  minute {}: {transfers} transfers, {p99_ms:.2} ms (99 %){held}", number + 1);
         }
     }
 }

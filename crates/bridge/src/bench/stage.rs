@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+use supervise::tell;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -367,7 +368,7 @@ impl Stage {
             end(child, name).await?;
         }
         if keep {
-            eprintln!("kept: {}", own.folder.display());
+            tell!("kept: {}", own.folder.display());
             return Ok(());
         }
         fs::remove_dir_all(&own.folder)

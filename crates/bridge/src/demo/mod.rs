@@ -8,6 +8,7 @@ mod town;
 use anyhow::{Context, Result, bail};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use scenes::{Scene, Seen};
+use supervise::{say, say_if_heard};
 use tokio::signal::unix::{SignalKind, signal};
 use town::Town;
 
@@ -23,38 +24,40 @@ pub(crate) struct Options {
 /// Runs the demonstration.
 pub(crate) async fn run(options: Options) -> Result<()> {
     let started = std::time::Instant::now();
-    println!("\ncounter-bridge: money between two counters, exactly once\n");
+    say!("\ncounter-bridge: money between two counters, exactly once\n")?;
     let town = Town::start(&options).await?;
-    println!("  folder     {}", town.folder().display());
-    println!("  database   {}", town.database_name());
+    say!("  folder     {}", town.folder().display())?;
+    say!("  database   {}", town.database_name())?;
     for counter in town.counters() {
-        println!(
+        say!(
             "  {:<10} a counter of its own: process {}, {}",
-            counter.id, counter.process_id, counter.address
-        );
+            counter.id,
+            counter.process_id,
+            counter.address
+        )?;
     }
-    println!("  API        http://{}", town.addresses().api);
-    println!("  console    http://{}\n", town.addresses().operators);
+    say!("  API        http://{}", town.addresses().api)?;
+    say!("  console    http://{}\n", town.addresses().operators)?;
     town.connected().await?;
-    println!("Both counters have proven that they hold the key, and are connected.\n");
+    say!("Both counters have proven that they hold the key, and are connected.\n")?;
 
     let mut seen = Vec::new();
     for scene in Scene::ALL {
-        println!("{}. {}", seen.len() + 1, scene.title());
-        println!("   {}", scene.story());
+        say!("{}. {}", seen.len() + 1, scene.title())?;
+        say!("   {}", scene.story())?;
         let done = scene.play(&town, &seen).await?;
-        println!("   {} {}\n", if done.as_expected { "✓" } else { "✗" }, done.what);
+        say!("   {} {}\n", if done.as_expected { "✓" } else { "✗" }, done.what)?;
         seen.push(done);
     }
 
-    println!("{}\n", transfers(&seen));
+    say!("{}\n", transfers(&seen))?;
     let verdict = books::prove(&town, &seen)?;
-    println!("{}\n", verdict.table);
+    say!("{}\n", verdict.table)?;
     for line in &verdict.lines {
-        println!("  {line}");
+        say!("  {line}")?;
     }
     let expected = seen.iter().all(|seen| seen.as_expected);
-    println!(
+    say!(
         "\n{} in {:.1} s",
         if expected && verdict.balanced {
             "Every ending was the expected one, and every fen is accounted for,"
@@ -62,7 +65,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             "NOT as expected, see ✗ above,"
         },
         started.elapsed().as_secs_f64()
-    );
+    )?;
     if options.once {
         let folder = town.folder().to_owned();
         town.stop().await;
@@ -75,16 +78,17 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     // Before anybody is told: what just dies leaves its counters running.
     let mut terminate = signal(SignalKind::terminate())?;
-    println!("\nIt stays up until you press Ctrl-C. Look at http://{}", town.addresses().operators);
-    println!("or move money yourself:\n");
-    println!("  {}\n", town.example());
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    println!("\nstopping");
+    say!("\nIt stays up until you press Ctrl-C. Look at http://{}", town.addresses().operators)?;
+    say!("or move money yourself:\n")?;
+    say!("  {}\n", town.example())?;
+    let failed = tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None)?,
+        _ = terminate.recv() => None,
+        why = town.failed() => Some(why),
+    };
+    say_if_heard!("\nstopping");
     town.stop().await;
-    Ok(())
+    failed.map_or(Ok(()), |why| bail!("the bridge could not go on: {why}"))
 }
 
 /// Every transfer, its serials, its ending and why.

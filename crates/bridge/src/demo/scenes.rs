@@ -5,6 +5,7 @@ use super::town::{NOBODY, OPEN, POOR, QUIET, RICH, Town};
 use anyhow::{Context, Result};
 use client::{Account, IdempotencyKey, NewTransfer, State, Transfer};
 use std::time::Duration;
+use supervise::say;
 
 /// One ending, shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ impl Scene {
         // What is not final yet is told as it goes on.
         while !transfer.state.is_final() {
             if let Some(next) = &told {
-                println!("   … {} ({})", next, transfer.state);
+                say!("   … {} ({})", next, transfer.state)?;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
             transfer = town.client().show(&transfer.master_serial).await?;

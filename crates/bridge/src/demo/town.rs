@@ -120,6 +120,11 @@ impl Town {
         Ok(())
     }
 
+    /// Waits until the bridge cannot go on; why.
+    pub(crate) async fn failed(&self) -> String {
+        self.bridge.failed().await
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use client::Account;
 use domain::money::Currency;
+use supervise::{say, tell};
 
 /// `balance`.
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub(crate) async fn run(command: BalanceCommand, access: &Access, form: Form) ->
     let currency = command.currency.as_ref().map(Currency::as_str);
     for Account { counter, account } in &command.places {
         match (client.balance(counter, account, currency).await, form) {
-            (Ok(balance), Form::Json) => println!("{}", serde_json::to_string(&balance)?),
+            (Ok(balance), Form::Json) => say!("{}", serde_json::to_string(&balance)?)?,
             (Ok(balance), Form::Tables) => {
                 let shown = |minor| tables::plain(&amount::shown(minor, &balance.currency));
                 table.add_row([
@@ -39,13 +40,13 @@ pub(crate) async fn run(command: BalanceCommand, access: &Access, form: Form) ->
                 ]);
             }
             (Err(error), _) => {
-                eprintln!("counter-bridge: {counter}:{account}: {error}");
+                tell!("counter-bridge: {counter}:{account}: {error}");
                 ended = Ended::Badly;
             }
         }
     }
     if !table.is_empty() {
-        println!("{table}");
+        say!("{table}")?;
     }
     Ok(ended)
 }

@@ -5,6 +5,7 @@ use super::{Access, Form, serial};
 use crate::Ended;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use supervise::{say, tell};
 
 /// What may be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,12 +57,12 @@ pub(crate) async fn run(command: ResolveCommand, access: &Access, form: Form) ->
     for serial in serials {
         let decided = Decided { master_serial: serial, decision, who, note };
         match (operators.decide(&decided).await, form) {
-            (Ok(taken), Form::Json) => println!("{}", serde_json::to_string(&taken)?),
+            (Ok(taken), Form::Json) => say!("{}", serde_json::to_string(&taken)?)?,
             (Ok(taken), Form::Tables) => {
-                println!("{serial}: {decision} is recorded; it is {} now", taken.state);
+                say!("{serial}: {decision} is recorded; it is {} now", taken.state)?;
             }
             (Err(error), _) => {
-                eprintln!("counter-bridge: {serial}: {error:#}");
+                tell!("counter-bridge: {serial}: {error:#}");
                 ended = Ended::Badly;
             }
         }

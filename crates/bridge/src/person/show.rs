@@ -4,6 +4,7 @@ use super::{Access, Form, serial, tables};
 use crate::Ended;
 use anyhow::Result;
 use clap::Args;
+use supervise::{say, tell};
 
 /// `show`.
 #[derive(Debug, Args)]
@@ -19,10 +20,10 @@ pub(crate) async fn run(command: ShowCommand, access: &Access, form: Form) -> Re
     let mut ended = Ended::Well;
     for serial in &command.serials {
         match (client.show(serial).await, form) {
-            (Ok(transfer), Form::Json) => println!("{}", serde_json::to_string(&transfer)?),
-            (Ok(transfer), Form::Tables) => println!("{}\n", tables::transfer(&transfer)),
+            (Ok(transfer), Form::Json) => say!("{}", serde_json::to_string(&transfer)?)?,
+            (Ok(transfer), Form::Tables) => say!("{}\n", tables::transfer(&transfer))?,
             (Err(error), _) => {
-                eprintln!("counter-bridge: {serial}: {error}");
+                tell!("counter-bridge: {serial}: {error}");
                 ended = Ended::Badly;
             }
         }

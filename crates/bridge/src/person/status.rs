@@ -9,8 +9,9 @@ use clap::Args;
 use client::State;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _, stdout};
+use std::io::{IsTerminal, stdout};
 use std::time::Duration;
+use supervise::say;
 
 /// Clears a terminal and begins at its top.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
@@ -46,7 +47,7 @@ struct Status {
 pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> Result<Ended> {
     let operators = access.operators()?;
     if !command.watch {
-        println!("{}", look(&operators, &command).await?.told(form)?);
+        say!("{}", look(&operators, &command).await?.told(form)?)?;
         return Ok(Ended::Well);
     }
     let mut again = tokio::time::interval(Duration::from_secs(command.every));
@@ -69,9 +70,7 @@ pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> 
             },
         };
         let clear = if form == Form::Tables && stdout().is_terminal() { CLEAR } else { "" };
-        let mut out = stdout().lock();
-        writeln!(out, "{clear}{told}")?;
-        out.flush()?;
+        say!("{clear}{told}")?;
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use client::{Account, CallError, IdempotencyKey, NewTransfer, State, Transfer};
 use domain::money::{Amount, Currency};
 use std::time::{Duration, Instant};
+use supervise::{say, tell};
 
 /// The longest that the bridge itself keeps an answer back.
 const LONGEST_ANSWER: Duration = Duration::from_secs(30);
@@ -57,16 +58,16 @@ pub(crate) async fn run(command: TransferCommand, access: &Access, form: Form) -
     if !transfer.state.is_final() && !left.is_zero() {
         match client.wait_until_final(&transfer.master_serial, left).await {
             Ok(later) => transfer = later,
-            Err(error) => eprintln!("counter-bridge: what became of it cannot be asked: {error}"),
+            Err(error) => tell!("counter-bridge: what became of it cannot be asked: {error}"),
         }
     }
     match form {
-        Form::Json => println!("{}", serde_json::to_string(&transfer)?),
-        Form::Tables => println!("{}", tables::transfer(&transfer)),
+        Form::Json => say!("{}", serde_json::to_string(&transfer)?)?,
+        Form::Tables => say!("{}", tables::transfer(&transfer))?,
     }
     let ended = ended(&transfer);
     if ended == Ended::Unfinished {
-        eprintln!(
+        tell!(
             "counter-bridge: it goes on by itself; ask later: counter-bridge show {}",
             transfer.master_serial
         );

@@ -14,6 +14,7 @@ use domain::transfer::{
     step,
 };
 use link::Outcome;
+use supervise::trap::spring;
 
 /// Happenings about one leg that are kept while the record is awaited. Nothing is awaited from a
 /// counter then: whatever comes is late or unasked, and a few copies of it say all there is to say.
@@ -71,6 +72,7 @@ impl Shard {
             });
         }
         let ground = record.ground(world, self.config.patience);
+        spring("step", || record.transfer.intent.amount.minor().to_string());
         let before = record.transfer.phase;
         let known = occurrence.role.map(|role| record.transfer.leg(role).knowledge);
 

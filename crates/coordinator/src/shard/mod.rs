@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
+use crate::summary::Summary;
 use crate::world::{CounterIndex, World};
 use domain::message::{Instruction, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
@@ -26,6 +27,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use turns::Turns;
 
+mod broken;
+use broken::About;
 mod happen;
 pub(crate) use happen::believe;
 mod perform;
@@ -241,6 +244,15 @@ impl Shard {
         self.open.values().filter(|record| record.is_durable()).map(Record::view)
     }
 
+    /// How things stand, over all open transfers that are durable.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for record in self.open.values().filter(|record| record.is_durable()) {
+            summary.add(record.shown_phase().state(), record.shown_in_transit(), record);
+        }
+        summary
+    }
+
     /// Lets somebody wait for an open transfer to become final. Gives the sender back if it is
     /// not open, or if too many wait for it already.
     pub fn wait(
@@ -280,13 +292,20 @@ impl Shard {
                 .get(&sequence)
                 .is_some_and(|record| record.awaited == Awaited::Timer { stamp });
             if due {
-                self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
+                self.guarded(&About::transfer(sequence), now, out, |shard, out| {
+                    shard.happen(sequence, Happening::Event(Event::Wake), now, world, out);
+                });
             }
         }
     }
 
-    /// Takes one input.
+    /// Takes one input. If that panics, the transfer that it was about is parked.
     pub fn handle(&mut self, input: Input, now: Now, world: &World, out: &mut Vec<Output>) {
+        let about = About::input(&input);
+        self.guarded(&about, now, out, |shard, out| shard.take(input, now, world, out));
+    }
+
+    fn take(&mut self, input: Input, now: Now, world: &World, out: &mut Vec<Output>) {
         match input {
             Input::Begin { new, waiter } => self.begin(new, waiter, now, world, out),
             Input::Recovered { new, transfer, updated_at, next_part } => {
@@ -386,8 +405,12 @@ impl Shard {
                 }
             }
         }
+        let broken = record.transfer.phase == Phase::Parked(Why::Panicked);
         self.open.insert(sequence, record);
-        self.wake_in_turn(sequence, now, world, out);
+        // What this software failed on is not worked on again before a person has looked at it.
+        if !broken {
+            self.wake_in_turn(sequence, now, world, out);
+        }
     }
 
     /// Wakes one of many that wake together, when it is its turn.
@@ -521,7 +544,9 @@ impl Shard {
         // The oldest first; and the same order every time, so that a run can be repeated.
         waiting.sort_unstable();
         for sequence in waiting {
-            self.wake_in_turn(sequence, now, world, out);
+            self.guarded(&About::transfer(sequence), now, out, |shard, out| {
+                shard.wake_in_turn(sequence, now, world, out);
+            });
         }
     }
 

@@ -181,10 +181,11 @@ impl Shard {
         self.write_news(sequence, now, out);
     }
 
-    /// Writes what has happened; nothing, if nothing has happened to a parked transfer.
+    /// Writes what has happened; nothing, if nothing has happened to a transfer whose state is
+    /// recorded.
     fn write_news(&mut self, sequence: u64, now: Now, out: &mut Vec<Output>) {
         let news = self.open.get(&sequence).is_some_and(|record| {
-            !record.pending.is_empty() || record.transfer.state() != State::NeedsOperator
+            !record.pending.is_empty() || record.written != Some(record.transfer.state())
         });
         if news {
             self.write(sequence, None, now, out);
@@ -192,7 +193,7 @@ impl Shard {
     }
 
     /// Writes what has happened since the last write, and the ending if there is one.
-    fn write(
+    pub(super) fn write(
         &mut self,
         sequence: u64,
         decision: Option<store::Decision>,
@@ -212,24 +213,11 @@ impl Shard {
             State::Refused => Err(FinalState::Refused),
             State::Reversed => Err(FinalState::Reversed),
         };
+        record.written = Some(record.transfer.state());
         let mut write = Write::of(WriteId(id), record.master());
         write.decision = decision;
         if state.is_err() {
             record.note(now, "final".to_owned(), None);
-        }
-        let mut parts = trail::parts(&record.pending);
-        record.pending.clear();
-        // The last part goes with the state; nearly always it is the only one.
-        if let Some(last) = parts.pop() {
-            for part in parts {
-                self.count = self.count.wrapping_add(1);
-                let id = number(sequence, self.count);
-                let trail = Some((record.next_part, part));
-                out.push(Output::Write(Write { trail, ..Write::of(WriteId(id), write.master) }));
-                record.next_part += 1;
-            }
-            write.trail = Some((record.next_part, last));
-            record.next_part += 1;
         }
         match state {
             Ok(open) => write.state = Some(open),
@@ -251,6 +239,21 @@ impl Shard {
                     FinalState::Reversed => Phase::ReversalProving,
                 });
             }
+        }
+        // Last, for what comes before may fail, and then nothing of it has been taken away.
+        let mut parts = trail::parts(&record.pending);
+        record.pending.clear();
+        // The last part goes with the state; nearly always it is the only one.
+        if let Some(last) = parts.pop() {
+            for part in parts {
+                self.count = self.count.wrapping_add(1);
+                let id = number(sequence, self.count);
+                let trail = Some((record.next_part, part));
+                out.push(Output::Write(Write { trail, ..Write::of(WriteId(id), write.master) }));
+                record.next_part += 1;
+            }
+            write.trail = Some((record.next_part, last));
+            record.next_part += 1;
         }
         out.push(Output::Write(write));
         id

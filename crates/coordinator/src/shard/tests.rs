@@ -13,6 +13,7 @@ use domain::serial::{Day, Mark};
 use link::{NotSent, Unclear};
 
 mod bounds;
+mod broken;
 mod clocks;
 mod marks;
 mod proofs;
@@ -69,9 +70,8 @@ impl Stage {
         self.shard.handle(input, self.now, &self.world, &mut self.out);
     }
 
-    fn begin(&mut self, sequence: u64) -> oneshot::Receiver<Told> {
-        let (waiter, told) = oneshot::channel();
-        let new = NewTransfer {
+    fn new_transfer(&self, sequence: u64) -> NewTransfer {
+        NewTransfer {
             master: master(sequence),
             app: "app".into(),
             idempotency_key: format!("key {sequence}").into(),
@@ -86,7 +86,12 @@ impl Stage {
             created_at: self.now.wall,
             deadline_at: self.now.wall + 60 * SECOND,
             mark: mark(),
-        };
+        }
+    }
+
+    fn begin(&mut self, sequence: u64) -> oneshot::Receiver<Told> {
+        let (waiter, told) = oneshot::channel();
+        let new = self.new_transfer(sequence);
         self.handle(Input::Begin { new, waiter });
         told
     }

@@ -269,11 +269,13 @@ pub enum Why {
     CreditWithoutDebit,
     /// An event that the machine does not allow: an error of this software.
     Illegal,
+    /// This software failed while it worked on the transfer. What had been sent is in doubt.
+    Panicked,
 }
 
 impl Why {
     /// All of them.
-    pub const ALL: [Why; 11] = [
+    pub const ALL: [Why; 12] = [
         Why::DebitUnresolved,
         Why::CreditUnresolved,
         Why::ReversalUnresolved,
@@ -285,6 +287,7 @@ impl Why {
         Why::KnownBefore,
         Why::CreditWithoutDebit,
         Why::Illegal,
+        Why::Panicked,
     ];
 
     /// The reason in words, for operators.
@@ -303,6 +306,7 @@ impl Why {
             Why::KnownBefore => Doubt::KnownBefore.as_str(),
             Why::CreditWithoutDebit => "the credit is done although the debit is not",
             Why::Illegal => "an event arrived that the transfer's state does not allow",
+            Why::Panicked => "this software failed while it worked on the transfer",
         }
     }
 }
@@ -400,10 +404,19 @@ impl Transfer {
     /// Money that has left the source and has neither arrived nor returned, as far as is proven
     /// (rule 8); in minor units.
     pub fn in_transit(&self) -> i64 {
+        self.in_transit_at(self.phase)
+    }
+
+    /// The same for a transfer whose phase is shown as `phase`, for its own is not durable yet.
+    pub fn in_transit_at(&self, phase: Phase) -> i64 {
         let debited = self.debit.knowledge == Knowledge::Done;
         let settled =
             self.credit.knowledge == Knowledge::Done || self.reversal.knowledge == Knowledge::Done;
-        if debited && !settled && !self.state().is_final() { self.intent.amount.minor() } else { 0 }
+        if debited && !settled && !phase.state().is_final() {
+            self.intent.amount.minor()
+        } else {
+            0
+        }
     }
 
     /// What to say to the counter to have a leg posted; the same every time.

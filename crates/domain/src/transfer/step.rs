@@ -254,10 +254,10 @@ fn doubted(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>
     }
     match phase {
         Phase::Parked(_) if !fresh => None,
-        // What cannot be resumed stays so.
-        Phase::Parked(Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal) => {
-            Some(Step { verdict, ..Course::new(transfer, ground).pause() })
-        }
+        // What cannot be resumed, or is not worked on before a person has looked, stays so.
+        Phase::Parked(
+            Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal | Why::Panicked,
+        ) => Some(Step { verdict, ..Course::new(transfer, ground).pause() }),
         Phase::Parked(
             Why::DebitUnresolved
             | Why::CreditUnresolved
@@ -528,7 +528,8 @@ fn decide(
             | Why::CannotReverse
             | Why::SettleDayPassed
             | Why::OtherMark
-            | Why::KnownBefore => Ok(Course::new(transfer, ground).resume()),
+            | Why::KnownBefore
+            | Why::Panicked => Ok(Course::new(transfer, ground).resume()),
         },
     }
 }

@@ -7,6 +7,7 @@ use simulation::{Class, Report, Request, known, run, shrink::shrink};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use supervise::{say_or_leave, tell};
 
 #[derive(Parser)]
 #[command(name = "simulate", about = "Runs deterministic schedules of faults", version)]
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("simulate: {error:#}");
+            tell!("simulate: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -95,9 +96,14 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
         totals.add(&report);
         if single {
             for line in trace.of(None) {
-                println!("{line}");
+                say_or_leave!("{line}");
             }
-            println!("trace {:016x}: {} events, {:?}", report.hash, report.events, report.ends);
+            say_or_leave!(
+                "trace {:016x}: {} events, {:?}",
+                report.hash,
+                report.events,
+                report.ends
+            );
         }
         if report.findings.is_empty() {
             continue;
@@ -105,7 +111,7 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
         clean = false;
         totals.failed.push(request.seed);
         if arguments.keep_going {
-            println!("seed {}: {}", request.seed, report.findings[0]);
+            say_or_leave!("seed {}: {}", request.seed, report.findings[0]);
             continue;
         }
         fail(&request, &report, arguments.no_shrink);
@@ -117,31 +123,31 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
 
 /// Tells a failure: the seed, what was found, and the shortest story that shows it.
 fn fail(request: &Request, report: &Report, as_it_is: bool) {
-    println!("\nFOUND with seed {}:", request.seed);
+    say_or_leave!("\nFOUND with seed {}:", request.seed);
     for finding in &report.findings {
-        println!("  {finding}");
+        say_or_leave!("  {finding}");
     }
     if as_it_is {
-        return println!("\nagain: {}", again(request));
+        return say_or_leave!("\nagain: {}", again(request));
     }
     let (request, report) = shrink(request, report);
     let known = report.hash;
     let (report, trace) = run(&request, true);
     if report.hash != known {
-        println!("NOT REPEATABLE: the same schedule had two traces");
+        say_or_leave!("NOT REPEATABLE: the same schedule had two traces");
     }
     let guilty = report.findings.iter().find_map(|finding| {
         let master: MasterSerial = finding.master.as_ref()?.parse().ok()?;
         Some(master.sequence.number())
     });
-    println!("\nThe shortest story found, about transfer {guilty:?}:");
+    say_or_leave!("\nThe shortest story found, about transfer {guilty:?}:");
     for line in trace.of(guilty) {
-        println!("{line}");
+        say_or_leave!("{line}");
     }
     for finding in &report.findings {
-        println!("  {finding}");
+        say_or_leave!("  {finding}");
     }
-    println!("\nagain: {}\ntrace {:016x}", again(&request), report.hash);
+    say_or_leave!("\nagain: {}\ntrace {:016x}", again(&request), report.hash);
 }
 
 /// What runs a schedule again.
@@ -178,18 +184,21 @@ impl Totals {
 
     fn print(&self, took: Duration) {
         let ratio = self.passed.as_secs_f64() / took.as_secs_f64().max(1e-9);
-        println!(
+        say_or_leave!(
             "{} schedules, {} transfers, {} deaths of the bridge, {} events",
-            self.schedules, self.transfers, self.crashes, self.events
+            self.schedules,
+            self.transfers,
+            self.crashes,
+            self.events
         );
-        println!("ends: {:?}", self.ends);
-        println!(
+        say_or_leave!("ends: {:?}", self.ends);
+        say_or_leave!(
             "{:.0} s of virtual time in {:.1} s: {ratio:.0} times real time",
             self.passed.as_secs_f64(),
             took.as_secs_f64()
         );
         if !self.failed.is_empty() {
-            println!("{} failed: {:?}", self.failed.len(), self.failed);
+            say_or_leave!("{} failed: {:?}", self.failed.len(), self.failed);
         }
     }
 }

@@ -22,6 +22,7 @@ use sea_orm::DatabaseConnection;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use supervise::task::{End, Task, watched};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use writer::{Answers, Command, Pending, Writer};
@@ -106,6 +107,7 @@ pub enum JournalHealth {
 pub struct Journal {
     // Unbounded: what was begun must always get in. `waiting` bounds what is begun.
     commands: mpsc::UnboundedSender<Command>,
+    task: Arc<Task>,
     waiting: Arc<AtomicUsize>,
     health: watch::Receiver<JournalHealth>,
 }
@@ -115,12 +117,20 @@ impl Journal {
     pub(crate) fn start(
         address: Address,
         connection: DatabaseConnection,
-    ) -> (Journal, JoinHandle<()>) {
+    ) -> (Journal, JoinHandle<End>) {
         let (commands, receiver) = mpsc::unbounded_channel();
         let (tell, health) = watch::channel(JournalHealth::Ok);
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer::new(address, connection, receiver, Arc::clone(&waiting), tell);
-        (Journal { commands, waiting, health }, tokio::spawn(writer.run()))
+        let reach = commands.downgrade();
+        let task = Arc::new(Task::new("the journal").knocked_by(move || {
+            if let Some(commands) = reach.upgrade() {
+                // Nobody waits for the answer; it wakes the writer if nothing else does.
+                let _ = commands.send(Command::Drain(oneshot::channel().0));
+            }
+        }));
+        let running = tokio::spawn(watched(Arc::clone(&task), writer.run()));
+        (Journal { commands, task, waiting, health }, running)
     }
 
     /// Hands writes over and returns at once. Writes of one transfer are made in the order in
@@ -159,6 +169,11 @@ impl Journal {
     /// How many writes wait to be durable.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The writer's task: without it nothing is recorded any more.
+    pub fn task(&self) -> &Arc<Task> {
+        &self.task
     }
 
     /// How the journal is doing, now and whenever it changes.

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use supervise::trap::spring;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -140,6 +141,7 @@ impl Writer {
     /// Runs until it is stopped or its last handle is gone.
     pub(super) async fn run(mut self) {
         while !self.queue.stopping {
+            spring("journal", String::new);
             if let Some(failing) = &self.queue.failing {
                 let retry_at = failing.retry_at;
                 tokio::select! {

@@ -28,7 +28,7 @@ impl Stage {
     }
 
     /// Writes all that is wanted into a record with the limits of the real one.
-    fn record(&mut self, memory: &mut Memory) {
+    pub(super) fn record(&mut self, memory: &mut Memory) {
         while self.out.iter().any(|output| matches!(output, Output::Write(_))) {
             let write = self.write();
             for written in memory.write(&[write]) {

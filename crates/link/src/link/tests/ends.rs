@@ -23,6 +23,21 @@ async fn a_panic_costs_the_connection_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_that_goes_on_panicking_is_held_until_it_is_released() {
+    let mut stage = stage();
+    for round in 1..=5 {
+        let mut peer = stage.signed_on().await;
+        stage.panic.store(true, Ordering::Relaxed);
+        peer.say(&[Message::Heartbeat(wire::message::Heartbeat { number: 1 })]).await;
+        let then = if round < 5 { State::BackingOff } else { State::Held };
+        stage.until(|state| state == then).await;
+    }
+    stage.link.release();
+    stage.signed_on().await;
+    assert_eq!(stage.counts().drops, 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_link_stops_at_once_and_in_order() {
     let mut stage = stage();
     let peer = stage.signed_on().await;
