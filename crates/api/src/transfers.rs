@@ -389,6 +389,15 @@ fn rule(field: &str, why: impl Display) -> Problem {
 }
 
 pub(crate) fn database(error: &store::StoreError) -> Problem {
+    if let store::StoreError::Corrupt { .. } = error {
+        tracing::error!(%error, "a row of the record is not served");
+        return Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unreadable_record",
+            "A stored answer cannot be read",
+        )
+        .detail(error.to_string());
+    }
     tracing::error!(%error, "the database did not answer");
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,

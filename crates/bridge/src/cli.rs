@@ -8,6 +8,7 @@ use crate::person::resolve::ResolveCommand;
 use crate::person::show::ShowCommand;
 use crate::person::status::StatusCommand;
 use crate::person::transfer::TransferCommand;
+use crate::record::RecordCommand;
 use crate::simulate::SimulateCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// Say whether every unit of money is accounted for, by the record and the counters' statements
     #[command(after_help = EXIT_CODES)]
     Audit(WithAccess<AuditCommand>),
+    /// Show whether the record is behind, or release one that is
+    #[command(after_help = EXIT_CODES)]
+    Record(RecordCommand),
     /// Put load on a bridge, and measure what it does and costs
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchCommand>),
@@ -151,6 +155,8 @@ mod tests {
             "resolve 2026112100000000001 completed --who ann --note seen",
             "resolve 2026112100000000001 2026112100000000002 resume --who ann --note seen",
             "openapi",
+            "record status --config b.toml --json",
+            "record release --config b.toml --who ann --reason seen --skip-serials 1000000",
             "audit --config b.toml",
             "audit --config b.toml --books securities=s.jsonl --books futures=f.jsonl \
              --since 20261121 --client c.toml --json",
@@ -185,6 +191,9 @@ mod tests {
             ("resolve 17 completed --who ann --note seen", "17"),
             ("resolve 2026112100000000001 completed --note seen", "--who"),
             ("audit", "--config"),
+            ("record", "Usage"),
+            ("record release --config b.toml --reason seen", "--who"),
+            ("record release --config b.toml --who ann", "--reason"),
             ("audit --config b.toml --books securities", "COUNTER=FILE"),
             ("audit --config b.toml --since 20260230", "20260230"),
             ("show", "SERIAL"),

@@ -1,8 +1,9 @@
 //! `counter-bridge`: the command line, the configuration, and the wiring of everything below.
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires
-//! it together, after `waiting` for the database; `check` and `simulate` are commands of their own; `person` are those that talk to a
-//! running bridge; `audit` says whether all money is accounted for; `demo` shows all of it, and
+//! it together, after `waiting` for the database; `check` and `simulate` are commands of their own;
+//! `person` are those that talk to a running bridge; `audit` says whether all money is accounted for,
+//! `record` whether the record is complete; `demo` shows all of it, and
 //! `bench` measures it.
 
 mod audit;
@@ -13,6 +14,7 @@ mod config;
 mod demo;
 mod descriptors;
 mod person;
+mod record;
 mod serve;
 mod simulate;
 mod waiting;
@@ -127,6 +129,7 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Audit(WithAccess { command, access, json }) => {
                 audit::run(command, &access, Form::of(json)).await
             }
+            Command::Record(command) => record::run(command).await,
             Command::Bench(command) => bench::run(*command).await,
             Command::Openapi => {
                 output::bytes(api::openapi_json().as_bytes())?;
@@ -153,6 +156,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Status(_)
         | Command::Resolve(_)
         | Command::Audit(_)
+        | Command::Record(_)
         | Command::Bench(_)
         | Command::Openapi => "warn",
     };

@@ -80,7 +80,7 @@ impl Bridge {
         let api = listen(config.api.listen, "the transfer API").await?;
         let operators = listen(config.operators.listen, "the operators' side").await?;
         let database = config.database.expose_secret();
-        let store = waiting::for_database(database, &api, &operators).await?;
+        let store = waiting::for_database(database, &config.record, &api, &operators).await?;
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
         let history = History::default();
@@ -188,9 +188,17 @@ impl Bridge {
         })
     }
 
-    /// Waits until something has died that the bridge cannot do without; what, and how.
+    /// Waits until something has died that the bridge cannot do without, or another bridge holds the
+    /// record; what, and how.
     pub(crate) async fn failed(&self) -> String {
-        self.coordinator.vitals().failed().await
+        let mut superseded = self.store.superseded();
+        tokio::select! {
+            why = self.coordinator.vitals().failed() => why,
+            why = async { superseded.wait_for(Option::is_some).await.ok()?.clone() } => {
+                let why = why.unwrap_or_default();
+                format!("the record is lost to another bridge: {why}")
+            }
+        }
     }
 
     /// Stops in order, within the budget: no new requests; what is on its way ends or is taken up

@@ -5,7 +5,7 @@ use api::problem::{MEDIA_TYPE, Problem};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::{OpenError, Store};
+use store::{OpenError, Options, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -45,10 +45,11 @@ enum Side {
 /// of the listeners meanwhile is told what is waited for; both are left as they were.
 pub(crate) async fn for_database(
     url: &str,
+    record: &Options,
     api: &TcpListener,
     operators: &TcpListener,
 ) -> Result<Store, OpenError> {
-    let error = match Store::open(url).await {
+    let error = match Store::open_with(url, record).await {
         Ok(store) => return Ok(store),
         Err(error) if error.may_pass() => error,
         Err(error) => return Err(error),
@@ -57,7 +58,7 @@ pub(crate) async fn for_database(
     let waiting = Waiting { since: now_micros(), what: error.to_string() };
     let shared = Mutex::new(waiting.clone());
     tokio::select! {
-        opened = come(url, &shared) => {
+        opened = come(url, record, &shared) => {
             let seconds = (now_micros() - waiting.since) / 1_000_000;
             opened.inspect(|_| tracing::info!(seconds, "the database is there"))
         }
@@ -67,12 +68,12 @@ pub(crate) async fn for_database(
 }
 
 /// Tries again and again, more slowly each time.
-async fn come(url: &str, waiting: &Mutex<Waiting>) -> Result<Store, OpenError> {
+async fn come(url: &str, record: &Options, waiting: &Mutex<Waiting>) -> Result<Store, OpenError> {
     let (mut pause, mut said_at) = (FIRST_PAUSE, Instant::now());
     loop {
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        let what = match Store::open(url).await {
+        let what = match Store::open_with(url, record).await {
             Err(error) if error.may_pass() => error.to_string(),
             ended => return ended,
         };
@@ -213,8 +214,9 @@ mod tests {
         let listen = async || TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (api, operators) = (listen().await, listen().await);
         let addresses = [&api, &operators].map(|listener| listener.local_addr().expect("known"));
-        let opening =
-            tokio::spawn(async move { for_database(&url, &api, &operators).await.map(drop) });
+        let opening = tokio::spawn(async move {
+            for_database(&url, &Options::default(), &api, &operators).await.map(drop)
+        });
         let mut silent = Vec::new();
         for _ in 0..3 {
             silent.push(TcpStream::connect(addresses[1]).await.expect("it listens"));
@@ -245,7 +247,7 @@ mod tests {
         std::fs::write(folder.path().join("text"), "no database at all".repeat(99)).expect("made");
         let url = format!("sqlite://{}/text", folder.path().display());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let refused = for_database(&url, &listener, &listener).await.map(drop);
+        let refused = for_database(&url, &Options::default(), &listener, &listener).await.map(drop);
         assert!(matches!(refused, Err(OpenError::NotADatabase { .. })), "{refused:?}");
     }
 }

@@ -103,7 +103,8 @@ impl Actor {
             let now = Now::read();
             {
                 let state = self.inner.standing.state();
-                world.behind = state.is_behind();
+                // A holder of the record that could not say so for a while may have lost it to another.
+                world.behind = state.is_behind() || self.inner.store.may_be_superseded();
                 for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
                     facts.settle_day = link.settle_day();
                     facts.sessions_since = link.sessions_since();

@@ -15,7 +15,9 @@ use crate::serials::Serials;
 use crate::shard::{DecideRefused, Input, Render, Shard};
 use crate::standing::Standing;
 use crate::summary::Summary;
-use crate::watch::{route_unmatched, tell_left_out, watch_journal, watch_sessions};
+use crate::watch::{
+    look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_sessions,
+};
 use crate::world::CounterIndex;
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
@@ -149,6 +151,8 @@ impl Coordinator {
         let enduring = Enduring { vitals, tasks, stop: &stop };
         let (of, late) = (inner.clone(), Arc::new(Mutex::new(late)));
         enduring.spawn("late answers", move || recovery::compare_late(of.clone(), late.clone()));
+        // Before anything is taken up: what a record that is behind may do is little.
+        look_at_record(&inner);
         recovery::take_up(&inner).await?;
         let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
         enduring.spawn("what counters say unasked", move || {
@@ -156,6 +160,8 @@ impl Coordinator {
         });
         let of = inner.clone();
         enduring.spawn("the journal's health", move || watch_journal(of.clone()));
+        let of = inner.clone();
+        enduring.spawn("the record's standing", move || watch_record(of.clone()));
         let of = inner.clone();
         enduring.spawn("what is left out", move || tell_left_out(of.clone()));
         for (index, link) in inner.links.iter().enumerate() {

@@ -50,7 +50,7 @@ pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
 }
 
 async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), StartError> {
-    let OpenTransfer { transfer: new, trail, .. } = open;
+    let OpenTransfer { transfer: new, trail, damage, .. } = open;
     for place in [&new.from, &new.to] {
         if !inner.links.iter().any(|link| *link.counter() == place.counter) {
             return Err(StartError::CounterMissing {
@@ -65,9 +65,27 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
     );
     inner.open.fetch_add(1, Ordering::Relaxed);
     let shard = inner.shard_of(new.master.sequence);
-    let tail = if inner.standing.behind().is_some() { Tail::Lost } else { Tail::Whole };
-    let input = taken_up(new, &trail, tail);
+    // Also after its release: a life of which it knows nothing may have gone on with what was open.
+    let lost = inner.standing.state().is_behind() || inner.store.is_doubted(new.master);
+    let tail = if lost { Tail::Lost } else { Tail::Whole };
+    let input = match damage {
+        Some(what) => taken_up_unread(new, trail.len(), &what),
+        None => taken_up(new, &trail, tail),
+    };
     shard.send(Mail::Input(input)).await.map_err(|_| StartError::Stopped)
+}
+
+/// An open transfer of which some row is not what was written: nothing of it is acted upon. It is
+/// parked for a person, who finds what is readable, and counters are asked about both legs.
+fn taken_up_unread(new: NewTransfer, parts: usize, what: &str) -> Input {
+    tracing::error!(master = %new.master, what, "an open transfer is damaged: it is parked unread");
+    let mut transfer = Transfer::accepted(intent(&new));
+    transfer.phase = Phase::Parked(Why::Illegal);
+    transfer.debit.knowledge = Knowledge::Unknown;
+    transfer.credit.knowledge = Knowledge::Unknown;
+    let updated_at = new.created_at;
+    let next_part = u32::try_from(parts).unwrap_or(u32::MAX);
+    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
 }
 
 /// Whether a record ends where it ended when it was last written.

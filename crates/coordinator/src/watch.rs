@@ -10,7 +10,7 @@ use domain::message::{CounterId, Reply};
 use link::{Link, Unmatched};
 use std::sync::Arc;
 use std::time::Duration;
-use store::JournalHealth;
+use store::{JournalHealth, RecordStanding};
 use tokio::sync::{Mutex, mpsc};
 
 /// How often it is said what was left out of the log and of the events.
@@ -77,6 +77,38 @@ pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, lin
         }
         known = began;
         if !link.session_changes(known).await {
+            break;
+        }
+    }
+}
+
+/// What the store found out about its record counts for everybody.
+pub(crate) fn look_at_record(inner: &Inner) {
+    let standing = inner.store.standing().borrow().clone();
+    if let RecordStanding::Behind { why } = standing
+        && inner.standing.fall_behind(why.clone())
+    {
+        let text = format!("the record is behind: {why}; nothing that moves money is sent");
+        inner.events.record(now_micros(), Kind::Database, None, text);
+    }
+}
+
+/// Follows whether the record is behind: found out by the store, or by what counters have seen, which
+/// the store then remembers.
+pub(crate) async fn watch_record(inner: Arc<Inner>) {
+    let (mut found, mut declared) = (inner.store.standing(), inner.standing.follow());
+    loop {
+        look_at_record(&inner);
+        if let Some(why) = inner.standing.behind()
+            && *inner.store.standing().borrow() == RecordStanding::Current
+        {
+            inner.journal.fall_behind(why);
+        }
+        let changed = tokio::select! {
+            changed = found.changed() => changed,
+            changed = declared.changed() => changed,
+        };
+        if changed.is_err() {
             break;
         }
     }

@@ -240,7 +240,7 @@ fn mysql_session(pool: MySqlPoolOptions) -> MySqlPoolOptions {
 }
 
 /// Makes the folder of a file, and says which it is.
-fn make_folder(path: &Path) -> Result<&Path, OpenError> {
+pub(crate) fn make_folder(path: &Path) -> Result<&Path, OpenError> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(|error| OpenError::CannotCreate {

@@ -102,6 +102,25 @@ pub enum OpenError {
         /// Each weakness, with what to do.
         what: String,
     },
+    /// Another bridge holds the record.
+    #[error(
+        "the record {database} is held by {by}: two bridges on one record would both move its money; \
+         stop the other, or give this one a record of its own"
+    )]
+    Held {
+        /// The database, without a password.
+        database: String,
+        /// Who holds it, as far as is known.
+        by: String,
+    },
+    /// The position file cannot be read or made.
+    #[error("the position file {path} cannot be used: {why}")]
+    Position {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
     /// The tables could not be brought to this version.
     #[error("the tables of {database} could not be brought up to date: {why}")]
     Migration {
@@ -128,6 +147,8 @@ impl OpenError {
             | OpenError::NoSuchDatabase { .. }
             | OpenError::Untrusted { .. }
             | OpenError::Weak { .. }
+            | OpenError::Held { .. }
+            | OpenError::Position { .. }
             | OpenError::Migration { .. } => false,
         }
     }

@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Lost,
     /// Locked, full or broken: later.
     Down,
+    /// Another bridge holds the record: never again by this process.
+    Superseded,
 }
 
 impl Fault {

@@ -3,22 +3,30 @@
 //!
 //! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
 //! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it,
-//! `journal/accounts` makes it be found by account; `query` and `list` ask, `reader` from outside; `serials` leases; `connect` makes
-//! connections, `durability` judges what they lead to; `fault` says what an error means; `entity`
+//! `journal/accounts` makes it be found by account; `query` and `list` ask, `reader` from outside;
+//! `serials` leases; `connect` makes connections, `durability` judges what they lead to; `hold` keeps
+//! other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
+//! `checksum` a row that was altered; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
 
 mod address;
+mod checksum;
 mod connect;
 mod durability;
 mod entity;
 mod error;
 mod fault;
+mod hold;
 mod holder;
 mod idempotency;
 mod journal;
+mod lease;
 mod list;
+mod lock;
 pub mod memory;
 mod migration;
+mod position;
+mod process;
 mod query;
 mod reader;
 mod record;
@@ -28,10 +36,12 @@ mod store;
 
 pub use error::{OpenError, StoreError};
 pub use journal::{Bare, Journal, JournalHealth, Write, WriteError, WriteId, Written};
+pub use position::RecordStanding;
+pub use position::release::{RecordStatus, Release, ReleaseError, release, status};
 pub use reader::Reader;
 pub use record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
 pub use state::{FinalState, OpenState, StateFilter};
-pub use store::Store;
+pub use store::{Options, Store};
 
 #[cfg(test)]
 mod tests;

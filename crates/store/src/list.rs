@@ -20,6 +20,14 @@ pub(crate) async fn list(
     connection: &DatabaseConnection,
     filter: &ListFilter,
 ) -> Result<Vec<Stored>, StoreError> {
+    each(connection, filter).await?.into_iter().map(|(_, read)| read).collect()
+}
+
+/// The same, and one row that is damaged hides no other; with the key of each.
+pub(crate) async fn each(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+) -> Result<Vec<(i64, Result<Stored, StoreError>)>, StoreError> {
     let limit = u64::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
     let page = match (&filter.account, filter.state) {
         // Few are open: start from them.
@@ -32,7 +40,8 @@ pub(crate) async fn list(
         None => joined().filter(of_transfer(filter)).filter(ended_as(filter.state)),
     };
     let query = query.order_by_desc(transfer::Column::MasterSerial).limit(limit);
-    ask(query.all(connection)).await?.into_iter().map(stored).collect()
+    let rows = ask(query.all(connection)).await?;
+    Ok(rows.into_iter().map(|row| (row.0.master_serial, stored(row))).collect())
 }
 
 /// The newest serials of an account that pass the filter.

@@ -108,7 +108,7 @@ impl Memory {
         let of = |(master, state): (&i64, &OpenState)| {
             let transfer = self.transfers.get(master)?.clone();
             let trail = self.trail_of(*master);
-            Some(OpenTransfer { transfer, trail, open_state: *state })
+            Some(OpenTransfer { transfer, trail, open_state: *state, damage: None })
         };
         self.open.iter().filter_map(of).collect()
     }

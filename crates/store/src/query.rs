@@ -1,6 +1,7 @@
 //! Questions to the record. Rows become the domain's words here, and a row that cannot is an error
 //! that names it.
 
+use crate::checksum;
 use crate::entity::{decision, open_transfer, outcome, trail, transfer};
 use crate::error::StoreError;
 use crate::fault::describe;
@@ -139,12 +140,16 @@ pub(crate) async fn open_transfers(
     let rows = ask(query.all(connection)).await?;
     let masters: Vec<i64> = rows.iter().map(|(open, _)| open.master_serial).collect();
     let mut trails: HashMap<i64, Vec<String>> = HashMap::new();
+    let mut damages: HashMap<i64, String> = HashMap::new();
     for chunk in masters.chunks(CHUNK) {
         let query = trail::Entity::find()
             .filter(trail::Column::MasterSerial.is_in(chunk.iter().copied()))
             .order_by_asc(trail::Column::MasterSerial)
             .order_by_asc(trail::Column::Part);
         for row in ask(query.all(connection)).await? {
+            if let Err(error) = check_trail(&row) {
+                damages.insert(row.master_serial, error.to_string());
+            }
             trails.entry(row.master_serial).or_default().push(row.body);
         }
     }
@@ -153,8 +158,13 @@ pub(crate) async fn open_transfers(
             let master = open.master_serial;
             let row = row
                 .ok_or_else(|| StoreError::corrupt(master, "it is open and was never accepted"))?;
+            let sum = checksum::check(master, "what was asked for", row.checksum, || {
+                checksum::of_transfer_row(&row)
+            });
+            let damage = damages.remove(&master).or(sum.err().map(|error| error.to_string()));
             Ok(OpenTransfer {
-                transfer: new_transfer(row)?,
+                transfer: read_transfer(row)?,
+                damage,
                 trail: trails.remove(&master).unwrap_or_default(),
                 open_state: open_state(&open)?,
             })
@@ -169,14 +179,17 @@ pub(crate) async fn trail(
     let query = trail::Entity::find()
         .filter(trail::Column::MasterSerial.eq(master.number()))
         .order_by_asc(trail::Column::Part);
-    let parts = ask(query.all(connection)).await?.into_iter().map(|row| row.body);
-    let query = outcome::Entity::find()
-        .select_only()
-        .column(outcome::Column::Trail)
-        .filter(outcome::Column::MasterSerial.eq(master.number()))
-        .into_tuple::<Option<String>>();
-    let last = ask(query.one(connection)).await?.flatten();
-    Ok(parts.chain(last).collect())
+    let mut bodies = Vec::new();
+    for row in ask(query.all(connection)).await? {
+        check_trail(&row)?;
+        bodies.push(row.body);
+    }
+    let query = outcome::Entity::find_by_id(master.number());
+    if let Some(row) = ask(query.one(connection)).await? {
+        check_outcome(&row)?;
+        bodies.extend(row.trail);
+    }
+    Ok(bodies)
 }
 
 pub(crate) async fn decisions(
@@ -191,6 +204,7 @@ pub(crate) async fn decisions(
         .await?
         .into_iter()
         .map(|row| {
+            check_decision(&row)?;
             Ok(Decision {
                 at: row.at,
                 who: text(row.master_serial, "the operator's name", row.who)?,
@@ -199,6 +213,24 @@ pub(crate) async fn decisions(
             })
         })
         .collect()
+}
+
+/// What is wrong with trails and decisions of these transfers.
+pub(crate) async fn damages(
+    connection: &DatabaseConnection,
+    masters: &[MasterSerial],
+) -> Result<Vec<StoreError>, StoreError> {
+    let mut damages = Vec::new();
+    for chunk in masters.chunks(CHUNK) {
+        let keys = || chunk.iter().map(|master| master.number());
+        let query = trail::Entity::find().filter(trail::Column::MasterSerial.is_in(keys()));
+        let rows = ask(query.all(connection)).await?;
+        damages.extend(rows.iter().filter_map(|row| check_trail(row).err()));
+        let query = decision::Entity::find().filter(decision::Column::MasterSerial.is_in(keys()));
+        let rows = ask(query.all(connection)).await?;
+        damages.extend(rows.iter().filter_map(|row| check_decision(row).err()));
+    }
+    Ok(damages)
 }
 
 pub(crate) async fn ping(connection: &DatabaseConnection) -> Result<(), StoreError> {
@@ -237,6 +269,7 @@ pub(crate) fn stored((transfer, outcome, open): Joined) -> Result<Stored, StoreE
 
 fn ended(row: outcome::Model) -> Result<Outcome, StoreError> {
     let key = row.master_serial;
+    check_outcome(&row)?;
     Ok(Outcome {
         state: FinalState::from_number(row.state)
             .ok_or_else(|| StoreError::corrupt(key, &format!("final state {}", row.state)))?,
@@ -248,12 +281,40 @@ fn ended(row: outcome::Model) -> Result<Outcome, StoreError> {
     })
 }
 
+fn check_outcome(row: &outcome::Model) -> Result<(), StoreError> {
+    checksum::check(row.master_serial, "how it ended", row.checksum, || {
+        let answer = (row.answer_status, row.answer_body.as_slice());
+        let (reason, trail) = (row.reason.as_deref(), row.trail.as_deref());
+        checksum::of_outcome(row.master_serial, row.state, reason, row.finished_at, answer, trail)
+    })
+}
+
+fn check_decision(row: &decision::Model) -> Result<(), StoreError> {
+    checksum::check(row.master_serial, "a decision", row.checksum, || {
+        let (word, note) = (&row.decision, &row.note);
+        checksum::of_decision(row.master_serial, row.at, &row.who, word, note)
+    })
+}
+
+fn check_trail(row: &trail::Model) -> Result<(), StoreError> {
+    checksum::check(row.master_serial, "a part of its trail", row.checksum, || {
+        checksum::of_trail(row.master_serial, row.part, &row.body)
+    })
+}
+
 fn open_state(row: &open_transfer::Model) -> Result<OpenState, StoreError> {
     OpenState::from_number(row.state)
         .ok_or_else(|| StoreError::corrupt(row.master_serial, &format!("open state {}", row.state)))
 }
 
 fn new_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
+    let key = row.master_serial;
+    checksum::check(key, "what was asked for", row.checksum, || checksum::of_transfer_row(&row))?;
+    read_transfer(row)
+}
+
+/// What a row says, whether or not it is what was written.
+fn read_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
     let key = row.master_serial;
     Ok(NewTransfer {
         master: master(key)?,
@@ -276,7 +337,7 @@ fn new_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
     })
 }
 
-fn master(number: i64) -> Result<MasterSerial, StoreError> {
+pub(crate) fn master(number: i64) -> Result<MasterSerial, StoreError> {
     MasterSerial::from_number(number).map_err(|error| StoreError::corrupt(number, &error))
 }
 

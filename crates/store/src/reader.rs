@@ -56,6 +56,23 @@ impl Reader {
         list::list(&self.connection, filter).await
     }
 
+    /// The same, where one row that is damaged hides no other: with the serial of each, 0 for one that
+    /// cannot be.
+    pub async fn each(
+        &self,
+        filter: &ListFilter,
+    ) -> Result<Vec<(MasterSerial, Result<Stored, StoreError>)>, StoreError> {
+        let rows = list::each(&self.connection, filter).await?;
+        let named = rows.into_iter().map(|(key, read)| Ok((query::master(key)?, read)));
+        named.collect()
+    }
+
+    /// What is wrong with the trails and decisions of these transfers: nothing, if every row is what
+    /// was written.
+    pub async fn damages(&self, masters: &[MasterSerial]) -> Result<Vec<StoreError>, StoreError> {
+        query::damages(&self.connection, masters).await
+    }
+
     /// The transfer with this sequence, which is all that a sub serial shows of it.
     pub async fn find_by_sequence(&self, sequence: Sequence) -> Result<Option<Stored>, StoreError> {
         query::find_by_sequence(&self.connection, sequence).await

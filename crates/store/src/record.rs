@@ -112,6 +112,8 @@ pub struct OpenTransfer {
     pub trail: Vec<String>,
     /// How far it was last known to have come.
     pub open_state: OpenState,
+    /// Which of its rows is not what was written, if one is not: nothing of it may be acted upon.
+    pub damage: Option<String>,
 }
 
 /// Which transfers to list, newest first. A field that is `None` filters nothing.

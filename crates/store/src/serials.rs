@@ -3,9 +3,12 @@
 
 use crate::entity::serial_lease::{Column, Entity};
 use crate::error::StoreError;
+use crate::lease::SHARD;
+use crate::position::ledger::Ledger;
+use crate::position::rows::statement;
 use domain::serial::{Sequence, SerialError};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use std::ops::Range;
 
 /// The lease of the numbers that transfers get.
@@ -17,6 +20,7 @@ const ATTEMPTS: u32 = 100;
 /// Takes the next `count` numbers by compare and swap. The outer error is the database's.
 pub(crate) async fn lease(
     connection: &DatabaseConnection,
+    ledger: &Ledger,
     count: u64,
 ) -> Result<Result<Range<u64>, StoreError>, DbErr> {
     for _ in 0..ATTEMPTS {
@@ -27,15 +31,34 @@ pub(crate) async fn lease(
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
-        let update = Entity::update_many()
-            .col_expr(Column::Next, Expr::value(next))
-            .filter(Column::Name.eq(TRANSFER))
-            .filter(Column::Next.eq(row.next));
-        if update.exec(connection).await?.rows_affected == 1 {
+        if swap(connection, ledger.epoch(), row.next, next).await? {
+            // Known outside the database too, before any of them is used.
+            ledger.leased(block.end);
             return Ok(Ok(block));
         }
     }
     Ok(Err(StoreError::Unavailable { why: "too many others lease serials at once".to_owned() }))
+}
+
+/// Moves the lease on, if nobody else did; at a server only under the record's own lease.
+async fn swap(
+    connection: &DatabaseConnection,
+    epoch: Option<i64>,
+    from: i64,
+    to: i64,
+) -> Result<bool, DbErr> {
+    let Some(epoch) = epoch else {
+        let update = Entity::update_many()
+            .col_expr(Column::Next, Expr::value(to))
+            .filter(Column::Name.eq(TRANSFER))
+            .filter(Column::Next.eq(from));
+        return Ok(update.exec(connection).await?.rows_affected == 1);
+    };
+    let sql = "UPDATE serial_lease s, shard_lease l SET s.next = ?, l.beat = l.beat + 1 \
+               WHERE s.name = ? AND s.next = ? AND l.shard = ? AND l.epoch = ?";
+    let values = [to.into(), TRANSFER.into(), from.into(), SHARD.into(), epoch.into()];
+    let done = connection.execute_raw(statement(connection, sql, values)).await?;
+    Ok(done.rows_affected() == 2)
 }
 
 /// The block of `count` numbers that begins with `next`, and what comes after it.

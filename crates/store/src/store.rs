@@ -3,20 +3,54 @@
 use crate::address::Address;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
+use crate::hold::Hold;
 use crate::journal::Journal;
+use crate::lease::UNSEEN;
 use crate::list;
 use crate::migration;
+use crate::position::compare::{Verdict, compare};
+use crate::position::file::PositionFile;
+use crate::position::ledger::Ledger;
+use crate::position::release::look;
+use crate::position::slots::Found;
+use crate::position::{Id, Position, RecordStanding, rows};
 use crate::query;
 use crate::record::{Decision, ListFilter, OpenTransfer, Stored};
 use domain::serial::{MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use supervise::task::End;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+
+/// What a record is opened with, besides its address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The position file. Without one, that of a SQLite file lies beside it, under its name and
+    /// `.position`; of a server's record none is kept, and a lost tail of it goes unnoticed.
+    pub position: Option<PathBuf>,
+}
+
+impl Options {
+    /// Where the position file of a record is, if one is kept.
+    pub(crate) fn position_of(&self, address: &Address) -> Option<PathBuf> {
+        if let Some(path) = &self.position {
+            return Some(path.clone());
+        }
+        match address {
+            Address::Sqlite { path, .. } => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(".position");
+                Some(name.into())
+            }
+            Address::Mysql { .. } => None,
+        }
+    }
+}
 
 /// The database; cheap to clone.
 #[derive(Clone)]
@@ -28,8 +62,11 @@ struct Shared {
     address: Address,
     readers: DatabaseConnection,
     journal: Journal,
-    /// Taken by whoever closes the store.
-    writer: Mutex<Option<JoinHandle<End>>>,
+    ledger: Arc<Ledger>,
+    /// The last transfer that was recorded when the record was last released.
+    doubted_through: i64,
+    /// Taken by whoever closes the store: who writes, and what keeps others from it.
+    writer: Mutex<Option<(JoinHandle<End>, Hold)>>,
 }
 
 impl Store {
@@ -37,18 +74,52 @@ impl Store {
     /// not there) or `mysql://user:password@host:port/database`. Brings the tables up to date and
     /// starts the journal. Every error says what to do and none shows the password; whether waiting
     /// may mend it, [`OpenError::may_pass`] says. What may follow the `?` of a URL is on
-    /// `Address::parse`: nothing else may.
+    /// `Address::parse`: nothing else may. Nobody else can open it for writing until it is closed, or
+    /// this process has ended.
     pub async fn open(url: &str) -> Result<Store, OpenError> {
+        Store::open_with(url, &Options::default()).await
+    }
+
+    /// The same, with options.
+    pub async fn open_with(url: &str, options: &Options) -> Result<Store, OpenError> {
         let address = Address::parse(url)?;
+        let hold = Hold::of_file(&address).await?;
         connect::probe(&address).await?;
         // The tables are made on the pool of one that will write: settings made for a connection
         // hold for all of it.
         let connection = connect::writer(&address);
         migration::run(&address, &connection).await?;
+        let hold = hold.of_server(&address, &connection).await?;
+        let ledger = Arc::new(ledger(&address, &connection, options, hold.epoch).await?);
+        let doubted_through = rows::doubted_through(&connection).await;
+        let doubted_through = doubted_through.map_err(|error| unreadable(&address, &error))?;
         let readers = connect::readers(&address);
-        let (journal, writer) = Journal::start(address.clone(), connection);
-        let writer = Mutex::new(Some(writer));
-        Ok(Store { shared: Arc::new(Shared { address, readers, journal, writer }) })
+        let (journal, writer) = Journal::start(address.clone(), connection, ledger.clone());
+        let writer = Mutex::new(Some((writer, hold)));
+        let shared = Shared { address, readers, journal, ledger, doubted_through, writer };
+        Ok(Store { shared: Arc::new(shared) })
+    }
+
+    /// Whether the record is all that was recorded, now and whenever that changes.
+    pub fn standing(&self) -> watch::Receiver<RecordStanding> {
+        self.shared.ledger.standing()
+    }
+
+    /// Why the record is lost to another bridge, once it is: this process writes nothing more and has
+    /// to end.
+    pub fn superseded(&self) -> watch::Receiver<Option<String>> {
+        self.shared.ledger.lost()
+    }
+
+    /// Whether another may hold the record by now, because this holder could not say that it is there.
+    pub fn may_be_superseded(&self) -> bool {
+        self.shared.ledger.unseen_for().is_some_and(|unseen| unseen > UNSEEN)
+    }
+
+    /// Whether a transfer was in the record when that was released from being behind: a life of which
+    /// the record knows nothing may have gone on with it.
+    pub fn is_doubted(&self, master: MasterSerial) -> bool {
+        master.number() <= self.shared.doubted_through
     }
 
     /// Whether [`Store::open`] could make sense of `url`; touches neither file nor server.
@@ -128,7 +199,7 @@ impl Store {
     pub async fn close(self) {
         self.shared.journal.stop();
         let writer = self.shared.writer.lock().await.take();
-        if let Some(writer) = writer {
+        if let Some((writer, hold)) = writer {
             let how = match writer.await {
                 Ok(End::Returned) => None,
                 Ok(end @ (End::Panicked(_) | End::Dropped)) => Some(end.to_string()),
@@ -137,9 +208,68 @@ impl Store {
             if let Some(how) = how {
                 tracing::error!(how, database = %self.shared.address, "the journal ended badly");
             }
+            drop(hold);
         }
         // One that hangs is left to its socket's own end.
         let closing = self.shared.readers.close_by_ref();
         let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
     }
+}
+
+/// Holds the record against its position file, and goes on from there.
+async fn ledger(
+    address: &Address,
+    connection: &DatabaseConnection,
+    options: &Options,
+    epoch: Option<i64>,
+) -> Result<Ledger, OpenError> {
+    let kept = rows::kept(connection).await.map_err(|error| unreadable(address, &error))?;
+    let path = options.position_of(address);
+    let found = match (&path, kept.nodes.first()) {
+        (Some(_), _) => look(address, options)?,
+        // No file is kept: the record is taken at its word.
+        (None, Some(node)) => Found::Whole {
+            position: Position {
+                record: kept.record,
+                node: node.id,
+                lineage: node.lineage,
+                number: node.number,
+                next_serial: kept.next_serial,
+            },
+            written: 0,
+        },
+        (None, None) => Found::Missing,
+    };
+    let begin = |position: &Position| {
+        let Some(path) = &path else { return Ok(None) };
+        PositionFile::begin(path, position).map(Some).map_err(|error| OpenError::Position {
+            path: path.display().to_string(),
+            why: error.to_string(),
+        })
+    };
+    match compare(found, &kept) {
+        Verdict::Current(position) => Ok(Ledger::current(position, begin(&position)?, epoch)),
+        Verdict::First => {
+            let position = Position {
+                record: kept.record,
+                node: Id::random(),
+                lineage: 1,
+                number: 0,
+                next_serial: kept.next_serial,
+            };
+            // The file first: a crash in between is a first start again.
+            let file = begin(&position)?;
+            let added = rows::add_node(connection, position.node, position.lineage).await;
+            added.map_err(|error| unreadable(address, &error))?;
+            Ok(Ledger::current(position, file, epoch))
+        }
+        Verdict::Behind { why, .. } => {
+            tracing::error!(database = %address, why, "the record is behind");
+            Ok(Ledger::behind(why, epoch))
+        }
+    }
+}
+
+fn unreadable(address: &Address, error: &sea_orm::DbErr) -> OpenError {
+    OpenError::Migration { database: address.to_string(), why: connect::explain(address, error) }
 }

@@ -6,6 +6,7 @@ use super::{Ops, counters, now_micros, seconds_between};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use coordinator::Summary;
+use coordinator::standing::Record;
 use domain::transfer::State as Life;
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use std::fmt::{Display, Write};
@@ -51,6 +52,10 @@ pub(super) fn describe() {
     describe_counter!("tasks_failed_total", "Tasks that failed and were begun anew");
     describe_counter!("requests_not_admitted_total", "Requests whose signature was not accepted");
     describe_counter!("store_journal_batches_total", "Database transactions of the journal");
+    describe_counter!(
+        "store_position_failures_total",
+        "Times that the position file could not be written or flushed"
+    );
     describe_counter!("store_journal_failures_total", "Database transactions that failed");
     describe_histogram!("store_journal_batch_writes", "Writes in one database transaction");
     describe_histogram!("store_journal_commit_seconds", "Duration of one commit");
@@ -65,6 +70,7 @@ pub(super) async fn scrape(State(ops): State<Ops>) -> ([(HeaderName, HeaderValue
         &mut text,
         &coordinator.summary().await,
         &coordinator.journal_health(),
+        &coordinator.standing().record(),
         seconds_between(ops.state.started_at, now),
         now,
     );
@@ -79,12 +85,15 @@ fn standing(
     text: &mut String,
     summary: &Summary,
     journal: &JournalHealth,
+    record: &Record,
     uptime_s: i64,
     now: i64,
 ) {
     let mut gauges = Gauges { text };
     gauges.describe("uptime_seconds", "Seconds since the bridge started");
     gauges.value("uptime_seconds", &[], uptime_s);
+    gauges.describe("record_behind", "1 while the record is behind and waits for a release");
+    gauges.value("record_behind", &[], u8::from(*record != Record::Current));
     gauges.describe("journal_ok", "1 while the database records, otherwise 0");
     gauges.value("journal_ok", &[], u8::from(*journal == JournalHealth::Ok));
 
@@ -167,9 +176,10 @@ mod tests {
             oldest_in_transit_at: Some(1_000_000),
         };
         let mut text = String::new();
-        standing(&mut text, &summary, &JournalHealth::Ok, 3600, 91_000_000);
+        standing(&mut text, &summary, &JournalHealth::Ok, &Record::Current, 3600, 91_000_000);
         expect![[r#"
             uptime_seconds 3600
+            record_behind 0
             journal_ok 1
             log_lines_dropped_total 0
             transfers_open{state="accepted"} 0

@@ -54,6 +54,8 @@ pub(super) enum Finding {
     Unexplained { posting: Posting },
     /// A transfer's legs are not those that its state asks for.
     WrongLegs { master: MasterSerial, standing: Standing, posted: Legs },
+    /// A row of the record is not what was written.
+    Damaged { master: MasterSerial, what: String },
     /// Money that left is not all somewhere; `unaccounted` is in minor units.
     Unbalanced { currency: String, unaccounted: i128 },
 }
@@ -66,6 +68,7 @@ impl Finding {
             Finding::NotAsRecorded { .. } => "not_as_recorded",
             Finding::Unexplained { .. } => "unexplained",
             Finding::WrongLegs { .. } => "wrong_legs",
+            Finding::Damaged { .. } => "damaged",
             Finding::Unbalanced { .. } => "unbalanced",
         }
     }
@@ -73,9 +76,9 @@ impl Finding {
     /// Which transfer, where there is one.
     pub(super) fn master(&self) -> Option<MasterSerial> {
         match self {
-            Finding::NotAsRecorded { master, .. } | Finding::WrongLegs { master, .. } => {
-                Some(*master)
-            }
+            Finding::NotAsRecorded { master, .. }
+            | Finding::WrongLegs { master, .. }
+            | Finding::Damaged { master, .. } => Some(*master),
             Finding::Doubled { .. } | Finding::Unexplained { .. } | Finding::Unbalanced { .. } => {
                 None
             }
@@ -98,6 +101,7 @@ impl Finding {
                 said["differs_in"] = json!(what);
                 said["posting"] = posting_json(posting);
             }
+            Finding::Damaged { what, .. } => said["damage"] = json!(what),
             Finding::Unexplained { posting } => said["posting"] = posting_json(posting),
             Finding::WrongLegs { standing, posted, .. } => {
                 said["state"] = json!(standing.as_str());
@@ -132,6 +136,7 @@ fn posting_json(posting: &Posting) -> Value {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Finding::Damaged { what, .. } => f.write_str(what),
             Finding::Doubled { counter, serial, times } => {
                 write!(f, "{counter} states serial {serial} {times} times")
             }

@@ -33,7 +33,7 @@ use statement::Page;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::{FinalState, ListFilter, Reader};
+use store::{FinalState, ListFilter, Reader, StoreError};
 use supervise::say;
 
 /// How often evidence is taken, at most, while something odd may only be something moving.
@@ -86,6 +86,7 @@ struct Auditor {
 #[derive(Default)]
 struct Seen {
     record: Vec<Recorded>,
+    damaged: Vec<Finding>,
     pages: BTreeSet<Page>,
     postings: Vec<Posting>,
     elsewhere: BTreeSet<Sequence>,
@@ -94,12 +95,14 @@ struct Seen {
 
 impl Seen {
     fn judge(&self) -> Verdict {
-        judge(Case {
+        let mut verdict = judge(Case {
             record: &self.record,
             postings: &self.postings,
             elsewhere: &self.elsewhere,
             words: &self.words,
-        })
+        });
+        verdict.findings.extend(self.damaged.iter().cloned());
+        verdict
     }
 }
 
@@ -146,7 +149,8 @@ impl Auditor {
     }
 
     async fn round(&self) -> Result<(Seen, Verdict)> {
-        let mut seen = Seen { record: self.record().await?, ..Seen::default() };
+        let (record, damaged) = self.record().await?;
+        let mut seen = Seen { record, damaged, ..Seen::default() };
         self.check_counters(&seen.record)?;
         for books in self.books.values() {
             seen.postings.extend(books::read(books)?);
@@ -167,22 +171,34 @@ impl Auditor {
         Ok((seen, verdict))
     }
 
-    /// Every transfer of the time that is audited.
-    async fn record(&self) -> Result<Vec<Recorded>> {
-        let mut record = Vec::new();
+    /// Every transfer of the time that is audited, and every row of it that is not what was written.
+    async fn record(&self) -> Result<(Vec<Recorded>, Vec<Finding>)> {
+        let (mut record, mut damaged) = (Vec::new(), Vec::new());
+        let damage =
+            |master, error: StoreError| Finding::Damaged { master, what: error.to_string() };
         let mut filter = ListFilter { limit: ListFilter::LONGEST_PAGE, ..ListFilter::default() };
         loop {
-            let page = self.reader.list(&filter).await?;
-            let Some(last) = page.last() else { return Ok(record) };
-            filter.before = Some(last.transfer.master);
-            for stored in &page {
-                if self.since.is_some_and(|since| stored.transfer.master.day < since) {
-                    return Ok(record);
+            let page = self.reader.each(&filter).await?;
+            let Some((last, _)) = page.last() else { return Ok((record, damaged)) };
+            filter.before = Some(*last);
+            let masters: Vec<MasterSerial> = page.iter().map(|(master, _)| *master).collect();
+            for error in self.reader.damages(&masters).await? {
+                let StoreError::Corrupt { key, .. } = &error else { return Err(error.into()) };
+                damaged.push(damage(MasterSerial::from_number(*key)?, error));
+            }
+            for (master, stored) in page {
+                if self.since.is_some_and(|since| master.day < since) {
+                    return Ok((record, damaged));
                 }
-                let transfer = Recorded::of(stored).with_context(|| {
-                    format!("the record of {} is damaged", stored.transfer.master)
-                })?;
-                record.push(transfer);
+                match stored {
+                    Ok(stored) => {
+                        let transfer = Recorded::of(&stored)
+                            .with_context(|| format!("the record of {master} is damaged"))?;
+                        record.push(transfer);
+                    }
+                    Err(error @ StoreError::Corrupt { .. }) => damaged.push(damage(master, error)),
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
     }

@@ -6,11 +6,27 @@ use super::section::{Findings, Located, Section};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use std::fmt::Write;
 
+/// Where the position of a server's record is kept, in the configuration's folder.
+const POSITION: &str = "counter-bridge.position";
+
 /// The default: a file beside whatever the program is started in.
 pub(crate) const DEFAULT: &str = "sqlite://data/counter-bridge.sqlite";
 
-/// Reads `database` and what belongs into its URL: the password, and what is expected of it.
-pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> SecretString {
+/// Reads `database`, what belongs into its URL (the password, and what is expected of it), and where
+/// the record's position is kept.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    sources: &Sources<'_>,
+) -> (SecretString, store::Options) {
+    let position = root.text("position_file").map(|path| sources.folder.join(path.value));
+    let url = read_url(root, sources);
+    // A record in a file has its position beside it; that of a server is kept beside the configuration.
+    let at_server = !url.expose_secret().starts_with("sqlite:");
+    let default = || at_server.then(|| sources.folder.join(POSITION));
+    (url, store::Options { position: position.or_else(default) })
+}
+
+fn read_url(root: &mut Section<'_>, sources: &Sources<'_>) -> SecretString {
     let findings = root.findings();
     let url = root.text("database").unwrap_or_else(|| Located {
         value: DEFAULT.to_owned(),

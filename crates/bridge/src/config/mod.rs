@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) api: Api,
     /// The operators' listener.
     pub(crate) operators: Operators,
+    /// What the record is opened with.
+    pub(crate) record: store::Options,
     /// How patient the coordinator is.
     pub(crate) coordinator: coordinator::Config,
     /// How long everything may take to end in order.
@@ -132,7 +134,7 @@ impl Config {
             findings.mistake(mistake);
         }
         let mut root = Section::root(rows, &findings);
-        let database = database::read(&mut root, sources);
+        let (database, record) = database::read(&mut root, sources);
         let name = own_name(&mut root);
         let api = service::api(&mut root).value;
         let operators = service::operators(&mut root, api.listen);
@@ -150,6 +152,7 @@ impl Config {
         Ok(Config {
             name,
             database,
+            record,
             api,
             operators,
             coordinator,

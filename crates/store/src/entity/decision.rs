@@ -15,6 +15,8 @@ pub(crate) struct Model {
     pub(crate) decision: String,
     #[sea_orm(column_type = "Text")]
     pub(crate) note: String,
+    /// Over all other columns ([`crate::checksum`]); null in rows of earlier versions.
+    pub(crate) checksum: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub(crate) answer_body: Vec<u8>,
     #[sea_orm(column_type = "Text", nullable)]
     pub(crate) trail: Option<String>,
+    /// Over all other columns ([`crate::checksum`]); null in rows of earlier versions.
+    pub(crate) checksum: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,6 +11,8 @@ pub(crate) struct Model {
     pub(crate) part: i64,
     #[sea_orm(column_type = "Text")]
     pub(crate) body: String,
+    /// Over all other columns ([`crate::checksum`]); null in rows of earlier versions.
+    pub(crate) checksum: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -29,6 +29,8 @@ pub(crate) struct Model {
     pub(crate) deadline_at: i64,
     /// The 64 bits of its mark; null in rows of earlier versions.
     pub(crate) mark: Option<i64>,
+    /// Over all other columns ([`crate::checksum`]); null in rows of earlier versions.
+    pub(crate) checksum: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -5,6 +5,7 @@
 use super::batch::begin;
 use super::rows::each_of;
 use crate::entity::{account_portion, open_transfer};
+use crate::lease;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection,
     DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, Value,
@@ -48,7 +49,12 @@ impl Accounts {
     }
 
     /// Enters what has ended. If it fails nothing is lost: it is tried again with the next step.
-    pub(super) async fn enter(&mut self, connection: &DatabaseConnection) -> Result<(), DbErr> {
+    /// At a server it is done under the lease of `epoch`, as all that is written.
+    pub(super) async fn enter(
+        &mut self,
+        connection: &DatabaseConnection,
+        epoch: Option<i64>,
+    ) -> Result<(), DbErr> {
         // Known again only if all goes well: a commit may have gone unanswered.
         let portion = self.portion.take().filter(|portion| portion.transfers < A_PORTION);
         if !self.knows_of_earlier {
@@ -67,6 +73,12 @@ impl Accounts {
             return Ok(());
         };
         let transaction = begin(connection).await?;
+        if let Some(epoch) = epoch
+            && !lease::beat(&transaction, epoch).await?
+        {
+            transaction.rollback().await?;
+            return Err(DbErr::Custom("another holds the record".to_owned()));
+        }
         let portion =
             if let Some(Portion { number, transfers, oldest: first, newest: last }) = portion {
                 let portion = Portion {

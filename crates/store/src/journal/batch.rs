@@ -4,12 +4,16 @@
 use super::accounts::Accounts;
 use super::checkpoint::Checkpoints;
 use super::sqlite::Hand;
-use super::{Write, WriteError, examine, server};
+use super::{Write, WriteError, examine, fence, server};
 use crate::address::Address;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
 use crate::fault::Fault;
 use crate::idempotency::{Known, Plan};
+use crate::lease;
+use crate::position::RecordStanding;
+use crate::position::ledger::Ledger;
+use crate::position::rows;
 use crate::record::NewTransfer;
 use crate::serials;
 #[cfg(test)]
@@ -21,7 +25,7 @@ use sea_orm::{
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Within this, every batch is through or the connection is given up: a server that holds the
 /// connection and says nothing must not hold up the journal for ever.
@@ -64,6 +68,11 @@ impl Tried {
 /// The one that writes. Its connections are made anew after they were lost.
 pub(super) struct Engine {
     address: Address,
+    ledger: Arc<Ledger>,
+    /// Whether the connection to the server has found the record where it was left.
+    knows_place: bool,
+    /// Whether the database knows that its record is behind.
+    has_noted: bool,
     /// Writes batches to SQLite, if that is the database.
     hand: Option<Hand>,
     /// Writes batches to a server, and everything else to either.
@@ -73,14 +82,25 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(address: Address, connection: DatabaseConnection) -> Engine {
+    pub(super) fn new(
+        address: Address,
+        connection: DatabaseConnection,
+        ledger: Arc<Ledger>,
+    ) -> Engine {
         Engine {
             address,
+            ledger,
+            knows_place: false,
+            has_noted: false,
             hand: None,
             connection: Some(connection),
             accounts: Accounts::default(),
             checkpoints: Checkpoints::default(),
         }
+    }
+
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     /// The connection, made if need be.
@@ -99,6 +119,7 @@ impl Engine {
     pub(super) async fn close(&mut self) {
         // A disk that hangs holds nobody up: what is not moved is moved the next time.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.checkpoints.close()).await;
+        self.give_back().await;
         self.disconnect().await;
     }
 
@@ -110,7 +131,8 @@ impl Engine {
             connect::probe(&self.address).await?;
             let silent =
                 |_| OpenError::Unavailable { database: path.display().to_string(), why: silence() };
-            tokio::time::timeout(DEADLINE, Hand::start(path)).await.map_err(silent)??
+            let starting = Hand::start(path, self.ledger.clone());
+            tokio::time::timeout(DEADLINE, starting).await.map_err(silent)??
         };
         Ok(self.hand.insert(hand))
     }
@@ -118,6 +140,7 @@ impl Engine {
     /// Closes the connections; the next use makes new ones.
     async fn disconnect(&mut self) {
         self.hand = None;
+        self.knows_place = false;
         if let Some(connection) = self.connection.take() {
             // One that hangs is left to its socket's own end.
             let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
@@ -153,7 +176,7 @@ impl Engine {
         let mut replaced = false;
         loop {
             let connection = self.connection().await.map_err(|error| error.to_string())?;
-            let error = match limited(serials::lease(&connection, count)).await {
+            let error = match limited(serials::lease(&connection, &self.ledger, count)).await {
                 Ok(leased) => return Ok(leased),
                 Err(error) => error,
             };
@@ -167,7 +190,9 @@ impl Engine {
                 }
                 // Others lease too: nothing is wrong with the database.
                 Fault::Contention => return Ok(Err(StoreError::Unavailable { why })),
-                Fault::Duplicate | Fault::Row | Fault::Down => return Err(why),
+                Fault::Duplicate | Fault::Row | Fault::Down | Fault::Superseded => {
+                    return Err(why);
+                }
             }
         }
     }
@@ -213,7 +238,14 @@ impl Engine {
                 }
             }
             address @ Address::Mysql { .. } => match self.connection().await {
-                Ok(connection) => server::write(&connection, &address, batch, known).await,
+                Ok(connection) => {
+                    let (ledger, knows_place) = (self.ledger.clone(), self.knows_place);
+                    let tried =
+                        server::write(&connection, &address, batch, known, &ledger, knows_place);
+                    let tried = tried.await;
+                    self.knows_place |= matches!(tried, Tried::Committed { .. });
+                    tried
+                }
                 Err(error) => down(error),
             },
         }
@@ -237,14 +269,74 @@ impl Engine {
         // Made anew by the next batch, if it is gone.
         let Some(connection) = self.connection.clone() else { return };
         self.checkpoints.look_after(&self.address, &connection, written).await;
+        self.note_behind(&connection).await;
         if self.accounts.is_due()
-            && let Err(error) = limited(self.accounts.enter(&connection)).await
+            && let Err(error) = limited(self.accounts.enter(&connection, self.ledger.epoch())).await
         {
             metrics::counter!("store_account_entries_failures_total").increment(1);
             tracing::warn!(why = connect::explain(&self.address, &error), "accounts not entered");
             if Fault::of(&error) == Fault::Lost {
                 self.disconnect().await;
             }
+        }
+    }
+
+    /// Has the database remember that its record is behind, for the next start.
+    async fn note_behind(&mut self, connection: &DatabaseConnection) {
+        if self.has_noted {
+            return;
+        }
+        let standing = self.ledger.standing().borrow().clone();
+        if let (RecordStanding::Behind { why }, Some(node)) = (standing, self.ledger.node()) {
+            match limited(rows::note_behind(connection, node, &why)).await {
+                Ok(()) => self.has_noted = true,
+                Err(error) => {
+                    let why = connect::explain(&self.address, &error);
+                    tracing::warn!(why, "the record does not say yet that it is behind");
+                }
+            }
+        }
+    }
+
+    /// The same, with a connection made if need be.
+    pub(super) async fn note(&mut self) {
+        if let Ok(connection) = self.connection().await {
+            self.note_behind(&connection).await;
+        }
+    }
+
+    /// Says that the holder is there while nothing is written; a lost connection is replaced once.
+    pub(super) async fn beat(&mut self) -> Result<(), (Fault, String)> {
+        let beaten = self.beat_once().await;
+        match beaten {
+            Err((Fault::Lost, _)) => {
+                self.disconnect().await;
+                self.beat_once().await
+            }
+            beaten => beaten,
+        }
+    }
+
+    async fn beat_once(&mut self) -> Result<(), (Fault, String)> {
+        let down = |error: OpenError| (Fault::Down, error.to_string());
+        let connection = self.connection().await.map_err(down)?;
+        let asked = Instant::now();
+        match limited(fence::superseded(&connection, &self.ledger)).await {
+            Ok(None) => {
+                self.ledger.held(asked);
+                Ok(())
+            }
+            Ok(Some(why)) => Err((Fault::Superseded, why)),
+            Err(error) => Err((Fault::of(&error), connect::explain(&self.address, &error))),
+        }
+    }
+
+    /// Gives the lease back, so that the next start need not wait for it to run out.
+    async fn give_back(&mut self) {
+        if let (Some(epoch), Some(connection)) = (self.ledger.epoch(), &self.connection)
+            && let Err(error) = limited(lease::give_back(connection, epoch)).await
+        {
+            tracing::debug!(%error, "the lease of the record runs out by itself");
         }
     }
 
@@ -279,24 +371,26 @@ impl Engine {
     }
 
     /// Writes something, takes it away again and commits: whether writing works.
-    pub(super) async fn try_out(&mut self) -> Result<(), String> {
+    pub(super) async fn try_out(&mut self) -> Result<(), (Fault, String)> {
         if let Address::Sqlite { path, .. } = self.address.clone() {
-            let hand = self.hand(&path).await.map_err(|error| error.to_string())?;
+            let hand = self.hand(&path).await.map_err(|error| (Fault::Down, error.to_string()))?;
             if let Ok(Some(result)) = tokio::time::timeout(DEADLINE, hand.try_out()).await {
-                return result;
+                return result.map_err(|why| (Fault::Down, why));
             }
             self.hand = None;
-            return Err(silence());
+            return Err((Fault::Down, silence()));
         }
-        let connection = self.connection().await.map_err(|error| error.to_string())?;
-        match limited(server::try_out(&connection)).await {
-            Ok(()) => Ok(()),
+        let connection =
+            self.connection().await.map_err(|error| (Fault::Down, error.to_string()))?;
+        match limited(server::try_out(&connection, &self.ledger)).await {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err((Fault::Superseded, why)),
             Err(error) => {
-                let why = connect::explain(&self.address, &error);
-                if Fault::of(&error) == Fault::Lost {
+                let (fault, why) = (Fault::of(&error), connect::explain(&self.address, &error));
+                if fault == Fault::Lost {
                     self.disconnect().await;
                 }
-                Err(why)
+                Err((fault, why))
             }
         }
     }

@@ -6,6 +6,7 @@ mod bare;
 mod batch;
 mod checkpoint;
 mod examine;
+mod fence;
 mod rows;
 mod server;
 mod sqlite;
@@ -14,6 +15,7 @@ mod writer;
 use crate::address::Address;
 use crate::error::StoreError;
 use crate::idempotency::{misfit, refused};
+use crate::position::ledger::Ledger;
 use crate::record::{Decision, NewTransfer, Outcome};
 use crate::state::OpenState;
 pub use bare::Bare;
@@ -110,6 +112,7 @@ pub struct Journal {
     task: Arc<Task>,
     waiting: Arc<AtomicUsize>,
     health: watch::Receiver<JournalHealth>,
+    ledger: Arc<Ledger>,
 }
 
 impl Journal {
@@ -117,11 +120,13 @@ impl Journal {
     pub(crate) fn start(
         address: Address,
         connection: DatabaseConnection,
+        ledger: Arc<Ledger>,
     ) -> (Journal, JoinHandle<End>) {
         let (commands, receiver) = mpsc::unbounded_channel();
         let (tell, health) = watch::channel(JournalHealth::Ok);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let writer = Writer::new(address, connection, receiver, Arc::clone(&waiting), tell);
+        let of_writer = (Arc::clone(&waiting), ledger.clone());
+        let writer = Writer::new(address, connection, of_writer.1, receiver, of_writer.0, tell);
         let reach = commands.downgrade();
         let task = Arc::new(Task::new("the journal").knocked_by(move || {
             if let Some(commands) = reach.upgrade() {
@@ -130,7 +135,7 @@ impl Journal {
             }
         }));
         let running = tokio::spawn(watched(Arc::clone(&task), writer.run()));
-        (Journal { commands, task, waiting, health }, running)
+        (Journal { commands, task, waiting, health, ledger }, running)
     }
 
     /// Hands writes over and returns at once. Writes of one transfer are made in the order in
@@ -179,6 +184,14 @@ impl Journal {
     /// How the journal is doing, now and whenever it changes.
     pub fn health(&self) -> watch::Receiver<JournalHealth> {
         self.health.clone()
+    }
+
+    /// The record lacks something, as others found out: it counts as behind from now on, at the next
+    /// start too, until it is released.
+    pub fn fall_behind(&self, why: String) {
+        self.ledger.fall_behind(why);
+        // A writer that has ended leaves it to the next start to find out again.
+        let _ = self.commands.send(Command::Note);
     }
 
     /// Returns when all that was submitted before is answered, or the store is closed. While the

@@ -3,12 +3,15 @@
 
 use super::Write;
 use super::batch::{Tried, begin, large_body, limited};
+use super::fence::{Fenced, fence, superseded};
 use super::rows::{each_of, insert};
 use crate::address::Address;
+use crate::checksum;
 use crate::connect;
 use crate::entity::open_transfer;
 use crate::fault::Fault;
 use crate::idempotency::{End, Known, Plan};
+use crate::position::ledger::Ledger;
 use crate::record::NewTransfer;
 use crate::state::OpenState;
 use domain::serial::Role;
@@ -22,6 +25,8 @@ pub(super) async fn write(
     address: &Address,
     batch: &[Arc<Write>],
     known: Option<&Known>,
+    ledger: &Ledger,
+    knows_place: bool,
 ) -> Tried {
     let plan = Plan::of(batch.iter().map(AsRef::as_ref), known);
     if plan.is_empty() {
@@ -33,6 +38,18 @@ pub(super) async fn write(
     };
     let began = limited(async {
         let transaction = begin(connection).await?;
+        let numbering = match fence(&transaction, ledger, knows_place).await? {
+            Fenced::Held(numbering) => numbering,
+            Fenced::Elsewhere => {
+                transaction.rollback().await?;
+                let why = "the record does not end where it was left".to_owned();
+                return Ok(Err(Tried::Failed { fault: Fault::Contention, why }));
+            }
+            Fenced::Superseded(why) => {
+                transaction.rollback().await?;
+                return Ok(Err(Tried::Failed { fault: Fault::Superseded, why }));
+            }
+        };
         let conflict = match run(&transaction, &plan).await {
             Ok(all_were_open) => !all_were_open,
             Err(error) if Fault::of(&error) == Fault::Duplicate => true,
@@ -40,19 +57,24 @@ pub(super) async fn write(
         };
         if conflict {
             transaction.rollback().await?;
-            return Ok(None);
+            return Ok(Err(Tried::Conflict));
         }
-        Ok(Some(transaction))
+        Ok(Ok((transaction, numbering)))
     });
-    let transaction = match began.await {
-        Ok(Some(transaction)) => transaction,
-        Ok(None) => return Tried::Conflict,
+    let asked = Instant::now();
+    let (transaction, numbering) = match began.await {
+        Ok(Ok(ready)) => ready,
+        Ok(Err(tried)) => return tried,
         Err(error) => return failed(&error),
     };
     let committing = Instant::now();
     match limited(transaction.commit()).await {
         Ok(()) => {
             metrics::histogram!("store_journal_commit_seconds").record(committing.elapsed());
+            ledger.held(asked);
+            if let Some(numbering) = numbering {
+                ledger.committed(&numbering);
+            }
             Tried::committed(plan)
         }
         Err(error) if Fault::commit_was_undone(&error) => failed(&error),
@@ -71,10 +93,11 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
         .trail
         .iter()
         .map(|((master, part), body)| {
-            vec![Value::from(*master), i64::from(*part).into(), (*body).into()]
+            let sum = checksum::of_trail(*master, i64::from(*part), body);
+            vec![Value::from(*master), i64::from(*part).into(), (*body).into(), sum.into()]
         })
         .collect();
-    insert(transaction, "trail", &["master_serial", "part", "body"], trail).await?;
+    insert(transaction, "trail", &TRAIL, trail).await?;
     for state in OpenState::ALL {
         let masters: Vec<i64> =
             plan.states.iter().filter(|(_, s)| **s == state).map(|(master, _)| *master).collect();
@@ -90,6 +113,14 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
                 who.as_bytes().to_vec().into(),
                 decision.decision.as_str().into(),
                 decision.note.as_str().into(),
+                checksum::of_decision(
+                    *master,
+                    *at,
+                    who.as_bytes(),
+                    &decision.decision,
+                    &decision.note,
+                )
+                .into(),
             ]
         })
         .collect();
@@ -103,7 +134,7 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
 
 /// What has ended stays so: 0 is [`open_transfer::ENDED`].
 const UPDATE_STATE: &str = "UPDATE open_transfer SET state = ? WHERE state <> 0 AND master_serial";
-const TRANSFER: [&str; 18] = [
+const TRANSFER: [&str; 19] = [
     "master_serial",
     "app",
     "idempotency_key",
@@ -122,10 +153,20 @@ const TRANSFER: [&str; 18] = [
     "created_at",
     "deadline_at",
     "mark",
+    "checksum",
 ];
-const DECISION: [&str; 5] = ["master_serial", "at", "who", "decision", "note"];
-const OUTCOME: [&str; 7] =
-    ["master_serial", "state", "reason", "finished_at", "answer_status", "answer_body", "trail"];
+const TRAIL: [&str; 4] = ["master_serial", "part", "body", "checksum"];
+const DECISION: [&str; 6] = ["master_serial", "at", "who", "decision", "note", "checksum"];
+const OUTCOME: [&str; 8] = [
+    "master_serial",
+    "state",
+    "reason",
+    "finished_at",
+    "answer_status",
+    "answer_body",
+    "trail",
+    "checksum",
+];
 
 /// Days are eight digits and sub serials twelve: neither conversion can fail.
 fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
@@ -150,6 +191,7 @@ fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
         transfer.created_at.into(),
         transfer.deadline_at.into(),
         transfer.mark.map(|mark| mark.0.cast_signed()).into(),
+        checksum::of_transfer(transfer).into(),
     ]
 }
 
@@ -160,20 +202,33 @@ fn open_row(master: i64, state: Option<OpenState>) -> Vec<Value> {
 /// The status was checked to have three digits.
 fn outcome_row(master: i64, end: &End<'_>) -> Vec<Value> {
     let End { outcome, trail } = end;
+    let (state, reason) = (outcome.state.number(), outcome.reason.as_deref());
+    let status = i16::try_from(outcome.answer_status).unwrap_or(i16::MAX);
+    let answer = (status, outcome.answer_body.as_ref());
+    let sum = checksum::of_outcome(master, state, reason, outcome.finished_at, answer, *trail);
     vec![
         master.into(),
-        outcome.state.number().into(),
+        state.into(),
         outcome.reason.clone().into(),
         outcome.finished_at.into(),
-        i16::try_from(outcome.answer_status).unwrap_or(i16::MAX).into(),
+        status.into(),
         outcome.answer_body.to_vec().into(),
         (*trail).map(str::to_owned).into(),
+        sum.into(),
     ]
 }
 
-/// Under master serial 0, which nobody has.
-pub(super) async fn try_out(connection: &DatabaseConnection) -> Result<(), DbErr> {
+/// Under master serial 0, which nobody has. Says who holds the record, if another does.
+pub(super) async fn try_out(
+    connection: &DatabaseConnection,
+    ledger: &Ledger,
+) -> Result<Option<String>, DbErr> {
+    let asked = Instant::now();
     let transaction = begin(connection).await?;
+    if let Some(lost) = superseded(&transaction, ledger).await? {
+        transaction.rollback().await?;
+        return Ok(Some(lost));
+    }
     let part = i64::from(std::process::id());
     let row = vec![Value::from(0_i64), part.into(), large_body().into()];
     insert(&transaction, "trail", &["master_serial", "part", "body"], vec![row]).await?;
@@ -181,5 +236,7 @@ pub(super) async fn try_out(connection: &DatabaseConnection) -> Result<(), DbErr
     let backend = transaction.get_database_backend();
     let clear = Statement::from_sql_and_values(backend, sql, [Value::from(part)]);
     transaction.execute_raw(clear).await?;
-    transaction.commit().await
+    transaction.commit().await?;
+    ledger.held(asked);
+    Ok(None)
 }

@@ -5,15 +5,20 @@
 
 use super::Write;
 use super::batch::{Tried, large_body};
+use crate::checksum;
 use crate::connect::{BUSY_TIMEOUT, SQLITE_CACHE, SQLITE_CHECKPOINT};
 use crate::entity::open_transfer;
 use crate::error::OpenError;
 use crate::fault::{Fault, commit_was_undone_by_sqlite, of_sqlite};
 use crate::holder::who_holds;
 use crate::idempotency::{End, Known, Plan};
+use crate::position::ledger::{Ledger, Numbering};
+use crate::position::rows::{count, signed};
 use crate::state::OpenState;
 use domain::serial::Role;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -35,7 +40,7 @@ pub(super) struct Hand {
 
 impl Hand {
     /// Starts the thread and connects to the file, which is there.
-    pub(super) async fn start(path: &Path) -> Result<Hand, OpenError> {
+    pub(super) async fn start(path: &Path, ledger: Arc<Ledger>) -> Result<Hand, OpenError> {
         let (jobs, asked) = mpsc::channel();
         let (opened, ready) = oneshot::channel();
         let file = path.to_owned();
@@ -46,7 +51,7 @@ impl Hand {
             .spawn(move || match open(&file) {
                 Ok(connection) => {
                     let _ = opened.send(Ok(()));
-                    Worker { file, connection }.run(&asked);
+                    Worker { file, connection, ledger, knows_place: false }.run(&asked);
                 }
                 Err(error) => {
                     let _ = opened.send(Err(error.to_string()));
@@ -117,6 +122,9 @@ fn is_durable(connection: &Connection) -> rusqlite::Result<()> {
 struct Worker {
     file: PathBuf,
     connection: Connection,
+    ledger: Arc<Ledger>,
+    /// Whether this connection has found the record where it was left.
+    knows_place: bool,
 }
 
 /// Why a transaction was not committed.
@@ -125,6 +133,8 @@ enum Stopped {
     Conflict,
     /// Nobody waits for it any more.
     GivenUp,
+    /// The record does not end where it was left; it counts as behind from now on.
+    Elsewhere,
     Failed(rusqlite::Error),
 }
 
@@ -132,7 +142,9 @@ impl From<rusqlite::Error> for Stopped {
     fn from(error: rusqlite::Error) -> Stopped {
         match fault(&error) {
             Fault::Duplicate => Stopped::Conflict,
-            Fault::Row | Fault::Contention | Fault::Lost | Fault::Down => Stopped::Failed(error),
+            Fault::Row | Fault::Contention | Fault::Lost | Fault::Down | Fault::Superseded => {
+                Stopped::Failed(error)
+            }
         }
     }
 }
@@ -167,26 +179,44 @@ impl Worker {
         if plan.is_empty() {
             return Tried::committed(plan);
         }
+        let (ledger, knows_place) = (self.ledger.clone(), self.knows_place);
         let began = self.begin().and_then(|transaction| {
             // From here on nobody else writes: whoever gives up later finds all or nothing.
             if waited_for.is_closed() {
                 return Err(Stopped::GivenUp);
+            }
+            if !knows_place {
+                find_place(&transaction, &ledger)?;
+            }
+            let numbering = ledger.numbering();
+            if let Some(numbering) = &numbering {
+                number(&transaction, numbering, &ledger)?;
             }
             run(&transaction, &plan)?;
             if waited_for.is_closed() {
                 return Err(Stopped::GivenUp);
             }
             let committing = Instant::now();
-            Ok((transaction.commit(), committing))
+            Ok((transaction.commit(), committing, numbering))
         });
         match began {
-            Ok((Ok(()), committing)) => {
+            Ok((Ok(()), committing, numbering)) => {
                 metrics::histogram!("store_journal_commit_seconds").record(committing.elapsed());
+                self.knows_place = true;
+                if let Some(numbering) = numbering {
+                    self.ledger.committed(&numbering);
+                }
                 Tried::committed(plan)
             }
-            Ok((Err(error), _)) if commit_was_undone_by_sqlite(code(&error)) => self.failed(&error),
-            Ok((Err(error), _)) => Tried::Unclear { why: self.explain(&error) },
+            Ok((Err(error), ..)) if commit_was_undone_by_sqlite(code(&error)) => {
+                self.failed(&error)
+            }
+            Ok((Err(error), ..)) => Tried::Unclear { why: self.explain(&error) },
             Err(Stopped::Conflict) => Tried::Conflict,
+            Err(Stopped::Elsewhere) => {
+                let why = "the record does not end where it was left".to_owned();
+                Tried::Failed { fault: Fault::Contention, why }
+            }
             Err(Stopped::GivenUp) => {
                 Tried::Failed { fault: Fault::Lost, why: "nobody waits for it".to_owned() }
             }
@@ -227,16 +257,49 @@ impl Worker {
     }
 }
 
+/// Looks where the record ends, after a connection was lost and perhaps a commit with it.
+fn find_place(transaction: &Transaction<'_>, ledger: &Ledger) -> Result<(), Stopped> {
+    let Some(node) = ledger.numbering().map(|numbering| numbering.node) else { return Ok(()) };
+    let sql = "SELECT number FROM node_position WHERE node = ?1";
+    let found: Option<i64> = transaction.query_row(sql, [node], |row| row.get(0)).optional()?;
+    let found = found.map(count);
+    if !found.is_some_and(|number| ledger.found(number)) {
+        ledger.fall_behind(ledger.lacking(found));
+    }
+    Ok(())
+}
+
+/// Gives the batch its number, which follows the one before.
+fn number(
+    transaction: &Transaction<'_>,
+    numbering: &Numbering,
+    ledger: &Ledger,
+) -> Result<(), Stopped> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE node_position SET number = number + 1 WHERE node = ?1 AND number = ?2",
+    )?;
+    let Numbering { node, last } = numbering;
+    if update.execute(params![node, signed(*last)])? == 1 {
+        return Ok(());
+    }
+    let sql = "SELECT number FROM node_position WHERE node = ?1";
+    let found: Option<i64> = transaction.query_row(sql, [node], |row| row.get(0)).optional()?;
+    ledger.fall_behind(ledger.lacking(found.map(count)));
+    Err(Stopped::Elsewhere)
+}
+
 /// The rows of a plan, in the order that the tables depend on each other.
 fn run(transaction: &Transaction<'_>, plan: &Plan<'_>) -> Result<(), Stopped> {
     if !plan.transfers.is_empty() {
         insert_transfers(transaction, plan)?;
     }
     if !plan.trail.is_empty() {
-        let mut insert = transaction
-            .prepare_cached("INSERT INTO trail (master_serial, part, body) VALUES (?1, ?2, ?3)")?;
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO trail (master_serial, part, body, checksum) VALUES (?1, ?2, ?3, ?4)",
+        )?;
         for ((master, part), body) in &plan.trail {
-            insert.execute(params![master, part, body])?;
+            let sum = checksum::of_trail(*master, i64::from(*part), body);
+            insert.execute(params![master, part, body, sum])?;
         }
     }
     if !plan.states.is_empty() {
@@ -248,12 +311,13 @@ fn run(transaction: &Transaction<'_>, plan: &Plan<'_>) -> Result<(), Stopped> {
     }
     if !plan.decisions.is_empty() {
         let mut insert = transaction.prepare_cached(
-            "INSERT INTO decision (master_serial, at, who, decision, note) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO decision (master_serial, at, who, decision, note, checksum) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for ((master, at, who), decision) in &plan.decisions {
             let (word, note) = (&decision.decision, &decision.note);
-            insert.execute(params![master, at, who.as_bytes(), word, note])?;
+            let sum = checksum::of_decision(*master, *at, who.as_bytes(), word, note);
+            insert.execute(params![master, at, who.as_bytes(), word, note, sum])?;
         }
     }
     if !plan.outcomes.is_empty() {
@@ -272,9 +336,10 @@ fn insert_transfers(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite:
     let mut insert = transaction.prepare_cached(
         "INSERT INTO transfer (master_serial, app, idempotency_key, fingerprint, debit_serial, \
          credit_serial, from_counter, from_account, to_counter, to_account, amount, currency, \
-         debit_day, credit_day, credit_barrier, created_at, deadline_at, mark) \
+         debit_day, credit_day, credit_barrier, created_at, deadline_at, mark, \
+         checksum) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18)",
+         ?18, ?19)",
     )?;
     for new in plan.transfers.values() {
         // The twelve digits of a sub serial fit.
@@ -298,6 +363,7 @@ fn insert_transfers(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite:
             new.created_at,
             new.deadline_at,
             new.mark.map(|mark| mark.0.cast_signed()),
+            checksum::of_transfer(new),
         ])?;
     }
     let mut insert = transaction
@@ -311,9 +377,13 @@ fn insert_transfers(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite:
 fn insert_outcomes(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO outcome (master_serial, state, reason, finished_at, answer_status, \
-         answer_body, trail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         answer_body, trail, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for (master, End { outcome, trail }) in &plan.outcomes {
+        let (state, reason) = (outcome.state.number(), outcome.reason.as_deref());
+        let status = i16::try_from(outcome.answer_status).unwrap_or(i16::MAX);
+        let answer = (status, outcome.answer_body.as_ref());
+        let sum = checksum::of_outcome(*master, state, reason, outcome.finished_at, answer, *trail);
         insert.execute(params![
             master,
             outcome.state.number(),
@@ -322,6 +392,7 @@ fn insert_outcomes(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite::
             outcome.answer_status,
             outcome.answer_body.as_ref(),
             trail,
+            sum,
         ])?;
     }
     Ok(())

@@ -7,6 +7,8 @@ use crate::address::Address;
 use crate::error::StoreError;
 use crate::fault::Fault;
 use crate::idempotency::refused;
+use crate::lease::BEAT;
+use crate::position::ledger::Ledger;
 use sea_orm::DatabaseConnection;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -30,6 +32,8 @@ pub(super) enum Command {
     Submit(Vec<Pending>),
     Lease(u64, oneshot::Sender<Result<Range<u64>, StoreError>>),
     Drain(oneshot::Sender<()>),
+    /// The record was found to be behind: the database remembers it.
+    Note,
     Stop,
     #[cfg(test)]
     Execute(&'static str, oneshot::Sender<Result<(), String>>),
@@ -107,6 +111,8 @@ struct Queue {
     drains: Vec<oneshot::Sender<()>>,
     failing: Option<Failing>,
     stopping: bool,
+    /// Another holds the record: nothing is written any more.
+    superseded: bool,
     waiting: Arc<AtomicUsize>,
     health: watch::Sender<JournalHealth>,
 }
@@ -121,6 +127,7 @@ impl Writer {
     pub(super) fn new(
         address: Address,
         connection: DatabaseConnection,
+        ledger: Arc<Ledger>,
         commands: mpsc::UnboundedReceiver<Command>,
         waiting: Arc<AtomicUsize>,
         health: watch::Sender<JournalHealth>,
@@ -132,17 +139,21 @@ impl Writer {
             drains: Vec::new(),
             failing: None,
             stopping: false,
+            superseded: false,
             waiting,
             health,
         };
-        Writer { engine: Engine::new(address, connection), queue }
+        Writer { engine: Engine::new(address, connection, ledger), queue }
     }
 
     /// Runs until it is stopped or its last handle is gone.
     pub(super) async fn run(mut self) {
         while !self.queue.stopping {
             spring("journal", String::new);
-            if let Some(failing) = &self.queue.failing {
+            if self.queue.superseded {
+                let command = self.queue.commands.recv().await;
+                self.queue.while_failing(command);
+            } else if let Some(failing) = &self.queue.failing {
                 let retry_at = failing.retry_at;
                 tokio::select! {
                     biased;
@@ -153,7 +164,7 @@ impl Writer {
                 self.work().await;
             }
         }
-        if self.queue.failing.is_some() {
+        if self.queue.failing.is_some() && !self.queue.superseded {
             self.retry().await;
         }
         if !self.queue.kept.is_empty() {
@@ -171,6 +182,12 @@ impl Writer {
     async fn work(&mut self) {
         let command = match self.queue.next.pop_front() {
             Some(command) => Some(command),
+            None if self.engine.ledger().epoch().is_some() => {
+                match tokio::time::timeout(BEAT, self.queue.commands.recv()).await {
+                    Ok(command) => command,
+                    Err(_) => return self.beat().await,
+                }
+            }
             None => self.queue.commands.recv().await,
         };
         match command {
@@ -192,6 +209,7 @@ impl Writer {
             Some(Command::Drain(reply)) => {
                 let _ = reply.send(());
             }
+            Some(Command::Note) => self.engine.note().await,
             Some(Command::Stop) | None => self.queue.stopping = true,
             #[cfg(test)]
             Some(Command::Execute(sql, reply)) => {
@@ -208,7 +226,7 @@ impl Writer {
     async fn write(&mut self, batch: Vec<Pending>) -> bool {
         let mut parts = VecDeque::from([batch]);
         while let Some(part) = parts.pop_front() {
-            let (part, why) = match self.attempt(&part).await {
+            let (part, fault, why) = match self.attempt(&part).await {
                 Attempt::Committed(answers) => {
                     self.queue.answer(part, answers);
                     continue;
@@ -222,17 +240,37 @@ impl Writer {
                     }
                     continue;
                 }
-                Attempt::Failed { fault: Fault::Contention | Fault::Lost | Fault::Down, why } => {
-                    (part, why)
-                }
+                Attempt::Failed {
+                    fault:
+                        fault @ (Fault::Contention | Fault::Lost | Fault::Down | Fault::Superseded),
+                    why,
+                } => (part, fault, why),
                 Attempt::Unclear { why } => {
-                    (part.into_iter().map(Pending::made_unclear).collect(), why)
+                    (part.into_iter().map(Pending::made_unclear).collect(), Fault::Lost, why)
                 }
             };
+            self.note_fault(fault, &why);
             self.queue.fail(part.into_iter().chain(parts.into_iter().flatten()).collect(), &why);
             return false;
         }
         true
+    }
+
+    /// While nothing is written, says that this holder is there.
+    async fn beat(&mut self) {
+        if let Err((fault, why)) = self.engine.beat().await {
+            self.note_fault(fault, &why);
+            self.queue.fail(Vec::new(), &why);
+        }
+    }
+
+    /// Once another holds the record, nothing is tried any more: whoever started this process ends it.
+    fn note_fault(&mut self, fault: Fault, why: &str) {
+        if fault == Fault::Superseded && !self.queue.superseded {
+            tracing::error!(why, "the record is lost to another bridge: nothing more is written");
+            self.queue.superseded = true;
+            self.engine.ledger().lose(why.to_owned());
+        }
     }
 
     /// Has the engine write a batch while the queue goes on taking commands.
@@ -257,7 +295,10 @@ impl Writer {
         if self.queue.kept.is_empty() {
             match self.queue.meanwhile(self.engine.try_out()).await {
                 Ok(()) => {}
-                Err(why) => return self.queue.fail(Vec::new(), &why),
+                Err((fault, why)) => {
+                    self.note_fault(fault, &why);
+                    return self.queue.fail(Vec::new(), &why);
+                }
             }
         }
         while !self.queue.kept.is_empty() {
@@ -358,6 +399,8 @@ impl Queue {
                 let _ = reply.send(Err(StoreError::Unavailable { why: why() }));
             }
             Some(Command::Drain(reply)) => self.drains.push(reply),
+            // Noted after the next batch.
+            Some(Command::Note) => {}
             Some(Command::Stop) | None => self.stopping = true,
             #[cfg(test)]
             Some(execute @ Command::Execute(..)) => self.next.push_back(execute),

@@ -4,6 +4,7 @@
 mod m0001_first_tables;
 mod m0002_accounts_in_portions;
 mod m0003_marks;
+mod m0004_where_the_record_ends;
 
 use crate::address::Address;
 use crate::connect;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first_tables::Migration),
             Box::new(m0002_accounts_in_portions::Migration),
             Box::new(m0003_marks::Migration),
+            Box::new(m0004_where_the_record_ends::Migration),
         ]
     }
 }
@@ -106,7 +108,9 @@ fn failed(address: &Address, fault: Fault, why: String) -> OpenError {
     let database = address.to_string();
     match fault {
         Fault::Lost | Fault::Contention => OpenError::Unavailable { database, why },
-        Fault::Duplicate | Fault::Row | Fault::Down => OpenError::Migration { database, why },
+        Fault::Duplicate | Fault::Row | Fault::Down | Fault::Superseded => {
+            OpenError::Migration { database, why }
+        }
     }
 }
 

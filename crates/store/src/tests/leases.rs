@@ -4,12 +4,12 @@ use super::*;
 use crate::StoreError;
 use domain::serial::SerialError;
 
-on_each_database!(two_stores_never_share_a_number, the_last_number_is_the_last);
+on_each_database!(two_who_ask_never_share_a_number, the_last_number_is_the_last);
 
-async fn two_stores_never_share_a_number(url: String) {
-    let (one, two) = tokio::join!(Store::open(&url), Store::open(&url));
+async fn two_who_ask_never_share_a_number(url: String) {
+    let store = Store::open(&url).await.expect("opens");
     let mut tasks = Vec::new();
-    for store in [one.expect("opens"), two.expect("opens beside it")] {
+    for store in [store.clone(), store] {
         for _ in 0..2 {
             let store = store.clone();
             tasks.push(tokio::spawn(async move {

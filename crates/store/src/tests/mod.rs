@@ -2,14 +2,17 @@
 //! `COUNTER_BRIDGE_TEST_MYSQL` holds the URL of a server on which databases may be made, such as
 //! `mysql://user:password@127.0.0.1:3306`. Each test has a database of its own.
 
+mod checksums;
 mod duplicates;
 mod endings;
+mod holding;
 mod leases;
 mod lists;
 mod mysql_faults;
 mod opening;
 mod own_server;
 mod portions;
+mod positions;
 mod proxy;
 mod reading;
 mod servers;

@@ -75,18 +75,30 @@ async fn servers_that_cannot_be_used() {
     assert!(!stranger.to_string().contains("s3cr3t"), "{stranger}");
 }
 
-on_each_database!(several_open_a_new_database_at_once);
+on_each_database!(of_several_that_open_a_new_database_at_once_one_gets_it);
 
-async fn several_open_a_new_database_at_once(url: String) {
+async fn of_several_that_open_a_new_database_at_once_one_gets_it(url: String) {
     let opening: Vec<_> = (0..4)
         .map(|_| {
             let url = url.clone();
             tokio::spawn(async move { Store::open(&url).await })
         })
         .collect();
-    for (store, sequence) in opening.into_iter().zip(1..) {
-        let store = store.await.expect("a task").expect("opens");
-        Desk::of(&store).record(vec![simple(sequence)]).await;
-        store.close().await;
+    let mut opened = Vec::new();
+    for store in opening {
+        match store.await.expect("a task") {
+            Ok(store) => opened.push(store),
+            Err(OpenError::Held { by, .. }) => {
+                assert!(by.starts_with(&format!("process {} ", std::process::id())), "{by}");
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
+    assert_eq!(opened.len(), 1);
+    Desk::of(&opened[0]).record(vec![simple(1)]).await;
+    opened.remove(0).close().await;
+    // Closed, it is free at once.
+    let next = Store::open(&url).await.expect("opens");
+    Desk::of(&next).record(vec![simple(2)]).await;
+    next.close().await;
 }

@@ -1,0 +1,63 @@
+//! Holding a record, so that no other bridge writes to it: the file's lock, or the server's lease.
+
+use crate::address::Address;
+use crate::connect::{self, BUSY_TIMEOUT};
+use crate::error::OpenError;
+use crate::lease;
+use crate::lock::{self, NotLocked, RecordLock};
+use sea_orm::DatabaseConnection;
+
+/// What holds a record until it is dropped or given back.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    _lock: Option<RecordLock>,
+    /// The epoch of the lease, at a server.
+    pub(crate) epoch: Option<i64>,
+}
+
+impl Hold {
+    /// Holds a file, if that is the database: before anything of it is touched.
+    pub(crate) async fn of_file(address: &Address) -> Result<Hold, OpenError> {
+        let Address::Sqlite { path, .. } = address else {
+            return Ok(Hold { _lock: None, epoch: None });
+        };
+        connect::make_folder(path)?;
+        match lock::take(path, BUSY_TIMEOUT).await {
+            Ok(lock) => Ok(Hold { _lock: Some(lock), epoch: None }),
+            Err(NotLocked::Held(by)) => {
+                Err(OpenError::Held { database: path.display().to_string(), by })
+            }
+            Err(NotLocked::Io(error)) => {
+                // Why the file beside it cannot be made is mostly why it cannot be used itself.
+                connect::probe(address).await?;
+                Err(OpenError::CannotCreate {
+                    path: lock::beside(path).display().to_string(),
+                    why: error.to_string(),
+                })
+            }
+        }
+    }
+
+    /// Holds the record of a server, if that is the database, once its tables are there.
+    pub(crate) async fn of_server(
+        self,
+        address: &Address,
+        connection: &DatabaseConnection,
+    ) -> Result<Hold, OpenError> {
+        match address {
+            Address::Sqlite { .. } => Ok(self),
+            Address::Mysql { shown, .. } => {
+                Ok(Hold { epoch: Some(lease::take(connection, shown).await?), ..self })
+            }
+        }
+    }
+
+    /// Gives a lease back; a lock goes with this.
+    pub(crate) async fn give_back(self, connection: &DatabaseConnection) {
+        if let Some(epoch) = self.epoch
+            && let Err(error) = lease::give_back(connection, epoch).await
+        {
+            tracing::warn!(%error, "the lease of the record is not given back: it runs out by itself");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Which process holds a record: on which machine, since when, and whether it still lives.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A process, so that another can tell whether it is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// The machine's name.
+    pub(crate) host: String,
+    /// Tells one start of the machine, and one container on it, from all others.
+    pub(crate) boot: String,
+    pub(crate) pid: u32,
+    /// When it was started, in the kernel's ticks: a process of another time may get its number.
+    pub(crate) started: u64,
+    /// Since when it holds the record, in microseconds since 1970 UTC. For people.
+    pub(crate) since: i64,
+}
+
+impl Process {
+    /// This one, which holds something from now on.
+    pub(crate) fn this() -> Process {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Process {
+            host: first_line(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default(),
+            boot: boot(),
+            pid: std::process::id(),
+            started: started(std::process::id()).unwrap_or(0),
+            since: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Whether it is certain that it has ended: it was a process of this very machine, since its last
+    /// start, and there is none such any more. Of another machine nobody here can tell.
+    pub(crate) fn is_gone(&self) -> bool {
+        let here = !self.boot.is_empty() && self.boot == boot();
+        here && started(self.pid) != Some(self.started)
+    }
+
+    /// In words: `process 4711 (counter-bridge) on db1 since 2026-11-28T05:20:11Z`.
+    pub(crate) fn told(&self) -> String {
+        let since = OffsetDateTime::from_unix_timestamp(self.since / 1_000_000)
+            .ok()
+            .and_then(|moment| moment.format(&Rfc3339).ok())
+            .unwrap_or_else(|| "an unknown moment".to_owned());
+        let Process { host, pid, .. } = self;
+        let name = if self.boot == boot() { name(*pid) } else { String::new() };
+        format!("process {pid}{name} on {host} since {since}")
+    }
+}
+
+fn name(pid: u32) -> String {
+    let command = first_line(Path::new(&format!("/proc/{pid}/comm")));
+    command.map(|command| format!(" ({command})")).unwrap_or_default()
+}
+
+/// The start of the machine, and the name space of process numbers: another container's process 17 is
+/// not ours.
+fn boot() -> String {
+    let boot = first_line(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
+    let names = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{boot} {}", names.display())
+}
+
+fn first_line(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+/// When a process was started, in ticks since the machine was; `None` if there is none. One that is
+/// dead and only not yet buried counts as none.
+fn started(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may hold anything; the state is the first word after it.
+    let mut words = text.rsplit_once(')')?.1.split_whitespace();
+    let state = words.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    words.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lives_is_not_gone_and_who_is_elsewhere_is_not_known_to_be() {
+        let this = Process::this();
+        assert!(!this.is_gone());
+        assert!(
+            Process { started: this.started + 1, ..this.clone() }.is_gone(),
+            "another's number"
+        );
+        assert!(Process { pid: u32::MAX, ..this.clone() }.is_gone());
+        assert!(!Process { pid: u32::MAX, boot: "another".to_owned(), ..this.clone() }.is_gone());
+        assert!(this.told().contains(" since 20"), "{}", this.told());
+    }
+}

@@ -1,0 +1,99 @@
+//! Rows that somebody altered: named, and never served.
+
+use super::*;
+use crate::{ListFilter, Reader, StoreError};
+
+on_each_database!(no_altered_row_is_served, rows_without_a_checksum_are_taken);
+
+fn is_damaged<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Corrupt { .. }))
+}
+
+async fn filled(url: &str) -> Store {
+    let store = Store::open(url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    desk.record((1..=6).map(simple).collect()).await;
+    for number in 1..=3 {
+        let ended = Write {
+            trail: Some((1, "last".to_owned())),
+            ..end(master(number), FinalState::Reversed)
+        };
+        desk.record(vec![trail(master(number), 0, "first"), ended]).await;
+    }
+    desk.record(vec![trail(master(5), 0, "debited"), decision(master(5), 7, "ann", "resume")])
+        .await;
+    store
+}
+
+async fn no_altered_row_is_served(url: String) {
+    let store = filled(&url).await;
+    let journal = store.journal();
+    for (alter, mend) in [
+        (
+            "UPDATE outcome SET answer_status = 202 WHERE master_serial = 2026112100000000001",
+            "UPDATE outcome SET answer_status = 201 WHERE master_serial = 2026112100000000001",
+        ),
+        (
+            "UPDATE outcome SET reason = NULL WHERE master_serial = 2026112100000000001",
+            "UPDATE outcome SET reason = '余额不足' WHERE master_serial = 2026112100000000001",
+        ),
+        (
+            "UPDATE outcome SET state = 1 WHERE master_serial = 2026112100000000001",
+            "UPDATE outcome SET state = 3 WHERE master_serial = 2026112100000000001",
+        ),
+        (
+            "UPDATE transfer SET amount = 100001 WHERE master_serial = 2026112100000000001",
+            "UPDATE transfer SET amount = 100000 WHERE master_serial = 2026112100000000001",
+        ),
+        (
+            "UPDATE transfer SET to_account = 'F2' WHERE master_serial = 2026112100000000001",
+            "UPDATE transfer SET to_account = 'F1' WHERE master_serial = 2026112100000000001",
+        ),
+    ] {
+        assert!(store.find(master(1)).await.is_ok(), "before {alter}");
+        journal.execute(alter).await.expect("altered");
+        let found = store.find(master(1)).await;
+        assert!(is_damaged(found.clone()), "{alter}: {found:?}");
+        assert!(is_damaged(store.find_by_key("shop", "key-1").await), "{alter}");
+        assert!(is_damaged(store.list(&ListFilter::default()).await), "{alter}");
+        let reader = Reader::open(&url).await;
+        assert!(reader.is_ok() || reader.is_err(), "an audit says so either way");
+        journal.execute(mend).await.expect("mended");
+    }
+    assert_eq!(store.trail(master(1)).await.expect("asks"), ["first", "last"]);
+    let alter = "UPDATE trail SET body = 'First' WHERE master_serial = 2026112100000000001";
+    journal.execute(alter).await.expect("altered");
+    assert!(is_damaged(store.trail(master(1)).await));
+    let alter = "UPDATE decision SET note = 'by nobody' WHERE master_serial = 2026112100000000005";
+    journal.execute(alter).await.expect("altered");
+    assert!(is_damaged(store.decisions(master(5)).await));
+
+    // What is open and damaged is shown to be so, beside what is not.
+    let alter = "UPDATE trail SET body = 'credited' WHERE master_serial = 2026112100000000005";
+    journal.execute(alter).await.expect("altered");
+    let alter = "UPDATE transfer SET amount = 1 WHERE master_serial = 2026112100000000006";
+    journal.execute(alter).await.expect("altered");
+    let open = store.open_transfers(None, 10).await.expect("asks");
+    let damaged: Vec<bool> = open.iter().map(|open| open.damage.is_some()).collect();
+    assert_eq!(damaged, [false, true, true]);
+    store.close().await;
+}
+
+async fn rows_without_a_checksum_are_taken(url: String) {
+    let store = filled(&url).await;
+    let journal = store.journal();
+    for sql in [
+        "UPDATE transfer SET checksum = NULL",
+        "UPDATE outcome SET checksum = NULL",
+        "UPDATE trail SET checksum = NULL",
+        "UPDATE decision SET checksum = NULL",
+    ] {
+        journal.execute(sql).await.expect("as an earlier version left them");
+    }
+    assert_eq!(store.list(&ListFilter::default()).await.expect("asks").len(), 6);
+    assert_eq!(store.trail(master(1)).await.expect("asks"), ["first", "last"]);
+    assert_eq!(store.decisions(master(5)).await.expect("asks").len(), 1);
+    let open = store.open_transfers(None, 10).await.expect("asks");
+    assert!(open.iter().all(|open| open.damage.is_none()));
+    store.close().await;
+}

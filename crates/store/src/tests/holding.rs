@@ -1,0 +1,115 @@
+//! A server's record has one holder: a second is told who it is, a silent one is superseded, and a
+//! superseded one writes nothing.
+
+use super::proxy::{Proxy, Wire};
+use super::*;
+use crate::{JournalHealth, OpenError, StoreError};
+use sea_orm::sqlx::Row;
+use sea_orm::sqlx::mysql::MySqlConnectOptions;
+
+async fn count(url: &str, sql: &'static str) -> i64 {
+    mysql_connection(url).await.fetch_one(sql).await.expect("a count").get(0)
+}
+
+#[tokio::test]
+async fn a_holder_that_is_idle_stays_the_holder() {
+    on_mysql(|url| async move {
+        let store = Store::open(&url).await.expect("opens");
+        let beat = "SELECT beat FROM shard_lease";
+        let before = count(&url, beat).await;
+        // Looked at for three seconds, in which nothing is written.
+        match Store::open(&url).await {
+            Err(OpenError::Held { by, .. }) => {
+                assert!(by.starts_with(&format!("process {} ", std::process::id())), "{by}");
+            }
+            Ok(_) => panic!("two hold it"),
+            Err(error) => panic!("{error}"),
+        }
+        assert!(count(&url, beat).await > before, "it beats");
+        assert!(!store.may_be_superseded());
+        Desk::of(&store).record(vec![simple(1)]).await;
+        store.close().await;
+        Store::open(&url).await.expect("given back").close().await;
+    })
+    .await;
+}
+
+/// The first holder cannot reach the server for some seconds; another takes over; the first comes back.
+#[tokio::test]
+async fn a_holder_that_was_silent_writes_nothing_any_more() {
+    on_mysql(|url| async move {
+        let options: MySqlConnectOptions = url.parse().expect("a URL");
+        let server = format!("{}:{}", options.get_host(), options.get_port());
+        let proxy = Proxy::to(server.clone()).await;
+        let near = url.replace(&server, &proxy.address.to_string()) + "?ssl-mode=disabled";
+        let first = Store::open(&near).await.expect("opens");
+        let mut desk = Desk::of(&first);
+        desk.record(vec![simple(1)]).await;
+        proxy.set(Wire::Cut);
+        let second = Store::open(&url).await.expect("takes over from a silent holder");
+        Desk::of(&second).record(vec![simple(2)]).await;
+        assert!(first.may_be_superseded(), "it sends nothing by now");
+        proxy.set(Wire::Whole);
+        let mut lost = first.superseded();
+        patiently(lost.wait_for(Option::is_some)).await.expect("a journal");
+        let why = lost.borrow().clone().unwrap_or_default();
+        assert!(why.contains(&format!("process {} ", std::process::id())), "{why}");
+
+        let ids = desk.submit(vec![simple(3), end(master(1), FinalState::Completed)]);
+        assert!(is_refused(&desk.answers(&ids[..1]).await[0]));
+        assert!(matches!(first.lease_serials(1).await, Err(StoreError::Unavailable { .. })));
+        assert!(matches!(&*first.journal().health().borrow(), JournalHealth::Failing { .. }));
+        first.close().await;
+        assert_eq!(second.find(master(3)).await.expect("asks"), None);
+        let open = second.open_transfers(None, 10).await.expect("asks");
+        assert_eq!(open.len(), 2, "the end of the first is not recorded by the former holder");
+        // And the former holder's end does not take the lease from the new one.
+        Desk::of(&second).record(vec![simple(4)]).await;
+        second.close().await;
+    })
+    .await;
+}
+
+/// What is written at the very moment of the take-over is written by one of them.
+#[tokio::test]
+async fn a_batch_under_a_former_epoch_is_not_written() {
+    on_mysql(|url| async move {
+        let store = Store::open(&url).await.expect("opens");
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        mysql_connection(&url)
+            .await
+            .execute("UPDATE shard_lease SET epoch = epoch + 1, host = 'db2', boot = 'x', pid = 4")
+            .await
+            .expect("taken over");
+        let answers = desk.write(vec![simple(2)]).await;
+        assert!(is_refused(&answers[0]));
+        assert_eq!(store.find(master(2)).await.expect("asks"), None);
+        let why = store.superseded().borrow().clone().unwrap_or_default();
+        assert!(why.contains("process 4 on db2"), "{why}");
+        store.close().await;
+        assert_eq!(count(&url, "SELECT COUNT(*) FROM shard_lease WHERE host = 'db2'").await, 1);
+    })
+    .await;
+}
+
+/// A holder of this machine whose process has ended is not waited for.
+#[tokio::test]
+async fn a_holder_that_is_certainly_gone_is_not_waited_for() {
+    on_mysql(|url| async move {
+        Store::open(&url).await.expect("opens").close().await;
+        let this = crate::process::Process::this();
+        let boot = this.boot.replace('\'', "");
+        let sql = format!(
+            "UPDATE shard_lease SET host = '{}', boot = '{boot}', pid = 4294967295",
+            this.host
+        );
+        let mut server = mysql_connection(&url).await;
+        server.execute(sea_orm::sqlx::AssertSqlSafe(sql)).await.expect("a holder");
+        let asked = std::time::Instant::now();
+        let store = Store::open(&url).await.expect("opens");
+        assert!(asked.elapsed() < std::time::Duration::from_secs(3));
+        store.close().await;
+    })
+    .await;
+}

@@ -1,0 +1,242 @@
+//! A record that lost its end: noticed at the next start or connection, whatever was lost, and ended
+//! by a release.
+
+use super::*;
+use crate::{Options, RecordStanding, Release, ReleaseError, release, status};
+use std::path::{Path, PathBuf};
+
+/// A SQLite record and its position file.
+struct Place {
+    _folder: tempfile::TempDir,
+    record: PathBuf,
+    position: PathBuf,
+    url: String,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().expect("a folder");
+        let record = folder.path().join("bridge.sqlite");
+        let position = folder.path().join("bridge.sqlite.position");
+        let url = format!("sqlite://{}", record.display());
+        Place { _folder: folder, record, position, url }
+    }
+
+    async fn open(&self) -> Store {
+        Store::open(&self.url).await.expect("opens")
+    }
+
+    /// Opens, records these transfers one batch after another, and closes.
+    async fn record(&self, sequences: std::ops::Range<u64>) {
+        let store = self.open().await;
+        let mut desk = Desk::of(&store);
+        for sequence in sequences {
+            desk.record(vec![simple(sequence)]).await;
+        }
+        store.close().await;
+    }
+
+    /// All that SQLite keeps.
+    fn copy_to(&self, name: &str) -> PathBuf {
+        let copy = self.record.with_file_name(name);
+        std::fs::copy(&self.record, &copy).expect("a copy");
+        copy
+    }
+
+    fn put_back(&self, copy: &Path) {
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.record.display()));
+        }
+        std::fs::copy(copy, &self.record).expect("put back");
+    }
+
+    /// Why the record is behind when it is opened now; nothing if it is not.
+    async fn behind(&self) -> String {
+        let store = self.open().await;
+        let standing = store.standing().borrow().clone();
+        store.close().await;
+        match standing {
+            RecordStanding::Current => String::new(),
+            RecordStanding::Behind { why } => why,
+        }
+    }
+
+    async fn release(&self, skip_serials: Option<u64>) -> Result<String, ReleaseError> {
+        let said = Release {
+            who: "ann".to_owned(),
+            reason: "counters were asked".to_owned(),
+            skip_serials,
+        };
+        release(&self.url, &Options::default(), &said).await
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_goes_on_is_current() {
+    let place = Place::new();
+    assert_eq!(place.behind().await, "");
+    place.record(1..4).await;
+    place.record(4..6).await;
+    assert_eq!(place.behind().await, "");
+    let told = status(&place.url, &Options::default()).await.expect("a status");
+    assert_eq!((told.recorded, told.told, told.releases), (Some(5), Some(5), 0));
+    assert!(matches!(place.release(None).await, Err(ReleaseError::NotBehind)));
+}
+
+#[tokio::test]
+async fn an_older_copy_is_behind_until_it_is_released() {
+    let place = Place::new();
+    place.record(1..4).await;
+    let store = place.open().await;
+    assert_eq!(store.lease_serials(100).await, Ok(1..101));
+    store.close().await;
+    let copy = place.copy_to("copy");
+    let store = place.open().await;
+    assert_eq!(store.lease_serials(100).await, Ok(101..201));
+    store.close().await;
+    place.record(4..9).await;
+    place.put_back(&copy);
+
+    assert!(place.behind().await.contains("5 batches are missing"), "{}", place.behind().await);
+    // It goes on being written, for what it takes up is asked about; and stays behind.
+    place.record(20..30).await;
+    assert!(place.behind().await.contains("5 batches are missing"));
+    let told = status(&place.url, &Options::default()).await.expect("a status");
+    assert_eq!((told.recorded, told.told), (Some(3), Some(8)));
+    assert_eq!((told.next_serial, told.told_next_serial), (101, Some(201)));
+
+    let missing = place.release(None).await.expect("released");
+    assert!(missing.contains("5 batches are missing"), "{missing}");
+    let store = place.open().await;
+    assert_eq!(*store.standing().borrow(), RecordStanding::Current);
+    assert_eq!(store.lease_serials(10).await, Ok(201..211), "no serial is given out twice");
+    assert!(store.is_doubted(master(29)), "it was there when the record was released");
+    assert!(!store.is_doubted(on_day(20_261_122, 201)));
+    store.close().await;
+    assert!(matches!(place.release(None).await, Err(ReleaseError::NotBehind)));
+    // The copy again is behind once more.
+    place.put_back(&copy);
+    assert!(place.behind().await.contains("released 0 times"), "{}", place.behind().await);
+    let told = status(&place.url, &Options::default()).await.expect("a status");
+    assert_eq!(told.releases, 0);
+}
+
+#[tokio::test]
+async fn without_its_position_file_a_record_is_behind() {
+    let place = Place::new();
+    place.record(1..4).await;
+    std::fs::remove_file(&place.position).expect("removed");
+    assert!(place.behind().await.contains("is missing"));
+    assert!(!place.position.exists(), "nothing pretends that it was there");
+    let refused = place.release(None).await;
+    assert!(matches!(refused, Err(ReleaseError::SerialsUnknown(_))), "{refused:?}");
+    place.release(Some(1_000_000)).await.expect("released");
+    let store = place.open().await;
+    assert_eq!(*store.standing().borrow(), RecordStanding::Current);
+    assert_eq!(store.lease_serials(1).await, Ok(1_000_001..1_000_002));
+    store.close().await;
+
+    std::fs::write(&place.position, "torn").expect("written");
+    assert!(place.behind().await.contains("is damaged"));
+    place.release(Some(1)).await.expect("released");
+    assert_eq!(place.behind().await, "");
+}
+
+#[tokio::test]
+async fn another_record_in_its_place_is_behind() {
+    let place = Place::new();
+    place.record(1..4).await;
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", place.record.display()));
+    }
+    assert!(place.behind().await.contains("the record is empty"), "{}", place.behind().await);
+    place.release(Some(1_000)).await.expect("released");
+    assert_eq!(place.behind().await, "");
+}
+
+#[tokio::test]
+async fn half_of_a_log_that_is_cut_off_is_noticed() {
+    let place = Place::new();
+    let store = place.open().await;
+    let mut desk = Desk::of(&store);
+    for sequence in 1..40 {
+        desk.record(vec![simple(sequence)]).await;
+    }
+    // As a crash leaves it, and then half of the log is gone.
+    let log = PathBuf::from(format!("{}-wal", place.record.display()));
+    let crashed = Place::new();
+    std::fs::copy(&place.record, &crashed.record).expect("a copy");
+    std::fs::copy(&place.position, &crashed.position).expect("a copy");
+    let content = std::fs::read(&log).expect("a log");
+    let copy = PathBuf::from(format!("{}-wal", crashed.record.display()));
+    std::fs::write(&copy, &content).expect("a log");
+    assert_eq!(crashed.behind().await, "", "all of it is there");
+    let crashed = Place::new();
+    std::fs::copy(&place.record, &crashed.record).expect("a copy");
+    std::fs::copy(&place.position, &crashed.position).expect("a copy");
+    let copy = PathBuf::from(format!("{}-wal", crashed.record.display()));
+    std::fs::write(&copy, &content[..content.len() / 2]).expect("a log");
+    assert!(crashed.behind().await.contains("missing"), "{}", crashed.behind().await);
+    store.close().await;
+}
+
+/// The database is put back while the bridge runs: the next batch does not follow the last.
+#[tokio::test]
+async fn a_record_that_goes_back_while_it_is_written_is_noticed() {
+    let place = Place::new();
+    let store = place.open().await;
+    let mut desk = Desk::of(&store);
+    desk.record(vec![simple(1)]).await;
+    let sql = "UPDATE node_position SET number = number - 1";
+    store.journal().execute(sql).await.expect("an accident");
+    desk.record(vec![simple(2)]).await;
+    let mut standing = store.standing();
+    patiently(standing.wait_for(|standing| *standing != RecordStanding::Current))
+        .await
+        .expect("a journal");
+    store.close().await;
+    assert!(place.behind().await.contains("answers with batch 0"), "{}", place.behind().await);
+}
+
+/// Counters have found out: it is remembered.
+#[tokio::test]
+async fn what_is_declared_behind_stays_so() {
+    let place = Place::new();
+    let store = place.open().await;
+    Desk::of(&store).record(vec![simple(1)]).await;
+    store.journal().fall_behind("two counters have seen serial 900".to_owned());
+    assert_ne!(*store.standing().borrow(), RecordStanding::Current);
+    store.close().await;
+    assert!(place.behind().await.contains("two counters have seen"));
+    place.release(None).await.expect("released");
+    assert_eq!(place.behind().await, "");
+}
+
+/// A record of the version before this one has no position yet, and its rows no checksums.
+#[tokio::test]
+async fn a_record_of_an_earlier_version_is_given_a_position() {
+    let place = Place::new();
+    let address = crate::address::Address::parse(&place.url).expect("a URL");
+    let connection = crate::connect::writer(&address);
+    let _ = connection.close().await;
+    let earlier = crate::connect::writer(&{
+        crate::connect::probe(&address).await.expect("made");
+        address.clone()
+    });
+    crate::migration::run_first(&earlier, 2).await;
+    let row = "INSERT INTO transfer (master_serial, app, idempotency_key, fingerprint, debit_serial, \
+               credit_serial, from_counter, from_account, to_counter, to_account, amount, currency, \
+               debit_day, credit_day, credit_barrier, created_at, deadline_at) VALUES \
+               (2026112100000000001, X'73', X'6b', zeroblob(32), 11, 12, 'securities', '1', \
+               'futures', '2', 5, 'CNY', 20261121, 20261121, 0, 1, 2)";
+    sea_orm::ConnectionTrait::execute_unprepared(&earlier, row).await.expect("a row");
+    let open = "INSERT INTO open_transfer (master_serial, state) VALUES (2026112100000000001, 1)";
+    sea_orm::ConnectionTrait::execute_unprepared(&earlier, open).await.expect("a row");
+    earlier.close().await.expect("closed");
+    assert_eq!(place.behind().await, "");
+    assert!(place.position.exists());
+    place.record(2..4).await;
+    let store = place.open().await;
+    assert_eq!(store.open_transfers(None, 10).await.expect("asks").len(), 3);
+    store.close().await;
+}
