@@ -257,7 +257,13 @@ impl Auditor {
                 Finding::Unexplained { posting } => {
                     let sequence = posting.serial.sequence;
                     // Accepted before the time that is audited, or since the record was read.
-                    if self.reader.find_by_sequence(sequence).await?.is_some() {
+                    let known = match self.reader.find_by_sequence(sequence).await {
+                        Ok(stored) => stored.is_some(),
+                        // It is named as damaged; its posting is explained all the same.
+                        Err(StoreError::Corrupt { .. }) => true,
+                        Err(error) => return Err(error.into()),
+                    };
+                    if known {
                         learned |= seen.elsewhere.insert(sequence);
                     }
                 }
@@ -269,6 +275,7 @@ impl Auditor {
                 Finding::WrongLegs { standing: Standing::Open(_), .. }
                 | Finding::Doubled { .. }
                 | Finding::NotAsRecorded { .. }
+                | Finding::Damaged { .. }
                 | Finding::Unbalanced { .. } => {}
             }
         }
@@ -314,6 +321,7 @@ fn may_be_moving(verdict: &Verdict) -> bool {
         | Finding::Doubled { .. }
         | Finding::NotAsRecorded { .. }
         | Finding::Unexplained { .. }
+        | Finding::Damaged { .. }
         | Finding::Unbalanced { .. } => false,
     })
 }
