@@ -10,6 +10,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::path::PathBuf;
 use store::{RecordStatus, Release};
+use supervise::say;
 
 /// `record`.
 #[derive(Debug, Args)]
@@ -60,7 +61,7 @@ pub(crate) async fn run(command: RecordCommand) -> Result<Ended> {
             let config = Config::load_to_check(&config, config::environment())?;
             let status = store::status(config.database.expose_secret(), &config.record).await?;
             let text = if json { machines(&status) } else { people(&status) };
-            println!("{text}");
+            say!("{text}")?;
             Ok(if status.behind.is_none() { Ended::Well } else { Ended::Badly })
         }
         What::Release(ReleaseCommand { config, who, reason, skip_serials }) => {
@@ -68,11 +69,11 @@ pub(crate) async fn run(command: RecordCommand) -> Result<Ended> {
             let said = Release { who, reason, skip_serials };
             let url = config.database.expose_secret();
             let missing = store::release(url, &config.record, &said).await?;
-            println!("released, although {missing}");
-            println!(
+            say!("released, although {missing}")?;
+            say!(
                 "What was open in it is asked about and given up, never credited again; see \
                  `counter-bridge audit` for what only the counters know."
-            );
+            )?;
             Ok(Ended::Well)
         }
     }

@@ -284,7 +284,11 @@ impl Auditor {
 
     /// Who ended the transfer so, if a person did.
     async fn word(&self, master: MasterSerial, state: FinalState) -> Result<Option<Word>> {
-        let decisions = self.reader.decisions(master).await?;
+        let decisions = match self.reader.decisions(master).await {
+            // It is named as damaged: nobody's word is taken from it.
+            Err(StoreError::Corrupt { .. }) => return Ok(None),
+            decisions => decisions?,
+        };
         let last = decisions.into_iter().rev().find(|said| said.decision == state.as_str());
         Ok(last.map(|said| Word { who: said.who, note: said.note }))
     }
