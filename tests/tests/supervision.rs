@@ -207,3 +207,42 @@ async fn a_command_whose_reader_has_gone_ends_quietly() {
         assert!(said.starts_with("counter-bridge: standard output cannot be written"), "{said}");
     }
 }
+
+/// `println!` and its like panic when the reader has gone; `supervise::say!` and `tell!` do not.
+#[test]
+fn no_program_says_anything_by_what_panics() {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..")];
+    let mut looked_at = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in
+            folder.read_dir().expect("a folder").map(|entry| entry.expect("an entry").path())
+        {
+            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if entry.is_dir() {
+                if !["target", "tests", ".git", "fuzz"].contains(&name) {
+                    folders.push(entry);
+                }
+                continue;
+            }
+            if entry.extension().is_none_or(|kind| kind != "rs")
+                || ["build.rs", "tests.rs"].contains(&name)
+            {
+                continue;
+            }
+            looked_at += 1;
+            let text = std::fs::read_to_string(&entry).expect("text");
+            let program = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            let prints = |line: &&str| {
+                let line = line.trim_start();
+                !line.starts_with("//")
+                    && ["println!(", "print!("].iter().any(|word| line.contains(word))
+            };
+            found.extend(
+                program.lines().filter(prints).map(|line| format!("{}: {line}", entry.display())),
+            );
+        }
+    }
+    assert!(looked_at > 200, "{looked_at}");
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -196,7 +196,12 @@ impl Actor {
                 Output::Compare { counter, reply } => {
                     if self.compare.try_send((counter, reply)).is_err() {
                         metrics::counter!("late_answers_not_compared_total").increment(1);
-                        tracing::error!("too many late answers: one was not compared");
+                        let id = self.inner.links[counter.0].counter();
+                        let text = format!("{id}: too many late answers: one was not compared");
+                        let events = &self.inner.events;
+                        if events.record_of(now.wall, Kind::Notice, id.as_str(), &text) {
+                            tracing::error!("{text}");
+                        }
                     }
                 }
             }
