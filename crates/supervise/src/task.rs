@@ -85,7 +85,10 @@ impl Task {
 
     /// Makes it run for a moment, if it can be made to.
     pub(crate) fn knock(&self) -> bool {
-        self.knock.as_ref().map(|knock| knock()).is_some()
+        if let Some(knock) = &self.knock {
+            knock();
+        }
+        self.knock.is_some()
     }
 
     /// Waits until it has ended.
