@@ -323,7 +323,8 @@ pub struct PostingReply {
 /// A posting as the counter holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
-    /// The counter's own number, at most 32 characters.
+    /// The counter's own number, at most 32 characters; empty if there was one and it could not be
+    /// read. Nothing is decided by it.
     pub counter_serial: String,
     /// The counter's accounting day.
     pub settle_day: Day,
@@ -426,7 +427,7 @@ pub struct Entry {
     pub serial: SubSerial,
     /// The posting.
     pub posted: Posted,
-    /// When, in microseconds since 1970 UTC.
+    /// When, in microseconds since 1970 UTC; 0 if that could not be read.
     pub at_micros: i64,
     /// The mark that came with it, if the counter kept one.
     pub mark: Option<Mark>,

@@ -15,10 +15,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::message::Severity;
+use wire::ornament::{Blemishes, Ornament};
 
 /// While only counts change, the snapshot is renewed this often: fresh for an eye, and nothing for
 /// a processor.
 const RENEW: Duration = Duration::from_millis(250);
+
+/// How often it is said of one thing that it cannot be read: a counter that writes it wrong does so in
+/// every message.
+const TELL_UNREADABLE: Duration = Duration::from_mins(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ pub(crate) struct Board {
     heard: Option<Instant>,
     renewed: Instant,
     stale: bool,
+    /// When it was last said that something could not be read, in the order of [`Ornament::ALL`].
+    unreadable_told: [Option<Instant>; Ornament::ALL.len()],
 }
 
 impl Board {
@@ -63,6 +70,7 @@ impl Board {
             heard: None,
             renewed: now,
             stale: false,
+            unreadable_told: [None; Ornament::ALL.len()],
         }
     }
 
@@ -218,6 +226,7 @@ impl Board {
                 self.history.record(&counter, What::Malformed { error: error.clone() });
                 self.hand_out(Unmatched::Malformed { counter, serial, error }, desk);
             }
+            Event::Blemished(blemishes) => self.unreadable(now, blemishes, desk),
             Event::Notice(notice) => {
                 let severity = match notice.severity {
                     Severity::Info => "info",
@@ -228,6 +237,29 @@ impl Board {
                 self.history.record(&counter, What::Notice { severity, text: notice.text.clone() });
                 self.hand_out(Unmatched::Notice { counter, notice }, desk);
             }
+        }
+    }
+
+    /// What is only for people could not be read: said when it is new, and then once in a while with
+    /// how often.
+    fn unreadable(&mut self, now: Instant, blemishes: Blemishes, desk: &mut Desk) {
+        self.stale = true;
+        let counter = &self.shared.counter;
+        for (ornament, told) in Ornament::ALL.into_iter().zip(&mut self.unreadable_told) {
+            if !blemishes.has(ornament) || told.is_some_and(|told| now < told + TELL_UNREADABLE) {
+                continue;
+            }
+            *told = Some(now);
+            let count = *desk.counts.unreadable(ornament);
+            tracing::warn!(
+                %counter,
+                what = ornament.as_str(),
+                count,
+                "something in the counter's messages that is only for people cannot be read; the \
+                 rest of them is"
+            );
+            let what = ornament.as_str();
+            self.history.record(counter, What::Unreadable { what, count });
         }
     }
 

@@ -63,6 +63,13 @@ pub enum What {
         /// What is wrong with it.
         error: String,
     },
+    /// Something that is only for people could not be read; the messages' other parts were.
+    Unreadable {
+        /// `label`, `words`, `counter_serial` or `entry_time`.
+        what: &'static str,
+        /// In how many messages on this connection since the start.
+        count: u64,
+    },
     /// Somebody dialled in and was not let in. Of many, only some are told.
     Stranger {
         /// Where they came from.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use wire::codec::Incoming;
 use wire::message::Nonce;
+use wire::ornament::Blemishes;
 
 /// How many frames are read in one turn, so that timers and writing get theirs.
 pub(crate) const FRAMES_PER_TURN: usize = 64;
@@ -61,7 +62,12 @@ impl Line {
         desk: &mut Desk,
     ) -> Result<Inbox, Cause> {
         for _ in 0..FRAMES_PER_TURN {
-            match self.session.setup().codec.decode(inbox)? {
+            let mut blemishes = Blemishes::default();
+            let incoming = self.session.setup().codec.decode_noting(inbox, &mut blemishes)?;
+            if !blemishes.is_empty() {
+                self.session.on_blemishes(blemishes, desk);
+            }
+            match incoming {
                 None => return Ok(Inbox::Starved),
                 Some(Incoming::Message(message)) => self.session.on_message(now, message, desk)?,
                 Some(Incoming::Malformed(malformed)) => {

@@ -192,7 +192,10 @@ impl PaperLink {
                 }
                 Event::Standing(day, _) => self.shared.set_settle_day(day),
                 Event::Unmatched { reply, .. } => heard.push(Heard::Unmatched(reply)),
-                Event::RoundTrip(_) | Event::Malformed { .. } | Event::Notice(_) => {}
+                Event::RoundTrip(_)
+                | Event::Malformed { .. }
+                | Event::Notice(_)
+                | Event::Blemished(_) => {}
             }
         }
         done.map_err(|cause| match cause {

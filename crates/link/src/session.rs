@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::codec::{Codec, Malformed};
 use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, Notice, RequestId, SignOff, Welcome};
+use wire::ornament::Blemishes;
 
 pub(crate) use sign_on::Opened;
 use sign_on::SigningOn;
@@ -70,6 +71,8 @@ pub(crate) enum Event {
     Malformed { serial: Option<SubSerial>, error: String },
     /// The counter's own words.
     Notice(Notice),
+    /// A message of which something that is only for people could not be read.
+    Blemished(Blemishes),
 }
 
 /// A message to write, and of which request it is.
@@ -311,6 +314,15 @@ impl Session {
         let count = lately.0.len();
         self.events.push(Event::Malformed { serial, error: error.clone() });
         if count >= MALFORMED_LIMIT { Err(Cause::Malformed { count, error }) } else { Ok(()) }
+    }
+
+    /// Something of a message could not be read that is only for people. It is counted and told;
+    /// the message is heard all the same.
+    pub(crate) fn on_blemishes(&mut self, blemishes: Blemishes, desk: &mut Desk) {
+        for ornament in blemishes.iter() {
+            *desk.counts.unreadable(ornament) += 1;
+        }
+        self.events.push(Event::Blemished(blemishes));
     }
 
     /// The next message to write, if there is one: the conversation's own first, then requests as

@@ -4,6 +4,7 @@ use domain::message::CounterId;
 use domain::serial::Day;
 use serde::Serialize;
 use std::sync::Arc;
+use wire::ornament::Ornament;
 
 /// The state of one connection (LINKS, States).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -174,11 +175,31 @@ pub struct Counts {
     pub timed_out: u64,
     /// Bodies that could not be read.
     pub malformed: u64,
+    /// Messages whose labels could not be read: time labels, roles and the like. The rest was.
+    pub unreadable_labels: u64,
+    /// Messages whose words for people could not be read whole. The rest was.
+    pub unreadable_words: u64,
+    /// Messages with a posting whose number at the counter could not be read. The rest was.
+    pub unreadable_serials: u64,
+    /// Messages with an entry whose time could not be read. The rest was.
+    pub unreadable_times: u64,
     /// Requests refused because the queue was full.
     pub busy: u64,
     /// Of what the counter said unasked, how much found its reader's queue full. Each is in the
     /// log.
     pub unmatched_dropped: u64,
+}
+
+impl Counts {
+    /// A message of which this could not be read, though all else was.
+    pub(crate) fn unreadable(&mut self, ornament: Ornament) -> &mut u64 {
+        match ornament {
+            Ornament::Label => &mut self.unreadable_labels,
+            Ornament::Words => &mut self.unreadable_words,
+            Ornament::CounterSerial => &mut self.unreadable_serials,
+            Ornament::EntryTime => &mut self.unreadable_times,
+        }
+    }
 }
 
 impl std::ops::AddAssign for Counts {
@@ -192,6 +213,10 @@ impl std::ops::AddAssign for Counts {
             unmatched,
             timed_out,
             malformed,
+            unreadable_labels,
+            unreadable_words,
+            unreadable_serials,
+            unreadable_times,
             busy,
             unmatched_dropped,
         } = other;
@@ -203,6 +228,10 @@ impl std::ops::AddAssign for Counts {
         self.unmatched += unmatched;
         self.timed_out += timed_out;
         self.malformed += malformed;
+        self.unreadable_labels += unreadable_labels;
+        self.unreadable_words += unreadable_words;
+        self.unreadable_serials += unreadable_serials;
+        self.unreadable_times += unreadable_times;
         self.busy += busy;
         self.unmatched_dropped += unmatched_dropped;
     }

@@ -5,6 +5,7 @@ pub use crate::frame::FrameError;
 use crate::frame::Prefix;
 use crate::futures::{self, Origin};
 use crate::message::{Message, RequestId};
+use crate::ornament::Blemishes;
 use crate::securities;
 use crate::terms::{Fault, Trace};
 use bytes::{Buf, BytesMut};
@@ -175,12 +176,25 @@ impl Codec {
     /// Takes one whole frame off the front of `buffer`, or nothing while it is not all there. Never
     /// reserves more than has arrived.
     pub fn decode(&self, buffer: &mut BytesMut) -> Result<Option<Incoming>, FrameError> {
+        self.decode_noting(buffer, &mut Blemishes::default())
+    }
+
+    /// The same, and notes what of it is only for people and could not be read as the protocol
+    /// writes it.
+    pub fn decode_noting(
+        &self,
+        buffer: &mut BytesMut,
+        blemishes: &mut Blemishes,
+    ) -> Result<Option<Incoming>, FrameError> {
         let Some(body) = self.prefix().body(buffer, self.frame_limit)? else { return Ok(None) };
         let mut trace = Trace::default();
         let read = match &self.speech {
             Speech::Securities => securities::read(body, &mut trace),
             Speech::Futures(options, parties) => futures::read(body, options, parties, &mut trace),
         };
+        for ornament in trace.blemishes.get().iter() {
+            blemishes.note(ornament);
+        }
         let incoming = match read {
             Ok(message) => Incoming::Message(message),
             Err(Fault(why)) => Incoming::Malformed(Malformed {

@@ -17,8 +17,9 @@ mod xml;
 
 use crate::codec::{Encoding, End, FuturesOptions, Parties};
 use crate::message::Message;
+use crate::ornament::Ornament;
 use crate::terms::{Fault, Trace};
-use encoding_rs::GB18030;
+use encoding_rs::{GB18030, GBK, UTF_8};
 use std::borrow::Cow;
 
 pub(crate) use write::write;
@@ -39,36 +40,57 @@ pub(crate) fn read(
     parties: &Parties,
     trace: &mut Trace,
 ) -> Result<Message, Fault> {
-    match decoded(bytes, options.encoding) {
-        Ok(text) => {
-            // A byte order mark is harmless.
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            let packet = read::packet(text, options.encoding, trace)?;
-            meaning::message(&packet, options, parties)
-        }
-        Err(fault) => {
-            // Only what it was about is taken from a text in the wrong encoding.
-            let _ = read::packet(&String::from_utf8_lossy(bytes), options.encoding, trace);
-            Err(fault)
-        }
-    }
+    let text = decoded(bytes, options.encoding, trace);
+    // A byte order mark is harmless.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let packet = read::packet(text, options.encoding, trace)?;
+    meaning::message(&packet, options, parties, trace)
 }
 
-fn decoded(bytes: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, Fault> {
-    match encoding {
-        Encoding::Utf8 => std::str::from_utf8(bytes)
-            .map(Cow::Borrowed)
-            .map_err(|_| "the text is not UTF-8".into()),
-        Encoding::Gb18030 => GB18030
-            .decode_without_bom_handling_and_without_replacement(bytes)
-            .ok_or("the text is not GB18030".into()),
+/// The text. Bytes that are none become replacement characters, one at least for each run of them:
+/// words that were cut in the middle of a character stay readable, and no value that anything is
+/// decided by may hold one. Neither encoding lets such bytes take a quote or a bracket along.
+fn decoded<'a>(bytes: &'a [u8], encoding: Encoding, trace: &Trace) -> Cow<'a, str> {
+    let (text, unreadable) = match encoding {
+        Encoding::Utf8 => {
+            let text = String::from_utf8_lossy(bytes);
+            let unreadable = matches!(text, Cow::Owned(_));
+            (text, unreadable)
+        }
+        Encoding::Gb18030 => GB18030.decode_without_bom_handling(bytes),
+    };
+    if unreadable {
+        trace.blemish(Ornament::Words);
     }
+    text
 }
 
-/// The name of an encoding in an XML declaration.
+/// The name of an encoding in an XML declaration that we write.
 fn encoding_name(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Utf8 => "UTF-8",
         Encoding::Gb18030 => "GB18030",
+    }
+}
+
+/// Names that software gives to code page 936 and that the standard of labels does not list.
+const MORE_NAMES_OF_GBK: [&str; 3] = ["cp936", "ms936", "windows-936"];
+
+/// Whether a declaration that names `stated` means `encoding`. Much software says GBK or gb2312 and
+/// writes GB18030, of which both are parts, and the hyphen of UTF-8 is often missing.
+fn means(stated: &[u8], encoding: Encoding) -> bool {
+    let named = match encoding_rs::Encoding::for_label(stated) {
+        Some(named) => named,
+        None if MORE_NAMES_OF_GBK
+            .iter()
+            .any(|name| stated.eq_ignore_ascii_case(name.as_bytes())) =>
+        {
+            GBK
+        }
+        None => return false,
+    };
+    match encoding {
+        Encoding::Utf8 => named == UTF_8,
+        Encoding::Gb18030 => named == GB18030 || named == GBK,
     }
 }

@@ -3,12 +3,13 @@
 
 use crate::codec::EncodeError;
 use crate::message::{ANSWER_TEXT_LONGEST, NAME_LONGEST, RequestId};
+use crate::ornament::{Blemishes, Ornament};
 use domain::message::{
     AccountId, Answer, AnswerCode, CounterId, EntriesQuery, Entry, IdentifierError, NotACode,
 };
 use domain::money::{Amount, Currency, MoneyError};
 use domain::serial::{Day, MasterSerial, SerialError, SubSerial};
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 /// Why a body is not a message: which field, and what is wrong with it.
 #[derive(Debug)]
@@ -34,6 +35,17 @@ pub(crate) struct Trace {
     pub(crate) request: Option<RequestId>,
     /// The serial that it is about.
     pub(crate) serial: Option<SubSerial>,
+    /// What of it is only for people and could not be read.
+    pub(crate) blemishes: Cell<Blemishes>,
+}
+
+impl Trace {
+    /// Something that is only for people cannot be read: it is noted, and the body read on.
+    pub(crate) fn blemish(&self, ornament: Ornament) {
+        let mut blemishes = self.blemishes.get();
+        blemishes.note(ornament);
+        self.blemishes.set(blemishes);
+    }
 }
 
 /// Field-naming errors for the values of `domain`.
@@ -126,6 +138,19 @@ pub(crate) fn counter_serial(text: &str) -> Result<String, Fault> {
     }
 }
 
+/// The same as it is read: there must be one, but what it says may cost no more than itself. Empty
+/// if it cannot be read.
+pub(crate) fn counter_serial_read(text: &str, trace: &Trace) -> Result<String, Fault> {
+    match counter_serial(text) {
+        Ok(serial) if !serial.contains(char::REPLACEMENT_CHARACTER) => Ok(serial),
+        Err(fault) if text.is_empty() => Err(fault),
+        Ok(_) | Err(_) => {
+            trace.blemish(Ornament::CounterSerial);
+            Ok(String::new())
+        }
+    }
+}
+
 /// The time of an entry: microseconds since 1970 UTC, to the end of the year 9199.
 pub(crate) fn entry_time(micros: i64) -> Result<i64, Fault> {
     if (0..LATEST_MICROS).contains(&micros) {
@@ -133,6 +158,14 @@ pub(crate) fn entry_time(micros: i64) -> Result<i64, Fault> {
     } else {
         Err("entry time: must be in the years 1970 to 9199".into())
     }
+}
+
+/// The same as it is read: 0 if it cannot be.
+pub(crate) fn entry_time_read(micros: i64, trace: &Trace) -> i64 {
+    entry_time(micros).unwrap_or_else(|_| {
+        trace.blemish(Ornament::EntryTime);
+        0
+    })
 }
 
 /// The length of a page.

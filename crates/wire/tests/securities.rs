@@ -234,7 +234,7 @@ fn fields_mean_what_the_schema_says() {
 #[test]
 fn what_breaks_a_rule_is_malformed_and_still_says_whose_it_is() {
     type Change = fn(&mut generated::PostingReply);
-    let changes: [(&str, Change); 13] = [
+    let changes: [(&str, Change); 12] = [
         ("a negative amount", |it| posted(it).amount = -1),
         ("an amount of nothing", |it| posted(it).amount = 0),
         ("an amount of thirteen digits", |it| posted(it).amount = 1_000_000_000_000),
@@ -246,7 +246,6 @@ fn what_breaks_a_rule_is_malformed_and_still_says_whose_it_is() {
         ("an account with a blank", |it| posted(it).account = "00 18".into()),
         ("no currency", |it| posted(it).currency = String::new()),
         ("a day that is not", |it| posted(it).settle_day = 20_261_131),
-        ("a counter serial too long", |it| posted(it).counter_serial = "9".repeat(33)),
         ("no counter serial", |it| posted(it).counter_serial = String::new()),
     ];
     for (what, change) in changes {
@@ -285,8 +284,7 @@ fn what_is_doubtful_about_a_body_is_malformed() {
         ("a body that is a number", &[0x08, 1, 0x10, 1]),
         ("a body past the end", &[0x08, 1, 0x12, 0xff, 0xff, 0xff, 0xff, 0x0f]),
         ("a group", &[0x08, 1, 0x13, 0x14]),
-        ("text that is not UTF-8", &[0xaa, 0x01, 3, 0x0a, 1, 0xff]),
-        ("an unknown severity", &[0xba, 0x01, 2, 0x08, 9]),
+        ("words that are a number", &[0xaa, 0x01, 2, 0x08, 1]),
         ("a truth that is 2", &[0x6a, 8, 0x12, 6, 0x08, 0xc3, 0xd8, 0xd4, 0x09, 0x10, 2]),
         ("a look that is not", &[0x08, 1, 0x2a, 0]),
     ] {

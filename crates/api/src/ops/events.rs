@@ -125,6 +125,10 @@ fn in_words_alone(event: &LinkEvent) -> String {
             format!("{kind}, about {about}")
         }
         What::Malformed { error } => format!("sent something unreadable: {error}"),
+        What::Unreadable { what, count } => format!(
+            "the {what} in {count} of its messages, which is only for people, could not be read; \
+             all else was"
+        ),
         What::Stranger { address, why: _, cause, others } => {
             let more = match others {
                 0 => String::new(),

@@ -597,7 +597,9 @@ fn learn(leg: &mut Leg, told: &Told) -> News {
                 leg.answer.clone_from(&told.answer);
             }
             if let Some(posted) = &told.posted {
-                leg.counter_serial = Some(posted.counter_serial.clone());
+                // Empty where the counter wrote a number that cannot be read.
+                leg.counter_serial =
+                    Some(posted.counter_serial.clone()).filter(|serial| !serial.is_empty());
                 leg.posted_day = Some(posted.settle_day);
             }
         }

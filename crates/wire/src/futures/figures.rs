@@ -102,6 +102,48 @@ pub(super) fn time(field: &'static str, text: &str, offset_minutes: i16) -> Resu
     terms::entry_time(seconds.saturating_mul(1_000_000))
 }
 
+/// The same as it is read where it is only for people: with a blank for the `T`, parts of a second,
+/// a zone of its own, or a leap second, which is taken for the second after it.
+pub(super) fn time_read(text: &str, offset_minutes: i16) -> Option<i64> {
+    let (head, rest) = text.split_at_checked(19)?;
+    let mut spelled = head.to_owned();
+    if head.as_bytes()[10] == b' ' {
+        spelled.replace_range(10..11, "T");
+    }
+    let leap = spelled.ends_with(":60");
+    if leap {
+        spelled.replace_range(17.., "59");
+    }
+    let zone = match rest.strip_prefix(['.', ',']) {
+        Some(parts) => parts.trim_start_matches(|char: char| char.is_ascii_digit()),
+        None => rest,
+    };
+    let offset = match zone.trim() {
+        "" => offset_minutes,
+        "Z" | "z" => 0,
+        zone => zone_minutes(zone)?,
+    };
+    let micros = time("time", &spelled, offset).ok()?;
+    terms::entry_time(micros + if leap { 1_000_000 } else { 0 }).ok()
+}
+
+/// `+08:00`, `+0800` or `-05`.
+fn zone_minutes(zone: &str) -> Option<i16> {
+    let (sign, digits) = match zone.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = digits.split_at_checked(2)?;
+    let minutes = minutes.strip_prefix(':').unwrap_or(minutes);
+    let part = |text: &str, most: i16| -> Option<i16> {
+        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().ok())?.filter(|part| *part <= most)
+    };
+    let minutes = if minutes.is_empty() { 0 } else { part(minutes, 59)? };
+    Some(sign * (part(hours, 23)? * 60 + minutes))
+}
+
 fn local_time(text: &str) -> Option<PrimitiveDateTime> {
     let bytes: &[u8; 19] = text.as_bytes().try_into().ok()?;
     let [.., dash, _, _, dash_again, _, _, t, _, _, colon, _, _, colon_again, _, _] = bytes;
@@ -166,6 +208,31 @@ mod tests {
             ["", "1", "1.", "1.0", "1.000", ".00", "-1.00", "1.-1", "10000000000.00", "1.0.0"]
         {
             assert!(money("m", bad, Major).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_for_people_is_read_in_whatever_spelling_can_be_understood() {
+        let plain = time("t", "2026-12-31T23:59:59", 480).expect("a time");
+        for (text, expected) in [
+            ("2026-12-31T23:59:59", Some(plain)),
+            ("2026-12-31 23:59:59", Some(plain)),
+            ("2026-12-31T23:59:60", Some(plain + 1_000_000)),
+            ("2026-12-31T23:59:59.123", Some(plain)),
+            ("2026-12-31T23:59:59,5+08:00", Some(plain)),
+            ("2026-12-31T23:59:59+0800", Some(plain)),
+            ("2026-12-31T15:59:59Z", Some(plain)),
+            ("2026-12-31T10:59:59.000000-05", Some(plain)),
+            ("0000-00-00T00:00:00", None),
+            ("2026-12-31T23:59:61", None),
+            ("2026-12-31T23:59:59 noon", None),
+            ("2026-12-31T23:59:59+24:00", None),
+            ("2026-12-31T23:59:59+8", None),
+            ("yesterday", None),
+            ("", None),
+            ("2026-12-31T23:59:5年", None),
+        ] {
+            assert_eq!(time_read(text, 480), expected, "{text:?}");
         }
     }
 

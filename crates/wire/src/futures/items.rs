@@ -1,5 +1,7 @@
 //! The data items: name, type, length, and whether the length is fixed.
 
+use crate::ornament::Ornament;
+
 macro_rules! items {
     ($($(#[$doc:meta])* $item:ident $kind:ident $length:literal $fixed:literal),* $(,)?) => {
         /// One data item. A type is `n` (digits), `an` (any characters) or `ns` (digits and
@@ -131,6 +133,16 @@ items! {
 }
 
 impl Item {
+    /// What it is to people, if nothing is decided by it. All others must be readable.
+    pub(super) const fn ornament(self) -> Option<Ornament> {
+        match self {
+            Item::Text => Some(Ornament::Words),
+            Item::CounterSerial => Some(Ornament::CounterSerial),
+            Item::TransactionTime => Some(Ornament::EntryTime),
+            _ => None,
+        }
+    }
+
     /// An item and its content as it is escaped, if the element is spelled as ours are to the last
     /// byte. Others are right too, but have to be taken apart.
     pub(super) fn spelled(element: &str) -> Option<(Item, &str)> {

@@ -1,15 +1,16 @@
 //! What a packet says.
 
-use super::figures::{money, number, time};
+use super::figures::{money, number, time, time_read};
 use super::items::Item;
 use super::read::{Content, Group, Packet};
 use super::words::{AnswerKind, Transaction, Word};
 use crate::codec::{FuturesOptions, Parties};
 use crate::message::{
     Challenge, ChallengeAnswer, CounterState, Heartbeat, HeartbeatAck, Message, Notice, Rejected,
-    SignOff, SignOn, WORDS_LONGEST, Welcome,
+    Severity, SignOff, SignOn, WORDS_LONGEST, Welcome,
 };
-use crate::terms::{self, Fault, clip, short};
+use crate::ornament::Ornament;
+use crate::terms::{self, Fault, Trace, clip, short};
 use domain::message::{
     Answer, Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry, Finding,
     Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
@@ -25,11 +26,19 @@ pub(super) fn message(
     packet: &Packet,
     options: &FuturesOptions,
     parties: &Parties,
+    trace: &Trace,
 ) -> Read<Message> {
-    time("timestamp", &packet.timestamp, options.utc_offset_minutes)?;
+    // For people; nothing is decided by it.
+    if time("timestamp", &packet.timestamp, options.utc_offset_minutes).is_err() {
+        trace.blemish(Ornament::Label);
+    }
     let message = match &packet.content {
-        Content::Transaction(transaction) => transaction_message(*transaction, packet, options)?,
-        Content::Answer(kind, code, text) => answer_message(*kind, *code, text, packet, options)?,
+        Content::Transaction(transaction) => {
+            transaction_message(*transaction, packet, options, trace)?
+        }
+        Content::Answer(kind, code, text) => {
+            answer_message(*kind, *code, text, packet, options, trace)?
+        }
     };
     // Whoever signs on or rejects says names in the message itself, and may not know ours.
     let introduces = matches!(message, Message::SignOn(_) | Message::Rejected(_));
@@ -43,8 +52,9 @@ fn transaction_message(
     transaction: Transaction,
     packet: &Packet,
     options: &FuturesOptions,
+    trace: &Trace,
 ) -> Read<Message> {
-    let said = Said { group: packet.one_group()?, options };
+    let said = Said { group: packet.one_group()?, options, trace };
     let instruction = match transaction {
         Transaction::SignOn => return packet.conversation(Message::SignOn(said.sign_on()?)),
         Transaction::SignOnProof => {
@@ -53,14 +63,14 @@ fn transaction_message(
             return packet.conversation(Message::Answer(answer));
         }
         Transaction::SignOff => {
-            return packet.conversation(Message::SignOff(SignOff { text: said.words()? }));
+            return packet.conversation(Message::SignOff(SignOff { text: said.words() }));
         }
         Transaction::Heartbeat => {
             let number = said.number(Item::HeartbeatNumber, 20)?;
             return packet.conversation(Message::Heartbeat(Heartbeat { number }));
         }
         Transaction::Notice => {
-            let notice = Notice { severity: said.word(Item::Severity)?, text: said.words()? };
+            let notice = Notice { severity: said.severity(), text: said.words() };
             return packet.conversation(Message::Notice(notice));
         }
         Transaction::Debit => Instruction::Debit(said.posting()?),
@@ -92,8 +102,9 @@ fn answer_message(
     text: &str,
     packet: &Packet,
     options: &FuturesOptions,
+    trace: &Trace,
 ) -> Read<Message> {
-    let said = || packet.one_group().map(|group| Said { group, options });
+    let said = || packet.one_group().map(|group| Said { group, options, trace });
     let reply = match kind {
         AnswerKind::Challenge => {
             expect_code(code, 100)?;
@@ -144,20 +155,25 @@ fn answer_message(
             balance: if packet.groups.is_empty() { None } else { Some(said()?.balance()?) },
         }),
         AnswerKind::DayDetail => {
-            Reply::Entries(entries_reply(terms::answer(code, text)?, packet, options)?)
+            Reply::Entries(entries_reply(terms::answer(code, text)?, packet, options, trace)?)
         }
     };
     Ok(Message::Response(terms::request_id(packet.request)?, reply))
 }
 
-fn entries_reply(answer: Answer, packet: &Packet, options: &FuturesOptions) -> Read<EntriesReply> {
+fn entries_reply(
+    answer: Answer,
+    packet: &Packet,
+    options: &FuturesOptions,
+    trace: &Trace,
+) -> Read<EntriesReply> {
     let Some((first, groups)) = packet.groups.split_first() else {
         return Err("a data group is missing".into());
     };
-    let more = Said { group: first, options }.word(Item::More)?;
+    let more = Said { group: first, options, trace }.word(Item::More)?;
     let mut entries = Vec::new();
     for group in groups {
-        entries.push(Said { group, options }.entry()?);
+        entries.push(Said { group, options, trace }.entry()?);
         terms::check_entries(&entries)?;
     }
     Ok(EntriesReply { answer, entries, more })
@@ -186,6 +202,7 @@ fn expect_code(code: u64, expected: u64) -> Read<()> {
 struct Said<'a> {
     group: &'a Group<'a>,
     options: &'a FuturesOptions,
+    trace: &'a Trace,
 }
 
 impl Said<'_> {
@@ -201,8 +218,21 @@ impl Said<'_> {
         T::of(self.group.text(item)?).ok_or_else(|| Fault::of(item.name(), "is not a known value"))
     }
 
-    fn words(&self) -> Read<String> {
-        Ok(clip(self.group.text(Item::Text)?, WORDS_LONGEST).to_owned())
+    /// Words for people; none where there are none.
+    fn words(&self) -> String {
+        let words = self.group.find(Item::Text).unwrap_or_else(|| {
+            self.trace.blemish(Ornament::Words);
+            ""
+        });
+        clip(words, WORDS_LONGEST).to_owned()
+    }
+
+    /// How grave a notice is. Where that cannot be read, whoever reads it decides.
+    fn severity(&self) -> Severity {
+        self.group.find(Item::Severity).and_then(Word::of).unwrap_or_else(|| {
+            self.trace.blemish(Ornament::Label);
+            Severity::Warning
+        })
     }
 
     fn serial(&self, item: Item) -> Read<SubSerial> {
@@ -280,7 +310,10 @@ impl Said<'_> {
             return Ok(None);
         }
         Ok(Some(Posted {
-            counter_serial: terms::counter_serial(self.group.text(Item::CounterSerial)?)?,
+            counter_serial: terms::counter_serial_read(
+                self.group.text(Item::CounterSerial)?,
+                self.trace,
+            )?,
             settle_day: self.day()?,
             account: terms::account(self.group.text(Item::FundAccount)?)?,
             amount: self.amount(Item::Amount)?,
@@ -302,13 +335,22 @@ impl Said<'_> {
     }
 
     fn entry(&self) -> Read<Entry> {
-        let at = self.group.text(Item::TransactionTime)?;
         Ok(Entry {
             kind: self.word(Item::EntryKind)?,
             serial: self.serial(Item::SubSerial)?,
             posted: self.posted()?.ok_or(Fault::from("an entry without a posting"))?,
-            at_micros: time(Item::TransactionTime.name(), at, self.options.utc_offset_minutes)?,
+            at_micros: self.entry_time(),
             mark: self.mark()?,
+        })
+    }
+
+    /// When an entry was made; 0 where that cannot be read.
+    fn entry_time(&self) -> i64 {
+        let at = self.group.find(Item::TransactionTime).unwrap_or_default();
+        let offset = self.options.utc_offset_minutes;
+        time(Item::TransactionTime.name(), at, offset).unwrap_or_else(|_| {
+            self.trace.blemish(Ornament::EntryTime);
+            time_read(at, offset).unwrap_or(0)
         })
     }
 

@@ -3,9 +3,10 @@
 use super::figures::number;
 use super::items::Item;
 use super::words::{AnswerKind, INITIATORS, Transaction, Word};
-use super::xml::{Node, Nodes, Tag, unescaped};
+use super::xml::{Node, Nodes, Tag, readable, unescaped};
 use crate::codec::Encoding;
 use crate::message::RequestId;
+use crate::ornament::Ornament;
 use crate::terms::{self, Fault, Trace};
 use std::borrow::Cow;
 
@@ -72,7 +73,8 @@ pub(super) fn packet<'a>(
     if required("version", version)? != "1.0" {
         return Err("the payload's version is not 1.0".into());
     }
-    let timestamp = required("timestamp", timestamp)?;
+    // Without one it is as one that cannot be read.
+    let timestamp = readable(timestamp.unwrap_or_default(), Ornament::Label, reading.trace);
     reading.start("Header")?;
     let sender = reading.party("Sender")?;
     let receiver = reading.party("Receiver")?;
@@ -124,9 +126,7 @@ impl<'a> Reading<'a, '_> {
 
     fn party(&mut self, element: &'static str) -> Result<Cow<'a, str>, Fault> {
         let [_name, id, role] = self.start(element)?.attributes(["name", "id", "role"])?;
-        if !ROLES.contains(&&*required("role", role)?) {
-            return Err("role: is neither bridge nor counter".into());
-        }
+        self.label(role.is_some_and(|role| ROLES.contains(&role)));
         self.end()?;
         required("id", id)
     }
@@ -144,27 +144,33 @@ impl<'a> Reading<'a, '_> {
         if required("transaction code", code)? != transaction.code() {
             return Err("the transaction's code is not that of its element".into());
         }
-        if !INITIATORS.contains(&&*required("initiator", initiator)?) {
-            return Err("initiator: is not a known value".into());
-        }
+        self.label(initiator.is_some_and(|initiator| INITIATORS.contains(&initiator)));
         Ok((request, Content::Transaction(transaction), groups))
     }
 
     fn response(&mut self, outer: &Tag<'a>) -> Result<Said<'a>, Fault> {
         let [id] = outer.attributes(["id"])?;
-        number("response id", &required("response id", id)?, 20)?;
+        self.label(id.is_some_and(|id| number("response id", id, 20).is_ok()));
         let tag = self.start("Answer")?;
         let [kind, code, description, request, message] =
             tag.attributes(["kind", "code", "description", "requestId", "messageId"])?;
         let request = self.traced(required("request id", request)?.as_ref())?;
         let groups = self.groups()?;
         if let Some(message) = message {
-            only_transaction(&message)?;
+            only_transaction(&unescaped(message)?)?;
         }
         let kind = AnswerKind::of(&required("kind", kind)?)
             .ok_or(Fault::from("an unknown kind of answer"))?;
         let code = number("answer code", &required("answer code", code)?, 3)?;
-        Ok((request, Content::Answer(kind, code, description.unwrap_or_default()), groups))
+        let words = readable(description.unwrap_or_default(), Ornament::Words, self.trace);
+        Ok((request, Content::Answer(kind, code, words), groups))
+    }
+
+    /// A label by which nothing is decided: if it is not as it should be, that is noted.
+    fn label(&self, is_good: bool) {
+        if !is_good {
+            self.trace.blemish(Ornament::Label);
+        }
     }
 
     fn traced(&mut self, id: &str) -> Result<u64, Fault> {
@@ -206,7 +212,7 @@ impl<'a> Reading<'a, '_> {
             };
             self.end()?;
             // An item that this version does not know is passed over.
-            let (Some(item), content) = item(&tag)? else { continue };
+            let (Some(item), content) = item(&tag, self.trace)? else { continue };
             if group.seen & item.bit() != 0 {
                 return Err(Fault::of(item.name(), "comes twice"));
             }
@@ -223,16 +229,25 @@ impl<'a> Reading<'a, '_> {
 }
 
 /// What a data item is, unless it is of another version, and its content, if it has any.
-fn item<'a>(tag: &Tag<'a>) -> Result<(Option<Item>, Option<Cow<'a, str>>), Fault> {
-    if let Some((item, raw)) = Item::spelled(tag.inner) {
-        return Ok((Some(item), Some(unescaped(raw)?)));
-    }
-    let [name, content, ..] = tag.attributes(["name", "content", "type", "length", "fixed"])?;
-    Ok((Item::named(&required("name", name)?), content))
+fn item<'a>(tag: &Tag<'a>, trace: &Trace) -> Result<(Option<Item>, Option<Cow<'a, str>>), Fault> {
+    let (item, raw) = if let Some((item, raw)) = Item::spelled(tag.inner) {
+        (item, Some(raw))
+    } else {
+        let [name, content, ..] = tag.attributes(["name", "content", "type", "length", "fixed"])?;
+        match Item::named(&required("name", name)?) {
+            Some(item) => (item, content),
+            None => return Ok((None, None)),
+        }
+    };
+    let content = match item.ornament() {
+        Some(ornament) => Some(readable(raw.unwrap_or_default(), ornament, trace)),
+        None => raw.map(unescaped).transpose()?,
+    };
+    Ok((Some(item), content))
 }
 
-fn required<T>(attribute: &'static str, value: Option<T>) -> Result<T, Fault> {
-    value.ok_or_else(|| Fault::of(attribute, "missing"))
+fn required<'a>(attribute: &'static str, value: Option<&'a str>) -> Result<Cow<'a, str>, Fault> {
+    unescaped(value.ok_or_else(|| Fault::of(attribute, "missing"))?)
 }
 
 /// A packet carries one transaction, and its id in the packet is 1.

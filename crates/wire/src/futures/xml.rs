@@ -3,9 +3,10 @@
 //! are limited, before any meaning is looked for.
 
 use super::attributes::{Attributes, is_blank};
-use super::encoding_name;
+use super::means;
 use crate::codec::Encoding;
-use crate::terms::Fault;
+use crate::ornament::Ornament;
+use crate::terms::{Fault, Trace};
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, Event};
 use std::borrow::Cow;
@@ -122,7 +123,7 @@ impl<'a> Nodes<'a> {
         }
         match declaration.encoding() {
             None => Ok(()),
-            Some(Ok(stated)) if stated.eq_ignore_ascii_case(encoding_name(self.encoding)) => Ok(()),
+            Some(Ok(stated)) if means(stated.as_bytes(), self.encoding) => Ok(()),
             Some(_) => Err("the declared encoding is not the agreed one".into()),
         }
     }
@@ -134,11 +135,11 @@ impl<'a> Nodes<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// The values of the named attributes; others are passed over.
+    /// The values of the named attributes as they are written; others are passed over.
     pub(super) fn attributes<const N: usize>(
         &self,
         names: [&'static str; N],
-    ) -> Result<[Option<Cow<'a, str>>; N], Fault> {
+    ) -> Result<[Option<&'a str>; N], Fault> {
         let mut values = [const { None }; N];
         for (index, attribute) in Attributes::of(&self.inner[self.name.len()..]).enumerate() {
             let (name, raw) = attribute?;
@@ -148,8 +149,7 @@ impl<'a> Tag<'a> {
             let Some(slot) = names.iter().position(|known| *known == name) else {
                 continue;
             };
-            let value = unescaped(raw)?;
-            if values[slot].replace(value).is_some() {
+            if values[slot].replace(raw).is_some() {
                 return Err(Fault::of(names[slot], "comes twice"));
             }
         }
@@ -182,6 +182,32 @@ pub(super) fn unescaped(raw: &str) -> Result<Cow<'_, str>, Fault> {
         rest = &rest[length..];
     }
     Ok(Cow::Owned(value))
+}
+
+/// The value of an attribute that is only for people: what is no reference stays as it stands, and a
+/// character that XML does not have is replaced.
+pub(super) fn readable<'a>(raw: &'a str, ornament: Ornament, trace: &Trace) -> Cow<'a, str> {
+    if let Ok(value) = unescaped(raw) {
+        return value;
+    }
+    trace.blemish(ornament);
+    let mut value = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(char) = rest.chars().next() {
+        let reference = rest.strip_prefix('&').and_then(|rest| rest.split_once(';'));
+        let (char, length) = match (char, reference) {
+            ('&', Some((reference, _))) => match resolved(reference) {
+                Ok(char) => (char, reference.len() + 2),
+                Err(_) => ('&', 1),
+            },
+            ('\t' | '\n' | '\r', _) => (' ', 1),
+            (char, _) if is_xml(char) => (char, char.len_utf8()),
+            (char, _) => (char::REPLACEMENT_CHARACTER, char.len_utf8()),
+        };
+        value.push(char);
+        rest = &rest[length..];
+    }
+    Cow::Owned(value)
 }
 
 fn resolved(reference: &str) -> Result<char, Fault> {
@@ -226,7 +252,7 @@ mod tests {
                     seen.push_str(tag.name);
                     for value in [a, b].into_iter().flatten() {
                         seen.push('=');
-                        seen.push_str(&value);
+                        seen.push_str(&unescaped(value)?);
                     }
                     seen.push('(');
                 }
@@ -299,6 +325,22 @@ mod tests {
             "<!-- a -- b --><r/>",
         ] {
             assert!(walk(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_for_people_is_read_as_far_as_it_goes() {
+        for (raw, expected, whole) in [
+            ("成交", "成交", true),
+            ("a &amp; b", "a & b", true),
+            ("a & b; c", "a & b; c", false),
+            ("5 < 6 &nbsp;&lt;", "5 < 6 &nbsp;<", false),
+            ("a\u{1}b\u{ffff}", "a\u{fffd}b\u{fffd}", false),
+            ("&#0;\t&", "&#0; &", false),
+        ] {
+            let trace = Trace::default();
+            assert_eq!(readable(raw, Ornament::Words, &trace), expected, "{raw}");
+            assert_eq!(trace.blemishes.get().is_empty(), whole, "{raw}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! The protobuf wire format: tags, varints, and bytes behind a length.
 
 use crate::message::{Nonce, Proof};
-use crate::terms::Fault;
+use crate::ornament::Ornament;
+use crate::terms::{Fault, Trace};
 use bytes::{BufMut, BytesMut};
 use domain::serial::Mark;
+use std::borrow::Cow;
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
@@ -275,6 +277,15 @@ impl<'a> Value<'a> {
     /// A text.
     pub(super) fn text(self, field: &'static str) -> Result<&'a str, Fault> {
         std::str::from_utf8(self.bytes(field)?).map_err(|_| Fault::of(field, "is not UTF-8"))
+    }
+
+    /// Words, which are only for people: what is not UTF-8 is replaced.
+    pub(super) fn words(self, field: &'static str, trace: &Trace) -> Result<Cow<'a, str>, Fault> {
+        let words = String::from_utf8_lossy(self.bytes(field)?);
+        if matches!(words, Cow::Owned(_)) {
+            trace.blemish(Ornament::Words);
+        }
+        Ok(words)
     }
 
     /// A nonce or a proof.

@@ -7,12 +7,14 @@ use crate::message::{
     Challenge, ChallengeAnswer, CounterState, Heartbeat, HeartbeatAck, Message, Notice,
     RejectReason, Rejected, Severity, SignOff, SignOn, WORDS_LONGEST, Welcome,
 };
-use crate::terms::{self, Fault, clip, short};
+use crate::ornament::Ornament;
+use crate::terms::{self, Fault, Trace, clip, short};
 use domain::profile::{AmountUnit, CodeTable, Profile};
 use domain::serial::Day;
+use std::borrow::Cow;
 
 /// Reads a body that carries no request id.
-pub(super) fn conversation(number: u32, bytes: &[u8]) -> Read<Message> {
+pub(super) fn conversation(number: u32, bytes: &[u8], trace: &Trace) -> Read<Message> {
     Ok(match number {
         body::HEARTBEAT => Message::Heartbeat(Heartbeat { number: heartbeat(bytes)? }),
         body::HEARTBEAT_ACK => Message::HeartbeatAck(heartbeat_ack(bytes)?),
@@ -20,13 +22,13 @@ pub(super) fn conversation(number: u32, bytes: &[u8]) -> Read<Message> {
         body::CHALLENGE => Message::Challenge(challenge(bytes)?),
         body::CHALLENGE_ANSWER => Message::Answer(challenge_answer(bytes)?),
         body::WELCOME => Message::Welcome(welcome(bytes)?),
-        body::REJECTED => Message::Rejected(rejected(bytes)?),
-        body::SIGN_OFF => Message::SignOff(sign_off(bytes)?),
+        body::REJECTED => Message::Rejected(rejected(bytes, trace)?),
+        body::SIGN_OFF => Message::SignOff(sign_off(bytes, trace)?),
         body::SIGN_OFF_ACK => {
             each(bytes, FieldSet::up_to(1), |_, _| Ok(()))?;
             Message::SignOffAck
         }
-        body::NOTICE => Message::Notice(notice(bytes)?),
+        body::NOTICE => Message::Notice(notice(bytes, trace)?),
         _ => return Err("the frame's body is unknown".into()),
     })
 }
@@ -210,12 +212,12 @@ fn profile(bytes: &[u8]) -> Read<Profile> {
     })
 }
 
-fn rejected(bytes: &[u8]) -> Read<Rejected> {
-    let (mut reason, mut text) = (0, "");
+fn rejected(bytes: &[u8], trace: &Trace) -> Read<Rejected> {
+    let (mut reason, mut text) = (0, Cow::default());
     each(bytes, FieldSet::up_to(2), |number, value| {
         match number {
             1 => reason = value.number("reason")?,
-            2 => text = value.text("text")?,
+            2 => text = value.words("text", trace)?,
             _ => {}
         }
         Ok(())
@@ -229,27 +231,27 @@ fn rejected(bytes: &[u8]) -> Read<Rejected> {
             5 => RejectReason::NotNow,
             _ => RejectReason::Other,
         },
-        text: clip(text, WORDS_LONGEST).to_owned(),
+        text: clip(&text, WORDS_LONGEST).to_owned(),
     })
 }
 
-fn sign_off(bytes: &[u8]) -> Read<SignOff> {
-    let mut text = "";
+fn sign_off(bytes: &[u8], trace: &Trace) -> Read<SignOff> {
+    let mut text = Cow::default();
     each(bytes, FieldSet::up_to(1), |number, value| {
         if number == 1 {
-            text = value.text("text")?;
+            text = value.words("text", trace)?;
         }
         Ok(())
     })?;
-    Ok(SignOff { text: clip(text, WORDS_LONGEST).to_owned() })
+    Ok(SignOff { text: clip(&text, WORDS_LONGEST).to_owned() })
 }
 
-fn notice(bytes: &[u8]) -> Read<Notice> {
-    let (mut severity, mut text) = (0, "");
+fn notice(bytes: &[u8], trace: &Trace) -> Read<Notice> {
+    let (mut severity, mut text) = (0, Cow::default());
     each(bytes, FieldSet::up_to(2), |number, value| {
         match number {
             1 => severity = value.number("severity")?,
-            2 => text = value.text("text")?,
+            2 => text = value.words("text", trace)?,
             _ => {}
         }
         Ok(())
@@ -259,8 +261,12 @@ fn notice(bytes: &[u8]) -> Read<Notice> {
             1 => Severity::Info,
             2 => Severity::Warning,
             3 => Severity::Alarm,
-            _ => return Err("severity: is not a known value".into()),
+            // Whoever reads it decides how grave it is.
+            _ => {
+                trace.blemish(Ornament::Label);
+                Severity::Warning
+            }
         },
-        text: clip(text, WORDS_LONGEST).to_owned(),
+        text: clip(&text, WORDS_LONGEST).to_owned(),
     })
 }

@@ -11,6 +11,7 @@ use domain::message::{
     Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
 };
 use domain::serial::SubSerial;
+use std::borrow::Cow;
 
 pub(super) type Read<T> = Result<T, Fault>;
 
@@ -45,7 +46,7 @@ pub(crate) fn read(bytes: &[u8], trace: &mut Trace) -> Read<Message> {
             Content::Response(reply) => Message::Response(id, reply),
         })
     } else {
-        conversation(number, bytes)
+        conversation(number, bytes, trace)
     }
 }
 
@@ -65,8 +66,8 @@ fn content(number: u32, bytes: &[u8], trace: &mut Trace) -> Read<Content> {
         body::ENTRIES_QUERY => Content::Request(Instruction::Entries(entries_query(bytes)?)),
         body::POSTING_REPLY => Content::Response(Reply::Posting(posting_reply(bytes, trace)?)),
         body::QUERY_REPLY => Content::Response(Reply::Query(query_reply(bytes, trace)?)),
-        body::BALANCE_REPLY => Content::Response(Reply::Balance(balance_reply(bytes)?)),
-        body::ENTRIES_REPLY => Content::Response(Reply::Entries(entries_reply(bytes)?)),
+        body::BALANCE_REPLY => Content::Response(Reply::Balance(balance_reply(bytes, trace)?)),
+        body::ENTRIES_REPLY => Content::Response(Reply::Entries(entries_reply(bytes, trace)?)),
         _ => return Err("the frame's body is unknown".into()),
     })
 }
@@ -205,12 +206,13 @@ fn entries_query(bytes: &[u8]) -> Read<EntriesQuery> {
 }
 
 fn posting_reply(bytes: &[u8], trace: &mut Trace) -> Read<PostingReply> {
-    let (mut serial, mut code, mut text, mut held, mut mark) = (0, 0, "", None, None);
+    let (mut serial, mut code, mut held, mut mark) = (0, 0, None, None);
+    let mut text = Cow::default();
     each(bytes, FieldSet::up_to(5), |number, value| {
         match number {
             1 => serial = traced(value, trace)?,
             2 => code = value.number("answer code")?,
-            3 => text = value.text("text")?,
+            3 => text = value.words("text", trace)?,
             4 => held = Some(value.bytes("posted")?),
             5 => mark = Some(value.mark()?),
             _ => {}
@@ -219,21 +221,21 @@ fn posting_reply(bytes: &[u8], trace: &mut Trace) -> Read<PostingReply> {
     })?;
     Ok(PostingReply {
         serial: terms::sub_serial("serial", serial)?,
-        answer: terms::answer(code, text)?,
-        posted: held.map(posted).transpose()?,
+        answer: terms::answer(code, &text)?,
+        posted: held.map(|bytes| posted(bytes, trace)).transpose()?,
         mark,
     })
 }
 
 fn query_reply(bytes: &[u8], trace: &mut Trace) -> Read<QueryReply> {
-    let (mut serial, mut finding, mut code, mut text) = (0, 0, 0, "");
+    let (mut serial, mut finding, mut code, mut text) = (0, 0, 0, Cow::default());
     let (mut held, mut mark) = (None, None);
     each(bytes, FieldSet::up_to(6), |number, value| {
         match number {
             1 => serial = traced(value, trace)?,
             2 => finding = value.number("finding")?,
             3 => code = value.number("answer code")?,
-            4 => text = value.text("text")?,
+            4 => text = value.words("text", trace)?,
             5 => held = Some(value.bytes("posted")?),
             6 => mark = Some(value.mark()?),
             _ => {}
@@ -251,18 +253,19 @@ fn query_reply(bytes: &[u8], trace: &mut Trace) -> Read<QueryReply> {
             // A finding that is not in the protocol proves nothing.
             _ => Finding::Unclear,
         },
-        answer: terms::answer(code, text)?,
-        posted: held.map(posted).transpose()?,
+        answer: terms::answer(code, &text)?,
+        posted: held.map(|bytes| posted(bytes, trace)).transpose()?,
         mark,
     })
 }
 
-fn posted(bytes: &[u8]) -> Read<Posted> {
-    let (mut counter_serial, mut account, mut currency) = ("", "", "");
+fn posted(bytes: &[u8], trace: &Trace) -> Read<Posted> {
+    let (mut account, mut currency) = ("", "");
+    let mut counter_serial = Cow::default();
     let (mut day, mut amount, mut original) = (0, 0, 0);
     each(bytes, FieldSet::up_to(6), |number, value| {
         match number {
-            1 => counter_serial = value.text("counter serial")?,
+            1 => counter_serial = String::from_utf8_lossy(value.bytes("counter serial")?),
             2 => day = value.number("settle day")?,
             3 => account = value.text("account")?,
             4 => amount = value.signed("amount")?,
@@ -273,7 +276,7 @@ fn posted(bytes: &[u8]) -> Read<Posted> {
         Ok(())
     })?;
     Ok(Posted {
-        counter_serial: terms::counter_serial(counter_serial)?,
+        counter_serial: terms::counter_serial_read(&counter_serial, trace)?,
         settle_day: terms::day("settle day", day)?,
         account: terms::account(account)?,
         amount: terms::amount("amount", amount)?,
@@ -290,19 +293,19 @@ fn original_serial(number: u64) -> Read<Option<SubSerial>> {
     }
 }
 
-fn balance_reply(bytes: &[u8]) -> Read<BalanceReply> {
-    let (mut code, mut text, mut figures) = (0, "", None);
+fn balance_reply(bytes: &[u8], trace: &Trace) -> Read<BalanceReply> {
+    let (mut code, mut text, mut figures) = (0, Cow::default(), None);
     each(bytes, FieldSet::up_to(3), |number, value| {
         match number {
             1 => code = value.number("answer code")?,
-            2 => text = value.text("text")?,
+            2 => text = value.words("text", trace)?,
             3 => figures = Some(value.bytes("balance")?),
             _ => {}
         }
         Ok(())
     })?;
     Ok(BalanceReply {
-        answer: terms::answer(code, text)?,
+        answer: terms::answer(code, &text)?,
         balance: figures.map(balance).transpose()?,
     })
 }
@@ -327,15 +330,15 @@ fn balance(bytes: &[u8]) -> Read<Balance> {
     })
 }
 
-fn entries_reply(bytes: &[u8]) -> Read<EntriesReply> {
-    let (mut code, mut text, mut more) = (0, "", false);
+fn entries_reply(bytes: &[u8], trace: &Trace) -> Read<EntriesReply> {
+    let (mut code, mut text, mut more) = (0, Cow::default(), false);
     let mut entries = Vec::new();
     each(bytes, FieldSet::up_to(4).without(3), |number, value| {
         match number {
             1 => code = value.number("answer code")?,
-            2 => text = value.text("text")?,
+            2 => text = value.words("text", trace)?,
             3 => {
-                entries.push(entry(value.bytes("entry")?)?);
+                entries.push(entry(value.bytes("entry")?, trace)?);
                 terms::check_entries(&entries)?;
             }
             4 => more = value.truth("more")?,
@@ -343,10 +346,10 @@ fn entries_reply(bytes: &[u8]) -> Read<EntriesReply> {
         }
         Ok(())
     })?;
-    Ok(EntriesReply { answer: terms::answer(code, text)?, entries, more })
+    Ok(EntriesReply { answer: terms::answer(code, &text)?, entries, more })
 }
 
-fn entry(bytes: &[u8]) -> Read<Entry> {
+fn entry(bytes: &[u8], trace: &Trace) -> Read<Entry> {
     let (mut kind, mut serial, mut original, mut at_micros) = (0, 0, 0, 0);
     let (mut held, mut mark) = (None, None);
     each(bytes, FieldSet::up_to(6), |number, value| {
@@ -361,7 +364,7 @@ fn entry(bytes: &[u8]) -> Read<Entry> {
         }
         Ok(())
     })?;
-    let mut held = posted(held.ok_or(Fault::from("posted: missing"))?)?;
+    let mut held = posted(held.ok_or(Fault::from("posted: missing"))?, trace)?;
     match (original_serial(original)?, held.original) {
         (Some(said), Some(other)) if said != other => {
             return Err("original serial: said twice, differently".into());
@@ -378,7 +381,7 @@ fn entry(bytes: &[u8]) -> Read<Entry> {
         },
         serial: terms::sub_serial("serial", serial)?,
         posted: held,
-        at_micros: terms::entry_time(at_micros)?,
+        at_micros: terms::entry_time_read(at_micros, trace),
         mark,
     })
 }

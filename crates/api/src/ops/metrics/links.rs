@@ -111,7 +111,7 @@ const LEVELS: [Level; 4] = [
 /// What only grows: its name, what it is, and where to read it.
 type Count = (&'static str, &'static str, fn(&Counts) -> u64);
 
-const COUNTS: [Count; 10] = [
+const COUNTS: [Count; 14] = [
     ("link_sign_ons_total", "Sessions opened", |all| all.sign_ons),
     ("link_drops_total", "Sessions lost, for whatever cause", |all| all.drops),
     ("link_requests_sent_total", "Requests written", |all| all.sent),
@@ -120,6 +120,26 @@ const COUNTS: [Count; 10] = [
     ("link_unmatched_answers_total", "Answers that match nothing", |all| all.unmatched),
     ("link_timeouts_total", "Requests without an answer in time", |all| all.timed_out),
     ("link_malformed_total", "Messages of the counter that could not be read", |all| all.malformed),
+    (
+        "link_unreadable_labels_total",
+        "Messages whose labels for people could not be read, though all else was",
+        |all| all.unreadable_labels,
+    ),
+    (
+        "link_unreadable_words_total",
+        "Messages whose words for people could not be read whole, though all else was",
+        |all| all.unreadable_words,
+    ),
+    (
+        "link_unreadable_serials_total",
+        "Messages with a posting whose number at the counter could not be read, though all else was",
+        |all| all.unreadable_serials,
+    ),
+    (
+        "link_unreadable_times_total",
+        "Messages with an entry whose time could not be read, though all else was",
+        |all| all.unreadable_times,
+    ),
     ("link_busy_total", "Requests refused because the queue was full", |all| all.busy),
     (
         "link_unmatched_dropped_total",
@@ -183,6 +203,10 @@ mod tests {
             link_unmatched_answers_total{counter="securities"} 0
             link_timeouts_total{counter="securities"} 0
             link_malformed_total{counter="securities"} 0
+            link_unreadable_labels_total{counter="securities"} 0
+            link_unreadable_words_total{counter="securities"} 0
+            link_unreadable_serials_total{counter="securities"} 0
+            link_unreadable_times_total{counter="securities"} 0
             link_busy_total{counter="securities"} 0
             link_unmatched_dropped_total{counter="securities"} 0
             link_in_flight_bound{counter="securities"} 512

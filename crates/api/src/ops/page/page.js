@@ -19,6 +19,10 @@ const COUNTS = {
   late: "late answers",
   unmatched: "answers nobody waited for",
   malformed: "unreadable",
+  unreadable_labels: "labels unreadable",
+  unreadable_words: "words unreadable",
+  unreadable_serials: "counter's numbers unreadable",
+  unreadable_times: "entry times unreadable",
   busy: "refused, queue full",
   unmatched_dropped: "unasked and not taken",
 };
