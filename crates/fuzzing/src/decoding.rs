@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use domain::profile::AmountUnit;
 use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
+use wire::ornament::Blemishes;
 
 /// Longer than any error's own words with 60 characters of the body.
 const LONGEST_ERROR: usize = 600;
@@ -19,12 +20,16 @@ pub fn securities(bytes: &[u8]) {
 /// unit of amounts and the zone.
 pub fn futures(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
-    let options = FuturesOptions {
+    all(Dialect::Futures(options(*first)), rest);
+}
+
+/// Encoding, unit of amounts and zone, by one byte.
+pub(crate) fn options(first: u8) -> FuturesOptions {
+    FuturesOptions {
         encoding: if first & 1 == 0 { Encoding::Utf8 } else { Encoding::Gb18030 },
         amount_unit: if first & 2 == 0 { AmountUnit::Minor } else { AmountUnit::Major },
         utc_offset_minutes: if first & 4 == 0 { 0 } else { 480 },
-    };
-    all(Dialect::Futures(options), rest);
+    }
 }
 
 /// One frame as long as what follows its length.
@@ -42,7 +47,8 @@ pub(crate) fn repair_futures(bytes: &mut [u8]) {
 }
 
 /// Takes all frames off the bytes. Each makes the rest shorter; an error is bounded; and what was
-/// read can be written again, and is then read as the same.
+/// read can be written again, and is then read as the same and without a blemish: lenient and strict
+/// reading agree wherever both succeed.
 fn all(dialect: Dialect, bytes: &[u8]) {
     let own = Parties { own: "bridge".to_owned(), peer: "futures".to_owned() };
     let peer = Parties { own: "futures".to_owned(), peer: "bridge".to_owned() };
@@ -63,8 +69,10 @@ fn all(dialect: Dialect, bytes: &[u8]) {
                     Incoming::Message(message) => {
                         let mut again = BytesMut::new();
                         if writer.encode_at(&message, 0, &mut again).is_ok() {
-                            let read = reader.decode(&mut again);
+                            let mut none = Blemishes::default();
+                            let read = reader.decode_noting(&mut again, &mut none);
                             assert_eq!(read, Ok(Some(Incoming::Message(message))));
+                            assert!(none.is_empty(), "what is written strictly has a blemish");
                         }
                     }
                 }

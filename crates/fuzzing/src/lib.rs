@@ -2,18 +2,20 @@
 //! each, which panics when it does not. cargo-fuzz runs them under its own engine (`fuzz/`), and a
 //! test of every change replays the corpus and its mutations.
 //!
-//! Reading order: [`TARGETS`]; `decoding`, `signature` and `configuration` are the functions;
+//! Reading order: [`TARGETS`]; `decoding`, `conversing`, `signature` and `configuration` are the functions;
 //! [`mutation`] makes new inputs of old ones.
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../bridge/src/config/mod.rs"]
 mod config;
 mod configuration;
+mod conversing;
 mod decoding;
 pub mod mutation;
 mod signature;
 
 pub use configuration::configuration;
+pub use conversing::{conversing_futures, conversing_securities};
 pub use decoding::{futures, securities};
 pub use signature::signature;
 
@@ -33,7 +35,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 6] = [
     Target {
         name: "securities",
         check: securities,
@@ -47,6 +49,20 @@ pub const TARGETS: [Target; 4] = [
         longest: 8192,
         repair: decoding::repair_futures,
         executions: 60_000,
+    },
+    Target {
+        name: "conversing_securities",
+        check: conversing_securities,
+        longest: 4096,
+        repair: |_| {},
+        executions: 6_000,
+    },
+    Target {
+        name: "conversing_futures",
+        check: conversing_futures,
+        longest: 8192,
+        repair: |_| {},
+        executions: 2_000,
     },
     Target {
         name: "signature",

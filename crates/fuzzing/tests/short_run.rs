@@ -66,6 +66,16 @@ fn futures() {
 }
 
 #[test]
+fn conversing_securities() {
+    run("conversing_securities");
+}
+
+#[test]
+fn conversing_futures() {
+    run("conversing_futures");
+}
+
+#[test]
 fn signature() {
     run("signature");
 }

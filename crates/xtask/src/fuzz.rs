@@ -12,8 +12,14 @@ use std::process::Command;
 use supervise::say_if_heard;
 
 /// The targets, and the longest input of each in bytes.
-const TARGETS: &[(&str, u32)] =
-    &[("securities", 4096), ("futures", 8192), ("signature", 2048), ("configuration", 4096)];
+const TARGETS: &[(&str, u32)] = &[
+    ("securities", 4096),
+    ("futures", 8192),
+    ("conversing_securities", 4096),
+    ("conversing_futures", 8192),
+    ("signature", 2048),
+    ("configuration", 4096),
+];
 
 /// An input that takes longer hangs, in seconds.
 const HANGS_AFTER: u32 = 10;

@@ -1,0 +1,547 @@
+//! Conversations behind the door, in both dialects: requests, answers, late answers, sign-offs and cut
+//! connections, in whatever order an input says.
+//!
+//! No proof is bent for it: the counter's part is played here, by somebody who holds the link's key and
+//! proves it as every counter must. So there is nothing that a release could do without a proof.
+//!
+//! An input is read as a list of moves, see [`Play::next`]. Whatever it says, every request ends exactly
+//! once and truthfully; what is written can be read; and words that are only for people change nothing of
+//! the answer that they stand in.
+
+use bytes::BytesMut;
+use domain::message::{
+    Answer, AnswerCode, BalanceQuery, BalanceReply, CounterId, EntriesQuery, EntriesReply, Finding,
+    Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
+};
+use domain::money::{Amount, Currency};
+use domain::profile::{AmountUnit, Profile};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
+use link::paper::{Heard, PaperLink, Renewal};
+use link::{Ask, Delivery, LinkConfig, NotSent, Outcome, ReplyTo, Ticket};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use wire::codec::{Codec, Dialect, FuturesOptions, Incoming, Parties};
+use wire::message::{
+    Challenge, CounterState, Heartbeat, HeartbeatAck, Message, Notice, RequestId, Severity,
+    SignOff, SignOn, Welcome,
+};
+use wire::proof::{self, Side};
+
+/// The link's key; no other link has it.
+const KEY: [u8; 32] = *b"the key of the fuzzers' own link";
+
+/// The counter's nonce.
+const NONCE: [u8; 32] = [0x80; 32];
+
+/// Moves of one input; more are not played.
+const MOST_MOVES: usize = 64;
+
+/// Longer than any cause's own words with 200 characters of the counter's.
+const LONGEST_CAUSE: usize = 800;
+
+/// What stands where words will be put.
+const PLACEHOLDER: &str = "0123456789";
+
+/// Conversations in protobuf.
+pub fn conversing_securities(bytes: &[u8]) {
+    Play::new(Dialect::Securities, bytes).play();
+}
+
+/// Conversations in XML. The first byte chooses the encoding, the unit of amounts and the zone.
+pub fn conversing_futures(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let options: FuturesOptions = crate::decoding::options(*first);
+    Play::new(Dialect::Futures(options), rest).play();
+}
+
+/// Both sides of one conversation, and what is left of the input.
+struct Play<'i> {
+    input: &'i [u8],
+    dialect: Dialect,
+    codec: Codec,
+    bridge: PaperLink,
+    now: Instant,
+    /// What the bridge has written and the counter has not read.
+    written: BytesMut,
+    connected: bool,
+    asked: u64,
+    /// By the number of an ask: what was asked.
+    owed: HashMap<u64, Instruction>,
+    /// Requests that the counter has read, in the order in which it has.
+    read: Vec<(RequestId, Instruction)>,
+    queue: mpsc::UnboundedSender<Delivery>,
+    outcomes: mpsc::UnboundedReceiver<Delivery>,
+}
+
+impl<'i> Play<'i> {
+    fn new(dialect: Dialect, input: &'i [u8]) -> Play<'i> {
+        let name = name(&dialect);
+        let counter = CounterId::new(name).expect("an id");
+        let mut config = LinkConfig::new(
+            counter,
+            Vec::new(),
+            dialect.clone(),
+            "bridge".to_owned(),
+            KEY.to_vec().into(),
+        );
+        config.profile.amount_unit = amount_unit(&dialect);
+        let parties = Parties { own: name.to_owned(), peer: "bridge".to_owned() };
+        let (queue, outcomes) = mpsc::unbounded_channel();
+        Play {
+            input,
+            codec: Codec::new(dialect.clone(), parties).at_counter(),
+            dialect,
+            bridge: PaperLink::new(config, 0, Renewal::default(), 1, 1),
+            now: Instant::now(),
+            written: BytesMut::new(),
+            connected: false,
+            asked: 0,
+            owed: HashMap::new(),
+            read: Vec::new(),
+            queue,
+            outcomes,
+        }
+    }
+
+    fn play(mut self) {
+        self.sign_on();
+        for _ in 0..3 {
+            self.ask(0);
+        }
+        self.turn();
+        for _ in 0..MOST_MOVES {
+            if self.input.is_empty() {
+                break;
+            }
+            self.next();
+            self.turn();
+        }
+        self.cut();
+        assert!(self.owed.is_empty(), "asked and never told: {:?}", self.owed);
+    }
+
+    /// One move: a byte says which, and those behind it how.
+    fn next(&mut self) {
+        match self.byte() % 10 {
+            // A body of any bytes in good framing.
+            0 => {
+                let body = self.bytes();
+                let framed = self.framed(&body);
+                self.bridge.received(&framed);
+            }
+            // Bytes without framing, or a part of a frame.
+            1 => {
+                let bytes = self.bytes();
+                self.bridge.received(&bytes);
+            }
+            2 => {
+                let how = self.byte();
+                self.ask(how);
+            }
+            // The counter answers one of the requests that it has read, perhaps not for the first time.
+            3 => {
+                if let Some((id, instruction)) = self.request() {
+                    let reply = self.reply(&instruction);
+                    self.say(&Message::Response(id, reply));
+                }
+            }
+            // The same with any bytes for words.
+            4 => self.answer_in_any_words(),
+            // A true answer in which some bytes are others.
+            5 => {
+                if let Some((id, instruction)) = self.request() {
+                    let reply = self.reply(&instruction);
+                    let mut frame = self.encoded(&Message::Response(id, reply));
+                    for _ in 0..self.byte() % 4 {
+                        let at = usize::from(self.byte()) * 256 + usize::from(self.byte());
+                        let (at, byte) = (at % frame.len(), self.byte());
+                        frame[at] = byte;
+                    }
+                    self.bridge.received(&frame);
+                }
+            }
+            // An answer to a request that was never made.
+            6 => {
+                let id = RequestId(u64::from(self.byte()) << (self.byte() % 56) | 1);
+                let (_, instruction) = self.request().unwrap_or((id, posting(1, Role::Debit)));
+                let reply = self.reply(&instruction);
+                self.say(&Message::Response(id, reply));
+            }
+            7 => self.converse(),
+            8 => {
+                let tenths = u64::from(self.byte());
+                self.now += Duration::from_millis(tenths * 100);
+            }
+            _ => {
+                self.cut();
+                self.sign_on();
+            }
+        }
+    }
+
+    /// What a counter says that answers no request.
+    fn converse(&mut self) {
+        let day = Day::from_unix_days(20_000 + u32::from(self.byte()));
+        let number = u64::from(self.byte());
+        let text = String::from_utf8_lossy(&self.bytes()).into_owned();
+        let message = match self.byte() % 8 {
+            0 => Message::Heartbeat(Heartbeat { number }),
+            1 => Message::HeartbeatAck(HeartbeatAck { number, counter: Some((day, true)) }),
+            2 => Message::HeartbeatAck(HeartbeatAck { number, counter: None }),
+            3 => Message::Notice(Notice { severity: Severity::Alarm, text }),
+            4 => Message::SignOff(SignOff { text }),
+            5 => Message::SignOffAck,
+            6 => Message::Challenge(Challenge { nonce: NONCE, proof: NONCE }),
+            _ => Message::Request(RequestId(number | 1), posting(1, Role::Debit)),
+        };
+        self.say(&message);
+    }
+
+    /// Words are only for people: whatever bytes stand there, the answer is what it was.
+    fn answer_in_any_words(&mut self) {
+        let Some((id, instruction)) = self.request() else { return };
+        let mut reply = self.reply(&instruction);
+        let mut words = self.bytes();
+        words.truncate(PLACEHOLDER.len());
+        if matches!(self.dialect, Dialect::Futures(_)) {
+            // A quote ends them, in every encoding.
+            words.retain(|byte| *byte != b'"');
+        }
+        // As long as what they take the place of: protobuf says how long.
+        words.resize(PLACEHOLDER.len(), b' ');
+        set_words(&mut reply, PLACEHOLDER);
+        let mut frame = self.encoded(&Message::Response(id, reply.clone()));
+        let place = frame.windows(PLACEHOLDER.len()).rposition(|at| at == PLACEHOLDER.as_bytes());
+        let Some(place) = place else { return };
+        frame[place..place + words.len()].copy_from_slice(&words);
+        let peer = name(&self.dialect).to_owned();
+        let own = Parties { own: "bridge".to_owned(), peer };
+        let reader = Codec::new(self.dialect.clone(), own);
+        let mut read = match reader.decode(&mut BytesMut::from(&frame[..])) {
+            Ok(Some(Incoming::Message(Message::Response(read, said)))) if read == id => said,
+            other => panic!("words made an answer unreadable: {other:?}"),
+        };
+        set_words(&mut read, PLACEHOLDER);
+        assert_eq!(read, reply, "words changed an answer");
+        self.bridge.received(&frame);
+    }
+
+    /// The bridge takes a turn, the counter reads what it wrote, and the outcomes are looked at.
+    fn turn(&mut self) {
+        let mut heard = Vec::new();
+        for _ in 0..4 {
+            if !self.connected {
+                break;
+            }
+            if let Err(cause) = self.bridge.turn(self.now, &mut heard) {
+                assert!(cause.to_string().len() < LONGEST_CAUSE, "{cause}");
+                self.bridge.lost(self.now, &cause);
+                self.gone();
+                break;
+            }
+            let unsent = self.bridge.unsent().to_vec();
+            self.bridge.took(self.now, unsent.len());
+            self.written.extend_from_slice(&unsent);
+            self.read_what_was_written();
+        }
+        self.look_at_outcomes();
+    }
+
+    /// What the bridge writes can always be read.
+    fn read_what_was_written(&mut self) {
+        while let Some(incoming) = self.codec.decode(&mut self.written).expect("good framing") {
+            match incoming {
+                Incoming::Malformed(what) => {
+                    panic!("the bridge wrote what nobody can read: {what:?}")
+                }
+                Incoming::Message(Message::Request(id, instruction)) => {
+                    let known = self.owed.values().any(|owed| *owed == instruction);
+                    assert!(known, "nobody has asked for {instruction:?}");
+                    self.read.push((id, instruction));
+                }
+                Incoming::Message(_) => {}
+            }
+        }
+    }
+
+    fn look_at_outcomes(&mut self) {
+        while let Ok(Delivery { ticket: Ticket(ticket), outcome, .. }) = self.outcomes.try_recv() {
+            let Some(asked) = self.owed.remove(&ticket) else { panic!("told twice: {outcome:?}") };
+            match outcome {
+                Outcome::Answered(reply) => {
+                    assert_eq!(reply.serial(), asked.serial(), "an answer about something else");
+                    assert!(self.was_read(&asked), "answered before it was written");
+                }
+                // The counter has read it, so that it never left would be a lie.
+                Outcome::NotSent(why) => {
+                    assert!(!self.was_read(&asked), "{asked:?} was read, and told as {why:?}");
+                    assert!(why != NotSent::Unsayable);
+                }
+                Outcome::Unknown(_) => {}
+            }
+        }
+    }
+
+    fn was_read(&self, asked: &Instruction) -> bool {
+        self.read.iter().any(|(_, read)| read == asked)
+    }
+
+    fn cut(&mut self) {
+        if self.connected {
+            let cause = self.bridge.closed_by_peer();
+            self.bridge.lost(self.now, &cause);
+            self.gone();
+        }
+        self.look_at_outcomes();
+    }
+
+    fn gone(&mut self) {
+        self.connected = false;
+        self.written.clear();
+    }
+
+    /// An honest sign-on.
+    fn sign_on(&mut self) {
+        self.bridge.connected(self.now);
+        self.connected = true;
+        self.written.clear();
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            self.bridge.turn(self.now, &mut heard).expect("an honest counter");
+            let unsent = self.bridge.unsent().to_vec();
+            self.bridge.took(self.now, unsent.len());
+            self.written.extend_from_slice(&unsent);
+            let incoming = self.codec.decode(&mut self.written).expect("good framing");
+            match incoming {
+                Some(Incoming::Message(Message::SignOn(sign_on))) => self.challenge(&sign_on),
+                Some(Incoming::Message(Message::Answer(_))) => {
+                    let profile = Profile {
+                        amount_unit: amount_unit(&self.dialect),
+                        echoes_marks: true,
+                        ..Profile::default()
+                    };
+                    let counter = CounterState {
+                        id: CounterId::new(name(&self.dialect)).expect("an id"),
+                        profile,
+                        settle_day: day(),
+                        open: true,
+                        highest_serial: None,
+                    };
+                    self.say(&Message::Welcome(Welcome {
+                        heartbeat_s: 10,
+                        counter: Some(counter),
+                    }));
+                }
+                _ => break,
+            }
+        }
+        self.bridge.turn(self.now, &mut heard).expect("an honest counter");
+        assert!(heard.contains(&Heard::Opened), "an honest counter is let in");
+    }
+
+    fn challenge(&mut self, sign_on: &SignOn) {
+        let proof = proof::prove(&KEY, Side::Acceptor, sign_on, &NONCE);
+        self.say(&Message::Challenge(Challenge { nonce: NONCE, proof }));
+    }
+
+    /// Something is asked of the counter.
+    fn ask(&mut self, how: u8) {
+        self.asked += 1;
+        let number = self.asked;
+        let instruction = match how % 7 {
+            0 => posting(number, Role::Debit),
+            1 => posting(number, Role::Credit),
+            2 => posting(number, Role::Reversal),
+            3 | 4 => Instruction::Query(Query {
+                serial: master(number).leg(Role::Debit),
+                settle_day: day(),
+                look: if how % 7 == 3 { Look::Only } else { Look::Fence },
+                mark: Some(Mark(number)),
+            }),
+            5 => Instruction::Balance(BalanceQuery {
+                account: format!("{number}").parse().expect("an account"),
+                currency: Currency::CNY,
+            }),
+            _ => Instruction::Entries(EntriesQuery {
+                account: format!("{number}").parse().expect("an account"),
+                day: day(),
+                offset: 0,
+                limit: 10,
+            }),
+        };
+        self.owed.insert(number, instruction.clone());
+        self.bridge.ask(Ask {
+            ticket: Ticket(number),
+            instruction,
+            deadline: self.now + Duration::from_secs(1 + u64::from(how / 16)),
+            reply_to: ReplyTo::Queue(self.queue.clone()),
+        });
+    }
+
+    /// One of the requests that the counter has read.
+    fn request(&mut self) -> Option<(RequestId, Instruction)> {
+        let which = usize::from(self.byte());
+        let count = self.read.len();
+        (count > 0).then(|| self.read[which % count].clone())
+    }
+
+    /// An answer of the right kind; a byte says which.
+    fn reply(&mut self, instruction: &Instruction) -> Reply {
+        let how = self.byte();
+        let code = [
+            AnswerCode::DONE,
+            AnswerCode::DUPLICATE,
+            AnswerCode::INSUFFICIENT_FUNDS,
+            AnswerCode::CLOSED,
+            AnswerCode::OUTCOME_UNKNOWN,
+            AnswerCode::FENCED,
+        ][usize::from(how % 6)];
+        let answer = Answer { code, text: "说".to_owned() };
+        let posted = |account, amount| Posted {
+            counter_serial: format!("C{how}"),
+            settle_day: Day::from_unix_days(day().unix_days() + u32::from(how / 128)),
+            account,
+            amount,
+            currency: Currency::CNY,
+            original: None,
+        };
+        match instruction {
+            Instruction::Debit(it) | Instruction::Credit(it) => Reply::Posting(PostingReply {
+                serial: it.serial,
+                answer,
+                posted: (how & 64 == 0).then(|| posted(it.account.clone(), it.amount)),
+                mark: it.mark,
+            }),
+            Instruction::Reverse(it) => Reply::Posting(PostingReply {
+                serial: it.serial,
+                answer,
+                posted: Some(Posted {
+                    original: Some(it.original),
+                    ..posted(it.account.clone(), it.amount)
+                }),
+                mark: it.mark,
+            }),
+            Instruction::Query(it) => Reply::Query(QueryReply {
+                serial: it.serial,
+                finding: [Finding::Done, Finding::NotFound, Finding::Fenced, Finding::Unclear]
+                    [usize::from(how % 4)],
+                answer,
+                posted: None,
+                mark: it.mark,
+            }),
+            Instruction::Balance(_) => Reply::Balance(BalanceReply { answer, balance: None }),
+            Instruction::Entries(_) => {
+                Reply::Entries(EntriesReply { answer, entries: Vec::new(), more: false })
+            }
+        }
+    }
+
+    fn say(&mut self, message: &Message) {
+        let frame = self.encoded(message);
+        self.bridge.received(&frame);
+    }
+
+    fn encoded(&self, message: &Message) -> Vec<u8> {
+        let mut frame = BytesMut::new();
+        self.codec.encode_at(message, 0, &mut frame).expect("it can be said");
+        frame.to_vec()
+    }
+
+    fn framed(&self, body: &[u8]) -> Vec<u8> {
+        match self.dialect {
+            Dialect::Securities => {
+                let length = u32::try_from(body.len()).expect("short");
+                [&length.to_be_bytes(), body].concat()
+            }
+            Dialect::Futures(_) => [format!("{:08}", body.len()).as_bytes(), body].concat(),
+        }
+    }
+
+    /// The next byte of the input; zero behind its end.
+    fn byte(&mut self) -> u8 {
+        let Some((byte, rest)) = self.input.split_first() else { return 0 };
+        self.input = rest;
+        *byte
+    }
+
+    /// Some bytes of the input, behind two that say how many.
+    fn bytes(&mut self) -> Vec<u8> {
+        let length = usize::from(self.byte()) * 256 + usize::from(self.byte());
+        let (taken, rest) = self.input.split_at(length.min(self.input.len()));
+        self.input = rest;
+        taken.to_vec()
+    }
+}
+
+/// The counter's name, as the vectors have it.
+fn name(dialect: &Dialect) -> &'static str {
+    match dialect {
+        Dialect::Securities => "securities",
+        Dialect::Futures(_) => "futures",
+    }
+}
+
+fn amount_unit(dialect: &Dialect) -> AmountUnit {
+    match dialect {
+        Dialect::Securities => AmountUnit::Minor,
+        Dialect::Futures(options) => options.amount_unit,
+    }
+}
+
+fn set_words(reply: &mut Reply, words: &str) {
+    let answer = match reply {
+        Reply::Posting(reply) => &mut reply.answer,
+        Reply::Query(reply) => &mut reply.answer,
+        Reply::Balance(reply) => &mut reply.answer,
+        Reply::Entries(reply) => &mut reply.answer,
+    };
+    words.clone_into(&mut answer.text);
+}
+
+fn day() -> Day {
+    Day::new(20_261_123).expect("a day")
+}
+
+fn master(number: u64) -> MasterSerial {
+    MasterSerial { day: day(), sequence: Sequence::new(number).expect("a sequence") }
+}
+
+fn posting(number: u64, role: Role) -> Instruction {
+    let master = master(number);
+    let account = "000000000018".parse().expect("an account");
+    let amount = Amount::new(100_000).expect("an amount");
+    let (settle_day, currency, mark) = (day(), Currency::CNY, Some(Mark(number)));
+    let serial = master.leg(role);
+    match role {
+        Role::Debit => Instruction::Debit(Posting {
+            serial,
+            master,
+            settle_day,
+            account,
+            amount,
+            currency,
+            mark,
+        }),
+        Role::Credit => Instruction::Credit(Posting {
+            serial,
+            master,
+            settle_day,
+            account,
+            amount,
+            currency,
+            mark,
+        }),
+        Role::Reversal => Instruction::Reverse(Reversal {
+            serial,
+            original: master.leg(Role::Debit),
+            master,
+            settle_day,
+            account,
+            amount,
+            currency,
+            mark,
+        }),
+    }
+}
