@@ -256,7 +256,7 @@ impl Coordinator {
             if self.inner.standing.held(link.counter()).is_some() {
                 return Err(BeginError::CounterHeld(link.counter().clone()));
             }
-            if let Some(limit) = link.profile().per_transfer_limit
+            if let Some(limit) = link.per_transfer_limit()
                 && begin.amount > limit
             {
                 return Err(BeginError::OverLimit { counter: link.counter().clone(), limit });

@@ -3,11 +3,11 @@
 use crate::clock::Now;
 use crate::sent::Sent;
 use crate::trail::{Entry, LegEntry};
-use crate::world::{CounterIndex, Facts, World};
+use crate::world::{CounterIndex, World};
 use bytes::Bytes;
 use domain::message::{Answer, Look};
 use domain::serial::{MasterSerial, Role};
-use domain::transfer::{Action, Ground, Intent, Knowledge, Phase, Question, State, Transfer};
+use domain::transfer::{Action, Ground, Knowledge, Phase, Question, State, Transfer};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::NewTransfer;
@@ -195,6 +195,7 @@ impl Record {
             debit: &debit.profile,
             credit: &credit.profile,
             debit_day: debit.settle_day,
+            credit_day: credit.settle_day,
             patience,
             behind: world.behind,
             debit_held: debit.held,
@@ -202,13 +203,13 @@ impl Record {
         }
     }
 
-    /// Whether nothing new may be begun: past its deadline, or past either counter's cut-over.
+    /// Whether nothing new may be begun: past its deadline, or past the cut-over of a counter at which
+    /// a leg may have been sent whose answer was lost.
     pub(crate) fn is_expired(&self, world: &World, now: Now) -> bool {
-        let Intent { debit_day, credit_day, .. } = self.transfer.intent;
-        let passed = |facts: &Facts, bound| facts.settle_day.is_some_and(|day| day > bound);
         now.at >= self.expires
-            || passed(world.get(self.debit_at), debit_day)
-            || passed(world.get(self.credit_at), credit_day)
+            || [Role::Debit, Role::Credit].into_iter().any(|role| {
+                self.transfer.is_overtaken(role, world.get(self.counter(role)).settle_day)
+            })
     }
 
     /// Notes what happened, for the trail.

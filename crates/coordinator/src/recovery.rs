@@ -169,6 +169,7 @@ pub(crate) async fn compare_late(
                     debit: link.profile(),
                     credit: link.profile(),
                     debit_day: None,
+                    credit_day: None,
                     patience: 0,
                     behind: false,
                     debit_held: false,

@@ -46,6 +46,9 @@ pub struct LegEntry {
     /// Why what the counter holds under its serial may be another transfer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
+    /// The settle days that it was bound to after its first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rebound: Vec<Day>,
 }
 
 impl LegEntry {
@@ -59,6 +62,7 @@ impl LegEntry {
             counter_serial: leg.counter_serial.clone(),
             posted_day: leg.posted_day,
             doubt: leg.doubt,
+            rebound: leg.rebound.clone(),
         }
     }
 
@@ -71,6 +75,8 @@ impl LegEntry {
             counter_serial: self.counter_serial,
             posted_day: self.posted_day,
             doubt: self.doubt,
+            rebound: self.rebound,
+            days_unasked: 0,
         }
     }
 }
@@ -169,7 +175,9 @@ mod tests {
             tries: 0,
             answer: None,
             counter_serial: Some("C1".into()),
-            posted_day: Day::new(20_261_121).ok(),
+            posted_day: Day::new(20_261_122).ok(),
+            rebound: vec![Day::new(20_261_122).expect("a day")],
+            days_unasked: 0,
             doubt: Some(Doubt::OtherMark),
         };
         let entry = |at, phase, leg| Entry { at, event: "x".into(), phase, leg, reason: None };

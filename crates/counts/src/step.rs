@@ -23,6 +23,7 @@ fn complete() -> Result<Operation> {
             debit: &profile,
             credit: &profile,
             debit_day: Some(day),
+            credit_day: Some(day),
             patience: 10,
             behind: false,
             debit_held: false,

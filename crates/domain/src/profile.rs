@@ -187,7 +187,8 @@ pub struct Unconfirmed {
 
 impl Profile {
     /// Whether a counter that declared `declared` does all that this configured profile relies on.
-    /// A counter may do more than is relied on, never less.
+    /// A counter may do more than is relied on, never less. A counter that takes nothing at once is
+    /// not confirmed either: nothing could ever be asked of it.
     pub fn confirm(&self, declared: &Profile) -> Result<(), Unconfirmed> {
         let promises = [
             ("dedupes", self.dedupes, declared.dedupes),
@@ -205,6 +206,13 @@ impl Profile {
                     declared: told.to_string(),
                 });
             }
+        }
+        if declared.max_in_flight == 0 {
+            return Err(Unconfirmed {
+                field: "max_in_flight",
+                configured: self.max_in_flight.to_string(),
+                declared: declared.max_in_flight.to_string(),
+            });
         }
         if declared.in_flight_limit_ms > self.in_flight_limit_ms {
             return Err(Unconfirmed {
@@ -229,6 +237,13 @@ impl Profile {
         }
         Ok(())
     }
+
+    /// The largest single posting that this configured profile and what the counter declared both
+    /// allow: a declared limit binds as a configured one does, the smaller of the two.
+    pub fn smaller_limit(&self, declared: &Profile) -> Option<Amount> {
+        let limits = [self.per_transfer_limit, declared.per_transfer_limit];
+        limits.into_iter().flatten().min()
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +259,33 @@ mod tests {
             assert!(listed || table.meaning(code) == Meaning::Unknown);
         }
         assert_eq!(table.meaning(AnswerCode::of(299)), Meaning::Unknown);
+    }
+
+    #[test]
+    fn a_counter_that_takes_nothing_at_once_is_refused_with_the_reason() {
+        let declared = Profile { max_in_flight: 0, ..Profile::default() };
+        let refusal = Profile::default().confirm(&declared).expect_err("no request could be sent");
+        assert_eq!(
+            refusal.to_string(),
+            "profile: `max_in_flight` is configured as 256 but the counter signed on with 0"
+        );
+        let declared = Profile { max_in_flight: 1, ..Profile::default() };
+        assert_eq!(Profile::default().confirm(&declared), Ok(()));
+    }
+
+    #[test]
+    fn the_smaller_of_two_limits_binds() {
+        let limit = |minor| Amount::new(minor).ok();
+        let of = |limit| Profile { per_transfer_limit: limit, ..Profile::default() };
+        for (configured, declared, smaller) in [
+            (None, None, None),
+            (limit(5), None, limit(5)),
+            (None, limit(5), limit(5)),
+            (limit(5), limit(4), limit(4)),
+            (limit(4), limit(5), limit(4)),
+        ] {
+            assert_eq!(of(configured).smaller_limit(&of(declared)), smaller);
+        }
     }
 
     #[test]

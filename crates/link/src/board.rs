@@ -197,7 +197,8 @@ impl Board {
     pub(crate) fn tell(&mut self, now: Instant, event: Event, desk: &mut Desk) {
         let counter = self.shared.counter.clone();
         match event {
-            Event::Opened => {
+            Event::Opened(limit) => {
+                self.shared.set_limit(limit);
                 desk.counts.sign_ons += 1;
                 self.session_began(Some(now));
                 tracing::info!(%counter, address = self.address(), "signed on");

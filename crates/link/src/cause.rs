@@ -67,6 +67,14 @@ pub enum Cause {
         /// What was wrong with the last.
         error: String,
     },
+    /// The counter says too much that nobody asked for.
+    #[error(
+        "{count} answers to nothing and notices without a pause; it is tried again in a minute"
+    )]
+    Flooding {
+        /// How many.
+        count: u32,
+    },
     /// The counter is silent.
     #[error("nothing heard for {:.1} s", .0.as_secs_f64())]
     Unheard(Duration),
@@ -133,6 +141,7 @@ impl Cause {
             | Cause::Profile(_)
             | Cause::Unsayable(_)
             | Cause::NoAddress => Verdict::Rejected,
+            Cause::Flooding { .. } => Verdict::Slowly,
             Cause::Unreachable { .. }
             | Cause::SignOnTimedOut
             | Cause::Protocol { .. }

@@ -472,7 +472,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     fn tell(&mut self, now: Instant) {
         for event in self.line.session.events() {
-            let opened = event == Event::Opened;
+            let opened = matches!(event, Event::Opened(_));
             if opened {
                 self.opened = Some(now);
             }
@@ -481,6 +481,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                 self.reception.exit.wake_others();
             }
         }
+        // Whoever gets these must see the day that was told with them.
+        self.line.session.hand_out();
     }
 
     /// Reads what is there, up to the turn's limit, unless whole frames still wait to be heard.

@@ -176,6 +176,11 @@ impl Desk {
         self.common.unknown().get_or_insert_default().insert(id);
     }
 
+    /// Whether a request of this process had that number.
+    pub(crate) fn has_issued(&self, id: RequestId) -> bool {
+        (self.common.first_id..self.common.next_id.load(Ordering::Relaxed)).contains(&id.0)
+    }
+
     /// An answer that matches no request in flight: whether its request had ended unknown. That is
     /// told once; a second answer answers nothing.
     pub(crate) fn is_late(&mut self, id: RequestId) -> bool {
@@ -192,6 +197,7 @@ impl Desk {
 /// What all connections of one counter have in common.
 #[derive(Debug)]
 pub(crate) struct Common {
+    first_id: u64,
     next_id: AtomicU64,
     // A lock, because an answer may come late on another connection than its request went out on.
     // It is taken when something ended unknown or matches nothing, and held for one look.
@@ -201,7 +207,7 @@ pub(crate) struct Common {
 impl Common {
     /// Numbers requests as [`Desk::new`] does.
     pub(crate) fn new(first_id: u64) -> Common {
-        Common { next_id: AtomicU64::new(first_id), unknown: Mutex::default() }
+        Common { first_id, next_id: AtomicU64::new(first_id), unknown: Mutex::default() }
     }
 
     fn unknown(&self) -> MutexGuard<'_, Option<Box<Tombstones>>> {

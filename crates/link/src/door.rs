@@ -3,6 +3,7 @@
 
 use crate::config::Timers;
 use crate::dial::TcpDial;
+use crate::gate::{Gate, Pass};
 use crate::history::{History, now_micros};
 use crate::session::greeting::{self, Known};
 use crate::status::Tls;
@@ -29,8 +30,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
+use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Malformed, Parties};
 use wire::message::{Message, RejectReason, Rejected};
+use wire::ornament::{Blemishes, Ornament};
 
 mod queue;
 
@@ -97,6 +99,8 @@ pub struct Guest {
     pub(crate) codec: Codec,
     /// The way to each of its connections' actors.
     pub(crate) channels: Vec<mpsc::Sender<Visitor>>,
+    /// How many may claim each of them, and how often.
+    pub(crate) gates: Vec<Arc<Gate>>,
 }
 
 /// The open door.
@@ -242,11 +246,13 @@ struct Stranger {
 async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
     let house = Arc::clone(&place.house);
     let no = match introduced(&house, stream, from).await {
-        Ok(Introduced { visitor, lane, refused, codec, counter }) => {
+        Ok(Introduced { visitor, lane, refused, codec, counter, pass }) => {
             let known = Some(counter);
-            // It has proven who it is, and counts no more; where it came from, it has a place when it
+            // It has proven who it is, and counts no more among strangers, but at its own gate until it
+            // is let in or refused; where it came from, it has a place when it
             // comes again.
             house.waiting().learn(from.ip());
+            let _pass = pass;
             drop(place);
             let limit = house.config.limits.sign_on;
             if lane.send_timeout(visitor, limit).await.is_err() {
@@ -271,6 +277,7 @@ struct Introduced {
     refused: oneshot::Receiver<Refused>,
     codec: Codec,
     counter: CounterId,
+    pass: Pass,
 }
 
 /// Everything until somebody has proven who they are.
@@ -305,11 +312,19 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
         Ok(opened) => opened,
         Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
     };
+    // Within the configured channels: the challenge checked it.
+    let channel = usize::from(sign_on.channel);
+    let pass = match guest.gates[channel].enter(Instant::now()) {
+        Ok(pass) => pass,
+        Err(text) => {
+            let rejected = Rejected { reason: RejectReason::NotNow, text };
+            return Err(told(stranger, codec, rejected, Some(counter)));
+        }
+    };
     let Stranger { stream, inbox, tls, .. } = stranger;
     let (visitor, refused) = Visitor::new(stream, inbox, from, tls, opened);
-    // Within the configured channels: the challenge checked it.
-    let lane = guest.channels[usize::from(sign_on.channel)].clone();
-    Ok(Introduced { visitor, lane, refused, codec, counter })
+    let lane = guest.channels[channel].clone();
+    Ok(Introduced { visitor, lane, refused, codec, counter, pass })
 }
 
 fn told(stranger: Stranger, codec: Codec, rejected: Rejected, counter: Option<CounterId>) -> No {
@@ -404,11 +419,20 @@ impl Stranger {
         // Whoever signs on says names in the message itself; nobody has a name before.
         let parties = Parties { own: own.to_owned(), peer: "counter".to_owned() };
         let mut wrong = String::new();
-        for dialect in dialects {
+        let count = dialects.len();
+        for (index, dialect) in dialects.into_iter().enumerate() {
+            let last = index + 1 == count;
             let codec = Codec::new(dialect.clone(), parties.clone()).with_frame_limit(FIRST_FRAMES);
             let (read, rest) = loop {
                 let mut copy = self.inbox.clone();
-                match codec.decode(&mut copy) {
+                let mut blemishes = Blemishes::default();
+                match codec.decode_noting(&mut copy, &mut blemishes) {
+                    // A text in another encoding, which is tried next.
+                    Ok(Some(_)) if blemishes.has(Ornament::Words) && !last => {
+                        let error = "the text is in another encoding".to_owned();
+                        let wrong = Malformed { request: None, serial: None, error };
+                        break (Incoming::Malformed(wrong), copy);
+                    }
                     Ok(Some(incoming)) => break (incoming, copy),
                     Ok(None) => self.read(until).await?,
                     Err(error) => return Err(No::Mute("frame", error.to_string())),

@@ -46,10 +46,10 @@ enum Expects {
 }
 
 /// What an answer was.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Answered {
-    /// That of a request, and delivered.
-    Delivered,
+    /// That of a request, whose asker is owed it.
+    Matched(Owed, Reply),
     /// Not that of any request in flight; or it names one but is about something else, and then
     /// the request has ended unknown.
     Unmatched { reply: Reply, late: bool },
@@ -94,7 +94,7 @@ impl InFlight {
         self.handed = self.handed.max(Some(id));
     }
 
-    /// Delivers an answer, if it is one.
+    /// Takes an answer to what it answers, if it is one.
     pub(crate) fn answer(&mut self, id: RequestId, reply: Reply, desk: &mut Desk) -> Answered {
         let Some(pending) = self.remove(id) else {
             return Answered::Unmatched { reply, late: desk.is_late(id) };
@@ -103,8 +103,7 @@ impl InFlight {
         let written = self.handed >= Some(id);
         if written && pending.expects.is_met_by(&reply) {
             desk.counts.answered += 1;
-            pending.owed.settle(Outcome::Answered(reply));
-            return Answered::Delivered;
+            return Answered::Matched(pending.owed, reply);
         }
         desk.counts.unmatched += 1;
         desk.remember(id);

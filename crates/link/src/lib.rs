@@ -4,11 +4,11 @@
 //! Reading order. What others see: [`Ask`] and its [`Outcome`], the [`Link`] handle,
 //! [`LinkConfig`], [`status`], [`history`], [`strangers`], [`Unmatched`]. Then the pure part, which knows neither
 //! sockets nor clocks: `owed` (an outcome that somebody waits for), `lanes` (which connection it goes to), `desk` (what waits to be sent,
-//! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats),
+//! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats), `flood` (what nobody asked for),
 //! `session` (the conversation), `outbox` (bytes on their way), `line` (these as one connection),
 //! `backoff` (when to try again), `addresses` (and where), `hours`, `renewal` (when a new session
 //! is needed); `spare` and `intern` keep memory
-//! small where there are many links. Last the I/O around it: `dial` opens a transport (`tls`, `transport`), `door` lets counters dial in (by [`places`]), `conversation`
+//! small where there are many links. Last the I/O around it: `dial` opens a transport (`tls`, `transport`), `door` lets counters dial in (by [`places`], and not without end: `gate`), `conversation`
 //! owns it and the clock, `mailbox` and `reception` are where requests arrive,
 //! `outage` is how links look together for a counter that is away, `actor` makes one attempt after
 //! another, `board` and `panel` tell everybody where the link stands. [`paper`] is the pure part in other hands:
@@ -25,6 +25,8 @@ mod conversation;
 mod desk;
 mod dial;
 mod door;
+mod flood;
+mod gate;
 pub mod history;
 mod hours;
 mod in_flight;

@@ -22,6 +22,7 @@ use crate::status::Snapshot;
 use crate::unmatched::Unmatched;
 use crate::visitor::Visitor;
 use domain::message::{CounterId, Instruction};
+use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::Day;
 use std::pin::pin;
@@ -99,7 +100,8 @@ impl Link {
         let codec = Codec::new(dialect.clone(), parties);
         let dialler = TcpDial::new(&config.timers);
         let link = Link::spawn_lanes(dialler, config, unmatched, tasks, stop, doors);
-        (link, Guest { known, dialect, codec, channels })
+        let gates = channels.iter().map(|_| Arc::default()).collect();
+        (link, Guest { known, dialect, codec, channels, gates })
     }
 
     /// The same as [`Link::spawn`] over transports that `dialler` opens.
@@ -290,6 +292,13 @@ impl Link {
         let open = self.lanes.shared().filter(|shared| shared.session_began().is_some());
         let newest = open.filter_map(|shared| shared.settle_day()).max();
         newest.or_else(|| self.lanes.shared().filter_map(|shared| shared.settle_day()).max())
+    }
+
+    /// The largest single posting that the counter takes: the smaller of what is configured and what
+    /// it declared at sign-on, on any connection. `None` for any amount.
+    pub fn per_transfer_limit(&self) -> Option<Amount> {
+        let declared = self.lanes.shared().filter_map(|shared| shared.limit()).min();
+        [declared, self.profile().per_transfer_limit].into_iter().flatten().min()
     }
 
     /// When the oldest of the open sessions began; `None` while none is open. What was sent before

@@ -5,9 +5,10 @@ use crate::lanes::Stay;
 use crate::mailbox::Mailbox;
 use crate::renewal::Renewal;
 use domain::message::CounterId;
+use domain::money::Amount;
 use domain::serial::Day;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     takes: AtomicBool,
     up: AtomicBool,
     settle_day: AtomicU32,
+    /// Minor units; 0 for none.
+    limit: AtomicI64,
     /// Microseconds from `made` on, and one, so that 0 is none.
     session_began: AtomicU64,
     /// The same of the newest session, open or not.
@@ -52,6 +55,7 @@ impl Shared {
             takes: AtomicBool::new(false),
             up: AtomicBool::new(false),
             settle_day: AtomicU32::new(0),
+            limit: AtomicI64::new(0),
             session_began: AtomicU64::new(0),
             newest_began: AtomicU64::new(0),
             renewal: Renewal::default(),
@@ -108,6 +112,15 @@ impl Shared {
 
     pub(crate) fn set_settle_day(&self, day: Day) {
         self.settle_day.store(day.number(), Ordering::Relaxed);
+    }
+
+    /// The largest single posting that both sides allow, by the last sign-on.
+    pub(crate) fn limit(&self) -> Option<Amount> {
+        Amount::new(self.limit.load(Ordering::Relaxed)).ok()
+    }
+
+    pub(crate) fn set_limit(&self, limit: Option<Amount>) {
+        self.limit.store(limit.map_or(0, Amount::minor), Ordering::Relaxed);
     }
 
     /// Rounded down: rather before something else than after it.

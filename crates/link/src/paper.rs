@@ -184,7 +184,8 @@ impl PaperLink {
         let done = Self::take_turn(line, &mut self.inbox, &mut self.desk, now);
         for event in line.session.events() {
             match event {
-                Event::Opened => {
+                Event::Opened(limit) => {
+                    self.shared.set_limit(limit);
                     self.opened = Some(now);
                     self.shared.set_session_began(Some(now));
                     self.shared.renewal.opened(self.channel);
@@ -198,6 +199,7 @@ impl PaperLink {
                 | Event::Blemished(_) => {}
             }
         }
+        line.session.hand_out();
         done.map_err(|cause| match cause {
             Cause::SignedOff if self.renewing => Cause::Renewed,
             other => other,

@@ -1,6 +1,8 @@
 //! The conversation on one connection, without bytes, sockets or clocks: messages and time go in,
 //! messages, timers and events come out. An error is the cause to close the connection for.
 
+mod answers;
+mod closed;
 pub(crate) mod greeting;
 mod sign_on;
 
@@ -8,10 +10,12 @@ use crate::ask::NotSent;
 use crate::cause::{Cause, clip};
 use crate::config::{Bounds, Timers};
 use crate::desk::{Admission, Desk};
-use crate::in_flight::{Answered, InFlight};
+use crate::flood::Flood;
+use crate::in_flight::InFlight;
 use crate::pulse::{Beat, Pulse};
 use crate::status::State;
 use domain::message::{CounterId, Reply};
+use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
 use secrecy::SecretSlice;
@@ -19,10 +23,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wire::codec::{Codec, Malformed};
+use wire::codec::Codec;
 use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, Notice, RequestId, SignOff, Welcome};
 use wire::ornament::Blemishes;
 
+use closed::Closed;
 pub(crate) use sign_on::Opened;
 use sign_on::SigningOn;
 
@@ -59,8 +64,8 @@ pub(crate) struct Setup {
 /// What a session tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The sign-on succeeded.
-    Opened,
+    /// The sign-on succeeded; the largest single posting that both sides allow.
+    Opened(Option<Amount>),
     /// The counter's accounting day, and whether it is open.
     Standing(Day, bool),
     /// A heartbeat came back.
@@ -96,6 +101,12 @@ pub(crate) struct Session {
     malformed: Option<Box<Lately>>,
     /// Valid frames heard since the session opened.
     heard: u64,
+    /// The counter's day, as last said on this connection.
+    day: Option<Day>,
+    /// Refusals that wait for it to be said again.
+    closed: Closed,
+    /// How much was said that nobody asked for; `None` as with most.
+    flood: Option<Box<Flood>>,
 }
 
 /// When something happened lately.
@@ -145,6 +156,9 @@ impl Session {
             events: Vec::new(),
             malformed: None,
             heard: 0,
+            day: None,
+            closed: Closed::default(),
+            flood: None,
             setup,
         }
     }
@@ -166,6 +180,9 @@ impl Session {
             events: Vec::new(),
             malformed: None,
             heard: 0,
+            day: None,
+            closed: Closed::default(),
+            flood: None,
             setup,
         };
         session.open(now, opened, desk);
@@ -182,7 +199,8 @@ impl Session {
         } else {
             Phase::Open
         };
-        self.events.push(Event::Opened);
+        self.events.push(Event::Opened(opened.limit));
+        self.day = Some(opened.settle_day);
         self.events.push(Event::Standing(opened.settle_day, opened.open));
     }
 
@@ -237,7 +255,12 @@ impl Session {
 
     /// How many requests wait for an answer.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.in_flight.len() + self.closed.len()
+    }
+
+    /// Hands out what waited for the counter's day: to be called once everybody can see that day.
+    pub(crate) fn hand_out(&mut self) {
+        self.closed.hand_out();
     }
 
     /// What has happened since the last look.
@@ -262,18 +285,22 @@ impl Session {
         self.heard += 1;
         self.pulse.heard(now);
         match message {
-            Message::Response(id, reply) => self.on_response(now, id, reply, desk),
+            Message::Response(id, reply) => self.on_response(now, id, reply, desk)?,
             Message::Heartbeat(beat) => {
                 self.acknowledge(beat);
             }
             Message::HeartbeatAck(ack) => {
                 let round_trip = self.pulse.round_trip(ack, now);
                 self.events.extend(round_trip.map(Event::RoundTrip));
-                self.events.extend(ack.counter.map(|(day, open)| Event::Standing(day, open)));
+                if let Some((day, open)) = ack.counter {
+                    self.day = Some(day);
+                    self.events.push(Event::Standing(day, open));
+                }
+                self.closed.answered(ack.number);
             }
             Message::Notice(Notice { severity, text }) => {
                 let notice = Notice { severity, text: clip(&text, 500) };
-                self.events.push(Event::Notice(notice));
+                self.on_unasked(now, Event::Notice(notice), false, desk)?;
             }
             Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text, desk),
             Message::SignOffAck => match &self.phase {
@@ -294,42 +321,14 @@ impl Session {
         Ok(())
     }
 
-    /// A body arrived that could not be read. It proves nothing about life.
-    pub(crate) fn on_malformed(
-        &mut self,
-        now: Instant,
-        malformed: Malformed,
-        desk: &mut Desk,
-    ) -> Result<(), Cause> {
-        let Malformed { request, serial, error } = malformed;
-        desk.counts.malformed += 1;
-        if let Phase::SigningOn { .. } = self.phase {
-            return Err(Cause::Malformed { count: 1, error });
-        }
-        self.in_flight.garbled(request, serial, desk);
-        self.touch_sync(now);
-        let lately = self.malformed.get_or_insert_default();
-        lately.0.retain(|then| *then + MALFORMED_WITHIN > now);
-        lately.0.push(now);
-        let count = lately.0.len();
-        self.events.push(Event::Malformed { serial, error: error.clone() });
-        if count >= MALFORMED_LIMIT { Err(Cause::Malformed { count, error }) } else { Ok(()) }
-    }
-
-    /// Something of a message could not be read that is only for people. It is counted and told;
-    /// the message is heard all the same.
-    pub(crate) fn on_blemishes(&mut self, blemishes: Blemishes, desk: &mut Desk) {
-        for ornament in blemishes.iter() {
-            *desk.counts.unreadable(ornament) += 1;
-        }
-        self.events.push(Event::Blemished(blemishes));
-    }
-
     /// The next message to write, if there is one: the conversation's own first, then requests as
     /// the window and the state admit them.
     pub(crate) fn next_outgoing(&mut self, now: Instant, desk: &mut Desk) -> Option<Outgoing> {
         if let Some(message) = self.outgoing.pop_front() {
             self.pulse.sent(now);
+            if let Message::Heartbeat(beat) = &message {
+                self.closed.written(beat.number);
+            }
             return Some(Outgoing { message, request: None });
         }
         let queued = desk.pop(now, self.admission())?;
@@ -386,7 +385,8 @@ impl Session {
             | Phase::Leaving { until, .. } => Some(*until),
         };
         let pulse = self.pulse.next_timeout(self.in_flight.oldest());
-        [phase, pulse, self.in_flight.next_timeout()].into_iter().flatten().min()
+        let closed = self.closed.next_timeout();
+        [phase, pulse, self.in_flight.next_timeout(), closed].into_iter().flatten().min()
     }
 
     /// Time has passed. Requests that expired before a byte of them was handed over are told in
@@ -398,6 +398,7 @@ impl Session {
         unwritten: &mut Vec<RequestId>,
     ) -> Result<(), Cause> {
         self.in_flight.expire(now, desk, unwritten);
+        self.closed.on_timeout(now);
         if self.pulse.next_timeout(self.in_flight.oldest()).is_some_and(|due| due <= now) {
             let oldest = self.in_flight.find_oldest();
             match self.pulse.on_timeout(now, oldest) {
@@ -437,6 +438,7 @@ impl Session {
         match self.phase {
             Phase::SigningOn { .. } => Err(Cause::SignedOff),
             Phase::Syncing { .. } | Phase::Open => {
+                self.closed.give_up();
                 let until = now + self.setup.timers.drain;
                 self.phase = Phase::Draining { leaver: Leaver::We { text }, until };
                 self.advance(now, desk)
@@ -460,6 +462,8 @@ impl Session {
     /// The connection is gone: ends every request that is in flight or queued, truthfully.
     pub(crate) fn lose(&mut self, desk: &mut Desk) {
         self.in_flight.lose(desk);
+        self.closed.give_up();
+        self.closed.hand_out();
         // Questions that this session did not finish are the next one's.
         desk.left_unknown |= matches!(self.phase, Phase::Syncing { .. });
         desk.refuse_all(NotSent::Down);
@@ -467,7 +471,7 @@ impl Session {
 
     /// Moves on where what was waited for has come, or has not come in time.
     pub(crate) fn advance(&mut self, now: Instant, desk: &Desk) -> Result<(), Cause> {
-        let drained = self.in_flight.is_empty();
+        let drained = self.in_flight.is_empty() && self.closed.len() == 0;
         match &mut self.phase {
             Phase::SigningOn { until, .. } if now >= *until => return Err(Cause::SignOnTimedOut),
             Phase::Leaving { cause, until } if now >= *until => return Err(Cause::clone(cause)),
@@ -504,16 +508,6 @@ impl Session {
         Ok(())
     }
 
-    fn on_response(&mut self, now: Instant, id: RequestId, reply: Reply, desk: &mut Desk) {
-        self.touch_sync(now);
-        match self.in_flight.answer(id, reply, desk) {
-            Answered::Delivered => {}
-            Answered::Unmatched { reply, late } => {
-                self.events.push(Event::Unmatched { reply, late });
-            }
-        }
-    }
-
     fn acknowledge(&mut self, beat: Heartbeat) {
         if self.outgoing.len() >= OUTGOING_LIMIT
             && let Some(older) =
@@ -545,7 +539,7 @@ impl Session {
     }
 
     fn admission(&self) -> Admission {
-        let free = self.window.saturating_sub(self.in_flight.len());
+        let free = self.window.saturating_sub(self.in_flight());
         let suspect = self.pulse.is_suspect();
         match self.phase {
             Phase::Syncing { .. } | Phase::Open if free == 0 => Admission::Closed,

@@ -185,8 +185,8 @@ pub struct Counts {
     pub unreadable_times: u64,
     /// Requests refused because the queue was full.
     pub busy: u64,
-    /// Of what the counter said unasked, how much found its reader's queue full. Each is in the
-    /// log.
+    /// Of what the counter said unasked, how much was dropped: beyond what is taken a second, or
+    /// because its reader's queue was full.
     pub unmatched_dropped: u64,
 }
 

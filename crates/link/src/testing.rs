@@ -6,8 +6,8 @@ use crate::link::Queued;
 use crate::owed::{Owed, Shared};
 use crate::session::Setup;
 use domain::message::{
-    Answer, AnswerCode, BalanceReply, CounterId, EntriesReply, Finding, Instruction, Look, Posting,
-    PostingReply, Query, QueryReply, Reply,
+    Answer, AnswerCode, BalanceReply, CounterId, EntriesReply, Finding, Instruction, Look, Posted,
+    Posting, PostingReply, Query, QueryReply, Reply,
 };
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
@@ -180,6 +180,18 @@ impl GoodCounter {
             | Message::Response(..)
             | Message::Notice(_) => None,
         }
+    }
+}
+
+/// A posting of a day.
+pub(crate) fn posted(settle_day: Day) -> Posted {
+    Posted {
+        counter_serial: "C1".to_owned(),
+        settle_day,
+        account: "6200001".parse().expect("an account"),
+        amount: Amount::new(100).expect("an amount"),
+        currency: Currency::CNY,
+        original: None,
     }
 }
 

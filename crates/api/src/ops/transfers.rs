@@ -306,6 +306,7 @@ fn judged(
         debit,
         credit,
         debit_day,
+        credit_day: None,
         patience: u16::MAX,
         // What is not sent now is no less legal.
         behind: false,

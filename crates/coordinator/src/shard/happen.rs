@@ -301,6 +301,9 @@ fn heard(
     if current.is_none() && !told.evidence.is_proof() && !doubted {
         return None;
     }
+    if current.is_none() && record.transfer.may_be_of_another_day(role, told.evidence) {
+        return None;
+    }
     let alarm = (claims && told.evidence == Evidence::Silent && told.doubt.is_none()).then(|| {
         format!("the counter claims a posting for the {role} that does not match the transfer")
     });

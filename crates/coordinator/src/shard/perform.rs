@@ -30,7 +30,11 @@ impl Shard {
         let Some(record) = self.open.get_mut(&sequence) else { return };
         record.awaited = Awaited::Nothing;
         if let Action::Send(role) = step.action {
-            record.note(now, format!("{role} sent"), Some(role));
+            let words = match record.transfer.leg(role).rebound.last() {
+                Some(day) => format!("{role} sent, bound to settle day {day}"),
+                None => format!("{role} sent"),
+            };
+            record.note(now, words, Some(role));
         }
         if step.barrier {
             let id = self.write(sequence, decision, now, out);

@@ -1,9 +1,11 @@
 //! One transfer: what it wants, what is known of its legs, and where it stands.
 //!
 //! [`step`] decides what follows from an event; it is the only place where a transfer's course is
-//! decided, and DOMAIN §3's rules are enforced here and nowhere else. [`evidence`] turns what a
+//! decided, and DOMAIN §3's rules are enforced here and nowhere else. `days` says which settle day a
+//! leg is bound to. [`evidence`] turns what a
 //! counter said into what may be believed; [`recovery`] says what is still known after a crash.
 
+mod days;
 pub mod evidence;
 mod marks;
 pub mod recovery;
@@ -14,6 +16,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use days::MOST_REBOUND;
 pub use evidence::{Evidence, Question, Told, Weight};
 pub use marks::Doubt;
 pub use step::{Action, Event, Illegal, Step, Verdict, step};
@@ -38,9 +41,11 @@ pub struct Intent {
     pub amount: Amount,
     /// In what.
     pub currency: Currency,
-    /// The source counter's settle day when the transfer was accepted.
+    /// The source counter's settle day when the transfer was accepted: the first that the debit is
+    /// bound to.
     pub debit_day: Day,
-    /// The destination counter's settle day when the transfer was accepted.
+    /// The destination counter's settle day when the transfer was accepted: the first that the
+    /// credit is bound to.
     pub credit_day: Day,
     /// Tells its postings from those of another transfer under the same serial; `None` only for
     /// transfers recorded by earlier versions.
@@ -78,7 +83,8 @@ impl Knowledge {
 pub struct Leg {
     /// What is known.
     pub knowledge: Knowledge,
-    /// How often it may have left; counts as two after a crash, when nobody remembers.
+    /// How often it may have left under the day that it is bound to; counts as two after a crash,
+    /// when nobody remembers.
     pub sent: u16,
     /// Rounds of asking or repeating that brought nothing, since the leg began.
     pub tries: u16,
@@ -90,6 +96,11 @@ pub struct Leg {
     pub posted_day: Option<Day>,
     /// Why what the counter holds under the serial may be another transfer's; it stays.
     pub doubt: Option<Doubt>,
+    /// The settle days that it was bound to after its first, oldest first; the last is the one that
+    /// it is bound to now. At most [`MOST_REBOUND`].
+    pub rebound: Vec<Day>,
+    /// Under how many of its former days it has still to be asked about, since a restart.
+    pub days_unasked: u8,
 }
 
 impl Leg {
@@ -103,6 +114,8 @@ impl Leg {
             counter_serial: None,
             posted_day: None,
             doubt: None,
+            rebound: Vec::new(),
+            days_unasked: 0,
         }
     }
 }
@@ -393,14 +406,6 @@ impl Transfer {
         }
     }
 
-    /// The settle day that a leg was bound to when the transfer was accepted.
-    pub fn bound_day(&self, role: Role) -> Day {
-        match role {
-            Role::Debit | Role::Reversal => self.intent.debit_day,
-            Role::Credit => self.intent.credit_day,
-        }
-    }
-
     /// Money that has left the source and has neither arrived nor returned, as far as is proven
     /// (rule 8); in minor units.
     pub fn in_transit(&self) -> i64 {
@@ -419,7 +424,8 @@ impl Transfer {
         }
     }
 
-    /// What to say to the counter to have a leg posted; the same every time.
+    /// What to say to the counter to have a leg posted; the same every time while it is bound to one
+    /// day.
     pub fn posting(&self, role: Role) -> Instruction {
         let Intent { master, amount, currency, mark, .. } = self.intent;
         let account = self.place(role).account.clone();
@@ -460,14 +466,14 @@ impl Transfer {
     pub fn question(&self, role: Role, look: Look) -> Instruction {
         Instruction::Query(Query {
             serial: self.intent.master.leg(role),
-            settle_day: self.bound_day(role),
+            settle_day: self.asked_day(role),
             look,
             mark: self.intent.mark,
         })
     }
 }
 
-/// What [`step`] may rely on: the two counters' capabilities, the day at the source, and how long
+/// What [`step`] may rely on: the two counters' capabilities and days, and how long
 /// to be patient.
 #[derive(Clone, Copy, Debug)]
 pub struct Ground<'a> {
@@ -477,6 +483,8 @@ pub struct Ground<'a> {
     pub credit: &'a Profile,
     /// The source counter's settle day now; `None` if it has not been heard of since the start.
     pub debit_day: Option<Day>,
+    /// The destination counter's settle day now; `None` likewise.
+    pub credit_day: Option<Day>,
     /// How many fruitless rounds of asking or repeating before a person is called.
     pub patience: u16,
     /// Whether the record is behind what was told, or what counters have seen: nothing that moves

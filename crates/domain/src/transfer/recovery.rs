@@ -46,6 +46,9 @@ impl Transfer {
                 if doubted {
                     doubt(&mut transfer.debit);
                     doubt(&mut transfer.credit);
+                } else {
+                    ask_under_former_days(&mut transfer.debit);
+                    ask_under_former_days(&mut transfer.credit);
                 }
             }
             State::Accepted | State::Debiting => {
@@ -80,5 +83,13 @@ fn doubt(leg: &mut Leg) {
     if !leg.knowledge.is_proof() {
         leg.knowledge = Knowledge::Unknown;
         leg.sent = leg.sent.max(2);
+    }
+    ask_under_former_days(leg);
+}
+
+/// Without proof, it is asked about under every day that it was ever bound to (rule 6).
+fn ask_under_former_days(leg: &mut Leg) {
+    if !leg.knowledge.is_proof() {
+        leg.days_unasked = u8::try_from(leg.rebound.len()).unwrap_or(u8::MAX);
     }
 }

@@ -1,11 +1,11 @@
 //! The rules of DOMAIN §3 as straight-line courses of action; [`super::step`] says which applies.
 
-use super::evidence::Weight;
+use super::evidence::{Evidence, Told, Weight};
 use super::step::{Action, Step, Verdict};
 use super::{Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
 use crate::message::Look;
 use crate::profile::Profile;
-use crate::serial::Role;
+use crate::serial::{Day, Role};
 
 /// A transfer on its way, with what may be relied on.
 pub(super) struct Course<'t, 'g> {
@@ -38,7 +38,9 @@ impl<'t, 'g> Course<'t, 'g> {
         if self.is_still(Role::Debit) {
             return self.wait(Role::Debit, Phase::DebitWaiting, Phase::DebitAsking);
         }
-        self.send(Role::Debit, Phase::DebitSent, false)
+        // A day that is over is no day to begin on; the new one is durable first (rule 6).
+        let anew = self.bind_if_unsent(Role::Debit);
+        self.send(Role::Debit, Phase::DebitSent, anew)
     }
 
     /// The credit goes out, never before the debit is done (rule 1).
@@ -52,6 +54,7 @@ impl<'t, 'g> Course<'t, 'g> {
         // Without the counter's dedupe, only our own record tells after a crash whether it was
         // sent: that record comes first.
         let barrier = !self.ground.credit.dedupes;
+        let barrier = self.bind_if_unsent(Role::Credit) || barrier;
         self.send(Role::Credit, Phase::CreditSent, barrier)
     }
 
@@ -64,7 +67,7 @@ impl<'t, 'g> Course<'t, 'g> {
         if self.is_still(Role::Reversal) {
             return self.reversal_waits();
         }
-        let posted = self.transfer.debit.posted_day.unwrap_or(self.transfer.intent.debit_day);
+        let posted = self.debit_posted_day();
         match self.ground.debit_day {
             Some(today) if today == posted => self.send(Role::Reversal, Phase::ReversalSent, true),
             Some(_) if self.transfer.reversal.sent == 0 => self.park(Why::SettleDayPassed),
@@ -109,6 +112,100 @@ impl<'t, 'g> Course<'t, 'g> {
             }
             Phase::ReversalWaiting => self.go(Phase::ReversalWaiting, Action::Pause),
             _ => Step { barrier: true, ..self.go(Phase::ReversalWaiting, Action::Pause) },
+        }
+    }
+
+    fn debit_posted_day(&self) -> Day {
+        self.transfer.debit.posted_day.unwrap_or_else(|| self.transfer.bound_day(Role::Debit))
+    }
+
+    /// A leg of which not one byte ever left goes out under the counter's present day (rule 6).
+    /// Whether its day has changed.
+    fn bind_if_unsent(&mut self, role: Role) -> bool {
+        let today = self.today(role);
+        self.transfer.leg(role).sent == 0 && self.transfer.bind_anew(role, today)
+    }
+
+    /// The debit is refused for good; unless only its day is over: then it is sent under the new one,
+    /// which is another posting at the counter (rule 6).
+    pub(super) fn debit_refused(&mut self, told: &Told) -> Step {
+        if self.bind_if_refused_for_its_day(Role::Debit, told) {
+            if self.is_still(Role::Debit) {
+                return Step { barrier: true, ..self.go(Phase::DebitWaiting, Action::Pause) };
+            }
+            return self.send(Role::Debit, Phase::DebitSent, true);
+        }
+        self.debit_dead(Knowledge::Refused, Reason::DebitRefused)
+    }
+
+    /// The same of the credit.
+    pub(super) fn credit_refused(&mut self, told: &Told) -> Step {
+        if self.bind_if_refused_for_its_day(Role::Credit, told) {
+            if self.is_still(Role::Credit) {
+                return Step { barrier: true, ..self.go(Phase::CreditWaiting, Action::Pause) };
+            }
+            return self.send(Role::Credit, Phase::CreditSent, true);
+        }
+        self.credit_dead(Knowledge::Refused, Reason::CreditRefused)
+    }
+
+    fn bind_if_refused_for_its_day(&mut self, role: Role, told: &Told) -> bool {
+        let today = self.today(role);
+        !self.transfer.expired
+            && self.transfer.was_refused_for_its_day(role, told)
+            && self.transfer.bind_anew(role, today)
+    }
+
+    /// What was told of a leg under a day that it was bound to before: that it is as dead there as it
+    /// was when it was bound anew, or that the counter contradicts itself.
+    pub(super) fn heard_of_former_day(&mut self, role: Role, evidence: Evidence) -> Step {
+        match evidence {
+            Evidence::Done => {
+                let step = self.park(Why::Contradicted);
+                return Step { verdict: Verdict::Contradiction, ..step };
+            }
+            Evidence::Silent | Evidence::NotSent => {
+                return match self.transfer.phase {
+                    Phase::Parked(_) => self.pause(),
+                    phase => self.rest(role, phase),
+                };
+            }
+            // Nothing of it ran before it was bound anew, and nothing was sent under that day since.
+            Evidence::Refused | Evidence::NotExecuted | Evidence::NotFound => {}
+        }
+        let leg = self.transfer.leg_mut(role);
+        leg.days_unasked = leg.days_unasked.saturating_sub(1);
+        match (self.transfer.phase, role) {
+            (Phase::Parked(_), _) => self.pause(),
+            (Phase::DebitAsking, Role::Debit) => self.ask_debit(),
+            (Phase::CreditAsking, Role::Credit) => self.ask_credit(),
+            (Phase::DebitFencing, Role::Debit) => self.fence_debit(),
+            (Phase::CreditFencing, Role::Credit) => self.fence_credit(),
+            (
+                Phase::Accepted
+                | Phase::DebitWaiting
+                | Phase::DebitSent
+                | Phase::DebitAsking
+                | Phase::DebitFencing
+                | Phase::CreditWaiting
+                | Phase::CreditSent
+                | Phase::CreditAsking
+                | Phase::CreditFencing
+                | Phase::ReversalWaiting
+                | Phase::ReversalSent
+                | Phase::ReversalProving
+                | Phase::Completed
+                | Phase::Refused
+                | Phase::Reversed,
+                Role::Debit | Role::Credit | Role::Reversal,
+            ) => self.stay(),
+        }
+    }
+
+    fn today(&self, role: Role) -> Option<Day> {
+        match role {
+            Role::Debit | Role::Reversal => self.ground.debit_day,
+            Role::Credit => self.ground.credit_day,
         }
     }
 
@@ -400,7 +497,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// Whether the debit's settle day is not known to be over.
     fn is_debit_day(&self) -> bool {
-        let posted = self.transfer.debit.posted_day.unwrap_or(self.transfer.intent.debit_day);
+        let posted = self.debit_posted_day();
         self.ground.debit_day.is_none_or(|today| today == posted)
     }
 

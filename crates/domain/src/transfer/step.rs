@@ -156,6 +156,10 @@ fn expire(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
 }
 
 fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Step {
+    // Since a restart, questions are about former days first.
+    if transfer.may_be_told_of_former_day(role, told) {
+        return Course::new(transfer, ground).heard_of_former_day(role, told.evidence);
+    }
     match transfer.phase {
         Phase::Completed | Phase::Refused | Phase::Reversed => {
             hear_when_final(transfer, role, told, ground)
@@ -316,7 +320,7 @@ fn hear_debit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step
         | Phase::DebitFencing => match told.evidence {
             Evidence::Done => course.debit_done(),
             Evidence::Refused => match course.refusal(Role::Debit, told.weight) {
-                Refusal::Final => course.debit_dead(Knowledge::Refused, Reason::DebitRefused),
+                Refusal::Final => course.debit_refused(told),
                 Refusal::FenceFirst => course.fence_debit(),
                 Refusal::AskOn => course.debit_asks_on(),
             },
@@ -367,7 +371,7 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
             match told.evidence {
                 Evidence::Done => course.complete(),
                 Evidence::Refused => match course.refusal(Role::Credit, told.weight) {
-                    Refusal::Final => course.credit_dead(Knowledge::Refused, Reason::CreditRefused),
+                    Refusal::Final => course.credit_refused(told),
                     Refusal::FenceFirst => course.fence_credit(),
                     Refusal::AskOn => course.credit_asks_on(),
                 },

@@ -33,6 +33,7 @@ pub(super) fn ground<'p>(debit: &'p Profile, credit: &'p Profile, patience: u16)
         debit,
         credit,
         debit_day: Some(intent().debit_day),
+        credit_day: Some(intent().credit_day),
         patience,
         behind: false,
         debit_held: false,
@@ -69,6 +70,12 @@ pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
     }
 }
 
+/// Refused, because the counter is closed or the day is over.
+pub(super) fn closed(weight: Weight) -> Told {
+    let answer = Answer { code: AnswerCode::CLOSED, text: String::new() };
+    Told { answer: Some(answer), ..told(Evidence::Refused, weight) }
+}
+
 /// A counter that promises nothing but to debit and credit.
 pub(super) fn weak() -> Profile {
     Profile {
@@ -91,7 +98,7 @@ fn check(profile: &Profile, story: &str, expected: &Expect) {
     let mut lines = String::new();
     for words in story.split(';').map(str::trim) {
         if words == "cutover" {
-            today = Day::new(20_261_122).expect("a day");
+            today = Day::from_unix_days(today.unix_days() + 1);
             continue;
         }
         if words == "behind" || words == "released" {
@@ -112,12 +119,18 @@ fn check(profile: &Profile, story: &str, expected: &Expect) {
             continue;
         }
         let event = event(words);
-        let ground = Ground { debit_day: Some(today), behind, ..ground(profile, profile, 3) };
+        let ground = Ground {
+            debit_day: Some(today),
+            credit_day: Some(today),
+            behind,
+            ..ground(profile, profile, 3)
+        };
         let line = match step(&mut transfer, &event, &ground) {
             Ok(step) => format!(
-                "{words} -> {:?}: {:?}{}{}",
+                "{words} -> {:?}: {:?}{}{}{}",
                 transfer.phase,
                 step.action,
+                day_of(&transfer, step.action),
                 if step.barrier { ", durable first" } else { "" },
                 match step.verdict {
                     Verdict::Fresh => "",
@@ -131,6 +144,21 @@ fn check(profile: &Profile, story: &str, expected: &Expect) {
         lines.push('\n');
     }
     expected.assert_eq(&lines);
+}
+
+/// The day of what is sent or asked, unless it is the first.
+fn day_of(transfer: &Transfer, action: Action) -> String {
+    let (role, day) = match action {
+        Action::Send(role) => (role, transfer.bound_day(role)),
+        Action::Ask(role, _) => (role, transfer.asked_day(role)),
+        Action::Pause | Action::Stay | Action::Finish => return String::new(),
+    };
+    let first = transfer.bound_days(role).next() == Some(day);
+    if first && transfer.leg(role).rebound.is_empty() {
+        String::new()
+    } else {
+        format!(" of {day}")
+    }
 }
 
 fn event(words: &str) -> Event {
@@ -152,6 +180,7 @@ fn event(words: &str) -> Event {
     let evidence = match parts[1] {
         "done" => Evidence::Done,
         "refused" => Evidence::Refused,
+        "closed" => return Event::Told(role, closed(weight)),
         "not_executed" => Evidence::NotExecuted,
         "not_found" => Evidence::NotFound,
         "silent" => Evidence::Silent,
@@ -566,6 +595,167 @@ fn after_a_crash_everything_is_asked_before_anything_is_sent() {
     );
 }
 
+/// DOMAIN §3 rule 6: refused by its own answer because its day is over, or never sent.
+#[test]
+fn a_leg_whose_day_is_over_goes_out_under_the_new_one() {
+    standard(
+        "wake; cutover; debit closed; debit done; credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit closed -> DebitSent: Send(Debit) of 20261122, durable first
+            debit done -> CreditSent: Send(Credit) of 20261122, durable first
+            credit done -> Completed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; cutover; credit closed; credit not_sent; cutover; wake; credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit closed -> CreditSent: Send(Credit) of 20261122, durable first
+            credit not_sent -> CreditWaiting: Pause
+            wake -> CreditSent: Send(Credit) of 20261123, durable first
+            credit done -> Completed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit not_sent; cutover; wake; debit done; credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit not_sent -> DebitWaiting: Pause
+            wake -> DebitSent: Send(Debit) of 20261122, durable first
+            debit done -> CreditSent: Send(Credit) of 20261122, durable first
+            credit done -> Completed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn a_leg_is_bound_anew_only_by_its_own_answer_and_not_for_ever() {
+    // The day is not over: the counter is closed.
+    standard(
+        "wake; debit closed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit closed -> Refused: Finish, durable first
+        "#]],
+    );
+    // Its own answer was lost, and a question does not take its place.
+    standard(
+        "wake; cutover; debit silent; query debit closed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit closed -> Refused: Finish, durable first
+        "#]],
+    );
+    // It was sent twice.
+    standard(
+        "wake; debit silent; query debit not_found; cutover; debit closed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit not_found -> DebitSent: Send(Debit)
+            debit closed -> Refused: Finish, durable first
+        "#]],
+    );
+    // Past the deadline nothing new is begun.
+    standard(
+        "wake; expire; cutover; debit closed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            expire -> DebitSent: Stay
+            debit closed -> Refused: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; cutover; debit closed; cutover; debit closed; cutover; debit closed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit closed -> DebitSent: Send(Debit) of 20261122, durable first
+            debit closed -> DebitSent: Send(Debit) of 20261123, durable first
+            debit closed -> Refused: Finish, durable first
+        "#]],
+    );
+    // Refused for another reason under the new day: the debit is undone on the day on which it was
+    // posted.
+    standard(
+        "wake; debit done; cutover; credit closed; credit refused",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit closed -> CreditSent: Send(Credit) of 20261122, durable first
+            credit refused -> Parked(SettleDayPassed): Pause
+        "#]],
+    );
+}
+
+#[test]
+fn after_a_restart_a_leg_is_asked_about_under_every_day_that_it_was_ever_bound_to() {
+    standard(
+        "wake; cutover; debit closed; crash; wake; query debit refused; query debit not_found; debit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit closed -> DebitSent: Send(Debit) of 20261122, durable first
+            wake -> DebitAsking: Ask(Debit, Only) of 20261121
+            query debit refused -> DebitAsking: Ask(Debit, Only) of 20261122
+            query debit not_found -> DebitSent: Send(Debit) of 20261122
+            debit done -> CreditAsking: Ask(Credit, Only)
+        "#]],
+    );
+    standard(
+        "wake; cutover; debit closed; crash; wake; query debit silent; expire; fence debit not_executed; fence debit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit closed -> DebitSent: Send(Debit) of 20261122, durable first
+            wake -> DebitAsking: Ask(Debit, Only) of 20261121
+            query debit silent -> DebitAsking: Pause
+            expire -> DebitFencing: Ask(Debit, Fence) of 20261121
+            fence debit not_executed -> DebitFencing: Ask(Debit, Fence) of 20261122
+            fence debit not_executed -> Refused: Finish, durable first
+        "#]],
+    );
+    // It was refused under that day, and now it is said to be done: a person looks.
+    standard(
+        "wake; debit done; cutover; credit closed; crash; wake; query debit done; query credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit closed -> CreditSent: Send(Credit) of 20261122, durable first
+            wake -> CreditAsking: Ask(Credit, Only) of 20261121
+            query debit done -> CreditAsking: Stay (stale)
+            query credit done -> Parked(Contradicted): Pause (CONTRADICTION)
+        "#]],
+    );
+}
+
+#[test]
+fn a_cut_over_gives_up_only_what_was_sent_and_lost() {
+    let today = Some(Day::new(20_261_122).expect("a day"));
+    let mut transfer = Transfer::accepted(intent());
+    assert!(!transfer.is_overtaken(Role::Debit, today), "never sent");
+    (transfer.phase, transfer.debit.sent) = (Phase::DebitSent, 1);
+    transfer.debit.knowledge = Knowledge::Unknown;
+    assert!(!transfer.is_overtaken(Role::Debit, today), "its answer may still come");
+    transfer.phase = Phase::DebitAsking;
+    assert!(transfer.is_overtaken(Role::Debit, today));
+    assert!(!transfer.is_overtaken(Role::Debit, Some(intent().debit_day)));
+    assert!(!transfer.is_overtaken(Role::Debit, None));
+    transfer.debit.rebound = vec![Day::new(20_261_122).expect("a day")];
+    assert!(!transfer.is_overtaken(Role::Debit, today), "bound to it");
+    transfer.debit.rebound.clear();
+    transfer.debit.knowledge = Knowledge::Done;
+    transfer.phase = Phase::CreditWaiting;
+    assert!(
+        !transfer.is_overtaken(Role::Debit, today) && !transfer.is_overtaken(Role::Credit, today)
+    );
+    assert!(!transfer.may_be_of_another_day(Role::Credit, Evidence::Refused));
+    transfer.credit.rebound = vec![Day::new(20_261_122).expect("a day")];
+    assert!(transfer.may_be_of_another_day(Role::Credit, Evidence::Refused));
+    assert!(transfer.may_be_of_another_day(Role::Credit, Evidence::NotExecuted));
+    assert!(!transfer.may_be_of_another_day(Role::Credit, Evidence::Done));
+}
+
 /// Found by chance: an answer about a reversal that was never asked for was believed while the transfer
 /// was parked, and whoever resumed undid a debit of which nothing was proven.
 #[test]
@@ -598,11 +788,20 @@ fn any_told() -> impl Strategy<Value = Event> {
         .prop_map(|(role, evidence, weight)| Event::Told(role, told(evidence, weight)))
 }
 
+fn any_closed() -> impl Strategy<Value = Event> {
+    (
+        prop::sample::select(&[Role::Debit, Role::Credit][..]),
+        prop::sample::select(&[Weight::Answer, Weight::Query, Weight::Truth][..]),
+    )
+        .prop_map(|(role, weight)| Event::Told(role, closed(weight)))
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => Just(Event::Wake),
         1 => Just(Event::Expire),
         8 => any_told(),
+        2 => any_closed(),
         1 => prop::sample::select(&Decision::ALL[..]).prop_map(Event::Decide),
     ]
 }
@@ -688,9 +887,17 @@ proptest! {
     ) {
         let mut transfer = Transfer::accepted(intent());
         let mut durable = transfer.clone();
-        let ground = ground(&debit, &credit, 5);
+        let mut today = intent().debit_day;
         let mut debit_sent = 0;
         for (event, fate) in events {
+            if fate == 1 {
+                today = Day::from_unix_days(today.unix_days() + 1);
+            }
+            let ground = Ground {
+                debit_day: Some(today),
+                credit_day: Some(today),
+                ..ground(&debit, &credit, 5)
+            };
             let before = transfer.clone();
             if fate == 0 && !transfer.state().is_final() {
                 transfer = Transfer::recovered(Remembered {
@@ -714,17 +921,32 @@ proptest! {
                 prop_assert_eq!(before.phase, transfer.phase, "a final state is never left");
                 prop_assert_eq!(step.action, Action::Stay);
             }
+            let rebound = |role| transfer.bound_day(role) != before.bound_day(role);
+            for role in [Role::Debit, Role::Credit] {
+                if !rebound(role) {
+                    continue;
+                }
+                let own = matches!(&event, Event::Told(of, told) if *of == role
+                    && told.weight == Weight::Answer && told.evidence == Evidence::Refused
+                    && told.answer.as_ref().is_some_and(|answer| answer.code == AnswerCode::CLOSED));
+                let sent = before.leg(role).sent;
+                prop_assert!(sent == 0 || (sent == 1 && own), "rule 6: {sent} sent, {event:?}");
+                prop_assert!(step.barrier, "the new day is durable first");
+                prop_assert_eq!(step.action, Action::Send(role));
+                prop_assert!(!before.leg(role).knowledge.is_proof());
+                prop_assert!(transfer.leg(role).rebound.len() <= MOST_REBOUND);
+            }
             match step.action {
                 Action::Send(Role::Debit) => {
                     debit_sent += 1;
                     prop_assert!(!transfer.expired, "nothing new past the deadline");
-                    prop_assert!(debit_sent == 1 || debit.dedupes || before.debit.knowledge == Knowledge::NotSent);
+                    prop_assert!(debit_sent == 1 || debit.dedupes || rebound(Role::Debit) || before.debit.knowledge == Knowledge::NotSent);
                     prop_assert!(before.debit.knowledge != Knowledge::NotExecuted, "a fenced serial is never sent");
                 }
                 Action::Send(Role::Credit) => {
                     prop_assert_eq!(transfer.debit.knowledge, Knowledge::Done, "rule 1");
                     prop_assert!(!transfer.expired, "nothing new past the deadline");
-                    prop_assert!(credit.dedupes || before.credit.knowledge == Knowledge::NotSent);
+                    prop_assert!(credit.dedupes || rebound(Role::Credit) || before.credit.knowledge == Knowledge::NotSent);
                     prop_assert!(before.credit.knowledge != Knowledge::NotExecuted);
                     prop_assert_eq!(transfer.reversal.knowledge, Knowledge::NotSent, "no credit of what is being undone");
                 }

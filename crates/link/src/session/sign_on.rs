@@ -3,6 +3,7 @@
 use super::Setup;
 use crate::cause::{Cause, clip};
 use domain::message::CounterId;
+use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::Day;
 use secrecy::ExposeSecret;
@@ -31,6 +32,8 @@ pub(crate) struct Opened {
     pub(crate) open: bool,
     /// How many requests both profiles allow in flight.
     pub(crate) window: u16,
+    /// The largest single posting that both profiles allow.
+    pub(crate) limit: Option<Amount>,
 }
 
 impl SigningOn {
@@ -102,6 +105,7 @@ pub(super) fn opened(
         settle_day: counter.settle_day,
         open: counter.open,
         window: profile.max_in_flight.min(counter.profile.max_in_flight),
+        limit: profile.smaller_limit(&counter.profile),
     })
 }
 

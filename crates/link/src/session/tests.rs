@@ -6,6 +6,7 @@ use crate::testing::{Asks, GoodCounter, asks, at, at_ms, reply, serial, setup};
 use domain::message::{AccountId, Instruction};
 use domain::profile::Profile;
 use tokio::time::Instant;
+use wire::codec::Malformed;
 use wire::message::{RejectReason, Rejected, Severity};
 
 /// A session, what outlives it, and a counter to talk to.
@@ -117,7 +118,7 @@ fn a_sign_on_succeeds_and_tells_where_the_counter_stands() {
     talk.settle(at(0)).expect("a session");
     assert_eq!(talk.session.state(), State::Up);
     let events: Vec<Event> = talk.session.events().collect();
-    assert_eq!(events, [Event::Opened, Event::Standing(crate::testing::day(), true)]);
+    assert_eq!(events, [Event::Opened(None), Event::Standing(crate::testing::day(), true)]);
     assert_eq!(talk.asks.outcomes().len(), 1, "the request was written and answered");
 }
 
@@ -526,4 +527,149 @@ fn a_notice_is_handed_out_clipped() {
     let notice = |count| Notice { severity: Severity::Alarm, text: "x".repeat(count) };
     talk.hear(at(0), Message::Notice(notice(10_000))).expect("alive");
     assert_eq!(talk.session.events().collect::<Vec<_>>(), [Event::Notice(notice(500))]);
+}
+
+/// A refusal because the day is over, for one that the counter has read.
+fn closed(id: RequestId, number: u64) -> Message {
+    let Reply::Posting(mut refused) = reply(&crate::testing::debit(number)) else {
+        unreachable!("a posting's answer")
+    };
+    refused.answer.code = domain::message::AnswerCode::CLOSED;
+    Message::Response(id, Reply::Posting(refused))
+}
+
+fn tomorrow() -> domain::serial::Day {
+    domain::serial::Day::from_unix_days(crate::testing::day().unix_days() + 1)
+}
+
+#[test]
+fn a_refusal_for_the_days_sake_is_told_behind_the_day() {
+    let mut talk = signed_on();
+    let ids = talk.ask(3, at(0), at(10));
+    talk.session.events().for_each(drop);
+    for (id, number) in ids.iter().zip(1..) {
+        talk.hear(at(0), closed(*id, number)).expect("alive");
+    }
+    talk.session.hand_out();
+    assert!(talk.asks.outcomes().is_empty(), "the counter is asked first");
+    assert_eq!(talk.session.in_flight(), 3, "what waits keeps its place in the window");
+    let beats = talk.written(at(0));
+    assert!(matches!(beats.as_slice(), [Message::Heartbeat(_)]), "one question for all: {beats:?}");
+
+    talk.counter.state.settle_day = tomorrow();
+    let ack = talk.counter.answer(beats[0].clone()).expect("an answer");
+    talk.hear(at(0), ack).expect("alive");
+    assert!(talk.asks.outcomes().is_empty(), "not before everybody can see the day");
+    let standing = talk.session.events().find(|event| matches!(event, Event::Standing(..)));
+    assert_eq!(standing, Some(Event::Standing(tomorrow(), true)));
+    talk.session.hand_out();
+    let told: Vec<u64> = talk.asks.outcomes().into_iter().map(|(number, _)| number).collect();
+    assert_eq!(told, [1, 2, 3]);
+    assert_eq!(talk.session.in_flight(), 0);
+}
+
+#[test]
+fn without_heartbeats_the_day_is_asked_for_too() {
+    let mut setup = setup();
+    setup.timers = Arc::new(Timers { heartbeat_s: 0, ..Timers::default() });
+    let mut talk = talk_with(setup, GoodCounter::default(), Desk::new(1), at(0));
+    talk.settle(at(0)).expect("a session");
+    let ids = talk.ask(1, at(0), at(10));
+    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
+    assert!(matches!(talk.written(at(0)).as_slice(), [Message::Heartbeat(_)]));
+}
+
+#[test]
+fn an_answer_of_an_earlier_heartbeat_says_nothing_about_the_day_now() {
+    let mut talk = signed_on();
+    let early = talk.run(at(8)).expect("alive");
+    let ids = talk.ask(1, at(8), at(20));
+    talk.hear(at(8), closed(ids[0], 1)).expect("alive");
+    let ack = talk.counter.answer(early[0].clone()).expect("an answer");
+    talk.hear(at(8), ack).expect("alive");
+    talk.session.hand_out();
+    assert!(talk.asks.outcomes().is_empty(), "it may have been written before the cut-over");
+}
+
+#[test]
+fn a_refusal_does_not_wait_for_a_counter_that_does_not_say_its_day() {
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(10));
+    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
+    talk.written(at(0));
+    talk.run(at(2)).expect("alive");
+    talk.session.hand_out();
+    assert!(matches!(talk.asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
+}
+
+#[test]
+fn a_refusal_that_waits_is_told_when_the_connection_ends() {
+    let mut talk = signed_on();
+    let ids = talk.ask(2, at(0), at(10));
+    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
+    talk.session.lose(&mut talk.desk);
+    let told = talk.asks.outcomes();
+    assert!(told.iter().any(|(number, told)| *number == 1 && matches!(told, Outcome::Answered(_))));
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(10));
+    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
+    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    talk.session.hand_out();
+    assert_eq!(talk.asks.outcomes().len(), 1, "a stop does not wait for a day");
+}
+
+#[test]
+fn a_later_day_in_any_answer_makes_the_bridge_ask_once() {
+    let mut talk = signed_on();
+    let ids = talk.ask(2, at(0), at(10));
+    for (id, number) in ids.iter().zip(1..) {
+        let Reply::Posting(mut done) = reply(&crate::testing::debit(number)) else {
+            unreachable!("a posting's answer")
+        };
+        done.posted = Some(crate::testing::posted(tomorrow()));
+        talk.hear(at(0), Message::Response(*id, Reply::Posting(done))).expect("alive");
+        let written = talk.written(at(0));
+        assert_eq!(written.len(), usize::from(number == 1), "{written:?}");
+    }
+    assert_eq!(talk.asks.outcomes().len(), 2, "neither waits");
+}
+
+#[test]
+fn the_smaller_of_two_limits_is_told() {
+    let amount = |minor| domain::money::Amount::new(minor).ok();
+    let mut counter = GoodCounter::default();
+    counter.state.profile.per_transfer_limit = amount(500);
+    let mut setup = setup();
+    setup.profile = Arc::new(Profile { per_transfer_limit: amount(900), ..Profile::default() });
+    let mut talk = talk_with(setup, counter, Desk::new(1), at(0));
+    talk.settle(at(0)).expect("a session");
+    let opened = talk.session.events().next();
+    assert_eq!(opened, Some(Event::Opened(amount(500))));
+}
+
+#[test]
+fn what_nobody_asked_for_is_taken_for_a_while_then_dropped_then_left() {
+    let notice = || Notice { severity: Severity::Info, text: "x".to_owned() };
+    let mut talk = signed_on();
+    talk.session.events().for_each(drop);
+    let mut heard = 0;
+    let cause = loop {
+        match talk.hear(at(0), Message::Notice(notice())) {
+            Ok(()) => heard += talk.session.events().count(),
+            Err(cause) => break cause,
+        }
+    };
+    assert_eq!((heard, cause), (1024, Cause::Flooding { count: 9216 }));
+    assert_eq!(talk.desk.counts.unmatched_dropped, 8192);
+
+    // A counter that answers everything twice is heard, as far as anybody can look at it.
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(10));
+    talk.session.events().for_each(drop);
+    talk.hear(at(0), response(ids[0], 1)).expect("an answer");
+    for _ in 0..100_000 {
+        talk.hear(at(0), response(ids[0], 1)).expect("it is not left for that");
+    }
+    assert_eq!(talk.session.events().count(), 1024);
+    assert_eq!(talk.desk.counts.unmatched_dropped, 100_000 - 1024);
 }

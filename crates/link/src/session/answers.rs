@@ -1,0 +1,112 @@
+//! What a counter says of requests: answers, answers to nothing, and what cannot be read.
+
+use super::closed::Closed;
+use super::{Event, MALFORMED_LIMIT, MALFORMED_WITHIN, Phase, Session};
+use crate::ask::Outcome;
+use crate::cause::Cause;
+use crate::desk::Desk;
+use crate::flood::{Flood, Unasked};
+use crate::in_flight::Answered;
+use domain::message::Reply;
+use tokio::time::Instant;
+use wire::codec::Malformed;
+use wire::message::{Message, RequestId};
+use wire::ornament::Blemishes;
+
+impl Session {
+    /// A body arrived that could not be read. It proves nothing about life.
+    pub(crate) fn on_malformed(
+        &mut self,
+        now: Instant,
+        malformed: Malformed,
+        desk: &mut Desk,
+    ) -> Result<(), Cause> {
+        let Malformed { request, serial, error } = malformed;
+        desk.counts.malformed += 1;
+        if let Phase::SigningOn { .. } = self.phase {
+            return Err(Cause::Malformed { count: 1, error });
+        }
+        self.in_flight.garbled(request, serial, desk);
+        self.touch_sync(now);
+        let lately = self.malformed.get_or_insert_default();
+        lately.0.retain(|then| *then + MALFORMED_WITHIN > now);
+        lately.0.push(now);
+        let count = lately.0.len();
+        self.events.push(Event::Malformed { serial, error: error.clone() });
+        if count >= MALFORMED_LIMIT { Err(Cause::Malformed { count, error }) } else { Ok(()) }
+    }
+
+    /// Something of a message could not be read that is only for people. It is counted and told;
+    /// the message is heard all the same.
+    pub(crate) fn on_blemishes(&mut self, blemishes: Blemishes, desk: &mut Desk) {
+        for ornament in blemishes.iter() {
+            *desk.counts.unreadable(ornament) += 1;
+        }
+        self.events.push(Event::Blemished(blemishes));
+    }
+
+    pub(super) fn on_response(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        reply: Reply,
+        desk: &mut Desk,
+    ) -> Result<(), Cause> {
+        self.touch_sync(now);
+        if self.closed.is_news(&reply, self.day) {
+            self.ask_for_the_day(now);
+        }
+        match self.in_flight.answer(id, reply, desk) {
+            Answered::Matched(owed, reply) if Closed::is_closed(&reply) && self.is_open() => {
+                let beat = self.ask_for_the_day(now);
+                self.closed.wait(owed, reply, beat, now);
+            }
+            Answered::Matched(owed, reply) => owed.settle(Outcome::Answered(reply)),
+            Answered::Unmatched { reply, late: true } => {
+                self.events.push(Event::Unmatched { reply, late: true });
+            }
+            Answered::Unmatched { reply, late: false } => {
+                let repeats = desk.has_issued(id);
+                self.on_unasked(now, Event::Unmatched { reply, late: false }, repeats, desk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Something that nobody asked for: handed out, as long as there is not too much of it.
+    pub(super) fn on_unasked(
+        &mut self,
+        now: Instant,
+        event: Event,
+        repeats: bool,
+        desk: &mut Desk,
+    ) -> Result<(), Cause> {
+        let flood = self.flood.get_or_insert_with(|| Box::new(Flood::new(now)));
+        match flood.unasked(now, repeats) {
+            Unasked::Taken => self.events.push(event),
+            Unasked::Dropped => desk.counts.unmatched_dropped += 1,
+            Unasked::TooMuch(count) => {
+                desk.counts.unmatched_dropped += 1;
+                return Err(Cause::Flooding { count });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the counter for its day, by a heartbeat of which it gives the number. Whatever asks before
+    /// that is written asks by the same one.
+    fn ask_for_the_day(&mut self, now: Instant) -> u64 {
+        if let Some(beat) = self.closed.unwritten() {
+            return beat;
+        }
+        let beat = self.pulse.probe(now);
+        self.closed.asks_by(beat.number);
+        self.outgoing.push_back(Message::Heartbeat(beat));
+        beat.number
+    }
+
+    /// Whether the session is neither beginning nor ending.
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Syncing { .. } | Phase::Open)
+    }
+}
