@@ -280,3 +280,22 @@ fn no_request_is_longer_than_the_queues_bound_in_bytes_assumes() {
         }
     }
 }
+
+#[test]
+fn what_is_only_for_people_is_counted_and_the_answer_told() {
+    let mut wired = wired();
+    wired.desk.push(wired.asks.debit(at(10)));
+    wired.fill(at(0));
+    wired.take(usize::MAX);
+    let answer = wired.counter_reads().pop().and_then(|message| wired.counter.answer(message));
+    let mut bytes = encoded(&answer.expect("an answer"));
+    let words = bytes.windows(4).position(|part| part == b"done").expect("words");
+    bytes[words + 3] = 0xff;
+    wired.line.session.events().for_each(drop);
+    wired.hear(&bytes).expect("goes on");
+    assert!(matches!(wired.outcomes().as_slice(), [Outcome::Answered(_)]));
+    assert_eq!(wired.desk.counts.unreadable_words, 1);
+    assert_eq!(wired.desk.counts.malformed, 0);
+    let told = wired.line.session.events().count();
+    assert_eq!(told, 1, "operators are told");
+}
