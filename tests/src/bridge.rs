@@ -232,6 +232,8 @@ fn config_text(
             let no = || "false".to_owned();
             let limit = ("in_flight_limit_ms", limit.to_string());
             table("[counter.profile]", &[("dedupes", no()), ("can_fence", no()), limit]);
+            // Only new sessions prove anything there; a test does not wait long for them.
+            table("[counter.timers]", &[("renewal_ms", "500".to_owned())]);
         }
     }
     text

@@ -8,7 +8,8 @@
 //! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop over the `agenda`,
 //! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
 //! judges, `operators` who decides; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
-//! tells every story of one transfer, by [`choices`].
+//! tells every story of one transfer, by [`choices`], and [`stories`] says of which; [`many`] runs
+//! schedules on several threads.
 
 mod agenda;
 pub mod audit;
@@ -22,6 +23,7 @@ mod faults;
 mod host;
 pub mod journal;
 pub mod known;
+pub mod many;
 mod mishaps;
 mod neighbours;
 pub mod network;
@@ -31,6 +33,7 @@ pub mod plan;
 mod ports;
 pub mod run;
 pub mod shrink;
+pub mod stories;
 pub mod trace;
 mod trouble;
 mod words;

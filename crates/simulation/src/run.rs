@@ -77,6 +77,21 @@ pub struct Report {
     pub crashes: u32,
 }
 
+impl Report {
+    /// What is left of a schedule in which something panicked.
+    pub fn of_a_panic() -> Report {
+        Report {
+            findings: vec![Finding { master: None, what: "something panicked".to_owned() }],
+            hash: 0,
+            events: 0,
+            transfers: 0,
+            ends: BTreeMap::new(),
+            passed: 0,
+            crashes: 0,
+        }
+    }
+}
+
 /// Runs one schedule. With `keep`, its story is kept to be read.
 pub fn run(request: &Request, keep: bool) -> (Report, Trace) {
     let mut simulation = Simulation::new(request, keep);

@@ -2,7 +2,7 @@
 
 use crate::mariadb::MariaDb;
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{bench_link, chaos, counts, python, tools};
+use crate::{bench_link, chaos, counts, python, schedules, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -61,6 +61,8 @@ pub(crate) fn test() -> Result<()> {
         run_tests(equip(tests.args(["test", "--workspace"]), &place, &python, &database))
     })?;
     drop(database);
+    steps.step("schedules of faults", || schedules::of_commit(&place))?;
+    steps.step("a canary", || schedules::canary(&place))?;
     steps.step("instruction counts", || counts::compare(&place))?;
     steps.step("figures of links, quick", || bench_link::works(&place))?;
     steps.step("chaos", || chaos::run_cycles(&place, chaos::CYCLES_OF_CI))?;
@@ -68,13 +70,6 @@ pub(crate) fn test() -> Result<()> {
     steps.summary();
     say_if_heard!("{} passed, {} failed", counted.passed, counted.failed);
     Ok(())
-}
-
-/// Schedules of faults.
-pub(crate) fn simulate(arguments: &[OsString]) -> Result<()> {
-    let place = Place::find()?;
-    let simulate = ["run", "--quiet", "--package", "simulation", "--bin", "simulate", "--"];
-    run(place.cargo().args(simulate).args(arguments))
 }
 
 /// One command, with what the tests stand on.

@@ -7,6 +7,7 @@
 //! where the real one has, and signatures take more instructions without.
 
 use crate::chores::Place;
+use crate::schedules::PROFILE;
 use crate::steps::{Steps, output, run};
 use crate::tools;
 use anyhow::{Context, Result, bail};
@@ -90,8 +91,8 @@ fn count(place: &Place, what: What) -> Result<()> {
 }
 
 fn build(place: &Place) -> Result<PathBuf> {
-    run(place.cargo().args(["build", "--quiet", "--release", "--package", "counts"]))?;
-    Ok(place.target.join("release/counts"))
+    run(place.cargo().args(["build", "--quiet", "--profile", PROFILE, "--package", "counts"]))?;
+    Ok(place.target.join(PROFILE).join("counts"))
 }
 
 /// Instructions of one operation. Both runs go side by side.

@@ -1,7 +1,7 @@
 //! Chores of this repository, run as `cargo xtask CHORE`. A chore is a list of announced steps;
 //! the first that fails ends it, and everything that was started is ended with it.
 //!
-//! Reading order: [`chores`], [`chaos`], [`counts`], [`fuzz`] and [`bench_link`] say what is done; [`steps`] announces and times
+//! Reading order: [`chores`], [`chaos`], [`schedules`], [`counts`], [`fuzz`] and [`bench_link`] say what is done; [`steps`] announces and times
 //! it; [`tools`] is the list of what must be installed; [`mutate`] breaks the rules on purpose;
 //! [`mariadb`] and [`python`] are what the tests stand on.
 
@@ -13,6 +13,7 @@ mod fuzz;
 mod mariadb;
 mod mutate;
 mod python;
+mod schedules;
 mod steps;
 mod tools;
 
@@ -99,7 +100,7 @@ fn main() -> ExitCode {
     let done = match chore {
         Chore::Check => chores::check(),
         Chore::Test => chores::test(),
-        Chore::Simulate { arguments } => chores::simulate(&arguments),
+        Chore::Simulate { arguments } => schedules::simulate(&arguments),
         Chore::Mutate { only, seconds, new } => {
             let schedules = if new { Schedules::New } else { Schedules::KnownFirst };
             mutate::mutate(only.as_deref(), seconds, schedules)

@@ -1,16 +1,17 @@
 //! Deliberate defects, one at a time, in a copy of the repository: whether the simulation finds
 //! them, first by the schedules that once found something, then by new ones and by every story of one
 //! transfer at once. The list is `crates/simulation/mutations.json`: a name, a file, and a text of it that is
-//! replaced by another; under `also`, more such replacements that the defect takes. That each text is
+//! replaced by another; under `also`, more such replacements that the defect takes; `canary` is false
+//! for those that no commit is tried with. That each text is
 //! there exactly once is a test of every change. Nothing of it is ever in a shipped binary.
 
 use crate::chores::{Place, cargo};
+use crate::schedules::PROFILE;
 use crate::steps::{output, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,18 +27,22 @@ const MUST_CATCH: usize = 95;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What has neither found anything nor ended after so much of a processor's time beyond its own never
-/// will: one schedule, or one story, goes on for ever. Unbroken, what is known takes two seconds of it,
-/// and all stories, with what builds them, take a minute.
+/// will: one schedule, or one story, goes on for ever. Unbroken, what is known takes a second of it, and
+/// all stories take half a minute.
 const HANGS_AFTER: Duration = Duration::from_secs(20);
 const STORIES_HANG_AFTER: Duration = Duration::from_mins(5);
 
 /// What needs more memory than this never ends either, in KiB.
 const MOST_MEMORY_KIB: u64 = 4 << 20;
 
+/// How long new schedules look for the canary, in seconds.
+const CANARY_SECONDS: u64 = 120;
+
 /// One defect.
-struct Mutation {
+pub(crate) struct Mutation {
     name: String,
     edits: Vec<Edit>,
+    canary: bool,
 }
 
 /// A text that is replaced by another.
@@ -59,13 +64,11 @@ pub(crate) enum Schedules {
 /// Applies each mutation to a copy and runs the simulation on it: new schedules for so many seconds.
 pub(crate) fn mutate(only: Option<&str>, seconds: u64, schedules: Schedules) -> Result<()> {
     let place = Place::find()?;
-    let mut mutations = read(&place.root.join(LIST))?;
+    let mut mutations = list(&place)?;
     mutations.retain(|mutation| only.is_none_or(|only| mutation.name.contains(only)));
     ensure!(!mutations.is_empty(), "no mutation has that in its name");
-    let (tree, build) = (place.target.join("mutate/tree"), place.target.join("mutate/build"));
-    copy_to(&place.root, &tree)?;
     say_if_heard!("==> the copy, unbroken");
-    let copy = Copy { tree, build, schedules, seconds };
+    let copy = Copy::of(&place, schedules, seconds)?;
     copy.make()?;
     if let Some(by) = copy.caught_by()? {
         bail!("the unbroken copy fails already, by {by}");
@@ -74,12 +77,7 @@ pub(crate) fn mutate(only: Option<&str>, seconds: u64, schedules: Schedules) -> 
     let mut missed = Vec::new();
     for mutation in &mutations {
         let begun = Instant::now();
-        let whole = mutation.apply(&copy.tree)?;
-        let caught = copy.make().and_then(|()| copy.caught_by());
-        for (file, text) in whole {
-            fs::write(copy.tree.join(file), text)?;
-        }
-        let caught = caught.with_context(|| format!("`{}`", mutation.name))?;
+        let caught = copy.caught(mutation)?;
         let took = begun.elapsed().as_secs();
         if let Some(by) = caught {
             say_if_heard!("caught in {took:>3} s by {by:<28} {}", mutation.name);
@@ -95,7 +93,28 @@ pub(crate) fn mutate(only: Option<&str>, seconds: u64, schedules: Schedules) -> 
     Ok(())
 }
 
+/// All defects.
+pub(crate) fn list(place: &Place) -> Result<Vec<Mutation>> {
+    read(&place.root.join(LIST))
+}
+
+/// Builds one defect into a copy; what finds it, if anything does.
+pub(crate) fn look_for(place: &Place, mutation: &Mutation) -> Result<Option<String>> {
+    Copy::of(place, Schedules::KnownFirst, CANARY_SECONDS)?.caught(mutation)
+}
+
 impl Mutation {
+    /// What is wrong then.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it may be the defect of a commit: all but those that the list excepts because only long
+    /// runs, or other tests, find them.
+    pub(crate) fn is_canary(&self) -> bool {
+        self.canary
+    }
+
     /// Changes the files of the copy; says what they were.
     fn apply(&self, tree: &Path) -> Result<BTreeMap<String, String>> {
         let read =
@@ -121,9 +140,34 @@ struct Copy {
 }
 
 impl Copy {
+    /// A copy of the files as they are now. It shares the dependencies that are built.
+    fn of(place: &Place, schedules: Schedules, seconds: u64) -> Result<Copy> {
+        let (tree, build) = (place.target.join("mutate/tree"), place.target.clone());
+        copy_to(&place.root, &tree)?;
+        Ok(Copy { tree, build, schedules, seconds })
+    }
+
+    /// Makes a defect, looks for it, and mends it; what found it, if anything did.
+    fn caught(&self, mutation: &Mutation) -> Result<Option<String>> {
+        let whole = mutation.apply(&self.tree)?;
+        let caught = self.make().and_then(|()| self.caught_by());
+        for (file, text) in whole {
+            fs::write(self.tree.join(file), text)?;
+        }
+        caught.with_context(|| format!("`{}`", mutation.name))
+    }
+
     /// Builds what runs schedules.
     fn make(&self) -> Result<()> {
-        run(self.cargo().args(["build", "--quiet", "--package", "simulation"]))
+        let build = ["build", "--quiet", "--profile", PROFILE, "--package", "simulation"];
+        run(self.cargo().args(build))?;
+        // What the chores build has the same name.
+        fs::copy(self.build.join(PROFILE).join("simulate"), self.program())?;
+        Ok(())
+    }
+
+    fn program(&self) -> PathBuf {
+        self.tree.with_file_name("simulate")
     }
 
     /// What finds the defect in the copy, if anything does.
@@ -137,7 +181,7 @@ impl Copy {
 
     /// Schedules that once found something take seconds, and what else is needed need not be built.
     fn caught_by_known(&self) -> Result<Option<String>> {
-        let mut known = self.simulate(&["--known"], HANGS_AFTER)?;
+        let mut known = self.simulate(&["--known", "--threads", "1"], HANGS_AFTER)?;
         let status = known.wait()?;
         let caught = (!status.success()).then(|| what_failed(&mut known)).transpose()?;
         Ok(caught.map(|by| format!("known {by}")))
@@ -148,26 +192,19 @@ impl Copy {
     fn caught_by_new(&self) -> Result<Option<String>> {
         let seconds = self.seconds.to_string();
         let mut schedules = self.simulate(
-            &["--seeds", "0..1000000", "--seconds", &seconds],
+            &["--seeds", "0..10000000", "--seconds", &seconds, "--threads", "1"],
             Duration::from_secs(self.seconds) + HANGS_AFTER,
         )?;
-        let mut stories = self.within(STORIES_HANG_AFTER, &cargo());
-        let mut stories = stories
-            .args(["test", "--quiet", "--package", "simulation", "--test", "exhaustive"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .context("`cargo test` could not be started")?;
+        let mut stories = self.simulate(&["--stories"], STORIES_HANG_AFTER)?;
         loop {
             let (of_schedules, of_stories) = (schedules.try_wait()?, stories.try_wait()?);
             if of_schedules.is_some_and(|status| !status.success()) {
-                end_group(&mut stories)?;
+                end(&mut stories)?;
                 return what_failed(&mut schedules).map(Some);
             }
             if of_stories.is_some_and(|status| !status.success()) {
                 end(&mut schedules)?;
-                return Ok(Some("every story".to_owned()));
+                return what_failed(&mut stories).map(Some);
             }
             if of_schedules.is_some() && of_stories.is_some() {
                 return Ok(None);
@@ -177,7 +214,7 @@ impl Copy {
     }
 
     fn simulate(&self, arguments: &[&str], within: Duration) -> Result<Child> {
-        self.within(within, &Command::new(self.build.join("debug/simulate")))
+        self.within(within, &Command::new(self.program()))
             .args(arguments)
             .arg("--no-shrink")
             .stdout(Stdio::piped())
@@ -221,14 +258,6 @@ fn end(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// Ends a command and all that it has started, which a kill of itself would not.
-fn end_group(child: &mut Child) -> Result<()> {
-    // Nothing to end is no error: it has just ended by itself.
-    let _ = Command::new("sh").args(["-c", &format!("kill -KILL -{}", child.id())]).status();
-    child.wait()?;
-    Ok(())
-}
-
 /// The files that Git knows of, as they are now, and no others.
 fn copy_to(root: &Path, tree: &Path) -> Result<()> {
     if tree.exists() {
@@ -259,7 +288,8 @@ fn mutation(value: &serde_json::Value) -> Result<Mutation> {
     };
     let others = value["also"].as_array().map(Vec::as_slice).unwrap_or_default();
     let edits = std::iter::once(value).chain(others).map(edit).collect::<Result<_>>()?;
-    Ok(Mutation { name: text(value, "name")?, edits })
+    let canary = value["canary"].as_bool().unwrap_or(true);
+    Ok(Mutation { name: text(value, "name")?, edits, canary })
 }
 
 #[cfg(test)]
@@ -273,7 +303,7 @@ mod tests {
         let mutations = read(&root.join(LIST)).expect("a list");
         assert!(mutations.len() >= 25, "{} are too few", mutations.len());
         let mut names = BTreeSet::new();
-        for Mutation { name, edits } in &mutations {
+        for Mutation { name, edits, .. } in &mutations {
             assert!(names.insert(name), "{name} stands there twice");
             for Edit { file, from, to } in edits {
                 let text = fs::read_to_string(root.join(file)).expect(file);

@@ -3,8 +3,11 @@
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use domain::serial::MasterSerial;
+use simulation::many::{Seen, run_many};
+use simulation::stories::Chapter;
 use simulation::{Class, Report, Request, known, run, shrink::shrink};
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use supervise::{say_or_leave, tell};
@@ -30,6 +33,15 @@ struct Arguments {
     /// Stops after so many seconds of the machine's time
     #[arg(long)]
     seconds: Option<u64>,
+    /// Fewer schedules than this are a failure
+    #[arg(long)]
+    least: Option<u64>,
+    /// On so many threads; by default one for each core
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// Then every story of one transfer, completely
+    #[arg(long)]
+    stories: bool,
     /// Tells the story of the seed even if nothing is found
     #[arg(long)]
     story: bool,
@@ -75,26 +87,21 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
     let (seeds, single) = match (arguments.seed, &arguments.seeds) {
         (Some(seed), _) => (seed..seed.checked_add(1).context("that seed is too large")?, true),
         (None, Some(seeds)) => (seeds.clone(), false),
-        (None, None) if arguments.known => (0..0, false),
-        (None, None) => bail!("say which: --seed N, --seeds A..B or --known"),
+        (None, None) if arguments.known || arguments.stories => (0..0, false),
+        (None, None) => bail!("say which: --seed N, --seeds A..B, --known or --stories"),
     };
     let begun = Instant::now();
     let mut totals = Totals::default();
-    let mut clean = true;
     let known = arguments.known.then(known::schedules).into_iter().flatten();
     let asked_for = seeds.map(|seed| Request {
         seed,
         transfers: arguments.transfers,
         classes: arguments.only.clone().unwrap_or_else(|| Class::ALL.to_vec()),
     });
-    for request in known.chain(asked_for) {
-        let limit = arguments.seconds.map(Duration::from_secs);
-        if limit.is_some_and(|limit| begun.elapsed() >= limit) {
-            break;
-        }
-        let (report, trace) = run(&request, single && arguments.story);
-        totals.add(&report);
-        if single {
+    let mut failed = None;
+    if single {
+        for request in asked_for {
+            let (report, trace) = run(&request, arguments.story);
             for line in trace.of(None) {
                 say_or_leave!("{line}");
             }
@@ -104,21 +111,69 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
                 report.events,
                 report.ends
             );
+            totals.add(&request, &report);
+            failed = (!report.findings.is_empty()).then_some((request, report));
         }
-        if report.findings.is_empty() {
-            continue;
-        }
-        clean = false;
-        totals.failed.push(request.seed);
-        if arguments.keep_going {
-            say_or_leave!("seed {}: {}", request.seed, report.findings[0]);
-            continue;
-        }
-        fail(&request, &report, arguments.no_shrink);
-        break;
+    } else {
+        let until = arguments.seconds.map(|seconds| begun + Duration::from_secs(seconds));
+        let threads = arguments.threads.map_or_else(cores, NonZeroUsize::get);
+        run_many(known.chain(asked_for), threads, until, |request, report| {
+            totals.add(request, &report);
+            if report.findings.is_empty() {
+                return Seen::More;
+            }
+            if arguments.keep_going {
+                say_or_leave!("seed {}: {}", request.seed, report.findings[0]);
+                return Seen::More;
+            }
+            failed.get_or_insert_with(|| (request.clone(), report));
+            Seen::Enough
+        });
+    }
+    if let Some((request, report)) = &failed {
+        fail(request, report, arguments.no_shrink);
     }
     totals.print(begun.elapsed());
+    let mut clean = totals.failed.is_empty();
+    if let Some(least) = arguments.least
+        && clean
+        && totals.schedules < least
+    {
+        say_or_leave!("only {} schedules were run, and {least} were asked for", totals.schedules);
+        clean = false;
+    }
+    if arguments.stories && clean {
+        clean = tell_stories(begun, arguments.no_shrink);
+    }
     Ok(clean)
+}
+
+/// As many threads as the machine runs at once.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Tells every story of one transfer; whether none of them is wrong. One that is can be shown in full.
+fn tell_stories(begun: Instant, briefly: bool) -> bool {
+    let mut told = 0;
+    for chapter in Chapter::ALL {
+        for (budget, count) in chapter.tell() {
+            told += count.stories;
+            if let Some((choices, text, findings)) = count.failed {
+                say_or_leave!("\nFOUND with the story {chapter:?} {budget:?} {choices:?}:");
+                if !briefly {
+                    text.iter().for_each(|line| say_or_leave!("{line}"));
+                }
+                findings.iter().for_each(|finding| say_or_leave!("  {finding}"));
+                return false;
+            }
+        }
+    }
+    say_or_leave!(
+        "{told} stories of one transfer; {:.1} s altogether",
+        begun.elapsed().as_secs_f64()
+    );
+    true
 }
 
 /// Tells a failure: the seed, what was found, and the shortest story that shows it.
@@ -171,8 +226,11 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, report: &Report) {
+    fn add(&mut self, request: &Request, report: &Report) {
         self.schedules += 1;
+        if !report.findings.is_empty() {
+            self.failed.push(request.seed);
+        }
         self.transfers += report.transfers;
         self.events += report.events;
         self.crashes += u64::from(report.crashes);
@@ -193,9 +251,11 @@ impl Totals {
         );
         say_or_leave!("ends: {:?}", self.ends);
         say_or_leave!(
-            "{:.0} s of virtual time in {:.1} s: {ratio:.0} times real time",
+            "{:.0} s of virtual time in {:.1} s: {ratio:.0} times real time, {:.0} schedules a second",
             self.passed.as_secs_f64(),
-            took.as_secs_f64()
+            took.as_secs_f64(),
+            f64::from(u32::try_from(self.schedules).unwrap_or(u32::MAX))
+                / took.as_secs_f64().max(1e-9)
         );
         if !self.failed.is_empty() {
             say_or_leave!("{} failed: {:?}", self.failed.len(), self.failed);
