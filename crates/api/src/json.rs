@@ -295,6 +295,9 @@ pub struct EntryJson {
     pub currency: String,
     /// When: RFC 3339, UTC.
     pub at: String,
+    /// The mark of the transfer that it belongs to: sixteen hexadecimal digits, where the counter
+    /// keeps it.
+    pub mark: Option<String>,
 }
 
 impl From<&Entry> for EntryJson {
@@ -314,6 +317,7 @@ impl From<&Entry> for EntryJson {
             amount: entry.posted.amount.minor(),
             currency: entry.posted.currency.to_string(),
             at: timestamp(entry.at_micros),
+            mark: entry.mark.map(|mark| mark.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::audit::AuditCommand;
 use crate::bench::BenchCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
+use crate::person::readmit::ReadmitCommand;
 use crate::person::resolve::ResolveCommand;
 use crate::person::show::ShowCommand;
 use crate::person::status::StatusCommand;
@@ -72,6 +73,9 @@ pub(crate) enum Command {
     /// Record a person's decision on transfers that need one
     #[command(after_help = EXIT_CODES)]
     Resolve(WithAccess<ResolveCommand>),
+    /// Let a counter get new transfers again that got none because what it said was in doubt
+    #[command(after_help = EXIT_CODES)]
+    Readmit(WithAccess<ReadmitCommand>),
     /// Say whether every unit of money is accounted for, by the record and the counters' statements
     #[command(after_help = EXIT_CODES)]
     Audit(WithAccess<AuditCommand>),
@@ -154,6 +158,7 @@ mod tests {
             "status --watch --json",
             "resolve 2026112100000000001 completed --who ann --note seen",
             "resolve 2026112100000000001 2026112100000000002 resume --who ann --note seen",
+            "readmit futures --who ann --note seen --move-serials",
             "openapi",
             "record status --config b.toml --json",
             "record release --config b.toml --who ann --reason seen --skip-serials 1000000",

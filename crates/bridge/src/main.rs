@@ -126,6 +126,9 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Resolve(WithAccess { command, access, json }) => {
                 person::resolve::run(command, &access, Form::of(json)).await
             }
+            Command::Readmit(WithAccess { command, access, json }) => {
+                person::readmit::run(command, &access, Form::of(json)).await
+            }
             Command::Audit(WithAccess { command, access, json }) => {
                 audit::run(command, &access, Form::of(json)).await
             }
@@ -155,6 +158,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Balance(_)
         | Command::Status(_)
         | Command::Resolve(_)
+        | Command::Readmit(_)
         | Command::Audit(_)
         | Command::Record(_)
         | Command::Bench(_)

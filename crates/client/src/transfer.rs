@@ -280,6 +280,9 @@ pub struct Entry {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+    /// The mark of its transfer, sixteen hexadecimal digits, where the counter keeps it.
+    #[serde(default)]
+    pub mark: Option<String>,
 }
 
 /// Which postings of an account to list.

@@ -4,7 +4,7 @@
 use domain::message::CounterId;
 use domain::serial::{MasterSerial, Role};
 use domain::transfer::Doubt;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 /// In this time, in microseconds, a counter that does not say its marks may know so many serials
@@ -17,9 +17,24 @@ const MOST: usize = 3;
 pub(crate) struct Doubts {
     /// When each counter knew a serial before it was sent; at most [`MOST`] each.
     known_before: Mutex<HashMap<CounterId, VecDeque<i64>>>,
+    /// Which have seen serials that the record never gave out, and were not readmitted since.
+    beyond: Mutex<BTreeSet<CounterId>>,
 }
 
 impl Doubts {
+    /// A counter has seen serials that the record never gave out. All that have, if they are two or
+    /// more: then it is the record that lacks something.
+    pub(crate) fn beyond(&self, counter: &CounterId) -> Option<Vec<CounterId>> {
+        let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
+        beyond.insert(counter.clone());
+        (beyond.len() >= 2).then(|| beyond.iter().cloned().collect())
+    }
+
+    /// An operator has looked at it.
+    pub(crate) fn explained(&self, counter: &CounterId) {
+        self.beyond.lock().unwrap_or_else(PoisonError::into_inner).remove(counter);
+    }
+
     /// Takes in one doubt at `now`, in microseconds since 1970 UTC; the words to hold the counter
     /// with, if it is to be held.
     pub(crate) fn reason_to_hold(
@@ -69,6 +84,16 @@ mod tests {
         let about = (master, Role::Debit);
         let hold = |at| doubts.reason_to_hold(&counter, doubt, about, behind, at * MINUTE);
         minutes.iter().map(|at| hold(*at).is_some()).collect()
+    }
+
+    #[test]
+    fn two_counters_that_agree_speak_of_the_record() {
+        let doubts = Doubts::default();
+        let [one, two] = ["futures", "securities"].map(|id| CounterId::new(id).expect("an id"));
+        assert_eq!((doubts.beyond(&one), doubts.beyond(&one)), (None, None));
+        doubts.explained(&one);
+        assert_eq!(doubts.beyond(&two), None);
+        assert_eq!(doubts.beyond(&one), Some(vec![one, two]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::doubts::Doubts;
 use crate::enduring::Enduring;
 use crate::events::{Events, Kind};
 use crate::inner::Inner;
+use crate::reach;
 use crate::record::View;
 use crate::recovery;
 use crate::serials::Serials;
@@ -108,6 +109,7 @@ impl Coordinator {
         let count = config.shards.max(1);
         let (shards, mailboxes): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::channel(MAILBOX)).unzip();
+        let (holds, kept) = mpsc::unbounded_channel();
         let quoting_apps = store.apps_with_quoted_keys().await?;
         let inner = Arc::new(Inner {
             journal: store.journal(),
@@ -123,6 +125,7 @@ impl Coordinator {
             events: Events::default(),
             standing: Standing::default(),
             doubts: Doubts::default(),
+            holds,
             config: config.clone(),
         });
         let (compare, late) = mpsc::channel(LATE);
@@ -153,6 +156,9 @@ impl Coordinator {
         enduring.spawn("late answers", move || recovery::compare_late(of.clone(), late.clone()));
         // Before anything is taken up: what a record that is behind may do is little.
         look_at_record(&inner);
+        let (of, kept) = (inner.clone(), Arc::new(Mutex::new(kept)));
+        enduring.spawn("holds of counters", move || reach::keep_holds(of.clone(), kept.clone()));
+        reach::take_up_holds(&inner).await?;
         recovery::take_up(&inner).await?;
         let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
         enduring.spawn("what counters say unasked", move || {

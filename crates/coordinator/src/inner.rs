@@ -15,7 +15,7 @@ use link::Link;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use store::{Journal, Store};
+use store::{HeldCounter, Journal, Store};
 use supervise::vitals::Vitals;
 use tokio::sync::mpsc;
 
@@ -43,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) serials: Serials,
     pub(crate) standing: Standing,
     pub(crate) doubts: Doubts,
+    /// What is to be kept of counters that are held.
+    pub(crate) holds: mpsc::UnboundedSender<HeldCounter>,
     pub(crate) events: Events,
     pub(crate) vitals: Vitals,
 }
@@ -64,13 +66,24 @@ impl Inner {
     ) {
         let behind = self.standing.state().is_behind();
         if let Some(why) = self.doubts.reason_to_hold(counter, doubt, about, behind, now) {
-            self.hold(counter, why, now);
+            self.hold(counter, why, None, now);
         }
     }
 
+    /// A counter has seen serials that the record never gave out: it gets nothing new.
+    pub(crate) fn hold_beyond(&self, counter: &CounterId, why: &str, seen: Sequence, now: i64) {
+        self.hold(counter, why.to_owned(), Some(seen), now);
+    }
+
     /// A counter gets nothing new from here on, and operators are told why.
-    pub(crate) fn hold(&self, counter: &CounterId, why: String, now: i64) {
-        if self.standing.hold(counter, Hold { why: why.clone(), since: now }) {
+    fn hold(&self, counter: &CounterId, why: String, seen: Option<Sequence>, now: i64) {
+        let fresh = self.standing.hold(counter, Hold { why: why.clone(), since: now });
+        if fresh || seen.is_some() {
+            let (counter, why) = (counter.clone(), why.clone());
+            // Nobody listens any more: the bridge is stopping.
+            let _ = self.holds.send(HeldCounter { counter, why, seen, since: now });
+        }
+        if fresh {
             tracing::error!(%counter, why, "the counter gets no new transfers");
             metrics::counter!("counter_holds_total", "counter" => counter.to_string()).increment(1);
             let text = format!("{counter} gets no new transfers: {why}");

@@ -9,7 +9,7 @@
 //! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of
 //! several does; `recovery` takes up what a crash left open, `watch` passes on what is said unasked,
 //! `enduring` begins anew what fails beside the shards, `summary` counts; [`events`] is what operators
-//! follow, `doubts` what holds a counter.
+//! follow, `doubts` what holds a counter, `reach` how far counters have seen our serials.
 
 mod actor;
 mod begin;
@@ -21,6 +21,7 @@ mod enduring;
 pub mod events;
 mod handle;
 mod inner;
+mod reach;
 pub mod record;
 mod recovery;
 mod sent;
@@ -35,6 +36,7 @@ pub mod world;
 pub use begin::{Begin, BeginError, Begun};
 pub use config::Config;
 pub use handle::{Coordinator, DecideError, StartError};
+pub use reach::ReadmitError;
 pub use record::{Rendered, View};
 pub use recovery::{Tail, taken_up};
 pub use summary::Summary;

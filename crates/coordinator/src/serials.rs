@@ -44,6 +44,13 @@ impl Serials {
         }
     }
 
+    /// What is in hand is not given out any more: the lease was moved past it.
+    pub(crate) fn discard(&self) {
+        let mut blocks = self.lock();
+        blocks.current = 0..0;
+        blocks.next = None;
+    }
+
     fn take(&self) -> Option<u64> {
         let mut blocks = self.lock();
         if blocks.current.is_empty() {

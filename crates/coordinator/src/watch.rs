@@ -4,6 +4,7 @@ use crate::actor::Mail;
 use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::inner::Inner;
+use crate::reach;
 use crate::shard::Input;
 use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
@@ -73,6 +74,9 @@ pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, lin
         if began.is_some() && began != known {
             for shard in &inner.shards {
                 let _ = shard.send(Mail::Input(Input::SessionBegan(counter))).await;
+            }
+            if let Some(told) = link.highest_serial() {
+                reach::look(&inner, link.counter(), told).await;
             }
         }
         known = began;

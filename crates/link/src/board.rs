@@ -203,6 +203,7 @@ impl Board {
                 self.session_began(Some(now));
                 tracing::info!(%counter, address = self.address(), "signed on");
             }
+            Event::HighestSerial(highest) => self.shared.set_highest_serial(highest),
             Event::Standing(settle_day, open) => {
                 if self.standing != Some((settle_day, open)) {
                     self.standing = Some((settle_day, open));

@@ -24,7 +24,7 @@ use crate::visitor::Visitor;
 use domain::message::{CounterId, Instruction};
 use domain::money::Amount;
 use domain::profile::Profile;
-use domain::serial::Day;
+use domain::serial::{Day, SubSerial};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -299,6 +299,13 @@ impl Link {
     pub fn per_transfer_limit(&self) -> Option<Amount> {
         let declared = self.lanes.shared().filter_map(|shared| shared.limit()).min();
         [declared, self.profile().per_transfer_limit].into_iter().flatten().min()
+    }
+
+    /// The highest of our serials that the counter has seen within its query horizon, as it said at
+    /// the last sign-on on any of the connections; `None` if it never said.
+    pub fn highest_serial(&self) -> Option<SubSerial> {
+        let told = self.lanes.shared().filter_map(|shared| shared.highest_serial());
+        told.max_by_key(|serial| serial.number())
     }
 
     /// When the oldest of the open sessions began; `None` while none is open. What was sent before

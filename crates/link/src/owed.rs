@@ -6,7 +6,7 @@ use crate::mailbox::Mailbox;
 use crate::renewal::Renewal;
 use domain::message::CounterId;
 use domain::money::Amount;
-use domain::serial::Day;
+use domain::serial::{Day, SubSerial};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     settle_day: AtomicU32,
     /// Minor units; 0 for none.
     limit: AtomicI64,
+    /// The highest serial that the counter has seen, as it said last; 0 if it never did.
+    highest_serial: AtomicU64,
     /// Microseconds from `made` on, and one, so that 0 is none.
     session_began: AtomicU64,
     /// The same of the newest session, open or not.
@@ -56,6 +58,7 @@ impl Shared {
             up: AtomicBool::new(false),
             settle_day: AtomicU32::new(0),
             limit: AtomicI64::new(0),
+            highest_serial: AtomicU64::new(0),
             session_began: AtomicU64::new(0),
             newest_began: AtomicU64::new(0),
             renewal: Renewal::default(),
@@ -108,6 +111,14 @@ impl Shared {
 
     pub(crate) fn settle_day(&self) -> Option<Day> {
         Day::new(self.settle_day.load(Ordering::Relaxed)).ok()
+    }
+
+    pub(crate) fn highest_serial(&self) -> Option<SubSerial> {
+        SubSerial::from_number(self.highest_serial.load(Ordering::Relaxed)).ok()
+    }
+
+    pub(crate) fn set_highest_serial(&self, highest: SubSerial) {
+        self.highest_serial.store(highest.number(), Ordering::Relaxed);
     }
 
     pub(crate) fn set_settle_day(&self, day: Day) {

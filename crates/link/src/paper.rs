@@ -19,7 +19,7 @@ use crate::status::State;
 use bytes::BytesMut;
 use domain::message::{CounterId, Reply};
 use domain::profile::Profile;
-use domain::serial::Day;
+use domain::serial::{Day, SubSerial};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
@@ -120,6 +120,11 @@ impl PaperLink {
         &self.setup.profile
     }
 
+    /// The highest of our serials that the counter has seen, as it said at its last sign-on.
+    pub fn highest_serial(&self) -> Option<SubSerial> {
+        self.shared.highest_serial()
+    }
+
     /// The counter's accounting day as last heard.
     pub fn settle_day(&self) -> Option<Day> {
         self.shared.settle_day()
@@ -192,6 +197,7 @@ impl PaperLink {
                     heard.push(Heard::Opened);
                 }
                 Event::Standing(day, _) => self.shared.set_settle_day(day),
+                Event::HighestSerial(highest) => self.shared.set_highest_serial(highest),
                 Event::Unmatched { reply, .. } => heard.push(Heard::Unmatched(reply)),
                 Event::RoundTrip(_)
                 | Event::Malformed { .. }

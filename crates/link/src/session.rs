@@ -68,6 +68,8 @@ pub(crate) enum Event {
     Opened(Option<Amount>),
     /// The counter's accounting day, and whether it is open.
     Standing(Day, bool),
+    /// The highest serial that the counter has seen within its query horizon.
+    HighestSerial(SubSerial),
     /// A heartbeat came back.
     RoundTrip(Duration),
     /// An answer that nobody waits for.
@@ -199,6 +201,8 @@ impl Session {
         } else {
             Phase::Open
         };
+        // Known before the session is: whoever sees the session sees this.
+        self.events.extend(opened.highest_serial.map(Event::HighestSerial));
         self.events.push(Event::Opened(opened.limit));
         self.day = Some(opened.settle_day);
         self.events.push(Event::Standing(opened.settle_day, opened.open));

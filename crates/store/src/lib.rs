@@ -4,7 +4,7 @@
 //! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
 //! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it,
 //! `journal/accounts` makes it be found by account; `query` and `list` ask, `reader` from outside;
-//! `serials` leases; `connect` makes connections, `durability` judges what they lead to; `hold` keeps
+//! `serials` leases, `in_doubt` is what is kept of counters in doubt; `connect` makes connections, `durability` judges what they lead to; `hold` keeps
 //! other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
 //! `checksum` a row that was altered; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
@@ -19,6 +19,7 @@ mod fault;
 mod hold;
 mod holder;
 mod idempotency;
+mod in_doubt;
 mod journal;
 mod lease;
 mod list;
@@ -35,6 +36,7 @@ mod state;
 mod store;
 
 pub use error::{OpenError, StoreError};
+pub use in_doubt::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
 pub use journal::{Bare, Journal, JournalHealth, Write, WriteError, WriteId, Written};
 pub use position::RecordStanding;
 pub use position::release::{RecordStatus, Release, ReleaseError, release, status};

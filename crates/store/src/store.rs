@@ -132,6 +132,14 @@ impl Store {
         Address::parse(url).map(|address| address.notes()).unwrap_or_default()
     }
 
+    pub(crate) fn readers(&self) -> &DatabaseConnection {
+        &self.shared.readers
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
     /// A handle of the one writer.
     pub fn journal(&self) -> Journal {
         self.shared.journal.clone()

@@ -1,15 +1,20 @@
 //! Connections, and the two things that an operator may do about one.
 
 use super::Ops;
+use super::decisions::{LONGEST_NOTE, text};
 use crate::problem::Problem;
+use crate::transfers::database;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use coordinator::{Coordinator, ReadmitError};
 use domain::serial::Day;
 use link::Link;
 use link::status::{Connection, Counts, Health, Snapshot, State as LinkState};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One counter's link as of one moment; a [`Snapshot`] with the words a person uses.
@@ -63,7 +68,82 @@ pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
 
 /// `GET /ops/v1/counters`.
 pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
-    Json(all(&snapshots(ops.state.coordinator.links())))
+    let coordinator = &ops.state.coordinator;
+    let mut counters = all(&snapshots(coordinator.links()));
+    let held = &coordinator.standing().state().held;
+    for counter in counters.as_array_mut().into_iter().flatten() {
+        let id = counter["counter"].as_str().unwrap_or_default();
+        let hold = held.iter().find(|(held, _)| held.as_str() == id);
+        let hold = hold.map(|(_, hold)| json!({ "why": hold.why, "since": hold.since }));
+        counter["held"] = hold.unwrap_or(Value::Null);
+    }
+    Json(counters)
+}
+
+/// The counters that get nothing new, and why.
+pub(super) fn held(coordinator: &Coordinator) -> BTreeMap<String, String> {
+    let state = coordinator.standing().state();
+    state.held.iter().map(|(counter, hold)| (counter.to_string(), hold.why.clone())).collect()
+}
+
+/// The body of a readmission.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Readmission {
+    who: String,
+    note: String,
+    #[serde(default)]
+    move_serials: bool,
+}
+
+/// `POST /ops/v1/counters/{counter}/readmit`: an operator has looked at a counter that gets nothing
+/// new, and it gets new transfers again. 200 once that is recorded.
+pub(super) async fn readmit(
+    State(ops): State<Ops>,
+    Path(counter): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let coordinator = &ops.state.coordinator;
+    let body: Readmission = serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body is not a readmission")
+            .detail(error.to_string())
+    })?;
+    let who = text("who", &body.who, store::Decision::LONGEST_WHO, |_| false)?;
+    let note = text("note", &body.note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))?;
+    let id = find(coordinator.links(), &counter)?.counter().clone();
+    coordinator.readmit(&id, &who, &note, body.move_serials).await.map_err(refusal)?;
+    Ok(Json(json!({ "counter": counter, "readmitted": true, "who": who, "note": note })))
+}
+
+/// Why a counter was not readmitted.
+fn refusal(error: ReadmitError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        ReadmitError::UnknownCounter(_) => {
+            Problem::new(StatusCode::NOT_FOUND, "no_such_counter", "There is no such counter")
+                .detail(detail)
+        }
+        ReadmitError::NotHeld(_) => {
+            Problem::new(StatusCode::CONFLICT, "counter_not_held", "The counter is not held")
+                .detail(detail)
+        }
+        ReadmitError::SerialsBehind { seen, .. } => Problem::new(
+            StatusCode::CONFLICT,
+            "serials_behind",
+            "The serials are behind what the counter has seen",
+        )
+        .detail(detail)
+        .with("seen", seen.into()),
+        ReadmitError::Store(error) => database(&error),
+    }
+}
+
+fn find<'a>(links: &'a [Link], counter: &str) -> Result<&'a Link, Problem> {
+    links.iter().find(|link| link.counter().as_str() == counter).ok_or_else(|| {
+        let known: Vec<&str> = links.iter().map(|link| link.counter().as_str()).collect();
+        Problem::new(StatusCode::NOT_FOUND, "no_such_counter", "There is no such counter")
+            .detail(format!("the configured counters are: {}", known.join(", ")))
+    })
 }
 
 /// `GET /ops/v1/strangers`: who dialled in lately and was not let in, the last first, and how many
@@ -103,11 +183,7 @@ fn act(
     action: fn(&Link),
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let links = ops.state.coordinator.links();
-    let link = links.iter().find(|link| link.counter().as_str() == counter).ok_or_else(|| {
-        let known: Vec<&str> = links.iter().map(|link| link.counter().as_str()).collect();
-        Problem::new(StatusCode::NOT_FOUND, "no_such_counter", "There is no such counter")
-            .detail(format!("the configured counters are: {}", known.join(", ")))
-    })?;
+    let link = find(links, counter)?;
     tracing::info!(counter, what, "an operator acted on a link");
     action(link);
     Ok((StatusCode::ACCEPTED, Json(json!({ "counter": counter, "asked": what }))))

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Bytes in a note: a paragraph. It is kept twice, in the trail and in the record of decisions.
-const LONGEST_NOTE: usize = 2000;
+pub(super) const LONGEST_NOTE: usize = 2000;
 
 /// How long a decided ending is waited for until it is durable.
 const DURABLE_WITHIN: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ fn read(body: &[u8]) -> Result<Decided, Problem> {
 
 /// A text that says something, of at most `longest` bytes, without control characters but those
 /// that `allowed` lets through.
-fn text(
+pub(super) fn text(
     field: &'static str,
     text: &str,
     longest: usize,

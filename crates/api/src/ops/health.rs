@@ -122,12 +122,20 @@ fn words(ailing: &Ailing) -> Vec<String> {
 pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
     let coordinator = &ops.state.coordinator;
     let ailing = coordinator.vitals().look(Instant::now());
-    readiness(
+    let held = counters::held(coordinator);
+    let (status, Json(mut body)) = readiness(
         coordinator.journal_health(),
         coordinator.standing().record(),
         &counters::snapshots(coordinator.links()),
         &ailing,
-    )
+    );
+    if !held.is_empty() {
+        if status == StatusCode::OK {
+            body["status"] = "ready, but some counters get no new transfers".into();
+        }
+        body["held"] = json!(held);
+    }
+    (status, Json(body))
 }
 
 fn readiness(

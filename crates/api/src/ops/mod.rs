@@ -75,6 +75,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/ops/v1/decisions", post(decisions::decide))
         .route("/ops/v1/counters/{counter}/reconnect", post(counters::reconnect))
         .route("/ops/v1/counters/{counter}/release", post(counters::release))
+        .route("/ops/v1/counters/{counter}/readmit", post(counters::readmit))
         .route_layer(from_fn(guard::same_origin))
         .layer(DefaultBodyLimit::max(LONGEST_BODY));
     Router::new()

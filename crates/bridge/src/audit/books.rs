@@ -49,6 +49,7 @@ struct Line {
     amount: Option<i64>,
     currency: Option<String>,
     settle_day: Option<u32>,
+    mark: Option<String>,
 }
 
 /// The postings that the file states.
@@ -96,6 +97,7 @@ fn posting(counter: &CounterId, line: &[u8]) -> Result<Option<Posting>> {
         amount: line.amount.with_context(|| missing("amount"))?,
         currency: line.currency.with_context(|| missing("currency"))?.parse()?,
         settle_day: line.settle_day.with_context(|| missing("settle_day"))?.try_into()?,
+        mark: line.mark.map(|mark| mark.parse()).transpose().context("mark")?,
     }))
 }
 

@@ -3,7 +3,7 @@
 
 use domain::message::{AccountId, CounterId};
 use domain::money::Currency;
-use domain::serial::{Day, MasterSerial, Role, SubSerial};
+use domain::serial::{Day, Mark, MasterSerial, Role, SubSerial};
 use store::{FinalState, OpenState, Place, Stored};
 
 /// How a transfer stands, by the record.
@@ -39,6 +39,8 @@ pub(super) struct Recorded {
     pub(super) standing: Standing,
     /// Microseconds since 1970 UTC.
     pub(super) created_at: i64,
+    /// `None` if an earlier version of the bridge recorded it.
+    pub(super) mark: Option<Mark>,
 }
 
 impl Recorded {
@@ -59,6 +61,7 @@ impl Recorded {
             days: (transfer.debit_day, transfer.credit_day),
             standing,
             created_at: transfer.created_at,
+            mark: transfer.mark,
         })
     }
 
@@ -93,6 +96,16 @@ pub(super) struct Posting {
     pub(super) currency: Currency,
     /// The counter's accounting day.
     pub(super) settle_day: Day,
+    /// The mark that came with it, where the counter keeps marks.
+    pub(super) mark: Option<Mark>,
+}
+
+impl Posting {
+    /// Whether it belongs to another transfer than one with this mark, though it bears a serial of
+    /// its. Without its mark a posting is taken for what its serial says.
+    pub(super) fn is_foreign_to(&self, mark: Option<Mark>) -> bool {
+        self.mark.is_some() && self.mark != mark
+    }
 }
 
 /// A transfer that a person ended, and how.

@@ -52,6 +52,9 @@ pub(super) enum Finding {
     NotAsRecorded { master: MasterSerial, posting: Posting, what: &'static str },
     /// A posting that no transfer explains.
     Unexplained { posting: Posting },
+    /// A posting under a serial of a transfer, and of another transfer by its mark: one that the
+    /// record does not know.
+    Foreign { master: MasterSerial, posting: Posting },
     /// A transfer's legs are not those that its state asks for.
     WrongLegs { master: MasterSerial, standing: Standing, posted: Legs },
     /// A row of the record is not what was written.
@@ -67,6 +70,7 @@ impl Finding {
             Finding::Doubled { .. } => "doubled",
             Finding::NotAsRecorded { .. } => "not_as_recorded",
             Finding::Unexplained { .. } => "unexplained",
+            Finding::Foreign { .. } => "foreign",
             Finding::WrongLegs { .. } => "wrong_legs",
             Finding::Damaged { .. } => "damaged",
             Finding::Unbalanced { .. } => "unbalanced",
@@ -77,6 +81,7 @@ impl Finding {
     pub(super) fn master(&self) -> Option<MasterSerial> {
         match self {
             Finding::NotAsRecorded { master, .. }
+            | Finding::Foreign { master, .. }
             | Finding::WrongLegs { master, .. }
             | Finding::Damaged { master, .. } => Some(*master),
             Finding::Doubled { .. } | Finding::Unexplained { .. } | Finding::Unbalanced { .. } => {
@@ -102,7 +107,9 @@ impl Finding {
                 said["posting"] = posting_json(posting);
             }
             Finding::Damaged { what, .. } => said["damage"] = json!(what),
-            Finding::Unexplained { posting } => said["posting"] = posting_json(posting),
+            Finding::Unexplained { posting } | Finding::Foreign { posting, .. } => {
+                said["posting"] = posting_json(posting);
+            }
             Finding::WrongLegs { standing, posted, .. } => {
                 said["state"] = json!(standing.as_str());
                 said["posted"] = json!({
@@ -130,6 +137,7 @@ fn posting_json(posting: &Posting) -> Value {
         "amount": posting.amount,
         "currency": posting.currency,
         "settle_day": posting.settle_day.to_string(),
+        "mark": posting.mark,
     })
 }
 
@@ -151,6 +159,11 @@ impl fmt::Display for Finding {
                 posting.serial,
                 day(posting)
             ),
+            Finding::Foreign { master, posting } => {
+                write!(f, "{} bears a serial of {master} and ", stated(posting))?;
+                write!(f, "another mark: it belongs to a transfer that the record does not ")?;
+                write!(f, "know; serial {}, {}", posting.serial, day(posting))
+            }
             Finding::WrongLegs { master, standing, posted } => {
                 write!(f, "{master} is {}, and its counters state {posted}", standing.as_str())
             }

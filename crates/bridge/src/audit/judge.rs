@@ -82,6 +82,11 @@ pub(super) fn judge(case: Case<'_>) -> Verdict {
             verdict.findings.push(Finding::Unexplained { posting: posting.clone() });
             continue;
         };
+        if posting.is_foreign_to(transfer.mark) {
+            let (master, posting) = (transfer.master, posting.clone());
+            verdict.findings.push(Finding::Foreign { master, posting });
+            continue;
+        }
         match difference(transfer, posting) {
             Some(what) => verdict.findings.push(Finding::NotAsRecorded {
                 master: transfer.master,

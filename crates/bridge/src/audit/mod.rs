@@ -22,7 +22,7 @@ use anyhow::{Context, Result};
 use books::{BooksOf, books_of};
 use clap::Args;
 use client::{Client, Retry};
-use domain::message::CounterId;
+use domain::message::{AccountId, CounterId};
 use domain::serial::{Day, MasterSerial, Role, Sequence};
 use evidence::{Posting, Recorded, Standing, Word};
 use finding::Finding;
@@ -38,6 +38,10 @@ use supervise::say;
 
 /// How often evidence is taken, at most, while something odd may only be something moving.
 const ROUNDS: u32 = 4;
+
+/// Days for which accounts are asked about that have no transfer on them in the record: how long most
+/// counters can say what became of a serial.
+const LOOKED_BACK: u32 = 7;
 
 /// Between two rounds: what was on its way through the bridge has arrived by then.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -155,7 +159,8 @@ impl Auditor {
         for books in self.books.values() {
             seen.postings.extend(books::read(books)?);
         }
-        let pages: BTreeSet<Page> = seen.record.iter().flat_map(bound_pages).collect();
+        let mut pages: BTreeSet<Page> = seen.record.iter().flat_map(bound_pages).collect();
+        pages.extend(days_since(&pages, Day::from_unix_micros(now_micros())));
         for page in pages {
             self.state(&mut seen, page).await?;
         }
@@ -258,7 +263,9 @@ impl Auditor {
                     let sequence = posting.serial.sequence;
                     // Accepted before the time that is audited, or since the record was read.
                     let known = match self.reader.find_by_sequence(sequence).await {
-                        Ok(stored) => stored.is_some(),
+                        Ok(stored) => {
+                            stored.is_some_and(|found| !posting.is_foreign_to(found.transfer.mark))
+                        }
                         // It is named as damaged; its posting is explained all the same.
                         Err(StoreError::Corrupt { .. }) => true,
                         Err(error) => return Err(error.into()),
@@ -274,6 +281,7 @@ impl Auditor {
                 }
                 Finding::WrongLegs { standing: Standing::Open(_), .. }
                 | Finding::Doubled { .. }
+                | Finding::Foreign { .. }
                 | Finding::NotAsRecorded { .. }
                 | Finding::Damaged { .. }
                 | Finding::Unbalanced { .. } => {}
@@ -323,6 +331,7 @@ fn may_be_moving(verdict: &Verdict) -> bool {
         Finding::WrongLegs { standing: Standing::Open(_), .. } => true,
         Finding::WrongLegs { standing: Standing::Ended(_), .. }
         | Finding::Doubled { .. }
+        | Finding::Foreign { .. }
         | Finding::NotAsRecorded { .. }
         | Finding::Unexplained { .. }
         | Finding::Damaged { .. }
@@ -333,6 +342,26 @@ fn may_be_moving(verdict: &Verdict) -> bool {
 /// The parts of statements in which a transfer's legs belong.
 fn bound_pages(transfer: &Recorded) -> [Page; 2] {
     [Role::Debit, Role::Credit].map(|role| page(transfer, role, transfer.day(role)))
+}
+
+/// The days since each account's last recorded transfer, of the last week: what was posted then is
+/// unknown to a record that was put back from a copy.
+fn days_since(pages: &BTreeSet<Page>, today: Day) -> Vec<Page> {
+    let mut last: BTreeMap<(&CounterId, &AccountId), Day> = BTreeMap::new();
+    for page in pages {
+        let day = last.entry((&page.counter, &page.account)).or_insert(page.day);
+        *day = page.day.max(*day);
+    }
+    let mut since = Vec::new();
+    for ((counter, account), day) in last {
+        let first = (day.unix_days() + 1).max(today.unix_days().saturating_sub(LOOKED_BACK));
+        since.extend((first..=today.unix_days()).map(|day| Page {
+            counter: counter.clone(),
+            account: account.clone(),
+            day: Day::from_unix_days(day),
+        }));
+    }
+    since
 }
 
 /// The days beside those that missing legs were bound to.

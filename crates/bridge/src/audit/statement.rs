@@ -64,5 +64,6 @@ fn posting(counter: &CounterId, entry: &Entry) -> Result<Posting> {
         amount: entry.amount,
         currency: entry.currency.parse()?,
         settle_day: entry.settle_day.parse()?,
+        mark: entry.mark.as_deref().map(str::parse).transpose()?,
     })
 }

@@ -8,6 +8,7 @@ mod access;
 pub(crate) mod amount;
 pub(crate) mod balance;
 mod operators;
+pub(crate) mod readmit;
 pub(crate) mod resolve;
 pub(crate) mod show;
 pub(crate) mod status;

@@ -54,6 +54,17 @@ pub(super) struct Counter {
     pub(super) connections: Vec<Connection>,
     pub(super) queued: u64,
     pub(super) in_flight: u64,
+    /// Why it gets no new transfers, if it gets none.
+    #[serde(default)]
+    pub(super) held: Option<Held>,
+}
+
+/// Why a counter gets no new transfers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) why: String,
+    /// Since when, in microseconds since 1970 UTC.
+    pub(super) since: i64,
 }
 
 /// One connection of a counter.
@@ -104,6 +115,14 @@ pub(super) struct Decided<'a> {
     pub(super) note: &'a str,
 }
 
+/// That a counter gets new transfers again, as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Readmission<'a> {
+    pub(super) who: &'a str,
+    pub(super) note: &'a str,
+    pub(super) move_serials: bool,
+}
+
 /// What became of a decision.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Taken {
@@ -152,6 +171,14 @@ impl Operators {
 
     pub(super) async fn decide(&self, decided: &Decided<'_>) -> Result<Taken> {
         self.call(Method::POST, &["decisions"], &[], Some(decided)).await
+    }
+
+    pub(super) async fn readmit(
+        &self,
+        counter: &str,
+        readmission: &Readmission<'_>,
+    ) -> Result<serde_json::Value> {
+        self.call(Method::POST, &["counters", counter, "readmit"], &[], Some(readmission)).await
     }
 
     async fn call<T: DeserializeOwned>(

@@ -112,6 +112,17 @@ impl Status {
         } else {
             let _ = write!(text, "\n{counters}");
         }
+        for counter in &self.counters {
+            if let Some(held) = &counter.held {
+                let _ = write!(
+                    text,
+                    "\n{0} gets no new transfers: {1}\n  counter-bridge readmit {0} --who NAME \
+                     --note \"…\"",
+                    plain(&counter.id),
+                    plain(&held.why)
+                );
+            }
+        }
         let OpenTransfers { transfers, total } = &self.open;
         if transfers.is_empty() {
             text.push_str("\nno open transfers");

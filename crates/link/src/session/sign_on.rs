@@ -5,7 +5,7 @@ use crate::cause::{Cause, clip};
 use domain::message::CounterId;
 use domain::money::Amount;
 use domain::profile::Profile;
-use domain::serial::Day;
+use domain::serial::{Day, SubSerial};
 use secrecy::ExposeSecret;
 use std::collections::VecDeque;
 use wire::message::{ChallengeAnswer, CounterState, Message, Nonce, Rejected, SignOn, Welcome};
@@ -29,6 +29,7 @@ enum Awaits {
 pub(crate) struct Opened {
     pub(crate) heartbeat_s: u16,
     pub(crate) settle_day: Day,
+    pub(crate) highest_serial: Option<SubSerial>,
     pub(crate) open: bool,
     /// How many requests both profiles allow in flight.
     pub(crate) window: u16,
@@ -103,6 +104,7 @@ pub(super) fn opened(
     Ok(Opened {
         heartbeat_s,
         settle_day: counter.settle_day,
+        highest_serial: counter.highest_serial,
         open: counter.open,
         window: profile.max_in_flight.min(counter.profile.max_in_flight),
         limit: profile.smaller_limit(&counter.profile),

@@ -2,9 +2,11 @@
 
 pub(crate) mod account_entry;
 pub(crate) mod account_portion;
+pub(crate) mod counter_hold;
 pub(crate) mod decision;
 pub(crate) mod open_transfer;
 pub(crate) mod outcome;
 pub(crate) mod serial_lease;
+pub(crate) mod serial_lift;
 pub(crate) mod trail;
 pub(crate) mod transfer;

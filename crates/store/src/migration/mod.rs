@@ -5,6 +5,7 @@ mod m0001_first_tables;
 mod m0002_accounts_in_portions;
 mod m0003_marks;
 mod m0004_where_the_record_ends;
+mod m0005_counters_in_doubt;
 
 use crate::address::Address;
 use crate::connect;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_accounts_in_portions::Migration),
             Box::new(m0003_marks::Migration),
             Box::new(m0004_where_the_record_ends::Migration),
+            Box::new(m0005_counters_in_doubt::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@ mod checksums;
 mod duplicates;
 mod endings;
 mod holding;
+mod in_doubt;
 mod leases;
 mod lists;
 mod mysql_faults;

@@ -2,7 +2,7 @@
 
 use super::*;
 use domain::message::{AccountId, CounterId};
-use domain::serial::Day;
+use domain::serial::{Day, Mark};
 use store::{OpenState, Place};
 
 fn place(counter: &str, account: &str) -> Place {
@@ -26,6 +26,7 @@ fn transfer(standing: Standing) -> Recorded {
         days: (day(), day()),
         standing,
         created_at: 0,
+        mark: Some(Mark(7)),
     }
 }
 
@@ -42,6 +43,7 @@ fn leg(role: Role) -> Posting {
         amount: 200,
         currency: Currency::CNY,
         settle_day: day(),
+        mark: Some(Mark(7)),
     }
 }
 
@@ -204,4 +206,27 @@ fn findings_are_said_in_words_and_in_fields() {
     let json = verdict.findings[0].json();
     assert_eq!(json["kind"], "not_as_recorded");
     assert_eq!(json["posting"]["sub_serial"], "000000000071");
+}
+
+/// A record that was put back from a copy gives old serials out again: what the counters show under
+/// them is named, whatever the transfer that has the serial now is said to be.
+#[test]
+fn a_posting_with_another_mark_is_of_a_transfer_that_the_record_does_not_know() {
+    let of_another = |posting| Posting { mark: Some(Mark(8)), ..posting };
+    let lost = [of_another(debit()), of_another(credit())];
+    for (standing, others) in [
+        (COMPLETED, vec!["wrong_legs"]),
+        (REFUSED, vec![]),
+        (Standing::Open(OpenState::NeedsOperator), vec![]),
+    ] {
+        let mut expected = vec!["foreign", "foreign"];
+        expected.extend(others);
+        assert_eq!(kinds(standing, &lost), expected, "{standing:?}");
+    }
+    // A counter that keeps no marks states its postings without.
+    let unmarked = |posting| Posting { mark: None, ..posting };
+    assert_eq!(kinds(COMPLETED, &[unmarked(debit()), unmarked(credit())]), [""; 0]);
+    // A transfer of an earlier version has no mark, and its postings bear none.
+    let found = verdict(COMPLETED, &lost, None).findings;
+    assert!(found[0].to_string().contains("another mark"), "{}", found[0]);
 }

@@ -1,0 +1,249 @@
+//! How far counters have seen our serials, against what the record has given out; and what holds a
+//! counter, over restarts (DOMAIN §3 rule 10).
+
+use crate::clock::now_micros;
+use crate::handle::Coordinator;
+use crate::inner::Inner;
+use crate::standing::Hold;
+use domain::message::CounterId;
+use domain::serial::{Day, Sequence, SubSerial};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Allowance, HeldCounter, Reach, StoreError};
+use tokio::sync::{Mutex, mpsc};
+
+/// Between two tries to ask a database that does not answer, or to write to it.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a counter was not readmitted.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadmitError {
+    /// No such counter is configured.
+    #[error("there is no counter {0}")]
+    UnknownCounter(CounterId),
+    /// Nothing holds it.
+    #[error("{0} is not held: it gets new transfers")]
+    NotHeld(CounterId),
+    /// It has seen serials beyond the lease, which was not moved past them.
+    #[error(
+        "{counter} has seen serials up to {seen}, and new transfers would get the same again: have \
+         the serials moved past them with it"
+    )]
+    SerialsBehind {
+        /// Which counter.
+        counter: CounterId,
+        /// How far it has seen.
+        seen: u64,
+    },
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Holds what was held when the bridge last stopped.
+pub(crate) async fn take_up_holds(inner: &Inner) -> Result<(), StoreError> {
+    for HeldCounter { counter, why, seen, since } in inner.store.held_counters().await? {
+        tracing::warn!(%counter, why, "the counter gets no new transfers until it is readmitted");
+        inner.standing.hold(&counter, Hold { why, since });
+        if seen.is_some() {
+            agree(inner, &counter);
+        }
+    }
+    Ok(())
+}
+
+/// Keeps holds in the database; one that it does not take is tried again until it does.
+pub(crate) async fn keep_holds(
+    inner: Arc<Inner>,
+    holds: Arc<Mutex<mpsc::UnboundedReceiver<HeldCounter>>>,
+) {
+    let mut holds = holds.lock().await;
+    while let Some(held) = holds.recv().await {
+        while let Err(error) = inner.store.hold_counter(&held).await {
+            tracing::warn!(%error, counter = %held.counter, "that it is held is not recorded yet");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// Holds what a counter said at sign-on against the lease as it is recorded now.
+pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
+    let reach = loop {
+        match inner.store.reach(counter, told.sequence).await {
+            Ok(reach) => break reach,
+            Err(error) => {
+                tracing::warn!(%error, %counter, "how far it has seen is not compared yet");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    };
+    let Reach::Beyond { next } = reach else { return };
+    let (now, seen) = (now_micros(), told.sequence);
+    let why = format!(
+        "at sign-on it said that it has seen the serial {told}, and this record has given out none \
+         from {next:011} on: the record lacks something, or the counter is mistaken"
+    );
+    // Held first: what follows takes its time.
+    inner.hold_beyond(counter, &why, seen, now);
+    agree(inner, counter);
+    let allowance = Allowance::Day(Day::from_unix_micros(now));
+    match inner.store.lift_serials(counter, seen, allowance, now).await {
+        Ok(true) => {
+            inner.serials.discard();
+            tracing::warn!(%counter, "serials go on after {:011}", seen.number());
+        }
+        Ok(false) => {
+            tracing::error!(%counter, "serials were not moved past {:011}", seen.number());
+        }
+        Err(error) => {
+            tracing::error!(%error, %counter, "serials were not moved past {:011}", seen.number());
+        }
+    }
+}
+
+/// Two counters that have seen more than the record gave out speak of the record.
+fn agree(inner: &Inner, counter: &CounterId) {
+    if let Some(agreed) = inner.doubts.beyond(counter) {
+        let names: Vec<&str> = agreed.iter().map(CounterId::as_str).collect();
+        inner.standing.fall_behind(format!(
+            "{} have all seen serials that this record never gave out",
+            names.join(" and ")
+        ));
+    }
+}
+
+impl Coordinator {
+    /// An operator has looked at a counter that is held: it gets new transfers again. With
+    /// `move_serials` the lease is moved past what it has seen, however far that is.
+    pub async fn readmit(
+        &self,
+        counter: &CounterId,
+        who: &str,
+        note: &str,
+        move_serials: bool,
+    ) -> Result<(), ReadmitError> {
+        let inner = &self.inner;
+        if inner.link(counter).is_none() {
+            return Err(ReadmitError::UnknownCounter(counter.clone()));
+        }
+        let now = now_micros();
+        let held = inner.store.held_counters().await?;
+        let held = held.into_iter().find(|held| held.counter == *counter);
+        if held.is_none() && inner.standing.held(counter).is_none() {
+            return Err(ReadmitError::NotHeld(counter.clone()));
+        }
+        if let Some(seen) = held.and_then(|held| held.seen) {
+            self.move_past(counter, seen, move_serials, now).await?;
+        }
+        inner.store.readmit_counter(counter, who, note, now).await?;
+        inner.doubts.explained(counter);
+        inner.standing.release(counter);
+        tracing::warn!(%counter, who, note, "the counter is readmitted");
+        let text = format!("{who} readmitted {counter}: {note}");
+        inner.events.record(now, crate::events::Kind::Notice, None, text);
+        Ok(())
+    }
+
+    async fn move_past(
+        &self,
+        counter: &CounterId,
+        seen: Sequence,
+        wanted: bool,
+        now: i64,
+    ) -> Result<(), ReadmitError> {
+        let day = Day::from_unix_micros(now);
+        let allowance = if wanted { Allowance::Wanted(day) } else { Allowance::Day(day) };
+        if !self.inner.store.lift_serials(counter, seen, allowance, now).await? {
+            let (counter, seen) = (counter.clone(), seen.number());
+            return Err(ReadmitError::SerialsBehind { counter, seen });
+        }
+        self.inner.serials.discard();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::record::{Rendered, View};
+    use domain::serial::Role;
+    use store::Store;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    fn render(_: &View) -> Rendered {
+        Rendered { status: 201, body: bytes::Bytes::new() }
+    }
+
+    fn counter(id: &str) -> CounterId {
+        CounterId::new(id).expect("an id")
+    }
+
+    fn serial(number: u64) -> SubSerial {
+        SubSerial { sequence: Sequence::new(number).expect("a sequence"), role: Role::Credit }
+    }
+
+    /// A coordinator on a record in this folder, and how to stop it.
+    async fn started(folder: &tempfile::TempDir) -> (Coordinator, TaskTracker, CancellationToken) {
+        let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+        let store = Store::open(&url).await.expect("it opens");
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (_unmatched, unasked) = mpsc::channel(1);
+        let config = Config::default();
+        let coordinator =
+            Coordinator::start(config, store, Vec::new(), unasked, render, &tasks, stop.clone());
+        (coordinator.await.expect("it starts"), tasks, stop)
+    }
+
+    async fn stopped(stage: (Coordinator, TaskTracker, CancellationToken)) {
+        let (coordinator, tasks, stop) = stage;
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        coordinator.inner.store.clone().close().await;
+    }
+
+    /// Waits until so many holds are recorded, but not for ever.
+    async fn recorded(coordinator: &Coordinator, holds: usize) {
+        let all = async {
+            while coordinator.inner.store.held_counters().await.expect("asks").len() < holds {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), all).await.expect("they are recorded");
+    }
+
+    #[tokio::test]
+    async fn one_counter_that_has_seen_more_is_held_two_speak_of_the_record() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stage = started(&folder).await;
+        let inner = &stage.0.inner;
+        let next = inner.store.lease_serials(100).await.expect("leases").end;
+        let in_hand = inner.serials.next().await.expect("a serial").number();
+        assert_eq!(in_hand, next);
+        let next = inner.store.lease_serials(1).await.expect("leases").end;
+        let (futures, securities) = (counter("futures"), counter("securities"));
+        look(inner, &futures, serial(next - 1)).await;
+        assert_eq!(inner.standing.held(&futures), None, "it is ours");
+        look(inner, &futures, serial(next + 20)).await;
+        let held = inner.standing.held(&futures).expect("it is held");
+        assert!(held.why.contains(&serial(next + 20).to_string()), "{}", held.why);
+        assert_eq!(inner.standing.behind(), None, "one counter does not stop the bridge");
+        let after = inner.serials.next().await.expect("a serial").number();
+        assert_eq!(after, next + 21, "nobody gets a number that it knows");
+        look(inner, &futures, serial(next + 20)).await;
+        assert_eq!(inner.standing.behind(), None, "nor does one that says it twice");
+        look(inner, &securities, serial(next + 5)).await;
+        let why = inner.standing.behind().expect("two agree");
+        assert!(why.contains("futures and securities"), "{why}");
+        recorded(&stage.0, 2).await;
+        stopped(stage).await;
+
+        // Both are held again, and agree again, until an operator has looked.
+        let stage = started(&folder).await;
+        assert!(stage.0.inner.standing.held(&futures).is_some());
+        assert!(stage.0.inner.standing.behind().is_some());
+        stopped(stage).await;
+    }
+}

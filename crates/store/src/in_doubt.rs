@@ -1,0 +1,233 @@
+//! Counters in doubt: what holds them, over restarts, and what they said of our serials against what
+//! was ever leased (DOMAIN §3 rule 10). Written seldom, on a connection of its own that is closed
+//! again.
+
+use crate::connect;
+use crate::entity::{counter_hold, serial_lease, serial_lift};
+use crate::error::StoreError;
+use crate::query::ask;
+use crate::serials::TRANSFER;
+use crate::store::Store;
+use domain::message::CounterId;
+use domain::serial::{Day, Sequence};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    QueryFilter, QueryOrder, TransactionTrait,
+};
+
+/// Numbers that the lease is moved in a day on the mere word of counters. A bridge that gives out a
+/// hundred serials a second uses about as many; at this pace all numbers last for 27 years.
+pub const MOST_LIFTED_A_DAY: u64 = 10_000_000;
+
+/// Why a counter gets nothing new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldCounter {
+    /// Which.
+    pub counter: CounterId,
+    /// In words.
+    pub why: String,
+    /// The sequence that it said it had seen, where that is the reason.
+    pub seen: Option<Sequence>,
+    /// Since when, in microseconds since 1970 UTC.
+    pub since: i64,
+}
+
+/// What a counter has seen of our serials, held against what was leased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// No further than what was given out, or than what an operator has looked at before.
+    Known,
+    /// Further than anything that this record ever gave out.
+    Beyond {
+        /// The first number that it had not given out.
+        next: u64,
+    },
+}
+
+/// How far the lease of serials may be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    /// On counters' words: [`MOST_LIFTED_A_DAY`] on this day, together.
+    Day(Day),
+    /// An operator wants it; the day on which.
+    Wanted(Day),
+}
+
+impl Store {
+    /// Keeps why a counter gets nothing new. The same hold twice is one.
+    pub async fn hold_counter(&self, held: &HeldCounter) -> Result<(), StoreError> {
+        let row = counter_hold::ActiveModel {
+            counter: Set(held.counter.to_string()),
+            held_at: Set(held.since),
+            why: Set(held.why.clone()),
+            seen: Set(held.seen.map(database_number)),
+            readmitted_at: Set(None),
+            who: Set(None),
+            note: Set(None),
+        };
+        self.once(async |connection| {
+            counter_hold::Entity::insert(row)
+                .on_conflict_do_nothing()
+                .exec_without_returning(connection)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// The counters that get nothing new: the oldest reason of each.
+    pub async fn held_counters(&self) -> Result<Vec<HeldCounter>, StoreError> {
+        let query = counter_hold::Entity::find()
+            .filter(counter_hold::Column::ReadmittedAt.is_null())
+            .order_by_asc(counter_hold::Column::HeldAt)
+            .order_by_asc(counter_hold::Column::Counter);
+        let mut held: Vec<HeldCounter> = Vec::new();
+        for row in ask(query.all(self.readers())).await? {
+            let counter = CounterId::new(&row.counter)
+                .map_err(|error| StoreError::corrupt(row.held_at, &error))?;
+            let seen = row.seen.map(sequence).transpose()?;
+            match held.iter_mut().find(|known| known.counter == counter) {
+                Some(known) => known.seen = known.seen.max(seen),
+                None => {
+                    held.push(HeldCounter { counter, why: row.why, seen, since: row.held_at });
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// An operator has looked: the counter gets new transfers again. Whether it was held. What it
+    /// said of our serials until now is explained by that.
+    pub async fn readmit_counter(
+        &self,
+        counter: &CounterId,
+        who: &str,
+        note: &str,
+        at: i64,
+    ) -> Result<bool, StoreError> {
+        self.once(async |connection| {
+            let update = counter_hold::Entity::update_many()
+                .col_expr(counter_hold::Column::ReadmittedAt, Expr::value(at))
+                .col_expr(counter_hold::Column::Who, Expr::value(who))
+                .col_expr(counter_hold::Column::Note, Expr::value(note))
+                .filter(counter_hold::Column::Counter.eq(counter.as_str()))
+                .filter(counter_hold::Column::ReadmittedAt.is_null());
+            Ok(update.exec(connection).await?.rows_affected > 0)
+        })
+        .await
+    }
+
+    /// Holds what a counter has seen against the lease as it is recorded now.
+    pub async fn reach(&self, counter: &CounterId, seen: Sequence) -> Result<Reach, StoreError> {
+        let explained = counter_hold::Entity::find()
+            .filter(counter_hold::Column::Counter.eq(counter.as_str()))
+            .filter(counter_hold::Column::ReadmittedAt.is_not_null())
+            .filter(counter_hold::Column::Seen.gte(database_number(seen)));
+        if ask(explained.one(self.readers())).await?.is_some() {
+            return Ok(Reach::Known);
+        }
+        let lifted = serial_lift::Entity::find()
+            .filter(serial_lift::Column::FromNext.lte(database_number(seen)))
+            .filter(serial_lift::Column::ToNext.gt(database_number(seen)));
+        if let Some(lift) = ask(lifted.one(self.readers())).await? {
+            return Ok(Reach::Beyond { next: number(lift.from_next)? });
+        }
+        let next = ask(next(self.readers())).await?.ok_or_else(missing)?;
+        Ok(if database_number(seen) < next {
+            Reach::Known
+        } else {
+            Reach::Beyond { next: number(next)? }
+        })
+    }
+
+    /// Moves the lease past what a counter has seen, so that nobody gets a number that it knows.
+    /// `false` if that would take more than is allowed, or there is no number after it.
+    pub async fn lift_serials(
+        &self,
+        counter: &CounterId,
+        seen: Sequence,
+        allowance: Allowance,
+        at: i64,
+    ) -> Result<bool, StoreError> {
+        if seen.number() == Sequence::MAX {
+            return Ok(false);
+        }
+        let wanted = database_number(seen) + 1;
+        self.once(async |connection| {
+            let transaction = connection.begin().await?;
+            // Written first, so that nobody leases between the look and the move.
+            serial_lease::Entity::update_many()
+                .col_expr(serial_lease::Column::Next, Expr::col(serial_lease::Column::Next).into())
+                .filter(serial_lease::Column::Name.eq(TRANSFER))
+                .exec(&transaction)
+                .await?;
+            let Some(next) = next(&transaction).await? else { return Ok(false) };
+            if wanted <= next {
+                return Ok(true);
+            }
+            let day = match allowance {
+                Allowance::Day(day) => {
+                    let today = serial_lift::Entity::find()
+                        .filter(serial_lift::Column::Day.eq(day.number()))
+                        .all(&transaction)
+                        .await?;
+                    let lifted: i64 = today.iter().map(|lift| lift.to_next - lift.from_next).sum();
+                    let allowed = i64::try_from(MOST_LIFTED_A_DAY).unwrap_or(i64::MAX);
+                    if lifted.saturating_add(wanted - next) > allowed {
+                        return Ok(false);
+                    }
+                    day
+                }
+                Allowance::Wanted(day) => day,
+            };
+            let update = serial_lease::Entity::update_many()
+                .col_expr(serial_lease::Column::Next, Expr::value(wanted))
+                .filter(serial_lease::Column::Name.eq(TRANSFER));
+            update.exec(&transaction).await?;
+            let lift = serial_lift::ActiveModel {
+                from_next: Set(next),
+                to_next: Set(wanted),
+                counter: Set(counter.to_string()),
+                day: Set(i32::try_from(day.number()).unwrap_or(i32::MAX)),
+                at: Set(at),
+            };
+            serial_lift::Entity::insert(lift).exec_without_returning(&transaction).await?;
+            transaction.commit().await.map(|()| true)
+        })
+        .await
+    }
+
+    /// Does something on a connection of its own.
+    async fn once<T>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
+    ) -> Result<T, StoreError> {
+        let connection = connect::writer(self.address());
+        let done = ask(work(&connection)).await;
+        let _ = ask(connection.close()).await;
+        done
+    }
+}
+
+async fn next(connection: &impl ConnectionTrait) -> Result<Option<i64>, DbErr> {
+    Ok(serial_lease::Entity::find_by_id(TRANSFER).one(connection).await?.map(|row| row.next))
+}
+
+fn missing() -> StoreError {
+    StoreError::corrupt(0, "the row of the serial lease is missing")
+}
+
+/// Sequences have eleven digits: it cannot fail.
+fn database_number(sequence: Sequence) -> i64 {
+    i64::try_from(sequence.number()).unwrap_or(i64::MAX)
+}
+
+fn number(next: i64) -> Result<u64, StoreError> {
+    u64::try_from(next).map_err(|error| StoreError::corrupt(next, &error))
+}
+
+fn sequence(number: i64) -> Result<Sequence, StoreError> {
+    let unsigned = u64::try_from(number).map_err(|error| StoreError::corrupt(number, &error))?;
+    Sequence::new(unsigned).map_err(|error| StoreError::corrupt(number, &error))
+}
