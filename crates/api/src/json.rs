@@ -242,7 +242,8 @@ pub struct TransferPage {
     /// The transfers.
     #[schema(value_type = Vec<TransferJson>)]
     pub transfers: Vec<Box<serde_json::value::RawValue>>,
-    /// Where the next page begins: the `cursor` to ask with; absent on the last.
+    /// Where the next page begins: the `cursor` to ask with; absent on the last. A page may be shorter
+    /// than its limit, even empty, and have one.
     pub next_cursor: Option<String>,
 }
 

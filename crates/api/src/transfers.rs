@@ -10,7 +10,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use coordinator::{Begin, BeginError, Begun, View};
+use coordinator::{Begin, BeginError, Begun, Found};
 use domain::message::{AccountId, CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::MasterSerial;
@@ -115,30 +115,33 @@ pub async fn show(
     let Path(text) = path.map_err(|error| not_found().detail(error.to_string()))?;
     let master: MasterSerial =
         text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
-    if let Some(seconds) = wait(&headers) {
-        state.coordinator.wait(master.sequence, Duration::from_secs(seconds)).await;
-    }
-    let foreign =
-        || Problem::new(StatusCode::FORBIDDEN, "foreign_transfer", "The transfer is another app's");
-    if let Some(view) = state.coordinator.view(master.sequence).await
-        && view.transfer.intent.master == master
-    {
-        if view.app != caller.app {
-            return Err(foreign());
+    let mine = async || {
+        let found = state.coordinator.find(master).await.map_err(|error| database(&error))?;
+        let found = found.ok_or_else(not_found)?;
+        if found.app() != &*caller.app {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "foreign_transfer",
+                "The transfer is another app's",
+            ));
         }
-        return Ok(axum::Json(TransferJson::from(&view)).into_response());
+        Ok(found)
+    };
+    let mut found = mine().await?;
+    // Another app's is not waited for: when it ends is not the caller's affair.
+    if let (Found::Open(_), Some(seconds)) = (&found, wait(&headers)) {
+        state.coordinator.wait(master.sequence, Duration::from_secs(seconds)).await;
+        found = mine().await?;
     }
-    let stored = state.coordinator.stored(master).await.map_err(|error| database(&error))?;
-    let stored = stored.ok_or_else(not_found)?;
-    if stored.transfer.app != caller.app {
-        return Err(foreign());
-    }
-    match stored.outcome {
-        Some(outcome) => Ok((json_body(), outcome.answer_body).into_response()),
-        // It is open in the database and in no shard: another process drives it, or it ended in
-        // this very moment.
-        None => Ok(axum::Json(TransferJson::from(&at_rest(&stored))).into_response()),
-    }
+    Ok(match found {
+        Found::Open(view) => axum::Json(TransferJson::from(&*view)).into_response(),
+        Found::Ended(stored) => (json_body(), answer_of(*stored)).into_response(),
+    })
+}
+
+/// The stored answer of a transfer that has ended.
+fn answer_of(stored: Stored) -> Bytes {
+    stored.outcome.map(|outcome| outcome.answer_body).unwrap_or_default()
 }
 
 /// Which transfers to list.
@@ -159,7 +162,8 @@ pub struct ListQuery {
     pub limit: Option<u16>,
 }
 
-/// The app's transfers, newest first.
+/// The app's transfers, newest first. Each is shown as it stood at one moment. Where few of very many
+/// are wanted, a page may be shorter than its limit, even empty, and still have a `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/transfers", tag = "transfers", params(ListQuery),
     responses(
@@ -205,23 +209,15 @@ pub async fn list(
         filter.before = Some(cursor.parse().map_err(|error| bad("cursor", format!("{error}")))?);
     }
     let page = state.coordinator.list(&filter).await.map_err(|error| database(&error))?;
-    let next_cursor = (page.len() == usize::from(limit))
-        .then(|| page.last().map(|last| last.transfer.master.to_string()))
-        .flatten();
-    let mut transfers = Vec::with_capacity(page.len());
-    for stored in page {
-        transfers.push(listed(&state, stored).await?);
-    }
+    let next_cursor = page.next.map(|master| master.to_string());
+    let transfers = page.transfers.into_iter().map(listed).collect::<Result<Vec<_>, Problem>>()?;
     Ok(axum::Json(TransferPage { transfers, next_cursor }).into_response())
 }
 
-async fn listed(state: &ApiState, stored: Stored) -> Result<Box<RawValue>, Problem> {
-    let text = if let Some(outcome) = &stored.outcome {
-        String::from_utf8(outcome.answer_body.to_vec()).unwrap_or_default()
-    } else {
-        let live = state.coordinator.view(stored.transfer.master.sequence).await;
-        let view = live.unwrap_or_else(|| at_rest(&stored));
-        serde_json::to_string(&TransferJson::from(&view)).unwrap_or_default()
+fn listed(found: Found) -> Result<Box<RawValue>, Problem> {
+    let text = match found {
+        Found::Open(view) => serde_json::to_string(&TransferJson::from(&*view)).unwrap_or_default(),
+        Found::Ended(stored) => String::from_utf8(answer_of(*stored).to_vec()).unwrap_or_default(),
     };
     RawValue::from_string(text).map_err(|error| {
         Problem::new(
@@ -231,26 +227,6 @@ async fn listed(state: &ApiState, stored: Stored) -> Result<Box<RawValue>, Probl
         )
         .detail(error.to_string())
     })
-}
-
-/// What the record alone says of a transfer that is open.
-fn at_rest(stored: &Stored) -> View {
-    use domain::transfer::{Phase, Transfer, Why};
-    let mut transfer = Transfer::accepted(coordinator::shard::intent(&stored.transfer));
-    transfer.phase = match stored.open_state.unwrap_or_default() {
-        OpenState::Accepted => Phase::Accepted,
-        OpenState::Debiting => Phase::DebitAsking,
-        OpenState::Crediting => Phase::CreditAsking,
-        OpenState::Reversing => Phase::ReversalProving,
-        OpenState::NeedsOperator => Phase::Parked(Why::DebitUnresolved),
-    };
-    View {
-        transfer,
-        app: stored.transfer.app.clone(),
-        created_at: stored.transfer.created_at,
-        updated_at: stored.transfer.created_at,
-        deadline_at: stored.transfer.deadline_at,
-    }
 }
 
 fn state_filter(word: &str) -> Option<StateFilter> {

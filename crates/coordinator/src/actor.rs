@@ -4,12 +4,13 @@ use crate::clock::Now;
 use crate::events::{Events, Kind};
 use crate::inner::{Inner, Key};
 use crate::record::{Told, View};
-use crate::shard::{Input, Output, Shard};
+use crate::shard::{Input, Output, Page, Shard, Wanted};
 use crate::standing::Standing;
 use crate::summary::Summary;
 use crate::world::{CounterIndex, Facts, World};
 use domain::message::Reply;
 use domain::serial::Sequence;
+use domain::transfer::State;
 use link::{Ask, Delivery, Link, ReplyTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +34,10 @@ pub(crate) enum Mail {
     Wait(Sequence, oneshot::Sender<Told>),
     /// Answers when an open transfer is durable; dropped if it is not open.
     Recorded(Sequence, oneshot::Sender<()>),
+    /// Shows some of an app's open transfers.
+    Page(Wanted, oneshot::Sender<Page>),
+    /// Shows the oldest open transfers, of those in a state if one is given, and how many there are.
+    Oldest(Option<State>, usize, oneshot::Sender<(Vec<View>, usize)>),
     /// Shows all open transfers.
     Views(oneshot::Sender<Vec<View>>),
     /// Says how things stand over all open transfers.
@@ -136,6 +141,12 @@ impl Actor {
                 let _ = self.shard.wait(sequence, waiter);
             }
             Mail::Recorded(sequence, to) => self.shard.when_recorded(sequence, to),
+            Mail::Page(wanted, to) => {
+                let _ = to.send(self.shard.page(&wanted));
+            }
+            Mail::Oldest(state, limit, to) => {
+                let _ = to.send(self.shard.oldest(state, limit));
+            }
             Mail::Views(to) => {
                 let _ = to.send(self.shard.views().collect());
             }

@@ -28,7 +28,7 @@ use link::{Ask, Link, Outcome, ReplyTo, Ticket, Unmatched};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use store::{JournalHealth, ListFilter, Store, StoreError, Stored};
+use store::{JournalHealth, Store, StoreError, Stored};
 use supervise::task::{Task, watched};
 use supervise::vitals::{Vitals, Weight};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -197,11 +197,6 @@ impl Coordinator {
     /// A transfer as the database holds it.
     pub async fn stored(&self, master: MasterSerial) -> Result<Option<Stored>, StoreError> {
         self.inner.store.find(master).await
-    }
-
-    /// A page of transfers as the database holds them, newest first.
-    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Stored>, StoreError> {
-        self.inner.store.list(filter).await
     }
 
     /// The trail of a transfer: JSON arrays, in order.

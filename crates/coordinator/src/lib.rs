@@ -7,7 +7,7 @@
 //! when a leg may have left; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
 //! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of
-//! several does; `recovery` takes up what a crash left open, `watch` passes on what is said unasked,
+//! several does, `find` how it finds them wherever they are; `recovery` takes up what a crash left open, `watch` passes on what is said unasked,
 //! `enduring` begins anew what fails beside the shards, `summary` counts; [`events`] is what operators
 //! follow, `doubts` what holds a counter, `reach` how far counters have seen our serials.
 
@@ -19,6 +19,7 @@ mod config;
 mod doubts;
 mod enduring;
 pub mod events;
+mod find;
 mod handle;
 mod inner;
 mod reach;
@@ -35,6 +36,7 @@ pub mod world;
 
 pub use begin::{Begin, BeginError, Begun};
 pub use config::Config;
+pub use find::{Found, Page};
 pub use handle::{Coordinator, DecideError, StartError};
 pub use reach::ReadmitError;
 pub use record::{Rendered, View};

@@ -177,6 +177,11 @@ impl Record {
         self.shown.unwrap_or(self.transfer.phase)
     }
 
+    /// The state that it is shown in.
+    pub(crate) fn shown_state(&self) -> State {
+        self.shown_phase().state()
+    }
+
     /// Money in transit as it may be shown, in minor units.
     pub(crate) fn shown_in_transit(&self) -> i64 {
         self.transfer.in_transit_at(self.shown_phase())

@@ -103,7 +103,23 @@ pub enum Tail {
 /// never guessed; so is one on which this software fails, every time anew, for one transfer must not
 /// keep all others from being taken up.
 pub fn taken_up(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
-    let read = catch_unwind(AssertUnwindSafe(|| read(new.clone(), trail, tail)));
+    let Remembrance { transfer, updated_at, next_part } = remembered(&new, trail, tail);
+    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
+}
+
+/// What is known of an open transfer from its row and its trail.
+pub(crate) struct Remembrance {
+    /// The transfer as it may be believed.
+    pub(crate) transfer: Transfer,
+    /// When something last happened to it, in microseconds since 1970 UTC.
+    pub(crate) updated_at: i64,
+    /// The number of the next part of its trail.
+    pub(crate) next_part: u32,
+}
+
+/// As [`taken_up`] has it.
+pub(crate) fn remembered(new: &NewTransfer, trail: &[String], tail: Tail) -> Remembrance {
+    let read = catch_unwind(AssertUnwindSafe(|| read(new, trail, tail)));
     read.unwrap_or_else(|panic| {
         let why = supervise::task::message(panic.as_ref());
         tracing::error!(master = %new.master, why, "a transfer cannot be taken up: it is parked unread");
@@ -112,17 +128,16 @@ pub fn taken_up(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
 }
 
 /// Parked, with doubt about everything; it cannot be resumed, for what was being undone is not known.
-fn unread(new: NewTransfer, trail: &[String]) -> Input {
-    let mut transfer = Transfer::accepted(intent(&new));
+fn unread(new: &NewTransfer, trail: &[String]) -> Remembrance {
+    let mut transfer = Transfer::accepted(intent(new));
     transfer.phase = Phase::Parked(Why::Illegal);
     transfer.debit.knowledge = Knowledge::Unknown;
     transfer.credit.knowledge = Knowledge::Unknown;
     let next_part = u32::try_from(trail.len()).unwrap_or(u32::MAX);
-    let updated_at = new.created_at;
-    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
+    Remembrance { transfer, updated_at: new.created_at, next_part }
 }
 
-fn read(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
+fn read(new: &NewTransfer, trail: &[String], tail: Tail) -> Remembrance {
     spring("take-up", || new.amount.minor().to_string());
     let folded = match trail::fold(trail) {
         Ok(folded) => folded,
@@ -132,7 +147,7 @@ fn read(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
         }
     };
     let mut transfer = Transfer::recovered(Remembered {
-        intent: intent(&new),
+        intent: intent(new),
         phase: folded.phase,
         legs: folded.legs,
         credit_barrier: new.credit_barrier,
@@ -144,7 +159,7 @@ fn read(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
         tracing::error!(master = %new.master, "the record says that it is open, its trail that it ended");
         transfer.phase = Phase::Parked(Why::Illegal);
     }
-    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
+    Remembrance { transfer, updated_at, next_part }
 }
 
 /// Compares proof that came too late with how the transfer ended. What agrees is counted and

@@ -41,7 +41,7 @@ pub use journal::{Bare, Journal, JournalHealth, Write, WriteError, WriteId, Writ
 pub use position::RecordStanding;
 pub use position::release::{RecordStatus, Release, ReleaseError, release, status};
 pub use reader::Reader;
-pub use record::{Decision, ListFilter, NewTransfer, OpenTransfer, Outcome, Place, Stored};
+pub use record::{Decision, ListFilter, Listed, NewTransfer, OpenTransfer, Outcome, Place, Stored};
 pub use state::{FinalState, OpenState, StateFilter};
 pub use store::{Options, Store};
 

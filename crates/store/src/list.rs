@@ -1,12 +1,14 @@
 //! Pages of transfers, newest first. Those of an account are found in two places: what is open, or
-//! ended a moment ago, by looking through it; all others by the index of accounts.
+//! ended a moment ago, by looking through it; all others by the index of accounts. Any other page is
+//! found by going back through all transfers, so far and no farther.
 
 use crate::entity::{account_entry, account_portion, open_transfer, outcome, transfer};
 use crate::error::StoreError;
-use crate::query::{CHUNK, ask, joined, stored};
-use crate::record::{ListFilter, Stored};
+use crate::query::{CHUNK, ask, joined, master, stored};
+use crate::record::{ListFilter, Listed, Stored};
 use crate::state::StateFilter;
 use domain::message::{AccountId, CounterId};
+use domain::serial::MasterSerial;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait,
@@ -16,32 +18,139 @@ use std::collections::BTreeSet;
 /// Portions looked into by the first question; each further one looks into eight times as many.
 const FIRST_PORTIONS: usize = 8;
 
+/// Transfers looked at by the first question of a walk; each further one looks at four times as many.
+const FIRST_STEP: u64 = 256;
+/// The most that one question looks at.
+const LONGEST_STEP: u64 = 8192;
+/// The most that are looked at for one page, however few of them are wanted.
+const WALKED: u64 = 65_536;
+
 pub(crate) async fn list(
     connection: &DatabaseConnection,
     filter: &ListFilter,
-) -> Result<Vec<Stored>, StoreError> {
-    each(connection, filter).await?.into_iter().map(|(_, read)| read).collect()
+) -> Result<Listed, StoreError> {
+    let (rows, next) = page(connection, filter).await?;
+    let transfers = rows.into_iter().map(|(_, read)| read).collect::<Result<_, StoreError>>()?;
+    Ok(Listed { transfers, next: next.map(master).transpose()? })
 }
 
 /// The same, and one row that is damaged hides no other; with the key of each.
 pub(crate) async fn each(
     connection: &DatabaseConnection,
     filter: &ListFilter,
-) -> Result<Vec<(i64, Result<Stored, StoreError>)>, StoreError> {
+) -> Result<Vec<Row>, StoreError> {
+    Ok(page(connection, filter).await?.0)
+}
+
+/// The key of a row, and what it says.
+type Row = (i64, Result<Stored, StoreError>);
+
+/// The rows of a page, and where the next one begins.
+async fn page(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+) -> Result<(Vec<Row>, Option<i64>), StoreError> {
     let limit = u64::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
-    let page = match (&filter.account, filter.state) {
+    let (page, walked_to) = match (&filter.account, filter.state) {
         // Few are open: start from them.
-        (_, Some(StateFilter::Open(_))) => Some(not_entered(connection, filter, limit).await?),
-        (Some(account), _) => Some(page_of_account(connection, filter, account, limit).await?),
-        (None, _) => None,
+        (_, Some(StateFilter::Open(_))) => (not_entered(connection, filter, limit).await?, None),
+        (Some(account), _) => (page_of_account(connection, filter, account, limit).await?, None),
+        (None, _) => walked(connection, filter, limit).await?,
     };
-    let query = match page {
-        Some(page) => joined().filter(transfer::Column::MasterSerial.is_in(page)),
-        None => joined().filter(of_transfer(filter)).filter(ended_as(filter.state)),
+    let full = u64::try_from(page.len()).is_ok_and(|length| length >= limit);
+    let query = joined()
+        .filter(transfer::Column::MasterSerial.is_in(page))
+        .order_by_desc(transfer::Column::MasterSerial)
+        .limit(limit);
+    let rows: Vec<Row> = ask(query.all(connection))
+        .await?
+        .into_iter()
+        .map(|row| (row.0.master_serial, stored(row)))
+        .collect();
+    let next = if full { rows.last().map(|(key, _)| *key) } else { walked_to };
+    Ok((rows, next))
+}
+
+/// The newest serials that pass a filter without an account, by going back through all transfers in
+/// the order of their key: so many at most, whoever's they are. And the last one that was looked at,
+/// if there are more behind it.
+///
+/// App, counter and state are compared here: with them in the question a database may prefer another
+/// index, and go through all of an app's transfers to put them in order.
+async fn walked(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+    limit: u64,
+) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
+    let ended = match filter.state {
+        Some(StateFilter::Ended(state)) => Some(state.number()),
+        Some(StateFilter::Open(_)) | None => None,
     };
-    let query = query.order_by_desc(transfer::Column::MasterSerial).limit(limit);
-    let rows = ask(query.all(connection)).await?;
-    Ok(rows.into_iter().map(|row| (row.0.master_serial, stored(row))).collect())
+    let mut page = BTreeSet::new();
+    let mut before = filter.before.map(MasterSerial::number);
+    let (mut step, mut looked_at) = (FIRST_STEP.max(limit), 0);
+    loop {
+        let mut query = transfer::Entity::find()
+            .select_only()
+            .column(transfer::Column::MasterSerial)
+            .column(transfer::Column::App)
+            .column(transfer::Column::FromCounter)
+            .column(transfer::Column::ToCounter)
+            .order_by_desc(transfer::Column::MasterSerial)
+            .limit(step);
+        if let Some(before) = before {
+            query = query.filter(transfer::Column::MasterSerial.lt(before));
+        }
+        let rows: Vec<(i64, Vec<u8>, String, String)> =
+            ask(query.into_tuple().all(connection)).await?;
+        let length = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        let last = rows.last().map(|(master, ..)| *master);
+        let wanted = rows.into_iter().filter(|(_, app, from, to)| {
+            filter.app.as_ref().is_none_or(|wanted| wanted.as_bytes() == app)
+                && filter
+                    .counter
+                    .as_ref()
+                    .is_none_or(|counter| counter.as_str() == from || counter.as_str() == to)
+        });
+        let wanted: Vec<i64> = wanted.map(|(master, ..)| master).collect();
+        let wanted = match ended {
+            Some(state) => ended_so(connection, &wanted, state).await?,
+            None => wanted,
+        };
+        page.extend(wanted);
+        while u64::try_from(page.len()).is_ok_and(|length| length > limit) {
+            page.pop_first();
+        }
+        looked_at += length;
+        let is_full = u64::try_from(page.len()).is_ok_and(|length| length == limit);
+        if is_full || length < step {
+            return Ok((page, None));
+        }
+        if looked_at >= WALKED {
+            return Ok((page, last));
+        }
+        before = last;
+        step = (step * 4).min(LONGEST_STEP);
+    }
+}
+
+/// Those that ended in a state.
+async fn ended_so(
+    connection: &DatabaseConnection,
+    masters: &[i64],
+    state: i16,
+) -> Result<Vec<i64>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in masters.chunks(CHUNK) {
+        let query = outcome::Entity::find()
+            .select_only()
+            .column(outcome::Column::MasterSerial)
+            .filter(outcome::Column::MasterSerial.is_in(chunk.iter().copied()))
+            .filter(outcome::Column::State.eq(state))
+            .into_tuple::<i64>();
+        found.extend(ask(query.all(connection)).await?);
+    }
+    Ok(found)
 }
 
 /// The newest serials of an account that pass the filter.
@@ -161,14 +270,6 @@ fn of_transfer(filter: &ListFilter) -> Condition {
     let (counter, account) = (filter.counter.as_ref(), filter.account.as_ref());
     let side = (counter.is_some() || account.is_some()).then(|| on_either_side(counter, account));
     Condition::all().add_option(before).add_option(app).add_option(side)
-}
-
-fn ended_as(state: Option<StateFilter>) -> Condition {
-    let state = match state {
-        Some(StateFilter::Ended(state)) => Some(outcome::Column::State.eq(state.number())),
-        Some(StateFilter::Open(_)) | None => None,
-    };
-    Condition::all().add_option(state)
 }
 
 /// Counter and account, where both are given, on the same side.

@@ -133,6 +133,15 @@ pub struct ListFilter {
     pub account: Option<AccountId>,
 }
 
+/// A page of transfers, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The transfers; fewer than were asked for, even none, where few of very many are wanted.
+    pub transfers: Vec<Stored>,
+    /// Where to go on ([`ListFilter::before`]); `None` if there is certainly nothing behind.
+    pub next: Option<MasterSerial>,
+}
+
 impl ListFilter {
     /// The longest page.
     pub const LONGEST_PAGE: u16 = 200;

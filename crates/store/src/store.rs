@@ -15,7 +15,7 @@ use crate::position::release::look;
 use crate::position::slots::Found;
 use crate::position::{Id, Position, RecordStanding, rows};
 use crate::query;
-use crate::record::{Decision, ListFilter, OpenTransfer, Stored};
+use crate::record::{Decision, ListFilter, Listed, OpenTransfer, Stored};
 use domain::serial::{MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
 use std::collections::HashSet;
@@ -171,8 +171,8 @@ impl Store {
         query::apps_with_quoted_keys(&self.shared.readers).await
     }
 
-    /// A page of transfers, newest first. The serial of the last one is the next page's `before`.
-    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Stored>, StoreError> {
+    /// A page of transfers, newest first.
+    pub async fn list(&self, filter: &ListFilter) -> Result<Listed, StoreError> {
         list::list(&self.shared.readers, filter).await
     }
 

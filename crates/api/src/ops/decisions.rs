@@ -1,7 +1,7 @@
 //! What a person decided about a transfer that needs one.
 
 use super::Ops;
-use super::transfers::{live, not_found};
+use super::transfers::not_found;
 use crate::problem::Problem;
 use crate::transfers::database;
 use axum::Json;
@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use coordinator::DecideError;
+use coordinator::{DecideError, Found};
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Illegal};
 use serde::{Deserialize, Serialize};
@@ -75,12 +75,18 @@ pub(super) async fn decide(
     if ends {
         coordinator.wait(master.sequence, DURABLE_WITHIN).await;
     }
-    let open = live(coordinator, master).await.map(|view| view.transfer.state());
-    let (status, state) = match open {
-        Some(state) if ends => (StatusCode::ACCEPTED, state.as_str()),
-        Some(state) => (StatusCode::CREATED, state.as_str()),
-        // No longer open: what was decided is the record. (After a resumption the rules may have
-        // ended it at once; how, its own page says.)
+    // It is taken: whatever is not known now is known later.
+    let found = coordinator.find(master).await.ok().flatten();
+    let (status, state) = match found {
+        Some(Found::Open(view)) => {
+            let status = if ends { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+            (status, view.transfer.state().as_str())
+        }
+        // Ended as it was decided; or, after a resumption, as the rules have it.
+        Some(Found::Ended(stored)) => {
+            let ended = stored.outcome.map_or(decision.as_str(), |outcome| outcome.state.as_str());
+            (StatusCode::CREATED, ended)
+        }
         None if ends => (StatusCode::CREATED, decision.as_str()),
         None => (StatusCode::CREATED, "final"),
     };

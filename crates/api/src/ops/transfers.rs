@@ -9,7 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use coordinator::trail::{Entry, LegEntry, fold};
-use coordinator::{Coordinator, View};
+use coordinator::{Coordinator, Found, View};
 use domain::message::Place;
 use domain::profile::Profile;
 use domain::serial::{Day, MasterSerial, Role};
@@ -121,12 +121,10 @@ pub(super) async fn list(
     let state = wanted.state.as_deref().map(open_state).transpose()?;
     let coordinator = &ops.state.coordinator;
     let now = now_micros();
-    let mut views = coordinator.open_views().await;
-    views.retain(|view| state.is_none_or(|state| view.transfer.state() == state));
-    let total = views.len();
+    let (views, total) = coordinator.oldest(state, limit).await;
     let mut reading = wanted.trail.unwrap_or(true);
-    let mut transfers = Vec::with_capacity(total.min(limit));
-    for view in views.iter().take(limit) {
+    let mut transfers = Vec::with_capacity(views.len());
+    for view in &views {
         let mut evidence = EvidenceJson::new(view, now, choices(view, coordinator.links()));
         if reading {
             match coordinator.trail(view.transfer.intent.master).await {
@@ -151,42 +149,34 @@ pub(super) async fn show(
     let master: MasterSerial =
         text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
     let coordinator = &ops.state.coordinator;
-    match live(coordinator, master).await {
-        Some(view) => {
-            let found = choices(&view, coordinator.links());
-            let mut evidence = EvidenceJson::new(&view, now_micros(), found);
+    let found = coordinator.find(master).await;
+    match found.map_err(|error| database(&error))?.ok_or_else(not_found)? {
+        Found::Open(view) => {
+            let choices = choices(&view, coordinator.links());
+            let mut evidence = EvidenceJson::new(&view, now_micros(), choices);
             match coordinator.trail(master).await {
                 Ok(parts) => evidence.trail = Some(trail(&parts)),
                 Err(error) => tracing::warn!(%error, %master, "a trail cannot be shown"),
             }
             Ok(Json(evidence))
         }
-        None => recorded(coordinator, master).await.map(Json),
+        Found::Ended(stored) => ended(coordinator, *stored).await.map(Json),
     }
 }
 
-/// An open transfer by its whole serial.
-pub(super) async fn live(coordinator: &Coordinator, master: MasterSerial) -> Option<View> {
-    coordinator.view(master.sequence).await.filter(|view| view.transfer.intent.master == master)
-}
-
-/// A transfer that is in the record only.
-async fn recorded(
-    coordinator: &Coordinator,
-    master: MasterSerial,
-) -> Result<EvidenceJson, Problem> {
-    let stored = coordinator.stored(master).await.map_err(|error| database(&error))?;
-    let stored = stored.ok_or_else(not_found)?;
-    let parts = coordinator.trail(master).await.map_err(|error| database(&error))?;
-    let (view, reason) = at_rest(stored, &parts);
+/// A transfer that has ended.
+async fn ended(coordinator: &Coordinator, stored: Stored) -> Result<EvidenceJson, Problem> {
+    let parts = coordinator.trail(stored.transfer.master).await;
+    let parts = parts.map_err(|error| database(&error))?;
+    let (view, reason) = at_its_end(stored, &parts);
     let mut evidence = EvidenceJson::new(&view, now_micros(), Vec::new());
     evidence.reason = reason.or(evidence.reason);
     evidence.trail = Some(trail(&parts));
     Ok(evidence)
 }
 
-/// What the record says of a transfer, and why it ended as it did.
-fn at_rest(stored: Stored, parts: &[String]) -> (View, Option<String>) {
+/// What the record says of a transfer that has ended, and why it ended as it did.
+fn at_its_end(stored: Stored, parts: &[String]) -> (View, Option<String>) {
     let Stored { transfer: new, outcome, .. } = stored;
     let mut transfer = Transfer::accepted(coordinator::shard::intent(&new));
     let mut updated_at = new.created_at;

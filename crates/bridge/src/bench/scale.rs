@@ -57,7 +57,7 @@ pub(super) struct Filled {
 pub(super) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Result<Filled> {
     let store = Store::open(database).await?;
     let newest = store.list(&ListFilter { limit: 1, ..ListFilter::default() }).await?;
-    if let Some(newest) = newest.first() {
+    if let Some(newest) = newest.transfers.first() {
         let transfers = newest.transfer.master.sequence.number();
         store.close().await;
         tell!("the database has transfers up to the {transfers}th; it is left as it is");

@@ -19,7 +19,7 @@ use link::{Outcome, Ticket};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{NewTransfer, Write, WriteError, WriteId, Written};
@@ -30,7 +30,10 @@ use turns::Turns;
 mod broken;
 use broken::About;
 mod happen;
+mod open;
 pub(crate) use happen::believe;
+use open::Open;
+pub(crate) use open::{Page, Wanted};
 mod perform;
 #[cfg(test)]
 mod tests;
@@ -197,7 +200,7 @@ pub type Render = fn(&View) -> Rendered;
 pub struct Shard {
     config: Config,
     render: Render,
-    open: HashMap<u64, Record>,
+    open: Open,
     timers: BinaryHeap<Reverse<(Instant, u64, u64)>>,
     /// Turns of those that wake together.
     turns: Turns,
@@ -212,7 +215,7 @@ impl Shard {
             turns: Turns::new(config.shards),
             config,
             render,
-            open: HashMap::new(),
+            open: Open::default(),
             timers: BinaryHeap::new(),
             count: 0,
             rng: SmallRng::seed_from_u64(seed),
@@ -251,6 +254,16 @@ impl Shard {
             summary.add(record.shown_phase().state(), record.shown_in_transit(), record);
         }
         summary
+    }
+
+    /// Some of an app's open transfers that are durable, the newest first.
+    pub(crate) fn page(&self, wanted: &Wanted) -> Page {
+        self.open.page(wanted)
+    }
+
+    /// The oldest that are durable, in no order, and how many there are.
+    pub(crate) fn oldest(&self, state: Option<State>, limit: usize) -> (Vec<View>, usize) {
+        self.open.oldest(state, limit)
     }
 
     /// Lets somebody wait for an open transfer to become final. Gives the sender back if it is

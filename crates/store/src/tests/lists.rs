@@ -7,7 +7,7 @@ on_each_database!(pages_run_from_new_to_old, filters_hold_together, a_sequence_i
 
 async fn sequences(store: &Store, filter: ListFilter) -> Vec<u64> {
     let page = store.list(&filter).await.expect("asks");
-    page.iter().map(|stored| stored.transfer.master.sequence.number()).collect()
+    page.transfers.iter().map(|stored| stored.transfer.master.sequence.number()).collect()
 }
 
 async fn pages_run_from_new_to_old(url: String) {

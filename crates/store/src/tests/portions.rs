@@ -37,7 +37,7 @@ async fn all_of(store: &Store, account: &str, filter: ListFilter) -> Vec<u64> {
     let mut filter = ListFilter { account, limit: 70, ..filter };
     let mut seen = Vec::new();
     loop {
-        let page = store.list(&filter).await.expect("asks");
+        let page = store.list(&filter).await.expect("asks").transfers;
         let Some(last) = page.last() else { return seen };
         filter.before = Some(last.transfer.master);
         seen.extend(page.iter().map(|stored| stored.transfer.master.sequence.number()));

@@ -1,0 +1,184 @@
+//! A transfer that moves while it is looked for.
+
+use super::*;
+use crate::trail::{Entry, LegEntry, part};
+use bytes::Bytes;
+use domain::message::{AccountId, CounterId, Place};
+use domain::money::{Amount, Currency};
+use domain::serial::{Day, Role, Sequence};
+use domain::transfer::{Knowledge, Leg, Phase, Transfer, Why};
+use std::cell::{Cell, RefCell};
+use store::{FinalState, Outcome};
+
+fn new(number: u64) -> NewTransfer {
+    let day = Day::new(20_261_121).expect("a day");
+    let sequence = Sequence::new(number).expect("a sequence");
+    let place = |counter: &str, account: &str| Place {
+        counter: CounterId::new(counter).expect("a counter"),
+        account: AccountId::new(account).expect("an account"),
+    };
+    NewTransfer {
+        master: MasterSerial { day, sequence },
+        app: "shop".into(),
+        idempotency_key: number.to_string().into(),
+        fingerprint: [0; 32],
+        from: place("securities", "6001"),
+        to: place("futures", "8001"),
+        amount: Amount::new(1).expect("an amount"),
+        currency: Currency::CNY,
+        debit_day: day,
+        credit_day: day,
+        credit_barrier: false,
+        created_at: 1,
+        deadline_at: 2,
+        mark: None,
+    }
+}
+
+fn view(number: u64) -> View {
+    let new = new(number);
+    View {
+        transfer: Transfer::accepted(crate::shard::intent(&new)),
+        app: new.app,
+        created_at: 1,
+        updated_at: 1,
+        deadline_at: 2,
+    }
+}
+
+fn entry(phase: Phase, credit: Option<Knowledge>) -> String {
+    let leg = credit
+        .map(|knowledge| LegEntry::of(Role::Credit, &Leg { knowledge, sent: 1, ..Leg::new() }));
+    part(&[Entry { at: 5, event: "something".to_owned(), phase, leg, reason: None }])
+}
+
+/// Where the transfer is after so many looks at anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    /// In the record, and handed to no shard yet.
+    Waits,
+    Live,
+    Ended,
+    Nowhere,
+}
+
+/// Somewhere first, and somewhere else after some looks, and again.
+struct World {
+    looks: Cell<usize>,
+    course: Vec<(usize, Where)>,
+    shown: RefCell<Vec<Where>>,
+}
+
+impl World {
+    fn look(&self) -> Where {
+        let look = self.looks.get();
+        self.looks.set(look + 1);
+        let now = self.course.iter().rev().find(|(from, _)| *from <= look);
+        let now = now.map_or(Where::Nowhere, |(_, now)| *now);
+        self.shown.borrow_mut().push(now);
+        now
+    }
+}
+
+impl Memory for World {
+    async fn live(&self, _: MasterSerial) -> Option<View> {
+        (self.look() == Where::Live).then(|| view(1))
+    }
+}
+
+impl Record for World {
+    async fn stored(&self, _: MasterSerial) -> Result<Option<Stored>, StoreError> {
+        let (outcome, open_state) = match self.look() {
+            Where::Nowhere => return Ok(None),
+            Where::Waits | Where::Live => (None, Some(OpenState::NeedsOperator)),
+            Where::Ended => {
+                let outcome = Outcome {
+                    state: FinalState::Completed,
+                    reason: None,
+                    finished_at: 9,
+                    answer_status: 201,
+                    answer_body: Bytes::from_static(b"{}"),
+                };
+                (Some(outcome), None)
+            }
+        };
+        Ok(Some(Stored { transfer: new(1), outcome, open_state }))
+    }
+
+    async fn trail(&self, _: MasterSerial) -> Result<Vec<String>, StoreError> {
+        let parked = entry(Phase::Parked(Why::CreditUnresolved), Some(Knowledge::Unknown));
+        Ok(match self.look() {
+            Where::Nowhere => Vec::new(),
+            Where::Waits | Where::Live => vec![parked],
+            Where::Ended => vec![parked, entry(Phase::Completed, Some(Knowledge::Done))],
+        })
+    }
+}
+
+async fn look(course: Vec<(usize, Where)>) -> (Option<Found>, Vec<Where>) {
+    let world = World { looks: Cell::new(0), course, shown: RefCell::default() };
+    let found = find(&world, &world, new(1).master).await.expect("the record answers");
+    (found, world.shown.into_inner())
+}
+
+#[tokio::test]
+async fn whenever_it_moves_it_is_shown_where_it_was_at_some_look() {
+    let mut seen = [0; 3];
+    for taken_up in 0..9 {
+        for ended in taken_up..9 {
+            for first in [Where::Waits, Where::Live] {
+                let course = vec![(0, first), (taken_up, Where::Live), (ended, Where::Ended)];
+                let (found, shown) = look(course).await;
+                match found.expect("it was never nowhere") {
+                    Found::Ended(stored) => {
+                        assert!(stored.outcome.is_some());
+                        assert!(shown.contains(&Where::Ended));
+                        seen[0] += 1;
+                    }
+                    Found::Open(view) if view.transfer.phase == Phase::Accepted => {
+                        assert!(shown.contains(&Where::Live), "as it is in its shard");
+                        seen[1] += 1;
+                    }
+                    Found::Open(view) => {
+                        // By its trail: parked, with its true reason and its true leg.
+                        assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved));
+                        assert_eq!(view.transfer.credit.knowledge, Knowledge::Unknown);
+                        assert_eq!(view.updated_at, 5);
+                        assert_eq!(shown[shown.len() - 1], Where::Waits, "it stood still");
+                        seen[2] += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 3), "{seen:?}");
+}
+
+#[tokio::test]
+async fn one_that_nobody_takes_up_is_shown_by_its_trail_and_one_that_is_nowhere_is_not() {
+    let (found, _) = look(vec![(0, Where::Waits)]).await;
+    let Some(Found::Open(view)) = found else { panic!("{found:?}") };
+    assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved));
+    assert!(look(Vec::new()).await.0.is_none());
+}
+
+fn page(numbers: &[u64], looked_to: Option<u64>) -> ShardPage {
+    let looked_to = looked_to.map(|number| new(number).master);
+    ShardPage { views: numbers.iter().map(|number| view(*number)).collect(), looked_to }
+}
+
+#[test]
+fn a_page_ends_where_one_shard_has_not_looked_farther() {
+    let numbers = |views: &[View]| -> Vec<u64> {
+        views.iter().map(|view| view.transfer.intent.master.sequence.number()).collect()
+    };
+    let next = |next: Option<MasterSerial>| next.map(|master| master.sequence.number());
+    let (views, after) = merged(vec![page(&[9, 5], None), page(&[8, 2], None)], 9);
+    assert_eq!((numbers(&views), next(after)), (vec![9, 8, 5, 2], None));
+    let (views, after) = merged(vec![page(&[9, 5], None), page(&[8, 6], Some(6))], 9);
+    assert_eq!((numbers(&views), next(after)), (vec![9, 8, 6], Some(6)));
+    let (views, after) = merged(vec![page(&[9, 7], Some(7)), page(&[8, 6], Some(6))], 2);
+    assert_eq!((numbers(&views), next(after)), (vec![9, 8], Some(8)));
+    let (views, after) = merged(vec![page(&[], Some(4)), page(&[3], None)], 2);
+    assert_eq!((numbers(&views), next(after)), (vec![], Some(4)));
+}

@@ -1,0 +1,245 @@
+//! The transfers of a shard that are open: by their sequence, and for each app in the order of their
+//! serials, so that a page of one app's reads none of another's.
+
+use crate::record::{Record, View};
+use domain::message::{AccountId, CounterId};
+use domain::serial::MasterSerial;
+use domain::transfer::State;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::{Bound, Deref};
+use std::sync::Arc;
+
+/// How many transfers are looked at for one page, in one turn of the shard: less than a millisecond.
+const LOOKED_AT: usize = 2048;
+
+/// See the module. Whoever adds or removes one does it here.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    by_sequence: HashMap<u64, Record>,
+    by_app: HashMap<Arc<str>, BTreeSet<MasterSerial>>,
+}
+
+/// Which of an app's open transfers are wanted, the newest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) app: Arc<str>,
+    pub(crate) state: State,
+    pub(crate) counter: Option<CounterId>,
+    /// Together with a counter, on the same side as it.
+    pub(crate) account: Option<AccountId>,
+    /// Only older ones.
+    pub(crate) before: Option<MasterSerial>,
+    pub(crate) limit: usize,
+}
+
+/// What was found of them.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// The newest first.
+    pub(crate) views: Vec<View>,
+    /// The last one that was looked at, if there are more behind it.
+    pub(crate) looked_to: Option<MasterSerial>,
+}
+
+impl Deref for Open {
+    type Target = HashMap<u64, Record>;
+    fn deref(&self) -> &HashMap<u64, Record> {
+        &self.by_sequence
+    }
+}
+
+impl Open {
+    pub(crate) fn get_mut(&mut self, sequence: &u64) -> Option<&mut Record> {
+        self.by_sequence.get_mut(sequence)
+    }
+
+    pub(crate) fn insert(&mut self, sequence: u64, record: Record) {
+        let (app, master) = (record.app.clone(), record.master());
+        if let Some(former) = self.by_sequence.insert(sequence, record) {
+            self.forget(&former);
+        }
+        self.by_app.entry(app).or_default().insert(master);
+    }
+
+    pub(crate) fn remove(&mut self, sequence: &u64) -> Option<Record> {
+        let record = self.by_sequence.remove(sequence)?;
+        self.forget(&record);
+        Some(record)
+    }
+
+    fn forget(&mut self, record: &Record) {
+        if let Some(masters) = self.by_app.get_mut(&record.app) {
+            masters.remove(&record.master());
+            if masters.is_empty() {
+                self.by_app.remove(&record.app);
+            }
+        }
+    }
+
+    /// A page of an app's, as they stand. However many there are, so many are looked at.
+    pub(crate) fn page(&self, wanted: &Wanted) -> Page {
+        let mut page = Page::default();
+        let Some(masters) = self.by_app.get(&wanted.app) else { return page };
+        let older = wanted.before.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = masters.range((Bound::Unbounded, older)).rev();
+        for master in rest.by_ref().take(LOOKED_AT) {
+            let record = self.by_sequence.get(&master.sequence.number());
+            let Some(record) = record.filter(|record| record.is_durable()) else { continue };
+            if record.shown_state() == wanted.state && is_on_a_side(record, wanted) {
+                page.views.push(record.view());
+            }
+            page.looked_to = Some(*master);
+            if page.views.len() == wanted.limit {
+                break;
+            }
+        }
+        if rest.next().is_none() {
+            page.looked_to = None;
+        }
+        page
+    }
+
+    /// The oldest that are durable, of those in a state if one is given, and how many there are.
+    pub(crate) fn oldest(&self, state: Option<State>, limit: usize) -> (Vec<View>, usize) {
+        let wanted = |record: &&Record| {
+            record.is_durable() && state.is_none_or(|state| record.shown_state() == state)
+        };
+        let mut found: Vec<&Record> = self.by_sequence.values().filter(wanted).collect();
+        let total = found.len();
+        if total > limit && limit > 0 {
+            found.select_nth_unstable_by_key(limit - 1, |record| record.master());
+        }
+        found.truncate(limit);
+        (found.into_iter().map(Record::view).collect(), total)
+    }
+}
+
+fn is_on_a_side(record: &Record, wanted: &Wanted) -> bool {
+    let intent = &record.transfer.intent;
+    [&intent.from, &intent.to].into_iter().any(|place| {
+        wanted.counter.as_ref().is_none_or(|counter| *counter == place.counter)
+            && wanted.account.as_ref().is_none_or(|account| *account == place.account)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Now;
+    use crate::record::Afterwards;
+    use crate::world::CounterIndex;
+    use domain::message::Place;
+    use domain::money::{Amount, Currency};
+    use domain::serial::{Day, Sequence};
+    use domain::transfer::{Phase, Transfer, Why};
+    use store::NewTransfer;
+
+    fn place(counter: &str, account: &str) -> Place {
+        Place {
+            counter: CounterId::new(counter).expect("a counter"),
+            account: AccountId::new(account).expect("an account"),
+        }
+    }
+
+    fn record(number: u64, app: &str, account: &str) -> Record {
+        let day = Day::new(20_261_121).expect("a day");
+        let sequence = Sequence::new(number).expect("a sequence");
+        let new = NewTransfer {
+            master: MasterSerial { day, sequence },
+            app: app.into(),
+            idempotency_key: number.to_string().into(),
+            fingerprint: [0; 32],
+            from: place("securities", account),
+            to: place("futures", "8001"),
+            amount: Amount::new(1).expect("an amount"),
+            currency: Currency::CNY,
+            debit_day: day,
+            credit_day: day,
+            credit_barrier: false,
+            created_at: 0,
+            deadline_at: 0,
+            mark: None,
+        };
+        let transfer = Transfer::accepted(crate::shard::intent(&new));
+        Record::new(&new, transfer, CounterIndex(0), CounterIndex(1), Now::read())
+    }
+
+    fn wanted(app: &str, state: State, limit: usize) -> Wanted {
+        Wanted { app: app.into(), state, counter: None, account: None, before: None, limit }
+    }
+
+    fn numbers(page: &Page) -> Vec<u64> {
+        page.views.iter().map(|view| view.transfer.intent.master.sequence.number()).collect()
+    }
+
+    #[test]
+    fn a_page_is_of_one_app_and_one_state_as_it_stands_and_the_newest_first() {
+        let mut open = Open::default();
+        for number in 1..=9 {
+            let mut record = record(number, if number % 3 == 0 { "bank" } else { "shop" }, "6001");
+            if number == 4 {
+                record.transfer.phase = Phase::Parked(Why::CreditUnresolved);
+            }
+            if number == 7 {
+                // It ended, and that is not durable yet.
+                record.transfer.phase = Phase::Completed;
+                record.shown = Some(Phase::CreditSent);
+            }
+            if number == 8 {
+                record.barrier = Some((1, Afterwards::Wake));
+            }
+            open.insert(number, record);
+        }
+        let page = open.page(&wanted("shop", State::Accepted, 9));
+        assert_eq!((numbers(&page), page.looked_to), (vec![5, 2, 1], None));
+        assert_eq!(numbers(&open.page(&wanted("shop", State::NeedsOperator, 9))), [4]);
+        assert_eq!(numbers(&open.page(&wanted("shop", State::Crediting, 9))), [7]);
+        assert_eq!(numbers(&open.page(&wanted("bank", State::Accepted, 9))), [9, 6, 3]);
+        assert!(open.page(&wanted("nobody", State::Accepted, 9)).views.is_empty());
+        open.remove(&9);
+        let page = open.page(&wanted("bank", State::Accepted, 1));
+        assert_eq!(numbers(&page), [6]);
+        let rest = Wanted { before: page.looked_to, ..wanted("bank", State::Accepted, 1) };
+        let page = open.page(&rest);
+        assert_eq!((numbers(&page), page.looked_to), (vec![3], None));
+        assert_eq!(open.oldest(None, 3).0.len(), 3);
+        let (views, total) = open.oldest(Some(State::Accepted), 2);
+        let oldest: BTreeSet<u64> =
+            views.iter().map(|view| view.transfer.intent.master.sequence.number()).collect();
+        assert_eq!((oldest, total), (BTreeSet::from([1, 2]), 5));
+    }
+
+    #[test]
+    fn counter_and_account_are_meant_on_one_side() {
+        let mut open = Open::default();
+        open.insert(1, record(1, "shop", "6001"));
+        open.insert(2, record(2, "shop", "6002"));
+        let find = |counter: &str, account: &str| {
+            let Place { counter, account } = place(counter, account);
+            let wanted = wanted("shop", State::Accepted, 9);
+            numbers(&open.page(&Wanted {
+                counter: Some(counter),
+                account: Some(account),
+                ..wanted
+            }))
+        };
+        assert_eq!(find("securities", "6001"), [1]);
+        assert_eq!(find("futures", "8001"), [2, 1]);
+        assert!(find("futures", "6001").is_empty());
+    }
+
+    #[test]
+    fn one_look_is_bounded_and_says_how_far_it_came() {
+        let mut open = Open::default();
+        let count = u64::try_from(LOOKED_AT).expect("small") + 5;
+        for number in 1..=count {
+            open.insert(number, record(number, "shop", "6001"));
+        }
+        let mut wanted = wanted("shop", State::NeedsOperator, 50);
+        let page = open.page(&wanted);
+        assert!(page.views.is_empty());
+        assert_eq!(page.looked_to.map(|master| master.sequence.number()), Some(6));
+        wanted.before = page.looked_to;
+        assert_eq!(open.page(&wanted).looked_to, None);
+    }
+}
