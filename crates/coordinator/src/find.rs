@@ -91,7 +91,7 @@ async fn find(
     record: &impl Record,
     master: MasterSerial,
 ) -> Result<Option<Found>, StoreError> {
-    let mut at_rest = None;
+    let mut at_rest: Option<(NewTransfer, Vec<String>)> = None;
     for _ in 0..LOOKS {
         if let Some(view) = memory.live(master).await {
             return Ok(Some(Found::Open(Box::new(view))));

@@ -8,7 +8,7 @@ use crate::holder::who_holds;
 use sea_orm::sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlPoolOptions};
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::sqlx::{self, ConnectOptions, Connection, Database, Executor};
 use sea_orm::{DatabaseConnection, DbErr};
@@ -26,6 +26,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that was given up in the middle of a question is looked at before another gets it.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one statement of a reader may run. Less than a question is waited for, so that no
+/// connection is busy with what nobody wants any more.
+const STATEMENT: Duration = Duration::from_secs(8);
+
+/// Instructions of SQLite's machine between two looks at the clock: some ten microseconds.
+const BETWEEN_LOOKS: i32 = 1000;
 
 /// How long a reader waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,13 +85,19 @@ pub(crate) fn writer(address: &Address) -> DatabaseConnection {
                 .clone()
                 .statement_cache_capacity(STATEMENT_CACHE)
                 .disable_statement_logging();
-            mysql_session(one(MySqlPoolOptions::new())).connect_lazy_with(options).into()
+            mysql_session(one(MySqlPoolOptions::new()), None).connect_lazy_with(options).into()
         }
     }
 }
 
-/// A pool of connections that only read, without having connected.
+/// A pool of connections that only read, without having connected. What is asked on them ends within
+/// [`STATEMENT`], whether or not anybody still waits for it.
 pub(crate) fn readers(address: &Address) -> DatabaseConnection {
+    readers_within(address, STATEMENT)
+}
+
+/// The same with another limit for one statement.
+pub(crate) fn readers_within(address: &Address, statement: Duration) -> DatabaseConnection {
     match address {
         Address::Sqlite { options, .. } => {
             let options = options
@@ -93,9 +106,21 @@ pub(crate) fn readers(address: &Address) -> DatabaseConnection {
                 .busy_timeout(BUSY_TIMEOUT)
                 .pragma("query_only", "ON")
                 .disable_statement_logging();
+            // A file does not go away between two questions: instead of being tried, a connection
+            // is told when the next statement has to end.
             SqlitePoolOptions::new()
                 .max_connections(READERS)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move { end_within(connection, statement).await })
+                })
+                .before_acquire(move |connection, _| {
+                    Box::pin(async move {
+                        end_within(connection, statement).await?;
+                        Ok(true)
+                    })
+                })
                 .connect_lazy_with(options)
                 .into()
         }
@@ -112,9 +137,20 @@ pub(crate) fn readers(address: &Address) -> DatabaseConnection {
                     })
                 });
             let options = options.clone().disable_statement_logging();
-            mysql_session(pool).connect_lazy_with(options).into()
+            mysql_session(pool, Some(statement)).connect_lazy_with(options).into()
         }
     }
+}
+
+/// Lets the next statement on a connection run so long.
+async fn end_within(
+    connection: &mut SqliteConnection,
+    statement: Duration,
+) -> Result<(), sqlx::Error> {
+    let until = Instant::now() + statement;
+    let mut handle = connection.lock_handle().await?;
+    handle.set_progress_handler(BETWEEN_LOOKS, move || Instant::now() < until);
+    Ok(())
 }
 
 /// Connects once, to find out in plain words why writing would fail, and whether what is written
@@ -229,14 +265,28 @@ fn one<D: Database>(pool: PoolOptions<D>) -> PoolOptions<D> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
-fn mysql_session(pool: MySqlPoolOptions) -> MySqlPoolOptions {
-    pool.after_connect(|connection, _| {
+/// Sets up the connections of a pool; with `statement`, what is asked on them ends within that.
+fn mysql_session(pool: MySqlPoolOptions, statement: Option<Duration>) -> MySqlPoolOptions {
+    pool.after_connect(move |connection, _| {
         Box::pin(async move {
             connection.execute(MYSQL_SESSION).await?;
             connection.execute(MYSQL_ISOLATION).await?;
+            if let Some(statement) = statement {
+                connection.execute(sqlx::AssertSqlSafe(mysql_limit(statement))).await?;
+            }
             Ok(())
         })
     })
+}
+
+/// MariaDB and MySQL have different names for it, and each takes for a comment what is meant for the
+/// other. It holds for what only reads.
+fn mysql_limit(statement: Duration) -> String {
+    let (seconds, milliseconds) = (statement.as_secs_f64(), statement.as_millis());
+    format!(
+        "SET SESSION autocommit = 1 /*M!100101 , max_statement_time = {seconds:.3} */ \
+         /*!50708 , max_execution_time = {milliseconds} */"
+    )
 }
 
 /// Makes the folder of a file, and says which it is.

@@ -1,9 +1,15 @@
 //! Lists, their filters and their pages.
 
 use super::*;
-use crate::{ListFilter, StateFilter};
+use crate::{ListFilter, Listed, StateFilter};
 
-on_each_database!(pages_run_from_new_to_old, filters_hold_together, a_sequence_is_found_on_any_day,);
+on_each_database!(
+    pages_run_from_new_to_old,
+    filters_hold_together,
+    a_sequence_is_found_on_any_day,
+    a_page_goes_back_so_far_and_no_farther,
+    keys_of_earlier_versions_are_known_by_their_quotation_marks,
+);
 
 async fn sequences(store: &Store, filter: ListFilter) -> Vec<u64> {
     let page = store.list(&filter).await.expect("asks");
@@ -113,5 +119,43 @@ async fn a_sequence_is_found_on_any_day(url: String) {
         assert_eq!(found.transfer.master, serial);
     }
     assert_eq!(store.find_by_sequence(Sequence::new(4).expect("fits")).await, Ok(None));
+    store.close().await;
+}
+
+async fn a_page_goes_back_so_far_and_no_farther(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let of =
+        |sequence: u64, app: &str| accept(&transfer(master(sequence), app, &sequence.to_string()));
+    // One of the shop's at the beginning and one at the end, and many of the bank's between them.
+    desk.record(vec![of(1, "shop")]).await;
+    desk.record((2..=700).map(|sequence| of(sequence, "bank")).collect()).await;
+    desk.record(vec![of(701, "shop"), end(master(1), FinalState::Refused)]).await;
+    let shop = ListFilter { app: Some("shop".to_owned()), limit: 2, ..ListFilter::default() };
+    let listed = store.list(&shop).await.expect("asks");
+    assert_eq!(listed.transfers.len(), 2);
+    assert_eq!(listed.next, Some(master(1)));
+    let last = ListFilter { before: listed.next, ..shop.clone() };
+    assert_eq!(store.list(&last).await, Ok(Listed::default()));
+    let refused = StateFilter::Ended(FinalState::Refused);
+    assert_eq!(sequences(&store, ListFilter { state: Some(refused), ..shop.clone() }).await, [1]);
+    let one = store.list(&ListFilter { limit: 1, ..shop }).await.expect("asks");
+    assert_eq!((one.transfers.len(), one.next), (1, Some(master(701))));
+    store.close().await;
+}
+
+async fn keys_of_earlier_versions_are_known_by_their_quotation_marks(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let quoted = |sequence, app, key: &str| accept(&transfer(master(sequence), app, key));
+    assert!(store.apps_with_quoted_keys().await.expect("asks").is_empty());
+    let writes = vec![
+        quoted(1, "bank", "abc"),
+        quoted(2, "shop", "\"abc\""),
+        quoted(3, "shop", "abc"),
+        quoted(4, "wallet", "a\"b"),
+    ];
+    Desk::of(&store).record(writes).await;
+    let apps = store.apps_with_quoted_keys().await.expect("asks");
+    assert_eq!(apps.into_iter().collect::<Vec<_>>(), ["shop"]);
     store.close().await;
 }

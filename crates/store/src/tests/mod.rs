@@ -17,6 +17,7 @@ mod positions;
 mod proxy;
 mod reading;
 mod servers;
+mod slow_questions;
 mod sqlite_faults;
 
 use crate::{
