@@ -93,26 +93,31 @@ async fn walked(
         let mut query = transfer::Entity::find()
             .select_only()
             .column(transfer::Column::MasterSerial)
-            .column(transfer::Column::App)
-            .column(transfer::Column::FromCounter)
-            .column(transfer::Column::ToCounter)
             .order_by_desc(transfer::Column::MasterSerial)
             .limit(step);
         if let Some(before) = before {
             query = query.filter(transfer::Column::MasterSerial.lt(before));
         }
-        let rows: Vec<(i64, Vec<u8>, String, String)> =
-            ask(query.into_tuple().all(connection)).await?;
-        let length = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let last = rows.last().map(|(master, ..)| *master);
-        let wanted = rows.into_iter().filter(|(_, app, from, to)| {
-            filter.app.as_ref().is_none_or(|wanted| wanted.as_bytes() == app)
-                && filter
-                    .counter
-                    .as_ref()
-                    .is_none_or(|counter| counter.as_str() == from || counter.as_str() == to)
-        });
-        let wanted: Vec<i64> = wanted.map(|(master, ..)| master).collect();
+        let (length, last, wanted) = if filter.app.is_none() && filter.counter.is_none() {
+            // Nothing else of a row is looked at, which may be damaged.
+            let keys: Vec<i64> = ask(query.into_tuple().all(connection)).await?;
+            (keys.len(), keys.last().copied(), keys)
+        } else {
+            let query = query
+                .column(transfer::Column::App)
+                .column(transfer::Column::FromCounter)
+                .column(transfer::Column::ToCounter);
+            let rows: Vec<(i64, Vec<u8>, String, String)> =
+                ask(query.into_tuple().all(connection)).await?;
+            let (length, last) = (rows.len(), rows.last().map(|(master, ..)| *master));
+            let wanted = rows.into_iter().filter(|(_, app, from, to)| {
+                let counter = filter.counter.as_ref().map(CounterId::as_str);
+                filter.app.as_ref().is_none_or(|wanted| wanted.as_bytes() == app)
+                    && counter.is_none_or(|counter| counter == from || counter == to)
+            });
+            (length, last, wanted.map(|(master, ..)| master).collect())
+        };
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
         let wanted = match ended {
             Some(state) => ended_so(connection, &wanted, state).await?,
             None => wanted,
