@@ -7,6 +7,8 @@
 
 pub mod accounts;
 pub mod auth;
+#[cfg(test)]
+mod foreign_apps;
 pub mod json;
 pub mod openapi;
 pub mod ops;

@@ -544,6 +544,17 @@ mod tests {
         assert_eq!(of(&a, &b, 1), of(&a, &b, 1));
         assert_ne!(of(&a, &b, 1), of(&b, &a, 1));
         assert_ne!(of(&a, &b, 1), of(&a, &b, 2));
+        let one = Amount::new(1).expect("an amount");
+        let usd = "USD".parse().expect("a currency");
+        assert_ne!(of(&a, &b, 1), fingerprint(&a, &b, one, usd));
+        for (from, to) in [
+            (&place("bank", "6001"), &b),
+            (&place("securities", "6002"), &b),
+            (&a, &place("bank", "8001")),
+            (&a, &place("futures", "8002")),
+        ] {
+            assert_ne!(of(&a, &b, 1), of(from, to, 1), "{from:?} {to:?}");
+        }
         assert_ne!(of(&a, &b, 1), of(&place("securities", "600"), &place("1futures", "8001"), 1));
     }
 }

@@ -22,7 +22,7 @@ use supervise::trap::spring;
 use tokio::sync::{Mutex, mpsc};
 
 /// Open transfers read at a time.
-const PAGE: u64 = 1000;
+const PAGE: u64 = if cfg!(test) { 3 } else { 1000 };
 
 /// Hands every open transfer to its shard; they ask before they send (rule 7). Says how many.
 pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
@@ -238,4 +238,91 @@ fn ended(stored: &Stored) -> Option<Transfer> {
     (transfer.phase, transfer.debit, transfer.credit, transfer.reversal) =
         (phase, leg(debit), leg(credit), leg(reversal));
     Some(transfer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::handle::Coordinator;
+    use crate::record::{Rendered, View};
+    use domain::message::{CounterId, Place};
+    use domain::money::{Amount, Currency};
+    use domain::serial::{Day, MasterSerial, Sequence};
+    use link::{Link, LinkConfig};
+    use store::{Store, Write, WriteId};
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+    use wire::codec::Dialect;
+
+    fn render(_: &View) -> Rendered {
+        Rendered { status: 201, body: bytes::Bytes::new() }
+    }
+
+    fn accepted(number: u64) -> Write {
+        let day = Day::new(20_261_121).expect("a day");
+        let sequence = Sequence::new(number).expect("a sequence");
+        let master = MasterSerial { day, sequence };
+        let place = |counter: &str| Place {
+            counter: CounterId::new(counter).expect("a counter"),
+            account: "6001".parse().expect("an account"),
+        };
+        let accept = NewTransfer {
+            master,
+            app: "demo".into(),
+            idempotency_key: format!("key-{number}").into(),
+            fingerprint: [0; 32],
+            from: place("securities"),
+            to: place("futures"),
+            amount: Amount::MAX,
+            currency: Currency::CNY,
+            debit_day: day,
+            credit_day: day,
+            credit_barrier: false,
+            created_at: 1,
+            deadline_at: i64::MAX,
+            mark: None,
+        };
+        Write { accept: Some(accept), ..Write::of(WriteId(number), master) }
+    }
+
+    /// More than two pages of them, and each is in its shard.
+    #[tokio::test]
+    async fn however_many_are_open_all_are_taken_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+        let store = Store::open(&url).await.expect("it opens");
+        let (done, mut written) = mpsc::unbounded_channel();
+        let many = usize::try_from(2 * PAGE + 2).expect("few");
+        store.journal().submit((1..).take(many).map(accepted).collect(), &done);
+        let answers = written.recv().await.expect("an answer");
+        assert!(answers.len() == many && answers.iter().all(|answer| answer.result.is_ok()));
+        let (unmatched, said) = mpsc::channel(16);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let links = ["securities", "futures"].map(|counter| {
+            let counter = CounterId::new(counter).expect("a counter");
+            let (addresses, key) = (vec!["127.0.0.1:1".to_owned()], vec![7; 32].into());
+            let dialect = Dialect::Securities;
+            let config = LinkConfig::new(counter, addresses, dialect, "bridge".to_owned(), key);
+            Link::spawn(config, unmatched.clone(), &tasks, stop.clone())
+        });
+        let coordinator = Coordinator::start(
+            Config::default(),
+            store,
+            links.into(),
+            said,
+            render,
+            &tasks,
+            stop.clone(),
+        )
+        .await
+        .expect("it starts");
+        assert_eq!(coordinator.open(), many);
+        for number in (1..).take(many) {
+            let sequence = Sequence::new(number).expect("a sequence");
+            let view = coordinator.view(sequence).await;
+            assert!(view.is_some(), "transfer {number} is in nobody's hands");
+        }
+        stop.cancel();
+    }
 }

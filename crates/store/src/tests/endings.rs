@@ -10,6 +10,7 @@ on_each_database!(
     what_was_never_accepted_cannot_end,
     a_contradiction_spoils_nobody_elses_write,
     recovery_sees_what_is_open_oldest_first,
+    however_many_are_open_recovery_sees_all_of_them,
     large_batches_are_cut,
     what_does_not_fit_is_refused,
     a_closed_store_answers,
@@ -199,6 +200,36 @@ async fn recovery_sees_what_is_open_oldest_first(url: String) {
 }
 
 /// More rows than a batch, a statement or a packet takes; each transfer's writes stay in order.
+/// More than two of the longest pages, with trails, and none of what has ended among them.
+async fn however_many_are_open_recovery_sees_all_of_them(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let many = 2_345;
+    desk.record((1..=many).map(simple).collect()).await;
+    let ended = (1..=many).filter(|sequence| sequence.is_multiple_of(100));
+    desk.record(ended.map(|sequence| end(master(sequence), FinalState::Refused)).collect()).await;
+    let told = (1..=many).filter(|sequence| sequence % 100 == 1);
+    desk.record(told.map(|sequence| trail(master(sequence), 1, "debited")).collect()).await;
+    let expected: Vec<u64> = (1..=many).filter(|sequence| sequence % 100 != 0).collect();
+    for (limit, longest) in [(1000, 1000), (u64::MAX, 1000), (700, 700)] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.open_transfers(after, limit).await.expect("asks");
+            assert!(page.len() <= longest);
+            let Some(last) = page.last() else { break };
+            after = Some(last.transfer.master);
+            for open in &page {
+                let sequence = open.transfer.master.sequence.number();
+                assert_eq!(open.trail.len(), usize::from(sequence % 100 == 1), "{sequence}");
+                seen.push(sequence);
+            }
+        }
+        assert_eq!(seen, expected, "{limit}");
+    }
+    assert_eq!(store.open_transfers(None, 0).await.expect("asks").len(), 1);
+    store.close().await;
+}
+
 async fn large_batches_are_cut(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let mut desk = Desk::of(&store);

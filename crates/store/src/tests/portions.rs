@@ -10,6 +10,7 @@ on_each_database!(
     every_page_is_whole_while_portions_fill,
     what_an_earlier_life_left_is_entered,
     what_ended_late_is_in_its_place,
+    pages_follow_each_other_whatever_the_order_of_the_ends,
     a_record_from_before_there_were_portions_is_brought_up,
 );
 
@@ -126,6 +127,22 @@ async fn what_ended_late_is_in_its_place(url: String) {
     check(&store, MANY + 600).await;
     let open = store.open_transfers(None, 1000).await.expect("asks");
     assert_eq!(open.len(), 0);
+    store.close().await;
+}
+
+/// Portions overlap, for what ended first is not what began first: each page is still the newest that
+/// there are, and no page comes twice or is left out.
+async fn pages_follow_each_other_whatever_the_order_of_the_ends(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    desk.record((1..=MANY).map(of_account).collect()).await;
+    for rest in [1, 2, 0] {
+        let these = (1..=MANY).filter(|sequence| (sequence / 3) % 3 == rest);
+        // The last third stays open in part.
+        let these = these.filter(|sequence| rest != 0 || !sequence.is_multiple_of(2));
+        desk.record(these.map(completed).collect()).await;
+        check(&store, MANY).await;
+    }
     store.close().await;
 }
 

@@ -1,0 +1,135 @@
+//! An app reads its own transfers and nobody else's, while they are open too: the routes over a real
+//! coordinator, on a record that holds open transfers of two apps.
+
+use crate::auth::{Authenticator, Keys, Policy, Verified};
+use crate::problem::Problem;
+use crate::router::ApiState;
+use crate::transfers::{ListQuery, list, show};
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use coordinator::Coordinator;
+use domain::message::{CounterId, Place};
+use domain::money::{Amount, Currency};
+use domain::serial::{Day, Mark, MasterSerial, Sequence};
+use link::{Link, LinkConfig};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::{NewTransfer, Store, Write, WriteId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::codec::Dialect;
+
+fn day() -> Day {
+    Day::new(20_261_121).expect("a day")
+}
+
+fn master(number: u64) -> MasterSerial {
+    MasterSerial { day: day(), sequence: Sequence::new(number).expect("a sequence") }
+}
+
+/// An open transfer of an app.
+fn open(number: u64, app: &str) -> Write {
+    let place = |counter: &str, account: &str| Place {
+        counter: CounterId::new(counter).expect("a counter"),
+        account: account.parse().expect("an account"),
+    };
+    let accept = NewTransfer {
+        master: master(number),
+        app: app.into(),
+        idempotency_key: format!("key-{number}").into(),
+        fingerprint: [7; 32],
+        from: place("securities", "6001"),
+        to: place("futures", "7001"),
+        amount: Amount::new(100_000).expect("an amount"),
+        currency: Currency::CNY,
+        debit_day: day(),
+        credit_day: day(),
+        credit_barrier: false,
+        created_at: 1_795_000_000_000_000,
+        deadline_at: 1_795_000_060_000_000,
+        mark: Some(Mark(number)),
+    };
+    Write { accept: Some(accept), ..Write::of(WriteId(number), master(number)) }
+}
+
+/// A caller whose signature was found good.
+fn caller(app: &str) -> Extension<Verified> {
+    Extension(Verified { app: app.into(), keyid: format!("{app}-key").into() })
+}
+
+async fn body(response: Response) -> Value {
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    serde_json::from_slice(&body).expect("JSON")
+}
+
+#[tokio::test]
+async fn an_app_does_not_read_anothers_open_transfer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
+    let store = Store::open(&url).await.expect("a database");
+    let (done, mut written) = mpsc::unbounded_channel();
+    store.journal().submit(vec![open(1, "shop"), open(2, "bank")], &done);
+    let answers = written.recv().await.expect("an answer");
+    assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
+    let (unmatched, said) = mpsc::channel(16);
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let links = ["securities", "futures"].map(|counter| {
+        let counter = CounterId::new(counter).expect("a counter");
+        // The port of nobody: every attempt is refused at once.
+        let addresses = vec!["127.0.0.1:1".to_owned()];
+        let (dialect, own_name) = (Dialect::Securities, "bridge".to_owned());
+        let config = LinkConfig::new(counter, addresses, dialect, own_name, vec![7; 32].into());
+        Link::spawn(config, unmatched.clone(), &tasks, stop.clone())
+    });
+    let coordinator = Coordinator::start(
+        coordinator::Config::default(),
+        store,
+        links.into(),
+        said,
+        crate::json::render,
+        &tasks,
+        stop.clone(),
+    )
+    .await
+    .expect("it starts");
+    let state = State(Arc::new(ApiState {
+        coordinator,
+        authenticator: Authenticator::new(Keys::new(), Policy::default(), 16),
+        longest_body: 1024,
+        allowed: HashMap::new(),
+    }));
+    let shown = async |app: &str, number: u64, headers: HeaderMap| -> Result<Response, Problem> {
+        let path = Ok(Path(master(number).to_string()));
+        show(state.clone(), caller(app), headers, path).await
+    };
+    let waiting = HeaderMap::from_iter([(
+        axum::http::HeaderName::from_static("prefer"),
+        HeaderValue::from_static("wait=0"),
+    )]);
+    for (app, own, others) in [("shop", 1, 2), ("bank", 2, 1)] {
+        for headers in [HeaderMap::new(), waiting.clone()] {
+            let document = body(shown(app, own, headers.clone()).await.expect("its own")).await;
+            assert_eq!(document["master_serial"], master(own).to_string());
+            let refused = shown(app, others, headers).await.expect_err("another's");
+            assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+            assert_eq!(refused.slug(), "foreign_transfer");
+            assert!(!refused.document().to_string().contains("6001"), "nothing of it is told");
+        }
+        let query = Ok(Query(ListQuery::default()));
+        let page = body(list(state.clone(), caller(app), query).await.expect("a page")).await;
+        let listed: Vec<&Value> = page["transfers"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|t| &t["master_serial"])
+            .collect();
+        assert_eq!(listed, [&Value::from(master(own).to_string())], "{app}");
+    }
+    let strangers = shown("stranger", 1, HeaderMap::new()).await.expect_err("another's");
+    assert_eq!(strangers.status(), StatusCode::FORBIDDEN);
+    stop.cancel();
+}
