@@ -2,7 +2,8 @@
 //! the first that fails ends it, and everything that was started is ended with it.
 //!
 //! Reading order: [`chores`], [`chaos`], [`schedules`], [`counts`], [`fuzz`] and [`bench_link`] say what is done; [`steps`] announces and times
-//! it; [`tools`] is the list of what must be installed; [`mutate`] breaks the rules on purpose;
+//! it; [`tools`] is the list of what must be installed; [`mutate`] breaks the rules on purpose,
+//! [`mutants`] all of the code;
 //! [`mariadb`] and [`python`] are what the tests stand on.
 
 mod bench_link;
@@ -11,6 +12,7 @@ mod chores;
 mod counts;
 mod fuzz;
 mod mariadb;
+mod mutants;
 mod mutate;
 mod python;
 mod schedules;
@@ -53,6 +55,19 @@ enum Chore {
         /// Leave out the schedules that once found something
         #[arg(long)]
         new: bool,
+    },
+    /// Changes the code in small ways, one after another, and says which of it the tests do not notice;
+    /// installs cargo-mutants if it is not there
+    Mutants {
+        /// Only lines that differ from the main branch
+        #[arg(long)]
+        changed: bool,
+        /// Only the K-th of N parts, K from 0
+        #[arg(long, value_name = "K/N", value_parser = mutants::shard)]
+        shard: Option<String>,
+        /// Only this crate
+        #[arg(short, long)]
+        package: Option<String>,
     },
     /// Kills bridge, counters and database under load, in random order, and counts the money
     Chaos {
@@ -104,6 +119,9 @@ fn main() -> ExitCode {
         Chore::Mutate { only, seconds, new } => {
             let schedules = if new { Schedules::New } else { Schedules::KnownFirst };
             mutate::mutate(only.as_deref(), seconds, schedules)
+        }
+        Chore::Mutants { changed, shard, package } => {
+            mutants::mutants(&mutants::Wanted { package, changed, shard })
         }
         Chore::Chaos { arguments } => chaos::chaos(&arguments),
         Chore::Fuzz { seconds, target } => fuzz::fuzz(seconds, target.as_deref()),
