@@ -311,3 +311,15 @@ fn what_ends_is_final_and_nothing_else() {
         assert_eq!(state.is_final(), expected.contains(&state), "{state}");
     }
 }
+
+/// Whoever is called by one of them has to tell it from the others.
+#[test]
+fn every_word_for_people_is_there_once() {
+    let mut words: Vec<&str> = Why::ALL.iter().map(|why| why.as_str()).collect();
+    words.extend(State::ALL.iter().map(|state| state.as_str()));
+    assert!(words.iter().all(|word| word.len() > 5), "{words:?}");
+    let count = words.len();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), count, "{words:?}");
+}
