@@ -7,8 +7,7 @@ use crate::record::{Told, View};
 use crate::shard::{Input, Output, Page, Shard, Wanted};
 use crate::standing::Standing;
 use crate::summary::Summary;
-use crate::world::{CounterIndex, Facts, World};
-use domain::message::Reply;
+use crate::world::{Facts, World};
 use domain::serial::Sequence;
 use domain::transfer::State;
 use link::{Ask, Delivery, Link, ReplyTo};
@@ -68,7 +67,6 @@ pub(crate) struct Actor {
     pub(crate) shard: Shard,
     pub(crate) inner: Arc<Inner>,
     pub(crate) mail: mpsc::Receiver<Mail>,
-    pub(crate) compare: mpsc::Sender<(CounterIndex, Reply)>,
 }
 
 impl Actor {
@@ -119,8 +117,9 @@ impl Actor {
             for written in batches.drain(..).flatten() {
                 self.shard.handle(Input::Written(written), now, &world, &mut out);
             }
-            for Delivery { ticket, outcome, .. } in delivered.drain(..) {
-                self.shard.handle(Input::Delivered { ticket, outcome }, now, &world, &mut out);
+            for Delivery { counter, ticket, outcome } in delivered.drain(..) {
+                let input = Input::Delivered { speaker: counter, ticket, outcome };
+                self.shard.handle(input, now, &world, &mut out);
             }
             for mail in mails.drain(..) {
                 self.take(mail, now, &world, &mut out);
@@ -204,17 +203,12 @@ impl Actor {
                     let counter = self.inner.links[counter.0].counter();
                     self.inner.doubt(counter, doubt, (master, role), now.wall);
                 }
-                Output::Compare { counter, reply } => {
-                    if self.compare.try_send((counter, reply)).is_err() {
-                        metrics::counter!("late_answers_not_compared_total").increment(1);
-                        let id = self.inner.links[counter.0].counter();
-                        let text = format!("{id}: too many late answers: one was not compared");
-                        let events = &self.inner.events;
-                        if events.record_of(now.wall, Kind::Notice, id.as_str(), &text) {
-                            tracing::error!("{text}");
-                        }
-                    }
+                Output::Accuse { counter, fault, master, text } => {
+                    let Inner { accusations, events, .. } = &*self.inner;
+                    let about = Some(master);
+                    accusations.add(&counter, fault, about, &text, events, now.wall, now.at);
                 }
+                Output::Compare { speaker, reply } => self.inner.compare(&speaker, reply),
             }
         }
         if !writes.is_empty() {

@@ -39,8 +39,12 @@ pub enum Kind {
     NeedsOperator,
     /// An operator decided.
     Decided,
-    /// A counter contradicted itself.
+    /// A counter contradicted itself, or the record.
     Contradiction,
+    /// A counter spoke of what is not its own.
+    Foreign,
+    /// What counters said came faster than it could be compared with the record.
+    NotCompared,
     /// A counter said something that a person should see.
     Notice,
     /// The database fails, or has come back.

@@ -1,9 +1,11 @@
 //! What the API holds: starts the shards, shows transfers, takes operators' decisions. How transfers
 //! are begun is [`crate::begin`].
 
+use crate::accusations::{Accusations, Fault};
 use crate::actor::{Actor, Mail};
 use crate::begin::BeginError;
 use crate::clock::now_micros;
+use crate::comparing::{LateQueue, compare_late};
 use crate::config::Config;
 use crate::doubts::Doubts;
 use crate::enduring::Enduring;
@@ -38,8 +40,6 @@ use tokio_util::task::TaskTracker;
 
 /// Mails that may wait for one shard: about 50 ms of work. More is refused at once.
 const MAILBOX: usize = 4096;
-/// Late answers that may wait to be compared with the record.
-const LATE: usize = 4096;
 
 /// Drives all transfers of this process; clones are the same.
 #[derive(Clone)]
@@ -111,6 +111,7 @@ impl Coordinator {
             (0..count).map(|_| mpsc::channel(MAILBOX)).unzip();
         let (holds, kept) = mpsc::unbounded_channel();
         let quoting_apps = store.apps_with_quoted_keys().await?;
+        let (queues, late): (Vec<_>, Vec<_>) = links.iter().map(|_| LateQueue::new()).unzip();
         let inner = Arc::new(Inner {
             journal: store.journal(),
             serials: Serials::new(store.clone(), config.serial_block),
@@ -126,9 +127,10 @@ impl Coordinator {
             standing: Standing::default(),
             doubts: Doubts::default(),
             holds,
+            accusations: Accusations::default(),
+            late: queues,
             config: config.clone(),
         });
-        let (compare, late) = mpsc::channel(LATE);
         let vitals = &inner.vitals;
         for (index, mail) in mailboxes.into_iter().enumerate() {
             let reach = inner.shards[index].downgrade();
@@ -143,7 +145,6 @@ impl Coordinator {
                 shard: Shard::new(config.clone(), render, rand::random()),
                 inner: inner.clone(),
                 mail,
-                compare: compare.clone(),
             };
             tasks.spawn(watched(task, actor.run(stop.clone())));
         }
@@ -152,8 +153,12 @@ impl Coordinator {
             vitals.add(Arc::clone(task), Weight::Replaceable);
         }
         let enduring = Enduring { vitals, tasks, stop: &stop };
-        let (of, late) = (inner.clone(), Arc::new(Mutex::new(late)));
-        enduring.spawn("late answers", move || recovery::compare_late(of.clone(), late.clone()));
+        for (index, late) in late.into_iter().enumerate() {
+            let (of, late) = (inner.clone(), Arc::new(Mutex::new(late)));
+            let name = format!("late answers of {}", of.links[index].counter());
+            let counter = CounterIndex(index);
+            enduring.spawn(name, move || compare_late(of.clone(), counter, late.clone()));
+        }
         // Before anything is taken up: what a record that is behind may do is little.
         look_at_record(&inner);
         let (of, kept) = (inner.clone(), Arc::new(Mutex::new(kept)));
@@ -283,6 +288,11 @@ impl Coordinator {
     /// The tasks that drive transfers, the journal and the links, and how they are.
     pub fn vitals(&self) -> &Vitals {
         &self.inner.vitals
+    }
+
+    /// How often a counter did this wrong since the bridge started.
+    pub fn faults(&self, counter: &CounterId, fault: Fault) -> u64 {
+        self.inner.accusations.count(counter, fault)
     }
 
     /// What operators follow.

@@ -1,7 +1,9 @@
 //! What all tasks of a coordinator share.
 
+use crate::accusations::Accusations;
 use crate::actor::Mail;
 use crate::claim::Claim;
+use crate::comparing::LateQueue;
 use crate::config::Config;
 use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
@@ -15,7 +17,7 @@ use link::Link;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use store::{HeldCounter, Journal, Store};
+use store::{HeldCounter, Journal, NewTransfer, Store};
 use supervise::vitals::Vitals;
 use tokio::sync::mpsc;
 
@@ -47,6 +49,9 @@ pub(crate) struct Inner {
     pub(crate) holds: mpsc::UnboundedSender<HeldCounter>,
     pub(crate) events: Events,
     pub(crate) vitals: Vitals,
+    pub(crate) accusations: Accusations,
+    /// Where late words of each counter wait to be compared with the record, in the order of the links.
+    pub(crate) late: Vec<LateQueue>,
 }
 
 impl Inner {
@@ -89,6 +94,13 @@ impl Inner {
             let text = format!("{counter} gets no new transfers: {why}");
             self.events.record(now, Kind::Contradiction, None, text);
         }
+    }
+
+    /// Whether a transfer is in this process's hands.
+    pub(crate) fn is_running(&self, transfer: &NewTransfer) -> bool {
+        let key =
+            Key { app: transfer.app.clone(), idempotency_key: transfer.idempotency_key.clone() };
+        self.running.get(&key).is_some_and(|claim| claim.master == transfer.master)
     }
 
     pub(crate) fn link(&self, counter: &CounterId) -> Option<&Link> {

@@ -7,14 +7,18 @@
 //! when a leg may have left; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
 //! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of
-//! several does, `find` how it finds them wherever they are; `recovery` takes up what a crash left open, `watch` passes on what is said unasked,
-//! `enduring` begins anew what fails beside the shards, `summary` counts; [`events`] is what operators
-//! follow, `doubts` what holds a counter, `reach` how far counters have seen our serials.
+//! several does, `find` how it finds them wherever they are; `recovery` takes up what a crash left open,
+//! `watch` passes on what is said unasked, [`late`] and `comparing` hold what comes after the end
+//! against the record, [`accusations`] are what is counted against counters, `doubts` what holds one,
+//! `reach` how far counters have seen our serials; `enduring` begins anew what fails beside the shards,
+//! `summary` counts; [`events`] is what operators follow.
 
+pub mod accusations;
 mod actor;
 mod begin;
 mod claim;
 pub mod clock;
+mod comparing;
 mod config;
 mod doubts;
 mod enduring;
@@ -22,6 +26,7 @@ pub mod events;
 mod find;
 mod handle;
 mod inner;
+pub mod late;
 mod reach;
 pub mod record;
 mod recovery;

@@ -1,25 +1,20 @@
-//! Takes up again what a stop or a crash left open, and compares late answers with the record.
+//! Takes up again what a stop or a crash left open.
 
-use crate::actor::{Mail, alarm};
+use crate::actor::Mail;
 use crate::claim::Claim;
 use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::handle::StartError;
 use crate::inner::{Inner, Key};
-use crate::shard::{Input, believe, intent};
+use crate::shard::{Input, intent};
 use crate::trail;
-use crate::world::CounterIndex;
-use domain::message::Reply;
 use domain::transfer::recovery::Remembered;
-use domain::transfer::{
-    Event, Ground, Knowledge, Leg, Phase, Question, Transfer, Verdict, Why, step,
-};
+use domain::transfer::{Knowledge, Phase, Transfer, Why};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{FinalState, NewTransfer, OpenTransfer, Stored};
+use store::{NewTransfer, OpenTransfer};
 use supervise::trap::spring;
-use tokio::sync::{Mutex, mpsc};
 
 /// Open transfers read at a time.
 const PAGE: u64 = if cfg!(test) { 3 } else { 1000 };
@@ -162,84 +157,6 @@ fn read(new: &NewTransfer, trail: &[String], tail: Tail) -> Remembrance {
     Remembrance { transfer, updated_at, next_part }
 }
 
-/// Compares proof that came too late with how the transfer ended. What agrees is counted and
-/// dropped; what contradicts is an alarm (rule 5).
-pub(crate) async fn compare_late(
-    inner: Arc<Inner>,
-    late: Arc<Mutex<mpsc::Receiver<(CounterIndex, Reply)>>>,
-) {
-    let mut late = late.lock().await;
-    while let Some((counter, reply)) = late.recv().await {
-        let Some(serial) = reply.serial() else { continue };
-        let link = &inner.links[counter.0];
-        match inner.store.find_by_sequence(serial.sequence).await {
-            Ok(Some(stored)) => {
-                let Some(transfer) = ended(&stored) else { continue };
-                let Some(told) =
-                    believe(&transfer, serial.role, link.profile(), reply, Question::Look)
-                else {
-                    continue;
-                };
-                let ground = Ground {
-                    debit: link.profile(),
-                    credit: link.profile(),
-                    debit_day: None,
-                    credit_day: None,
-                    patience: 0,
-                    behind: false,
-                    debit_held: false,
-                    credit_held: false,
-                };
-                let master = transfer.intent.master;
-                let mut transfer = transfer;
-                let words = format!(
-                    "{} says of the {}: {:?}, but the transfer is {}",
-                    link.counter(),
-                    serial.role,
-                    told.evidence,
-                    transfer.state()
-                );
-                match step(&mut transfer, &Event::Told(serial.role, told), &ground) {
-                    Ok(step) if step.verdict == Verdict::Contradiction => {
-                        alarm(&inner.events, now_micros(), Kind::Contradiction, master, words);
-                    }
-                    Ok(_) | Err(_) => metrics::counter!("late_answers_agreed_total").increment(1),
-                }
-            }
-            Ok(None) => {
-                let text = format!("{} speaks of {serial}, which was never issued", link.counter());
-                let about = link.counter().as_str();
-                if inner.events.record_of(now_micros(), Kind::Contradiction, about, &text) {
-                    tracing::error!("{text}");
-                }
-            }
-            Err(error) => tracing::error!(%error, %serial, "a late answer could not be compared"),
-        }
-    }
-}
-
-/// A final transfer's legs follow from its ending.
-fn ended(stored: &Stored) -> Option<Transfer> {
-    let outcome = stored.outcome.as_ref()?;
-    let mut transfer = Transfer::accepted(intent(&stored.transfer));
-    // Nobody remembers how many copies of each there were.
-    let leg = |knowledge| Leg { knowledge, sent: 2, ..Leg::new() };
-    let (phase, debit, credit, reversal) = match outcome.state {
-        FinalState::Completed => {
-            (Phase::Completed, Knowledge::Done, Knowledge::Done, Knowledge::NotSent)
-        }
-        FinalState::Refused => {
-            (Phase::Refused, Knowledge::Refused, Knowledge::NotSent, Knowledge::NotSent)
-        }
-        FinalState::Reversed => {
-            (Phase::Reversed, Knowledge::Done, Knowledge::NotExecuted, Knowledge::Done)
-        }
-    };
-    (transfer.phase, transfer.debit, transfer.credit, transfer.reversal) =
-        (phase, leg(debit), leg(credit), leg(reversal));
-    Some(transfer)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,6 +168,7 @@ mod tests {
     use domain::serial::{Day, MasterSerial, Sequence};
     use link::{Link, LinkConfig};
     use store::{Store, Write, WriteId};
+    use tokio::sync::mpsc;
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
     use wire::codec::Dialect;

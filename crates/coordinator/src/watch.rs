@@ -58,9 +58,8 @@ pub(crate) async fn tell_left_out(inner: Arc<Inner>) {
 }
 
 async fn route_reply(inner: &Inner, counter: &CounterId, reply: Reply) {
-    let index = inner.links.iter().position(|link| link.counter() == counter).map(CounterIndex);
-    if let (Some(counter), Some(serial)) = (index, reply.serial()) {
-        let mail = Mail::Input(Input::Unasked { counter, reply });
+    if let Some(serial) = reply.serial() {
+        let mail = Mail::Input(Input::Unasked { speaker: counter.clone(), reply });
         // A shard that has stopped takes nothing more; recovery asks the counter itself.
         let _ = inner.shard_of(serial.sequence).send(mail).await;
     }

@@ -2,9 +2,10 @@
 
 use crate::{Bench, Operation, sample};
 use anyhow::{Result, ensure};
+use domain::message::Reply;
 use domain::profile::Profile;
 use domain::serial::Role;
-use domain::transfer::{Action, Event, Ground, Told, Transfer, step};
+use domain::transfer::{Action, Event, Ground, Question, Told, Transfer, attribute, step};
 use std::hint::black_box;
 
 pub(crate) fn benches() -> Vec<Bench> {
@@ -35,7 +36,9 @@ fn complete() -> Result<Operation> {
             ensure!(next == Action::Send(role), "{next:?} instead of the {role}");
             black_box(transfer.posting(role));
             let reply = sample::posted(&transfer, role);
-            let told = Told::by_posting(&transfer, role, &profile, reply);
+            let speaker = transfer.place(role).counter.clone();
+            let words = attribute(&transfer, &speaker, Reply::Posting(reply))?;
+            let told = Told::heard(&transfer, words, &profile, Question::Look);
             next = step(&mut transfer, &Event::Told(role, told), &ground)?.action;
         }
         ensure!(next == Action::Finish, "{next:?} instead of the end");

@@ -3,13 +3,13 @@
 
 use domain::message::{
     AccountId, Answer, AnswerCode, CounterId, Finding, Instruction, Look, Place, Posted,
-    PostingReply, QueryReply,
+    PostingReply, QueryReply, Reply,
 };
 use domain::money::{Amount, Currency};
 use domain::profile::{CodeTable, Meaning, Profile};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{
-    Evidence, Intent, Knowledge, Phase, Question, State, Told, Transfer, Weight, Why,
+    Evidence, Intent, Knowledge, Phase, Question, State, Told, Transfer, Weight, Why, attribute,
 };
 
 fn day(number: u32) -> Day {
@@ -68,10 +68,24 @@ fn answer(code: u16) -> Answer {
     }
 }
 
+/// What the leg's own counter said.
+fn heard(
+    transfer: &Transfer,
+    role: Role,
+    profile: &Profile,
+    said: Reply,
+    question: Question,
+) -> Told {
+    let speaker = &transfer.place(role).counter;
+    let words = attribute(transfer, speaker, said).expect("its own leg");
+    Told::heard(transfer, words, profile, question)
+}
+
 fn by_posting(transfer: &Transfer, role: Role, code: u16, posted: Option<Posted>) -> Told {
     let serial = transfer.intent.master.leg(role);
     let reply = PostingReply { serial, answer: answer(code), posted, mark: transfer.intent.mark };
-    Told::by_posting(transfer, role, &Profile::default(), reply)
+    let said = Reply::Posting(reply);
+    heard(transfer, role, &Profile::default(), said, Question::Look)
 }
 
 fn by_query(
@@ -84,7 +98,7 @@ fn by_query(
     let serial = transfer.intent.master.leg(role);
     let reply =
         QueryReply { serial, finding, answer: answer(code), posted, mark: transfer.intent.mark };
-    Told::by_query(transfer, role, &Profile::default(), reply, question)
+    heard(transfer, role, &Profile::default(), Reply::Query(reply), question)
 }
 
 /// Ways in which a posting is not the one that was asked for.
@@ -204,7 +218,8 @@ fn the_counters_own_table_is_asked() {
             posted: Some(posted(&transfer, Role::Debit)),
             mark: transfer.intent.mark,
         };
-        let told = Told::by_posting(&transfer, Role::Debit, &profile, reply);
+        let said = Reply::Posting(reply);
+        let told = heard(&transfer, Role::Debit, &profile, said, Question::Look);
         assert_eq!(told.evidence, expected, "{code}");
     }
 }

@@ -12,7 +12,7 @@ use crate::peer::{entry, first_day};
 use coordinator::clock::Now;
 use coordinator::record::Told;
 use coordinator::shard::{Input, Output, Shard};
-use coordinator::world::{CounterIndex, Facts, World};
+use coordinator::world::{Facts, World};
 use coordinator::{Config, Rendered, Tail, View};
 use domain::message::{AccountId, AnswerCode, CounterId, Instruction, Place, Reply};
 use domain::money::{Amount, Currency};
@@ -297,7 +297,9 @@ impl<'c> Story<'c> {
                 Output::Ask { counter, ticket, instruction, .. } => {
                     self.asks.push_back((counter.0, ticket, instruction));
                 }
-                Output::Alarm { text, .. } => self.say(|| format!("alarm: {text}")),
+                Output::Alarm { text, .. } | Output::Accuse { text, .. } => {
+                    self.say(|| format!("alarm: {text}"));
+                }
                 Output::Doubted { doubt, .. } => self.say(|| format!("doubt: {doubt:?}")),
                 // Its sessions come and go by themselves.
                 Output::NewSessions { .. } => {}
@@ -515,7 +517,8 @@ impl<'c> Story<'c> {
             let wait = if instruction.moves_money() { 10 } else { 5 };
             self.now += wait * SECOND;
         }
-        self.handle(Input::Delivered { ticket, outcome });
+        let speaker = self.world.counters[counter].id.clone();
+        self.handle(Input::Delivered { speaker, ticket, outcome });
     }
 
     fn later(&mut self, late: Late) {
@@ -539,7 +542,8 @@ impl<'c> Story<'c> {
     }
 
     fn unasked(&mut self, counter: usize, reply: Reply) {
-        self.handle(Input::Unasked { counter: CounterIndex(counter), reply });
+        let speaker = self.world.counters[counter].id.clone();
+        self.handle(Input::Unasked { speaker, reply });
     }
 
     fn execute(&mut self, counter: usize, instruction: &Instruction) -> Reply {

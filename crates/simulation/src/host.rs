@@ -168,6 +168,10 @@ impl Simulation {
                     Some(master.sequence.number()),
                     format_args!("doubt about the {role} at counter {}: {doubt:?}", counter.0),
                 ),
+                Output::Accuse { counter, master, text, .. } => {
+                    let about = Some(master.sequence.number());
+                    self.note(about, format_args!("against {counter}: {text}"));
+                }
                 Output::Compare { reply, .. } => self.note(
                     reply.serial().map(|serial| serial.sequence.number()),
                     format_args!("too late: {}", brief(&reply)),

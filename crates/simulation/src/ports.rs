@@ -90,8 +90,8 @@ impl Simulation {
                 Heard::Unmatched(reply) => {
                     let Some(serial) = reply.serial() else { continue };
                     let shard = bridge.shard_of(serial.sequence.number());
-                    let counter = CounterIndex(counter);
-                    self.put(bridge, shard, Queue::Mail, Input::Unasked { counter, reply });
+                    let speaker = self.plan.counters[counter].rules.counter.clone();
+                    self.put(bridge, shard, Queue::Mail, Input::Unasked { speaker, reply });
                 }
             }
         }
@@ -136,8 +136,8 @@ impl Simulation {
     pub(crate) fn collect(&mut self, bridge: &mut Bridge) {
         for shard in 0..bridge.shards.len() {
             while let Ok(delivery) = bridge.desks[shard].delivered.try_recv() {
-                let link::Delivery { ticket, outcome, .. } = delivery;
-                let input = Input::Delivered { ticket, outcome };
+                let link::Delivery { counter: speaker, ticket, outcome } = delivery;
+                let input = Input::Delivered { speaker, ticket, outcome };
                 self.put(bridge, shard, Queue::Links, input);
             }
         }

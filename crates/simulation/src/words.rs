@@ -43,7 +43,7 @@ impl Simulation {
                 Some(written.id.0 >> COUNT_BITS),
                 format_args!("durable {:x}: {:?}", written.id.0, written.result),
             ),
-            Input::Delivered { ticket, outcome } => self.note(
+            Input::Delivered { ticket, outcome, .. } => self.note(
                 Some(ticket.0 >> COUNT_BITS),
                 format_args!("outcome of {:x}: {}", ticket.0, brief_outcome(outcome)),
             ),

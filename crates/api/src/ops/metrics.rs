@@ -28,6 +28,10 @@ pub(super) fn describe() {
     describe_counter!("alarms_total", "Alarms raised for a person");
     describe_counter!("late_answers_agreed_total", "Late answers that agree with the record");
     describe_counter!(
+        "counter_faults_total",
+        "What a counter did wrong: foreign = it spoke of what is not its own"
+    );
+    describe_counter!(
         "late_answers_not_compared_total",
         "Late answers that were not compared with the record, for there were too many"
     );

@@ -170,6 +170,7 @@ impl Undone {
                 | Output::Ask { .. }
                 | Output::Closed { .. }
                 | Output::Alarm { .. }
+                | Output::Accuse { .. }
                 | Output::LeftOut { .. }
                 | Output::Doubted { .. }
                 | Output::NewSessions { .. }

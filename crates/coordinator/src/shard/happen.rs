@@ -2,18 +2,15 @@
 
 use super::perform::slot;
 use super::{Happening, Output, Shard};
+use crate::accusations::Fault;
 use crate::clock::Now;
 use crate::events::Kind;
 use crate::record::{Awaited, Record};
 use crate::world::World;
-use domain::message::{Finding, Reply};
-use domain::profile::{Meaning, Profile};
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Doubt, Event, Evidence, Phase, Question, Step, Told, Transfer, Verdict, Weight, Why,
-    step,
+    Action, Doubt, Event, Evidence, Phase, Question, Step, Told, Verdict, Weight, Why, Words, step,
 };
-use link::Outcome;
 use supervise::trap::spring;
 
 /// Happenings about one leg that are kept while the record is awaited. Nothing is awaited from a
@@ -33,7 +30,6 @@ struct Occurrence {
     event: Event,
     words: Option<String>,
     role: Option<Role>,
-    alarm: Option<String>,
     /// Nobody waited for it.
     late: bool,
 }
@@ -52,14 +48,16 @@ impl Shard {
         if record.barrier.is_some() {
             return hold(record, happening, out);
         }
-        let Some(occurrence) = occurrence(record, happening, world) else { return };
+        let role = happening.role();
+        let (occurrence, fault) = occurrence(record, happening, world);
+        if let (Some(text), Some(role)) = (fault, role) {
+            accuse(record, role, text, out);
+        }
+        let Some(occurrence) = occurrence else { return };
         if let (true, Some(role)) = (occurrence.late, occurrence.role)
             && !listen(record, role, out)
         {
             return;
-        }
-        if let Some(text) = occurrence.alarm {
-            out.push(Output::Alarm { kind: Kind::Contradiction, master: record.master(), text });
         }
         if let Event::Told(role, Told { doubt: Some(doubt), .. }) = &occurrence.event
             && record.transfer.leg(*role).doubt != Some(*doubt)
@@ -125,11 +123,11 @@ impl Shard {
                         record.pauses = 0;
                     }
                     if told.verdict == Verdict::Contradiction {
-                        out.push(Output::Alarm {
-                            kind: Kind::Contradiction,
-                            master: record.master(),
-                            text: format!("a counter contradicted itself ({before:?})"),
-                        });
+                        if let Some(role) = occurrence.role {
+                            let text =
+                                format!("it contradicted itself about the {role} ({before:?})");
+                            accuse(record, role, text, out);
+                        }
                     }
                     if told.action != Action::Stay {
                         followed = Some(told);
@@ -215,20 +213,6 @@ fn leave_out(record: &mut Record, role: Role, out: &mut Vec<Output>) {
     out.push(Output::LeftOut { counter: record.counter(role), master: record.master(), text });
 }
 
-impl Happening {
-    /// The leg that it says something of.
-    fn role(&self) -> Option<Role> {
-        match self {
-            Happening::Unasked(reply)
-            | Happening::Delivered { outcome: Outcome::Answered(reply), .. } => {
-                reply.serial().map(|serial| serial.role)
-            }
-            Happening::Delivered { outcome: Outcome::NotSent(_) | Outcome::Unknown(_), .. }
-            | Happening::Event(_) => None,
-        }
-    }
-}
-
 impl Record {
     /// Whether a round of asking is written down.
     pub(super) fn is_told_of_rounds(&self) -> bool {
@@ -248,102 +232,96 @@ fn asked_in_vain(event: &Event) -> Option<Role> {
     }
 }
 
-/// What has happened, in the machine's terms; `None` if it is to be dropped.
-fn occurrence(record: &mut Record, happening: Happening, world: &World) -> Option<Occurrence> {
-    match happening {
-        Happening::Event(event) => {
-            record.awaited = Awaited::Nothing;
-            Some(Occurrence { event, words: None, role: None, alarm: None, late: false })
-        }
-        Happening::Unasked(reply) => heard(record, reply, None, world),
-        Happening::Delivered { ticket, outcome } => {
-            let current = match record.awaited {
-                Awaited::Outcome { ticket: current, role, question } if current == ticket => {
-                    record.awaited = Awaited::Nothing;
-                    Some((role, question))
-                }
-                Awaited::Outcome { .. } | Awaited::Nothing | Awaited::Timer { .. } => None,
-            };
-            let nothing = |evidence, why: String| {
-                let (role, question) = current?;
-                let subject = if question.is_some() { "question about the " } else { "" };
-                Some(Occurrence {
-                    event: Event::Told(role, Told::nothing(evidence, weight(question))),
-                    words: Some(format!("{subject}{role}: {why}")),
-                    role: Some(role),
-                    alarm: None,
-                    late: false,
-                })
-            };
-            match outcome {
-                Outcome::NotSent(why) => nothing(Evidence::NotSent, format!("not sent: {why}")),
-                Outcome::Unknown(why) => nothing(Evidence::Silent, format!("unknown: {why}")),
-                Outcome::Answered(reply) => heard(record, reply, current, world),
-            }
+impl Happening {
+    /// The leg that a counter spoke about, if one did.
+    fn role(&self) -> Option<Role> {
+        match self {
+            Happening::Unasked(words) | Happening::Answered { words, .. } => Some(words.role()),
+            Happening::Event(_) | Happening::Unanswered { .. } => None,
         }
     }
 }
 
-/// A reply, if it is the awaited one or proof.
-fn heard(
+/// Counts it against the counter of a leg, which is the one that spoke.
+fn accuse(record: &Record, role: Role, text: String, out: &mut Vec<Output>) {
+    let counter = record.transfer.place(role).counter.clone();
+    let text = format!("{counter}: {text}");
+    let master = record.master();
+    out.push(Output::Accuse { counter, fault: Fault::Contradiction, master, text });
+}
+
+/// What has happened, in the machine's terms; `None` if it is to be dropped. And what is to be held
+/// against the counter that spoke, whether or not it is dropped.
+fn occurrence(
     record: &mut Record,
-    reply: Reply,
+    happening: Happening,
+    world: &World,
+) -> (Option<Occurrence>, Option<String>) {
+    match happening {
+        Happening::Event(event) => {
+            record.awaited = Awaited::Nothing;
+            (Some(Occurrence { event, words: None, role: None, late: false }), None)
+        }
+        Happening::Unasked(words) => heard(record, words, None, world),
+        Happening::Answered { ticket, words } => {
+            let current = answers(record, ticket);
+            heard(record, words, current, world)
+        }
+        Happening::Unanswered { ticket, evidence, why } => {
+            let unanswered = answers(record, ticket).map(|(role, question)| {
+                let subject = if question.is_some() { "question about the " } else { "" };
+                Occurrence {
+                    event: Event::Told(role, Told::nothing(evidence, weight(question))),
+                    words: Some(format!("{subject}{role}: {why}")),
+                    role: Some(role),
+                    late: false,
+                }
+            });
+            (unanswered, None)
+        }
+    }
+}
+
+/// What the ticket was for, if it is the one that is awaited; then it is awaited no more.
+fn answers(record: &mut Record, ticket: u64) -> Option<(Role, Option<Question>)> {
+    match record.awaited {
+        Awaited::Outcome { ticket: current, role, question } if current == ticket => {
+            record.awaited = Awaited::Nothing;
+            Some((role, question))
+        }
+        Awaited::Outcome { .. } | Awaited::Nothing | Awaited::Timer { .. } => None,
+    }
+}
+
+/// What a leg's own counter said, if it is what is awaited or proof.
+fn heard(
+    record: &Record,
+    words: Words,
     current: Option<(Role, Option<Question>)>,
     world: &World,
-) -> Option<Occurrence> {
-    let role = reply.serial()?.role;
+) -> (Option<Occurrence>, Option<String>) {
+    let role = words.role();
     let question = current.and_then(|(_, question)| question).unwrap_or(Question::Look);
     let profile = &world.get(record.counter(role)).profile;
-    let claims = claims_posting(&reply, profile);
-    let told = believe(&record.transfer, role, profile, reply, question)?;
+    let mismatch = words.mismatch(&record.transfer, profile);
+    let told = Told::heard(&record.transfer, words, profile, question);
+    let fault = mismatch.filter(|_| told.doubt.is_none()).map(|mismatch| {
+        format!("the counter claims a posting for the {role} that {mismatch}: it proves nothing")
+    });
     // A doubt that is new holds whenever it arrives, as proof does.
     let doubted = told.doubt.is_some_and(|doubt| record.transfer.leg(role).doubt != Some(doubt));
     if current.is_none() && !told.evidence.is_proof() && !doubted {
-        return None;
+        return (None, fault);
     }
     if current.is_none() && record.transfer.may_be_of_another_day(role, told.evidence) {
-        return None;
+        return (None, fault);
     }
-    let alarm = (claims && told.evidence == Evidence::Silent && told.doubt.is_none()).then(|| {
-        format!("the counter claims a posting for the {role} that does not match the transfer")
-    });
     let mut words = format!("{role}: {}", describe(&told));
     if current.is_none() {
         words.push_str(" (late or unasked)");
     }
-    Some(Occurrence {
-        event: Event::Told(role, told),
-        words: Some(words),
-        role: Some(role),
-        alarm,
-        late: current.is_none(),
-    })
-}
-
-/// What may be believed of a reply about a leg.
-pub(crate) fn believe(
-    transfer: &Transfer,
-    role: Role,
-    profile: &Profile,
-    reply: Reply,
-    question: Question,
-) -> Option<Told> {
-    match reply {
-        Reply::Posting(reply) => Some(Told::by_posting(transfer, role, profile, reply)),
-        Reply::Query(reply) => Some(Told::by_query(transfer, role, profile, reply, question)),
-        Reply::Balance(_) | Reply::Entries(_) => None,
-    }
-}
-
-fn claims_posting(reply: &Reply, profile: &Profile) -> bool {
-    match reply {
-        Reply::Posting(reply) => match profile.codes.meaning(reply.answer.code) {
-            Meaning::Done | Meaning::Duplicate => true,
-            Meaning::Refused | Meaning::NotExecuted | Meaning::Unknown => false,
-        },
-        Reply::Query(reply) => reply.finding == Finding::Done,
-        Reply::Balance(_) | Reply::Entries(_) => false,
-    }
+    let (event, late) = (Event::Told(role, told), current.is_none());
+    (Some(Occurrence { event, words: Some(words), role: Some(role), late }), fault)
 }
 
 fn weight(question: Option<Question>) -> Weight {

@@ -4,18 +4,20 @@
 //! first: while such a write is awaited, whatever else happens to that transfer is held back. One
 //! stuck transfer holds up no other.
 
+use crate::accusations::Fault;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
 use crate::summary::Summary;
 use crate::world::{CounterIndex, World};
-use domain::message::{Instruction, Reply};
+use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::{
-    Decision, Doubt, Event, Illegal, Intent, Knowledge, Phase, State, Transfer, Why, step,
+    Decision, Doubt, Event, Evidence, Illegal, Intent, Knowledge, Phase, State, Transfer, Why,
+    Words, attribute, step,
 };
-use link::{Outcome, Ticket};
+use link::{Outcome, Ticket, Unclear};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::cmp::Reverse;
@@ -31,7 +33,6 @@ mod broken;
 use broken::About;
 mod happen;
 mod open;
-pub(crate) use happen::believe;
 use open::Open;
 pub(crate) use open::{Page, Wanted};
 mod perform;
@@ -71,6 +72,8 @@ pub enum Input {
     Written(Written),
     /// A link answered.
     Delivered {
+        /// Who was asked, and so who answered.
+        speaker: CounterId,
         /// The number of the request.
         ticket: Ticket,
         /// What became of it.
@@ -79,7 +82,7 @@ pub enum Input {
     /// A counter said something that nobody waits for.
     Unasked {
         /// Who said it.
-        counter: CounterIndex,
+        speaker: CounterId,
         /// What.
         reply: Reply,
     },
@@ -175,21 +178,42 @@ pub enum Output {
         /// About which of its legs.
         role: Role,
     },
-    /// Proof about a transfer that is not open here: it is compared with the record.
+    /// A counter did something wrong: it is counted against it, and operators are told.
+    Accuse {
+        /// Which.
+        counter: CounterId,
+        /// What kind of wrong.
+        fault: Fault,
+        /// About which transfer.
+        master: MasterSerial,
+        /// In words.
+        text: String,
+    },
+    /// Words about a transfer that is not open here: they are compared with the record.
     Compare {
         /// Who said it.
-        counter: CounterIndex,
+        speaker: CounterId,
         /// What.
         reply: Reply,
     },
 }
 
-/// Something that happens to one transfer.
+/// Something that happens to one transfer. What a counter said is here only as [`Words`]: whose they
+/// are has been looked at.
 #[derive(Debug)]
 pub(crate) enum Happening {
     Event(Event),
-    Delivered { ticket: u64, outcome: Outcome },
-    Unasked(Reply),
+    /// What was asked came to nothing, and why.
+    Unanswered {
+        ticket: u64,
+        evidence: Evidence,
+        why: String,
+    },
+    Answered {
+        ticket: u64,
+        words: Words,
+    },
+    Unasked(Words),
 }
 
 /// Renders the answer to a final transfer.
@@ -325,27 +349,20 @@ impl Shard {
                 self.take_up(&new, *transfer, updated_at, next_part, now, world, out);
             }
             Input::Written(written) => self.written(written, now, world, out),
-            Input::Delivered { ticket: Ticket(ticket), outcome } => {
+            Input::Delivered { speaker, ticket: Ticket(ticket), outcome } => {
                 // At once, whatever else is awaited first: from now on nothing of it leaves.
                 if let Some(record) = self.open.get_mut(&(ticket >> COUNT_BITS)) {
                     for sent in &mut record.sent {
                         sent.outcome(ticket, &outcome, now.at);
                     }
                 }
-                self.happen(
-                    ticket >> COUNT_BITS,
-                    Happening::Delivered { ticket, outcome },
-                    now,
-                    world,
-                    out,
-                );
+                self.delivered(&speaker, ticket, outcome, now, world, out);
             }
-            Input::Unasked { counter, reply } => {
+            Input::Unasked { speaker, reply } => {
                 let Some(SubSerial { sequence, .. }) = reply.serial() else { return };
-                if self.open.contains_key(&sequence.number()) {
-                    self.happen(sequence.number(), Happening::Unasked(reply), now, world, out);
-                } else {
-                    out.push(Output::Compare { counter, reply });
+                let sequence = sequence.number();
+                if let Some(words) = self.attributed(sequence, &speaker, reply, out) {
+                    self.happen(sequence, Happening::Unasked(words), now, world, out);
                 }
             }
             Input::SessionBegan(counter) => self.session_began(counter, now, world, out),
@@ -353,6 +370,58 @@ impl Shard {
                 let result = self.decide(master, decision, who, note, now, world, out);
                 // An operator who has gone sees the result in the record.
                 let _ = done.send(result);
+            }
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        speaker: &CounterId,
+        ticket: u64,
+        outcome: Outcome,
+        now: Now,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let sequence = ticket >> COUNT_BITS;
+        let unanswered = |evidence, why| Happening::Unanswered { ticket, evidence, why };
+        let silent = |why: Unclear| unanswered(Evidence::Silent, format!("unknown: {why}"));
+        let happening = match outcome {
+            Outcome::NotSent(why) => unanswered(Evidence::NotSent, format!("not sent: {why}")),
+            Outcome::Unknown(why) => silent(why),
+            Outcome::Answered(reply) => match self.attributed(sequence, speaker, reply, out) {
+                Some(words) => Happening::Answered { ticket, words },
+                // Whatever it said, what was asked is not answered.
+                None => silent(Unclear::BadAnswer),
+            },
+        };
+        self.happen(sequence, happening, now, world, out);
+    }
+
+    /// Every way by which a counter's words reach a transfer leads through here: they are
+    /// attributed to a leg that is booked at the one who speaks, held against the record if the
+    /// transfer is not open, or counted against whoever spoke of what is not its own.
+    fn attributed(
+        &self,
+        sequence: u64,
+        speaker: &CounterId,
+        reply: Reply,
+        out: &mut Vec<Output>,
+    ) -> Option<Words> {
+        let Some(record) = self.open.get(&sequence) else {
+            out.push(Output::Compare { speaker: speaker.clone(), reply });
+            return None;
+        };
+        match attribute(&record.transfer, speaker, reply) {
+            Ok(words) => Some(words),
+            Err(why) => {
+                out.push(Output::Accuse {
+                    counter: speaker.clone(),
+                    fault: Fault::Foreign,
+                    master: record.master(),
+                    text: format!("{speaker} speaks of what is not its own: {why}"),
+                });
+                None
             }
         }
     }
@@ -492,7 +561,8 @@ impl Shard {
             });
             return;
         }
-        let Some(record) = self.open.remove(&sequence) else { return };
+        let Some(mut record) = self.open.remove(&sequence) else { return };
+        compare_held(&mut record, out);
         let told = match error {
             WriteError::DuplicateKey => Told::DuplicateKey,
             WriteError::Refused { why } => Told::NotRecorded(why),
@@ -509,27 +579,12 @@ impl Shard {
 
     /// The final state is durable: now it may be told.
     fn close(&mut self, sequence: u64, out: &mut Vec<Output>) {
-        let Some(record) = self.open.remove(&sequence) else { return };
+        let Some(mut record) = self.open.remove(&sequence) else { return };
+        compare_held(&mut record, out);
         if let Some(rendered) = record.rendered {
             for waiter in record.waiters {
                 let _ = waiter.send(Told::Final(rendered.clone()));
             }
-        }
-        for happening in record.held {
-            let reply = match happening {
-                Happening::Unasked(reply)
-                | Happening::Delivered { outcome: Outcome::Answered(reply), .. } => reply,
-                Happening::Delivered {
-                    outcome: Outcome::NotSent(_) | Outcome::Unknown(_), ..
-                }
-                | Happening::Event(_) => continue,
-            };
-            let counter = match reply.serial().map(|serial| serial.role) {
-                Some(Role::Debit | Role::Reversal) => record.debit_at,
-                Some(Role::Credit) => record.credit_at,
-                None => continue,
-            };
-            out.push(Output::Compare { counter, reply });
         }
         out.push(Output::Closed {
             app: record.app,
@@ -613,6 +668,20 @@ fn has_room<T>(waiting: &mut Vec<oneshot::Sender<T>>) -> bool {
 /// A ticket or a write's id.
 const fn number(sequence: u64, count: u64) -> u64 {
     sequence << COUNT_BITS | count & ((1 << COUNT_BITS) - 1)
+}
+
+/// What came while the last write was awaited is held against the record, now that the transfer is
+/// not open any more.
+fn compare_held(record: &mut Record, out: &mut Vec<Output>) {
+    for happening in std::mem::take(&mut record.held) {
+        match happening {
+            Happening::Unasked(words) | Happening::Answered { words, .. } => {
+                let speaker = record.transfer.place(words.role()).counter.clone();
+                out.push(Output::Compare { speaker, reply: words.into_reply() });
+            }
+            Happening::Unanswered { .. } | Happening::Event(_) => {}
+        }
+    }
 }
 
 /// What the machine knows of a transfer from its record.

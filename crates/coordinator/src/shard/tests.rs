@@ -4,19 +4,21 @@ use super::*;
 use crate::recovery::Tail;
 use crate::world::Facts;
 use domain::message::{
-    AccountId, Answer, AnswerCode, CounterId, Finding, Look, Place, Posted, PostingReply, Query,
-    QueryReply,
+    AccountId, Answer, AnswerCode, CounterId, Finding, Look, Place, Posted, Posting, PostingReply,
+    Query, QueryReply,
 };
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, Mark};
 use link::{NotSent, Unclear};
+use std::collections::HashMap;
 
 mod bounds;
 mod broken;
 mod clocks;
 mod marks;
 mod proofs;
+mod speakers;
 mod turns;
 
 const SECOND: i64 = 1_000_000;
@@ -32,6 +34,10 @@ fn place(counter: &str, account: &str) -> Place {
     }
 }
 
+fn counter(name: &str) -> CounterId {
+    CounterId::new(name).expect("a counter")
+}
+
 fn master(sequence: u64) -> MasterSerial {
     MasterSerial { day: day(20_261_121), sequence: Sequence::new(sequence).expect("a sequence") }
 }
@@ -42,6 +48,8 @@ struct Stage {
     world: World,
     now: Now,
     out: Vec<Output>,
+    /// Who was asked, by ticket.
+    asked_of: HashMap<Ticket, CounterId>,
 }
 
 impl Stage {
@@ -63,11 +71,29 @@ impl Stage {
             world: World { counters: vec![facts("securities"), facts("futures")], behind: false },
             now: Now { wall: 1_000 * SECOND, at: Instant::now() + Duration::from_secs(1_000) },
             out: Vec::new(),
+            asked_of: HashMap::new(),
         }
     }
 
     fn handle(&mut self, input: Input) {
+        let before = self.out.len();
         self.shard.handle(input, self.now, &self.world, &mut self.out);
+        self.see_who_is_asked(before);
+    }
+
+    fn see_who_is_asked(&mut self, before: usize) {
+        for output in &self.out[before..] {
+            if let Output::Ask { counter, ticket, .. } = output {
+                self.asked_of.insert(*ticket, self.world.get(*counter).id.clone());
+            }
+        }
+    }
+
+    fn begin(&mut self, sequence: u64) -> oneshot::Receiver<Told> {
+        let (waiter, told) = oneshot::channel();
+        let new = self.new_transfer(sequence);
+        self.handle(Input::Begin { new, waiter });
+        told
     }
 
     fn new_transfer(&self, sequence: u64) -> NewTransfer {
@@ -87,13 +113,6 @@ impl Stage {
             deadline_at: self.now.wall + 60 * SECOND,
             mark: mark(),
         }
-    }
-
-    fn begin(&mut self, sequence: u64) -> oneshot::Receiver<Told> {
-        let (waiter, told) = oneshot::channel();
-        let new = self.new_transfer(sequence);
-        self.handle(Input::Begin { new, waiter });
-        told
     }
 
     /// The only write that is wanted now.
@@ -119,7 +138,10 @@ impl Stage {
     fn ask(&mut self) -> Option<(Ticket, Instruction)> {
         let at = self.out.iter().position(|output| matches!(output, Output::Ask { .. }))?;
         match self.out.remove(at) {
-            Output::Ask { ticket, instruction, .. } => Some((ticket, instruction)),
+            Output::Ask { counter, ticket, instruction, .. } => {
+                self.asked_of.insert(ticket, self.world.get(counter).id.clone());
+                Some((ticket, instruction))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -129,14 +151,17 @@ impl Stage {
     }
 
     fn deliver(&mut self, ticket: Ticket, outcome: Outcome) {
-        self.handle(Input::Delivered { ticket, outcome });
+        let speaker = self.asked_of.get(&ticket).expect("it was asked").clone();
+        self.handle(Input::Delivered { speaker, ticket, outcome });
     }
 
     /// Lets time pass and runs the timers.
     fn pass(&mut self, seconds: u32) {
         self.now.wall += i64::from(seconds) * SECOND;
         self.now.at += Duration::from_secs(seconds.into());
+        let before = self.out.len();
         self.shard.tick(self.now, &self.world, &mut self.out);
+        self.see_who_is_asked(before);
     }
 }
 
@@ -371,7 +396,7 @@ fn an_answer_that_comes_after_the_question_still_counts() {
     stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
     let (question, _) = stage.asked();
     let Outcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
-    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: late });
+    stage.handle(Input::Unasked { speaker: counter("securities"), reply: late });
     let (_, credit) = stage.asked();
     assert!(matches!(credit, Instruction::Credit(_)));
     // The question is answered "not found" by a counter that looked before the debit arrived: it
@@ -399,7 +424,7 @@ fn proof_that_comes_while_the_end_is_written_is_compared_with_the_record() {
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
     let Outcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
-    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: late.clone() });
+    stage.handle(Input::Unasked { speaker: counter("securities"), reply: late.clone() });
     stage.durable();
     assert!(
         stage
@@ -423,7 +448,7 @@ fn an_amount_that_differs_proves_nothing_and_raises_an_alarm() {
     reply.posted.as_mut().expect("posted").amount = Amount::new(501).expect("an amount");
     stage.deliver(ticket, Outcome::Answered(Reply::Posting(reply)));
     assert!(matches!(stage.asked().1, Instruction::Query(_)), "it is asked about");
-    assert!(stage.out.iter().any(|output| matches!(output, Output::Alarm { .. })));
+    assert!(stage.out.iter().any(|output| matches!(output, Output::Accuse { .. })));
 }
 
 #[test]
@@ -515,6 +540,7 @@ fn a_doubt_outlives_the_life_that_had_it() {
                 | Output::Alarm { .. }
                 | Output::LeftOut { .. }
                 | Output::Doubted { .. }
+                | Output::Accuse { .. }
                 | Output::Compare { .. } => {}
             }
         }

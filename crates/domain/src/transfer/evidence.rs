@@ -2,6 +2,7 @@
 
 use super::Transfer;
 use super::marks::{self, Doubt};
+use super::words::{Said, Words, compare};
 use crate::message::{Answer, Finding, Posted, PostingReply, QueryReply};
 use crate::profile::{Meaning, Profile};
 use crate::serial::Role;
@@ -89,15 +90,20 @@ impl Told {
         Told { evidence, weight, answer: None, posted: None, doubt: None }
     }
 
-    /// From the answer to a debit, credit or reversal. A posting that is claimed but does not
-    /// match the leg's account, amount and currency proves nothing.
-    pub fn by_posting(
-        transfer: &Transfer,
-        role: Role,
-        profile: &Profile,
-        reply: PostingReply,
-    ) -> Told {
-        let matches = posted_matches(transfer, role, reply.posted.as_ref());
+    /// What may be believed of what a leg's own counter said about it. The answer to a query weighs
+    /// by how the question was put; to any other, `question` means nothing.
+    pub fn heard(transfer: &Transfer, words: Words, profile: &Profile, question: Question) -> Told {
+        let role = words.role();
+        match words.said {
+            Said::Posting(reply) => Told::by_posting(transfer, role, profile, reply),
+            Said::Query(reply) => Told::by_query(transfer, role, profile, reply, question),
+        }
+    }
+
+    /// From the answer to a debit, credit or reversal. A posting that is claimed but is not in
+    /// every field the leg's proves nothing.
+    fn by_posting(transfer: &Transfer, role: Role, profile: &Profile, reply: PostingReply) -> Told {
+        let matches = compare(transfer, role, reply.posted.as_ref()).is_ok();
         let evidence = match profile.codes.meaning(reply.answer.code) {
             Meaning::Done | Meaning::Duplicate if matches => Evidence::Done,
             Meaning::Done | Meaning::Duplicate | Meaning::Unknown => Evidence::Silent,
@@ -116,7 +122,7 @@ impl Told {
     }
 
     /// From the answer to a query, which weighs by how the question was put.
-    pub fn by_query(
+    fn by_query(
         transfer: &Transfer,
         role: Role,
         profile: &Profile,
@@ -125,7 +131,7 @@ impl Told {
     ) -> Told {
         let refused = profile.codes.meaning(reply.answer.code);
         let evidence = match reply.finding {
-            Finding::Done if posted_matches(transfer, role, reply.posted.as_ref()) => {
+            Finding::Done if compare(transfer, role, reply.posted.as_ref()).is_ok() => {
                 Evidence::Done
             }
             Finding::Done | Finding::Processing | Finding::Unclear => Evidence::Silent,
@@ -154,12 +160,4 @@ impl Told {
             doubt,
         }
     }
-}
-
-fn posted_matches(transfer: &Transfer, role: Role, posted: Option<&Posted>) -> bool {
-    posted.is_some_and(|posted| {
-        posted.account == transfer.place(role).account
-            && posted.amount == transfer.intent.amount
-            && posted.currency == transfer.intent.currency
-    })
 }

@@ -2,8 +2,8 @@
 //!
 //! [`step`] decides what follows from an event; it is the only place where a transfer's course is
 //! decided, and DOMAIN §3's rules are enforced here and nowhere else. `days` says which settle day a
-//! leg is bound to. [`evidence`] turns what a
-//! counter said into what may be believed; [`recovery`] says what is still known after a crash.
+//! leg is bound to. [`words`] are what a leg's own counter said, [`evidence`] turns them into what may
+//! be believed; [`recovery`] says what is still known after a crash.
 
 mod days;
 pub mod evidence;
@@ -15,11 +15,13 @@ mod step;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 pub use days::MOST_REBOUND;
 pub use evidence::{Evidence, Question, Told, Weight};
 pub use marks::Doubt;
-pub use step::{Action, Event, Illegal, Step, Verdict, step};
+pub use step::{Action, Event, Illegal, Step, Verdict, contradicts_ending, step};
+pub use words::{Mismatch, Unattributed, Words, attribute};
 
 use crate::message::{Answer, Instruction, Look, Place, Posting, Query, Reversal};
 use crate::money::{Amount, Currency};

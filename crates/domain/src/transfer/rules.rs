@@ -465,7 +465,7 @@ impl<'t, 'g> Course<'t, 'g> {
     /// A reversal that is refused needs a person (rule 3). Where an earlier copy of it may still be
     /// done, nothing is proven by that, and asking goes on meanwhile.
     pub(super) fn reversal_refused(&mut self, weight: Weight) -> Step {
-        if may_end(self.transfer, Role::Reversal, weight, self.ground) {
+        if may_end(self.transfer, Role::Reversal, weight, self.ground.debit) {
             self.transfer.reversal.knowledge = Knowledge::Refused;
         }
         self.park(Why::ReversalRefused)
@@ -474,7 +474,8 @@ impl<'t, 'g> Course<'t, 'g> {
     /// The counter says, when it is asked, that it refused the reversal. Where that is not for ever,
     /// it is asked for once more, and the answer to that counts.
     pub(super) fn reversal_found_refused(&mut self, weight: Weight) -> Step {
-        if may_end(self.transfer, Role::Reversal, weight, self.ground) || !self.is_debit_day() {
+        if may_end(self.transfer, Role::Reversal, weight, self.ground.debit) || !self.is_debit_day()
+        {
             return self.reversal_refused(weight);
         }
         self.go(Phase::ReversalWaiting, Action::Pause)
@@ -558,7 +559,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// What a refusal of `weight` is worth.
     pub(super) fn refusal(&self, role: Role, weight: Weight) -> Refusal {
-        if may_end(self.transfer, role, weight, self.ground) {
+        if may_end(self.transfer, role, weight, self.ground.profile(role)) {
             Refusal::Final
         } else if self.may_fence(role) {
             Refusal::FenceFirst
@@ -619,12 +620,7 @@ impl<'t, 'g> Course<'t, 'g> {
 /// Whether a refusal of `weight` may end the leg (rule 2), and so whether it would stand against proof
 /// that the leg is done: only where no other copy than the refused one can have been posted, or the
 /// counter can no longer change its mind.
-pub(super) fn may_end(
-    transfer: &Transfer,
-    role: Role,
-    weight: Weight,
-    ground: &Ground<'_>,
-) -> bool {
+pub(super) fn may_end(transfer: &Transfer, role: Role, weight: Weight, profile: &Profile) -> bool {
     let leg: &Leg = transfer.leg(role);
-    weight == Weight::Truth || leg.sent <= 1 || ground.profile(role).refusals_stick
+    weight == Weight::Truth || leg.sent <= 1 || profile.refusals_stick
 }

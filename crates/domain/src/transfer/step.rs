@@ -8,6 +8,7 @@ use super::evidence::{Evidence, Told, Weight};
 use super::rules::{Course, Refusal, may_end};
 use super::{Decision, Doubt, Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
 use crate::message::Look;
+use crate::profile::Profile;
 use crate::serial::Role;
 
 /// Something that happened to a transfer.
@@ -292,20 +293,51 @@ fn doubted(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>
 
 /// A final state is never left. What agrees is dropped, what contradicts is an alarm (rule 5).
 fn hear_when_final(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Step {
-    if told.doubt == Some(Doubt::OtherMark) {
-        return CONTRADICTION;
+    if contradicts_ending(transfer, role, told, ground.profile(role)) {
+        CONTRADICTION
+    } else {
+        STALE
     }
-    let done = transfer.leg(role).knowledge == Knowledge::Done;
+}
+
+/// Whether what was told of a leg contradicts how the transfer ended; never before it has. `profile`
+/// is that of the leg's counter.
+pub fn contradicts_ending(transfer: &Transfer, role: Role, told: &Told, profile: &Profile) -> bool {
+    let done = match (transfer.phase, role) {
+        (Phase::Completed, Role::Debit | Role::Credit) | (Phase::Reversed, Role::Debit) => true,
+        (Phase::Completed, Role::Reversal)
+        | (Phase::Refused, Role::Debit | Role::Credit | Role::Reversal)
+        | (Phase::Reversed, Role::Credit) => false,
+        // A person may have given the money back by hand: then a reversal would be once too often.
+        (Phase::Reversed, Role::Reversal) => {
+            transfer.reason != Some(Reason::Decided)
+                || transfer.reversal.knowledge == Knowledge::Done
+        }
+        (
+            Phase::Accepted
+            | Phase::DebitWaiting
+            | Phase::DebitSent
+            | Phase::DebitAsking
+            | Phase::DebitFencing
+            | Phase::CreditWaiting
+            | Phase::CreditSent
+            | Phase::CreditAsking
+            | Phase::CreditFencing
+            | Phase::ReversalWaiting
+            | Phase::ReversalSent
+            | Phase::ReversalProving
+            | Phase::Parked(_),
+            Role::Debit | Role::Credit | Role::Reversal,
+        ) => return false,
+    };
+    if told.doubt == Some(Doubt::OtherMark) {
+        return true;
+    }
     match told.evidence {
-        Evidence::Done if !done => CONTRADICTION,
-        Evidence::Refused if done && !may_end(transfer, role, told.weight, ground) => STALE,
-        Evidence::Refused | Evidence::NotExecuted if done => CONTRADICTION,
-        Evidence::Done
-        | Evidence::Refused
-        | Evidence::NotExecuted
-        | Evidence::NotFound
-        | Evidence::Silent
-        | Evidence::NotSent => STALE,
+        Evidence::Done => !done,
+        Evidence::Refused => done && may_end(transfer, role, told.weight, profile),
+        Evidence::NotExecuted => done,
+        Evidence::NotFound | Evidence::Silent | Evidence::NotSent => false,
     }
 }
 
@@ -447,7 +479,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
             (Evidence::Done, Weight::Answer) => STALE,
             // Of an earlier copy, where another may still be done: the question is still out.
             (Evidence::Refused, Weight::Answer)
-                if !may_end(transfer, Role::Reversal, told.weight, ground) =>
+                if !may_end(transfer, Role::Reversal, told.weight, ground.debit) =>
             {
                 STALE
             }
@@ -569,7 +601,7 @@ enum Against {
 fn against(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Against {
     match (transfer.leg(role).knowledge, told.evidence) {
         (Knowledge::Done, Evidence::Refused) => {
-            if may_end(transfer, role, told.weight, ground) {
+            if may_end(transfer, role, told.weight, ground.profile(role)) {
                 Against::Proof
             } else {
                 Against::OldNews

@@ -23,8 +23,9 @@ fn reworded(reply: &Reply, number: usize) -> Reply {
 }
 
 impl Stage {
-    fn unasked(&mut self, counter: usize, reply: Reply) {
-        self.handle(Input::Unasked { counter: CounterIndex(counter), reply });
+    fn unasked_of(&mut self, counter: usize, reply: Reply) {
+        let speaker = self.world.counters[counter].id.clone();
+        self.handle(Input::Unasked { speaker, reply });
     }
 
     /// Writes all that is wanted into a record with the limits of the real one.
@@ -91,7 +92,7 @@ fn a_counter_that_repeats_itself_spoils_no_ending() {
     stage.record(&mut memory);
     let (ticket, credit) = stage.asked();
     for number in 0..MANY {
-        stage.unasked(0, reworded(&done, number));
+        stage.unasked_of(0, reworded(&done, number));
         assert!(stage.shard.open[&1].pending.len() < 10, "repetition is no news");
     }
     assert_eq!(stage.left_out().1, 1, "said once");
@@ -116,11 +117,11 @@ fn what_is_held_back_while_the_record_is_awaited_is_bounded_for_each_leg() {
     stage.deliver(ticket, answer(&credit, AnswerCode::NO_SUCH_ACCOUNT));
     assert!(stage.shard.open[&1].barrier.is_some(), "the intent to reverse is being written");
     for number in 0..MANY {
-        stage.unasked(0, reworded(&done, number));
+        stage.unasked_of(0, reworded(&done, number));
     }
     // The other leg's counter has not lost its voice by that.
     let of_credit = reply(answer(&credit, AnswerCode::DONE));
-    stage.unasked(1, of_credit);
+    stage.unasked_of(1, of_credit);
     assert!(stage.shard.open[&1].held.len() <= 3 * 33);
     assert_eq!(stage.left_out().1, 1, "said once");
     stage.out.retain(|output| !matches!(output, Output::LeftOut { .. }));
@@ -140,7 +141,7 @@ fn a_counter_that_contradicts_itself_for_ever_is_heard_for_a_while() {
     let _ = stage.asked();
     let refused = reply(answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
     for number in 0..MANY {
-        stage.unasked(0, reworded(&refused, number));
+        stage.unasked_of(0, reworded(&refused, number));
         if number % 100 == 0 {
             stage.record(&mut memory);
         }

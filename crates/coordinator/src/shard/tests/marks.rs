@@ -83,7 +83,7 @@ fn another_mark_is_seen_whichever_way_it_comes() {
     let (question, asked) = stage.asked();
     let late = bearing(Some(Mark(8)), answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
     let Outcome::Answered(late) = late else { panic!("{late:?}") };
-    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: late });
+    stage.handle(Input::Unasked { speaker: counter("securities"), reply: late });
     assert_eq!(stage.doubts(), [(0, Doubt::OtherMark, Role::Debit)]);
     assert_eq!(stage.why(), Some(Why::OtherMark));
     stage.deliver(question, bearing(Some(Mark(8)), found(&asked, Finding::NotFound)));

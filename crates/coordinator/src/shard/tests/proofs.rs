@@ -55,7 +55,7 @@ fn an_old_refusal_is_no_contradiction() {
     let (question, query) = stage.asked();
     // The first copy is posted, and says so, before the answer to the question arrives.
     let Outcome::Answered(done) = answer(&debit, AnswerCode::DONE) else { panic!() };
-    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: done });
+    stage.handle(Input::Unasked { speaker: counter("securities"), reply: done });
     let (_credit, instruction) = stage.asked();
     assert!(matches!(instruction, Instruction::Credit(_)));
     stage.deliver(question, refused(&query));
@@ -73,7 +73,7 @@ fn two_answers_to_one_copy_are_a_contradiction() {
     let Outcome::Answered(refused) = answer(&debit, AnswerCode::INSUFFICIENT_FUNDS) else {
         panic!()
     };
-    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: refused });
+    stage.handle(Input::Unasked { speaker: counter("securities"), reply: refused });
     assert_eq!(stage.phase(), Phase::Parked(Why::Contradicted));
 }
 
@@ -152,6 +152,6 @@ fn a_reversal_that_is_refused_while_a_copy_is_on_its_way_is_not_taken_for_dead()
     };
     assert_eq!(reversal_of(&stage), Knowledge::Unknown);
     let Outcome::Answered(done) = answer(&reversal, AnswerCode::DONE) else { panic!() };
-    stage.handle(Input::Unasked { counter: CounterIndex(0), reply: done });
+    stage.handle(Input::Unasked { speaker: counter("securities"), reply: done });
     assert_eq!(reversal_of(&stage), Knowledge::Done);
 }

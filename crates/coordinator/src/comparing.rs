@@ -1,0 +1,145 @@
+//! The tasks that hold what counters say too late against the record, and the queues to them.
+
+use crate::accusations::Fault;
+use crate::actor::Mail;
+use crate::clock::now_micros;
+use crate::events::Kind;
+use crate::inner::Inner;
+use crate::late::{self, Compared};
+use crate::shard::Input;
+use crate::world::CounterIndex;
+use domain::message::{CounterId, Reply};
+use domain::serial::Sequence;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use store::{StoreError, Stored};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+
+/// Late words of one counter that may wait to be compared with the record. Each counter has a queue
+/// of its own, so that one that says too much drowns nobody else's proof.
+const LATE: usize = 1024;
+
+/// Where the late words of one counter wait.
+#[derive(Debug)]
+pub(crate) struct LateQueue {
+    to: mpsc::Sender<Reply>,
+    /// Those that found it full, since operators were told of some.
+    lost: AtomicU64,
+}
+
+impl LateQueue {
+    pub(crate) fn new() -> (LateQueue, mpsc::Receiver<Reply>) {
+        let (to, late) = mpsc::channel(LATE);
+        (LateQueue { to, lost: AtomicU64::new(0) }, late)
+    }
+}
+
+impl Inner {
+    /// Has what a counter said too late compared with the record. What finds the queue full is
+    /// counted, and operators are told how many there were.
+    pub(crate) fn compare(&self, speaker: &CounterId, reply: Reply) {
+        let at = self.links.iter().position(|link| link.counter() == speaker);
+        let Some(queue) = at.and_then(|at| self.late.get(at)) else { return };
+        if queue.to.try_send(reply).is_err() {
+            queue.lost.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!("late_answers_not_compared_total", "counter" => speaker.to_string())
+                .increment(1);
+        }
+    }
+
+    /// Tells how many late words of a counter were not compared, if any were not.
+    fn tell_of_lost(&self, counter: CounterIndex) {
+        let lost = self.late[counter.0].lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let speaker = self.links[counter.0].counter();
+            let text = format!(
+                "{speaker} said more about ended transfers than could be compared with the record: \
+                 {lost} of its answers were not compared"
+            );
+            tracing::error!("{text}");
+            self.events.record(now_micros(), Kind::NotCompared, None, text);
+        }
+    }
+}
+
+/// Compares what one counter said too late with how the transfer ended. What agrees is counted and
+/// dropped; what contradicts is an alarm (rule 5).
+pub(crate) async fn compare_late(
+    inner: Arc<Inner>,
+    counter: CounterIndex,
+    late: Arc<Mutex<mpsc::Receiver<Reply>>>,
+) {
+    let mut late = late.lock().await;
+    while let Some(reply) = late.recv().await {
+        compare_one(&inner, counter, reply).await;
+        if late.is_empty() {
+            inner.tell_of_lost(counter);
+        }
+    }
+}
+
+async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
+    let Some(serial) = reply.serial() else { return };
+    let link = &inner.links[counter.0];
+    let speaker = link.counter();
+    let accuse = |fault, about, text: &str| {
+        let (wall, now) = (now_micros(), Instant::now());
+        inner.accusations.add(speaker, fault, about, text, &inner.events, wall, now);
+    };
+    let not_compared = |why: String| {
+        let labels = [("counter", speaker.to_string())];
+        metrics::counter!("late_answers_not_compared_total", &labels).increment(1);
+        let text = format!("what {speaker} said of {serial} was not compared: {why}");
+        tracing::error!("{text}");
+        inner.events.record(now_micros(), Kind::NotCompared, None, text);
+    };
+    let (stored, trail) = match find(inner, serial.sequence).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let text = format!("{speaker} speaks of {serial}, which was never issued");
+            return accuse(Fault::Foreign, None, &text);
+        }
+        Err(error) => return not_compared(error.to_string()),
+    };
+    let master = stored.transfer.master;
+    let Some(outcome) = &stored.outcome else {
+        if inner.is_running(&stored.transfer) {
+            // It has just been taken up here.
+            let mail = Mail::Input(Input::Unasked { speaker: speaker.clone(), reply });
+            let _ = inner.shard_of(serial.sequence).send(mail).await;
+            return;
+        }
+        return not_compared(format!("transfer {master} is open, and not in this process's hands"));
+    };
+    let ended = late::ended(&stored.transfer, outcome.state, &trail);
+    match late::compare(&ended, speaker, link.profile(), reply) {
+        Compared::Agrees => metrics::counter!("late_answers_agreed_total").increment(1),
+        Compared::Contradicts(text) => accuse(Fault::Contradiction, Some(master), &text),
+        Compared::Foreign(why) => {
+            let text = format!("{speaker} speaks of what is not its own: {why}");
+            accuse(Fault::Foreign, Some(master), &text);
+        }
+    }
+}
+
+/// A transfer and its trail. One that has just ended is looked for again: the shard may have let go
+/// of it between the two.
+async fn find(
+    inner: &Inner,
+    sequence: Sequence,
+) -> Result<Option<(Stored, Vec<String>)>, StoreError> {
+    let Some(mut stored) = inner.store.find_by_sequence(sequence).await? else { return Ok(None) };
+    if stored.outcome.is_none()
+        && !inner.is_running(&stored.transfer)
+        && let Some(again) = inner.store.find(stored.transfer.master).await?
+    {
+        stored = again;
+    }
+    let trail = if stored.outcome.is_some() {
+        inner.store.trail(stored.transfer.master).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Some((stored, trail)))
+}
