@@ -30,6 +30,8 @@ use watch::Watch;
 
 /// The pause after an accept that failed for want of descriptors or memory; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Connections that may still be going, beside those that have a place: they hold descriptors, too.
+const LEAVING: usize = 4;
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is said that nobody can be accepted.
@@ -175,6 +177,8 @@ impl Server {
         let Server { listener, house } = self;
         let mut connections = JoinSet::new();
         let mut troubles = Troubles::default();
+        // Whoever is sent away for another goes before many more are let in.
+        let most = house.limits.connections.saturating_add(LEAVING);
         loop {
             tokio::select! {
                 biased;
@@ -182,7 +186,8 @@ impl Server {
                 Some(ended) = connections.join_next() => house.told(ended),
                 () = sleep_until(troubles.until.unwrap_or_else(Instant::now)),
                     if troubles.until.is_some() => troubles.until = None,
-                accepted = listener.accept(), if troubles.until.is_none() => match accepted {
+                accepted = listener.accept(),
+                    if troubles.until.is_none() && connections.len() < most => match accepted {
                     Ok((stream, peer)) => {
                         troubles.over();
                         if let Some(guest) = seat(&house, stream, peer, &stop.soft) {
