@@ -18,8 +18,8 @@ async fn town() -> Town {
 /// What is said to orders that are sent again and again, each order beside the others.
 async fn together(town: &Town, orders: &[Order], rounds: usize) -> Vec<(Order, Said)> {
     let mut callers = JoinSet::new();
-    for order in orders.iter().cloned() {
-        let caller = town.caller.clone();
+    for order in orders {
+        let (caller, order) = (town.caller.clone(), order.clone());
         callers.spawn(async move {
             let mut said = Vec::new();
             for _ in 0..rounds {

@@ -71,7 +71,7 @@ impl Bridge {
             api: config.api.limits.connections,
             operators: config.operators.limits.connections,
         };
-        let shares = descriptors::reserve(wants)?;
+        let allotted = descriptors::reserve(wants)?;
         let listen = async |address: SocketAddr, what: &str| {
             TcpListener::bind(address)
                 .await
@@ -105,7 +105,7 @@ impl Bridge {
                     listen: accept.listen,
                     own_name: config.name.clone(),
                     tls: accept.tls,
-                    limits: DoorLimits { unauthenticated: shares.door, ..accept.limits },
+                    limits: DoorLimits { unauthenticated: allotted.door, ..accept.limits },
                     history,
                 };
                 let door = Door::open(door, guests).with_context(|| {
@@ -149,9 +149,9 @@ impl Bridge {
             stop: serving.soft.clone(),
             feeds_per_address: config.operators.feeds_per_address,
         };
-        let limits = Limits { connections: shares.api, ..config.api.limits };
+        let limits = Limits { connections: allotted.api, ..config.api.limits };
         let api = Server::new(api, "api", limits, Trust::Signed);
-        let limits = Limits { connections: shares.operators, ..config.operators.limits };
+        let limits = Limits { connections: allotted.operators, ..config.operators.limits };
         let operators = Server::new(operators, "operators", limits, Trust::Answered);
         let vitals = coordinator.vitals();
         if let Some(door) = door_task {

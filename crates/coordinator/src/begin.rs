@@ -127,7 +127,7 @@ impl Coordinator {
         }
         match self.claim(&begin).await? {
             Claimed::Begun(master, told) => self.outcome(&begin, master, told, wait).await,
-            Claimed::Known(begun) => Ok(begun),
+            Claimed::Known(answer) => Ok(answer),
         }
     }
 
@@ -157,9 +157,11 @@ impl Coordinator {
                     // Of a claim that is not recorded in time nothing is known, and nothing is said.
                     let until = *given_up.get_or_insert_with(|| Instant::now() + RECORD_WITHIN);
                     let durable = self.becomes_durable(claim.master.sequence);
-                    match timeout_at(until, durable).await.map_err(|_| BeginError::NotConfirmed)? {
-                        true => Seen::Durable(claim),
-                        false => Seen::NotOpen,
+                    let durable = timeout_at(until, durable).await;
+                    if durable.map_err(|_| BeginError::NotConfirmed)? {
+                        Seen::Durable(claim)
+                    } else {
+                        Seen::NotOpen
                     }
                 }
                 Next::ReadRecord => {

@@ -97,8 +97,8 @@ pub enum Tail {
 /// after a crash. A trail that cannot be read, or that contradicts the row, is parked for a person,
 /// never guessed; so is one on which this software fails, every time anew, for one transfer must not
 /// keep all others from being taken up.
-pub fn taken_up(new: NewTransfer, trail: &[String], tail: Tail) -> Input {
-    let Remembrance { transfer, updated_at, next_part } = remembered(&new, trail, tail);
+pub fn taken_up(new: NewTransfer, parts: &[String], tail: Tail) -> Input {
+    let Remembrance { transfer, updated_at, next_part } = remembered(&new, parts, tail);
     Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
 }
 
@@ -113,32 +113,32 @@ pub(crate) struct Remembrance {
 }
 
 /// As [`taken_up`] has it.
-pub(crate) fn remembered(new: &NewTransfer, trail: &[String], tail: Tail) -> Remembrance {
-    let read = catch_unwind(AssertUnwindSafe(|| read(new, trail, tail)));
+pub(crate) fn remembered(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
+    let read = catch_unwind(AssertUnwindSafe(|| read(new, parts, tail)));
     read.unwrap_or_else(|panic| {
         let why = supervise::task::message(panic.as_ref());
         tracing::error!(master = %new.master, why, "a transfer cannot be taken up: it is parked unread");
-        unread(new, trail)
+        unread(new, parts)
     })
 }
 
 /// Parked, with doubt about everything; it cannot be resumed, for what was being undone is not known.
-fn unread(new: &NewTransfer, trail: &[String]) -> Remembrance {
+fn unread(new: &NewTransfer, parts: &[String]) -> Remembrance {
     let mut transfer = Transfer::accepted(intent(new));
     transfer.phase = Phase::Parked(Why::Illegal);
     transfer.debit.knowledge = Knowledge::Unknown;
     transfer.credit.knowledge = Knowledge::Unknown;
-    let next_part = u32::try_from(trail.len()).unwrap_or(u32::MAX);
+    let next_part = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     Remembrance { transfer, updated_at: new.created_at, next_part }
 }
 
-fn read(new: &NewTransfer, trail: &[String], tail: Tail) -> Remembrance {
+fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
     spring("take-up", || new.amount.minor().to_string());
-    let folded = match trail::fold(trail) {
+    let folded = match trail::fold(parts) {
         Ok(folded) => folded,
         Err(error) => {
             tracing::error!(master = %new.master, %error, "a trail cannot be read");
-            return unread(new, trail);
+            return unread(new, parts);
         }
     };
     let mut transfer = Transfer::recovered(Remembered {

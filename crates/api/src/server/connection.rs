@@ -42,9 +42,8 @@ impl Guest {
     pub(super) async fn serve(self, router: Router) {
         let listener = self.visit.0.house.name;
         match self.run(router).await {
-            End::Itself => {}
-            // It was counted when the place was given away.
-            End::Displaced => {}
+            // The latter was counted when the place was given away.
+            End::Itself | End::Displaced => {}
             End::Overdue(overdue) => {
                 let why = overdue.as_str();
                 counter!("http_closed_connections_total", "listener" => listener, "why" => why)

@@ -17,7 +17,7 @@ struct Rig {
     waits: Arc<Notify>,
     /// Lets `/slow` answer.
     go: Arc<Notify>,
-    served: tokio::task::JoinHandle<()>,
+    ends: tokio::task::JoinHandle<()>,
 }
 
 /// What an answer has that nobody reads: more than all buffers in between.
@@ -44,8 +44,8 @@ impl Rig {
         let address = listener.local_addr().expect("an address");
         let server = Server::new(listener, "test", limits, Trust::Signed);
         let (house, stop) = (server.house.clone(), Stop::default());
-        let served = tokio::spawn(server.serve(router, stop.clone()));
-        Rig { address, house, stop, waits, go, served }
+        let ends = tokio::spawn(server.serve(router, stop.clone()));
+        Rig { address, house, stop, waits, go, ends }
     }
 
     async fn from(&self, last: u8) -> Peer {
@@ -255,11 +255,11 @@ async fn a_stop_waits_for_answers_and_for_nothing_else() {
     for peer in [&mut silent, &mut half, &mut idle] {
         assert_eq!(peer.until_closed().await, "");
     }
-    assert!(!rig.served.is_finished());
+    assert!(!rig.ends.is_finished());
     rig.go.notify_one();
     let heard = busy.until_closed().await;
     assert!(heard.ends_with("at last"), "{heard}");
-    rig.served.await.expect("no panic");
+    rig.ends.await.expect("no panic");
     assert!(TcpStream::connect(rig.address).await.is_err());
 }
 
@@ -270,9 +270,9 @@ async fn past_the_deadline_nothing_is_waited_for() {
     busy.say("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
     rig.waits.notified().await;
     rig.stop.soft.cancel();
-    assert!(!rig.served.is_finished());
+    assert!(!rig.ends.is_finished());
     rig.stop.hard.cancel();
-    rig.served.await.expect("no panic");
+    rig.ends.await.expect("no panic");
     assert_eq!(busy.until_closed().await, "");
 }
 

@@ -49,6 +49,7 @@ impl Deref for Open {
 }
 
 impl Open {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as a map has it")]
     pub(crate) fn get_mut(&mut self, sequence: &u64) -> Option<&mut Record> {
         self.by_sequence.get_mut(sequence)
     }
@@ -61,6 +62,7 @@ impl Open {
         self.by_app.entry(app).or_default().insert(master);
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as a map has it")]
     pub(crate) fn remove(&mut self, sequence: &u64) -> Option<Record> {
         let record = self.by_sequence.remove(sequence)?;
         self.forget(&record);
