@@ -9,7 +9,7 @@ use simulation::{Class, Report, Request, known, run, shrink::shrink};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use supervise::{say_or_leave, tell};
 
 #[derive(Parser)]
@@ -21,6 +21,9 @@ struct Arguments {
     /// A range of seeds, such as `0..1000`; the last is not run
     #[arg(long, value_parser = range)]
     seeds: Option<std::ops::Range<u64>>,
+    /// So many seeds that nobody has run, such as 10000000 for a night; says which
+    #[arg(long, conflicts_with_all = ["seed", "seeds"])]
+    fresh: Option<u64>,
     /// First the schedules that once found something
     #[arg(long)]
     known: bool,
@@ -87,8 +90,13 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
     let (seeds, single) = match (arguments.seed, &arguments.seeds) {
         (Some(seed), _) => (seed..seed.checked_add(1).context("that seed is too large")?, true),
         (None, Some(seeds)) => (seeds.clone(), false),
+        (None, None) if arguments.fresh.is_some() => {
+            let seeds = fresh(arguments.fresh.unwrap_or_default())?;
+            say_or_leave!("seeds {}..{}", seeds.start, seeds.end);
+            (seeds, false)
+        }
         (None, None) if arguments.known || arguments.stories => (0..0, false),
-        (None, None) => bail!("say which: --seed N, --seeds A..B, --known or --stories"),
+        (None, None) => bail!("say which: --seed N, --seeds A..B, --fresh N, --known or --stories"),
     };
     let begun = Instant::now();
     let mut totals = Totals::default();
@@ -146,6 +154,13 @@ fn simulate(arguments: &Arguments) -> Result<bool> {
         clean = tell_stories(begun, arguments.no_shrink);
     }
     Ok(clean)
+}
+
+/// So many seeds from the microsecond of now on.
+fn fresh(count: u64) -> Result<std::ops::Range<u64>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let first = u64::try_from(now.as_micros())?;
+    Ok(first..first.checked_add(count).context("that is too many")?)
 }
 
 /// As many threads as the machine runs at once.
