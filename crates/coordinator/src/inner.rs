@@ -71,20 +71,20 @@ impl Inner {
     ) {
         let behind = self.standing.state().is_behind();
         if let Some(why) = self.doubts.reason_to_hold(counter, doubt, about, behind, now) {
-            self.hold(counter, why, None, now);
+            self.hold(counter, &why, None, now);
         }
     }
 
     /// A counter has seen serials that the record never gave out: it gets nothing new.
     pub(crate) fn hold_beyond(&self, counter: &CounterId, why: &str, seen: Sequence, now: i64) {
-        self.hold(counter, why.to_owned(), Some(seen), now);
+        self.hold(counter, why, Some(seen), now);
     }
 
     /// A counter gets nothing new from here on, and operators are told why.
-    fn hold(&self, counter: &CounterId, why: String, seen: Option<Sequence>, now: i64) {
-        let fresh = self.standing.hold(counter, Hold { why: why.clone(), since: now });
+    fn hold(&self, counter: &CounterId, why: &str, seen: Option<Sequence>, now: i64) {
+        let fresh = self.standing.hold(counter, Hold { why: why.to_owned(), since: now });
         if fresh || seen.is_some() {
-            let (counter, why) = (counter.clone(), why.clone());
+            let (counter, why) = (counter.clone(), why.to_owned());
             // Nobody listens any more: the bridge is stopping.
             let _ = self.holds.send(HeldCounter { counter, why, seen, since: now });
         }

@@ -158,7 +158,7 @@ impl Store {
             let transaction = connection.begin().await?;
             // Written first, so that nobody leases between the look and the move.
             serial_lease::Entity::update_many()
-                .col_expr(serial_lease::Column::Next, Expr::col(serial_lease::Column::Next).into())
+                .col_expr(serial_lease::Column::Next, Expr::col(serial_lease::Column::Next))
                 .filter(serial_lease::Column::Name.eq(TRANSFER))
                 .exec(&transaction)
                 .await?;

@@ -70,13 +70,14 @@ pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
 pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
     let coordinator = &ops.state.coordinator;
     let mut counters = all(&snapshots(coordinator.links()));
-    let held = &coordinator.standing().state().held;
+    let state = coordinator.standing().state();
     for counter in counters.as_array_mut().into_iter().flatten() {
         let id = counter["counter"].as_str().unwrap_or_default();
-        let hold = held.iter().find(|(held, _)| held.as_str() == id);
-        let hold = hold.map(|(_, hold)| json!({ "why": hold.why, "since": hold.since }));
-        counter["held"] = hold.unwrap_or(Value::Null);
+        let reason = state.held.iter().find(|(named, _)| named.as_str() == id);
+        let told = reason.map(|(_, hold)| json!({ "why": hold.why, "since": hold.since }));
+        counter["held"] = told.unwrap_or(Value::Null);
     }
+    drop(state);
     Json(counters)
 }
 

@@ -46,12 +46,13 @@ enum Echo {
 }
 
 fn echo(ours: Option<Mark>, told: Option<Mark>) -> Echo {
-    match (ours, told) {
-        (Some(ours), Some(told)) if ours == told => Echo::Ours,
-        // A transfer that an earlier version recorded is compared without a mark, as ever.
-        (None, None) => Echo::Ours,
-        (Some(_) | None, Some(_)) => Echo::Other,
-        (Some(_), None) => Echo::Absent,
+    // A transfer that an earlier version recorded has none, and is compared without, as ever.
+    if ours == told {
+        Echo::Ours
+    } else if told.is_some() {
+        Echo::Other
+    } else {
+        Echo::Absent
     }
 }
 
@@ -77,12 +78,14 @@ pub(super) fn weigh(
     match echo(transfer.intent.mark, told) {
         Echo::Ours => (evidence, None),
         Echo::Other => (Evidence::Silent, Some(Doubt::OtherMark)),
-        Echo::Absent if leg.doubt.is_some() => (Evidence::Silent, leg.doubt),
-        // Sent once, and never by an earlier life: nothing of ours can have been here.
-        Echo::Absent if known && leg.sent <= 1 => (Evidence::Silent, Some(Doubt::KnownBefore)),
-        // A counter that promises to repeat the mark and does not has not answered.
-        Echo::Absent if profile.echoes_marks => (Evidence::Silent, None),
-        Echo::Absent => (evidence, None),
+        Echo::Absent => {
+            // Sent once, and never by an earlier life: nothing of ours can have been here.
+            let known_before = (known && leg.sent <= 1).then_some(Doubt::KnownBefore);
+            let doubt = leg.doubt.or(known_before);
+            // A counter that promises to repeat the mark and does not has not answered.
+            let answered = doubt.is_none() && !profile.echoes_marks;
+            (if answered { evidence } else { Evidence::Silent }, doubt)
+        }
     }
 }
 

@@ -20,7 +20,7 @@ fn master(sequence: u64) -> MasterSerial {
 
 /// A transfer's mark, as long as nobody says another.
 fn mark(sequence: u64) -> Option<Mark> {
-    Some(Mark(sequence))
+    Option::from(Mark(sequence))
 }
 
 fn rules(profile: Profile) -> Rules {
