@@ -292,22 +292,21 @@ fn now_micros() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn stopped_early() -> Result<()> {
-    tracing::info!("stopped before the bridge was up");
-    Ok(())
-}
-
 /// `counter-bridge serve`: runs until SIGTERM or SIGINT; a second one stops at once, which is as
 /// safe: what was promised is durable.
 pub(crate) async fn run(config: Config) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let bridge = tokio::select! {
-        bridge = Bridge::start(config) => bridge?,
+    let started = tokio::select! {
+        bridge = Bridge::start(config) => Some(bridge?),
         // It may be waiting for its database; nothing is begun.
-        _ = terminate.recv() => return stopped_early(),
-        _ = interrupt.recv() => return stopped_early(),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    let Some(bridge) = started else {
+        tracing::info!("stopped before the bridge was up");
+        return Ok(());
     };
     let Addresses { api, operators, accept } = bridge.addresses;
     match accept {

@@ -150,15 +150,12 @@ fn unescaped(value: &str) -> OsString {
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..2).filter(|_| *first == b'%');
         let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                rest = after;
-            }
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(if *first == b'+' { b' ' } else { *first });
+            rest = after;
         }
     }
     OsString::from_vec(bytes)
@@ -354,8 +351,8 @@ mod tests {
             ("mysql://me@db/x?ssl-mode=preferred", "read and changed"),
             ("mysql://me@db/x?ssl-mode=required", "prove"),
         ] {
-            let notes = noted(url);
-            assert!(notes.len() == 1 && notes[0].contains(word), "{url}: {notes:?}");
+            let found = noted(url);
+            assert!(found.len() == 1 && found[0].contains(word), "{url}: {found:?}");
         }
     }
 

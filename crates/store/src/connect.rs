@@ -162,7 +162,7 @@ async fn end_within(
 pub(crate) async fn probe(address: &Address) -> Result<(), OpenError> {
     let given_up = Instant::now() + BUSY_TIMEOUT;
     loop {
-        match probe_once(address).await {
+        match Box::pin(probe_once(address)).await {
             Err(OpenError::Locked { .. }) if Instant::now() < given_up => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
@@ -224,7 +224,7 @@ pub(crate) async fn greet(address: &Address) -> Result<MySqlConnection, OpenErro
     for file in files {
         std::fs::File::open(file).map_err(|error| bad(format!("{}: {error}", file.display())))?;
     }
-    in_time(shown, options.connect()).await
+    in_time(shown, Box::pin(options.connect())).await
 }
 
 /// What a server answers within [`CONNECT_TIMEOUT`].

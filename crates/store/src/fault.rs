@@ -136,10 +136,10 @@ fn of_mysql(number: u16, state: Option<&str>) -> Fault {
         1022 | 1062 | 1169 | 1586 => Fault::Duplicate,
         1205 | 1213 => Fault::Contention,
         // Node not ready (Galera), shut-down in progress, killed: the connection leads nowhere.
-        1047 | 1053 | 1317 | 1927 | 3169 => Fault::Lost,
+        1047 | 1053 | 1317 | 1927 | 3169
         // Read-only, as a primary is after a fail-over; a member that its group has left behind;
         // off-line: whoever answers here takes no writes, and another may.
-        1290 | 1792 | 1836 | 3032 | 3098 | 3100 | 3101 | 3796 => Fault::Lost,
+        | 1290 | 1792 | 1836 | 3032 | 3098 | 3100 | 3101 | 3796 => Fault::Lost,
         // A packet above the server's limit would be too large again.
         1153 => Fault::Row,
         _ => match state {

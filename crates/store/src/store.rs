@@ -88,7 +88,7 @@ impl Store {
         // The tables are made on the pool of one that will write: settings made for a connection
         // hold for all of it.
         let connection = connect::writer(&address);
-        migration::run(&address, &connection).await?;
+        Box::pin(migration::run(&address, &connection)).await?;
         let hold = hold.of_server(&address, &connection).await?;
         let ledger = Arc::new(ledger(&address, &connection, options, hold.epoch).await?);
         let doubted_through = rows::doubted_through(&connection).await;

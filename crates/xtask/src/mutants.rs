@@ -7,7 +7,7 @@ use crate::steps::{Steps, output, run};
 use crate::tools;
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The crates whose rules are worth it, in the order of what they decide.
 const CRATES: [&str; 6] = ["domain", "store", "coordinator", "link", "wire", "api"];
@@ -125,7 +125,7 @@ mod tests {
             changed: true,
             shard: Some("1/4".to_owned()),
         };
-        let told = arguments(&part, Path::new("out"), Some(&PathBuf::from("d.diff"))).join(" ");
+        let told = arguments(&part, Path::new("out"), Some(Path::new("d.diff"))).join(" ");
         assert_eq!(told, "--output out --jobs=1 --package=store --in-diff=d.diff --shard=1/4");
     }
 }

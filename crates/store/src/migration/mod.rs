@@ -80,7 +80,7 @@ async fn run_once(
         Err(_) => return Err(failed(address, Fault::Lost, silence())),
     }
     tokio::select! {
-        result = Migrator::up(connection, None) => Ok(result),
+        result = Box::pin(Migrator::up(connection, None)) => Ok(result),
         why = is_gone(address) => Err(failed(address, Fault::Lost, why)),
     }
 }

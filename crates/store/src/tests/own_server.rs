@@ -18,7 +18,7 @@ const DATABASE: &str = "bridge";
 pub(super) struct OwnServer {
     process: Child,
     pub(super) address: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl OwnServer {
@@ -68,12 +68,12 @@ impl OwnServer {
             .args(settings);
         quiet(&mut starting);
         let process = starting.spawn().expect("it starts");
-        let mut server = OwnServer { process, address, _folder: folder };
+        let mut server = OwnServer { process, address, folder };
         let deadline = Instant::now() + START_WITHIN;
         while !server.greets() {
             let ended = server.process.try_wait().expect("it is watched");
             let is_late = Instant::now() >= deadline;
-            assert!(ended.is_none() && !is_late, "{}", log(server._folder.path()));
+            assert!(ended.is_none() && !is_late, "{}", log(server.folder.path()));
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(server)
