@@ -1,5 +1,7 @@
 //! Which process holds a record: on which machine, since when, and whether it still lives.
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -25,7 +27,9 @@ impl Process {
     pub(crate) fn this() -> Process {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Process {
-            host: first_line(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default(),
+            host: first_line(Path::new("/proc/sys/kernel/hostname"))
+                .or_else(|| first_line(Path::new("/etc/hostname")))
+                .unwrap_or_else(|| "this machine".to_owned()),
             boot: boot(),
             pid: std::process::id(),
             started: started(std::process::id()).unwrap_or(0),
@@ -37,7 +41,11 @@ impl Process {
     /// start, and there is none such any more. Of another machine nobody here can tell.
     pub(crate) fn is_gone(&self) -> bool {
         let here = !self.boot.is_empty() && self.boot == boot();
-        here && started(self.pid) != Some(self.started)
+        here && match started(self.pid) {
+            Some(started) => started != self.started,
+            // Not to be seen, or not there.
+            None => !is_there(self.pid),
+        }
     }
 
     /// In words: `process 4711 (counter-bridge) on db1 since 2026-11-28T05:20:11Z`.
@@ -58,11 +66,22 @@ fn name(pid: u32) -> String {
 }
 
 /// The start of the machine, and the name space of process numbers: another container's process 17 is
-/// not ours.
+/// not ours. Empty where that is not to be seen: then nothing is known of anybody's process.
 fn boot() -> String {
-    let boot = first_line(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
-    let names = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{boot} {}", names.display())
+    let boot = first_line(Path::new("/proc/sys/kernel/random/boot_id"));
+    let names = fs::read_link("/proc/self/ns/pid").ok();
+    match (boot, names) {
+        (Some(boot), Some(names)) => format!("{boot} {}", names.display()),
+        (None, _) | (_, None) => String::new(),
+    }
+}
+
+/// Whether there is a process of this number, dead and not yet buried ones left out. The kernel says so
+/// of processes, too, that `/proc` does not show to us.
+fn is_there(pid: u32) -> bool {
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    let is_dead = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok();
+    !is_dead && test_kill_process(number) != Err(Errno::SRCH)
 }
 
 fn first_line(path: &Path) -> Option<String> {

@@ -12,7 +12,6 @@ use crate::position::compare::{Verdict, compare};
 use crate::position::file::PositionFile;
 use crate::position::ledger::Ledger;
 use crate::position::release::look;
-use crate::position::slots::Found;
 use crate::position::{Id, Position, RecordStanding, rows};
 use crate::query;
 use crate::record::{Decision, ListFilter, Listed, OpenTransfer, Stored};
@@ -232,25 +231,10 @@ async fn ledger(
     epoch: Option<i64>,
 ) -> Result<Ledger, OpenError> {
     let kept = rows::kept(connection).await.map_err(|error| unreadable(address, &error))?;
-    let path = options.position_of(address);
-    let found = match (&path, kept.nodes.first()) {
-        (Some(_), _) => look(address, options)?,
-        // No file is kept: the record is taken at its word.
-        (None, Some(node)) => Found::Whole {
-            position: Position {
-                record: kept.record,
-                node: node.id,
-                lineage: node.lineage,
-                number: node.number,
-                next_serial: kept.next_serial,
-            },
-            written: 0,
-        },
-        (None, None) => Found::Missing,
-    };
+    let Some(path) = options.position_of(address) else { return Ok(Ledger::unkept(epoch)) };
+    let found = look(address, options)?;
     let begin = |position: &Position| {
-        let Some(path) = &path else { return Ok(None) };
-        PositionFile::begin(path, position).map(Some).map_err(|error| OpenError::Position {
+        PositionFile::begin(&path, position).map(Some).map_err(|error| OpenError::Position {
             path: path.display().to_string(),
             why: error.to_string(),
         })

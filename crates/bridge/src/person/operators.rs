@@ -26,6 +26,9 @@ pub(super) struct Operators {
 pub(super) struct Summary {
     pub(super) uptime_s: i64,
     pub(super) journal: Journal,
+    /// Whether the record is behind; a bridge of an earlier version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) record: Option<Record>,
     pub(super) open: u64,
     pub(super) by_state: BTreeMap<String, u64>,
     pub(super) in_transit: BTreeMap<String, i64>,
@@ -38,6 +41,16 @@ pub(super) struct Journal {
     /// `ok`, or what else it is.
     pub(super) health: String,
     /// Why it is not well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) why: Option<String>,
+}
+
+/// Whether the record is all that was recorded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// `current`, or what else it is.
+    pub(super) standing: String,
+    /// What it lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) why: Option<String>,
 }

@@ -159,6 +159,10 @@ fn headline(summary: &Summary) -> String {
         let why = or_dash(summary.journal.why.as_deref());
         let _ = write!(text, "\nTHE DATABASE DOES NOT RECORD: {why}");
     }
+    if let Some(record) = summary.record.as_ref().filter(|record| record.standing != "current") {
+        let why = or_dash(record.why.as_deref());
+        let _ = write!(text, "\nTHE RECORD IS BEHIND: {why}; nothing that moves money is sent");
+    }
     text
 }
 
@@ -234,6 +238,7 @@ mod tests {
             summary: serde_json::from_value(serde_json::json!({
                 "version": "0.1.0", "now": 1, "started_at": 0, "uptime_s": 125,
                 "journal": {"health": "failing", "since": 5, "why": "disk full"},
+                "record": {"standing": "behind", "since": 6, "why": "4 batches are missing"},
                 "open": 3, "by_state": {"crediting": 2, "needs_operator": 1},
                 "in_transit": {"CNY": 100_000, "USD": 0},
                 "oldest_in_transit_at": 0, "oldest_in_transit_age_s": 61,
@@ -277,6 +282,7 @@ mod tests {
             "up for 2 min 5 s; 3 open, 2 crediting, 1 needs_operator; 1,000.00 CNY in transit for up \
              to 1 min 1 s",
             "THE DATABASE DOES NOT RECORD: disk full",
+            "THE RECORD IS BEHIND: 4 batches are missing; nothing that moves money is sent",
             "futures",
             "127.0.0.1:9002",
             "1.234 ms",
@@ -306,6 +312,7 @@ mod tests {
     fn nothing_open_and_nothing_configured_are_said() {
         let mut status = status();
         status.summary.journal.health = "ok".to_owned();
+        status.summary.record = None;
         status.counters.clear();
         status.open = OpenTransfers { transfers: Vec::new(), total: 0 };
         let shown = status.tables();

@@ -109,7 +109,7 @@ impl Engine {
             return Ok(connection.clone());
         }
         // The pool would hide the reason behind a time-out.
-        connect::probe(&self.address).await?;
+        Box::pin(connect::probe(&self.address)).await?;
         let connection = connect::writer(&self.address);
         self.connection = Some(connection.clone());
         Ok(connection)
@@ -128,7 +128,7 @@ impl Engine {
         let hand = if let Some(hand) = self.hand.take() {
             hand
         } else {
-            connect::probe(&self.address).await?;
+            Box::pin(connect::probe(&self.address)).await?;
             let silent =
                 |_| OpenError::Unavailable { database: path.display().to_string(), why: silence() };
             let starting = Hand::start(path, self.ledger.clone());
@@ -242,7 +242,8 @@ impl Engine {
                     let (ledger, knows_place) = (self.ledger.clone(), self.knows_place);
                     let tried =
                         server::write(&connection, &address, batch, known, &ledger, knows_place);
-                    let tried = tried.await;
+                    // The largest of what a batch awaits: kept out of all that wait for it.
+                    let tried = Box::pin(tried).await;
                     self.knows_place |= matches!(tried, Tried::Committed { .. });
                     tried
                 }

@@ -125,8 +125,8 @@ impl Journal {
         let (commands, receiver) = mpsc::unbounded_channel();
         let (tell, health) = watch::channel(JournalHealth::Ok);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let of_writer = (Arc::clone(&waiting), ledger.clone());
-        let writer = Writer::new(address, connection, of_writer.1, receiver, of_writer.0, tell);
+        let theirs = Arc::clone(&waiting);
+        let writer = Writer::new(address, connection, ledger.clone(), receiver, theirs, tell);
         let reach = commands.downgrade();
         let task = Arc::new(Task::new("the journal").knocked_by(move || {
             if let Some(commands) = reach.upgrade() {

@@ -59,6 +59,13 @@ impl Ledger {
         }
     }
 
+    /// Of a record whose position nobody keeps: a lost end of it goes unnoticed.
+    pub(crate) fn unkept(epoch: Option<i64>) -> Ledger {
+        let ledger = Ledger::behind(String::new(), epoch);
+        ledger.standing.send_replace(RecordStanding::Current);
+        ledger
+    }
+
     /// Of a record that is behind.
     pub(crate) fn behind(why: String, epoch: Option<i64>) -> Ledger {
         Ledger {

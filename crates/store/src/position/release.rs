@@ -80,6 +80,14 @@ pub enum ReleaseError {
 /// How the record behind `url` stands. Nothing is changed, and a bridge may be running.
 pub async fn status(url: &str, options: &Options) -> Result<RecordStatus, OpenError> {
     let address = Address::parse(url)?;
+    if let Address::Sqlite { path, .. } = &address
+        && !path.is_file()
+    {
+        return Err(OpenError::NotADatabase {
+            path: path.display().to_string(),
+            why: "there is no such file".to_owned(),
+        });
+    }
     let connection = connect::readers(&address);
     let failed = |why: String| OpenError::Migration { database: address.to_string(), why };
     let kept = rows::kept(&connection).await.map_err(|error| failed(error.to_string()))?;
@@ -116,11 +124,11 @@ pub async fn release(
     release: &Release,
 ) -> Result<String, ReleaseError> {
     let address = Address::parse(url)?;
-    let held = Hold::of_file(&address).await?;
+    let locked = Hold::of_file(&address).await?;
     connect::probe(&address).await?;
     let connection = connect::writer(&address);
     migration::run(&address, &connection).await?;
-    let hold = held.of_server(&address, &connection).await?;
+    let hold = locked.of_server(&address, &connection).await?;
     let done = released(&address, &connection, options, release).await;
     hold.give_back(&connection).await;
     let _ = connection.close().await;

@@ -3,12 +3,20 @@
 
 use super::proxy::{Proxy, Wire};
 use super::*;
-use crate::{JournalHealth, OpenError, StoreError};
+use crate::{JournalHealth, OpenError, Options, RecordStanding, StoreError};
 use sea_orm::sqlx::Row;
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
 
 async fn count(url: &str, sql: &'static str) -> i64 {
     mysql_connection(url).await.fetch_one(sql).await.expect("a count").get(0)
+}
+
+/// A store whose position is kept, so that batches are numbered. Once it is open the file's name is not
+/// needed.
+async fn kept(url: &str) -> Store {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options { position: Some(folder.path().join("position")) };
+    Store::open_with(url, &options).await.expect("opens")
 }
 
 #[tokio::test]
@@ -42,7 +50,7 @@ async fn a_holder_that_was_silent_writes_nothing_any_more() {
         let server = format!("{}:{}", options.get_host(), options.get_port());
         let proxy = Proxy::to(server.clone()).await;
         let near = url.replace(&server, &proxy.address.to_string()) + "?ssl-mode=disabled";
-        let first = Store::open(&near).await.expect("opens");
+        let first = kept(&near).await;
         let mut desk = Desk::of(&first);
         desk.record(vec![simple(1)]).await;
         proxy.set(Wire::Cut);
@@ -74,7 +82,7 @@ async fn a_holder_that_was_silent_writes_nothing_any_more() {
 #[tokio::test]
 async fn a_batch_under_a_former_epoch_is_not_written() {
     on_mysql(|url| async move {
-        let store = Store::open(&url).await.expect("opens");
+        let store = kept(&url).await;
         let mut desk = Desk::of(&store);
         desk.record(vec![simple(1)]).await;
         mysql_connection(&url)
@@ -110,6 +118,36 @@ async fn a_holder_that_is_certainly_gone_is_not_waited_for() {
         let store = Store::open(&url).await.expect("opens");
         assert!(asked.elapsed() < std::time::Duration::from_secs(3));
         store.close().await;
+    })
+    .await;
+}
+
+/// The server fails over to one that lacks the last commits: the next batch does not follow them.
+#[tokio::test]
+async fn a_server_that_lost_its_last_commits_is_noticed_by_the_next_batch() {
+    on_mysql(|url| async move {
+        let store = kept(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        desk.record(vec![simple(2)]).await;
+        mysql_connection(&url)
+            .await
+            .execute("UPDATE node_position SET number = 1")
+            .await
+            .expect("an older state");
+        desk.record(vec![simple(3)]).await;
+        let standing = store.standing().borrow().clone();
+        let RecordStanding::Behind { why } = standing else { panic!("current") };
+        assert!(why.contains("answers with batch 1, and batch 2 was told"), "{why}");
+        assert_eq!(
+            count(&url, "SELECT number FROM node_position").await,
+            1,
+            "left as it was found"
+        );
+        desk.record(vec![simple(4)]).await;
+        store.close().await;
+        let noted = "SELECT COUNT(*) FROM node_position WHERE behind IS NOT NULL";
+        assert_eq!(count(&url, noted).await, 1, "the next start knows it too");
     })
     .await;
 }

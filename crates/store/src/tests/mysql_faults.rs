@@ -3,7 +3,7 @@
 
 use super::proxy::{Proxy, Wire};
 use super::*;
-use crate::{JournalHealth, StoreError};
+use crate::{JournalHealth, Options, StoreError};
 use sea_orm::sqlx::{Row, mysql::MySqlConnectOptions};
 
 /// A store behind a wire, and the database's true URL.
@@ -13,7 +13,10 @@ async fn behind_a_wire(url: &str) -> (Proxy, Store) {
     let proxy = Proxy::to(server.clone()).await;
     // The wire has to see what passes.
     let near = url.replace(&server, &proxy.address.to_string()) + "?ssl-mode=disabled";
-    let store = Store::open(&near).await.expect("opens");
+    // Its position is kept, so that batches are numbered. Once it is open, the file's name is not needed.
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options { position: Some(folder.path().join("position")) };
+    let store = Store::open_with(&near, &options).await.expect("opens");
     (proxy, store)
 }
 

@@ -215,6 +215,8 @@ function showSummary() {
   say(journal, failing ? "does not record" : "records");
   journal.dataset.tone = failing ? "bad" : "good";
   wrong("journal", failing ? `The database does not record (${summary.journal.why}): new transfers are refused.` : null);
+  const behind = summary.record.standing === "behind";
+  wrong("record", behind ? `The record is behind (${summary.record.why}): nothing that moves money is sent until it is released. What to do: docs/operating.md.` : null);
   say(byId("open"), String(summary.open));
   const sums = Object.entries(summary.in_transit);
   keyed(byId("sums"), sums.length ? sums : [["", 0]], ([currency]) => currency, () => element("li"), (node, [currency, minor]) => {

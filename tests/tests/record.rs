@@ -1,0 +1,208 @@
+//! The record itself: put back from an older copy, altered by hand, or opened by a second bridge.
+
+use reqwest::StatusCode;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use system_tests::audit::State;
+use system_tests::books::Kind as Line;
+use system_tests::caller::Order;
+use system_tests::database::Kind;
+use system_tests::process::{Process, free_address};
+use system_tests::town::{Faults, Town};
+
+fn folder(town: &Town) -> PathBuf {
+    let config = town.bridge.config_file();
+    config.parent().expect("a folder").to_owned()
+}
+
+fn record_of(town: &Town) -> PathBuf {
+    folder(town).join("bridge.sqlite")
+}
+
+/// Copies a record in a file that nobody writes to, with its log.
+fn copy(record: &Path, to: &Path) {
+    for suffix in ["", "-wal"] {
+        let from = PathBuf::from(format!("{}{suffix}", record.display()));
+        let to = PathBuf::from(format!("{}{suffix}", to.display()));
+        if from.exists() {
+            std::fs::copy(from, to).expect("copied");
+        } else {
+            let _ = std::fs::remove_file(to);
+        }
+    }
+    let _ = std::fs::remove_file(format!("{}-shm", to.display()));
+}
+
+/// Runs a command to its end: its exit code, and all that it said.
+async fn run(town: &Town, arguments: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = town.bridge.config_file();
+    let config = config.to_str().expect("text");
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--config", config]).collect();
+    let mut process = Process::start("command", folder.path(), &arguments).expect("it starts");
+    let ended = process.ended(Duration::from_secs(30)).await.expect("it ends");
+    (ended.code(), process.log())
+}
+
+/// The configuration of the town's bridge, with other listeners: of another bridge on its record.
+fn another(town: &Town) -> PathBuf {
+    let text = std::fs::read_to_string(town.bridge.config_file()).expect("a configuration");
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("listen = ") {
+            lines.push(format!("listen = \"{}\"", free_address().expect("an address")));
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    let path = folder(town).join("another.toml");
+    std::fs::write(&path, lines.join("\n")).expect("written");
+    path
+}
+
+fn credits(town: &Town) -> usize {
+    let book = town.futures.books().expect("books");
+    book.postings().filter(|line| line.kind == Line::Credit).count()
+}
+
+async fn readiness(town: &Town) -> (StatusCode, String) {
+    let answer = reqwest::get(format!("{}/readyz", town.bridge.operators())).await.expect("asks");
+    (answer.status(), answer.text().await.expect("text"))
+}
+
+#[tokio::test]
+async fn a_record_that_was_put_back_from_an_older_copy_moves_nothing_until_it_is_released() {
+    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    let first = Order::new("first", 700);
+    assert_eq!(town.caller.ending(&first).await.expect("it ends"), State::Completed);
+    town.bridge.kill().await.expect("killed");
+    let copied = folder(&town).join("copy");
+    copy(&record_of(&town), &copied);
+    town.bridge.restart().await.expect("it starts again");
+    for key in ["second", "third"] {
+        let order = Order::new(key, 700);
+        assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
+    }
+    let moved = credits(&town);
+    town.bridge.kill().await.expect("killed");
+    copy(&copied, &record_of(&town));
+
+    town.bridge.restart().await.expect("it starts again");
+    let (status, said) = readiness(&town).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+    assert!(said.contains("batches are missing"), "{said}");
+    // What the record lost may not be ordered again, nor anything new.
+    for key in ["second", "new"] {
+        let order = Order::new(key, 700);
+        let said = town.caller.send(&order).await.expect("an answer");
+        assert_eq!(said.status, StatusCode::SERVICE_UNAVAILABLE, "{said:?}");
+        let problem: serde_json::Value = said.json().expect("a problem");
+        assert_eq!(problem["type"], "/errors/record_behind", "{problem}");
+    }
+    // What it knows is still answered.
+    assert_eq!(town.caller.ending(&first).await.expect("it ends"), State::Completed);
+    let release = ["record", "release", "--who", "ann", "--reason", "the counters were asked"];
+    let (code, said) = run(&town, &release).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is held by process"), "no bridge may run meanwhile: {said}");
+    assert_eq!(credits(&town), moved, "nothing moved");
+
+    town.bridge.terminate().await.expect("it ends");
+    let (code, said) = run(&town, &["record", "status"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = run(&town, &release).await;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(&town, &["record", "status"]).await;
+    assert_eq!(code, Some(0), "{said}");
+
+    town.bridge.restart().await.expect("it starts again");
+    let fourth = Order::new("fourth", 700);
+    assert_eq!(town.caller.ending(&fourth).await.expect("it ends"), State::Completed);
+    assert_eq!(credits(&town), moved + 1, "its serials are new to the counters");
+    assert_eq!(readiness(&town).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_second_bridge_on_one_record_does_not_start_and_says_who_holds_it() {
+    for kind in Kind::all() {
+        let town = Town::start(kind, Faults::default()).await.expect("the town starts");
+        let config = another(&town);
+        let folder = tempfile::tempdir().expect("a folder");
+        let arguments = ["serve", "--config", config.to_str().expect("text")];
+        let mut second = Process::start("second", folder.path(), &arguments).expect("it starts");
+        let ended = second.ended(Duration::from_secs(30)).await.expect("it ends");
+        assert_eq!(ended.code(), Some(1), "{kind:?}: {}", second.log());
+        let held = "is held by process ";
+        assert!(second.log().contains(held), "{kind:?}: {}", second.log());
+        assert!(second.log().contains("counter-bridge"), "{kind:?}: {}", second.log());
+        let order = Order::new("beside", 700);
+        assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
+        assert_eq!(town.audit().await.expect("an audit"), [], "{kind:?}");
+    }
+}
+
+/// The holder is frozen for longer than its lease lasts; another takes over; the first goes on.
+#[tokio::test]
+async fn a_frozen_holder_of_a_servers_record_is_superseded_and_writes_nothing_any_more() {
+    for kind in Kind::all().into_iter().filter(|kind| *kind == Kind::Server) {
+        let mut town = Town::start(kind, Faults::default()).await.expect("the town starts");
+        let first = Order::new("first", 700);
+        assert_eq!(town.caller.ending(&first).await.expect("it ends"), State::Completed);
+        town.bridge.freeze().expect("frozen");
+        let config = another(&town);
+        let folder = tempfile::tempdir().expect("a folder");
+        let arguments = ["serve", "--config", config.to_str().expect("text")];
+        let mut second = Process::start("second", folder.path(), &arguments).expect("it starts");
+        second.ready().await.expect("it takes over");
+        town.bridge.thaw().expect("it goes on");
+        let ended = town.bridge.ended(Duration::from_secs(30)).await.expect("it ends by itself");
+        assert_eq!(ended.code(), Some(1), "{}", town.bridge.log());
+        let log = town.bridge.log();
+        assert!(log.contains("the record is lost to another bridge"), "{log}");
+        assert!(log.contains("is held by process"), "{log}");
+        second.terminate().await.expect("it ends");
+        town.bridge.restart().await.expect("it starts again");
+        assert_eq!(town.audit().await.expect("an audit"), []);
+    }
+}
+
+#[tokio::test]
+async fn altered_rows_are_named_and_never_served() {
+    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    for key in ["one", "two"] {
+        let order = Order::new(key, 700);
+        assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
+    }
+    let one = Order::new("one", 700);
+    let said = town.caller.send(&one).await.expect("an answer");
+    let told: serde_json::Value = said.json().expect("a transfer");
+    let serial = told["master_serial"].as_str().expect("a serial").to_owned();
+    town.bridge.terminate().await.expect("it ends");
+    let altered = sea_orm::Database::connect(format!("sqlite://{}", record_of(&town).display()))
+        .await
+        .expect("a database");
+    let sql = format!(
+        "UPDATE outcome SET answer_body = CAST(REPLACE(CAST(answer_body AS TEXT), 'completed', \
+         'refused') AS BLOB) WHERE master_serial = {serial}"
+    );
+    sea_orm::ConnectionTrait::execute_unprepared(&altered, &sql).await.expect("altered");
+    altered.close().await.expect("closed");
+
+    town.bridge.restart().await.expect("it starts again");
+    let said = town.caller.get(&format!("/v1/transfers/{serial}")).await.expect("an answer");
+    assert_eq!(said.status, StatusCode::INTERNAL_SERVER_ERROR, "{said:?}");
+    let problem: serde_json::Value = said.json().expect("a problem");
+    assert_eq!(problem["type"], "/errors/unreadable_record", "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(&serial)), "{problem}");
+    let said = town.caller.send(&one).await.expect("an answer");
+    assert_eq!(said.status, StatusCode::INTERNAL_SERVER_ERROR, "{said:?}");
+    let two = Order::new("two", 700);
+    assert_eq!(town.caller.ending(&two).await.expect("it ends"), State::Completed);
+
+    let books = |counter: &system_tests::counter::Counter| {
+        format!("{}={}", counter.id(), counter.books_file().display())
+    };
+    let (securities, futures) = (books(&town.securities), books(&town.futures));
+    let (code, _) = run(&town, &["audit", "--books", &securities, "--books", &futures]).await;
+    assert_eq!(code, Some(1), "an audit looks at all of them");
+}
