@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use system_tests::audit::State;
 use system_tests::caller::{LOOK_EVERY, Order};
-use system_tests::counter::Counter;
 use system_tests::database::Kind;
 use system_tests::operator::{connected, look, parked, resolve};
 use system_tests::process::program;
@@ -46,7 +45,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     settles(&town, "after-an-alarm").await;
     // The links have something to log, again and again.
     for round in 0..3 {
-        restart(&mut town.futures).await;
+        town.futures.cure().await.expect("it starts again");
         connected(&town).await.expect("they connect");
         settles(&town, &format!("after-a-loss-{round}")).await;
     }
@@ -57,11 +56,6 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     let dropped = metrics.lines().find_map(|line| line.strip_prefix("log_lines_dropped_total "));
     assert_ne!(dropped, Some("0"), "{metrics}");
     assert!(town.bridge.terminate().await.expect("it ends").success());
-}
-
-async fn restart(counter: &mut Counter) {
-    counter.kill().await.expect("it is killed");
-    counter.restart().await.expect("it starts");
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ fn carry_out(command: Command) -> Result<Ended> {
                 audit::run(command, &access, Form::of(json)).await
             }
             Command::Record(command) => record::run(command).await,
-            Command::Bench(command) => bench::run(*command).await,
+            Command::Bench(command) => Box::pin(bench::run(*command)).await,
             Command::Openapi => {
                 output::bytes(api::openapi_json().as_bytes())?;
                 Ok(Ended::Well)

@@ -321,9 +321,10 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         _ = interrupt.recv() => None,
         why = bridge.failed() => Some(why),
     };
-    match &failed {
-        Some(why) => tracing::error!("the bridge cannot go on and stops: {why}"),
-        None => tracing::info!("stopping"),
+    if let Some(why) = &failed {
+        tracing::error!("the bridge cannot go on and stops: {why}");
+    } else {
+        tracing::info!("stopping");
     }
     let stopping = async {
         match &failed {

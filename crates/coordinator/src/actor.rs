@@ -24,6 +24,8 @@ const A_TURN: usize = 1024;
 
 /// What travels to a shard.
 #[derive(Debug)]
+// The largest is also the most frequent.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Mail {
     /// For the shard itself.
     Input(Input),
@@ -231,8 +233,9 @@ pub(crate) fn alarm(
     text: String,
 ) {
     metrics::counter!("alarms_total", "kind" => format!("{kind:?}")).increment(1);
-    if events.record_alarm(now, kind, master, text.clone()) {
+    if events.admits_alarm(now, kind) {
         tracing::error!(%master, ?kind, "{text}");
+        events.record(now, kind, Some(master), text);
     }
 }
 

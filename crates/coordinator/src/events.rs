@@ -122,8 +122,9 @@ impl Events {
         true
     }
 
-    /// Records an alarm about a transfer, if there are not too many of its kind. Whether it was.
-    pub fn record_alarm(&self, at: i64, kind: Kind, master: MasterSerial, text: String) -> bool {
+    /// Whether one more alarm of a kind is told, for there are not too many. What is left out is
+    /// counted and told later.
+    pub fn admits_alarm(&self, at: i64, kind: Kind) -> bool {
         let verdict = self.limits().alarms.take(&kind, self.began.elapsed());
         let Verdict::Say { left_out } = verdict else {
             metrics::counter!("events_left_out_total", "of" => "alarms").increment(1);
@@ -134,7 +135,6 @@ impl Events {
             tracing::error!(?kind, "{words}");
             self.record(at, kind, None, words);
         }
-        self.record(at, kind, Some(master), text);
         true
     }
 

@@ -80,7 +80,7 @@ fn taken_up_unread(new: NewTransfer, parts: usize, what: &str) -> Input {
     transfer.credit.knowledge = Knowledge::Unknown;
     let updated_at = new.created_at;
     let next_part = u32::try_from(parts).unwrap_or(u32::MAX);
-    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
+    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part, left_alone: false }
 }
 
 /// Whether a record ends where it ended when it was last written.
@@ -98,8 +98,8 @@ pub enum Tail {
 /// never guessed; so is one on which this software fails, every time anew, for one transfer must not
 /// keep all others from being taken up.
 pub fn taken_up(new: NewTransfer, parts: &[String], tail: Tail) -> Input {
-    let Remembrance { transfer, updated_at, next_part } = remembered(&new, parts, tail);
-    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part }
+    let Remembrance { transfer, updated_at, next_part, left_alone } = remembered(&new, parts, tail);
+    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part, left_alone }
 }
 
 /// What is known of an open transfer from its row and its trail.
@@ -110,6 +110,8 @@ pub(crate) struct Remembrance {
     pub(crate) updated_at: i64,
     /// The number of the next part of its trail.
     pub(crate) next_part: u32,
+    /// This software fails on it: it is left alone, and nothing is written about it.
+    pub(crate) left_alone: bool,
 }
 
 /// As [`taken_up`] has it.
@@ -118,18 +120,18 @@ pub(crate) fn remembered(new: &NewTransfer, parts: &[String], tail: Tail) -> Rem
     read.unwrap_or_else(|panic| {
         let why = supervise::task::message(panic.as_ref());
         tracing::error!(master = %new.master, why, "a transfer cannot be taken up: it is parked unread");
-        unread(new, parts)
+        unread(new, parts, true)
     })
 }
 
 /// Parked, with doubt about everything; it cannot be resumed, for what was being undone is not known.
-fn unread(new: &NewTransfer, parts: &[String]) -> Remembrance {
+fn unread(new: &NewTransfer, parts: &[String], left_alone: bool) -> Remembrance {
     let mut transfer = Transfer::accepted(intent(new));
     transfer.phase = Phase::Parked(Why::Illegal);
     transfer.debit.knowledge = Knowledge::Unknown;
     transfer.credit.knowledge = Knowledge::Unknown;
     let next_part = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-    Remembrance { transfer, updated_at: new.created_at, next_part }
+    Remembrance { transfer, updated_at: new.created_at, next_part, left_alone }
 }
 
 fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
@@ -138,7 +140,7 @@ fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
         Ok(folded) => folded,
         Err(error) => {
             tracing::error!(master = %new.master, %error, "a trail cannot be read");
-            return unread(new, parts);
+            return unread(new, parts, false);
         }
     };
     let mut transfer = Transfer::recovered(Remembered {
@@ -154,7 +156,7 @@ fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
         tracing::error!(master = %new.master, "the record says that it is open, its trail that it ended");
         transfer.phase = Phase::Parked(Why::Illegal);
     }
-    Remembrance { transfer, updated_at, next_part }
+    Remembrance { transfer, updated_at, next_part, left_alone: false }
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ pub struct Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("name", &self.name).field("end", &self.end.get()).finish()
+        let mut task = f.debug_struct("Task");
+        task.field("name", &self.name).field("end", &self.end.get()).finish_non_exhaustive()
     }
 }
 

@@ -67,9 +67,10 @@ impl Shard {
         // not touched, and maps and queues are left whole by whatever changes them.
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(self, out))) else { return };
         let why = message(panic.as_ref());
-        match about.sequence {
-            Some(sequence) => self.park_broken(sequence, about, &why, before, now, out),
-            None => tracing::error!(why, "what was about no transfer failed, and is left"),
+        if let Some(sequence) = about.sequence {
+            self.park_broken(sequence, about, &why, before, now, out);
+        } else {
+            tracing::error!(why, "what was about no transfer failed, and is left");
         }
     }
 

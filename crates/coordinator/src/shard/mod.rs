@@ -67,6 +67,8 @@ pub enum Input {
         updated_at: i64,
         /// The number of the next part of its trail.
         next_part: u32,
+        /// This software fails on it: it is left alone, and nothing is written about it.
+        left_alone: bool,
     },
     /// The journal answered.
     Written(Written),
@@ -345,8 +347,8 @@ impl Shard {
     fn take(&mut self, input: Input, now: Now, world: &World, out: &mut Vec<Output>) {
         match input {
             Input::Begin { new, waiter } => self.begin(new, waiter, now, world, out),
-            Input::Recovered { new, transfer, updated_at, next_part } => {
-                self.take_up(&new, *transfer, updated_at, next_part, now, world, out);
+            Input::Recovered { new, transfer, updated_at, next_part, left_alone } => {
+                self.take_up(&new, *transfer, updated_at, next_part, left_alone, now, world, out);
             }
             Input::Written(written) => self.written(written, now, world, out),
             Input::Delivered { speaker, ticket: Ticket(ticket), outcome } => {
@@ -462,6 +464,7 @@ impl Shard {
         transfer: Transfer,
         updated_at: i64,
         next_part: u32,
+        left_alone: bool,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,
@@ -490,7 +493,7 @@ impl Shard {
         let broken = record.transfer.phase == Phase::Parked(Why::Panicked);
         self.open.insert(sequence, record);
         // What this software failed on is not worked on again before a person has looked at it.
-        if !broken {
+        if !broken && !left_alone {
             self.wake_in_turn(sequence, now, world, out);
         }
     }

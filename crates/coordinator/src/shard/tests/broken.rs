@@ -94,6 +94,30 @@ fn at_take_up_it_is_parked_unread_and_the_others_are_taken_up() {
 }
 
 #[test]
+fn one_that_cannot_even_be_read_is_left_alone_and_nothing_is_written_about_it() {
+    let mut stage = stage();
+    let new = stage.new_transfer(1);
+    let mut transfer = Transfer::accepted(intent(&new));
+    transfer.phase = Phase::Parked(Why::Illegal);
+    transfer.debit.knowledge = Knowledge::Unknown;
+    let input = |left_alone| Input::Recovered {
+        new: new.clone(),
+        transfer: Box::new(transfer.clone()),
+        updated_at: 0,
+        next_part: 3,
+        left_alone,
+    };
+    stage.handle(input(true));
+    for _ in 0..100 {
+        stage.pass(3_600);
+    }
+    assert_eq!(stage.shard.len(), 1);
+    assert!(stage.out.is_empty(), "{:?}", stage.out);
+    stage.handle(input(false));
+    assert!(stage.ask().is_some(), "one that can be worked on is asked about");
+}
+
+#[test]
 fn a_panic_while_it_is_taken_up_parks_it_too() {
     let (mut before, mut memory) = (stage(), Memory::default());
     let _told = before.begin(1);

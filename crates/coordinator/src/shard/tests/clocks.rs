@@ -109,7 +109,13 @@ fn after_a_restart_the_whole_limit_is_waited_from_there() {
         transfer.credit.knowledge = Knowledge::Unknown;
         transfer.credit.sent = 2;
         let transfer = Box::new(transfer);
-        stage.handle(Input::Recovered { new, transfer, updated_at: 0, next_part: 9 });
+        stage.handle(Input::Recovered {
+            new,
+            transfer,
+            updated_at: 0,
+            next_part: 9,
+            left_alone: false,
+        });
         stage.sign_on_again();
         let took = stage.dead_after();
         assert!(is_right(took), "step {step}: {took:?}");

@@ -25,7 +25,13 @@ fn taken_up() -> Stage {
         transfer.phase = Phase::DebitAsking;
         transfer.debit.knowledge = Knowledge::Unknown;
         let transfer = Box::new(transfer);
-        stage.handle(Input::Recovered { new, transfer, updated_at: 0, next_part: 0 });
+        stage.handle(Input::Recovered {
+            new,
+            transfer,
+            updated_at: 0,
+            next_part: 0,
+            left_alone: false,
+        });
     }
     stage
 }
