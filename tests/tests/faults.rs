@@ -311,3 +311,20 @@ async fn a_database_that_comes_late_is_waited_for() {
     assert_eq!(status.code(), Some(1));
     assert!(bridge.log().contains("refuses access"), "{}", bridge.log());
 }
+
+/// Counters that begin a new day every few postings: a transfer whose leg comes too late for its day is
+/// sent again under the new one, and none is refused for the day's sake.
+#[tokio::test]
+async fn a_cut_over_refuses_nothing_for_the_days_sake() {
+    let (securities, futures) = ("cut_over_after = 7", "cut_over_after = 5");
+    let faults = Faults { securities, futures, ..Faults::default() };
+    for kind in Kind::all() {
+        let town = Town::start(kind, faults).await.expect("the town starts");
+        for number in 0..12 {
+            let order = Order::new(format!("day-{number}"), 10);
+            let ending = town.caller.ending(&order).await.expect("it ends");
+            assert_eq!(ending, State::Completed, "{number} {kind:?}\n{}", town.bridge.log());
+        }
+        count_money(&town).await;
+    }
+}

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 mod bounds;
 mod broken;
 mod clocks;
+mod days;
 mod marks;
 mod proofs;
 mod speakers;
