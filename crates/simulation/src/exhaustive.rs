@@ -302,8 +302,10 @@ impl<'c> Story<'c> {
                 }
                 Output::Doubted { doubt, .. } => self.say(|| format!("doubt: {doubt:?}")),
                 // Its sessions come and go by themselves.
-                Output::NewSessions { .. } => {}
-                Output::Closed { .. } | Output::Compare { .. } | Output::LeftOut { .. } => {}
+                Output::NewSessions { .. }
+                | Output::Closed { .. }
+                | Output::Compare { .. }
+                | Output::LeftOut { .. } => {}
             }
         }
         self.hear();

@@ -177,9 +177,13 @@ fn tell_stories(begun: Instant, briefly: bool) -> bool {
             if let Some((choices, text, findings)) = count.failed {
                 say_or_leave!("\nFOUND with the story {chapter:?} {budget:?} {choices:?}:");
                 if !briefly {
-                    text.iter().for_each(|line| say_or_leave!("{line}"));
+                    for line in &text {
+                        say_or_leave!("{line}");
+                    }
                 }
-                findings.iter().for_each(|finding| say_or_leave!("  {finding}"));
+                for finding in &findings {
+                    say_or_leave!("  {finding}");
+                }
                 return false;
             }
         }
