@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn every_field_of_a_posting_is_compared() {
-        let transfer = Transfer::accepted(intent());
         type Change = fn(&mut Posted);
+        let transfer = Transfer::accepted(intent());
         let changes: [(Change, Option<Mismatch>); 10] = [
             (|_| {}, None),
             (|it| it.account = AccountId::new("777").expect("one"), Some(Mismatch::Account)),
