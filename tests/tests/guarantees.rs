@@ -71,11 +71,11 @@ fn every_bound_has_a_test_and_says_what_happens_past_it() {
     assert!(rows.len() > 20, "{}", rows.len());
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [bound, default, past, _metric, test] = cells[..] else {
+        let [bound, default, after, _metric, shown_by] = cells[..] else {
             panic!("{} cells: {row}", cells.len())
         };
-        assert!(![bound, default, past].contains(&""), "something is missing: {row}");
-        assert!(!links(test).is_empty(), "no test stands behind: {row}");
+        assert!(![bound, default, after].contains(&""), "something is missing: {row}");
+        assert!(!links(shown_by).is_empty(), "no test stands behind: {row}");
     }
 }
 

@@ -164,10 +164,6 @@ mod tests {
         IpAddr::from([10, 0, 0, last])
     }
 
-    fn never(_: &u32) -> bool {
-        false
-    }
-
     #[test]
     fn an_ipv6_network_counts_as_one_and_a_mapped_address_as_what_it_is() {
         let of = |text: &str| Neighbourhood::from(text.parse::<IpAddr>().expect("an address"));
@@ -178,23 +174,23 @@ mod tests {
         let mut places = Places::new(100, 2);
         for host in 0..2_u16 {
             let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, host);
-            places.enter(address.into(), 0, never).expect("a place");
+            places.enter(address.into(), 0, |_| false).expect("a place");
         }
         let third = Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 9, 9, 9, 9).into();
-        assert_eq!(places.enter(third, 0, never), Err(Full::Neighbourhood));
-        assert!(places.enter(v4(1), 0, never).is_ok());
+        assert_eq!(places.enter(third, 0, |_| false), Err(Full::Neighbourhood));
+        assert!(places.enter(v4(1), 0, |_| false).is_ok());
     }
 
     #[test]
     fn a_newcomer_takes_the_place_of_the_oldest_stranger_where_most_are() {
         let mut places = Places::new(5, 4);
         for (who, address) in [(0, 1), (1, 2), (2, 2), (3, 1), (4, 2)] {
-            let (_, gone) = places.enter(v4(address), who, never).expect("a place");
+            let (_, gone) = places.enter(v4(address), who, |_| false).expect("a place");
             assert_eq!(gone, None);
         }
-        let (_, gone) = places.enter(v4(9), 5, never).expect("a place");
+        let (_, gone) = places.enter(v4(9), 5, |_| false).expect("a place");
         assert_eq!(gone, Some(1), "three are from there");
-        let (_, gone) = places.enter(v4(9), 6, never).expect("a place");
+        let (_, gone) = places.enter(v4(9), 6, |_| false).expect("a place");
         assert_eq!(gone, Some(0), "of two each, the oldest");
         assert_eq!(places.len(), 5);
     }
@@ -203,16 +199,16 @@ mod tests {
     fn whoever_has_settled_goes_only_if_he_rests_and_comes_from_where_more_are() {
         let mut places = Places::new(3, 3);
         for who in 0..3 {
-            let (ticket, _) = places.enter(v4(1), who, never).expect("a place");
+            let (ticket, _) = places.enter(v4(1), who, |_| false).expect("a place");
             places.settle(ticket);
         }
-        assert_eq!(places.enter(v4(2), 3, never), Err(Full::Everywhere));
+        assert_eq!(places.enter(v4(2), 3, |_| false), Err(Full::Everywhere));
         let (ticket, gone) = places.enter(v4(2), 4, |who| *who == 1).expect("a place");
         assert_eq!(gone, Some(1));
         places.leave(ticket);
         places.leave(ticket);
         assert_eq!(places.len(), 2);
-        let (_, gone) = places.enter(v4(3), 5, never).expect("a place");
+        let (_, gone) = places.enter(v4(3), 5, |_| false).expect("a place");
         assert_eq!(gone, None);
         let (_, gone) = places.enter(v4(4), 6, |_| true).expect("a place");
         assert_eq!(gone, Some(5), "a stranger goes first");
@@ -224,14 +220,14 @@ mod tests {
         for round in 0..4_u32 {
             for address in 10..27 {
                 for _ in 0..16 {
-                    let _ = places.enter(v4(address), round, never);
+                    let _ = places.enter(v4(address), round, |_| false);
                 }
             }
-            let (ticket, _) = places.enter(v4(3), 99, never).expect("a place");
+            let (ticket, _) = places.enter(v4(3), 99, |_| false).expect("a place");
             // However many come afterwards, one who is alone is not the one to go.
             for address in 10..27 {
                 for _ in 0..16 {
-                    if let Ok((_, Some(gone))) = places.enter(v4(address), round, never) {
+                    if let Ok((_, Some(gone))) = places.enter(v4(address), round, |_| false) {
                         assert_ne!(gone, 99);
                     }
                 }

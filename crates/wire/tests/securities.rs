@@ -360,7 +360,7 @@ fn a_reversal_says_what_it_undid_or_nothing_and_never_two_things() {
             Some(reply.entries.iter().map(|entry| entry.posted.original).collect::<Vec<_>>())
         }
         Incoming::Malformed(_) => None,
-        other => panic!("{other:?}"),
+        other @ Incoming::Message(_) => panic!("{other:?}"),
     };
     let undone = "000000000421".parse().ok();
     assert_eq!(originals(&|_| {}), Some(vec![None, undone]));

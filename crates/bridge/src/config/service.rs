@@ -55,7 +55,7 @@ pub(super) fn api(root: &mut Section<'_>) -> Located<Api> {
                 default.longest_validity_s,
             ),
         },
-        limits: limits(&mut section, Limits::default()),
+        limits: limits(&mut section, &Limits::default()),
     };
     section.end();
     listen.map(|_| api)
@@ -68,7 +68,7 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
     let listen = listen(&mut section, 8081);
     // A few people and what scrapes the metrics.
     let few = Limits { connections: 256, per_address: 64, ..Limits::default() };
-    let limits = limits(&mut section, few);
+    let limits = limits(&mut section, &few);
     let feeds_per_address = value_or(section.number("feeds_per_address", 1..=64), 16);
     if listen.value.port() != 0 && listen.value == api {
         listen.wrong(findings, format!("{api} is where the transfer API listens already"));
@@ -85,7 +85,7 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
 }
 
 /// What is allowed to those who connect to a listener.
-fn limits(section: &mut Section<'_>, default: Limits) -> Limits {
+fn limits(section: &mut Section<'_>, default: &Limits) -> Limits {
     let longest_head = u32::try_from(Limits::SHORTEST_HEAD).unwrap_or(u32::MAX)..=1_048_576;
     Limits {
         connections: value_or(section.number("connections", 8..=1_000_000), default.connections),

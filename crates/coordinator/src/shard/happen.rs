@@ -51,7 +51,7 @@ impl Shard {
         let role = happening.role();
         let (occurrence, fault) = occurrence(record, happening, world);
         if let (Some(text), Some(role)) = (fault, role) {
-            accuse(record, role, text, out);
+            accuse(record, role, &text, out);
         }
         let Some(occurrence) = occurrence else { return };
         if let (true, Some(role)) = (occurrence.late, occurrence.role)
@@ -122,12 +122,11 @@ impl Shard {
                     {
                         record.pauses = 0;
                     }
-                    if told.verdict == Verdict::Contradiction {
-                        if let Some(role) = occurrence.role {
-                            let text =
-                                format!("it contradicted itself about the {role} ({before:?})");
-                            accuse(record, role, text, out);
-                        }
+                    if told.verdict == Verdict::Contradiction
+                        && let Some(role) = occurrence.role
+                    {
+                        let text = format!("it contradicted itself about the {role} ({before:?})");
+                        accuse(record, role, &text, out);
                     }
                     if told.action != Action::Stay {
                         followed = Some(told);
@@ -243,7 +242,7 @@ impl Happening {
 }
 
 /// Counts it against the counter of a leg, which is the one that spoke.
-fn accuse(record: &Record, role: Role, text: String, out: &mut Vec<Output>) {
+fn accuse(record: &Record, role: Role, text: &str, out: &mut Vec<Output>) {
     let counter = record.transfer.place(role).counter.clone();
     let text = format!("{counter}: {text}");
     let master = record.master();

@@ -112,7 +112,7 @@ impl Stage {
             credit_barrier: !self.world.counters[1].profile.dedupes,
             created_at: self.now.wall,
             deadline_at: self.now.wall + 60 * SECOND,
-            mark: mark(),
+            mark: MARK,
         }
     }
 
@@ -167,9 +167,7 @@ impl Stage {
 }
 
 /// The mark of every transfer here.
-fn mark() -> Option<Mark> {
-    Some(Mark(7))
-}
+const MARK: Option<Mark> = Some(Mark(7));
 
 fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
     let (serial, account, amount) = match instruction {
@@ -193,7 +191,7 @@ fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
         serial,
         answer: Answer { code, text: String::new() },
         posted,
-        mark: mark(),
+        mark: MARK,
     }))
 }
 
@@ -223,7 +221,7 @@ fn found(instruction: &Instruction, finding: Finding) -> Outcome {
         finding,
         answer: Answer { code, text: String::new() },
         posted,
-        mark: mark(),
+        mark: MARK,
     }))
 }
 
@@ -408,7 +406,7 @@ fn an_answer_that_comes_after_the_question_still_counts() {
             serial: master(1).leg(Role::Debit),
             settle_day: day(20_261_121),
             look: Look::Only,
-            mark: mark(),
+            mark: MARK,
         }),
     );
     stage.deliver(question, found(&question_again, Finding::NotFound));

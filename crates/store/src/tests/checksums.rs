@@ -5,7 +5,7 @@ use crate::{ListFilter, Reader, StoreError};
 
 on_each_database!(no_altered_row_is_served, rows_without_a_checksum_are_taken);
 
-fn is_damaged<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
+fn is_damaged<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Corrupt { .. }))
 }
 
@@ -53,9 +53,9 @@ async fn no_altered_row_is_served(url: String) {
         assert!(store.find(master(1)).await.is_ok(), "before {alter}");
         journal.execute(alter).await.expect("altered");
         let found = store.find(master(1)).await;
-        assert!(is_damaged(found.clone()), "{alter}: {found:?}");
-        assert!(is_damaged(store.find_by_key("shop", "key-1").await), "{alter}");
-        assert!(is_damaged(store.list(&ListFilter::default()).await), "{alter}");
+        assert!(is_damaged(&found), "{alter}: {found:?}");
+        assert!(is_damaged(&store.find_by_key("shop", "key-1").await), "{alter}");
+        assert!(is_damaged(&store.list(&ListFilter::default()).await), "{alter}");
         let reader = Reader::open(&url).await;
         assert!(reader.is_ok() || reader.is_err(), "an audit says so either way");
         journal.execute(mend).await.expect("mended");
@@ -63,10 +63,10 @@ async fn no_altered_row_is_served(url: String) {
     assert_eq!(store.trail(master(1)).await.expect("asks"), ["first", "last"]);
     let alter = "UPDATE trail SET body = 'First' WHERE master_serial = 2026112100000000001";
     journal.execute(alter).await.expect("altered");
-    assert!(is_damaged(store.trail(master(1)).await));
+    assert!(is_damaged(&store.trail(master(1)).await));
     let alter = "UPDATE decision SET note = 'by nobody' WHERE master_serial = 2026112100000000005";
     journal.execute(alter).await.expect("altered");
-    assert!(is_damaged(store.decisions(master(5)).await));
+    assert!(is_damaged(&store.decisions(master(5)).await));
 
     // What is open and damaged is shown to be so, beside what is not.
     let alter = "UPDATE trail SET body = 'credited' WHERE master_serial = 2026112100000000005";

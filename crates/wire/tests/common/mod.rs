@@ -113,14 +113,12 @@ fn posting(role: Role) -> Posting {
         account: account(),
         amount: amount(100_000),
         currency: Currency::CNY,
-        mark: mark(),
+        mark: MARK,
     }
 }
 
 /// The mark of the vectors' transfer.
-fn mark() -> Option<Mark> {
-    Some(Mark(0x0123_4567_89ab_cdef))
-}
+const MARK: Option<Mark> = Some(Mark(0x0123_4567_89ab_cdef));
 
 fn posted(counter_serial: &str) -> Posted {
     Posted {
@@ -143,7 +141,7 @@ fn answer(code: AnswerCode, text: &str) -> Answer {
 
 fn posting_reply(role: Role, code: AnswerCode, text: &str, posted: Option<Posted>) -> Reply {
     let (serial, answer) = (master().leg(role), answer(code, text));
-    Reply::Posting(PostingReply { serial, answer, posted, mark: mark() })
+    Reply::Posting(PostingReply { serial, answer, posted, mark: MARK })
 }
 
 fn query_reply(finding: Finding, code: AnswerCode, text: &str, posted: Option<Posted>) -> Reply {
@@ -152,7 +150,7 @@ fn query_reply(finding: Finding, code: AnswerCode, text: &str, posted: Option<Po
         finding,
         answer: answer(code, text),
         posted,
-        mark: mark(),
+        mark: MARK,
     })
 }
 
@@ -165,7 +163,7 @@ fn entry(kind: EntryKind, role: Role, counter_serial: &str, seconds: i64) -> Ent
             EntryKind::Reversal => undoing(counter_serial),
         },
         at_micros: PACKET_MICROS + seconds * 1_000_000,
-        mark: mark(),
+        mark: MARK,
     }
 }
 
@@ -196,7 +194,7 @@ pub fn samples(counter: &str) -> Vec<Sample> {
             serial: master().leg(Role::Credit),
             settle_day: settle_day(),
             look,
-            mark: mark(),
+            mark: MARK,
         })
     };
     vec![
@@ -324,7 +322,7 @@ pub fn samples(counter: &str) -> Vec<Sample> {
                     account: account(),
                     amount: amount(100_000),
                     currency: Currency::CNY,
-                    mark: mark(),
+                    mark: MARK,
                 }),
             ),
         ),
