@@ -127,13 +127,15 @@ impl Store {
         if ask(explained.one(self.readers())).await?.is_some() {
             return Ok(Reach::Known);
         }
+        // Read before the lifts: one that is made meanwhile is then seen as one, and not as numbers
+        // that were given out.
+        let next = ask(next(self.readers())).await?.ok_or_else(missing)?;
         let lifted = serial_lift::Entity::find()
             .filter(serial_lift::Column::FromNext.lte(database_number(seen)))
             .filter(serial_lift::Column::ToNext.gt(database_number(seen)));
         if let Some(lift) = ask(lifted.one(self.readers())).await? {
             return Ok(Reach::Beyond { next: number(lift.from_next)? });
         }
-        let next = ask(next(self.readers())).await?.ok_or_else(missing)?;
         Ok(if database_number(seen) < next {
             Reach::Known
         } else {
