@@ -8,6 +8,7 @@ use crate::tools;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
+use supervise::say_if_heard;
 
 /// The crates whose rules are worth it, in the order of what they decide.
 const CRATES: [&str; 6] = ["domain", "store", "coordinator", "link", "wire", "api"];
@@ -43,7 +44,7 @@ pub(crate) fn mutants(wanted: &Wanted) -> Result<()> {
     let changes = if wanted.changed {
         let diff = steps.step("what has changed", || what_has_changed(&place))?;
         if diff.trim().is_empty() {
-            println!("\n==> nothing has changed");
+            say_if_heard!("\n==> nothing has changed");
             return Ok(());
         }
         let file = folder.join("changes.diff");
@@ -54,7 +55,7 @@ pub(crate) fn mutants(wanted: &Wanted) -> Result<()> {
     };
     let arguments = arguments(wanted, &folder, changes.as_deref());
     steps.step("mutants", || run(place.cargo().arg("mutants").args(&arguments)))?;
-    println!("\n==> passed");
+    say_if_heard!("\n==> passed");
     steps.summary();
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::Ended;
 use anyhow::Result;
 use clap::Args;
 use domain::message::CounterId;
+use supervise::say;
 
 /// `readmit`.
 #[derive(Debug, Args)]
@@ -31,8 +32,8 @@ pub(crate) async fn run(command: ReadmitCommand, access: &Access, form: Form) ->
     let readmission = Readmission { who, note, move_serials: *move_serials };
     let told = access.operators()?.readmit(counter.as_str(), &readmission).await?;
     match form {
-        Form::Json => println!("{told}"),
-        Form::Tables => println!("{counter} gets new transfers again"),
+        Form::Json => say!("{told}")?,
+        Form::Tables => say!("{counter} gets new transfers again")?,
     }
     Ok(Ended::Well)
 }
