@@ -7,7 +7,7 @@ use std::fmt;
 /// The standard streams, the runtime's, the listeners, locks, and the files of keys and
 /// certificates while they are read.
 const OWN: usize = 20;
-/// The record: the writer, the readers, what moves SQLite's log into its file, and that log.
+/// The record: the writer, the readers, what moves `SQLite`'s log into its file, and that log.
 const DATABASE: usize = 20;
 /// The fewest connections that a listener is any good with.
 const FEWEST: usize = 8;
