@@ -58,7 +58,7 @@ pub(crate) fn world(links: &[Link], standing: &Standing) -> World {
                 id: link.counter().clone(),
                 profile: link.profile().clone(),
                 settle_day: link.settle_day(),
-                sessions_since: link.sessions_since(),
+                sessions: link.sessions(),
                 held: state.held.contains_key(link.counter()),
             })
             .collect(),
@@ -112,7 +112,7 @@ impl Actor {
                 world.behind = state.is_behind() || self.inner.store.may_be_superseded();
                 for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
                     facts.settle_day = link.settle_day();
-                    facts.sessions_since = link.sessions_since();
+                    facts.sessions = link.sessions();
                     facts.held = state.held.contains_key(link.counter());
                 }
             }

@@ -3,8 +3,8 @@
 use domain::message::CounterId;
 use domain::profile::Profile;
 use domain::serial::Day;
+use link::Sessions;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// Which counter; an index into [`World::counters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,10 +19,10 @@ pub struct Facts {
     pub profile: Arc<Profile>,
     /// Its accounting day; `None` until it has signed on for the first time.
     pub settle_day: Option<Day>,
-    /// Since when every channel has a session of its own: when the oldest of their newest sessions
-    /// began, open or not. From then on nothing is taken in any more of what was sent on earlier
-    /// ones (docs/peers/counter.md, Sign-on). `None` until each channel has had one in this life.
-    pub sessions_since: Option<Instant>,
+    /// When the newest sessions of all channels began, open or not; `None` until each channel has had
+    /// one in this life. Nothing is taken in any more, from the youngest of them on, of what left
+    /// before the oldest (docs/peers/counter.md, Sign-on).
+    pub sessions: Option<Sessions>,
     /// Whether nothing new is sent to it, because what it says is in doubt
     /// ([`Standing`](crate::standing::Standing)).
     pub held: bool,

@@ -63,6 +63,7 @@ pub use door::{Door, DoorConfig, DoorLimits, Guest};
 pub use hours::{NotHours, ServiceHours};
 pub use link::Link;
 pub use outage::Outages;
+pub use renewal::Sessions;
 pub use tls::{Credentials, TlsDial, TlsError, TlsFiles};
 pub use transport::{Secured, Transport};
 pub use unmatched::Unmatched;

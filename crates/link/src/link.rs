@@ -15,7 +15,7 @@ use crate::lanes::{Exit, Lane, Lanes};
 use crate::owed::{Command, Owed, Shared};
 use crate::panel::Panel;
 use crate::reception::Reception;
-use crate::renewal::sessions_since;
+use crate::renewal::Sessions;
 use crate::session::Setup;
 use crate::session::greeting::Known;
 use crate::status::Snapshot;
@@ -314,11 +314,11 @@ impl Link {
         self.lanes.shared().filter_map(|shared| shared.session_began()).min()
     }
 
-    /// Since when every connection has a session of its own: when the oldest of their newest sessions
-    /// began, open or not; `None` until each has had one. What was sent before that on any of them is
-    /// not taken in any more (docs/peers/counter.md, Sign-on).
-    pub fn sessions_since(&self) -> Option<Instant> {
-        sessions_since(self.lanes.shared().map(|shared| shared.newest_began()))
+    /// When the newest sessions of all connections began, open or not; `None` until each has had one.
+    /// What was sent before the oldest of them is not taken in any more from the youngest on
+    /// (docs/peers/counter.md, Sign-on).
+    pub fn sessions(&self) -> Option<Sessions> {
+        Sessions::of(self.lanes.shared().map(|shared| shared.newest_began()))
     }
 
     /// Ends in order every session that did not begin after that, so that a new one follows: one

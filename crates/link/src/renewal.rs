@@ -33,11 +33,34 @@ struct Inside {
     away: Option<u16>,
 }
 
-/// Since when every connection has a session of its own: when the oldest of their newest sessions
-/// began; `None` until each has had one.
-pub fn sessions_since(newest: impl Iterator<Item = Option<Instant>>) -> Option<Instant> {
-    // No session sorts before every moment.
-    newest.min().flatten()
+/// When the newest sessions of all connections of one counter began, open or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// The first of them: every connection has had a session that is no older.
+    pub oldest: Instant,
+    /// The last of them: until then something may have been taken from an earlier session.
+    pub youngest: Instant,
+}
+
+impl Sessions {
+    /// Those of all connections; `None` until each has had one.
+    pub fn of(newest: impl Iterator<Item = Option<Instant>>) -> Option<Sessions> {
+        newest.fold(None, |all: Option<Option<Sessions>>, began| {
+            let one = began.map(Sessions::at);
+            Some(match all {
+                None => one,
+                Some(all) => all.zip(one).map(|(all, one)| Sessions {
+                    oldest: all.oldest.min(one.oldest),
+                    youngest: all.youngest.max(one.youngest),
+                }),
+            })
+        })?
+    }
+
+    /// Where there is but one connection.
+    pub fn at(began: Instant) -> Sessions {
+        Sessions { oldest: began, youngest: began }
+    }
 }
 
 /// Whether a session is to end for it.
@@ -133,10 +156,11 @@ mod tests {
 
     #[test]
     fn the_oldest_of_the_newest_sessions_counts_and_all_must_have_had_one() {
-        let since =
-            |newest: &[Option<u64>]| sessions_since(newest.iter().map(|began| began.map(at)));
-        assert_eq!(since(&[Some(3), Some(1), Some(2)]), Some(at(1)));
-        assert_eq!(since(&[Some(3), None]), None);
+        let of = |newest: &[Option<u64>]| Sessions::of(newest.iter().map(|began| began.map(at)));
+        let all = Some(Sessions { oldest: at(1), youngest: at(3) });
+        assert_eq!(of(&[Some(3), Some(1), Some(2)]), all);
+        assert_eq!(of(&[Some(3)]), Some(Sessions::at(at(3))));
+        assert_eq!((of(&[Some(3), None]), of(&[None, Some(3)]), of(&[])), (None, None, None));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use coordinator::shard::Shard;
 use coordinator::world::{Facts, World};
 use coordinator::{Rendered, View};
 use domain::serial::MasterSerial;
-use link::paper::{PaperLink, Renewal, sessions_since};
-use link::{Delivery, LinkConfig};
+use link::paper::{PaperLink, Renewal};
+use link::{Delivery, LinkConfig, Sessions};
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -141,7 +141,7 @@ impl Bridge {
             profile: first.profile().clone(),
             settle_day: newest
                 .or_else(|| self.lines(counter).filter_map(PaperLink::settle_day).max()),
-            sessions_since: sessions_since(self.lines(counter).map(PaperLink::newest_began)),
+            sessions: Sessions::of(self.lines(counter).map(PaperLink::newest_began)),
             held: false,
         }
     }

@@ -19,7 +19,7 @@ use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Mark, MasterSerial, Sequence};
 use domain::transfer::{Knowledge, Phase, Transfer, Why};
-use link::{NotSent, Outcome, Ticket, Unclear};
+use link::{NotSent, Outcome, Sessions, Ticket, Unclear};
 use simulator::books::{Books, Kind, Line, Order, Rules, Settled};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -197,7 +197,7 @@ impl<'c> Story<'c> {
             id: ids[index].clone(),
             profile: Arc::clone(&profiles[index]),
             settle_day: Some(first_day()),
-            sessions_since: Some(clock.instant(BEGINNING)),
+            sessions: Some(Sessions::at(clock.instant(BEGINNING))),
             held: false,
         };
         let books = [0, 1].map(|index| {
@@ -381,9 +381,8 @@ impl<'c> Story<'c> {
         let now = self.clock.instant(self.now);
         for facts in &mut self.world.counters {
             let lasts = 2 * Duration::from_millis(facts.profile.in_flight_limit_ms);
-            if facts.sessions_since.is_none_or(|began| now.saturating_duration_since(began) > lasts)
-            {
-                facts.sessions_since = Some(now);
+            if facts.sessions.is_none_or(|all| now.saturating_duration_since(all.oldest) > lasts) {
+                facts.sessions = Some(Sessions::at(now));
             }
         }
     }
@@ -452,7 +451,7 @@ impl<'c> Story<'c> {
         // Every session begins after the process has.
         let begins = self.clock.instant(self.now + 1);
         for facts in &mut self.world.counters {
-            facts.sessions_since = Some(begins);
+            facts.sessions = Some(Sessions::at(begins));
         }
         for open in self.memory.open_transfers() {
             self.handle(coordinator::taken_up(open.transfer, &open.trail, Tail::Whole));

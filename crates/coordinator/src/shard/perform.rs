@@ -116,10 +116,9 @@ impl Shard {
         let in_flight_limit = Duration::from_millis(facts.profile.in_flight_limit_ms);
         let settled = role != Role::Reversal
             && !facts.profile.can_fence
-            && record.sent[slot(role)].is_before(facts.sessions_since)
-            && facts
-                .sessions_since
-                .is_some_and(|since| now.at.saturating_duration_since(since) > in_flight_limit);
+            && record.sent[slot(role)]
+                .over(facts.sessions)
+                .is_some_and(|over| now.at.saturating_duration_since(over) > in_flight_limit);
         let question = match look {
             Look::Fence => Question::Fence,
             Look::Only if settled => Question::Settled,
@@ -141,22 +140,23 @@ impl Shard {
     /// Where nothing but a new session can prove what was asked about in vain, one is asked for, once
     /// nothing of the leg can leave any more.
     pub(super) fn want_sessions(
-        &self,
+        &mut self,
         sequence: u64,
         role: Role,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,
     ) {
-        let Some(record) = self.open.get(&sequence) else { return };
+        let Some(record) = self.open.get_mut(&sequence) else { return };
         let counter = record.counter(role);
         let facts = world.get(counter);
-        let sent = record.sent[slot(role)];
+        let sent = &mut record.sent[slot(role)];
+        let (by, is_over) = (sent.by(), sent.over(facts.sessions).is_some());
         let in_vain = role != Role::Reversal
             && !facts.profile.can_fence
             && record.transfer.leg(role).knowledge == Knowledge::Unknown
-            && !sent.is_before(facts.sessions_since);
-        if let (true, Some(after)) = (in_vain, sent.by())
+            && !is_over;
+        if let (true, Some(after)) = (in_vain, by)
             && after < now.at
         {
             out.push(Output::NewSessions { counter, after });

@@ -10,7 +10,7 @@ use domain::message::{
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, Mark};
-use link::{NotSent, Unclear};
+use link::{NotSent, Sessions, Unclear};
 use std::collections::HashMap;
 
 mod bounds;
@@ -60,7 +60,7 @@ impl Stage {
             id: CounterId::new(id).expect("a counter"),
             profile: profile.clone(),
             settle_day: Some(day(20_261_121)),
-            sessions_since: Some(Instant::now()),
+            sessions: Some(Sessions::at(Instant::now())),
             held: false,
         };
         let render: Render = |view| Rendered {

@@ -61,7 +61,7 @@ impl Stage {
     fn sign_on_again(&mut self) {
         self.now.at += Duration::from_millis(1);
         for facts in &mut self.world.counters {
-            facts.sessions_since = Some(self.now.at);
+            facts.sessions = Some(Sessions::at(self.now.at));
         }
         self.handle(Input::SessionBegan(CounterIndex(1)));
     }
@@ -101,7 +101,7 @@ fn after_a_restart_the_whole_limit_is_waited_from_there() {
         let mut stage = Stage::patient(weak());
         stage.now = Now { wall, at };
         for facts in &mut stage.world.counters {
-            facts.sessions_since = None;
+            facts.sessions = None;
         }
         let mut transfer = Transfer::accepted(intent(&new));
         transfer.phase = Phase::CreditAsking;

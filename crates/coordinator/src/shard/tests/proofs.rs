@@ -94,7 +94,7 @@ fn what_a_session_cannot_prove_a_new_one_is_asked_for() {
     assert_eq!(stage.wanted(), [(CounterIndex(0), lost_at)]);
     // The new session proves it when the limit has passed, and no other is wanted.
     for facts in &mut stage.world.counters {
-        facts.sessions_since = Some(stage.now.at);
+        facts.sessions = Some(Sessions::at(stage.now.at));
     }
     stage.pass(61);
     let (ticket, question) = stage.asked();
