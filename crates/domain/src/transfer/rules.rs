@@ -123,7 +123,9 @@ impl<'t, 'g> Course<'t, 'g> {
     /// Whether its day has changed.
     fn bind_if_unsent(&mut self, role: Role) -> bool {
         let today = self.today(role);
-        self.transfer.leg(role).sent == 0 && self.transfer.bind_anew(role, today)
+        let leg = self.transfer.leg(role);
+        let unsent = leg.sent == 0 && leg.knowledge == Knowledge::NotSent;
+        unsent && self.transfer.bind_anew(role, today)
     }
 
     /// The debit is refused for good; unless only its day is over: then it is sent under the new one,
@@ -322,6 +324,10 @@ impl<'t, 'g> Course<'t, 'g> {
     }
 
     pub(super) fn debit_not_found(&mut self) -> Step {
+        if self.transfer.debit.knowledge.is_proof() {
+            // Proof that came before the question was answered outweighs what it found.
+            return self.ask_debit();
+        }
         if let Some(parked) = self.lost_patience(Role::Debit, Why::DebitUnresolved) {
             return parked;
         }
@@ -396,6 +402,10 @@ impl<'t, 'g> Course<'t, 'g> {
     }
 
     pub(super) fn credit_not_found(&mut self) -> Step {
+        if self.transfer.credit.knowledge.is_proof() {
+            // Proof that came before the question was answered outweighs what it found.
+            return self.ask_credit();
+        }
         if let Some(parked) = self.lost_patience(Role::Credit, Why::CreditUnresolved) {
             return parked;
         }
