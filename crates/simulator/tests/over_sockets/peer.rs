@@ -11,6 +11,7 @@ use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use secrecy::SecretSlice;
 use simulator::{Error, FaultPlan, Options};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -51,6 +52,8 @@ pub(crate) fn options(dialect: Dialect, plan: &str) -> Options {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) dialect: Dialect,
+    /// The channel of the next bridge: of one channel a counter listens to the newest session only.
+    next_channel: AtomicU16,
     stop: CancellationToken,
     task: JoinHandle<Result<(), Error>>,
 }
@@ -65,7 +68,7 @@ pub(crate) async fn start(options: Options) -> Running {
         stop.clone(),
     ));
     let address = timeout(DEADLINE, address).await.expect("starts in time").expect("starts");
-    Running { address, dialect, stop, task }
+    Running { address, dialect, next_channel: AtomicU16::new(0), stop, task }
 }
 
 /// A securities counter with this plan, and a session with it.
@@ -78,6 +81,7 @@ pub(crate) async fn planned(plan: &str) -> (Running, Bridge) {
 impl Running {
     pub(crate) async fn bridge(&self) -> Bridge {
         let mut bridge = Bridge::connect(self.address, self.dialect.clone()).await;
+        bridge.channel = self.next_channel.fetch_add(1, Ordering::Relaxed);
         bridge.sign_on(&KEY, "bridge").await.expect("signs on");
         bridge
     }
@@ -98,6 +102,7 @@ pub(crate) struct Bridge {
     codec: Codec,
     inbound: BytesMut,
     requests: u64,
+    channel: u16,
 }
 
 /// What came instead of a message.
@@ -114,7 +119,7 @@ impl Bridge {
         let stream = TcpStream::connect(address).await.expect("connects");
         let parties = Parties { own: "bridge".to_owned(), peer: "counter-a".to_owned() };
         let codec = Codec::new(dialect, parties);
-        Bridge { stream, codec, inbound: BytesMut::new(), requests: 0 }
+        Bridge { stream, codec, inbound: BytesMut::new(), requests: 0, channel: 0 }
     }
 
     pub(crate) async fn sign_on(&mut self, key: &[u8], name: &str) -> Result<Welcome, Broken> {
@@ -122,7 +127,7 @@ impl Bridge {
             version: SignOn::VERSION,
             dialler: name.to_owned(),
             acceptor: "counter-a".to_owned(),
-            channel: 0,
+            channel: self.channel,
             nonce: [3; 32],
             heartbeat_s: 1,
         };
