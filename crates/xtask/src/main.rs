@@ -45,6 +45,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Builds one deliberate defect, chosen by the commit, and fails unless it is found
+    Canary,
     /// Breaks the rules on purpose, one after another, and says which of it the simulation catches
     Mutate {
         /// Only mutations whose name has this in it
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
         Chore::Check => chores::check(),
         Chore::Test => chores::test(),
         Chore::Simulate { arguments } => schedules::simulate(&arguments),
+        Chore::Canary => chores::canary(),
         Chore::Mutate { only, seconds, new } => {
             let schedules = if new { Schedules::New } else { Schedules::KnownFirst };
             mutate::mutate(only.as_deref(), seconds, schedules)

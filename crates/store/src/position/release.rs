@@ -212,6 +212,7 @@ async fn record(
     let last = one(&transaction, sql, []).await?;
     let last = last.and_then(|row| row.try_get::<Option<i64>>("", "last").ok().flatten());
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
     let (node, lineage) = (position.node.hex(), signed(position.lineage));
     for (sql, values) in [
         ("DELETE FROM node_position WHERE node = ?", vec![node.clone().into()]),
@@ -229,13 +230,26 @@ async fn record(
             vec![
                 node.into(),
                 lineage.into(),
-                i64::try_from(since.as_micros()).unwrap_or(i64::MAX).into(),
+                at.into(),
                 release.who.clone().into(),
                 release.reason.clone().into(),
                 missing.into(),
                 last.unwrap_or(0).into(),
             ],
         ),
+        // What counters have seen and this record had not given out is explained by what it lacked,
+        // as far as serials go on after it.
+        (
+            "UPDATE counter_hold SET readmitted_at = ?, who = ?, note = ? \
+             WHERE readmitted_at IS NULL AND seen < ?",
+            vec![
+                at.into(),
+                release.who.clone().into(),
+                release.reason.clone().into(),
+                signed(position.next_serial).into(),
+            ],
+        ),
+        ("DELETE FROM serial_lift WHERE to_next <= ?", vec![signed(position.next_serial).into()]),
     ] {
         transaction.execute_raw(statement(&transaction, sql, values)).await?;
     }
