@@ -47,6 +47,8 @@ impl Place {
         for suffix in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{suffix}", self.record.display()));
         }
+        // Another file under the name: a handle that is just being closed must not write to it.
+        std::fs::remove_file(&self.record).expect("removed");
         std::fs::copy(copy, &self.record).expect("put back");
     }
 
