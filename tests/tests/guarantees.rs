@@ -54,7 +54,7 @@ fn every_test_that_is_named_exists() {
 fn missing(links: Vec<(&str, &str)>) -> BTreeSet<String> {
     links
         .into_iter()
-        .filter(|(_, path)| !path.ends_with(".md"))
+        .filter(|(_, path)| Path::new(path).extension() != Some("md".as_ref()))
         .filter(|(name, path)| {
             !fs::read_to_string(documents().join(path)).is_ok_and(|source| has_test(&source, name))
         })
