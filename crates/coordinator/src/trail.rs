@@ -77,6 +77,7 @@ impl LegEntry {
             doubt: self.doubt,
             rebound: self.rebound,
             days_unasked: 0,
+            sought: None,
         }
     }
 }
@@ -178,6 +179,7 @@ mod tests {
             posted_day: Day::new(20_261_122).ok(),
             rebound: vec![Day::new(20_261_122).expect("a day")],
             days_unasked: 0,
+            sought: None,
             doubt: Some(Doubt::OtherMark),
         };
         let entry = |at, phase, leg| Entry { at, event: "x".into(), phase, leg, reason: None };

@@ -17,7 +17,7 @@ mod table;
 mod tests;
 pub mod words;
 
-pub use days::MOST_REBOUND;
+pub use days::{MOST_REBOUND, MOST_SOUGHT};
 pub use evidence::{Evidence, Question, Told, Weight};
 pub use marks::Doubt;
 pub use step::{Action, Event, Illegal, Step, Verdict, contradicts_ending, step};
@@ -103,6 +103,9 @@ pub struct Leg {
     pub rebound: Vec<Day>,
     /// Under how many of its former days it has still to be asked about, since a restart.
     pub days_unasked: u8,
+    /// The settle day under which it is sought now, its last known one or a later one; `None` where
+    /// the record knows every day that it was ever bound to.
+    pub sought: Option<Day>,
 }
 
 impl Leg {
@@ -118,6 +121,7 @@ impl Leg {
             doubt: None,
             rebound: Vec::new(),
             days_unasked: 0,
+            sought: None,
         }
     }
 }

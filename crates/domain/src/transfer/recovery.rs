@@ -39,6 +39,10 @@ impl Transfer {
         let [debit, credit, reversal] = legs;
         let mut transfer =
             Transfer { intent, phase, debit, credit, reversal, expired: doubted, reason };
+        if doubted {
+            seek(&mut transfer, Role::Debit);
+            seek(&mut transfer, Role::Credit);
+        }
         match phase.state() {
             // Nothing is sent any more, or nothing but questions: the legs are as recorded.
             State::Completed | State::Refused | State::Reversed => {}
@@ -85,6 +89,13 @@ fn doubt(leg: &mut Leg) {
         leg.sent = leg.sent.max(2);
     }
     ask_under_former_days(leg);
+}
+
+/// Without proof, a life that the record lost may have bound it to later days.
+fn seek(transfer: &mut Transfer, role: Role) {
+    let bound = transfer.bound_day(role);
+    let leg = transfer.leg_mut(role);
+    leg.sought = (!leg.knowledge.is_proof()).then_some(bound);
 }
 
 /// Without proof, it is asked about under every day that it was ever bound to (rule 6).

@@ -1,5 +1,6 @@
 //! The rules of DOMAIN §3 as straight-line courses of action; [`super::step`] says which applies.
 
+use super::days::Search;
 use super::evidence::{Evidence, Told, Weight};
 use super::step::{Action, Step, Verdict};
 use super::{Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
@@ -177,6 +178,32 @@ impl<'t, 'g> Course<'t, 'g> {
         }
         let leg = self.transfer.leg_mut(role);
         leg.days_unasked = leg.days_unasked.saturating_sub(1);
+        self.ask_under_next_day(role)
+    }
+
+    /// Where what was told proves a leg dead under the day that it was asked about, and a life that
+    /// the record lost may have bound it to a later one: what follows instead of its death.
+    pub(super) fn dead_under_one_day(&mut self, role: Role, told: &Told) -> Option<Step> {
+        let dead = match told.evidence {
+            Evidence::NotExecuted => true,
+            Evidence::Refused => matches!(self.refusal(role, told.weight), Refusal::Final),
+            Evidence::Done | Evidence::NotFound | Evidence::Silent | Evidence::NotSent => false,
+        };
+        if !dead || self.transfer.leg(role).knowledge.is_proof() {
+            return None;
+        }
+        match (self.transfer.seek_on(role, self.today(role)), self.transfer.phase) {
+            (Search::Over, _) => None,
+            (Search::On, _) => Some(self.ask_under_next_day(role)),
+            (Search::TooFar | Search::DayUnknown, Phase::Parked(_)) | (Search::DayUnknown, _) => {
+                Some(self.pause())
+            }
+            (Search::TooFar, _) => Some(self.park(unresolved(role))),
+        }
+    }
+
+    /// Goes on asking about a leg, of which nothing is known yet under the day that comes next.
+    fn ask_under_next_day(&mut self, role: Role) -> Step {
         match (self.transfer.phase, role) {
             (Phase::Parked(_), _) => self.pause(),
             (Phase::DebitAsking, Role::Debit) => self.ask_debit(),
@@ -588,12 +615,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// One more round that brought nothing; then a pause, or a person.
     fn rest(&mut self, role: Role, phase: Phase) -> Step {
-        let why = match role {
-            Role::Debit => Why::DebitUnresolved,
-            Role::Credit => Why::CreditUnresolved,
-            Role::Reversal => Why::ReversalUnresolved,
-        };
-        if let Some(parked) = self.lost_patience(role, why) {
+        if let Some(parked) = self.lost_patience(role, unresolved(role)) {
             return parked;
         }
         self.go(phase, Action::Pause)
@@ -624,6 +646,15 @@ impl<'t, 'g> Course<'t, 'g> {
     fn go(&mut self, phase: Phase, action: Action) -> Step {
         self.transfer.phase = phase;
         Step { action, barrier: false, verdict: Verdict::Fresh }
+    }
+}
+
+/// The reason to call a person when nothing can be established about a leg.
+fn unresolved(role: Role) -> Why {
+    match role {
+        Role::Debit => Why::DebitUnresolved,
+        Role::Credit => Why::CreditUnresolved,
+        Role::Reversal => Why::ReversalUnresolved,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::evidence::{Evidence, Told, Weight};
 use super::rules::{Course, Refusal, may_end};
-use super::{Decision, Doubt, Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
+use super::{Decision, Doubt, Ground, Knowledge, Phase, Reason, Transfer, Why};
 use crate::message::Look;
 use crate::profile::Profile;
 use crate::serial::Role;
@@ -189,7 +189,10 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
                 // believe that the debit is being undone.
                 return STALE;
             }
-            learn(transfer.leg_mut(role), told);
+            if let Some(step) = Course::new(transfer, ground).dead_under_one_day(role, told) {
+                return step;
+            }
+            learn(transfer, role, told);
             if let Some(step) = doubted(transfer, role, told, ground) {
                 return step;
             }
@@ -227,6 +230,9 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
                 }
             }
             if let Some(step) = doubted(transfer, role, told, ground) {
+                return step;
+            }
+            if let Some(step) = Course::new(transfer, ground).dead_under_one_day(role, told) {
                 return step;
             }
             match role {
@@ -342,7 +348,7 @@ pub fn contradicts_ending(transfer: &Transfer, role: Role, told: &Told, profile:
 }
 
 fn hear_debit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step {
-    let news = learn(transfer.leg_mut(Role::Debit), told);
+    let news = learn(transfer, Role::Debit, told);
     let mut course = Course::new(transfer, ground);
     match course.transfer.phase {
         Phase::Accepted
@@ -391,14 +397,12 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
         | Phase::DebitSent
         | Phase::DebitAsking
         | Phase::DebitFencing => match told.evidence {
-            Evidence::Done | Evidence::NotExecuted => {
-                learn(transfer.leg_mut(Role::Credit), told).aside()
-            }
+            Evidence::Done | Evidence::NotExecuted => learn(transfer, Role::Credit, told).aside(),
             // It may be followed by another copy's success; the credit will be asked about.
             Evidence::Refused | Evidence::NotFound | Evidence::Silent | Evidence::NotSent => STALE,
         },
         Phase::CreditWaiting | Phase::CreditSent | Phase::CreditAsking | Phase::CreditFencing => {
-            learn(transfer.leg_mut(Role::Credit), told);
+            learn(transfer, Role::Credit, told);
             let mut course = Course::new(transfer, ground);
             match told.evidence {
                 Evidence::Done => course.complete(),
@@ -420,7 +424,7 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
             match told.evidence {
                 Evidence::Done => {
                     // It was never sent, and yet it is done.
-                    learn(transfer.leg_mut(Role::Credit), told);
+                    learn(transfer, Role::Credit, told);
                     let step = Course::new(transfer, ground).park(Why::Contradicted);
                     Step { verdict: Verdict::Contradiction, ..step }
                 }
@@ -448,7 +452,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
         | Phase::CreditAsking
         | Phase::CreditFencing => match told.evidence {
             Evidence::Done => {
-                learn(transfer.leg_mut(Role::Reversal), told);
+                learn(transfer, Role::Reversal, told);
                 let step = Course::new(transfer, ground).park(Why::Contradicted);
                 Step { verdict: Verdict::Contradiction, ..step }
             }
@@ -459,7 +463,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
             | Evidence::NotSent => STALE,
         },
         Phase::ReversalWaiting | Phase::ReversalSent => {
-            learn(transfer.leg_mut(Role::Reversal), told);
+            learn(transfer, Role::Reversal, told);
             let mut course = Course::new(transfer, ground);
             match told.evidence {
                 Evidence::Done => course.reversal_answered(told.weight),
@@ -472,7 +476,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
         }
         Phase::ReversalProving => match (told.evidence, told.weight) {
             (Evidence::Done, Weight::Query | Weight::Truth) => {
-                learn(transfer.leg_mut(Role::Reversal), told);
+                learn(transfer, Role::Reversal, told);
                 Course::new(transfer, ground).reversed()
             }
             // The answer again; the proof is still out.
@@ -484,11 +488,11 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
                 STALE
             }
             (Evidence::Refused, _) => {
-                learn(transfer.leg_mut(Role::Reversal), told);
+                learn(transfer, Role::Reversal, told);
                 Course::new(transfer, ground).reversal_found_refused(told.weight)
             }
             (Evidence::NotExecuted, _) => {
-                learn(transfer.leg_mut(Role::Reversal), told);
+                learn(transfer, Role::Reversal, told);
                 Course::new(transfer, ground).park(Why::ReversalRefused)
             }
             (Evidence::NotFound, _) => Course::new(transfer, ground).reversal_not_found(),
@@ -622,10 +626,14 @@ fn against(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) ->
 
 /// Records what was told. A refusal is not recorded as proof here: whether it ends the leg depends
 /// on how often the leg was sent, which the phase decides.
-fn learn(leg: &mut Leg, told: &Told) -> News {
-    if leg.knowledge.is_proof() {
+fn learn(transfer: &mut Transfer, role: Role, told: &Told) -> News {
+    if transfer.leg(role).knowledge.is_proof() {
         return News::Nothing;
     }
+    if let (Evidence::Done, Some(posted)) = (told.evidence, &told.posted) {
+        transfer.found_under(role, posted.settle_day);
+    }
+    let leg = transfer.leg_mut(role);
     match told.evidence {
         Evidence::Done => {
             leg.knowledge = Knowledge::Done;

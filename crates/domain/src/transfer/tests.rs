@@ -1,5 +1,7 @@
 //! The machine's courses as data, and the properties that no sequence of events may break.
 
+mod lost_days;
+
 use super::recovery::Remembered;
 use super::*;
 use crate::message::{AccountId, AnswerCode, CounterId, Posted};
@@ -118,7 +120,10 @@ fn check(profile: &Profile, story: &str, expected: &Expect) {
             });
             continue;
         }
-        let event = event(words);
+        let mut event = event(words);
+        if let Event::Told(role, Told { posted: Some(posted), .. }) = &mut event {
+            posted.settle_day = transfer.asked_day(*role);
+        }
         let ground = Ground {
             debit_day: Some(today),
             credit_day: Some(today),

@@ -140,7 +140,7 @@ pub(super) fn compare(
         Err(Mismatch::Amount)
     } else if *currency != transfer.intent.currency {
         Err(Mismatch::Currency)
-    } else if !transfer.bound_days(role).any(|day| day == *settle_day) {
+    } else if !transfer.may_be_bound_to(role, *settle_day) {
         Err(Mismatch::SettleDay)
     } else if original.is_some() && *original != undone {
         // A counter that does not say what a reversal undid is compared without it.

@@ -1,0 +1,123 @@
+//! A record that lost its tail does not know every settle day that a leg was bound to.
+
+use super::*;
+
+#[test]
+fn a_leg_that_a_lost_life_may_have_bound_anew_is_dead_only_under_every_day() {
+    standard(
+        "wake; restored; cutover; cutover; wake; query debit not_found; released; fence debit not_executed; \
+         fence debit not_executed; fence debit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit not_found -> DebitAsking: Pause
+            fence debit not_executed -> DebitFencing: Ask(Debit, Fence) of 20261122
+            fence debit not_executed -> DebitFencing: Ask(Debit, Fence) of 20261123
+            fence debit not_executed -> Refused: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_lost_life_posted_under_a_later_day_is_found_and_undone_under_that_day() {
+    standard(
+        "wake; restored; cutover; wake; released; fence debit not_executed; fence debit done; \
+         fence credit not_executed; fence credit not_executed; reversal done; query reversal done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            fence debit not_executed -> DebitFencing: Ask(Debit, Fence) of 20261122
+            fence debit done -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> CreditFencing: Ask(Credit, Fence) of 20261122
+            fence credit not_executed -> ReversalSent: Send(Reversal) of 20261122, durable first
+            reversal done -> ReversalProving: Ask(Reversal, Only) of 20261122
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; restored; cutover; wake; released; fence debit done; \
+         fence credit not_executed; fence credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            wake -> CreditAsking: Ask(Credit, Only)
+            fence debit done -> CreditAsking: Stay (stale)
+            fence credit not_executed -> CreditFencing: Ask(Credit, Fence) of 20261122
+            fence credit done -> Completed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn a_refusal_under_one_day_is_none_under_a_later_one() {
+    standard(
+        "wake; restored; cutover; wake; query debit closed; query debit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit closed -> DebitAsking: Ask(Debit, Only) of 20261122
+            query debit done -> CreditAsking: Ask(Credit, Only)
+        "#]],
+    );
+}
+
+/// While a person is awaited it is sought on, too; what is resumed is not taken for dead.
+#[test]
+fn a_parked_leg_is_sought_under_every_day_too() {
+    standard(
+        "wake; debit silent; query debit silent; wake; query debit silent; wake; query debit silent; \
+         wake; query debit silent; restored; released; cutover; wake; fence debit not_executed; \
+         wake; decide resume; fence debit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Debit, Fence)
+            fence debit not_executed -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Debit, Fence) of 20261122
+            decide resume -> DebitFencing: Ask(Debit, Fence) of 20261122, durable first
+            fence debit done -> CreditFencing: Ask(Credit, Fence)
+        "#]],
+    );
+}
+
+#[test]
+fn a_record_that_is_too_old_is_for_a_person() {
+    let mut days = Vec::new();
+    for passed in [MOST_SOUGHT, MOST_SOUGHT + 1] {
+        let profile = Profile::default();
+        let mut transfer = Transfer::recovered(Remembered {
+            intent: intent(),
+            phase: Phase::DebitSent,
+            legs: [Leg::new(), Leg::new(), Leg::new()],
+            credit_barrier: false,
+            reason: None,
+            doubted: true,
+        });
+        let today = Day::from_unix_days(intent().debit_day.unix_days() + passed);
+        let mut ground = Ground { debit_day: None, ..ground(&profile, &profile, 3) };
+        let dead = Event::Told(Role::Debit, told(Evidence::NotExecuted, Weight::Truth));
+        step(&mut transfer, &Event::Wake, &ground).expect("it is asked about");
+        let unknown = step(&mut transfer, &dead, &ground).expect("a step");
+        assert_eq!((unknown.action, transfer.phase), (Action::Pause, Phase::DebitFencing));
+        ground.debit_day = Some(today);
+        let mut asked = 0;
+        while transfer.phase == Phase::DebitFencing {
+            step(&mut transfer, &dead, &ground).expect("a step");
+            asked += 1;
+        }
+        if let Phase::Parked(_) = transfer.phase {
+            step(&mut transfer, &dead, &ground).expect("a step");
+            assert_eq!(transfer.debit.knowledge, Knowledge::Unknown, "nor is it dead while parked");
+        }
+        days.push((asked, transfer.phase));
+    }
+    assert_eq!(days[0], (MOST_SOUGHT + 1, Phase::Refused));
+    assert_eq!(days[1], (1, Phase::Parked(Why::DebitUnresolved)));
+}
