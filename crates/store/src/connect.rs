@@ -1,7 +1,7 @@
 //! Makes connections: one for the writer, a few for readers, each set up the same way.
 
 use crate::address::Address;
-use crate::durability::{self, Variables};
+use crate::durability::{self, Durability, Variables};
 use crate::error::OpenError;
 use crate::fault::{self, Fault, describe_driver, sqlite_code};
 use crate::holder::who_holds;
@@ -80,12 +80,13 @@ pub(crate) fn writer(address: &Address) -> DatabaseConnection {
                 .disable_statement_logging();
             one(SqlitePoolOptions::new()).connect_lazy_with(options).into()
         }
-        Address::Mysql { options, .. } => {
+        Address::Mysql { options, durability, .. } => {
             let options = options
                 .clone()
                 .statement_cache_capacity(STATEMENT_CACHE)
                 .disable_statement_logging();
-            mysql_session(one(MySqlPoolOptions::new()), None).connect_lazy_with(options).into()
+            let use_of = Use::Writing(*durability);
+            mysql_session(one(MySqlPoolOptions::new()), use_of).connect_lazy_with(options).into()
         }
     }
 }
@@ -137,7 +138,7 @@ pub(crate) fn readers_within(address: &Address, statement: Duration) -> Database
                     })
                 });
             let options = options.clone().disable_statement_logging();
-            mysql_session(pool, Some(statement)).connect_lazy_with(options).into()
+            mysql_session(pool, Use::Reading(statement)).connect_lazy_with(options).into()
         }
     }
 }
@@ -265,16 +266,37 @@ fn one<D: Database>(pool: PoolOptions<D>) -> PoolOptions<D> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
-/// Sets up the connections of a pool; with `statement`, what is asked on them ends within that.
-fn mysql_session(pool: MySqlPoolOptions, statement: Option<Duration>) -> MySqlPoolOptions {
+/// What the connections of a server's pool are for.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    /// Each that is made anew leads to a server that may have been set up otherwise meanwhile, or to
+    /// another one: it is looked at again.
+    Writing(Durability),
+    /// What is asked on them ends within this time.
+    Reading(Duration),
+}
+
+/// Sets up the connections of a pool.
+fn mysql_session(pool: MySqlPoolOptions, use_of: Use) -> MySqlPoolOptions {
     pool.after_connect(move |connection, _| {
         Box::pin(async move {
             connection.execute(MYSQL_SESSION).await?;
             connection.execute(MYSQL_ISOLATION).await?;
-            if let Some(statement) = statement {
-                connection.execute(sqlx::AssertSqlSafe(mysql_limit(statement))).await?;
+            match use_of {
+                Use::Writing(durability) => {
+                    let found = Variables::of(connection).await?;
+                    let unfit = found.takes_no_writes().or_else(|| match durability {
+                        Durability::Full => found.weaknesses().into_iter().next(),
+                        Durability::AsItIs => None,
+                    });
+                    // The pool passes the reason over; whoever connects anew looks first, and tells.
+                    unfit.map_or(Ok(()), |why| Err(sqlx::Error::Protocol(why)))
+                }
+                Use::Reading(statement) => {
+                    connection.execute(sqlx::AssertSqlSafe(mysql_limit(statement))).await?;
+                    Ok(())
+                }
             }
-            Ok(())
         })
     })
 }

@@ -136,6 +136,9 @@ const NETWORKED: [&str; 17] = [
 /// File systems in user space that keep what they are given on a disk of this machine.
 const LOCAL_IN_USER_SPACE: [&str; 2] = ["fuse.fuse-overlayfs", "fuse.ntfs-3g"];
 
+/// File systems that are gone with the machine's memory, whatever is flushed to them.
+const IN_MEMORY: [&str; 2] = ["ramfs", "tmpfs"];
+
 /// What weakens a file in `folder`, which is there.
 pub(crate) fn weaknesses_of_folder(folder: &Path) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -147,10 +150,14 @@ fn weakness_of_mount(mounts: &str, folder: &Path) -> Option<String> {
     let kind = file_system(mounts, folder)?;
     let is_foreign = NETWORKED.contains(&kind)
         || (kind == "fuse" || kind.starts_with("fuse.")) && !LOCAL_IN_USER_SPACE.contains(&kind);
-    is_foreign.then(|| {
-        let folder = folder.display();
-        format!("{folder} is on a network file system ({kind}): use a disk of this machine")
-    })
+    let folder = folder.display();
+    if is_foreign {
+        Some(format!("{folder} is on a network file system ({kind}): use a disk of this machine"))
+    } else if IN_MEMORY.contains(&kind) {
+        Some(format!("{folder} is in memory ({kind}) and gone with a restart: use a disk"))
+    } else {
+        None
+    }
 }
 
 /// The kind of file system that a path is on, by a `mountinfo` of Linux: a line reads
@@ -278,6 +285,8 @@ mod tests {
 28 22 0:43 / /mnt/c rw - fuse.fuse-overlayfs overlay rw
 29 22 8:3 / /mnt/d rw - ext4 /dev/sdd1 rw
 30 29 0:44 / /mnt/d rw master:3 - cifs //server/share rw
+31 22 0:45 / /dev/shm rw,nosuid - tmpfs tmpfs rw
+32 22 0:46 / /mnt/e rw - ramfs ramfs rw
 ";
 
     #[test]
@@ -297,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_file_system_is_a_weakness() {
+    fn a_file_system_elsewhere_or_in_memory_is_a_weakness() {
         for (path, is_weak) in [
             ("/var/lib/bridge", false),
             ("/srv/x", true),
@@ -306,6 +315,8 @@ mod tests {
             ("/mnt/b", false),
             ("/mnt/c", false),
             ("/mnt/d", true),
+            ("/dev/shm/bridge", true),
+            ("/mnt/e", true),
         ] {
             let found = weakness_of_mount(MOUNTS, Path::new(path));
             assert_eq!(found.is_some(), is_weak, "{path}: {found:?}");

@@ -233,8 +233,11 @@ fn config_text(
         if any_port || taken { 0 } else { wanted }
     };
     let quoted = |path: &Path| format!("{:?}", path.display().to_string());
+    // A demonstration leaves nothing behind: it may live in a folder that is in memory.
+    let durability =
+        if database.starts_with("sqlite:") { "database_durability = \"as_it_is\"\n" } else { "" };
     let mut text = format!(
-        "database = {database:?}\nname = \"bridge\"\n\n\
+        "database = {database:?}\n{durability}name = \"bridge\"\n\n\
          [api]\nlisten = \"127.0.0.1:{}\"\n\n[operators]\nlisten = \"127.0.0.1:{}\"\n\n\
          # Short, so that nobody has to wait for the scene in which an answer is lost.\n\
          [coordinator]\nposting_deadline_ms = 1500\n\n\
