@@ -8,13 +8,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How old the file may be on the disk.
-const FLUSH: Duration = Duration::from_secs(1);
+const FLUSH: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
+
+/// A flush that takes longer is worth a word.
+const LATE: Duration = Duration::from_secs(10);
 
 /// What the file at `path` tells. An error is a file that is there and cannot be read.
 pub(crate) fn look(path: &Path) -> io::Result<Found> {
@@ -32,14 +35,75 @@ pub(crate) fn look(path: &Path) -> io::Result<Found> {
 #[derive(Debug)]
 pub(crate) struct PositionFile {
     path: PathBuf,
-    file: Arc<File>,
+    shared: Arc<Shared>,
     written: Mutex<u64>,
-    dirty: Arc<AtomicBool>,
     /// Whether the last writing failed: said once, not at every batch.
     failing: AtomicBool,
+    flusher: Mutex<Flusher>,
+}
+
+/// What the thread that flushes has in hand.
+#[derive(Debug)]
+struct Shared {
+    file: File,
+    dirty: AtomicBool,
+    /// When the file was last known to be on the disk, in milliseconds since `began`.
+    flushed_at: AtomicU64,
+    began: Instant,
+    /// Makes the thread panic.
+    #[cfg(test)]
+    panics: AtomicBool,
+}
+
+/// The thread that flushes. Whoever writes looks after it: one that has died is started anew.
+#[derive(Debug)]
+struct Flusher {
     /// Ends the thread when it is dropped.
     ends: Option<mpsc::Sender<()>>,
-    flusher: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// Whether it was said that it is late.
+    late: bool,
+}
+
+impl Flusher {
+    fn start(shared: &Arc<Shared>) -> io::Result<Flusher> {
+        let (ends, ended) = mpsc::channel();
+        let shared = shared.clone();
+        let thread = std::thread::Builder::new().name("position".to_owned()).spawn(move || {
+            while ended.recv_timeout(FLUSH) == Err(mpsc::RecvTimeoutError::Timeout) {
+                shared.flush();
+            }
+            shared.flush();
+        })?;
+        Ok(Flusher { ends: Some(ends), thread: Some(thread), late: false })
+    }
+
+    /// Whether the thread has ended, although nobody asked it to.
+    fn has_died(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Puts on the disk what was written.
+    fn flush(&self) {
+        #[cfg(test)]
+        assert!(!self.panics.swap(false, Ordering::AcqRel), "as a test wants");
+        let at = self.now();
+        if self.dirty.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.file.sync_data()
+        {
+            self.dirty.store(true, Ordering::Release);
+            metrics::counter!("store_position_failures_total").increment(1);
+            tracing::warn!(%error, "the position file is not flushed");
+            return;
+        }
+        self.flushed_at.store(at, Ordering::Release);
+    }
 }
 
 impl PositionFile {
@@ -53,29 +117,24 @@ impl PositionFile {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(LENGTH as u64)?;
-        let file = Arc::new(file);
-        let dirty = Arc::new(AtomicBool::new(false));
-        let (ends, ended) = mpsc::channel();
-        let flusher = std::thread::Builder::new().name("position".to_owned()).spawn({
-            let (file, dirty) = (file.clone(), dirty.clone());
-            move || {
-                while ended.recv_timeout(FLUSH) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    flush(&file, &dirty);
-                }
-                flush(&file, &dirty);
-            }
-        })?;
+        let shared = Arc::new(Shared {
+            file,
+            dirty: AtomicBool::new(false),
+            flushed_at: AtomicU64::new(0),
+            began: Instant::now(),
+            #[cfg(test)]
+            panics: AtomicBool::new(false),
+        });
+        let flusher = Mutex::new(Flusher::start(&shared)?);
         let file = PositionFile {
             path: path.to_owned(),
-            file,
+            shared,
             written: Mutex::new(written),
-            dirty,
             failing: AtomicBool::new(false),
-            ends: Some(ends),
-            flusher: Some(flusher),
+            flusher,
         };
         file.put(|| *position)?;
-        file.file.sync_all()?;
+        file.shared.file.sync_all()?;
         // The name is as durable as the content, or a loss of power takes both.
         if let Some(folder) = path.parent() {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -89,6 +148,7 @@ impl PositionFile {
     ///
     /// `position` is asked while no other writes, so that what is newer is never overwritten.
     pub(crate) fn write(&self, position: impl FnOnce() -> Position) {
+        self.look_after_flusher();
         match self.put(position) {
             Ok(()) => {
                 if self.failing.swap(false, Ordering::Relaxed) {
@@ -108,29 +168,45 @@ impl PositionFile {
     fn put(&self, position: impl FnOnce() -> Position) -> io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         *written += 1;
-        self.file.write_all_at(&slots::encode(&position(), *written), slots::offset(*written))?;
-        self.dirty.store(true, Ordering::Release);
+        let slot = slots::encode(&position(), *written);
+        self.shared.file.write_all_at(&slot, slots::offset(*written))?;
+        self.shared.dirty.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Starts the thread anew if it has died, and says once that it is late if its disk hangs: nothing
+    /// waits for it, but after a loss of power the file would be as old.
+    fn look_after_flusher(&self) {
+        let mut flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = self.path.display();
+        if flusher.has_died() {
+            metrics::counter!("store_position_failures_total").increment(1);
+            match Flusher::start(&self.shared) {
+                Ok(another) => {
+                    *flusher = another;
+                    tracing::error!(%file, "what flushes the position file had died: started anew");
+                }
+                Err(error) => tracing::error!(%file, %error, "nothing flushes the position file"),
+            }
+        }
+        let age = self.shared.now().saturating_sub(self.shared.flushed_at.load(Ordering::Acquire));
+        let late = age > LATE.as_secs() * 1000;
+        if late && !flusher.late {
+            metrics::counter!("store_position_failures_total").increment(1);
+            tracing::error!(%file, age_ms = age, "the position file is not flushed: its disk hangs");
+        }
+        flusher.late = late;
     }
 }
 
 impl Drop for PositionFile {
     fn drop(&mut self) {
-        self.ends = None;
-        if let Some(flusher) = self.flusher.take() {
-            // It flushes what is left, and has nothing to panic about.
-            let _ = flusher.join();
+        let flusher = self.flusher.get_mut().unwrap_or_else(PoisonError::into_inner);
+        flusher.ends = None;
+        if let Some(thread) = flusher.thread.take() {
+            // It flushes what is left; one that has died is made up for.
+            let _ = thread.join().inspect_err(|_| self.shared.flush());
         }
-    }
-}
-
-fn flush(file: &File, dirty: &AtomicBool) {
-    if dirty.swap(false, Ordering::AcqRel)
-        && let Err(error) = file.sync_data()
-    {
-        dirty.store(true, Ordering::Release);
-        metrics::counter!("store_position_failures_total").increment(1);
-        tracing::warn!(%error, "the position file is not flushed");
     }
 }
 
@@ -166,5 +242,29 @@ mod tests {
         assert_eq!(told(&path), 10, "the count of writings goes on");
         std::fs::write(&path, [7; LENGTH]).expect("written");
         assert_eq!(look(&path).expect("a file"), Found::Torn);
+    }
+
+    /// Waits until so much is so, but not for ever.
+    fn until(what: impl Fn() -> bool) {
+        let given_up = Instant::now() + Duration::from_secs(30);
+        while !what() {
+            assert!(Instant::now() < given_up, "in time");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_flusher_that_has_died_is_started_anew_by_whoever_writes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("record.position");
+        let file = PositionFile::begin(&path, &position(0)).expect("a file");
+        let died = || file.flusher.lock().expect("a flusher").has_died();
+        until(|| !file.shared.dirty.load(Ordering::Acquire));
+        file.shared.panics.store(true, Ordering::Release);
+        until(died);
+        file.write(|| position(1));
+        assert!(!died());
+        until(|| !file.shared.dirty.load(Ordering::Acquire));
+        assert_eq!(told(&path), 1);
     }
 }
