@@ -126,15 +126,17 @@ async fn a_record_that_was_put_back_from_an_older_copy_moves_nothing_until_it_is
 async fn a_second_bridge_on_one_record_does_not_start_and_says_who_holds_it() {
     for kind in Kind::all() {
         let town = Town::start(kind, Faults::default()).await.expect("the town starts");
-        let config = another(&town);
-        let folder = tempfile::tempdir().expect("a folder");
-        let arguments = ["serve", "--config", config.to_str().expect("text")];
-        let mut second = Process::start("second", folder.path(), &arguments).expect("it starts");
-        let ended = second.ended(Duration::from_secs(30)).await.expect("it ends");
-        assert_eq!(ended.code(), Some(1), "{kind:?}: {}", second.log());
-        let held = "is held by process ";
-        assert!(second.log().contains(held), "{kind:?}: {}", second.log());
-        assert!(second.log().contains("counter-bridge"), "{kind:?}: {}", second.log());
+        // With the same configuration its ports are taken too; who holds the record comes first.
+        for config in [another(&town), town.bridge.config_file()] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let arguments = ["serve", "--config", config.to_str().expect("text")];
+            let mut second = Process::start("second", folder.path(), &arguments).expect("starts");
+            let ended = second.ended(Duration::from_secs(30)).await.expect("it ends");
+            let log = second.log();
+            assert_eq!(ended.code(), Some(1), "{kind:?}: {log}");
+            assert!(log.contains("is held by process "), "{kind:?}: {log}");
+            assert!(log.contains("counter-bridge"), "{kind:?}: {log}");
+        }
         let order = Order::new("beside", 700);
         assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
         assert_eq!(town.audit().await.expect("an audit"), [], "{kind:?}");
@@ -205,4 +207,42 @@ async fn altered_rows_are_named_and_never_served() {
     let (securities, futures) = (books(&town.securities), books(&town.futures));
     let (code, _) = run(&town, &["audit", "--books", &securities, "--books", &futures]).await;
     assert_eq!(code, Some(1), "an audit looks at all of them");
+}
+
+/// Credits never arrive, and questions about them are not heard.
+const GONE: &str = "[[rule]]\non = ['credit', 'query', 'fence']\ndo = 'drop'";
+
+/// A bridge that calls a person after a second.
+const IMPATIENT: &str = "posting_deadline_ms = 300\nquery_deadline_ms = 200\npatience = 1\n\
+                         first_pause_ms = 50\nparked_pause_s = 1";
+
+/// Of two open transfers one can no longer be read: it is named, the other is taken up, and new ones
+/// are begun.
+#[tokio::test]
+async fn an_open_transfer_that_cannot_be_read_keeps_no_other_from_being_taken_up() {
+    let faults = Faults { futures: GONE, coordinator: IMPATIENT, ..Faults::default() };
+    let mut town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
+    let mut serials = Vec::new();
+    for key in ["one", "two"] {
+        let said = town.caller.send(&Order::new(key, 700)).await.expect("an answer");
+        let told: serde_json::Value = said.json().expect("a transfer");
+        serials.push(told["master_serial"].as_str().expect("a serial").to_owned());
+    }
+    town.bridge.terminate().await.expect("it ends");
+    let altered = sea_orm::Database::connect(format!("sqlite://{}", record_of(&town).display()))
+        .await
+        .expect("a database");
+    let sql = format!("UPDATE transfer SET currency = '??' WHERE master_serial = {}", serials[0]);
+    sea_orm::ConnectionTrait::execute_unprepared(&altered, &sql).await.expect("altered");
+    altered.close().await.expect("closed");
+
+    town.bridge.restart().await.expect("it starts again");
+    let said = town.caller.get(&format!("/v1/transfers/{}", serials[0])).await.expect("an answer");
+    assert_eq!(said.status, StatusCode::INTERNAL_SERVER_ERROR, "{said:?}");
+    let said = town.caller.get(&format!("/v1/transfers/{}", serials[1])).await.expect("an answer");
+    assert_eq!(said.status, StatusCode::OK, "{said:?}");
+    let log = town.bridge.log();
+    let named = format!("an open transfer cannot be taken up: the record of {}", serials[0]);
+    assert!(log.contains(&named), "{log}");
+    assert_eq!(readiness(&town).await.0, StatusCode::OK);
 }

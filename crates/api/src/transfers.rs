@@ -365,7 +365,7 @@ fn rule(field: &str, why: impl Display) -> Problem {
 }
 
 pub(crate) fn database(error: &store::StoreError) -> Problem {
-    if let store::StoreError::Corrupt { .. } = error {
+    if let store::StoreError::Corrupt { .. } | store::StoreError::Damaged { .. } = error {
         tracing::error!(%error, "a row of the record is not served");
         return Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,

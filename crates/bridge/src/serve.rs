@@ -72,14 +72,9 @@ impl Bridge {
             operators: config.operators.limits.connections,
         };
         let allotted = descriptors::reserve(wants)?;
-        let listen = async |address: SocketAddr, what: &str| {
-            TcpListener::bind(address)
-                .await
-                .with_context(|| format!("{what} cannot listen on {address}"))
-        };
-        let api = listen(config.api.listen, "the transfer API").await?;
-        let operators = listen(config.operators.listen, "the operators' side").await?;
         let database = config.database.expose_secret();
+        let api = listen(config.api.listen, "the transfer API", database).await?;
+        let operators = listen(config.operators.listen, "the operators' side", database).await?;
         let store = waiting::for_database(database, &config.record, &api, &operators).await?;
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
@@ -262,6 +257,22 @@ impl Bridge {
         {
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+}
+
+/// Listens. Where somebody else does already, it may be a bridge on the same record: then that is what
+/// has to be known, and not which port it has.
+async fn listen(address: SocketAddr, what: &str, database: &str) -> Result<TcpListener> {
+    let taken = match TcpListener::bind(address).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => anyhow!(error).context(format!("{what} cannot listen on {address}")),
+    };
+    match store::held_by(database).await {
+        Ok(Some(by)) => Err(taken.context(format!(
+            "the record is held by {by}: two bridges on one record would both move its money; stop \
+             the other, or give this one a record and addresses of its own"
+        ))),
+        Ok(None) | Err(_) => Err(taken),
     }
 }
 

@@ -8,12 +8,13 @@ use crate::handle::StartError;
 use crate::inner::{Inner, Key};
 use crate::shard::{Input, intent};
 use crate::trail;
+use domain::serial::MasterSerial;
 use domain::transfer::recovery::Remembered;
 use domain::transfer::{Knowledge, Phase, Transfer, Why};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{NewTransfer, OpenTransfer};
+use store::{NewTransfer, OpenTransfer, StoreError};
 use supervise::trap::spring;
 
 /// Open transfers read at a time.
@@ -21,17 +22,24 @@ const PAGE: u64 = if cfg!(test) { 3 } else { 1000 };
 
 /// Hands every open transfer to its shard; they ask before they send (rule 7). Says how many.
 pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
-    let mut count = 0;
+    let (mut count, mut unreadable) = (0, 0_u32);
     let mut after = None;
     loop {
-        let page = inner.store.open_transfers(after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.transfer.master);
-        for open in page {
+        let page = inner.store.open_page(after, PAGE).await?;
+        for error in &page.unreadable {
+            tell_unreadable(inner, error);
+            unreadable += 1;
+        }
+        for open in page.transfers {
             take_up_one(inner, open).await?;
             count += 1;
         }
+        if page.next.is_none() {
+            break;
+        }
+        after = page.next;
     }
+    metrics::gauge!("open_transfers_unreadable").set(f64::from(unreadable));
     if count > 0 {
         inner.events.record(
             now_micros(),
@@ -42,6 +50,22 @@ pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
         tracing::info!(count, "open transfers are taken up again");
     }
     Ok(count)
+}
+
+/// An open transfer that cannot even be read is in nobody's hands: nothing is sent for it, whoever
+/// asks for it is told what is damaged, and the others go on.
+fn tell_unreadable(inner: &Inner, error: &StoreError) {
+    let text = format!("an open transfer cannot be taken up: {error}; a person has to settle it");
+    tracing::error!("{text}");
+    metrics::counter!("alarms_total", "kind" => format!("{:?}", Kind::NeedsOperator)).increment(1);
+    let master = match error {
+        StoreError::Corrupt { key, .. } => MasterSerial::from_number(*key).ok(),
+        StoreError::Unavailable { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Serials(_)
+        | StoreError::Closed => None,
+    };
+    inner.events.record(now_micros(), Kind::NeedsOperator, master, text);
 }
 
 async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), StartError> {
@@ -167,7 +191,7 @@ mod tests {
     use crate::record::{Rendered, View};
     use domain::message::{CounterId, Place};
     use domain::money::{Amount, Currency};
-    use domain::serial::{Day, MasterSerial, Sequence};
+    use domain::serial::{Day, Sequence};
     use link::{Link, LinkConfig};
     use store::{Store, Write, WriteId};
     use tokio::sync::mpsc;

@@ -174,6 +174,14 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// The database cannot read what it holds: a page of its file is not what was written.
+    #[error(
+        "the record's database is damaged ({what}): nothing of the damaged part is served;          `counter-bridge audit` names the pages"
+    )]
+    Damaged {
+        /// What it said.
+        what: String,
+    },
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -74,6 +74,26 @@ pub(crate) fn number(error: &DbErr) -> Option<u32> {
     }
 }
 
+/// Whether a question failed because of what the database holds: a page that is not what was
+/// written, or a value that is none of its column's kind. Asking again is of no use.
+pub(crate) fn is_damage(error: &DbErr) -> bool {
+    match driver_error(error) {
+        // Corrupt, and not a database; a table or an index that is marked as crashed, a page that
+        // is not what was written.
+        Some(sqlx::Error::Database(said)) => match said.try_downcast_ref::<MySqlDatabaseError>() {
+            Some(said) => matches!(said.number(), 126 | 127 | 1034 | 1194 | 1195 | 1712 | 1877),
+            None => matches!(sqlite_code(said.as_ref()) & 0xff, 11 | 26),
+        },
+        Some(
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::TypeNotFound { .. },
+        ) => true,
+        Some(_) => false,
+        None => matches!(error, DbErr::Type(_) | DbErr::TryIntoErr { .. }),
+    }
+}
+
 /// The driver's words without SeaORM's and the driver's prefixes.
 pub(crate) fn describe(error: &DbErr) -> String {
     match driver_error(error) {

@@ -61,3 +61,18 @@ impl Hold {
         }
     }
 }
+
+/// Who holds the record behind `url` now, in words; `None` if nobody is seen to. Nothing is made,
+/// taken or written. A server's holder is watched for as long as it may be silent.
+pub async fn held_by(url: &str) -> Result<Option<String>, OpenError> {
+    match Address::parse(url)? {
+        Address::Sqlite { path, .. } => Ok(lock::held_by(&path)),
+        address @ Address::Mysql { .. } => {
+            let connection = connect::readers(&address);
+            let by = lease::held_by(&connection).await;
+            let _ = connection.close_by_ref().await;
+            // One that cannot be asked, or has no such table yet, names nobody.
+            Ok(by.unwrap_or(None))
+        }
+    }
+}

@@ -67,6 +67,24 @@ pub(crate) async fn take(connection: &DatabaseConnection, shown: &str) -> Result
     }
 }
 
+/// Who holds the lease now and shows a beat within [`SILENT`].
+pub(crate) async fn held_by(connection: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+    let first = read(connection).await?;
+    let since = Instant::now();
+    while since.elapsed() < SILENT {
+        let now = read(connection).await?;
+        match &now.holder {
+            None => return Ok(None),
+            Some(holder) if holder.is_gone() => return Ok(None),
+            Some(holder) if (now.epoch, now.beat) != (first.epoch, first.beat) => {
+                return Ok(Some(holder.told()));
+            }
+            Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
+        }
+    }
+    Ok(None)
+}
+
 async fn read(connection: &DatabaseConnection) -> Result<Lease, DbErr> {
     let sql = "SELECT epoch, beat, host, boot, pid, process_started, since FROM shard_lease \
                WHERE shard = ?";

@@ -36,12 +36,15 @@ mod state;
 mod store;
 
 pub use error::{OpenError, StoreError};
+pub use hold::held_by;
 pub use in_doubt::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
 pub use journal::{Bare, Journal, JournalHealth, Write, WriteError, WriteId, Written};
 pub use position::RecordStanding;
 pub use position::release::{RecordStatus, Release, ReleaseError, release, status};
 pub use reader::Reader;
-pub use record::{Decision, ListFilter, Listed, NewTransfer, OpenTransfer, Outcome, Place, Stored};
+pub use record::{
+    Decision, ListFilter, Listed, NewTransfer, OpenPage, OpenTransfer, Outcome, Place, Stored,
+};
 pub use state::{FinalState, OpenState, StateFilter};
 pub use store::{Options, Store};
 

@@ -4,7 +4,7 @@
 
 use crate::entity::{account_entry, account_portion, open_transfer, outcome, transfer};
 use crate::error::StoreError;
-use crate::query::{CHUNK, ask, joined, master, stored};
+use crate::query::{CHUNK, ask, each_joined, master, stored};
 use crate::record::{ListFilter, Listed, Stored};
 use crate::state::StateFilter;
 use domain::message::{AccountId, CounterId};
@@ -58,15 +58,10 @@ async fn page(
         (None, _) => walked(connection, filter, limit).await?,
     };
     let full = u64::try_from(page.len()).is_ok_and(|length| length >= limit);
-    let query = joined()
-        .filter(transfer::Column::MasterSerial.is_in(page))
-        .order_by_desc(transfer::Column::MasterSerial)
-        .limit(limit);
-    let rows: Vec<Row> = ask(query.all(connection))
-        .await?
-        .into_iter()
-        .map(|row| (row.0.master_serial, stored(row)))
-        .collect();
+    let keys: Vec<i64> = page.into_iter().rev().collect();
+    let mut found = each_joined(connection, &keys).await?;
+    let read = |key: i64| Some((key, found.remove(&key)?.and_then(stored)));
+    let rows: Vec<Row> = keys.into_iter().filter_map(read).collect();
     let next = if full { rows.last().map(|(key, _)| *key) } else { walked_to };
     Ok((rows, next))
 }

@@ -51,6 +51,16 @@ pub(crate) async fn take(path: &Path, patience: Duration) -> Result<RecordLock, 
     Ok(RecordLock { _file: file })
 }
 
+/// Who holds the lock beside the record at `path`, if anybody does.
+pub(crate) fn held_by(path: &Path) -> Option<String> {
+    let mut file = OpenOptions::new().read(true).write(true).open(beside(path)).ok()?;
+    match file.try_lock() {
+        // It goes again with the file.
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+        Err(TryLockError::WouldBlock) => Some(written(&mut file)),
+    }
+}
+
 /// The lock's file: beside the record, under its name.
 pub(crate) fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -89,7 +99,10 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+        assert!(held_by(&path).is_some_and(|by| by.contains(" since ")));
         drop(first);
+        assert_eq!(held_by(&path), None);
+        assert_eq!(held_by(&folder.path().join("nothing")), None);
         take(&path, Duration::ZERO).await.expect("free again");
     }
 }

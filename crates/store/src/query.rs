@@ -2,17 +2,18 @@
 //! that names it.
 
 use crate::checksum;
-use crate::entity::{decision, open_transfer, outcome, trail, transfer};
+use crate::entity::{decision, open_transfer, outcome, serial_lease, trail, transfer};
 use crate::error::StoreError;
-use crate::fault::describe;
-use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Place, Stored};
+use crate::fault::{describe, is_damage};
+use crate::record::{Decision, NewTransfer, OpenPage, OpenTransfer, Outcome, Place, Stored};
 use crate::state::{FinalState, OpenState};
 use domain::message::{AccountId, CounterId};
 use domain::money::Amount;
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
-    QuerySelect, SelectThree, TopologyStar,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType,
+    Order, QueryFilter, QueryOrder, QuerySelect, RelationTrait, SelectThree, Statement,
+    TopologyStar,
 };
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -126,50 +127,152 @@ async fn edge(
     number.map(master).transpose()
 }
 
-pub(crate) async fn open_transfers(
+/// A page of what has not ended, oldest first. One that cannot be read hides no other.
+pub(crate) async fn open_page(
     connection: &DatabaseConnection,
-    after: Option<MasterSerial>,
+    after: Option<i64>,
     limit: u64,
-) -> Result<Vec<OpenTransfer>, StoreError> {
+) -> Result<OpenPage, StoreError> {
+    // What is marked as ended and has no ending is as good as open, whoever marked it.
+    let ended_nowhere = outcome::Column::MasterSerial.is_null();
     let query = open_transfer::Entity::find()
-        .find_also_related(transfer::Entity)
-        .filter(open_transfer::Column::State.ne(open_transfer::ENDED))
-        .filter(open_transfer::Column::MasterSerial.gt(after.map_or(0, MasterSerial::number)))
+        .select_only()
+        .column(open_transfer::Column::MasterSerial)
+        .join(JoinType::LeftJoin, open_transfer::Relation::Outcome.def())
+        .filter(
+            Condition::any()
+                .add(open_transfer::Column::State.ne(open_transfer::ENDED))
+                .add(ended_nowhere),
+        )
+        // No serial is below one.
+        .filter(open_transfer::Column::MasterSerial.gt(after.unwrap_or(0)))
         .order_by_asc(open_transfer::Column::MasterSerial)
         .limit(limit.clamp(1, MOST_OPEN));
-    let rows = ask(query.all(connection)).await?;
-    let masters: Vec<i64> = rows.iter().map(|(open, _)| open.master_serial).collect();
-    let mut trails: HashMap<i64, Vec<String>> = HashMap::new();
-    let mut damages: HashMap<i64, String> = HashMap::new();
-    for chunk in masters.chunks(CHUNK) {
-        let query = trail::Entity::find()
-            .filter(trail::Column::MasterSerial.is_in(chunk.iter().copied()))
-            .order_by_asc(trail::Column::MasterSerial)
-            .order_by_asc(trail::Column::Part);
-        for row in ask(query.all(connection)).await? {
-            if let Err(error) = check_trail(&row) {
-                damages.insert(row.master_serial, error.to_string());
-            }
-            trails.entry(row.master_serial).or_default().push(row.body);
+    let masters: Vec<i64> = ask(query.into_tuple().all(connection)).await?;
+    let mut page = OpenPage { next: masters.last().copied(), ..OpenPage::default() };
+    let mut trails = trails(connection, &masters).await?;
+    let mut rows = each_joined(connection, &masters).await?;
+    for master in masters {
+        let row = rows.remove(&master).unwrap_or_else(|| {
+            Err(StoreError::corrupt(master, "it is open and was never accepted"))
+        });
+        let trail = trails.remove(&master).unwrap_or_else(|| Ok(Trail::default()));
+        match row.and_then(|row| opened(row, trail?)) {
+            Ok(open) => page.transfers.push(open),
+            Err(error) => page.unreadable.push(error),
         }
     }
-    rows.into_iter()
-        .map(|(open, row)| {
-            let master = open.master_serial;
-            let row = row
-                .ok_or_else(|| StoreError::corrupt(master, "it is open and was never accepted"))?;
-            let sum = checksum::check(master, "what was asked for", row.checksum, || {
-                checksum::of_transfer_row(&row)
-            });
-            let damage = damages.remove(&master).or(sum.err().map(|error| error.to_string()));
-            Ok(OpenTransfer {
-                transfer: read_transfer(row)?,
-                damage,
-                trail: trails.remove(&master).unwrap_or_default(),
-                open_state: open_state(&open)?,
-            })
-        })
-        .collect()
+    Ok(page)
+}
+
+/// A trail as far as it was read, and what is wrong with a part of it.
+#[derive(Default)]
+struct Trail {
+    parts: Vec<String>,
+    damage: Option<String>,
+}
+
+impl Trail {
+    fn add(&mut self, row: trail::Model) {
+        if let Err(error) = check_trail(&row) {
+            self.damage = Some(error.to_string());
+        }
+        self.parts.push(row.body);
+    }
+}
+
+/// The trails of these transfers. Where one cannot be read, they are read one by one.
+async fn trails(
+    connection: &DatabaseConnection,
+    masters: &[i64],
+) -> Result<HashMap<i64, Result<Trail, StoreError>>, StoreError> {
+    let mut trails: HashMap<i64, Result<Trail, StoreError>> = HashMap::new();
+    let of = |keys: &[i64]| {
+        trail::Entity::find()
+            .filter(trail::Column::MasterSerial.is_in(keys.iter().copied()))
+            .order_by_asc(trail::Column::MasterSerial)
+            .order_by_asc(trail::Column::Part)
+    };
+    let add = |trails: &mut HashMap<i64, Result<Trail, StoreError>>, rows: Vec<trail::Model>| {
+        for row in rows {
+            let trail = trails.entry(row.master_serial).or_insert_with(|| Ok(Trail::default()));
+            if let Ok(trail) = trail {
+                trail.add(row);
+            }
+        }
+    };
+    for chunk in masters.chunks(CHUNK) {
+        match ask(of(chunk).all(connection)).await {
+            Ok(rows) => add(&mut trails, rows),
+            Err(StoreError::Damaged { .. }) => {
+                for master in chunk {
+                    match ask(of(&[*master]).all(connection)).await {
+                        Ok(rows) => add(&mut trails, rows),
+                        Err(StoreError::Damaged { what }) => {
+                            trails.insert(*master, Err(StoreError::corrupt(*master, &what)));
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(trails)
+}
+
+/// An open transfer by its rows, with what is wrong with one that can be read all the same.
+fn opened((row, ending, open): Joined, trail: Trail) -> Result<OpenTransfer, StoreError> {
+    let master = row.master_serial;
+    let said = |error: StoreError| Some(error.to_string());
+    let sum = checksum::check(master, "what was asked for", row.checksum, || {
+        checksum::of_transfer_row(&row)
+    });
+    let transfer = read_transfer(row)?;
+    let (open_state, odd) = match (open, ending) {
+        (Some(open), None) if open.state != open_transfer::ENDED => match read_state(&open) {
+            Ok(state) => (state, None),
+            Err(error) => (OpenState::NeedsOperator, said(error)),
+        },
+        (_, None) => {
+            return Err(StoreError::corrupt(master, "it is marked as ended, and has no ending"));
+        }
+        (_, Some(_)) => {
+            return Err(StoreError::corrupt(master, "it has ended, and is marked as open"));
+        }
+    };
+    let damage = trail.damage.or(sum.err().and_then(said)).or(odd);
+    Ok(OpenTransfer { transfer, trail: trail.parts, open_state, damage })
+}
+
+/// Transfers with how they ended and how far they have come, by their keys. Where one row of a page
+/// cannot be read, they are read one by one, so that it hides no other.
+pub(crate) async fn each_joined(
+    connection: &DatabaseConnection,
+    masters: &[i64],
+) -> Result<HashMap<i64, Result<Joined, StoreError>>, StoreError> {
+    let mut rows = HashMap::with_capacity(masters.len());
+    let of =
+        |keys: &[i64]| joined().filter(transfer::Column::MasterSerial.is_in(keys.iter().copied()));
+    for chunk in masters.chunks(CHUNK) {
+        match ask(of(chunk).all(connection)).await {
+            Ok(found) => rows.extend(found.into_iter().map(|row| (row.0.master_serial, Ok(row)))),
+            Err(StoreError::Damaged { .. }) => {
+                for master in chunk {
+                    let found = match ask(of(&[*master]).all(connection)).await {
+                        Ok(found) => found.into_iter().next().map(Ok),
+                        Err(StoreError::Damaged { what }) => {
+                            Some(Err(StoreError::corrupt(*master, &what)))
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    rows.extend(found.map(|found| (*master, found)));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(rows)
 }
 
 pub(crate) async fn trail(
@@ -237,12 +340,53 @@ pub(crate) async fn ping(connection: &DatabaseConnection) -> Result<(), StoreErr
     ask(connection.ping()).await
 }
 
+/// Whether there is a record to be asked: its tables are there.
+pub(crate) async fn ping_record(connection: &DatabaseConnection) -> Result<(), StoreError> {
+    let query = transfer::Entity::find()
+        .select_only()
+        .column(transfer::Column::MasterSerial)
+        .limit(1)
+        .into_tuple::<i64>();
+    match ask(query.one(connection)).await {
+        Ok(_) => Ok(()),
+        // What cannot be read in it is named when it is looked at, unless nothing can.
+        Err(StoreError::Damaged { .. }) => {
+            ask(serial_lease::Entity::find().one(connection)).await.map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What SQLite finds wrong with the pages of its file. It is not asked within [`DEADLINE`]: a large
+/// file takes longer, and whoever waits wants to know.
+pub(crate) async fn damaged_pages(
+    connection: &DatabaseConnection,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "PRAGMA integrity_check(100)";
+    let asking = Statement::from_string(connection.get_database_backend(), sql);
+    let rows = match connection.query_all_raw(asking).await {
+        Ok(rows) => rows,
+        // So damaged that it cannot even be looked through.
+        Err(error) if is_damage(&error) => return Ok(vec![describe(&error)]),
+        Err(error) => return Err(StoreError::Unavailable { why: describe(&error) }),
+    };
+    let lines = rows.iter().map(|row| {
+        row.try_get_by_index::<String>(0)
+            .map_err(|error| StoreError::Unavailable { why: error.to_string() })
+    });
+    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    // Several things may be told in one row.
+    let each = lines.iter().flat_map(|line| line.lines()).filter(|line| *line != "ok");
+    Ok(each.map(str::to_owned).collect())
+}
+
 /// Waits for an answer, but not for ever.
 pub(crate) async fn ask<T>(
     question: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, StoreError> {
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if is_damage(&error) => Err(StoreError::Damaged { what: describe(&error) }),
         Ok(Err(error)) => Err(StoreError::Unavailable { why: describe(&error) }),
         Err(_) => Err(StoreError::Unavailable {
             why: format!("no answer within {} s", DEADLINE.as_secs()),
@@ -263,7 +407,7 @@ pub(crate) fn stored((transfer, outcome, open): Joined) -> Result<Stored, StoreE
     Ok(Stored {
         transfer: new_transfer(transfer)?,
         outcome: outcome.map(ended).transpose()?,
-        open_state: open.as_ref().map(open_state).transpose()?,
+        open_state: open.as_ref().map(read_state).transpose()?,
     })
 }
 
@@ -302,7 +446,7 @@ fn check_trail(row: &trail::Model) -> Result<(), StoreError> {
     })
 }
 
-fn open_state(row: &open_transfer::Model) -> Result<OpenState, StoreError> {
+fn read_state(row: &open_transfer::Model) -> Result<OpenState, StoreError> {
     OpenState::from_number(row.state)
         .ok_or_else(|| StoreError::corrupt(row.master_serial, &format!("open state {}", row.state)))
 }

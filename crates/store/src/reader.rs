@@ -8,11 +8,16 @@ use crate::query;
 use crate::record::{Decision, ListFilter, Stored};
 use domain::serial::{MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
+use std::time::Duration;
+
+/// How long looking at every page of a file may take.
+const WHOLE_FILE: Duration = Duration::from_hours(4);
 
 /// A record that is only read, beside a bridge that writes to it or after one.
 #[derive(Clone, Debug)]
 pub struct Reader {
     connection: DatabaseConnection,
+    address: Address,
 }
 
 impl Reader {
@@ -36,10 +41,10 @@ impl Reader {
                 server
             }
         };
-        let reader = Reader { connection: connect::readers(&address) };
-        let first = ListFilter { limit: 1, ..ListFilter::default() };
-        match (reader.list(&first).await, address) {
-            (Ok(_), _) => Ok(reader),
+        let reader = Reader { connection: connect::readers(&address), address };
+        // Damaged rows and pages are found when they are looked at: it is a record all the same.
+        match (query::ping_record(&reader.connection).await, reader.address.clone()) {
+            (Ok(()), _) => Ok(reader),
             (Err(error), Address::Sqlite { path, .. }) => Err(OpenError::NotADatabase {
                 path: path.display().to_string(),
                 why: format!("it holds no record of a bridge that can be read: {error}"),
@@ -71,6 +76,22 @@ impl Reader {
     /// was written.
     pub async fn damages(&self, masters: &[MasterSerial]) -> Result<Vec<StoreError>, StoreError> {
         query::damages(&self.connection, masters).await
+    }
+
+    /// What is wrong with the pages of a file, in SQLite's words, the first hundred; none if every page
+    /// and every index is whole. A server looks at its own pages, whenever it reads one.
+    ///
+    /// All of the file is read: 1 GB in some seconds.
+    pub async fn damaged_pages(&self) -> Result<Vec<String>, StoreError> {
+        match &self.address {
+            Address::Sqlite { .. } => {
+                let connection = connect::readers_within(&self.address, WHOLE_FILE);
+                let told = query::damaged_pages(&connection).await;
+                let _ = connection.close_by_ref().await;
+                told
+            }
+            Address::Mysql { .. } => Ok(Vec::new()),
+        }
     }
 
     /// The transfer with this sequence, which is all that a sub serial shows of it.

@@ -1,5 +1,6 @@
 //! What is kept of a transfer, in the domain's words. Times are microseconds since 1970 UTC.
 
+use crate::error::StoreError;
 use crate::state::{FinalState, OpenState, StateFilter};
 use bytes::Bytes;
 pub use domain::message::Place;
@@ -114,6 +115,18 @@ pub struct OpenTransfer {
     pub open_state: OpenState,
     /// Which of its rows is not what was written, if one is not: nothing of it may be acted upon.
     pub damage: Option<String>,
+}
+
+/// A page of what has not ended, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenPage {
+    /// Those that can be read.
+    pub transfers: Vec<OpenTransfer>,
+    /// What is wrong with those that cannot: nobody knows what they are, and nothing is done about
+    /// them.
+    pub unreadable: Vec<StoreError>,
+    /// Where to go on; `None` if there are no more.
+    pub next: Option<i64>,
 }
 
 /// Which transfers to list, newest first. A field that is `None` filters nothing.

@@ -5,7 +5,7 @@ use crate::entity::serial_lease::{Column, Entity};
 use crate::error::StoreError;
 use crate::lease::SHARD;
 use crate::position::ledger::Ledger;
-use crate::position::rows::statement;
+use crate::position::rows::{count as count_of, statement};
 use domain::serial::{Sequence, SerialError};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
@@ -27,6 +27,17 @@ pub(crate) async fn lease(
         let Some(row) = Entity::find_by_id(TRANSFER).one(connection).await? else {
             return Ok(Err(StoreError::corrupt(0, "the row of the serial lease is missing")));
         };
+        if let Some(given_out) = ledger.given_out()
+            && count_of(row.next) < given_out
+        {
+            let why = format!(
+                "the database would give out serials from {} on again, and all before {given_out} \
+                 were given out: it lost its last commits, or somebody else wrote to it",
+                row.next
+            );
+            ledger.fall_behind(why.clone());
+            return Ok(Err(StoreError::Unavailable { why }));
+        }
         let (block, next) = match block(row.next, count) {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),

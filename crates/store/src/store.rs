@@ -14,7 +14,7 @@ use crate::position::ledger::Ledger;
 use crate::position::release::look;
 use crate::position::{Id, Position, RecordStanding, rows};
 use crate::query;
-use crate::record::{Decision, ListFilter, Listed, OpenTransfer, Stored};
+use crate::record::{Decision, ListFilter, Listed, OpenPage, Stored};
 use domain::serial::{MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
 use std::collections::HashSet;
@@ -175,14 +175,10 @@ impl Store {
         list::list(&self.shared.readers, filter).await
     }
 
-    /// Transfers that have not ended, oldest first, at most `limit` (`1..=1000`). The serial of the
-    /// last one is the next page's `after`.
-    pub async fn open_transfers(
-        &self,
-        after: Option<MasterSerial>,
-        limit: u64,
-    ) -> Result<Vec<OpenTransfer>, StoreError> {
-        query::open_transfers(&self.shared.readers, after, limit).await
+    /// Transfers that have not ended, oldest first, at most `limit` (`1..=1000`), after the key
+    /// where the page before ended.
+    pub async fn open_page(&self, after: Option<i64>, limit: u64) -> Result<OpenPage, StoreError> {
+        query::open_page(&self.shared.readers, after, limit).await
     }
 
     /// The bodies of a transfer's trail, in the order of their parts; none if there is no such

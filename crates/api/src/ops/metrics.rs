@@ -31,6 +31,10 @@ pub(super) fn describe() {
         "counter_faults_total",
         "What a counter did wrong: foreign = it spoke of what is not its own"
     );
+    describe_gauge!(
+        "open_transfers_unreadable",
+        "Open transfers whose rows cannot be read: in nobody's hands, a person has to settle them"
+    );
     describe_counter!(
         "late_answers_not_compared_total",
         "Late answers that were not compared with the record, for there were too many"

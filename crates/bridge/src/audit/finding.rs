@@ -59,6 +59,8 @@ pub(super) enum Finding {
     WrongLegs { master: MasterSerial, standing: Standing, posted: Legs },
     /// A row of the record is not what was written.
     Damaged { master: MasterSerial, what: String },
+    /// A page of the record's file is not what was written; in the database's words.
+    DamagedPage { what: String },
     /// Money that left is not all somewhere; `unaccounted` is in minor units.
     Unbalanced { currency: String, unaccounted: i128 },
 }
@@ -73,6 +75,7 @@ impl Finding {
             Finding::Foreign { .. } => "foreign",
             Finding::WrongLegs { .. } => "wrong_legs",
             Finding::Damaged { .. } => "damaged",
+            Finding::DamagedPage { .. } => "damaged_page",
             Finding::Unbalanced { .. } => "unbalanced",
         }
     }
@@ -84,9 +87,10 @@ impl Finding {
             | Finding::Foreign { master, .. }
             | Finding::WrongLegs { master, .. }
             | Finding::Damaged { master, .. } => Some(*master),
-            Finding::Doubled { .. } | Finding::Unexplained { .. } | Finding::Unbalanced { .. } => {
-                None
-            }
+            Finding::Doubled { .. }
+            | Finding::Unexplained { .. }
+            | Finding::DamagedPage { .. }
+            | Finding::Unbalanced { .. } => None,
         }
     }
 
@@ -106,7 +110,9 @@ impl Finding {
                 said["differs_in"] = json!(what);
                 said["posting"] = posting_json(posting);
             }
-            Finding::Damaged { what, .. } => said["damage"] = json!(what),
+            Finding::Damaged { what, .. } | Finding::DamagedPage { what } => {
+                said["damage"] = json!(what);
+            }
             Finding::Unexplained { posting } | Finding::Foreign { posting, .. } => {
                 said["posting"] = posting_json(posting);
             }
@@ -145,6 +151,12 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::Damaged { what, .. } => f.write_str(what),
+            Finding::DamagedPage { what } => {
+                write!(
+                    f,
+                    "the record's file is damaged: {what}; put back a copy (docs/operating.md)"
+                )
+            }
             Finding::Doubled { counter, serial, times } => {
                 write!(f, "{counter} states serial {serial} {times} times")
             }

@@ -31,6 +31,7 @@ use report::Report;
 use secrecy::ExposeSecret;
 use statement::Page;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{FinalState, ListFilter, Reader, StoreError};
@@ -82,6 +83,8 @@ struct Auditor {
     counters: BTreeSet<CounterId>,
     books: BTreeMap<CounterId, BooksOf>,
     since: Option<Day>,
+    /// The pages of the record's file that are not what was written.
+    pages: Vec<Finding>,
     /// Asked only if some counter has no books here; so only then a key is needed.
     client: Result<Client>,
 }
@@ -128,12 +131,15 @@ impl Auditor {
             counters: config.counters.iter().map(|counter| counter.id.clone()).collect(),
             books,
             since: command.since,
+            pages: Vec::new(),
             client: access.client().map(|client| client.with_retry(Retry::default())),
         })
     }
 
     async fn audit(&mut self) -> Result<Report> {
         let mut round = 1;
+        let pages = self.reader.damaged_pages().await?;
+        self.pages = pages.into_iter().map(|what| Finding::DamagedPage { what }).collect();
         loop {
             let (seen, verdict) = self.round().await?;
             if round < ROUNDS && may_be_moving(&verdict) {
@@ -178,12 +184,12 @@ impl Auditor {
 
     /// Every transfer of the time that is audited, and every row of it that is not what was written.
     async fn record(&self) -> Result<(Vec<Recorded>, Vec<Finding>)> {
-        let (mut record, mut damaged) = (Vec::new(), Vec::new());
+        let (mut record, mut damaged) = (Vec::new(), self.pages.clone());
         let damage =
             |master, error: StoreError| Finding::Damaged { master, what: error.to_string() };
         let mut filter = ListFilter { limit: ListFilter::LONGEST_PAGE, ..ListFilter::default() };
         loop {
-            let page = self.reader.each(&filter).await?;
+            let page = self.reader.each(&filter).await.with_context(|| self.cut_short())?;
             let Some((last, _)) = page.last() else { return Ok((record, damaged)) };
             filter.before = Some(*last);
             let masters: Vec<MasterSerial> = page.iter().map(|(master, _)| *master).collect();
@@ -206,6 +212,16 @@ impl Auditor {
                 }
             }
         }
+    }
+
+    /// Where the record ends before its end: what is known to be damaged in it.
+    fn cut_short(&self) -> String {
+        let mut text = "the record cannot be read to its end".to_owned();
+        for page in &self.pages {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\n  - {page}");
+        }
+        text
     }
 
     /// Every counter that the record names can be asked, or has books here.
@@ -284,6 +300,8 @@ impl Auditor {
                 | Finding::Foreign { .. }
                 | Finding::NotAsRecorded { .. }
                 | Finding::Damaged { .. }
+                | Finding::DamagedPage { .. }
+                | Finding::DamagedPage { .. }
                 | Finding::Unbalanced { .. } => {}
             }
         }
@@ -335,6 +353,7 @@ fn may_be_moving(verdict: &Verdict) -> bool {
         | Finding::NotAsRecorded { .. }
         | Finding::Unexplained { .. }
         | Finding::Damaged { .. }
+        | Finding::DamagedPage { .. }
         | Finding::Unbalanced { .. } => false,
     })
 }

@@ -121,6 +121,11 @@ impl Ledger {
         self.put();
     }
 
+    /// All serials below were given out, as far as this life knows; `None` if it does not.
+    pub(crate) fn given_out(&self) -> Option<u64> {
+        self.identity.map(|_| self.next_serial.load(Ordering::Acquire))
+    }
+
     fn put(&self) {
         if self.frozen.load(Ordering::Acquire) {
             return;

@@ -3,7 +3,11 @@
 use super::*;
 use crate::{ListFilter, Reader, StoreError};
 
-on_each_database!(no_altered_row_is_served, rows_without_a_checksum_are_taken);
+on_each_database!(
+    no_altered_row_is_served,
+    rows_without_a_checksum_are_taken,
+    what_is_open_and_cannot_be_read_hides_no_other,
+);
 
 fn is_damaged<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Corrupt { .. }))
@@ -95,5 +99,52 @@ async fn rows_without_a_checksum_are_taken(url: String) {
     assert_eq!(store.decisions(master(5)).await.expect("asks").len(), 1);
     let open = store.open_transfers(None, 10).await.expect("asks");
     assert!(open.iter().all(|open| open.damage.is_none()));
+    store.close().await;
+}
+
+/// Of six transfers three are open: one in a state that there is not, one in no currency, one that is
+/// marked as ended and is not.
+async fn what_is_open_and_cannot_be_read_hides_no_other(url: String) {
+    let store = filled(&url).await;
+    let mut desk = Desk::of(&store);
+    desk.record(vec![simple(7)]).await;
+    let journal = store.journal();
+    for sql in [
+        "UPDATE open_transfer SET state = 9 WHERE master_serial = 2026112100000000004",
+        "UPDATE transfer SET currency = '??' WHERE master_serial = 2026112100000000005",
+        "UPDATE open_transfer SET state = 0 WHERE master_serial = 2026112100000000006",
+    ] {
+        journal.execute(sql).await.expect("altered");
+    }
+    for number in [5, 6] {
+        assert!(is_damaged(&store.find(master(number)).await), "{number}");
+    }
+    for limit in [1, 2, 10] {
+        let (mut taken, mut unreadable, mut after) = (Vec::new(), Vec::new(), None);
+        loop {
+            let page = store.open_page(after, limit).await.expect("asks");
+            taken.extend(
+                page.transfers
+                    .iter()
+                    .map(|open| (open.transfer.master.sequence.number(), open.damage.is_some())),
+            );
+            unreadable.extend(page.unreadable.iter().map(|error| match error {
+                StoreError::Corrupt { key, .. } => key % 10,
+                other => panic!("{other}"),
+            }));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(taken, [(4, true), (7, false)], "pages of {limit}");
+        assert_eq!(unreadable, [5, 6], "pages of {limit}");
+    }
+    // An ending beside a row that says open: what was told is not taken up again.
+    let alter = "INSERT INTO open_transfer (master_serial, state) VALUES (2026112100000000001, 2)";
+    journal.execute("DELETE FROM open_transfer WHERE state = 0").await.expect("altered");
+    journal.execute(alter).await.expect("altered");
+    let page = store.open_page(None, 10).await.expect("asks");
+    assert!(page.unreadable.iter().any(|error| error.to_string().contains("it has ended")));
     store.close().await;
 }

@@ -1,10 +1,14 @@
 //! Serials: no number twice, whoever asks.
 
 use super::*;
-use crate::StoreError;
+use crate::{Options, RecordStanding, StoreError};
 use domain::serial::SerialError;
 
-on_each_database!(two_who_ask_never_share_a_number, the_last_number_is_the_last);
+on_each_database!(
+    two_who_ask_never_share_a_number,
+    the_last_number_is_the_last,
+    a_lease_that_went_back_gives_out_nothing,
+);
 
 async fn two_who_ask_never_share_a_number(url: String) {
     let store = Store::open(&url).await.expect("opens");
@@ -41,5 +45,20 @@ async fn the_last_number_is_the_last(url: String) {
     assert!(matches!(store.lease_serials(10).await, Err(StoreError::Serials(_))));
     assert_eq!(store.lease_serials(9).await, Ok(99_999_999_991..100_000_000_000));
     assert!(matches!(store.lease_serials(1).await, Err(StoreError::Serials(_))));
+    store.close().await;
+}
+
+/// As after a fail-over that lost commits, or when a page with the lease was put back: the first
+/// number below what this life was given shows it, before any batch does.
+async fn a_lease_that_went_back_gives_out_nothing(url: String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options { position: Some(folder.path().join("position")) };
+    let store = Store::open_with(&url, &options).await.expect("opens");
+    assert_eq!(store.lease_serials(100).await, Ok(1..101));
+    store.journal().execute("UPDATE serial_lease SET next = 51").await.expect("altered");
+    let refused = store.lease_serials(100).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+    let standing = store.standing().borrow().clone();
+    assert!(matches!(standing, RecordStanding::Behind { .. }), "{standing:?}");
     store.close().await;
 }

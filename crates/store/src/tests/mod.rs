@@ -12,6 +12,7 @@ mod lists;
 mod mysql_faults;
 mod opening;
 mod own_server;
+mod pages;
 mod portions;
 mod positions;
 mod proxy;
@@ -21,8 +22,8 @@ mod slow_questions;
 mod sqlite_faults;
 
 use crate::{
-    Decision, FinalState, Journal, NewTransfer, OpenState, Outcome, Place, Store, Write,
-    WriteError, WriteId, Written,
+    Decision, FinalState, Journal, NewTransfer, OpenState, OpenTransfer, Outcome, Place, Store,
+    StoreError, Write, WriteError, WriteId, Written,
 };
 use domain::message::{AccountId, CounterId};
 use domain::money::{Amount, Currency};
@@ -92,6 +93,18 @@ async fn administer(server: &str, sql: String) {
 async fn mysql_connection(url: &str) -> MySqlConnection {
     let options: sea_orm::sqlx::mysql::MySqlConnectOptions = url.parse().expect("a URL");
     options.connect().await.expect("a server")
+}
+
+impl Store {
+    /// What is open and can be read.
+    pub(crate) async fn open_transfers(
+        &self,
+        after: Option<MasterSerial>,
+        limit: u64,
+    ) -> Result<Vec<OpenTransfer>, StoreError> {
+        let after = after.map(MasterSerial::number);
+        Ok(self.open_page(after, limit).await?.transfers)
+    }
 }
 
 async fn patiently<T>(work: impl Future<Output = T>) -> T {
