@@ -9,6 +9,8 @@ use crate::shard::{Page as ShardPage, Wanted};
 use crate::trail;
 use domain::serial::MasterSerial;
 use domain::transfer::State;
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use store::{ListFilter, Listed, NewTransfer, OpenState, StateFilter, Store, StoreError, Stored};
 use tokio::sync::oneshot;
 
@@ -136,21 +138,38 @@ impl Coordinator {
         Memory::live(self, master).await
     }
 
-    /// A page of transfers, newest first. One of an app's in an open state comes from memory, where
-    /// alone it is known; every other from the record. A page may be shorter than its limit, even
-    /// empty, and have a next one.
+    /// A page of transfers, newest first. What is open of an app's comes from memory, where alone it is
+    /// known, unless an account or a counter is asked for in any state; all else from the record. A page
+    /// may be shorter than its limit, even empty, and have a next one.
     pub async fn list(&self, filter: &ListFilter) -> Result<Page, StoreError> {
-        if let (Some(StateFilter::Open(state)), Some(app)) = (filter.state, &filter.app) {
-            let wanted = Wanted {
+        if let Some(app) = &filter.app {
+            let open = |state| Wanted {
                 app: app.as_str().into(),
-                state: life(state),
+                state,
                 counter: filter.counter.clone(),
                 account: filter.account.clone(),
                 before: filter.before,
-                limit: usize::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE)),
+                limit: length(filter),
             };
-            return Ok(self.list_open(wanted).await);
+            match filter.state {
+                Some(StateFilter::Open(state)) => {
+                    return Ok(self.list_open(open(Some(life(state)))).await);
+                }
+                None if filter.account.is_none() && filter.counter.is_none() => {
+                    // What is open first: it ends from there into the record.
+                    let open = self.list_open(open(None)).await;
+                    let state = Some(StateFilter::AnyEnded);
+                    let ended = self.list_recorded(&ListFilter { state, ..filter.clone() }).await?;
+                    return Ok(both(open, ended, length(filter)));
+                }
+                None | Some(StateFilter::Ended(_) | StateFilter::AnyEnded) => {}
+            }
         }
+        self.list_recorded(filter).await
+    }
+
+    /// A page from the record.
+    async fn list_recorded(&self, filter: &ListFilter) -> Result<Page, StoreError> {
         let Listed { transfers: rows, next } = self.inner.store.list(filter).await?;
         let mut transfers = Vec::with_capacity(rows.len());
         for stored in rows {
@@ -202,6 +221,28 @@ impl Coordinator {
         oldest.truncate(limit);
         (oldest, total)
     }
+}
+
+/// How long a page may be.
+fn length(filter: &ListFilter) -> usize {
+    usize::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE))
+}
+
+/// One page of what is open and of what has ended, nothing older than what one of them has not looked
+/// at yet. What ended between the two looks is shown as it ended.
+fn both(open: Page, ended: Page, limit: usize) -> Page {
+    let horizon = open.next.max(ended.next);
+    let mut transfers = ended.transfers;
+    let found: HashSet<MasterSerial> = transfers.iter().map(Found::master).collect();
+    transfers.extend(open.transfers.into_iter().filter(|open| !found.contains(&open.master())));
+    transfers.retain(|found| horizon.is_none_or(|horizon| found.master() >= horizon));
+    transfers.sort_by_key(|found| Reverse(found.master()));
+    if transfers.len() > limit {
+        transfers.truncate(limit);
+        let next = transfers.last().map(Found::master);
+        return Page { transfers, next };
+    }
+    Page { transfers, next: horizon }
 }
 
 /// One page of what several shards found: nothing older than what one of them has not looked at yet.

@@ -109,6 +109,8 @@ pub(crate) struct Record {
     pub(crate) fruitless: u16,
     /// The state in the last write, if there was one in this life.
     pub(crate) written: Option<State>,
+    /// The state under which it is listed; `None` while it is not durable.
+    pub(crate) listed: Option<State>,
 }
 
 impl Record {
@@ -144,6 +146,7 @@ impl Record {
             left_out: [false; 3],
             fruitless: 0,
             written: None,
+            listed: None,
         }
     }
 

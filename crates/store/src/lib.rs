@@ -3,13 +3,16 @@
 //!
 //! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
 //! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it,
-//! `journal/accounts` makes it be found by account; `query` and `list` ask, `reader` from outside;
+//! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before,
+//! `recent` is what is in no index yet; `query` and `list` ask, `by_app` a page of one app's, `reader`
+//! from outside;
 //! `serials` leases, `in_doubt` is what is kept of counters in doubt; `connect` makes connections, `durability` judges what they lead to; `hold` keeps
 //! other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
 //! `checksum` a row that was altered; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
 
 mod address;
+mod by_app;
 mod checksum;
 mod connect;
 mod durability;
@@ -30,6 +33,7 @@ mod position;
 mod process;
 mod query;
 mod reader;
+mod recent;
 mod record;
 mod serials;
 mod state;

@@ -1,12 +1,15 @@
 //! Pages of transfers, newest first. Those of an account are found in two places: what is open, or
-//! ended a moment ago, by looking through it; all others by the index of accounts. Any other page is
-//! found by going back through all transfers, so far and no farther.
+//! ended a moment ago, by looking through it; all others by the index of accounts. What has ended of an
+//! app's has an index of its own ([`crate::by_app`]). Any other page is found by going back through all
+//! transfers, so far and no farther.
 
+use crate::by_app;
 use crate::entity::{account_entry, account_portion, open_transfer, outcome, transfer};
 use crate::error::StoreError;
 use crate::query::{CHUNK, ask, each_joined, master, stored};
+use crate::recent::Recent;
 use crate::record::{ListFilter, Listed, Stored};
-use crate::state::StateFilter;
+use crate::state::{FinalState, StateFilter};
 use domain::message::{AccountId, CounterId};
 use domain::serial::MasterSerial;
 use sea_orm::{
@@ -28,8 +31,9 @@ const WALKED: u64 = 65_536;
 pub(crate) async fn list(
     connection: &DatabaseConnection,
     filter: &ListFilter,
+    recent: Option<&Recent>,
 ) -> Result<Listed, StoreError> {
-    let (rows, next) = page(connection, filter).await?;
+    let (rows, next) = page(connection, filter, recent).await?;
     let transfers = rows.into_iter().map(|(_, read)| read).collect::<Result<_, StoreError>>()?;
     Ok(Listed { transfers, next: next.map(master).transpose()? })
 }
@@ -39,7 +43,7 @@ pub(crate) async fn each(
     connection: &DatabaseConnection,
     filter: &ListFilter,
 ) -> Result<Vec<Row>, StoreError> {
-    Ok(page(connection, filter).await?.0)
+    Ok(page(connection, filter, None).await?.0)
 }
 
 /// The key of a row, and what it says.
@@ -49,13 +53,23 @@ type Row = (i64, Result<Stored, StoreError>);
 async fn page(
     connection: &DatabaseConnection,
     filter: &ListFilter,
+    recent: Option<&Recent>,
 ) -> Result<(Vec<Row>, Option<i64>), StoreError> {
     let limit = u64::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
+    let before = filter.before.map(MasterSerial::number);
     let (page, walked_to) = match (&filter.account, filter.state) {
         // Few are open: start from them.
         (_, Some(StateFilter::Open(_))) => (not_entered(connection, filter, limit).await?, None),
         (Some(account), _) => (page_of_account(connection, filter, account, limit).await?, None),
-        (None, _) => walked(connection, filter, limit).await?,
+        (None, Some(StateFilter::Ended(_) | StateFilter::AnyEnded)) => {
+            match (recent, &filter.app, &filter.counter) {
+                (Some(recent), Some(app), None) => {
+                    by_app::page(connection, filter, app, recent, limit).await?
+                }
+                _ => walked(connection, filter, before, limit).await?,
+            }
+        }
+        (None, None) => walked(connection, filter, before, limit).await?,
     };
     let full = u64::try_from(page.len()).is_ok_and(|length| length >= limit);
     let keys: Vec<i64> = page.into_iter().rev().collect();
@@ -66,23 +80,25 @@ async fn page(
     Ok((rows, next))
 }
 
-/// The newest serials that pass a filter without an account, by going back through all transfers in
-/// the order of their key: so many at most, whoever's they are. And the last one that was looked at,
+/// The newest serials older than `before` that pass a filter without an account, by going back through
+/// all transfers in the order of their key: so many at most, whoever's they are. And the last one that was looked at,
 /// if there are more behind it.
 ///
 /// App, counter and state are compared here: with them in the question a database may prefer another
 /// index, and go through all of an app's transfers to put them in order.
-async fn walked(
+pub(crate) async fn walked(
     connection: &DatabaseConnection,
     filter: &ListFilter,
+    before: Option<i64>,
     limit: u64,
 ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
-    let ended = match filter.state {
-        Some(StateFilter::Ended(state)) => Some(state.number()),
-        Some(StateFilter::Open(_)) | None => None,
+    let ended: &[FinalState] = match &filter.state {
+        Some(StateFilter::Ended(state)) => std::slice::from_ref(state),
+        Some(StateFilter::AnyEnded) => &FinalState::ALL,
+        Some(StateFilter::Open(_)) | None => &[],
     };
     let mut page = BTreeSet::new();
-    let mut before = filter.before.map(MasterSerial::number);
+    let mut before = before;
     let (mut step, mut looked_at) = (FIRST_STEP.max(limit), 0);
     loop {
         let mut query = transfer::Entity::find()
@@ -114,8 +130,8 @@ async fn walked(
         };
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         let wanted = match ended {
-            Some(state) => ended_so(connection, &wanted, state).await?,
-            None => wanted,
+            [] => wanted,
+            states => ended_so(connection, &wanted, states).await?,
         };
         page.extend(wanted);
         while u64::try_from(page.len()).is_ok_and(|length| length > limit) {
@@ -134,11 +150,11 @@ async fn walked(
     }
 }
 
-/// Those that ended in a state.
+/// Those that ended in one of these states.
 async fn ended_so(
     connection: &DatabaseConnection,
     masters: &[i64],
-    state: i16,
+    states: &[FinalState],
 ) -> Result<Vec<i64>, StoreError> {
     let mut found = Vec::new();
     for chunk in masters.chunks(CHUNK) {
@@ -146,7 +162,7 @@ async fn ended_so(
             .select_only()
             .column(outcome::Column::MasterSerial)
             .filter(outcome::Column::MasterSerial.is_in(chunk.iter().copied()))
-            .filter(outcome::Column::State.eq(state))
+            .filter(outcome::Column::State.is_in(states.iter().map(|state| state.number())))
             .into_tuple::<i64>();
         found.extend(ask(query.all(connection)).await?);
     }
@@ -221,6 +237,9 @@ async fn not_entered(
                 .join(JoinType::InnerJoin, open_transfer::Relation::Outcome.def())
                 .filter(outcome::Column::State.eq(state.number()));
         }
+        Some(StateFilter::AnyEnded) => {
+            query = query.filter(open_transfer::Column::State.eq(open_transfer::ENDED));
+        }
     }
     let rows: Vec<(i64, Vec<u8>)> = ask(query.into_tuple().all(connection)).await?;
     let wanted = |app: &[u8]| filter.app.as_ref().is_none_or(|wanted| wanted.as_bytes() == app);
@@ -255,6 +274,7 @@ async fn entered(
             .join(JoinType::InnerJoin, account_entry::Relation::Transfer.def())
             .filter(transfer::Column::App.eq(app.as_bytes()));
     }
+    // Whatever is entered has ended.
     if let Some(StateFilter::Ended(state)) = filter.state {
         query = query
             .join(JoinType::InnerJoin, account_entry::Relation::Outcome.def())

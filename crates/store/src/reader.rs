@@ -58,7 +58,7 @@ impl Reader {
 
     /// A page of transfers, newest first. The serial of the last one is the next page's `before`.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Stored>, StoreError> {
-        Ok(list::list(&self.connection, filter).await?.transfers)
+        Ok(list::list(&self.connection, filter, None).await?.transfers)
     }
 
     /// The same, where one row that is damaged hides no other: with the serial of each, 0 for one that

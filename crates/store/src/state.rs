@@ -117,6 +117,8 @@ pub enum StateFilter {
     Open(OpenState),
     /// Those that ended in this state.
     Ended(FinalState),
+    /// Those that ended, however.
+    AnyEnded,
 }
 
 #[cfg(test)]

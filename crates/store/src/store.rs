@@ -14,6 +14,7 @@ use crate::position::ledger::Ledger;
 use crate::position::release::look;
 use crate::position::{Id, Position, RecordStanding, rows};
 use crate::query;
+use crate::recent::Recent;
 use crate::record::{Decision, ListFilter, Listed, OpenPage, Stored};
 use domain::serial::{MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
@@ -62,6 +63,7 @@ struct Shared {
     readers: DatabaseConnection,
     journal: Journal,
     ledger: Arc<Ledger>,
+    recent: Arc<Recent>,
     /// The last transfer that was recorded when the record was last released.
     doubted_through: i64,
     /// Taken by whoever closes the store: who writes, and what keeps others from it.
@@ -93,9 +95,12 @@ impl Store {
         let doubted_through = rows::doubted_through(&connection).await;
         let doubted_through = doubted_through.map_err(|error| unreadable(&address, &error))?;
         let readers = connect::readers(&address);
-        let (journal, writer) = Journal::start(address.clone(), connection, ledger.clone());
+        let recent = Recent::of_earlier(&connection).await;
+        let recent = Arc::new(recent.map_err(|error| unreadable(&address, &error))?);
+        let (journal, writer) =
+            Journal::start(address.clone(), connection, ledger.clone(), recent.clone());
         let writer = Mutex::new(Some((writer, hold)));
-        let shared = Shared { address, readers, journal, ledger, doubted_through, writer };
+        let shared = Shared { address, readers, journal, ledger, recent, doubted_through, writer };
         Ok(Store { shared: Arc::new(shared) })
     }
 
@@ -172,7 +177,7 @@ impl Store {
 
     /// A page of transfers, newest first.
     pub async fn list(&self, filter: &ListFilter) -> Result<Listed, StoreError> {
-        list::list(&self.shared.readers, filter).await
+        list::list(&self.shared.readers, filter, Some(&self.shared.recent)).await
     }
 
     /// Transfers that have not ended, oldest first, at most `limit` (`1..=1000`), after the key

@@ -183,3 +183,49 @@ fn a_page_ends_where_one_shard_has_not_looked_farther() {
     let (views, after) = merged(vec![page(&[], Some(4)), page(&[3], None)], 2);
     assert_eq!((numbers(&views), next(after)), (vec![], Some(4)));
 }
+
+fn found(number: u64, outcome: bool) -> Found {
+    if !outcome {
+        return Found::Open(Box::new(view(number)));
+    }
+    let outcome = Outcome {
+        state: FinalState::Refused,
+        reason: None,
+        finished_at: 9,
+        answer_status: 200,
+        answer_body: Bytes::from_static(b"{}"),
+    };
+    let (transfer, outcome) = (new(number), Some(outcome));
+    Found::Ended(Box::new(Stored { transfer, outcome, open_state: None }))
+}
+
+#[test]
+fn what_is_open_and_what_has_ended_make_one_page() {
+    let page = |numbers: &[u64], ended, next: Option<u64>| Page {
+        transfers: numbers.iter().map(|number| found(*number, ended)).collect(),
+        next: next.map(|number| new(number).master),
+    };
+    let check = |open: Page, ended: Page, limit, expected: &str| {
+        let Page { transfers, next } = both(open, ended, limit);
+        let words: Vec<String> = transfers
+            .iter()
+            .map(|found| {
+                let number = found.master().sequence.number();
+                let is_open = matches!(found, Found::Open(_));
+                format!("{number}{}", if is_open { " open" } else { "" })
+            })
+            .collect();
+        let next = next.map_or("end".to_owned(), |next| next.sequence.number().to_string());
+        assert_eq!(format!("{}; {next}", words.join(", ")), expected);
+    };
+    let all = || page(&[9, 4, 3], false, None);
+    check(all(), page(&[8, 2], true, None), 9, "9 open, 8, 4 open, 3 open, 2; end");
+    // One ended between the two looks.
+    check(all(), page(&[8, 4, 2], true, None), 9, "9 open, 8, 4, 3 open, 2; end");
+    // Neither goes beyond where the other has looked.
+    check(all(), page(&[8, 7], true, Some(7)), 9, "9 open, 8, 7; 7");
+    check(page(&[9, 5], false, Some(5)), page(&[8, 2], true, None), 9, "9 open, 8, 5 open; 5");
+    check(all(), page(&[8, 2], true, None), 2, "9 open, 8; 8");
+    check(page(&[], false, None), page(&[8, 2], true, Some(2)), 2, "8, 2; 2");
+    check(page(&[], false, Some(6)), page(&[], true, None), 2, "; 6");
+}

@@ -65,12 +65,21 @@ impl Shard {
         let before = out.len();
         // What is used on is whole: the transfer that was worked on is replaced, the others were
         // not touched, and maps and queues are left whole by whatever changes them.
-        let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(self, out))) else { return };
-        let why = message(panic.as_ref());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(self, out))) {
+            let why = message(panic.as_ref());
+            if let Some(sequence) = about.sequence {
+                self.park_broken(sequence, about, &why, before, now, out);
+            } else {
+                tracing::error!(why, "what was about no transfer failed, and is left");
+            }
+        }
         if let Some(sequence) = about.sequence {
-            self.park_broken(sequence, about, &why, before, now, out);
-        } else {
-            tracing::error!(why, "what was about no transfer failed, and is left");
+            self.open.settle(sequence);
+        }
+        // Looking at all of them is for tests, and for few.
+        #[cfg(test)]
+        if self.open.len() <= 64 {
+            self.open.assert_listed();
         }
     }
 

@@ -1,5 +1,6 @@
-//! The transfers of a shard that are open: by their sequence, and for each app in the order of their
-//! serials, so that a page of one app's reads none of another's.
+//! The transfers of a shard that are open: by their sequence; for each app in the order of their
+//! serials, so that a page of one app's reads none of another's; and for each state likewise, so that
+//! the oldest and how many there are is known without looking through all.
 
 use crate::record::{Record, View};
 use domain::message::{AccountId, CounterId};
@@ -17,13 +18,15 @@ const LOOKED_AT: usize = 2048;
 pub(crate) struct Open {
     by_sequence: HashMap<u64, Record>,
     by_app: HashMap<Arc<str>, BTreeSet<MasterSerial>>,
+    by_state: [BTreeSet<MasterSerial>; State::ALL.len()],
 }
 
 /// Which of an app's open transfers are wanted, the newest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) app: Arc<str>,
-    pub(crate) state: State,
+    /// Only those in this state, if there is one.
+    pub(crate) state: Option<State>,
     pub(crate) counter: Option<CounterId>,
     /// Together with a counter, on the same side as it.
     pub(crate) account: Option<AccountId>,
@@ -60,6 +63,24 @@ impl Open {
             self.forget(&former);
         }
         self.by_app.entry(app).or_default().insert(master);
+        self.settle(sequence);
+    }
+
+    /// Lists a transfer under the state that it is shown in now. Whoever may have changed that says so
+    /// here, once it is done.
+    pub(crate) fn settle(&mut self, sequence: u64) {
+        let Some(record) = self.by_sequence.get_mut(&sequence) else { return };
+        let shown = record.is_durable().then(|| record.shown_state());
+        if record.listed == shown {
+            return;
+        }
+        let master = record.master();
+        if let Some(former) = std::mem::replace(&mut record.listed, shown) {
+            self.by_state[place(former)].remove(&master);
+        }
+        if let Some(state) = shown {
+            self.by_state[place(state)].insert(master);
+        }
     }
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "as a map has it")]
@@ -76,6 +97,9 @@ impl Open {
                 self.by_app.remove(&record.app);
             }
         }
+        if let Some(state) = record.listed {
+            self.by_state[place(state)].remove(&record.master());
+        }
     }
 
     /// A page of an app's, as they stand. However many there are, so many are looked at.
@@ -87,7 +111,8 @@ impl Open {
         for master in rest.by_ref().take(LOOKED_AT) {
             let record = self.by_sequence.get(&master.sequence.number());
             let Some(record) = record.filter(|record| record.is_durable()) else { continue };
-            if record.shown_state() == wanted.state && is_on_a_side(record, wanted) {
+            let state = record.shown_state();
+            if wanted.state.is_none_or(|wanted| wanted == state) && is_on_a_side(record, wanted) {
                 page.views.push(record.view());
             }
             page.looked_to = Some(*master);
@@ -101,18 +126,48 @@ impl Open {
         page
     }
 
-    /// The oldest that are durable, of those in a state if one is given, and how many there are.
+    /// The oldest that are durable, of those in a state if one is given, in no order, and how many there
+    /// are. However many that is, so many are looked at as are wanted, in each state.
     pub(crate) fn oldest(&self, state: Option<State>, limit: usize) -> (Vec<View>, usize) {
-        let wanted = |record: &&Record| {
-            record.is_durable() && state.is_none_or(|state| record.shown_state() == state)
-        };
-        let mut found: Vec<&Record> = self.by_sequence.values().filter(wanted).collect();
-        let total = found.len();
-        if total > limit && limit > 0 {
-            found.select_nth_unstable_by_key(limit - 1, |record| record.master());
+        let states =
+            || State::ALL.into_iter().filter(|one| state.is_none_or(|state| state == *one));
+        let listed = || states().map(|state| &self.by_state[place(state)]);
+        let mut oldest: Vec<MasterSerial> =
+            listed().flat_map(|masters| masters.iter().take(limit)).copied().collect();
+        oldest.sort_unstable();
+        oldest.truncate(limit);
+        let record = |master: MasterSerial| self.by_sequence.get(&master.sequence.number());
+        let views = oldest.into_iter().filter_map(record).map(Record::view).collect();
+        (views, listed().map(BTreeSet::len).sum())
+    }
+
+    /// That each is listed as it is shown, for tests.
+    #[cfg(test)]
+    pub(crate) fn assert_listed(&self) {
+        for record in self.by_sequence.values() {
+            let shown = record.is_durable().then(|| record.shown_state());
+            for state in State::ALL {
+                let is_listed = self.by_state[place(state)].contains(&record.master());
+                assert_eq!(is_listed, shown == Some(state), "{} in {state}", record.master());
+            }
         }
-        found.truncate(limit);
-        (found.into_iter().map(Record::view).collect(), total)
+        let listed: usize = self.by_state.iter().map(BTreeSet::len).sum();
+        let durable = self.by_sequence.values().filter(|record| record.is_durable()).count();
+        assert_eq!(listed, durable);
+    }
+}
+
+/// Where the transfers in a state are listed.
+const fn place(state: State) -> usize {
+    match state {
+        State::Accepted => 0,
+        State::Debiting => 1,
+        State::Crediting => 2,
+        State::Reversing => 3,
+        State::NeedsOperator => 4,
+        State::Completed => 5,
+        State::Refused => 6,
+        State::Reversed => 7,
     }
 }
 
@@ -167,6 +222,7 @@ mod tests {
     }
 
     fn wanted(app: &str, state: State, limit: usize) -> Wanted {
+        let state = Some(state);
         Wanted { app: app.into(), state, counter: None, account: None, before: None, limit }
     }
 
@@ -199,16 +255,23 @@ mod tests {
         assert_eq!(numbers(&open.page(&wanted("bank", State::Accepted, 9))), [9, 6, 3]);
         assert!(open.page(&wanted("nobody", State::Accepted, 9)).views.is_empty());
         open.remove(&9);
+        open.assert_listed();
         let page = open.page(&wanted("bank", State::Accepted, 1));
         assert_eq!(numbers(&page), [6]);
         let rest = Wanted { before: page.looked_to, ..wanted("bank", State::Accepted, 1) };
         let page = open.page(&rest);
         assert_eq!((numbers(&page), page.looked_to), (vec![3], None));
         assert_eq!(open.oldest(None, 3).0.len(), 3);
+        // One that moves on is counted where it is.
+        open.get_mut(&1).expect("open").transfer.phase = Phase::DebitSent;
+        open.settle(1);
+        open.assert_listed();
+        assert_eq!(open.oldest(None, 9).1, 7);
         let (views, total) = open.oldest(Some(State::Accepted), 2);
         let oldest: BTreeSet<u64> =
             views.iter().map(|view| view.transfer.intent.master.sequence.number()).collect();
-        assert_eq!((oldest, total), (BTreeSet::from([1, 2]), 5));
+        assert_eq!((oldest, total), (BTreeSet::from([2, 3]), 4));
+        assert_eq!(open.oldest(Some(State::Debiting), 0).1, 1);
     }
 
     #[test]

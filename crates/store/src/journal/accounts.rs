@@ -1,15 +1,17 @@
-//! Enters transfers that have ended in the index of accounts, some hundred at a time and after their
-//! callers have been answered. Until then they are found by their rows in `open_transfer`, so that
-//! a list is complete at every moment, whatever crashes.
+//! Enters transfers that have ended in the indexes by account and by app, some hundred at a time and
+//! after their callers have been answered. Until then they are found by their rows in `open_transfer`,
+//! so that a list is complete at every moment, whatever crashes.
 
 use super::batch::begin;
 use super::rows::each_of;
 use crate::entity::{account_portion, open_transfer};
 use crate::lease;
+use crate::recent::Recent;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect, Value,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, QuerySelect, Value,
 };
+use std::sync::Arc;
 
 /// Transfers entered in one transaction: two or three milliseconds in which nothing else is written.
 pub(super) const A_STEP: usize = 512;
@@ -27,25 +29,28 @@ struct Portion {
 }
 
 /// What remains to be entered.
-#[derive(Default)]
 pub(super) struct Accounts {
-    /// Transfers that ended since the last step.
-    waiting: Vec<i64>,
-    /// Whether those that an earlier life left behind are among them.
-    knows_of_earlier: bool,
+    /// Transfers that ended since the last step, or that an earlier life left behind.
+    recent: Arc<Recent>,
+    /// Whether a step has been made.
+    has_begun: bool,
     portion: Option<Portion>,
 }
 
 impl Accounts {
+    pub(super) fn new(recent: Arc<Recent>) -> Accounts {
+        Accounts { recent, has_begun: false, portion: None }
+    }
+
     /// These have ended, durably.
     pub(super) fn add(&mut self, ended: impl IntoIterator<Item = i64>) {
-        self.waiting.extend(ended);
+        self.recent.add(ended);
     }
 
     /// Whether enough have ended for a step. The first one is due at once: lives that are short
     /// would otherwise leave behind more and more.
     pub(super) fn is_due(&self) -> bool {
-        !self.knows_of_earlier || self.waiting.len() >= A_STEP
+        !self.has_begun || self.recent.len() >= A_STEP
     }
 
     /// Enters what has ended. If it fails nothing is lost: it is tried again with the next step.
@@ -57,19 +62,9 @@ impl Accounts {
     ) -> Result<(), DbErr> {
         // Known again only if all goes well: a commit may have gone unanswered.
         let portion = self.portion.take().filter(|portion| portion.transfers < A_PORTION);
-        if !self.knows_of_earlier {
-            let earlier: Vec<i64> = open_transfer::Entity::find()
-                .select_only()
-                .column(open_transfer::Column::MasterSerial)
-                .filter(open_transfer::Column::State.eq(open_transfer::ENDED))
-                .into_tuple()
-                .all(connection)
-                .await?;
-            self.waiting = earlier;
-            self.knows_of_earlier = true;
-        }
-        self.waiting.sort_unstable();
-        let (Some(&oldest), Some(&newest)) = (self.waiting.first(), self.waiting.last()) else {
+        let waiting = self.recent.all();
+        self.has_begun = true;
+        let (Some(&oldest), Some(&newest)) = (waiting.first(), waiting.last()) else {
             return Ok(());
         };
         let transaction = begin(connection).await?;
@@ -83,7 +78,7 @@ impl Accounts {
             if let Some(Portion { number, transfers, oldest: first, newest: last }) = portion {
                 let portion = Portion {
                     number,
-                    transfers: transfers + self.waiting.len(),
+                    transfers: transfers + waiting.len(),
                     oldest: oldest.min(first),
                     newest: newest.max(last),
                 };
@@ -91,14 +86,14 @@ impl Accounts {
                 portion
             } else {
                 let number = last_portion(&transaction).await? + 1;
-                let portion = Portion { number, transfers: self.waiting.len(), oldest, newest };
+                let portion = Portion { number, transfers: waiting.len(), oldest, newest };
                 let row = account_portion::Entity::insert(portion.row());
                 row.exec_without_returning(&transaction).await?;
                 portion
             };
-        enter_all(&transaction, portion.number, &self.waiting).await?;
+        enter_all(&transaction, portion.number, &waiting).await?;
         transaction.commit().await?;
-        self.waiting.clear();
+        self.recent.remove(&waiting);
         self.portion = Some(portion);
         Ok(())
     }
@@ -143,6 +138,13 @@ async fn enter_all(
         );
         each_of(transaction, &sql, Some(Value::from(portion)), masters).await?;
     }
+    let sql = format!(
+        "{insert} ended_entry (app, state, master_serial) \
+         SELECT t.app, o.state, t.master_serial \
+         FROM transfer t JOIN outcome o ON o.master_serial = t.master_serial \
+         WHERE t.master_serial"
+    );
+    each_of(transaction, &sql, None, masters).await?;
     let sql = "DELETE FROM open_transfer WHERE state = ? AND master_serial";
     each_of(transaction, sql, Some(open_transfer::ENDED.into()), masters).await?;
     Ok(())

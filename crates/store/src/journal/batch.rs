@@ -3,6 +3,7 @@
 
 use super::accounts::Accounts;
 use super::checkpoint::Checkpoints;
+use super::reach::Reach;
 use super::sqlite::Hand;
 use super::{Write, WriteError, examine, fence, server};
 use crate::address::Address;
@@ -14,6 +15,7 @@ use crate::lease;
 use crate::position::RecordStanding;
 use crate::position::ledger::Ledger;
 use crate::position::rows;
+use crate::recent::Recent;
 use crate::record::NewTransfer;
 use crate::serials;
 #[cfg(test)]
@@ -78,6 +80,7 @@ pub(super) struct Engine {
     /// Writes batches to a server, and everything else to either.
     connection: Option<DatabaseConnection>,
     accounts: Accounts,
+    reach: Reach,
     checkpoints: Checkpoints,
 }
 
@@ -86,6 +89,7 @@ impl Engine {
         address: Address,
         connection: DatabaseConnection,
         ledger: Arc<Ledger>,
+        recent: Arc<Recent>,
     ) -> Engine {
         Engine {
             address,
@@ -94,7 +98,8 @@ impl Engine {
             has_noted: false,
             hand: None,
             connection: Some(connection),
-            accounts: Accounts::default(),
+            accounts: Accounts::new(recent),
+            reach: Reach::default(),
             checkpoints: Checkpoints::default(),
         }
     }
@@ -271,11 +276,33 @@ impl Engine {
         let Some(connection) = self.connection.clone() else { return };
         self.checkpoints.look_after(&self.address, &connection, written).await;
         self.note_behind(&connection).await;
-        if self.accounts.is_due()
-            && let Err(error) = limited(self.accounts.enter(&connection, self.ledger.epoch())).await
-        {
+        if !self.accounts.is_due() {
+            return;
+        }
+        if let Err(error) = limited(self.accounts.enter(&connection, self.ledger.epoch())).await {
             metrics::counter!("store_account_entries_failures_total").increment(1);
             tracing::warn!(why = connect::explain(&self.address, &error), "accounts not entered");
+            if Fault::of(&error) == Fault::Lost {
+                self.disconnect().await;
+            }
+        }
+        // As many as have ended: however busy the bridge is, it gets done.
+        self.enter_earlier().await;
+    }
+
+    /// Whether something had ended before there was an index by app, and is not in it yet.
+    pub(super) fn has_earlier(&self) -> bool {
+        self.reach.is_due()
+    }
+
+    /// Enters some of that. A failure is no concern of those whose writes wait.
+    pub(super) async fn enter_earlier(&mut self) {
+        let Some(connection) = self.connection.clone().filter(|_| self.reach.is_due()) else {
+            return;
+        };
+        if let Err(error) = limited(self.reach.go_on(&connection, self.ledger.epoch())).await {
+            self.reach.rest();
+            tracing::warn!(why = connect::explain(&self.address, &error), "lists not completed");
             if Fault::of(&error) == Fault::Lost {
                 self.disconnect().await;
             }

@@ -7,6 +7,7 @@ mod batch;
 mod checkpoint;
 mod examine;
 mod fence;
+mod reach;
 mod rows;
 mod server;
 mod sqlite;
@@ -16,10 +17,13 @@ use crate::address::Address;
 use crate::error::StoreError;
 use crate::idempotency::{misfit, refused};
 use crate::position::ledger::Ledger;
+use crate::recent::Recent;
 use crate::record::{Decision, NewTransfer, Outcome};
 use crate::state::OpenState;
 pub use bare::Bare;
+use batch::Engine;
 use domain::serial::MasterSerial;
+pub(crate) use reach::OLDEST;
 use sea_orm::DatabaseConnection;
 use std::ops::Range;
 use std::sync::Arc;
@@ -121,12 +125,14 @@ impl Journal {
         address: Address,
         connection: DatabaseConnection,
         ledger: Arc<Ledger>,
+        recent: Arc<Recent>,
     ) -> (Journal, JoinHandle<End>) {
         let (commands, receiver) = mpsc::unbounded_channel();
         let (tell, health) = watch::channel(JournalHealth::Ok);
         let waiting = Arc::new(AtomicUsize::new(0));
         let theirs = Arc::clone(&waiting);
-        let writer = Writer::new(address, connection, ledger.clone(), receiver, theirs, tell);
+        let engine = Engine::new(address, connection, ledger.clone(), recent);
+        let writer = Writer::new(engine, receiver, theirs, tell);
         let reach = commands.downgrade();
         let task = Arc::new(Task::new("the journal").knocked_by(move || {
             if let Some(commands) = reach.upgrade() {

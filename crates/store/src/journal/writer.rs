@@ -3,13 +3,10 @@
 
 use super::batch::{Attempt, Engine};
 use super::{JournalHealth, Write, WriteError, WriteId, Written};
-use crate::address::Address;
 use crate::error::StoreError;
 use crate::fault::Fault;
 use crate::idempotency::refused;
 use crate::lease::BEAT;
-use crate::position::ledger::Ledger;
-use sea_orm::DatabaseConnection;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,6 +23,10 @@ const MOST_IN_BATCH: usize = 1024;
 /// Pauses between attempts while the database fails: doubled from the first up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long nothing comes before some of what had ended before there was an index is entered: callers
+/// come first.
+const REST: Duration = Duration::from_millis(5);
 
 /// What the writer is told.
 pub(super) enum Command {
@@ -125,9 +126,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        address: Address,
-        connection: DatabaseConnection,
-        ledger: Arc<Ledger>,
+        engine: Engine,
         commands: mpsc::UnboundedReceiver<Command>,
         waiting: Arc<AtomicUsize>,
         health: watch::Sender<JournalHealth>,
@@ -143,7 +142,7 @@ impl Writer {
             waiting,
             health,
         };
-        Writer { engine: Engine::new(address, connection, ledger), queue }
+        Writer { engine, queue }
     }
 
     /// Runs until it is stopped or its last handle is gone.
@@ -182,6 +181,12 @@ impl Writer {
     async fn work(&mut self) {
         let command = match self.queue.next.pop_front() {
             Some(command) => Some(command),
+            None if self.engine.has_earlier() => {
+                match tokio::time::timeout(REST, self.queue.commands.recv()).await {
+                    Ok(command) => command,
+                    Err(_) => return self.enter_earlier().await,
+                }
+            }
             None if self.engine.ledger().epoch().is_some() => {
                 match tokio::time::timeout(BEAT, self.queue.commands.recv()).await {
                     Ok(command) => command,
@@ -254,6 +259,14 @@ impl Writer {
             return false;
         }
         true
+    }
+
+    /// While nothing is written, enters some of what had ended before there was an index.
+    async fn enter_earlier(&mut self) {
+        self.engine.enter_earlier().await;
+        if self.engine.ledger().epoch().is_some() {
+            self.beat().await;
+        }
     }
 
     /// While nothing is written, says that this holder is there.

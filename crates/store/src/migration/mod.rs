@@ -6,6 +6,7 @@ mod m0002_accounts_in_portions;
 mod m0003_marks;
 mod m0004_where_the_record_ends;
 mod m0005_counters_in_doubt;
+mod m0006_lists_of_apps;
 
 use crate::address::Address;
 use crate::connect;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_marks::Migration),
             Box::new(m0004_where_the_record_ends::Migration),
             Box::new(m0005_counters_in_doubt::Migration),
+            Box::new(m0006_lists_of_apps::Migration),
         ]
     }
 }

@@ -1,0 +1,82 @@
+//! Enters what had ended before there was an index by app and state, the newest first and some at a
+//! time: a record of many millions does not keep a start waiting. `ended_reach` says how far back the
+//! index reaches; a list goes through what is older by itself.
+
+use super::batch::begin;
+use crate::lease;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
+use std::time::{Duration, Instant};
+
+/// Transfers entered in one transaction: some milliseconds in which nothing else is written.
+const A_STEP: u64 = if cfg!(test) { 7 } else { 512 };
+
+/// How long nothing is tried after a failure.
+const REST: Duration = Duration::from_mins(1);
+
+/// How far it has come.
+#[derive(Default)]
+pub(super) struct Reach {
+    is_complete: bool,
+    not_before: Option<Instant>,
+}
+
+impl Reach {
+    /// Whether there may be more to enter, and it is time to.
+    pub(super) fn is_due(&self) -> bool {
+        !self.is_complete && self.not_before.is_none_or(|moment| Instant::now() >= moment)
+    }
+
+    /// It failed; it is tried again after a while.
+    pub(super) fn rest(&mut self) {
+        self.not_before = Some(Instant::now() + REST);
+    }
+
+    /// Enters the next step. At a server it is done under the lease of `epoch`, as all that is written.
+    pub(super) async fn go_on(
+        &mut self,
+        connection: &DatabaseConnection,
+        epoch: Option<i64>,
+    ) -> Result<(), DbErr> {
+        let backend = connection.get_database_backend();
+        let asked =
+            |sql: &str, values: Vec<Value>| Statement::from_sql_and_values(backend, sql, values);
+        let transaction = begin(connection).await?;
+        if let Some(epoch) = epoch
+            && !lease::beat(&transaction, epoch).await?
+        {
+            transaction.rollback().await?;
+            return Err(DbErr::Custom("another holds the record".to_owned()));
+        }
+        let row = transaction.query_one_raw(asked(OLDEST, Vec::new())).await?;
+        let oldest: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        if oldest == 0 {
+            transaction.rollback().await?;
+            self.is_complete = true;
+            return Ok(());
+        }
+        let sql = "SELECT master_serial FROM outcome WHERE master_serial < ? \
+                   ORDER BY master_serial DESC LIMIT ?";
+        let rows = transaction.query_all_raw(asked(sql, vec![oldest.into(), A_STEP.into()]));
+        let rows = rows.await?;
+        let last = rows.last().map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
+        if let Some(last) = last {
+            let insert = match backend {
+                DbBackend::Sqlite => "INSERT OR IGNORE INTO",
+                _ => "INSERT IGNORE INTO",
+            };
+            let sql = format!(
+                "{insert} ended_entry (app, state, master_serial) \
+                 SELECT t.app, o.state, o.master_serial \
+                 FROM outcome o JOIN transfer t ON t.master_serial = o.master_serial \
+                 WHERE o.master_serial >= ? AND o.master_serial < ?"
+            );
+            transaction.execute_raw(asked(&sql, vec![last.into(), oldest.into()])).await?;
+        }
+        let sql = "UPDATE ended_reach SET oldest = ? WHERE name = 'ended'";
+        transaction.execute_raw(asked(sql, vec![last.unwrap_or(0).into()])).await?;
+        transaction.commit().await
+    }
+}
+
+/// All that has ended since this serial, itself included, is in the index, or has just ended; 0: all.
+pub(crate) const OLDEST: &str = "SELECT oldest FROM ended_reach WHERE name = 'ended'";
