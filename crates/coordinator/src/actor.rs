@@ -39,6 +39,8 @@ pub(crate) enum Mail {
     Page(Wanted, oneshot::Sender<Page>),
     /// Shows the oldest open transfers, of those in a state if one is given, and how many there are.
     Oldest(Option<State>, usize, oneshot::Sender<(Vec<View>, usize)>),
+    /// Shows the oldest open transfers that may be resumed together, and how many there are.
+    Proven(usize, oneshot::Sender<(Vec<View>, usize)>),
     /// Shows all open transfers.
     Views(oneshot::Sender<Vec<View>>),
     /// Says how things stand over all open transfers.
@@ -148,6 +150,9 @@ impl Actor {
             Mail::Oldest(state, limit, to) => {
                 let _ = to.send(self.shard.oldest(state, limit));
             }
+            Mail::Proven(limit, to) => {
+                let _ = to.send(self.shard.proven(limit));
+            }
             Mail::Views(to) => {
                 let _ = to.send(self.shard.views().collect());
             }
@@ -224,7 +229,7 @@ impl Actor {
     }
 }
 
-/// Records what somebody should know, and logs what wakes a person.
+/// Records what somebody should know, and logs it; what wakes a person as an error.
 pub(crate) fn alarm(
     events: &Events,
     now: i64,
@@ -232,9 +237,16 @@ pub(crate) fn alarm(
     master: domain::serial::MasterSerial,
     text: String,
 ) {
-    metrics::counter!("alarms_total", "kind" => format!("{kind:?}")).increment(1);
+    let good = kind == Kind::Resolved;
+    if !good {
+        metrics::counter!("alarms_total", "kind" => format!("{kind:?}")).increment(1);
+    }
     if events.admits_alarm(now, kind) {
-        tracing::error!(%master, ?kind, "{text}");
+        if good {
+            tracing::info!(%master, "{text}");
+        } else {
+            tracing::error!(%master, ?kind, "{text}");
+        }
         events.record(now, kind, Some(master), text);
     }
 }

@@ -39,6 +39,10 @@ pub enum Kind {
     NeedsOperator,
     /// An operator decided.
     Decided,
+    /// An operator has claimed a transfer, or claims it no longer.
+    Claimed,
+    /// A transfer that needed an operator has ended by what was proven since.
+    Resolved,
     /// A counter contradicted itself, or the record.
     Contradiction,
     /// A counter spoke of what is not its own.

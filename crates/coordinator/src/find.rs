@@ -124,6 +124,8 @@ fn view_at_rest(new: &NewTransfer, trail: &[String]) -> View {
         created_at: new.created_at,
         updated_at,
         deadline_at: new.deadline_at,
+        outlook: None,
+        claim: None,
     }
 }
 

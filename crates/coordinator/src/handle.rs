@@ -1,21 +1,20 @@
-//! What the API holds: starts the shards, shows transfers, takes operators' decisions. How transfers
-//! are begun is [`crate::begin`].
+//! What the API holds: starts the shards, shows transfers. How transfers are begun is [`crate::begin`],
+//! what persons say about them [`crate::persons`].
 
 use crate::accusations::{Accusations, Fault};
 use crate::actor::{Actor, Mail};
 use crate::begin::BeginError;
-use crate::clock::now_micros;
 use crate::comparing::{LateQueue, compare_late};
 use crate::config::Config;
 use crate::doubts::Doubts;
 use crate::enduring::Enduring;
-use crate::events::{Events, Kind};
+use crate::events::Events;
 use crate::inner::Inner;
 use crate::reach;
 use crate::record::View;
 use crate::recovery;
 use crate::serials::Serials;
-use crate::shard::{DecideRefused, Input, Render, Shard};
+use crate::shard::{Render, Shard};
 use crate::standing::Standing;
 use crate::summary::Summary;
 use crate::watch::{
@@ -25,7 +24,6 @@ use crate::world::CounterIndex;
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
 use domain::serial::{MasterSerial, Sequence};
-use domain::transfer::{Decision, Illegal};
 use link::{Ask, Link, Outcome, ReplyTo, Ticket, Unmatched};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,29 +49,6 @@ impl std::fmt::Debug for Coordinator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Coordinator").field("open", &self.open()).finish_non_exhaustive()
     }
-}
-
-/// Why a decision was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum DecideError {
-    /// There is no such transfer.
-    #[error("there is no transfer {0}")]
-    NotFound(MasterSerial),
-    /// It is final already.
-    #[error("transfer {0} is final already")]
-    AlreadyFinal(MasterSerial),
-    /// The machine does not allow it.
-    #[error("{0}")]
-    Illegal(#[from] Illegal),
-    /// Something else is being recorded.
-    #[error("something else is being recorded for it: ask again")]
-    Busy,
-    /// The database did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The bridge is stopping.
-    #[error("the bridge is stopping")]
-    Stopping,
 }
 
 /// Why the coordinator does not start.
@@ -236,35 +211,6 @@ impl Coordinator {
             }
         }
         summary
-    }
-
-    /// Records and follows an operator's decision.
-    pub async fn decide(
-        &self,
-        master: MasterSerial,
-        decision: Decision,
-        who: String,
-        note: String,
-    ) -> Result<(), DecideError> {
-        let (done, decided) = oneshot::channel();
-        let text = format!("{who}: {}", decision.as_str());
-        let input = Input::Decide { master, decision, who, note, done };
-        let shard = self.inner.shard_of(master.sequence);
-        shard.send(Mail::Input(input)).await.map_err(|_| DecideError::Stopping)?;
-        match decided.await.map_err(|_| DecideError::Stopping)? {
-            Ok(()) => {
-                self.inner.events.record(now_micros(), Kind::Decided, Some(master), text);
-                Ok(())
-            }
-            Err(DecideRefused::Illegal(illegal)) => Err(illegal.into()),
-            Err(DecideRefused::Busy) => Err(DecideError::Busy),
-            Err(DecideRefused::NotOpen) => match self.stored(master).await? {
-                Some(stored) if stored.outcome.is_some() => Err(DecideError::AlreadyFinal(master)),
-                // It is being taken up again, or another process drives it.
-                Some(_) => Err(DecideError::Busy),
-                None => Err(DecideError::NotFound(master)),
-            },
-        }
     }
 
     /// Asks a counter something that moves nothing.

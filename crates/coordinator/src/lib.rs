@@ -7,7 +7,9 @@
 //! when a leg may have left; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
 //! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of
-//! several does, `find` how it finds them wherever they are; `recovery` takes up what a crash left open,
+//! several does, `find` how it finds them wherever they are; `persons` is what people say about them,
+//! [`claimant`] who has claimed one, `parked` what is said of one that waits for a person; `recovery`
+//! takes up what a crash left open,
 //! `watch` passes on what is said unasked, [`late`] and `comparing` hold what comes after the end
 //! against the record, [`accusations`] are what is counted against counters, `doubts` what holds one,
 //! `reach` how far counters have seen our serials; `enduring` begins anew what fails beside the shards,
@@ -17,6 +19,7 @@ pub mod accusations;
 mod actor;
 mod begin;
 mod claim;
+pub mod claimant;
 pub mod clock;
 mod comparing;
 mod config;
@@ -27,6 +30,8 @@ mod find;
 mod handle;
 mod inner;
 pub mod late;
+mod parked;
+mod persons;
 mod reach;
 pub mod record;
 mod recovery;
@@ -40,9 +45,11 @@ mod watch;
 pub mod world;
 
 pub use begin::{Begin, BeginError, Begun};
+pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;
 pub use find::{Found, Page};
-pub use handle::{Coordinator, DecideError, StartError};
+pub use handle::{Coordinator, StartError};
+pub use persons::DecideError;
 pub use reach::ReadmitError;
 pub use record::{Rendered, View};
 pub use recovery::{Tail, taken_up};

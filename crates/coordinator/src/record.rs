@@ -1,13 +1,18 @@
 //! One open transfer, with what surrounds it: whose it is, who waits for it, what is awaited.
 
+use crate::claimant::{Claim, Claimant};
 use crate::clock::Now;
+use crate::parked;
 use crate::sent::Sent;
 use crate::trail::{Entry, LegEntry};
 use crate::world::{CounterIndex, World};
 use bytes::Bytes;
 use domain::message::{Answer, Look};
 use domain::serial::{MasterSerial, Role};
-use domain::transfer::{Action, Ground, Knowledge, Phase, Question, State, Transfer};
+use domain::transfer::{
+    Action, Event, Ground, Illegal, Knowledge, Outlook, Phase, Question, State, Step, Transfer,
+    step,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::NewTransfer;
@@ -27,6 +32,10 @@ pub struct View {
     pub updated_at: i64,
     /// After this nothing new is begun, in microseconds since 1970 UTC.
     pub deadline_at: i64,
+    /// What a parked one leads to by what is proven, where that was looked at.
+    pub outlook: Option<Outlook>,
+    /// Who has claimed a parked one.
+    pub claim: Option<Claimant>,
 }
 
 /// The answer that a caller gets once a transfer is final, now and on every replay.
@@ -111,6 +120,10 @@ pub(crate) struct Record {
     pub(crate) written: Option<State>,
     /// The state under which it is listed; `None` while it is not durable.
     pub(crate) listed: Option<State>,
+    /// What it leads to while it is parked, when something last happened to it.
+    pub(crate) outlook: Option<Outlook>,
+    /// Who has claimed it while it is parked.
+    pub(crate) claim: Option<Claim>,
 }
 
 impl Record {
@@ -147,6 +160,8 @@ impl Record {
             fruitless: 0,
             written: None,
             listed: None,
+            outlook: None,
+            claim: None,
         }
     }
 
@@ -172,6 +187,8 @@ impl Record {
             created_at: self.created_at,
             updated_at: self.updated_at,
             deadline_at: self.deadline_at,
+            outlook: self.outlook,
+            claim: self.claim.as_ref().map(|claim| claim.claimant.clone()),
         }
     }
 
@@ -208,6 +225,7 @@ impl Record {
             behind: world.behind,
             debit_held: debit.held,
             credit_held: credit.held,
+            claimed: self.claim.is_some(),
         }
     }
 
@@ -218,6 +236,41 @@ impl Record {
             || [Role::Debit, Role::Credit].into_iter().any(|role| {
                 self.transfer.is_overtaken(role, world.get(self.counter(role)).settle_day)
             })
+    }
+
+    /// Looks at the time before something is decided: past its deadline nothing new is begun. What
+    /// follows from that, if it has just passed.
+    pub(crate) fn look_at_deadline(
+        &mut self,
+        world: &World,
+        now: Now,
+        patience: u16,
+    ) -> Result<Option<Step>, Illegal> {
+        if self.transfer.expired || !self.is_expired(world, now) {
+            return Ok(None);
+        }
+        let ground = self.ground(world, patience);
+        let expired = step(&mut self.transfer, &Event::Expire, &ground)?;
+        self.note(now, "the deadline or the cut-over has passed".to_owned(), None);
+        Ok((expired.action != Action::Stay).then_some(expired))
+    }
+
+    /// Looks at what it leads to while it is parked. What is being written stays as it was seen.
+    pub(crate) fn look_ahead(&mut self, world: &World, patience: u16) {
+        if self.shown.is_none() {
+            self.outlook = self.transfer.outlook(&self.ground(world, patience));
+        }
+    }
+
+    /// What it leads to, if it waits for nothing but a person's word: all is proven, and the rules go
+    /// on from there.
+    pub(crate) fn proven(&self) -> Option<Outlook> {
+        match self.transfer.phase {
+            Phase::Parked(why) if why.is_want_of_knowledge() => {
+                self.outlook.filter(|outlook| outlook.is_proven())
+            }
+            _ => None,
+        }
     }
 
     /// Notes what happened, for the trail.
@@ -262,7 +315,7 @@ impl View {
             Phase::ReversalWaiting => format!("the debit will be undone at {from}"),
             Phase::ReversalSent => format!("{from}'s answer to the reversal is awaited"),
             Phase::ReversalProving => format!("{from} is asked to prove the reversal"),
-            Phase::Parked(why) => format!("an operator must decide: {}", why.as_str()),
+            Phase::Parked(why) => parked::next(self, *why),
         })
     }
 
@@ -277,7 +330,7 @@ impl View {
             None => String::new(),
         };
         if let Phase::Parked(why) = phase {
-            return Some(why.as_str().to_owned());
+            return Some(parked::reason(self, *why));
         }
         Some(match (*reason)? {
             Reason::DebitRefused => format!("{from} refused the debit{}", said(Role::Debit)),

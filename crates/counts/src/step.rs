@@ -29,6 +29,7 @@ fn complete() -> Result<Operation> {
             behind: false,
             debit_held: false,
             credit_held: false,
+            claimed: false,
         };
         let mut transfer = Transfer::accepted(black_box(&intent).clone());
         let mut next = step(&mut transfer, &Event::Wake, &ground)?.action;

@@ -57,6 +57,7 @@ fn ground<'p>(
         behind,
         debit_held: false,
         credit_held: false,
+        claimed: false,
     }
 }
 

@@ -71,6 +71,16 @@ impl Simulation {
                     new.to.account
                 ),
             ),
+            Input::Claim { master, who, .. } => {
+                self.note(Some(master.sequence.number()), format_args!("{who} claims it"))
+            }
+            Input::Unclaim { master, who, .. } => {
+                self.note(Some(master.sequence.number()), format_args!("{who} claims it no longer"))
+            }
+            Input::ResumeProven { master, .. } => self.note(
+                Some(master.sequence.number()),
+                format_args!("a person resumes what is proven"),
+            ),
             Input::SessionBegan(_) => {}
         }
     }

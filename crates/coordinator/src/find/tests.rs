@@ -43,6 +43,8 @@ fn view(number: u64) -> View {
         created_at: 1,
         updated_at: 1,
         deadline_at: 2,
+        outlook: None,
+        claim: None,
     }
 }
 

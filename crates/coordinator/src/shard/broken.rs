@@ -33,7 +33,10 @@ impl About {
             Input::Written(written) => Some(written.id.0 >> super::COUNT_BITS),
             Input::Delivered { ticket: Ticket(ticket), .. } => Some(ticket >> super::COUNT_BITS),
             Input::Unasked { reply, .. } => reply.serial().map(|serial| serial.sequence.number()),
-            Input::Decide { master, .. } => Some(master.sequence.number()),
+            Input::Decide { master, .. }
+            | Input::Claim { master, .. }
+            | Input::Unclaim { master, .. }
+            | Input::ResumeProven { master, .. } => Some(master.sequence.number()),
             Input::SessionBegan(_) => None,
         };
         let key = match input {
@@ -43,7 +46,10 @@ impl About {
             | Input::Delivered { .. }
             | Input::Unasked { .. }
             | Input::SessionBegan(_)
-            | Input::Decide { .. } => None,
+            | Input::Decide { .. }
+            | Input::Claim { .. }
+            | Input::Unclaim { .. }
+            | Input::ResumeProven { .. } => None,
         };
         About { sequence, key }
     }

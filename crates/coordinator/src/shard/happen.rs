@@ -9,7 +9,8 @@ use crate::record::{Awaited, Record};
 use crate::world::World;
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Doubt, Event, Evidence, Phase, Question, Step, Told, Verdict, Weight, Why, Words, step,
+    Action, Doubt, Event, Evidence, Outlook, Phase, Question, Step, Told, Verdict, Weight, Why,
+    Words, step,
 };
 use supervise::trap::spring;
 
@@ -48,6 +49,7 @@ impl Shard {
         if record.barrier.is_some() {
             return hold(record, happening, out);
         }
+        let asked = matches!(record.awaited, Awaited::Outcome { .. });
         let role = happening.role();
         let (occurrence, fault) = occurrence(record, happening, world);
         if let (Some(text), Some(role)) = (fault, role) {
@@ -69,24 +71,16 @@ impl Shard {
                 role: *role,
             });
         }
-        let ground = record.ground(world, self.config.patience);
         spring("step", || record.transfer.intent.amount.minor().to_string());
         let before = record.transfer.phase;
         let known = occurrence.role.map(|role| record.transfer.leg(role).knowledge);
 
         // Time is looked at before anything is decided: past its deadline nothing new is begun.
-        let mut followed = None;
-        if !record.transfer.expired && record.is_expired(world, now) {
-            match step(&mut record.transfer, &Event::Expire, &ground) {
-                Ok(expired) => {
-                    record.note(now, "the deadline or the cut-over has passed".to_owned(), None);
-                    if expired.action != Action::Stay {
-                        followed = Some(expired);
-                    }
-                }
-                Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
-            }
-        }
+        let mut followed = match record.look_at_deadline(world, now, self.config.patience) {
+            Ok(expired) => expired,
+            Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
+        };
+        let ground = record.ground(world, self.config.patience);
         let in_vain = asked_in_vain(&occurrence.event);
         // What expiry began stands, unless the event brings proof, which may change everything.
         let proof = matches!(&occurrence.event, Event::Told(_, told) if told.evidence.is_proof());
@@ -139,25 +133,42 @@ impl Shard {
             self.want_sessions(sequence, role, now, world, out);
         }
         let Some(record) = self.open.get_mut(&sequence) else { return };
-        if let (Phase::Parked(why), false) =
-            (record.transfer.phase, matches!(before, Phase::Parked(_)))
-        {
-            out.push(Output::Alarm {
-                kind: Kind::NeedsOperator,
-                master: record.master(),
-                text: why.as_str().to_owned(),
-            });
+        let for_persons =
+            [before, record.transfer.phase].iter().any(|phase| matches!(phase, Phase::Parked(_)));
+        if for_persons {
+            tell_persons(record, before, now, out);
         }
+        // Nothing to do, and nothing awaited: it would never be looked at again. One that is parked
+        // may be known as far as it can be; but what was asked, and answered beside the point, is not.
+        let idle = record.awaited == Awaited::Nothing
+            && (asked || !matches!(record.transfer.phase, Phase::Parked(_)));
         match followed {
             Some(step) => self.follow(sequence, step, None, now, world, out),
-            // Nothing to do, and nothing awaited: it would never be looked at again.
-            None if record.awaited == Awaited::Nothing
-                && !matches!(record.transfer.phase, Phase::Parked(_)) =>
-            {
-                self.pause(sequence, now, out);
-            }
+            None if idle => self.pause(sequence, now, out),
             None => {}
         }
+        if for_persons {
+            let ended = self.open.get(&sequence).map(|record| record.transfer.state());
+            let ends = ended.filter(|state| state.is_final()).map(Outlook::Ends);
+            self.show_as_before(sequence, before, ends, world);
+        }
+    }
+
+    /// What waits for a person is shown so until its end is durable, and what it leads to is looked at
+    /// whenever something has happened to it.
+    pub(super) fn show_as_before(
+        &mut self,
+        sequence: u64,
+        before: Phase,
+        by_itself: Option<Outlook>,
+        world: &World,
+    ) {
+        let Some(record) = self.open.get_mut(&sequence) else { return };
+        if record.shown.is_some() && matches!(before, Phase::Parked(_)) {
+            record.shown = Some(before);
+            record.outlook = by_itself.or(record.outlook);
+        }
+        record.look_ahead(world, self.config.patience);
     }
 
     /// An illegal step is an error of this software: the transfer is parked, never guessed.
@@ -169,6 +180,22 @@ impl Shard {
             master: record.master(),
             text: format!("{}: {why}", Why::Illegal.as_str()),
         });
+    }
+}
+
+/// Says what persons should know of how a transfer moved: that it needs one, why it does now, or that it
+/// needs none any more.
+fn tell_persons(record: &mut Record, before: Phase, now: Now, out: &mut Vec<Output>) {
+    let (master, phase) = (record.master(), record.transfer.phase);
+    if let Phase::Parked(why) = phase {
+        if phase != before {
+            let text = why.as_str().to_owned();
+            out.push(Output::Alarm { kind: Kind::NeedsOperator, master, text });
+        }
+    } else if phase.state().is_final() {
+        let text = format!("all is proven: it ends by itself as {}", phase.state());
+        record.note(now, text.clone(), None);
+        out.push(Output::Alarm { kind: Kind::Resolved, master, text });
     }
 }
 

@@ -5,6 +5,7 @@
 //! stuck transfer holds up no other.
 
 use crate::accusations::Fault;
+use crate::claimant::Claimant;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
@@ -14,8 +15,8 @@ use crate::world::{CounterIndex, World};
 use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::{
-    Decision, Doubt, Event, Evidence, Illegal, Intent, Knowledge, Phase, State, Transfer, Why,
-    Words, attribute, step,
+    Decision, Doubt, Event, Evidence, Illegal, Intent, Knowledge, Outlook, Phase, State, Transfer,
+    Why, Words, attribute, step,
 };
 use link::{Outcome, Ticket, Unclear};
 use rand::SeedableRng;
@@ -31,6 +32,8 @@ use turns::Turns;
 
 mod broken;
 use broken::About;
+mod claims;
+use claims::Claims;
 mod happen;
 mod open;
 use open::Open;
@@ -103,9 +106,40 @@ pub enum Input {
         /// Told whether it was accepted.
         done: oneshot::Sender<Result<(), DecideRefused>>,
     },
+    /// A person claims what waits for one, or says so again.
+    Claim {
+        /// Which transfer.
+        master: MasterSerial,
+        /// Who.
+        who: String,
+        /// In the operator's own words.
+        note: String,
+        /// Told until when, or why not.
+        done: oneshot::Sender<Result<Claimant, DecideRefused>>,
+    },
+    /// A person claims it no longer.
+    Unclaim {
+        /// Which transfer.
+        master: MasterSerial,
+        /// Who.
+        who: String,
+        /// Told whether it was claimed.
+        done: oneshot::Sender<Result<bool, DecideRefused>>,
+    },
+    /// A person hands back to the rules what is proven and claimed by nobody.
+    ResumeProven {
+        /// Which transfer.
+        master: MasterSerial,
+        /// Who.
+        who: String,
+        /// In the operator's own words.
+        note: String,
+        /// Told what it leads to, or why it was left.
+        done: oneshot::Sender<Result<Outlook, DecideRefused>>,
+    },
 }
 
-/// Why a decision was not taken.
+/// Why what a person said was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecideRefused {
     /// It is not open.
@@ -114,6 +148,12 @@ pub enum DecideRefused {
     Illegal(Illegal),
     /// Something is being written; ask again.
     Busy,
+    /// Another has claimed it.
+    Claimed(Claimant),
+    /// Too many are claimed.
+    TooManyClaims,
+    /// Not all is proven of it, or the rules lead no further.
+    NotProven,
 }
 
 /// Something that a shard wants done.
@@ -230,6 +270,7 @@ pub struct Shard {
     timers: BinaryHeap<Reverse<(Instant, u64, u64)>>,
     /// Turns of those that wake together.
     turns: Turns,
+    claims: Claims,
     count: u64,
     rng: SmallRng,
 }
@@ -243,6 +284,7 @@ impl Shard {
             render,
             open: Open::default(),
             timers: BinaryHeap::new(),
+            claims: Claims::default(),
             count: 0,
             rng: SmallRng::seed_from_u64(seed),
         }
@@ -250,7 +292,8 @@ impl Shard {
 
     /// When [`Shard::tick`] is due next.
     pub fn next_timer(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((due, _, _))| *due)
+        let timer = self.timers.peek().map(|Reverse((due, _, _))| *due);
+        [timer, self.claims.next()].into_iter().flatten().min()
     }
 
     /// How many transfers are open.
@@ -321,6 +364,7 @@ impl Shard {
 
     /// Runs the timers that are due.
     pub fn tick(&mut self, now: Now, world: &World, out: &mut Vec<Output>) {
+        self.end_claims(now, world, out);
         while let Some(Reverse((due, sequence, stamp))) = self.timers.peek().copied() {
             if due > now.at {
                 break;
@@ -372,6 +416,15 @@ impl Shard {
                 let result = self.decide(master, decision, who, note, now, world, out);
                 // An operator who has gone sees the result in the record.
                 let _ = done.send(result);
+            }
+            Input::Claim { master, who, note, done } => {
+                let _ = done.send(self.claim(master, who, note, now));
+            }
+            Input::Unclaim { master, who, done } => {
+                let _ = done.send(self.unclaim(master, &who, now, world, out));
+            }
+            Input::ResumeProven { master, who, note, done } => {
+                let _ = done.send(self.resume_proven(master, who, note, now, world, out));
             }
         }
     }
@@ -490,6 +543,7 @@ impl Shard {
                 }
             }
         }
+        record.look_ahead(world, self.config.patience);
         let broken = record.transfer.phase == Phase::Parked(Why::Panicked);
         self.open.insert(sequence, record);
         // What this software failed on is not worked on again before a person has looked at it.
@@ -583,6 +637,7 @@ impl Shard {
     /// The final state is durable: now it may be told.
     fn close(&mut self, sequence: u64, out: &mut Vec<Output>) {
         let Some(mut record) = self.open.remove(&sequence) else { return };
+        self.claims.take(sequence, &mut record);
         compare_held(&mut record, out);
         if let Some(rendered) = record.rendered {
             for waiter in record.waiters {
@@ -640,9 +695,14 @@ impl Shard {
         if record.barrier.is_some() {
             return Err(DecideRefused::Busy);
         }
-        let ground = record.ground(world, self.config.patience);
+        let patience = self.config.patience;
+        // Past its deadline nothing new is begun, whoever decides.
+        record.look_at_deadline(world, now, patience).map_err(DecideRefused::Illegal)?;
+        let before = record.transfer.phase;
+        let ground = record.ground(world, patience);
         let step = step(&mut record.transfer, &Event::Decide(decision), &ground)
             .map_err(DecideRefused::Illegal)?;
+        self.claims.take(sequence, record);
         record.note(now, format!("{who} decided {}: {note}", decision.as_str()), None);
         record.awaited = Awaited::Nothing;
         record.pauses = 0;
@@ -650,6 +710,7 @@ impl Shard {
         let decision =
             store::Decision { at: now.wall, who, decision: decision.as_str().to_owned(), note };
         self.follow(sequence, step, Some(decision), now, world, out);
+        self.show_as_before(sequence, before, None, world);
         Ok(())
     }
 

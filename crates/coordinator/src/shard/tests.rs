@@ -18,6 +18,7 @@ mod broken;
 mod clocks;
 mod days;
 mod marks;
+mod parked;
 mod proofs;
 mod speakers;
 mod turns;

@@ -3,11 +3,14 @@
 //! [`step`] decides what follows from an event; it is the only place where a transfer's course is
 //! decided, and DOMAIN §3's rules are enforced here and nowhere else. `days` says which settle day a
 //! leg is bound to. [`words`] are what a leg's own counter said, [`evidence`] turns them into what may
-//! be believed; [`recovery`] says what is still known after a crash.
+//! be believed; [`recovery`] says what is still known after a crash. `parked` is what happens to a
+//! transfer that waits for a person, [`outlook`] what it waits for.
 
 mod days;
 pub mod evidence;
 mod marks;
+pub mod outlook;
+mod parked;
 pub mod recovery;
 mod rules;
 mod step;
@@ -20,6 +23,7 @@ pub mod words;
 pub use days::{MOST_REBOUND, MOST_SOUGHT};
 pub use evidence::{Evidence, Question, Told, Weight};
 pub use marks::Doubt;
+pub use outlook::Outlook;
 pub use step::{Action, Event, Illegal, Step, Verdict, contradicts_ending, step};
 pub use words::{Mismatch, Unattributed, Words, attribute};
 
@@ -500,6 +504,8 @@ pub struct Ground<'a> {
     pub debit_held: bool,
     /// The same of the destination counter.
     pub credit_held: bool,
+    /// Whether an operator has claimed the transfer: then it does not end by itself.
+    pub claimed: bool,
 }
 
 impl<'a> Ground<'a> {

@@ -11,7 +11,7 @@ use crate::serial::{Day, Role};
 /// A transfer on its way, with what may be relied on.
 pub(super) struct Course<'t, 'g> {
     pub(super) transfer: &'t mut Transfer,
-    ground: &'g Ground<'g>,
+    pub(super) ground: &'g Ground<'g>,
 }
 
 /// What a refusal is worth (rule 2).
@@ -293,7 +293,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// Whether a leg's counter may be asked to bury its serial. A fence changes the counter's books,
     /// so a record that is behind only looks (rule 10).
-    fn may_fence(&self, role: Role) -> bool {
+    pub(super) fn may_fence(&self, role: Role) -> bool {
         self.profile(role).can_fence && !self.ground.behind
     }
 
@@ -309,22 +309,6 @@ impl<'t, 'g> Course<'t, 'g> {
             return self.go(Phase::CreditAsking, Action::Ask(Role::Credit, Look::Only));
         }
         self.go(Phase::CreditFencing, Action::Ask(Role::Credit, Look::Fence))
-    }
-
-    /// Slow querying goes on while a person is awaited (rule 4). It only learns, it decides nothing.
-    pub(super) fn ask_slowly(&mut self) -> Step {
-        for role in Role::ALL {
-            if self.transfer.leg(role).knowledge == Knowledge::Unknown {
-                let profile = self.profile(role);
-                if role == Role::Reversal && !profile.can_query_reversals {
-                    continue;
-                }
-                let given_up = self.transfer.expired && role != Role::Reversal;
-                let look = if given_up && self.may_fence(role) { Look::Fence } else { Look::Only };
-                return self.ask(role, look);
-            }
-        }
-        self.stay()
     }
 
     // The debit.

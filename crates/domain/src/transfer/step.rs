@@ -5,6 +5,7 @@
 //! with the rules of DOMAIN §3 in [`super::rules`].
 
 use super::evidence::{Evidence, Told, Weight};
+use super::parked::hear_parked;
 use super::rules::{Course, Refusal, may_end};
 use super::{Decision, Doubt, Ground, Knowledge, Phase, Reason, Transfer, Why};
 use crate::message::Look;
@@ -106,7 +107,7 @@ fn wake(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
         Phase::CreditFencing => course.fence_credit(),
         Phase::ReversalWaiting => course.send_reversal(),
         Phase::ReversalProving => course.prove_reversal(),
-        Phase::Parked(_) => course.ask_slowly(),
+        Phase::Parked(_) => course.wake_parked(),
         // What was sent is answered, or said to be lost, by the link; a timer has no say.
         Phase::DebitSent
         | Phase::CreditSent
@@ -165,49 +166,7 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
         Phase::Completed | Phase::Refused | Phase::Reversed => {
             hear_when_final(transfer, role, told, ground)
         }
-        Phase::Parked(_) => {
-            match against(transfer, role, told, ground) {
-                Against::Nothing => {}
-                Against::OldNews => {
-                    return Step {
-                        verdict: Verdict::Stale,
-                        ..Course::new(transfer, ground).pause()
-                    };
-                }
-                Against::Proof => return CONTRADICTION,
-            }
-            // Whoever resumes must not undo what arrived, nor believe an undoing never asked for.
-            let undoing = transfer.reversal.knowledge != Knowledge::NotSent;
-            let impossible = told.evidence == Evidence::Done
-                && match role {
-                    Role::Debit => false,
-                    Role::Credit => undoing,
-                    Role::Reversal => !undoing,
-                };
-            if role == Role::Reversal && !undoing && !impossible {
-                // Nothing is known of a reversal that was never asked for; whoever resumes would
-                // believe that the debit is being undone.
-                return STALE;
-            }
-            if let Some(step) = Course::new(transfer, ground).dead_under_one_day(role, told) {
-                return step;
-            }
-            learn(transfer, role, told);
-            if let Some(step) = doubted(transfer, role, told, ground) {
-                return step;
-            }
-            let mut course = Course::new(transfer, ground);
-            if impossible {
-                let step = course.park(Why::Contradicted);
-                return Step { verdict: Verdict::Contradiction, ..step };
-            }
-            if told.evidence == Evidence::Refused
-                && matches!(course.refusal(role, told.weight), Refusal::Final)
-            {
-                course.transfer.leg_mut(role).knowledge = Knowledge::Refused;
-            }
-            course.pause()
-        }
+        Phase::Parked(why) => hear_parked(transfer, why, role, told, ground),
         Phase::Accepted
         | Phase::DebitWaiting
         | Phase::DebitSent
@@ -246,7 +205,12 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
 
 /// What follows from words that may be about another transfer: nothing is concluded from them, and a
 /// person must look. `None` if there is no doubt, or none that is new to a person.
-fn doubted(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Option<Step> {
+pub(super) fn doubted(
+    transfer: &mut Transfer,
+    role: Role,
+    told: &Told,
+    ground: &Ground<'_>,
+) -> Option<Step> {
     let doubt = told.doubt?;
     let (why, verdict) = match doubt {
         Doubt::OtherMark => (Why::OtherMark, Verdict::Contradiction),
@@ -557,26 +521,14 @@ fn decide(
             transfer.reason = Some(Reason::Decided);
             Ok(Course::new(transfer, ground).end(Phase::Refused))
         }
-        Decision::Resume => match why {
-            Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal => {
-                Err(Illegal::NothingToResume)
-            }
-            Why::DebitUnresolved
-            | Why::CreditUnresolved
-            | Why::ReversalUnresolved
-            | Why::ReversalRefused
-            | Why::CannotReverse
-            | Why::SettleDayPassed
-            | Why::OtherMark
-            | Why::KnownBefore
-            | Why::Panicked => Ok(Course::new(transfer, ground).resume()),
-        },
+        Decision::Resume if why.may_be_resumed() => Ok(Course::new(transfer, ground).resume()),
+        Decision::Resume => Err(Illegal::NothingToResume),
     }
 }
 
 /// Whether something was learned.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum News {
+pub(super) enum News {
     Learned,
     Nothing,
 }
@@ -593,7 +545,7 @@ impl News {
 
 /// What was told, held against what is known of the leg.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Against {
+pub(super) enum Against {
     /// It stands against nothing.
     Nothing,
     /// It may have been said before the posting, of another copy: it is no proof against it.
@@ -602,7 +554,12 @@ enum Against {
     Proof,
 }
 
-fn against(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Against {
+pub(super) fn against(
+    transfer: &Transfer,
+    role: Role,
+    told: &Told,
+    ground: &Ground<'_>,
+) -> Against {
     match (transfer.leg(role).knowledge, told.evidence) {
         (Knowledge::Done, Evidence::Refused) => {
             if may_end(transfer, role, told.weight, ground.profile(role)) {
@@ -626,7 +583,7 @@ fn against(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) ->
 
 /// Records what was told. A refusal is not recorded as proof here: whether it ends the leg depends
 /// on how often the leg was sent, which the phase decides.
-fn learn(transfer: &mut Transfer, role: Role, told: &Told) -> News {
+pub(super) fn learn(transfer: &mut Transfer, role: Role, told: &Told) -> News {
     if transfer.leg(role).knowledge.is_proof() {
         return News::Nothing;
     }

@@ -20,6 +20,7 @@ fn phases() -> Vec<Phase> {
         Phase::ReversalProving,
         Phase::Parked(Why::DebitUnresolved),
         Phase::Parked(Why::CreditUnresolved),
+        Phase::Parked(Why::ReversalUnresolved),
         Phase::Parked(Why::Contradicted),
         Phase::Completed,
         Phase::Refused,
@@ -43,12 +44,12 @@ fn typical(phase: Phase) -> Transfer {
             (Knowledge::Unknown, Knowledge::NotSent, Knowledge::NotSent)
         }
         Phase::CreditWaiting => (Knowledge::Done, Knowledge::NotSent, Knowledge::NotSent),
+        Phase::ReversalWaiting => (Knowledge::Done, Knowledge::Refused, Knowledge::NotSent),
+        Phase::ReversalSent | Phase::ReversalProving | Phase::Parked(Why::ReversalUnresolved) => {
+            (Knowledge::Done, Knowledge::Refused, Knowledge::Unknown)
+        }
         Phase::CreditSent | Phase::CreditAsking | Phase::CreditFencing | Phase::Parked(_) => {
             (Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent)
-        }
-        Phase::ReversalWaiting => (Knowledge::Done, Knowledge::Refused, Knowledge::NotSent),
-        Phase::ReversalSent | Phase::ReversalProving => {
-            (Knowledge::Done, Knowledge::Refused, Knowledge::Unknown)
         }
         Phase::Completed => (Knowledge::Done, Knowledge::Done, Knowledge::NotSent),
         Phase::Refused => (Knowledge::Refused, Knowledge::NotSent, Knowledge::NotSent),

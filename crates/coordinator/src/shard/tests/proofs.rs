@@ -153,5 +153,10 @@ fn a_reversal_that_is_refused_while_a_copy_is_on_its_way_is_not_taken_for_dead()
     assert_eq!(reversal_of(&stage), Knowledge::Unknown);
     let Outcome::Answered(done) = answer(&reversal, AnswerCode::DONE) else { panic!() };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: done });
+    assert_eq!(reversal_of(&stage), Knowledge::Unknown, "a query proves it (rule 3)");
+    stage.pass(60);
+    let (ticket, question) = sent(&mut stage).expect("it is asked about");
+    stage.deliver(ticket, found(&question, Finding::Done));
     assert_eq!(reversal_of(&stage), Knowledge::Done);
+    assert_eq!(stage.phase(), Phase::Parked(Why::ReversalRefused), "that is for a person");
 }

@@ -1,0 +1,33 @@
+//! Who has claimed a transfer that waits for a person. While one has, it does not end by itself and is
+//! left out where many are resumed at once; a person's decision and the claim's own end free it. Claims
+//! are kept in memory: a restart forgets them.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a claim lasts unless it is said again: a telephone call, a look into two systems, and a
+/// call back. Whoever goes home without releasing it holds up nothing until the next morning.
+pub const CLAIM_LASTS: Duration = Duration::from_mins(60);
+
+/// Claims in one shard at once: more than an institution has people for. Each holds a name and a note.
+pub(crate) const MOST_CLAIMS: usize = 512;
+
+/// Who has claimed a transfer, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// Who.
+    pub who: String,
+    /// In the operator's own words.
+    pub note: String,
+    /// When it was claimed first, in microseconds since 1970 UTC.
+    pub since: i64,
+    /// When the claim ends, if it is not said again, in microseconds since 1970 UTC.
+    pub until: i64,
+}
+
+/// A claim in force. It ends by the clock that nobody steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) claimant: Claimant,
+    pub(crate) ends: Instant,
+}

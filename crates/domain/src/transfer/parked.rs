@@ -1,0 +1,144 @@
+//! A transfer that waits for a person: what is learned of it meanwhile, and what it does by itself.
+//!
+//! It never sends by itself what moves money: a person may be on the telephone about it. But if it
+//! waits for nothing else than to know what became of its legs, and that is proven, and its end sends
+//! nothing, it ends, unless somebody has claimed it.
+
+use super::evidence::{Evidence, Told, Weight};
+use super::rules::{Course, Refusal};
+use super::step::{Action, Against, Step, Verdict, against, doubted, learn};
+use super::{Ground, Knowledge, Phase, Transfer, Why};
+use crate::message::Look;
+use crate::serial::Role;
+
+/// What follows from what is told of a leg.
+pub(super) fn hear_parked(
+    transfer: &mut Transfer,
+    why: Why,
+    role: Role,
+    told: &Told,
+    ground: &Ground<'_>,
+) -> Step {
+    match against(transfer, role, told, ground) {
+        Against::Nothing => {}
+        Against::OldNews => {
+            return Step { verdict: Verdict::Stale, ..Course::new(transfer, ground).asks_on(why) };
+        }
+        Against::Proof => return contradicted(transfer, why, ground),
+    }
+    // Whoever resumes must not undo what arrived, nor believe an undoing never asked for.
+    let undoing = transfer.reversal.knowledge != Knowledge::NotSent;
+    let impossible = told.evidence == Evidence::Done
+        && match role {
+            Role::Debit => false,
+            Role::Credit => undoing,
+            Role::Reversal => !undoing,
+        };
+    if role == Role::Reversal && !undoing && !impossible {
+        // Nothing is known of a reversal that was never asked for; whoever resumes would believe
+        // that the debit is being undone.
+        return Step { action: Action::Stay, barrier: false, verdict: Verdict::Stale };
+    }
+    if let Some(step) = Course::new(transfer, ground).dead_under_one_day(role, told) {
+        return step;
+    }
+    let proven = transfer.leg(role).knowledge.is_proof();
+    learn(transfer, role, told);
+    if let Some(step) = doubted(transfer, role, told, ground) {
+        return step;
+    }
+    let mut course = Course::new(transfer, ground);
+    if impossible {
+        let step = course.park(Why::Contradicted);
+        return Step { verdict: Verdict::Contradiction, ..step };
+    }
+    if !proven && course.is_claimed_undone(role, told) {
+        course.transfer.reversal.knowledge = Knowledge::Unknown;
+    }
+    if told.evidence == Evidence::Refused
+        && matches!(course.refusal(role, told.weight), Refusal::Final)
+    {
+        course.transfer.leg_mut(role).knowledge = Knowledge::Refused;
+    }
+    course.by_itself().unwrap_or_else(|| course.asks_on(why))
+}
+
+/// Proof stands against proof: there is nothing to go on from any more.
+fn contradicted(transfer: &mut Transfer, why: Why, ground: &Ground<'_>) -> Step {
+    let mut course = Course::new(transfer, ground);
+    let step = if why == Why::Panicked || !why.may_be_resumed() {
+        course.asks_on(why)
+    } else {
+        course.park(Why::Contradicted)
+    };
+    Step { verdict: Verdict::Contradiction, ..step }
+}
+
+impl Course<'_, '_> {
+    /// Time to go on with what waits for a person.
+    pub(super) fn wake_parked(&mut self) -> Step {
+        self.by_itself().unwrap_or_else(|| self.ask_slowly())
+    }
+
+    /// What it does by itself from what is proven: it ends, or says better why it waits.
+    fn by_itself(&mut self) -> Option<Step> {
+        let Phase::Parked(why) = self.transfer.phase else { return None };
+        if !why.is_want_of_knowledge() || self.transfer.unknown().next().is_some() {
+            return None;
+        }
+        match self.transfer.reversal.knowledge {
+            // Rule 3: that is for a person.
+            Knowledge::Refused | Knowledge::NotExecuted => {
+                return Some(self.park(Why::ReversalRefused));
+            }
+            Knowledge::NotSent | Knowledge::Unknown | Knowledge::Done => {}
+        }
+        let (resumed, step) = self.transfer.resumed(self.ground);
+        match (step.action, resumed.phase) {
+            (Action::Finish, _) if !self.ground.claimed => {
+                *self.transfer = resumed;
+                Some(step)
+            }
+            (Action::Pause, Phase::Parked(better)) => Some(self.park(better)),
+            // What would be sent waits until it is resumed, an end until the claim is over.
+            (
+                Action::Finish | Action::Pause | Action::Stay | Action::Send(_) | Action::Ask(..),
+                _,
+            ) => None,
+        }
+    }
+
+    /// Slow querying goes on while a person is awaited (rule 4).
+    fn ask_slowly(&mut self) -> Step {
+        for role in Role::ALL {
+            if self.transfer.leg(role).knowledge == Knowledge::Unknown {
+                let profile = self.ground.profile(role);
+                if role == Role::Reversal && !profile.can_query_reversals {
+                    continue;
+                }
+                let given_up = self.transfer.expired && role != Role::Reversal;
+                let look = if given_up && self.may_fence(role) { Look::Fence } else { Look::Only };
+                return self.ask(role, look);
+            }
+        }
+        match self.transfer.phase {
+            // A claim runs out, a deadline passes, a day ends: then something else follows.
+            Phase::Parked(why) if why.is_want_of_knowledge() => self.pause(),
+            _ => self.stay(),
+        }
+    }
+
+    /// Asks again after a while; not about what this software failed on, before a person has looked.
+    fn asks_on(&mut self, why: Why) -> Step {
+        if why == Why::Panicked { self.stay() } else { self.pause() }
+    }
+
+    /// Whether a counter says that the debit is undone, and has still to prove it by a query
+    /// (rule 3).
+    fn is_claimed_undone(&self, role: Role, told: &Told) -> bool {
+        role == Role::Reversal
+            && told.evidence == Evidence::Done
+            && told.weight == Weight::Answer
+            && self.ground.debit.can_query_reversals
+    }
+}

@@ -1,0 +1,398 @@
+//! What becomes of a transfer that waits for a person, before one has come.
+
+use super::*;
+
+/// The story of a transfer that is parked because of a leg whose counter says nothing.
+fn parked_by_the(role: Role, then: &str, expected: &Expect) {
+    let silences = format!("query {role} silent; wake; ").repeat(3);
+    let before = match role {
+        Role::Debit => "wake; debit silent; ",
+        Role::Credit => "wake; debit done; credit silent; ",
+        Role::Reversal => {
+            "wake; debit done; credit refused; reversal silent; wake; reversal done; "
+        }
+    };
+    let story = format!("hush; {before}{silences}query {role} silent; say; {then}");
+    standard(&story, expected);
+}
+
+#[test]
+fn what_is_proven_ends_it_if_nothing_is_to_be_sent() {
+    parked_by_the(
+        Role::Credit,
+        "wake; query credit silent; wake; query credit done",
+        &expect![[r#"
+            wake -> Parked(CreditUnresolved): Ask(Credit, Only)
+            query credit silent -> Parked(CreditUnresolved): Pause
+            wake -> Parked(CreditUnresolved): Ask(Credit, Only)
+            query credit done -> Completed: Finish, durable first
+        "#]],
+    );
+    parked_by_the(
+        Role::Credit,
+        "credit done",
+        &expect![[r#"
+            credit done -> Completed: Finish, durable first
+        "#]],
+    );
+    parked_by_the(
+        Role::Debit,
+        "expire; wake; fence debit not_executed",
+        &expect![[r#"
+            expire -> Parked(DebitUnresolved): Stay
+            wake -> Parked(DebitUnresolved): Ask(Debit, Fence)
+            fence debit not_executed -> Refused: Finish, durable first
+        "#]],
+    );
+    parked_by_the(
+        Role::Debit,
+        "query debit refused",
+        &expect![[r#"
+            query debit refused -> Refused: Finish, durable first
+        "#]],
+    );
+    parked_by_the(
+        Role::Reversal,
+        "wake; query reversal done",
+        &expect![[r#"
+            wake -> Parked(ReversalUnresolved): Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn what_would_send_waits_for_a_person() {
+    parked_by_the(
+        Role::Credit,
+        "query credit refused; wake; wake; decide resume",
+        &expect![[r#"
+            query credit refused -> Parked(CreditUnresolved): Pause
+            wake -> Parked(CreditUnresolved): Pause
+            wake -> Parked(CreditUnresolved): Pause
+            decide resume -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+    parked_by_the(
+        Role::Debit,
+        "query debit done; wake; decide resume; credit done",
+        &expect![[r#"
+            query debit done -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Pause
+            decide resume -> CreditSent: Send(Credit), durable first
+            credit done -> Completed: Finish, durable first
+        "#]],
+    );
+}
+
+#[test]
+fn what_somebody_has_claimed_ends_only_once_the_claim_is_over() {
+    parked_by_the(
+        Role::Credit,
+        "claimed; query credit done; wake; unclaimed; wake",
+        &expect![[r#"
+            query credit done -> Parked(CreditUnresolved): Pause
+            wake -> Parked(CreditUnresolved): Pause
+            wake -> Completed: Finish, durable first
+        "#]],
+    );
+    parked_by_the(
+        Role::Credit,
+        "claimed; query credit done; decide resume",
+        &expect![[r#"
+            query credit done -> Parked(CreditUnresolved): Pause
+            decide resume -> Completed: Finish, durable first
+        "#]],
+    );
+}
+
+/// A restart takes a parked transfer up as it was recorded.
+#[test]
+fn what_was_proven_before_a_restart_ends_it_after() {
+    parked_by_the(
+        Role::Credit,
+        "claimed; query credit done; crash; unclaimed; wake",
+        &expect![[r#"
+            query credit done -> Parked(CreditUnresolved): Pause
+            wake -> Completed: Finish, durable first
+        "#]],
+    );
+}
+
+/// Rule 3: the counter's plain answer that the debit is undone is proven by a query, whenever it
+/// comes.
+#[test]
+fn a_reversal_is_proven_by_a_query_while_it_is_parked_too() {
+    parked_by_the(
+        Role::Reversal,
+        "reversal done; wake; query reversal not_found; wake; query reversal done",
+        &expect![[r#"
+            reversal done -> Parked(ReversalUnresolved): Pause
+            wake -> Parked(ReversalUnresolved): Ask(Reversal, Only)
+            query reversal not_found -> Parked(ReversalUnresolved): Pause
+            wake -> Parked(ReversalUnresolved): Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+    // What was proven stays so, whatever is answered again.
+    parked_by_the(
+        Role::Reversal,
+        "claimed; query reversal done; reversal done; unclaimed; wake",
+        &expect![[r#"
+            query reversal done -> Parked(ReversalUnresolved): Pause
+            reversal done -> Parked(ReversalUnresolved): Pause
+            wake -> Reversed: Finish, durable first
+        "#]],
+    );
+}
+
+/// Why it waits follows the evidence.
+#[test]
+fn what_is_proven_says_better_why_it_waits() {
+    let never_undoes = Profile { can_reverse: false, ..Profile::default() };
+    check(
+        &never_undoes,
+        "hush; wake; debit done; credit silent; query credit silent; wake; query credit silent; wake; \
+         query credit silent; wake; query credit silent; say; query credit refused; wake",
+        &expect![[r#"
+            query credit refused -> Parked(CannotReverse): Pause
+            wake -> Parked(CannotReverse): Stay
+        "#]],
+    );
+    parked_by_the(
+        Role::Credit,
+        "cutover; query credit refused",
+        &expect![[r#"
+            query credit refused -> Parked(SettleDayPassed): Pause
+        "#]],
+    );
+    parked_by_the(
+        Role::Reversal,
+        "query reversal refused; decide resume",
+        &expect![[r#"
+            query reversal refused -> Parked(ReversalRefused): Pause
+            decide resume -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+    // After a crash the credit may have been sent, against all rules.
+    check(
+        &Profile::default(),
+        "hush; wake; crash; wake; query debit silent; wake; query debit silent; wake; \
+         query debit silent; wake; query debit silent; say; query debit refused; wake; \
+         query credit done; decide resume",
+        &expect![[r#"
+            query debit refused -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Credit, Only)
+            query credit done -> Parked(CreditWithoutDebit): Pause
+            decide resume -> illegal: the counter contradicted itself: decide the ending, it cannot be resumed
+        "#]],
+    );
+    check(
+        &Profile::default(),
+        "hush; wake; crash; wake; query debit silent; wake; query debit silent; wake; \
+         query debit silent; wake; query debit silent; say; query debit refused; wake; \
+         query credit refused",
+        &expect![[r#"
+            query debit refused -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Credit, Only)
+            query credit refused -> Refused: Finish, durable first
+        "#]],
+    );
+}
+
+/// A counter that contradicts itself while it is asked has ended nothing, and is asked on.
+#[test]
+fn a_contradiction_is_for_a_person_and_the_other_leg_is_asked_about_on() {
+    parked_by_the(
+        Role::Credit,
+        "fence debit not_executed; wake; query credit done; wake; decide resume; decide completed",
+        &expect![[r#"
+            fence debit not_executed -> Parked(Contradicted): Pause (CONTRADICTION)
+            wake -> Parked(Contradicted): Ask(Credit, Only)
+            query credit done -> Parked(Contradicted): Pause
+            wake -> Parked(Contradicted): Stay
+            decide resume -> illegal: the counter contradicted itself: decide the ending, it cannot be resumed
+            decide completed -> Completed: Finish, durable first
+        "#]],
+    );
+    parked_by_the(
+        Role::Credit,
+        "claimed; query credit done; query credit refused; unclaimed; wake",
+        &expect![[r#"
+            query credit done -> Parked(CreditUnresolved): Pause
+            query credit refused -> Parked(Contradicted): Pause (CONTRADICTION)
+            wake -> Parked(Contradicted): Stay
+        "#]],
+    );
+}
+
+/// Parked for a reason, as its legs are known.
+fn parked(why: Why, legs: [Knowledge; 3]) -> Transfer {
+    let mut transfer = Transfer::accepted(intent());
+    transfer.phase = Phase::Parked(why);
+    for (role, knowledge) in Role::ALL.into_iter().zip(legs) {
+        let leg = transfer.leg_mut(role);
+        leg.knowledge = knowledge;
+        leg.sent = u16::from(knowledge != Knowledge::NotSent);
+    }
+    transfer
+}
+
+/// What a parked transfer leads to, whatever its legs are known to be.
+#[test]
+fn the_outlook_follows_from_what_is_proven() {
+    use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
+    let (fences, cannot_undo) =
+        (Profile::default(), Profile { can_reverse: false, ..Profile::default() });
+    let strong = ground(&fences, &fences, 3);
+    for (why, legs, expected) in [
+        (Why::DebitUnresolved, [Unknown, NotSent, NotSent], Outlook::Unproven(Role::Debit)),
+        (Why::DebitUnresolved, [Refused, Unknown, NotSent], Outlook::Unproven(Role::Credit)),
+        (Why::DebitUnresolved, [Done, NotSent, NotSent], Outlook::Sends(Role::Credit)),
+        (Why::DebitUnresolved, [NotSent, NotSent, NotSent], Outlook::Sends(Role::Debit)),
+        (Why::DebitUnresolved, [NotExecuted, NotSent, NotSent], Outlook::Ends(State::Refused)),
+        (Why::CreditUnresolved, [Done, Done, NotSent], Outlook::Ends(State::Completed)),
+        (Why::CreditUnresolved, [Done, Refused, NotSent], Outlook::Sends(Role::Reversal)),
+        (Why::CreditUnresolved, [Done, NotExecuted, Unknown], Outlook::Unproven(Role::Reversal)),
+        (Why::ReversalUnresolved, [Done, Refused, Done], Outlook::Ends(State::Reversed)),
+        (Why::ReversalRefused, [Done, Refused, Refused], Outlook::Sends(Role::Reversal)),
+        (Why::CreditWithoutDebit, [Refused, Done, NotSent], Outlook::Person),
+        (Why::DebitUnresolved, [Refused, Done, NotSent], Outlook::Person),
+        (Why::Contradicted, [Done, Done, NotSent], Outlook::Person),
+        (Why::Illegal, [Unknown, Unknown, NotSent], Outlook::Person),
+    ] {
+        let transfer = parked(why, legs);
+        assert_eq!(transfer.outlook(&strong), Some(expected), "{why:?} {legs:?}");
+        assert_eq!(
+            expected.is_proven(),
+            matches!(expected, Outlook::Ends(_) | Outlook::Sends(_)),
+            "{expected:?}"
+        );
+    }
+    let undone = parked(Why::CreditUnresolved, [Done, Refused, NotSent]);
+    let cannot = ground(&cannot_undo, &fences, 3);
+    assert_eq!(undone.outlook(&cannot), Some(Outlook::Person));
+    // What may not be sent now is sent as soon as it may.
+    for still in [
+        Ground { behind: true, ..strong },
+        Ground { debit_held: true, ..strong },
+        Ground { debit_day: None, ..strong },
+    ] {
+        assert_eq!(undone.outlook(&still), Some(Outlook::Sends(Role::Reversal)));
+    }
+    let debited = parked(Why::DebitUnresolved, [Done, NotSent, NotSent]);
+    let held = Ground { credit_held: true, ..strong };
+    assert_eq!(debited.outlook(&held), Some(Outlook::Sends(Role::Credit)));
+    // Past its deadline a credit that never left is buried, where that is possible.
+    let late = Transfer { expired: true, ..debited.clone() };
+    assert_eq!(late.outlook(&strong), Some(Outlook::Unproven(Role::Credit)));
+    let unsent = parked(Why::DebitUnresolved, [NotSent, NotSent, NotSent]);
+    let late = Transfer { expired: true, ..unsent };
+    assert_eq!(late.outlook(&strong), Some(Outlook::Ends(State::Refused)));
+    // One that never left is known only when it has been asked about under all of its days.
+    let mut former = debited;
+    former.credit.days_unasked = 1;
+    assert_eq!(former.outlook(&strong), Some(Outlook::Unproven(Role::Credit)));
+    assert_eq!(Transfer::accepted(intent()).outlook(&strong), None, "it waits for nobody");
+}
+
+/// How things stand when something happens: the record, the counters, the claim, the day.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    behind: bool,
+    held: [bool; 2],
+    claimed: bool,
+    cut_over: bool,
+}
+
+fn any_standing() -> impl Strategy<Value = Standing> {
+    let rarely = || prop::bool::weighted(0.1);
+    (rarely(), rarely(), rarely(), prop::bool::weighted(0.3), prop::bool::weighted(0.03)).prop_map(
+        |(behind, debit, credit, claimed, cut_over)| Standing {
+            behind,
+            held: [debit, credit],
+            claimed,
+            cut_over,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// Whatever arrives, in whatever order, and however often it crashes.
+    #[test]
+    fn a_parked_transfer_sends_nothing_by_itself_and_ends_exactly_if_that_is_proven_and_not_claimed(
+        debit in any_profile(),
+        credit in any_profile(),
+        events in prop::collection::vec((any_event(), any_standing(), 0..20u8), 0..60),
+    ) {
+        let mut transfer = Transfer::accepted(intent());
+        let mut today = intent().debit_day;
+        for (event, standing, fate) in events {
+            if fate == 0 && !transfer.state().is_final() {
+                transfer = Transfer::recovered(Remembered {
+                    intent: intent(),
+                    phase: transfer.phase,
+                    legs: Role::ALL.map(|role| transfer.leg(role).clone()),
+                    credit_barrier: !credit.dedupes,
+                    reason: transfer.reason,
+                    doubted: false,
+                });
+                continue;
+            }
+            if standing.cut_over {
+                today = Day::from_unix_days(today.unix_days() + 1);
+            }
+            let ground = Ground {
+                debit_day: Some(today),
+                credit_day: Some(today),
+                behind: standing.behind,
+                debit_held: standing.held[0],
+                credit_held: standing.held[1],
+                claimed: standing.claimed,
+                // Little, so that much is parked.
+                ..ground(&debit, &credit, 1)
+            };
+            let before = transfer.clone();
+            let Ok(step) = step(&mut transfer, &event, &ground) else { continue };
+            let Phase::Parked(why) = before.phase else { continue };
+            if matches!(event, Event::Decide(_)) {
+                continue;
+            }
+            prop_assert!(!matches!(step.action, Action::Send(_)), "sent by itself: {step:?}");
+            if let Phase::Parked(now) = transfer.phase {
+                let of_former_day = matches!(&event, Event::Told(role, told)
+                    if before.may_be_told_of_former_day(*role, told));
+                let looked_at = match event {
+                    Event::Wake => true,
+                    Event::Told(..) => step.verdict == Verdict::Fresh && !of_former_day,
+                    Event::Expire | Event::Decide(_) => false,
+                };
+                let ends = matches!(transfer.outlook(&ground), Some(Outlook::Ends(_)));
+                prop_assert!(
+                    !looked_at || !now.is_want_of_knowledge() || !ends || standing.claimed,
+                    "it could end and has not: {transfer:?}"
+                );
+                prop_assert!(
+                    !step.barrier && matches!(step.action, Action::Pause | Action::Stay | Action::Ask(..))
+                );
+            } else {
+                prop_assert!(transfer.state().is_final(), "{:?}", transfer.phase);
+                prop_assert!(why.is_want_of_knowledge() && !standing.claimed, "{why:?}");
+                prop_assert_eq!(step.action, Action::Finish);
+                prop_assert!(step.barrier, "the end is durable before anybody hears of it");
+                prop_assert_eq!(transfer.unknown().count(), 0, "not everything is proven");
+                let [debited, credited, undone] =
+                    Role::ALL.map(|role| transfer.leg(role).knowledge == Knowledge::Done);
+                let expected = match (debited, credited, undone) {
+                    (true, true, false) => State::Completed,
+                    (true, false, true) => State::Reversed,
+                    (false, false, false) => State::Refused,
+                    other => return Err(TestCaseError::fail(format!("{other:?} is no end"))),
+                };
+                prop_assert_eq!(transfer.state(), expected);
+            }
+        }
+    }
+}
