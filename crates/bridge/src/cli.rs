@@ -4,6 +4,8 @@ use crate::audit::AuditCommand;
 use crate::bench::BenchCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
+use crate::person::claim::ClaimCommand;
+use crate::person::proven::ResumeProvenCommand;
 use crate::person::readmit::ReadmitCommand;
 use crate::person::resolve::ResolveCommand;
 use crate::person::show::ShowCommand;
@@ -73,6 +75,12 @@ pub(crate) enum Command {
     /// Record a person's decision on transfers that need one
     #[command(after_help = EXIT_CODES)]
     Resolve(WithAccess<ResolveCommand>),
+    /// Say that a person is busy with a transfer that needs one: until then it does not end by itself
+    #[command(after_help = EXIT_CODES)]
+    Claim(WithAccess<ClaimCommand>),
+    /// Resume all that waits for nothing but a person's word, for everything about it is proven
+    #[command(after_help = EXIT_CODES)]
+    ResumeProven(WithAccess<ResumeProvenCommand>),
     /// Let a counter get new transfers again that got none because what it said was in doubt
     #[command(after_help = EXIT_CODES)]
     Readmit(WithAccess<ReadmitCommand>),
@@ -158,6 +166,10 @@ mod tests {
             "status --watch --json",
             "resolve 2026112100000000001 completed --who ann --note seen",
             "resolve 2026112100000000001 2026112100000000002 resume --who ann --note seen",
+            "claim 2026112100000000001 --who ann --note telephone",
+            "claim 2026112100000000001 --who ann --release --json",
+            "resume-proven --list",
+            "resume-proven --who ann --note seen --limit 5 --json",
             "readmit futures --who ann --note seen --move-serials",
             "openapi",
             "record status --config b.toml --json",
@@ -195,6 +207,11 @@ mod tests {
             ("resolve 2026112100000000001 complete --who ann --note seen", "completed"),
             ("resolve 17 completed --who ann --note seen", "17"),
             ("resolve 2026112100000000001 completed --note seen", "--who"),
+            ("claim 2026112100000000001 --who ann", "--note"),
+            ("resume-proven", "--who"),
+            ("resume-proven --who ann", "--note"),
+            ("resume-proven --list --who ann --note seen", "--list"),
+            ("resume-proven --who ann --note seen --limit 0", "0"),
             ("audit", "--config"),
             ("record", "Usage"),
             ("record release --config b.toml --reason seen", "--who"),

@@ -126,6 +126,12 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Resolve(WithAccess { command, access, json }) => {
                 person::resolve::run(command, &access, Form::of(json)).await
             }
+            Command::Claim(WithAccess { command, access, json }) => {
+                person::claim::run(command, &access, Form::of(json)).await
+            }
+            Command::ResumeProven(WithAccess { command, access, json }) => {
+                person::proven::run(command, &access, Form::of(json)).await
+            }
             Command::Readmit(WithAccess { command, access, json }) => {
                 person::readmit::run(command, &access, Form::of(json)).await
             }
@@ -158,6 +164,8 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Balance(_)
         | Command::Status(_)
         | Command::Resolve(_)
+        | Command::Claim(_)
+        | Command::ResumeProven(_)
         | Command::Readmit(_)
         | Command::Audit(_)
         | Command::Record(_)

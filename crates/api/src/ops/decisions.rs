@@ -2,6 +2,7 @@
 
 use super::Ops;
 use super::transfers::not_found;
+use crate::json::timestamp;
 use crate::problem::Problem;
 use crate::transfers::database;
 use axum::Json;
@@ -12,6 +13,7 @@ use axum::http::StatusCode;
 use coordinator::{DecideError, Found};
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Illegal};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use std::time::Duration;
 pub(super) const LONGEST_NOTE: usize = 2000;
 
 /// How long a decided ending is waited for until it is durable.
-const DURABLE_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The body of a request.
 #[derive(Deserialize)]
@@ -57,13 +59,7 @@ pub(super) async fn decide(
     State(ops): State<Ops>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<DecisionJson>), Problem> {
-    let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
-        }
-        status => Problem::new(status, "body_unreadable", "The body could not be read")
-            .detail(error.body_text()),
-    })?;
+    let body = whole(body)?;
     let Decided { master, decision, who, note } = read(&body)?;
     let coordinator = &ops.state.coordinator;
     coordinator.decide(master, decision, who.clone(), note.clone()).await.map_err(refusal)?;
@@ -100,9 +96,20 @@ pub(super) async fn decide(
     Ok((status, Json(taken)))
 }
 
-/// Reads a decision, or says which field is wrong.
-fn read(body: &[u8]) -> Result<Decided, Problem> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| {
+/// A body that came whole.
+pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
+        }
+        status => Problem::new(status, "body_unreadable", "The body could not be read")
+            .detail(error.body_text()),
+    })
+}
+
+/// Reads what an operator says, or says what is wrong with it.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
         let (status, slug, title) = match error.classify() {
             serde_json::error::Category::Data => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
@@ -114,7 +121,22 @@ fn read(body: &[u8]) -> Result<Decided, Problem> {
             }
         };
         Problem::new(status, slug, title).detail(error.to_string())
-    })?;
+    })
+}
+
+/// Who says so: a name.
+pub(super) fn name(who: &str) -> Result<String, Problem> {
+    text("who", who, store::Decision::LONGEST_WHO, |_| false)
+}
+
+/// Why: a note.
+pub(super) fn note(note: &str) -> Result<String, Problem> {
+    text("note", note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))
+}
+
+/// Reads a decision, or says which field is wrong.
+fn read(body: &[u8]) -> Result<Decided, Problem> {
+    let body: Body = parse(body)?;
     let master =
         body.master_serial.parse().map_err(|error| rule("master_serial", &format!("{error}")))?;
     let decision = Decision::ALL
@@ -124,8 +146,7 @@ fn read(body: &[u8]) -> Result<Decided, Problem> {
             let words = Decision::ALL.map(Decision::as_str).join(", ");
             rule("decision", &format!("must be one of {words}"))
         })?;
-    let who = text("who", &body.who, store::Decision::LONGEST_WHO, |_| false)?;
-    let note = text("note", &body.note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))?;
+    let (who, note) = (name(&body.who)?, note(&body.note)?);
     Ok(Decided { master, decision, who, note })
 }
 
@@ -156,8 +177,8 @@ fn rule(field: &'static str, why: &str) -> Problem {
         .with("field", field.into())
 }
 
-/// Why a decision was not taken, in the machine's words.
-fn refusal(error: DecideError) -> Problem {
+/// Why what a person said was not taken, in the machine's words.
+pub(super) fn refusal(error: DecideError) -> Problem {
     let detail = error.to_string();
     match error {
         DecideError::NotFound(_) => not_found().detail(detail),
@@ -188,6 +209,23 @@ fn refusal(error: DecideError) -> Problem {
             Problem::new(StatusCode::CONFLICT, "being_recorded", "The transfer is being recorded")
                 .detail(detail)
                 .retry_after(1)
+        }
+        DecideError::Claimed(claimant) => {
+            Problem::new(StatusCode::CONFLICT, "claimed", "Another has claimed the transfer")
+                .detail(detail)
+                .with("who", claimant.who.into())
+                .with("until", timestamp(claimant.until).into())
+        }
+        DecideError::TooManyClaims => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_claims",
+            "Too many transfers are claimed",
+        )
+        .detail(detail)
+        .retry_after(60),
+        DecideError::NotProven => {
+            Problem::new(StatusCode::CONFLICT, "not_proven", "Not all is proven of the transfer")
+                .detail(detail)
         }
         DecideError::Store(error) => database(&error),
         DecideError::Stopping => {

@@ -3,12 +3,14 @@
 //! knows no users yet: whoever reaches the listener may act, except through a web page of somebody
 //! else's (`guard`).
 //!
-//! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done,
-//! `events` how it is followed, by how many `feeds`; `health` and `metrics` are for machines; `page` is for people.
+//! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done, `claims`
+//! who is busy with what, `proven` what waits for nothing but a word; `events` how it is followed, by how
+//! many `feeds`; `health` and `metrics` are for machines; `page` is for people.
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
 //! events and the summary are integers, microseconds since 1970 UTC.
 
+mod claims;
 mod counters;
 mod decisions;
 mod events;
@@ -18,6 +20,7 @@ mod guard;
 mod health;
 mod metrics;
 mod page;
+mod proven;
 #[cfg(test)]
 mod tests;
 mod transfers;
@@ -73,6 +76,8 @@ pub fn router(state: OpsState) -> Router {
     metrics::describe();
     let acting = Router::new()
         .route("/ops/v1/decisions", post(decisions::decide))
+        .route("/ops/v1/transfers/{master_serial}/claim", post(claims::claim))
+        .route("/ops/v1/proven/resume", post(proven::resume))
         .route("/ops/v1/counters/{counter}/reconnect", post(counters::reconnect))
         .route("/ops/v1/counters/{counter}/release", post(counters::release))
         .route("/ops/v1/counters/{counter}/readmit", post(counters::readmit))
@@ -91,6 +96,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/ops/v1/events", get(events::follow))
         .route("/ops/v1/transfers", get(transfers::list))
         .route("/ops/v1/transfers/{master_serial}", get(transfers::show))
+        .route("/ops/v1/proven", get(proven::list))
         .route("/ops/v1/summary", get(health::summary))
         .route("/healthz", get(health::serves))
         .route("/readyz", get(health::ready))

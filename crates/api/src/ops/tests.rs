@@ -54,6 +54,11 @@ pub(super) fn intent(number: u64) -> Intent {
 
 /// A parked transfer as the record holds it: debited, the credit unknown.
 fn parked(number: u64) -> Write {
+    parked_with(number, Knowledge::Unknown)
+}
+
+/// A parked transfer, debited, of whose credit so much is known.
+fn parked_with(number: u64, credit: Knowledge) -> Write {
     let Intent { master, from, to, amount, currency, debit_day, credit_day, mark } = intent(number);
     let known = |knowledge| Leg { knowledge, sent: 1, ..Leg::new() };
     let entry = |event: &str, phase, role, knowledge| Entry {
@@ -65,12 +70,7 @@ fn parked(number: u64) -> Write {
     };
     let trail = part(&[
         entry("debit answered", Phase::CreditSent, Role::Debit, Knowledge::Done),
-        entry(
-            "credit asked about",
-            Phase::Parked(Why::CreditUnresolved),
-            Role::Credit,
-            Knowledge::Unknown,
-        ),
+        entry("credit asked about", Phase::Parked(Why::CreditUnresolved), Role::Credit, credit),
     ]);
     Write {
         accept: Some(NewTransfer {
@@ -106,12 +106,18 @@ struct Rig {
 impl Rig {
     /// With these counters, none of which answers, and these transfers waiting for a person.
     async fn new(counters: &[&str], transfers: &[u64]) -> Rig {
+        let parked: Vec<Write> = transfers.iter().map(|number| parked(*number)).collect();
+        Rig::with(counters, &parked).await
+    }
+
+    /// With these transfers.
+    async fn with(counters: &[&str], transfers: &[Write]) -> Rig {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
         let store = Store::open(&url).await.expect("a database");
         let (done, mut written) = mpsc::unbounded_channel();
-        for number in transfers {
-            store.journal().submit(vec![parked(*number)], &done);
+        for transfer in transfers {
+            store.journal().submit(vec![transfer.clone()], &done);
             let answers = written.recv().await.expect("an answer");
             assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
         }
@@ -305,6 +311,104 @@ async fn a_decision_ends_a_transfer_once() {
     assert!(trail.contains("Wang Fang decided completed: seen in the statement"), "{trail}");
     assert_eq!(rig.get("/ops/v1/transfers/42").await.0, StatusCode::NOT_FOUND);
     assert_eq!(rig.get("/ops/v1/transfers/2026112100000000077").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_somebody_has_claimed_is_shown_with_the_name_until_it_is_released() {
+    let rig = Rig::new(&["securities", "futures"], &[42]).await;
+    let serial = intent(42).master.to_string();
+    let path = format!("/ops/v1/transfers/{serial}/claim");
+    let claim = |who: &str| json!({"who": who, "note": "on the telephone"});
+    let (status, body) = rig.post(&path, claim("lin")).await;
+    assert_eq!((status, &body["claim"]["who"]), (StatusCode::OK, &json!("lin")), "{body}");
+    let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
+    assert_eq!(body["claim"]["note"], "on the telephone");
+    assert!(
+        body["next"].as_str().is_some_and(|next| next.ends_with("; lin has claimed it")),
+        "{body}"
+    );
+    assert_eq!(body["outlook"], json!({"unproven": "credit"}));
+    let (_, body) = rig.get("/ops/v1/transfers").await;
+    assert_eq!(body["transfers"][0]["claim"]["who"], "lin");
+
+    let (status, body) = rig.post(&path, claim("wang")).await;
+    assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/claimed")));
+    assert_eq!((&body["who"], body["until"].is_string()), (&json!("lin"), true));
+    let (status, _) = rig.post(&path, json!({"who": "wang", "release": true})).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let (status, body) = rig.post(&path, json!({"who": "lin", "release": true})).await;
+    assert_eq!((status, &body["claim"]), (StatusCode::OK, &Value::Null));
+    let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
+    assert_eq!(body["claim"], Value::Null);
+
+    let long = "n".repeat(super::decisions::LONGEST_NOTE + 1);
+    for body in [
+        json!({"who": "lin"}),
+        json!({"who": "", "note": "n"}),
+        json!({"who": "lin", "note": long}),
+    ] {
+        assert_eq!(rig.post(&path, body).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    for (path, expected) in [
+        ("/ops/v1/transfers/42/claim", StatusCode::NOT_FOUND),
+        ("/ops/v1/transfers/2026112100000000077/claim", StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(rig.post(path, claim("lin")).await.0, expected, "{path}");
+    }
+    assert_eq!(rig.decide(42, "completed").await.0, StatusCode::CREATED);
+    let (status, body) = rig.post(&path, claim("lin")).await;
+    assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/already_final")));
+}
+
+#[tokio::test]
+async fn all_that_is_proven_is_listed_and_resumed_and_nothing_else() {
+    use Knowledge::{NotExecuted, Unknown};
+    let rig = Rig::with(
+        &["securities", "futures"],
+        &[parked_with(42, NotExecuted), parked_with(43, Unknown), parked_with(44, NotExecuted)],
+    )
+    .await;
+    let (status, body) = rig.get("/ops/v1/proven").await;
+    assert_eq!((status, &body["total"]), (StatusCode::OK, &json!(2)), "{body}");
+    let first = &body["transfers"][0];
+    assert_eq!(first["master_serial"], "2026112100000000042");
+    assert_eq!(first["outlook"], json!({"sends": "reversal"}));
+    assert_eq!(first["reason"], "proven: debit done, credit never executed");
+    for query in ["limit=0", "limit=201", "limit=x", "state=crediting"] {
+        let (status, body) = rig.get(&format!("/ops/v1/proven?{query}")).await;
+        assert_eq!(
+            (status, &body["type"]),
+            (StatusCode::BAD_REQUEST, &json!("/errors/malformed_query"))
+        );
+    }
+    let claim = json!({"who": "wang", "note": "on the telephone"});
+    assert_eq!(
+        rig.post("/ops/v1/transfers/2026112100000000044/claim", claim).await.0,
+        StatusCode::OK
+    );
+    let (status, body) = rig.post("/ops/v1/proven/resume", json!({"who": "lin"})).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "why is asked for: {body}");
+    let all = json!({"who": "lin", "note": "futures is back"});
+    let (status, body) = rig.post("/ops/v1/proven/resume", all.clone()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        body,
+        json!({
+            "resumed": [{
+                "master_serial": "2026112100000000042",
+                "outlook": {"sends": "reversal"},
+                "state": "reversing",
+            }],
+            "kept": [],
+            "remaining": 0,
+        })
+    );
+    let (_, body) = rig.post("/ops/v1/proven/resume", all).await;
+    assert_eq!(body["resumed"], json!([]), "once");
+    for (number, state) in [(43, "needs_operator"), (44, "needs_operator")] {
+        let (_, body) = rig.get(&format!("/ops/v1/transfers/{}", intent(number).master)).await;
+        assert_eq!(body["state"], state, "{number}");
+    }
 }
 
 #[tokio::test]

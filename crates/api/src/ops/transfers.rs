@@ -1,5 +1,6 @@
 //! Open transfers with all that is known of them, and any one transfer with its trail.
 
+use super::claims::ClaimJson;
 use super::{Ops, now_micros, seconds_between};
 use crate::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
 use crate::problem::Problem;
@@ -13,7 +14,9 @@ use coordinator::{Coordinator, Found, View};
 use domain::message::Place;
 use domain::profile::Profile;
 use domain::serial::{Day, MasterSerial, Role};
-use domain::transfer::{Decision, Event, Ground, Phase, Reason, State as Life, Transfer, step};
+use domain::transfer::{
+    Decision, Event, Ground, Outlook, Phase, Reason, State as Life, Transfer, step,
+};
 use link::Link;
 use serde::{Deserialize, Serialize};
 use store::{FinalState, Stored};
@@ -65,6 +68,10 @@ pub(super) struct EvidenceJson {
     age_s: i64,
     /// Minor units that have left the source and neither arrived nor returned, as far as proven.
     in_transit: i64,
+    /// What it leads to by what is proven, while it needs a person.
+    outlook: Option<Outlook>,
+    /// Who has claimed it, while it needs a person.
+    claim: Option<ClaimJson>,
     /// What a person may decide; empty unless it needs one.
     decisions: Vec<ChoiceJson>,
     /// What happened, in order; absent if it was not asked for, or the database did not answer.
@@ -204,6 +211,8 @@ fn at_its_end(stored: Stored, parts: &[String]) -> (View, Option<String>) {
         created_at: new.created_at,
         updated_at,
         deadline_at: new.deadline_at,
+        outlook: None,
+        claim: None,
     };
     (view, reason)
 }
@@ -246,6 +255,8 @@ impl EvidenceJson {
             app: view.app.to_string(),
             age_s: seconds_between(view.created_at, now),
             in_transit: transfer.in_transit(),
+            outlook: view.outlook,
+            claim: view.claim.as_ref().map(ClaimJson::from),
             decisions,
             trail: None,
         }
@@ -302,6 +313,7 @@ fn judged(
         behind: false,
         debit_held: false,
         credit_held: false,
+        claimed: false,
     };
     Decision::ALL
         .into_iter()
@@ -360,7 +372,8 @@ fn open_state(word: &str) -> Result<Life, Problem> {
     })
 }
 
-fn malformed(detail: String) -> Problem {
+/// A parameter that cannot be used.
+pub(super) fn malformed(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
         .detail(detail)
 }

@@ -7,7 +7,9 @@
 mod access;
 pub(crate) mod amount;
 pub(crate) mod balance;
+pub(crate) mod claim;
 mod operators;
+pub(crate) mod proven;
 pub(crate) mod readmit;
 pub(crate) mod resolve;
 pub(crate) mod show;

@@ -108,7 +108,113 @@ pub(super) struct OpenTransfer {
     pub(super) app: String,
     pub(super) age_s: i64,
     pub(super) in_transit: i64,
+    /// Who has claimed it; a bridge of an earlier version does not say.
+    #[serde(default)]
+    pub(super) claim: Option<Claim>,
     pub(super) decisions: Vec<Choice>,
+}
+
+/// Who has claimed a transfer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Claim {
+    pub(super) who: String,
+    pub(super) note: String,
+    /// When it ends, if it is not said again.
+    pub(super) until: String,
+}
+
+/// A claim, or the end of one, as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Claiming<'a> {
+    pub(super) who: &'a str,
+    pub(super) note: &'a str,
+    pub(super) release: bool,
+}
+
+/// Who has claimed a transfer now, if somebody has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Claimed {
+    pub(super) master_serial: String,
+    pub(super) claim: Option<Claim>,
+}
+
+/// `GET /ops/v1/proven`: what waits for nothing but a person's word.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Proven {
+    pub(super) transfers: Vec<ProvenOne>,
+    /// How many there are, listed or not.
+    pub(super) total: u64,
+}
+
+/// One transfer of which everything is proven.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ProvenOne {
+    pub(super) master_serial: String,
+    pub(super) from: Account,
+    pub(super) to: Account,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    pub(super) reason: Option<String>,
+    pub(super) outlook: Option<Outlook>,
+}
+
+/// What resuming a transfer leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outlook {
+    /// A leg is asked about first.
+    Unproven(String),
+    /// It ends so.
+    Ends(String),
+    /// A leg is sent.
+    Sends(String),
+    /// It waits for a person again.
+    Person,
+}
+
+impl Outlook {
+    /// In words.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Outlook::Unproven(role) => format!("asks about the {role}"),
+            Outlook::Ends(state) => format!("ends it as {state}"),
+            Outlook::Sends(role) => format!("sends the {role}"),
+            Outlook::Person => "needs a person".to_owned(),
+        }
+    }
+}
+
+/// That all that is proven is to be resumed, as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Resumption<'a> {
+    pub(super) who: &'a str,
+    pub(super) note: &'a str,
+    pub(super) limit: u16,
+}
+
+/// What was resumed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Resumed {
+    pub(super) resumed: Vec<ResumedOne>,
+    pub(super) kept: Vec<Kept>,
+    /// How many are left that could be resumed.
+    pub(super) remaining: u64,
+}
+
+/// One transfer that was resumed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ResumedOne {
+    pub(super) master_serial: String,
+    pub(super) outlook: Outlook,
+    /// The transfer's state after it, as far as it is durable.
+    pub(super) state: String,
+}
+
+/// One that was listed and was not resumed after all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) master_serial: String,
+    pub(super) why: String,
 }
 
 /// What a person may decide.
@@ -184,6 +290,20 @@ impl Operators {
 
     pub(super) async fn decide(&self, decided: &Decided<'_>) -> Result<Taken> {
         self.call(Method::POST, &["decisions"], &[], Some(decided)).await
+    }
+
+    pub(super) async fn claim(&self, serial: &str, claiming: &Claiming<'_>) -> Result<Claimed> {
+        self.call(Method::POST, &["transfers", serial, "claim"], &[], Some(claiming)).await
+    }
+
+    /// What waits for nothing but a person's word, the oldest first, at most `limit`.
+    pub(super) async fn proven(&self, limit: u16) -> Result<Proven> {
+        let limit = limit.to_string();
+        self.call(Method::GET, &["proven"], &[("limit", &limit)], None::<&()>).await
+    }
+
+    pub(super) async fn resume_proven(&self, resumption: &Resumption<'_>) -> Result<Resumed> {
+        self.call(Method::POST, &["proven", "resume"], &[], Some(resumption)).await
     }
 
     pub(super) async fn readmit(

@@ -213,6 +213,10 @@ fn transfer_row(open: &OpenTransfer) -> [String; 6] {
 fn decisions(open: &OpenTransfer) -> String {
     let serial = plain(&open.transfer.master_serial);
     let mut text = format!("{serial} needs a person:");
+    if let Some(claim) = &open.claim {
+        let (who, until, note) = (plain(&claim.who), plain(&claim.until), plain(&claim.note));
+        let _ = write!(text, "\n  {who} has claimed it until {until}: {note}");
+    }
     for choice in &open.decisions {
         let decision = plain(&choice.decision);
         if choice.allowed {
@@ -265,6 +269,9 @@ mod tests {
                     "next": "a person decides", "created_at": "2026-11-21T10:00:00Z",
                     "updated_at": "2026-11-21T10:00:00Z", "deadline_at": "2026-11-21T10:01:00Z",
                     "app": "demo", "age_s": 61, "in_transit": 100_000,
+                    "outlook": {"unproven": "credit"},
+                    "claim": {"who": "lin", "note": "on the telephone\u{1b}[31m",
+                              "since": "2026-11-21T10:00:30Z", "until": "2026-11-21T11:00:30Z"},
                     "decisions": [
                         {"decision": "completed", "allowed": true, "why_not": null},
                         {"decision": "refused", "allowed": false, "why_not": "the debit is done"},
@@ -291,6 +298,7 @@ mod tests {
             "1 of 3, the oldest first",
             "counter-bridge resolve 2026112100000000042 completed --who NAME --note \"…\"",
             "refused is not possible: the debit is done",
+            "lin has claimed it until 2026-11-21T11:00:30Z: on the telephone",
         ] {
             assert!(shown.contains(words), "{words:?} is not in\n{shown}");
         }

@@ -1,7 +1,5 @@
 //! The machine's courses as data, and the properties that no sequence of events may break.
 
-mod lost_days;
-
 use super::recovery::Remembered;
 use super::*;
 use crate::message::{AccountId, AnswerCode, CounterId, Posted};
@@ -9,6 +7,7 @@ use crate::serial::Sequence;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+mod lost_days;
 mod parked;
 
 pub(super) fn intent() -> Intent {

@@ -41,6 +41,9 @@ function updateParked(card, transfer) {
   say(slot(card, "from"), place(transfer.from));
   say(slot(card, "to"), place(transfer.to));
   say(slot(card, "reason"), transfer.reason || "");
+  say(slot(card, "next"), transfer.next || "");
+  const claim = transfer.claim;
+  show(slot(card, "claim"), claim ? `claimed by ${claim.who} until ${clock(Date.parse(claim.until), now())}: ${claim.note}` : "");
   say(slot(card, "app"), transfer.app);
   card.dataset.at = transfer.created_at;
   card.dataset.updated = transfer.updated_at;

@@ -1,0 +1,175 @@
+//! What waits for nothing but a person's word: everything is proven, and nobody has claimed it. It is
+//! listed, and resumed all at once.
+
+use super::Ops;
+use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, whole};
+use super::transfers::malformed;
+use crate::json::{AccountJson, TransferJson};
+use crate::problem::Problem;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
+use coordinator::View;
+use domain::serial::MasterSerial;
+use domain::transfer::Outlook;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// Transfers listed, and resumed by one request: a list that a person reads, and far less than the
+/// journal takes at once. Whoever has more asks again.
+const MOST_AT_ONCE: usize = 200;
+
+/// What may be asked of the list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// At most this many, the oldest first.
+    limit: Option<usize>,
+}
+
+/// The body of a request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    who: String,
+    note: String,
+    /// At most this many, the oldest first.
+    limit: Option<usize>,
+}
+
+/// What would be resumed.
+#[derive(Debug, Serialize)]
+pub(super) struct ProvenJson {
+    transfers: Vec<OneJson>,
+    /// How many there are, listed or not.
+    total: usize,
+}
+
+/// A transfer of which everything is proven.
+#[derive(Debug, Serialize)]
+struct OneJson {
+    master_serial: String,
+    from: AccountJson,
+    to: AccountJson,
+    amount: i64,
+    currency: String,
+    /// What is proven.
+    reason: Option<String>,
+    /// What resuming it leads to.
+    outlook: Option<Outlook>,
+}
+
+impl From<&View> for OneJson {
+    fn from(view: &View) -> OneJson {
+        let outlook = view.outlook;
+        let TransferJson { master_serial, from, to, amount, currency, reason, .. } = view.into();
+        OneJson { master_serial, from, to, amount, currency, reason, outlook }
+    }
+}
+
+/// What was resumed.
+#[derive(Debug, Serialize)]
+pub(super) struct ResumedJson {
+    resumed: Vec<ResumedOneJson>,
+    /// What was listed and was not resumed after all.
+    kept: Vec<KeptJson>,
+    /// How many are left that could be resumed.
+    remaining: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ResumedOneJson {
+    master_serial: String,
+    /// What that led to.
+    outlook: Outlook,
+    /// The transfer's state after it, as far as it is durable.
+    state: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct KeptJson {
+    master_serial: String,
+    why: String,
+}
+
+/// `GET /ops/v1/proven?limit=`: what would be resumed, the oldest first. Nothing is done.
+pub(super) async fn list(
+    State(ops): State<Ops>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<ProvenJson>, Problem> {
+    let Query(wanted) = wanted.map_err(|error| malformed(error.body_text()))?;
+    let (views, total) = ops.state.coordinator.proven(limit(wanted.limit)?).await;
+    Ok(Json(ProvenJson { transfers: views.iter().map(OneJson::from).collect(), total }))
+}
+
+/// `POST /ops/v1/proven/resume`: resumes what is listed, each by a decision of its own. 200 with what
+/// became of each; what ends is durable by then, or the database was slow.
+pub(super) async fn resume(
+    State(ops): State<Ops>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<ResumedJson>, Problem> {
+    let body: Body = parse(&whole(body)?)?;
+    let (who, note) = (name(&body.who)?, note(&body.note)?);
+    let coordinator = &ops.state.coordinator;
+    let (views, _) = coordinator.proven(limit(body.limit)?).await;
+    let (mut taken, mut kept): (Vec<(MasterSerial, Outlook)>, _) = (Vec::new(), Vec::new());
+    for view in &views {
+        let master = view.transfer.intent.master;
+        match coordinator.resume_proven(master, who.clone(), note.clone()).await {
+            Ok(outlook) => taken.push((master, outlook)),
+            // The bridge is stopping, or its record does not answer: nothing more is begun.
+            Err(error) if refusal_ends(&error) && taken.is_empty() => return Err(refusal(error)),
+            Err(error) => {
+                kept.push(KeptJson { master_serial: master.to_string(), why: error.to_string() });
+            }
+        }
+    }
+    tracing::info!(
+        who,
+        resumed = taken.len(),
+        kept = kept.len(),
+        "an operator resumed what is proven"
+    );
+    let deadline = Instant::now() + DURABLE_WITHIN;
+    let mut resumed = Vec::with_capacity(taken.len());
+    for (master, outlook) in taken {
+        let ended = match outlook {
+            Outlook::Ends(state) => {
+                let wait = deadline.saturating_duration_since(Instant::now());
+                coordinator.wait(master.sequence, wait).await;
+                Some(state)
+            }
+            Outlook::Unproven(_) | Outlook::Sends(_) | Outlook::Person => None,
+        };
+        let open = coordinator.live(master).await.map(|view| view.transfer.state());
+        let state = open.or(ended).map_or("final", |state| state.as_str());
+        resumed.push(ResumedOneJson { master_serial: master.to_string(), outlook, state });
+    }
+    let (_, remaining) = coordinator.proven(0).await;
+    Ok(Json(ResumedJson { resumed, kept, remaining }))
+}
+
+/// Whether every other transfer would be refused for the same reason.
+fn refusal_ends(error: &coordinator::DecideError) -> bool {
+    use coordinator::DecideError;
+    match error {
+        DecideError::Store(_) | DecideError::Stopping => true,
+        DecideError::NotFound(_)
+        | DecideError::AlreadyFinal(_)
+        | DecideError::Illegal(_)
+        | DecideError::Busy
+        | DecideError::Claimed(_)
+        | DecideError::TooManyClaims
+        | DecideError::NotProven => false,
+    }
+}
+
+fn limit(wanted: Option<usize>) -> Result<usize, Problem> {
+    let limit = wanted.unwrap_or(MOST_AT_ONCE);
+    if (1..=MOST_AT_ONCE).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(malformed(format!("limit must be 1 to {MOST_AT_ONCE}, not {limit}")))
+    }
+}
