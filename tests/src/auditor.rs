@@ -55,6 +55,7 @@ pub async fn audit(town: &Town, statements: &Statements) -> Result<Audited> {
     match statements {
         Statements::Asked => {
             option("--url", town.bridge.api());
+            option("--operators", town.bridge.operators());
             option("--key-id", town.app.key_id.to_owned());
             option("--key-file", town.app.secret_file.display().to_string());
         }

@@ -10,12 +10,13 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use coordinator::Coordinator;
 use domain::message::{
     AccountId, Answer, AnswerCode, BalanceQuery, CounterId, EntriesQuery, Instruction, Reply,
 };
 use domain::money::Currency;
 use domain::serial::Day;
-use link::Outcome;
+use link::{Link, Outcome};
 use serde::Deserialize;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub async fn balance(
         None => Currency::CNY,
     };
     let asked = Instruction::Balance(BalanceQuery { account, currency });
-    match ask(&state, &counter, asked).await? {
+    match ask(&state.coordinator, &counter, asked).await? {
         Reply::Balance(reply) => match reply.balance {
             Some(balance) => {
                 Ok(axum::Json(BalanceJson::new(counter.as_str(), &balance)).into_response())
@@ -101,14 +102,25 @@ pub async fn entries(
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (counter, account) = named(&state, &caller, &counter, &account)?;
+    postings(&state.coordinator, &counter, Some(account), query).await
+}
+
+/// What a counter says that was posted on a day, to one account or to all.
+pub(crate) async fn postings(
+    coordinator: &Coordinator,
+    counter: &CounterId,
+    account: Option<AccountId>,
+    query: Result<Query<EntriesParams>, QueryRejection>,
+) -> Result<Response, Problem> {
     let Query(params) = query.map_err(|error| malformed("query", error.body_text()))?;
+    let links = coordinator.links();
+    let settle_day =
+        || links.iter().find(|link| link.counter() == counter).and_then(Link::settle_day);
     let day: Day = match params.date {
         Some(text) => day(&text).ok_or_else(|| {
             malformed("date", format!("{text:?} is not a day (YYYYMMDD or YYYY-MM-DD)"))
         })?,
-        None => state
-            .settle_day(&counter)
-            .ok_or_else(|| silent(&counter, "it has not been connected yet"))?,
+        None => settle_day().ok_or_else(|| silent(counter, "it has not been connected yet"))?,
     };
     let limit = params.limit.unwrap_or(100);
     if !(1..=EntriesQuery::LONGEST_PAGE).contains(&limit) {
@@ -118,14 +130,14 @@ pub async fn entries(
         ));
     }
     let asked = EntriesQuery { account, day, offset: params.offset.unwrap_or(0), limit };
-    match ask(&state, &counter, Instruction::Entries(asked)).await? {
+    match ask(coordinator, counter, Instruction::Entries(asked)).await? {
         Reply::Entries(reply) if reply.answer.code == AnswerCode::DONE => {
             let entries = reply.entries.iter().map(EntryJson::from).collect();
             Ok(axum::Json(EntriesJson { entries, more: reply.more }).into_response())
         }
-        Reply::Entries(reply) => Err(refused(&counter, &reply.answer)),
+        Reply::Entries(reply) => Err(refused(counter, &reply.answer)),
         Reply::Balance(_) | Reply::Posting(_) | Reply::Query(_) => {
-            Err(silent(&counter, "it answered something else"))
+            Err(silent(counter, "it answered something else"))
         }
     }
 }
@@ -150,11 +162,11 @@ fn named(
 }
 
 async fn ask(
-    state: &ApiState,
+    coordinator: &Coordinator,
     counter: &CounterId,
     instruction: Instruction,
 ) -> Result<Reply, Problem> {
-    match state.coordinator.ask(counter, instruction).await.map_err(refusal)? {
+    match coordinator.ask(counter, instruction).await.map_err(refusal)? {
         Outcome::Answered(reply) => Ok(reply),
         Outcome::NotSent(why) => Err(silent(counter, &why.to_string())),
         Outcome::Unknown(why) => Err(silent(counter, &why.to_string())),

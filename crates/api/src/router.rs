@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 use coordinator::{BeginError, Coordinator};
 use domain::message::CounterId;
-use domain::serial::Day;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,14 +47,6 @@ impl ApiState {
             .detail(format!("{app} may not use {counter}"))),
             Some(_) | None => Ok(()),
         }
-    }
-
-    pub(crate) fn settle_day(&self, counter: &CounterId) -> Option<Day> {
-        self.coordinator
-            .links()
-            .iter()
-            .find(|link| link.counter() == counter)
-            .and_then(link::Link::settle_day)
     }
 }
 

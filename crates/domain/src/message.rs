@@ -267,8 +267,8 @@ pub struct BalanceQuery {
 /// Asks for postings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntriesQuery {
-    /// Whose.
-    pub account: AccountId,
+    /// Whose; `None` for those of all accounts, where the counter can say that.
+    pub account: Option<AccountId>,
     /// Of which settle day.
     pub day: Day,
     /// Skip this many; pages through a long day.

@@ -48,7 +48,7 @@ fn only_postings_move_money_and_each_names_its_serial() {
     let query =
         |look| Query { serial: master().leg(Role::Credit), settle_day: day(), look, mark: None };
     let balance = BalanceQuery { account: account(), currency: Currency::CNY };
-    let entries = EntriesQuery { account: account(), day: day(), offset: 0, limit: 1 };
+    let entries = EntriesQuery { account: Some(account()), day: day(), offset: 0, limit: 1 };
     for (instruction, moves, role) in [
         (Instruction::Debit(posting(Role::Debit)), true, Some(Role::Debit)),
         (Instruction::Credit(posting(Role::Credit)), true, Some(Role::Credit)),

@@ -365,7 +365,7 @@ impl<'i> Play<'i> {
                 currency: Currency::CNY,
             }),
             _ => Instruction::Entries(EntriesQuery {
-                account: format!("{number}").parse().expect("an account"),
+                account: Some(format!("{number}").parse().expect("an account")),
                 day: day(),
                 offset: 0,
                 limit: 10,

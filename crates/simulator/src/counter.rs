@@ -314,7 +314,7 @@ impl Counter {
                 }
             }
             Instruction::Balance(query) => (Occasion::Balance, Some(&query.account), None),
-            Instruction::Entries(query) => (Occasion::Entries, Some(&query.account), None),
+            Instruction::Entries(query) => (Occasion::Entries, query.account.as_ref(), None),
         }
     }
 

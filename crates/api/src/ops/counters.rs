@@ -2,12 +2,15 @@
 
 use super::Ops;
 use super::decisions::{LONGEST_NOTE, text};
+use crate::accounts::{EntriesParams, postings};
 use crate::problem::Problem;
 use crate::transfers::database;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use coordinator::{Coordinator, ReadmitError};
 use domain::serial::Day;
 use link::Link;
@@ -145,6 +148,19 @@ fn find<'a>(links: &'a [Link], counter: &str) -> Result<&'a Link, Problem> {
         Problem::new(StatusCode::NOT_FOUND, "no_such_counter", "There is no such counter")
             .detail(format!("the configured counters are: {}", known.join(", ")))
     })
+}
+
+/// `GET /ops/v1/counters/{counter}/entries`: what the counter has posted on a settle day, to whatever
+/// account, oldest first, as it says itself. No app is shown that; an audit of a record that may lack
+/// something needs it.
+pub(super) async fn entries(
+    State(ops): State<Ops>,
+    Path(counter): Path<String>,
+    query: Result<Query<EntriesParams>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let coordinator = &ops.state.coordinator;
+    let id = find(coordinator.links(), &counter)?.counter().clone();
+    postings(coordinator, &id, None, query).await
 }
 
 /// `GET /ops/v1/strangers`: who dialled in lately and was not let in, the last first, and how many

@@ -92,6 +92,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/page.css", get(page::style))
         .route("/icon.svg", get(page::icon))
         .route("/ops/v1/counters", get(counters::list))
+        .route("/ops/v1/counters/{counter}/entries", get(counters::entries))
         .route("/ops/v1/strangers", get(counters::strangers))
         .route("/ops/v1/events", get(events::follow))
         .route("/ops/v1/transfers", get(transfers::list))

@@ -55,6 +55,12 @@ pub(super) enum Finding {
     /// A posting under a serial of a transfer, and of another transfer by its mark: one that the
     /// record does not know.
     Foreign { master: MasterSerial, posting: Posting },
+    /// A posting that is stated by a counter at which that leg is not booked.
+    ForeignSpeaker { master: MasterSerial, posting: Posting },
+    /// A posting that was stated where it was not asked for: of another account, or another day.
+    NotAskedFor { posting: Posting },
+    /// Nobody has told what this counter has posted; why not.
+    NotTold { counter: String, why: String },
     /// A transfer's legs are not those that its state asks for.
     WrongLegs { master: MasterSerial, standing: Standing, posted: Legs },
     /// A row of the record is not what was written.
@@ -73,6 +79,9 @@ impl Finding {
             Finding::NotAsRecorded { .. } => "not_as_recorded",
             Finding::Unexplained { .. } => "unexplained",
             Finding::Foreign { .. } => "foreign",
+            Finding::ForeignSpeaker { .. } => "foreign_speaker",
+            Finding::NotAskedFor { .. } => "not_asked_for",
+            Finding::NotTold { .. } => "not_told",
             Finding::WrongLegs { .. } => "wrong_legs",
             Finding::Damaged { .. } => "damaged",
             Finding::DamagedPage { .. } => "damaged_page",
@@ -85,11 +94,14 @@ impl Finding {
         match self {
             Finding::NotAsRecorded { master, .. }
             | Finding::Foreign { master, .. }
+            | Finding::ForeignSpeaker { master, .. }
             | Finding::WrongLegs { master, .. }
             | Finding::Damaged { master, .. } => Some(*master),
             Finding::Doubled { .. }
             | Finding::Unexplained { .. }
             | Finding::DamagedPage { .. }
+            | Finding::NotAskedFor { .. }
+            | Finding::NotTold { .. }
             | Finding::Unbalanced { .. } => None,
         }
     }
@@ -113,7 +125,14 @@ impl Finding {
             Finding::Damaged { what, .. } | Finding::DamagedPage { what } => {
                 said["damage"] = json!(what);
             }
-            Finding::Unexplained { posting } | Finding::Foreign { posting, .. } => {
+            Finding::NotTold { counter, why } => {
+                said["counter"] = json!(counter);
+                said["why"] = json!(why);
+            }
+            Finding::Unexplained { posting }
+            | Finding::Foreign { posting, .. }
+            | Finding::ForeignSpeaker { posting, .. }
+            | Finding::NotAskedFor { posting } => {
                 said["posting"] = posting_json(posting);
             }
             Finding::WrongLegs { standing, posted, .. } => {
@@ -175,6 +194,28 @@ impl fmt::Display for Finding {
                 write!(f, "{} bears a serial of {master} and ", stated(posting))?;
                 write!(f, "another mark: it belongs to a transfer that the record does not ")?;
                 write!(f, "know; serial {}, {}", posting.serial, day(posting))
+            }
+            Finding::ForeignSpeaker { master, posting } => {
+                write!(f, "{} states ", posting.counter)?;
+                write!(f, "{} under serial {} of {master}, ", stated(posting), posting.serial)?;
+                write!(
+                    f,
+                    "a leg that is booked elsewhere: ask the counter's people, {}",
+                    day(posting)
+                )
+            }
+            Finding::NotAskedFor { posting } => {
+                write!(f, "{} states {} ", posting.counter, stated(posting))?;
+                write!(
+                    f,
+                    "where another account or day was asked for: serial {}, ",
+                    posting.serial
+                )?;
+                f.write_str(&day(posting))
+            }
+            Finding::NotTold { counter, why } => {
+                write!(f, "what {counter} has posted is not known: {why}; name accounts of it ")?;
+                write!(f, "(--account {counter}:ACCOUNT) or its books (--books {counter}=FILE)")
             }
             Finding::WrongLegs { master, standing, posted } => {
                 write!(f, "{master} is {}, and its counters state {posted}", standing.as_str())

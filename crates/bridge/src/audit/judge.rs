@@ -3,6 +3,7 @@
 
 use super::evidence::{Posting, Recorded, Standing, Word};
 use super::finding::{Finding, Legs};
+use domain::message::CounterId;
 use domain::money::Currency;
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,8 +59,8 @@ pub(super) struct Case<'a> {
     pub(super) record: &'a [Recorded],
     /// Every posting that the counters state, once each for each time they state it.
     pub(super) postings: &'a [Posting],
-    /// Transfers outside that time, whose postings are none of this audit's business.
-    pub(super) elsewhere: &'a BTreeSet<Sequence>,
+    /// Legs of transfers outside that time: their postings are none of this audit's business.
+    pub(super) elsewhere: &'a BTreeSet<(CounterId, SubSerial)>,
     /// What persons decided, of transfers that they ended.
     pub(super) words: &'a BTreeMap<MasterSerial, Word>,
 }
@@ -69,11 +70,21 @@ pub(super) fn judge(case: Case<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     let known: BTreeMap<Sequence, &Recorded> =
         case.record.iter().map(|transfer| (transfer.master.sequence, transfer)).collect();
-    let concerned: Vec<&Posting> = case
+    let (concerned, foreign): (Vec<&Posting>, Vec<&Posting>) = case
         .postings
         .iter()
-        .filter(|posting| !case.elsewhere.contains(&posting.serial.sequence))
-        .collect();
+        .filter(|posting| !case.elsewhere.contains(&(posting.counter.clone(), posting.serial)))
+        .partition(|posting| {
+            known.get(&posting.serial.sequence).is_none_or(|transfer| speaks(posting, transfer))
+        });
+    // Only the counter of a leg speaks about it: what another states touches neither the transfer
+    // nor the sums.
+    for posting in foreign {
+        if let Some(transfer) = known.get(&posting.serial.sequence) {
+            let (master, posting) = (transfer.master, posting.clone());
+            verdict.findings.push(Finding::ForeignSpeaker { master, posting });
+        }
+    }
     sum_postings(&concerned, &mut verdict);
     find_doubles(&concerned, &mut verdict);
     let mut legs: BTreeMap<Sequence, Legs> = BTreeMap::new();
@@ -142,17 +153,22 @@ fn find_doubles(postings: &[&Posting], verdict: &mut Verdict) {
     }
 }
 
+/// Whether a posting is stated by the counter at which the leg with its serial is booked.
+fn speaks(posting: &Posting, transfer: &Recorded) -> bool {
+    posting.counter == transfer.place(posting.serial.role).counter
+}
+
 /// In what a posting is not its transfer's leg; `None` where it is.
-fn difference(transfer: &Recorded, posting: &Posting) -> Option<&'static str> {
+pub(super) fn difference(transfer: &Recorded, posting: &Posting) -> Option<&'static str> {
     let place = transfer.place(posting.serial.role);
     let undoes = match posting.kind {
         Role::Reversal => Some(transfer.master.leg(Role::Debit)),
         Role::Debit | Role::Credit => None,
     };
-    if posting.kind != posting.serial.role {
-        Some("kind")
-    } else if posting.counter != place.counter {
+    if !speaks(posting, transfer) {
         Some("counter")
+    } else if posting.kind != posting.serial.role {
+        Some("kind")
     } else if posting.account != place.account {
         Some("account")
     } else if posting.amount != transfer.amount {

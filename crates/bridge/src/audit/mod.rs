@@ -16,20 +16,20 @@ mod report;
 mod statement;
 
 use crate::config::{self, Config};
-use crate::person::{Access, Form};
+use crate::person::{Access, Form, Operators};
 use crate::{Ended, Usage};
 use anyhow::{Context, Result};
 use books::{BooksOf, books_of};
 use clap::Args;
 use client::{Client, Retry};
-use domain::message::{AccountId, CounterId};
-use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::message::{AccountId, CounterId, Place};
+use domain::serial::{Day, MasterSerial, Role, SubSerial};
 use evidence::{Posting, Recorded, Standing, Word};
 use finding::Finding;
-use judge::{Case, Verdict, judge};
+use judge::{Case, Verdict, difference, judge};
 use report::Report;
 use secrecy::ExposeSecret;
-use statement::Page;
+use statement::{Page, Stated};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -40,9 +40,12 @@ use supervise::say;
 /// How often evidence is taken, at most, while something odd may only be something moving.
 const ROUNDS: u32 = 4;
 
-/// Days for which accounts are asked about that have no transfer on them in the record: how long most
-/// counters can say what became of a serial.
-const LOOKED_BACK: u32 = 7;
+/// Days back for which counters are asked about what the record knows nothing of, unless told otherwise:
+/// how long most counters can say what became of a serial.
+const LOOKED_BACK: u16 = 7;
+
+/// Why a counter is not asked for what it posted to all accounts.
+const NOT_NAMED: &str = "where the bridge's operators' side is was not said (--operators)";
 
 /// Between two rounds: what was on its way through the bridge has arrived by then.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -60,6 +63,22 @@ pub(crate) struct AuditCommand {
     /// Only transfers that were accepted on this day (UTC) or later
     #[arg(long, value_name = "YYYYMMDD", value_parser = day)]
     since: Option<Day>,
+    /// An account to ask about although the record may not name it, for a counter that cannot state
+    /// the entries of all accounts
+    #[arg(long, value_name = "COUNTER:ACCOUNT", value_parser = place)]
+    account: Vec<Place>,
+    /// For so many days back counters are asked about what the record may not know
+    #[arg(long, value_name = "COUNT", default_value_t = LOOKED_BACK)]
+    days: u16,
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let (counter, account) =
+        text.split_once(':').ok_or_else(|| "write COUNTER:ACCOUNT".to_owned())?;
+    Ok(Place {
+        counter: counter.parse().map_err(|error| format!("{error}"))?,
+        account: account.parse().map_err(|error| format!("{error}"))?,
+    })
 }
 
 fn day(text: &str) -> Result<Day, String> {
@@ -85,8 +104,14 @@ struct Auditor {
     since: Option<Day>,
     /// The pages of the record's file that are not what was written.
     pages: Vec<Finding>,
+    /// Accounts to ask about besides.
+    accounts: Vec<Place>,
+    /// For so many days back.
+    days: u16,
     /// Asked only if some counter has no books here; so only then a key is needed.
     client: Result<Client>,
+    /// The operators' side of the same bridge, if it is known; why not, if it is not.
+    operators: Result<Operators, String>,
 }
 
 /// What one round saw.
@@ -96,20 +121,76 @@ struct Seen {
     damaged: Vec<Finding>,
     pages: BTreeSet<Page>,
     postings: Vec<Posting>,
-    elsewhere: BTreeSet<Sequence>,
+    /// Postings of accounts and days that are not among the pages, by counters that stated those of
+    /// all accounts.
+    others: Vec<Posting>,
+    /// Whether a counter stated those of all accounts; why it did not, if it did not.
+    whole: BTreeMap<CounterId, Result<(), String>>,
+    /// Postings that nobody asked for.
+    strays: Vec<Posting>,
+    elsewhere: BTreeSet<(CounterId, SubSerial)>,
     words: BTreeMap<MasterSerial, Word>,
 }
 
 impl Seen {
     fn judge(&self) -> Verdict {
+        let postings: Vec<Posting> = self.postings.iter().chain(&self.others).cloned().collect();
         let mut verdict = judge(Case {
             record: &self.record,
-            postings: &self.postings,
+            postings: &postings,
             elsewhere: &self.elsewhere,
             words: &self.words,
         });
         verdict.findings.extend(self.damaged.iter().cloned());
+        let strays = self.strays.iter().cloned();
+        verdict.findings.extend(strays.map(|posting| Finding::NotAskedFor { posting }));
+        verdict.findings.extend(self.not_told());
         verdict
+    }
+
+    /// The counters of which nobody told anything, where that is no small thing: the record is empty,
+    /// or none told anything. That all is accounted for would be said of nothing.
+    fn not_told(&self) -> Vec<Finding> {
+        let untold = || self.whole.iter().filter(|(counter, _)| !self.was_told_by(counter));
+        let nothing = self.record.is_empty() || self.whole.len() == untold().count();
+        if !nothing {
+            return Vec::new();
+        }
+        untold()
+            .filter_map(|(counter, whole)| {
+                let why = whole.as_ref().err()?.clone();
+                Some(Finding::NotTold { counter: counter.to_string(), why })
+            })
+            .collect()
+    }
+
+    fn was_told_by(&self, counter: &CounterId) -> bool {
+        self.whole.get(counter).is_none_or(Result::is_ok)
+            || self.pages.iter().any(|page| page.counter == *counter)
+    }
+
+    /// Takes in a page of an account: it goes before what was said of all of them.
+    fn add(&mut self, page: Page, stated: Stated) {
+        self.others.retain(|posting| {
+            let Page { counter, account, day } = &page;
+            (&posting.counter, &posting.account, &posting.settle_day) != (counter, account, day)
+        });
+        self.postings.extend(stated.postings);
+        self.strays.extend(stated.strays);
+        self.pages.insert(page);
+    }
+
+    /// Takes in what was said of all accounts on a day, as far as no page says it.
+    fn add_all(&mut self, stated: Stated) {
+        for posting in stated.postings {
+            let Posting { counter, account, settle_day, .. } = &posting;
+            let page =
+                Page { counter: counter.clone(), account: account.clone(), day: *settle_day };
+            if !self.pages.contains(&page) {
+                self.others.push(posting);
+            }
+        }
+        self.strays.extend(stated.strays);
     }
 }
 
@@ -132,6 +213,12 @@ impl Auditor {
             books,
             since: command.since,
             pages: Vec::new(),
+            accounts: command.account,
+            days: command.days,
+            operators: access
+                .operators_too()
+                .map_err(|error| format!("{error:#}"))
+                .and_then(|operators| operators.ok_or_else(|| NOT_NAMED.to_owned())),
             client: access.client().map(|client| client.with_retry(Retry::default())),
         })
     }
@@ -151,7 +238,7 @@ impl Auditor {
                 database: self.database.clone(),
                 statements: self.statements(&seen),
                 transfers: seen.record.len(),
-                postings: seen.postings.len(),
+                postings: seen.postings.len() + seen.others.len(),
                 verdict,
                 now: now_micros(),
             });
@@ -165,11 +252,17 @@ impl Auditor {
         for books in self.books.values() {
             seen.postings.extend(books::read(books)?);
         }
+        let today = Day::from_unix_micros(now_micros());
         let mut pages: BTreeSet<Page> = seen.record.iter().flat_map(bound_pages).collect();
-        pages.extend(days_since(&pages, Day::from_unix_micros(now_micros())));
+        pages.extend(days_since(&pages, today, self.days));
+        for Place { counter, account } in &self.accounts {
+            let page = |day| Page { counter: counter.clone(), account: account.clone(), day };
+            pages.extend(days_back(today, self.days).map(page));
+        }
         for page in pages {
             self.state(&mut seen, page).await?;
         }
+        self.state_all(&mut seen, today).await;
         let mut verdict = seen.judge();
         // A counter may have posted around its cut-over: a leg that is missing is looked for there.
         for page in neighbours(&seen.record, &verdict.missing) {
@@ -264,8 +357,35 @@ impl Auditor {
                 return Err(Usage(what).into());
             }
         };
-        seen.postings.extend(statement::ask(client, &page).await?);
-        seen.pages.insert(page);
+        let stated = statement::ask(client, &page).await?;
+        seen.add(page, stated);
+        Ok(())
+    }
+
+    /// Takes in what every counter states of all accounts, of the last days: what was posted there and
+    /// is in no record shows in no account that the record names. One that cannot be asked so is
+    /// asked no further.
+    async fn state_all(&self, seen: &mut Seen, today: Day) {
+        for counter in &self.counters {
+            if self.books.contains_key(counter) {
+                continue;
+            }
+            let told = self.state_all_of(seen, counter, today).await;
+            seen.whole.insert(counter.clone(), told);
+        }
+    }
+
+    async fn state_all_of(
+        &self,
+        seen: &mut Seen,
+        counter: &CounterId,
+        today: Day,
+    ) -> Result<(), String> {
+        let operators = self.operators.as_ref().map_err(Clone::clone)?;
+        for day in days_back(today, self.days) {
+            let stated = statement::ask_all(operators, counter, day).await;
+            seen.add_all(stated.map_err(|error| format!("{error:#}"))?);
+        }
         Ok(())
     }
 
@@ -276,18 +396,20 @@ impl Auditor {
         for finding in &verdict.findings {
             match finding {
                 Finding::Unexplained { posting } => {
-                    let sequence = posting.serial.sequence;
                     // Accepted before the time that is audited, or since the record was read.
-                    let known = match self.reader.find_by_sequence(sequence).await {
-                        Ok(stored) => {
-                            stored.is_some_and(|found| !posting.is_foreign_to(found.transfer.mark))
-                        }
+                    let known = match self.reader.find_by_sequence(posting.serial.sequence).await {
+                        // Only what is that transfer's own leg is explained by it.
+                        Ok(stored) => stored.as_ref().and_then(Recorded::of).is_some_and(|found| {
+                            !posting.is_foreign_to(found.mark)
+                                && difference(&found, posting).is_none()
+                        }),
                         // It is named as damaged; its posting is explained all the same.
                         Err(StoreError::Corrupt { .. }) => true,
                         Err(error) => return Err(error.into()),
                     };
                     if known {
-                        learned |= seen.elsewhere.insert(sequence);
+                        let leg = (posting.counter.clone(), posting.serial);
+                        learned |= seen.elsewhere.insert(leg);
                     }
                 }
                 Finding::WrongLegs { master, standing: Standing::Ended(state), .. } => {
@@ -298,9 +420,11 @@ impl Auditor {
                 Finding::WrongLegs { standing: Standing::Open(_), .. }
                 | Finding::Doubled { .. }
                 | Finding::Foreign { .. }
+                | Finding::ForeignSpeaker { .. }
+                | Finding::NotAskedFor { .. }
+                | Finding::NotTold { .. }
                 | Finding::NotAsRecorded { .. }
                 | Finding::Damaged { .. }
-                | Finding::DamagedPage { .. }
                 | Finding::DamagedPage { .. }
                 | Finding::Unbalanced { .. } => {}
             }
@@ -330,13 +454,22 @@ impl Auditor {
             .books
             .values()
             .map(|books| (books.counter.to_string(), format!("books {}", books.file.display())));
-        let from_counters = asked.into_iter().map(|(counter, (accounts, days))| {
-            let words = format!(
-                "asked through the bridge for {} account(s) on {} settle day(s)",
-                accounts.len(),
-                days.len()
-            );
-            (counter.to_string(), words)
+        let counters: BTreeSet<&CounterId> =
+            asked.keys().copied().chain(seen.whole.keys()).collect();
+        let from_counters = counters.into_iter().map(|counter| {
+            let by_account = asked.get(counter).map(|(accounts, days)| {
+                let (accounts, days) = (accounts.len(), days.len());
+                format!(
+                    "asked through the bridge for {accounts} account(s) on {days} settle day(s)"
+                )
+            });
+            let of_all = match seen.whole.get(counter) {
+                Some(Ok(())) => format!("all accounts of the last {} days", self.days),
+                Some(Err(why)) => format!("of NO OTHER account, because {why}"),
+                None => "of no other account".to_owned(),
+            };
+            let asked = by_account.unwrap_or_else(|| "asked through the bridge".to_owned());
+            (counter.to_string(), format!("{asked}, {of_all}"))
         });
         from_files.chain(from_counters).collect()
     }
@@ -350,6 +483,9 @@ fn may_be_moving(verdict: &Verdict) -> bool {
         Finding::WrongLegs { standing: Standing::Ended(_), .. }
         | Finding::Doubled { .. }
         | Finding::Foreign { .. }
+        | Finding::ForeignSpeaker { .. }
+        | Finding::NotAskedFor { .. }
+        | Finding::NotTold { .. }
         | Finding::NotAsRecorded { .. }
         | Finding::Unexplained { .. }
         | Finding::Damaged { .. }
@@ -363,9 +499,15 @@ fn bound_pages(transfer: &Recorded) -> [Page; 2] {
     [Role::Debit, Role::Credit].map(|role| page(transfer, role, transfer.day(role)))
 }
 
-/// The days since each account's last recorded transfer, of the last week: what was posted then is
+/// The last days, and the next: a counter may be ahead of us.
+fn days_back(today: Day, days: u16) -> impl Iterator<Item = Day> {
+    let today = today.unix_days();
+    (today.saturating_sub(u32::from(days))..=today + 1).map(Day::from_unix_days)
+}
+
+/// The days since each account's last recorded transfer, of the last ones: what was posted then is
 /// unknown to a record that was put back from a copy.
-fn days_since(pages: &BTreeSet<Page>, today: Day) -> Vec<Page> {
+fn days_since(pages: &BTreeSet<Page>, today: Day, days: u16) -> Vec<Page> {
     let mut last: BTreeMap<(&CounterId, &AccountId), Day> = BTreeMap::new();
     for page in pages {
         let day = last.entry((&page.counter, &page.account)).or_insert(page.day);
@@ -373,12 +515,9 @@ fn days_since(pages: &BTreeSet<Page>, today: Day) -> Vec<Page> {
     }
     let mut since = Vec::new();
     for ((counter, account), day) in last {
-        let first = (day.unix_days() + 1).max(today.unix_days().saturating_sub(LOOKED_BACK));
-        since.extend((first..=today.unix_days()).map(|day| Page {
-            counter: counter.clone(),
-            account: account.clone(),
-            day: Day::from_unix_days(day),
-        }));
+        let after = days_back(today, days).filter(|other| *other > day);
+        let page = |day| Page { counter: counter.clone(), account: account.clone(), day };
+        since.extend(after.map(page));
     }
     since
 }

@@ -79,6 +79,15 @@ impl Access {
         Operators::new(url.as_deref().unwrap_or(OPERATORS))
     }
 
+    /// The same, if it is known to be the bridge that is asked otherwise: it is named, or both sides are
+    /// where they are unless told otherwise.
+    pub(crate) fn operators_too(&self) -> Result<Option<Operators>> {
+        let file = self.file()?;
+        let named = self.operators.is_some() || file.operators.is_some();
+        let elsewhere = self.url.is_some() || file.url.is_some();
+        if named || !elsewhere { self.operators().map(Some) } else { Ok(None) }
+    }
+
     /// What `--client` names; paths in it start in its own folder.
     fn file(&self) -> Result<ClientFile> {
         let Some(path) = &self.client else { return Ok(ClientFile::default()) };

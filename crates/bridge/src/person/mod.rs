@@ -18,6 +18,7 @@ pub(crate) mod tables;
 pub(crate) mod transfer;
 
 pub(crate) use access::Access;
+pub(crate) use operators::Operators;
 
 use client::Account;
 use domain::message::Place;

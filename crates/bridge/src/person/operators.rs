@@ -2,7 +2,7 @@
 
 use crate::Usage;
 use anyhow::{Context, Result, anyhow};
-use client::{Account, Problem, State, Transfer};
+use client::{Account, Entries, Problem, State, Transfer};
 use reqwest::{Method, Url, redirect};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A client of the operators' side.
 #[derive(Clone, Debug)]
-pub(super) struct Operators {
+pub(crate) struct Operators {
     http: reqwest::Client,
     base: Url,
 }
@@ -274,6 +274,20 @@ impl Operators {
 
     pub(super) async fn counters(&self) -> Result<Vec<Counter>> {
         self.call(Method::GET, &["counters"], &[], None::<&()>).await
+    }
+
+    /// What a counter has posted on a settle day (`YYYYMMDD`), to whatever account: so many from
+    /// `offset` on.
+    pub(crate) async fn entries(
+        &self,
+        counter: &str,
+        day: &str,
+        offset: u32,
+        limit: u16,
+    ) -> Result<Entries> {
+        let (offset, limit) = (offset.to_string(), limit.to_string());
+        let query = [("date", day), ("offset", &offset), ("limit", &limit)];
+        self.call(Method::GET, &["counters", counter, "entries"], &query, None::<&()>).await
     }
 
     /// Open transfers, the oldest first, at most `limit`; only those in `state`, if one is given.

@@ -257,7 +257,7 @@ fn a_length_beyond_the_limit_ends_the_line_at_once() {
 #[test]
 fn no_request_is_longer_than_the_queues_bound_in_bytes_assumes() {
     let longest = Instruction::Entries(EntriesQuery {
-        account: "9".repeat(25).parse().expect("an account"),
+        account: Some("9".repeat(25).parse().expect("an account")),
         day: crate::testing::day(),
         offset: u32::MAX,
         limit: EntriesQuery::LONGEST_PAGE,

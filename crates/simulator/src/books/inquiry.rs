@@ -104,10 +104,16 @@ impl Books {
         if !(1..=EntriesQuery::LONGEST_PAGE).contains(&query.limit) {
             return refused(answer(AnswerCode::BAD_FORMAT, "1 to 500 entries a page"));
         }
-        let Some(account) = self.account_index.get(&query.account).copied() else {
-            return refused(answer(AnswerCode::NO_SUCH_ACCOUNT, "no such account"));
+        let rows = match &query.account {
+            Some(account) => {
+                let Some(account) = self.account_index.get(account).copied() else {
+                    return refused(answer(AnswerCode::NO_SUCH_ACCOUNT, "no such account"));
+                };
+                self.pages.get(&(account, query.day))
+            }
+            None => self.days.get(&query.day),
         };
-        let rows = self.pages.get(&(account, query.day)).map_or(&[][..], Vec::as_slice);
+        let rows = rows.map_or(&[][..], Vec::as_slice);
         let offset = usize::try_from(query.offset).unwrap_or(usize::MAX).min(rows.len());
         let end = offset.saturating_add(usize::from(query.limit)).min(rows.len());
         EntriesReply {

@@ -58,6 +58,8 @@ pub struct Books {
     undone: HashMap<Key, SubSerial>,
     /// The rows of one account on one settle day, oldest first.
     pages: HashMap<(usize, Day), Vec<usize>>,
+    /// The rows of one settle day, whatever the account, oldest first.
+    days: HashMap<Day, Vec<usize>>,
     /// Taken in, answered with "processing", and not decided yet. Not recorded: a counter that
     /// dies forgets them.
     processing: HashMap<Key, Option<Mark>>,
@@ -134,6 +136,7 @@ impl Books {
             fates: HashMap::new(),
             undone: HashMap::new(),
             pages: HashMap::new(),
+            days: HashMap::new(),
             processing: HashMap::new(),
             highest: BTreeMap::new(),
         }
@@ -386,6 +389,7 @@ impl Books {
                 self.see(order.key());
                 self.fates.insert(order.key(), Fate::Posted(place));
                 self.pages.entry((index, order.settle_day)).or_default().push(place);
+                self.days.entry(order.settle_day).or_default().push(place);
                 if let Some(original) = order.original {
                     self.undone.insert((order.settle_day, original), order.serial);
                 }

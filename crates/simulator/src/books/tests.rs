@@ -213,12 +213,21 @@ fn a_debit_is_undone_once_and_whole() {
             (query(2, Role::Debit, Look::Only), "Done S000000000002 A 300"),
             (
                 Instruction::Entries(EntriesQuery {
-                    account: account("A"),
+                    account: Some(account("A")),
                     day: day(DAY),
                     offset: 1,
                     limit: 1,
                 }),
                 "200 [Debit 300] more=true",
+            ),
+            (
+                Instruction::Entries(EntriesQuery {
+                    account: None,
+                    day: day(DAY),
+                    offset: 2,
+                    limit: 10,
+                }),
+                "200 [Reversal 300] more=false",
             ),
             (
                 Instruction::Balance(BalanceQuery {

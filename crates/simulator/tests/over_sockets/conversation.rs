@@ -40,7 +40,8 @@ async fn every_request_is_answered_in_every_dialect() {
         assert_eq!(bridge.find(4, Role::Debit, Look::Fence).await, Finding::Fenced);
         assert_eq!(bridge.post(debit(4, 300)).await, Ok(501));
         assert_eq!(bridge.available("A").await, 100_000);
-        let entries = EntriesQuery { account: account("A"), day: day(), offset: 0, limit: 10 };
+        let entries =
+            EntriesQuery { account: Some(account("A")), day: day(), offset: 0, limit: 10 };
         let Ok(Reply::Entries(entries)) = bridge.ask(Instruction::Entries(entries)).await else {
             panic!("no entries")
         };

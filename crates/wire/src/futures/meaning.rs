@@ -87,7 +87,7 @@ fn transaction_message(
             currency: said.currency()?,
         }),
         Transaction::DayDetailQuery => Instruction::Entries(EntriesQuery {
-            account: terms::account(said.group.text(Item::FundAccount)?)?,
+            account: said.group.find(Item::FundAccount).map(terms::account).transpose()?,
             day: said.day()?,
             offset: said.short(Item::Offset, 10)?,
             limit: terms::page(said.number(Item::Limit, 3)?)?,

@@ -152,7 +152,9 @@ impl Packet<'_> {
                 })
             }
             Instruction::Entries(query) => self.request(id, Transaction::DayDetailQuery, |group| {
-                group.text(Item::FundAccount, query.account.as_str());
+                if let Some(account) = &query.account {
+                    group.text(Item::FundAccount, account.as_str());
+                }
                 group.day(query.day);
                 group.number(Item::Offset, query.offset);
                 group.number(Item::Limit, terms::page(query.limit.into())?);

@@ -198,7 +198,7 @@ fn entries_query(bytes: &[u8]) -> Read<EntriesQuery> {
         Ok(())
     })?;
     Ok(EntriesQuery {
-        account: terms::account(account)?,
+        account: if account.is_empty() { None } else { Some(terms::account(account)?) },
         day: terms::day("day", day)?,
         offset: short("offset", offset)?,
         limit: terms::page(limit)?,

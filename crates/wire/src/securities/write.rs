@@ -107,7 +107,9 @@ fn request(frame: &mut Writer, id: RequestId, instruction: &Instruction) -> Writ
             Ok(())
         }),
         Instruction::Entries(query) => frame.message(body::ENTRIES_QUERY, |fields| {
-            fields.text(1, query.account.as_str());
+            if let Some(account) = &query.account {
+                fields.text(1, account.as_str());
+            }
             fields.uint(2, query.day.number());
             fields.uint(3, query.offset);
             fields.uint(4, sayable(terms::page(query.limit.into()))?);

@@ -82,9 +82,11 @@ fn instruction() -> BoxedStrategy<Instruction> {
         (account(), currency()).prop_map(|(account, currency)| Instruction::Balance(
             BalanceQuery { account, currency }
         )),
-        (account(), day(), any::<u32>(), 1u16..=500).prop_map(|(account, day, offset, limit)| {
-            Instruction::Entries(EntriesQuery { account, day, offset, limit })
-        }),
+        (proptest::option::of(account()), day(), any::<u32>(), 1u16..=500).prop_map(
+            |(account, day, offset, limit)| {
+                Instruction::Entries(EntriesQuery { account, day, offset, limit })
+            }
+        ),
     ]
     .boxed()
 }

@@ -400,10 +400,24 @@ pub fn samples(counter: &str) -> Vec<Sample> {
             request(
                 7,
                 Instruction::Entries(EntriesQuery {
-                    account: account(),
+                    account: Some(account()),
                     day: settle_day(),
                     offset: 0,
                     limit: 10,
+                }),
+            ),
+        ),
+        sample(
+            "entries-query-all",
+            Bridge,
+            "request 8: the first 500 postings of the settle day, to whatever account",
+            request(
+                8,
+                Instruction::Entries(EntriesQuery {
+                    account: None,
+                    day: settle_day(),
+                    offset: 0,
+                    limit: EntriesQuery::LONGEST_PAGE,
                 }),
             ),
         ),

@@ -127,13 +127,11 @@ fn a_posting_that_stands_twice_is_found() {
 
 #[test]
 fn a_posting_that_is_not_its_transfers_leg_is_found() {
-    let elsewhere = place("wallet", "8001").counter;
     let original = Some(transfer(COMPLETED).master.leg(Role::Credit));
     for (posting, what) in [
         (Posting { amount: 199, ..credit() }, "amount"),
         (Posting { account: place("futures", "8002").account, ..credit() }, "account"),
         (Posting { currency: "USD".parse().expect("a code"), ..credit() }, "currency"),
-        (Posting { counter: elsewhere, ..credit() }, "counter"),
         (Posting { kind: Role::Debit, ..credit() }, "kind"),
         (Posting { original, ..credit() }, "original"),
     ] {
@@ -142,6 +140,29 @@ fn a_posting_that_is_not_its_transfers_leg_is_found() {
             |finding| matches!(finding, Finding::NotAsRecorded { what: said, .. } if *said == what),
         );
         assert!(found, "{what}: {findings:?}");
+    }
+}
+
+/// A counter that takes no part, and one that speaks about the other's leg: named, and neither the
+/// transfer nor the sums are touched by it.
+#[test]
+fn what_a_counter_states_of_anothers_leg_is_held_against_it_alone() {
+    for (leg, speaker) in [
+        (debit(), "wallet"),
+        (credit(), "wallet"),
+        (debit(), "futures"),
+        (credit(), "securities"),
+        (reversal(), "futures"),
+    ] {
+        let lie = Posting { counter: place(speaker, "1").counter, amount: 777, ..leg };
+        let honest = verdict(COMPLETED, &[debit(), credit()], None);
+        let told = verdict(COMPLETED, &[debit(), lie.clone(), credit(), lie.clone()], None);
+        let found: Vec<&str> = told.findings.iter().map(Finding::kind).collect();
+        assert_eq!(found, ["foreign_speaker", "foreign_speaker"], "{lie:?}");
+        assert_eq!(told.currencies, honest.currencies);
+        // Nor does it take the place of a leg that its counter does not state.
+        let alone = kinds(COMPLETED, &[debit(), lie]);
+        assert!(alone.contains(&"wrong_legs"), "{alone:?}");
     }
 }
 
@@ -157,7 +178,7 @@ fn a_posting_of_no_transfer_is_found_unless_it_belongs_to_another_time() {
     let explained = judge(Case {
         record: &[],
         postings: &[debit(), credit()],
-        elsewhere: &BTreeSet::from([debit().serial.sequence]),
+        elsewhere: &BTreeSet::from([debit(), credit()].map(|leg| (leg.counter, leg.serial))),
         words: &BTreeMap::new(),
     });
     assert_eq!(explained, Verdict::default());
