@@ -10,7 +10,7 @@ use api::router::ApiState;
 use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
 use link::history::History;
-use link::{Door, DoorConfig, DoorLimits, Link};
+use link::{Door, DoorConfig, DoorLimits, Leave, Link};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -81,7 +81,10 @@ impl Bridge {
         let history = History::default();
         let mut handles = Vec::with_capacity(config.counters.len());
         let mut guests = Vec::new();
-        for (counter, link) in config.counters.iter().zip(config.links(&history)) {
+        for (counter, mut link) in config.counters.iter().zip(config.links(&history)) {
+            // What was stopped for a while may have lost the record, and does not know it yet.
+            let held = store.clone();
+            link.leave = Leave::of(move || !held.may_be_superseded());
             let (unmatched, stop) = (unmatched.clone(), links.1.clone());
             if counter.dials_in {
                 let (link, guest) = Link::spawn_accepting(link, unmatched, &links.0, stop);

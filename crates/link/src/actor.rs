@@ -6,7 +6,7 @@ use crate::ask::NotSent;
 use crate::backoff::{Backoff, Next};
 use crate::board::Board;
 use crate::cause::{Cause, Verdict};
-use crate::config::Timers;
+use crate::config::{Leave, Timers};
 use crate::conversation::{Better, Conversation, Ended, Preferred};
 use crate::desk::Desk;
 use crate::dial::Dial;
@@ -36,6 +36,9 @@ static HANDSHAKES: Semaphore = Semaphore::const_new(64);
 /// How long an address is left to whoever looks for all, at most.
 const ALONE: Duration = Duration::from_secs(30);
 
+/// Between two looks whether a session may be begun.
+const ASK_LEAVE: Duration = Duration::from_millis(100);
+
 /// How soon and how late the wall's clock is looked at again while the counter is closed.
 const LOOK_LEAST: Duration = Duration::from_secs(1);
 const LOOK_MOST: Duration = Duration::from_mins(1);
@@ -56,6 +59,8 @@ pub(crate) struct Actor<D> {
     pub(crate) next: Option<Box<Visitor>>,
     /// What all links know of addresses that do not answer.
     pub(crate) outages: Outages,
+    /// Whether a session may be begun.
+    pub(crate) leave: Leave,
     pub(crate) reception: Reception,
     pub(crate) desk: Desk,
     pub(crate) board: Board,
@@ -99,6 +104,11 @@ impl<D: Dial> Actor<D> {
                 Waited::Rung => None,
                 Waited::Came(closing) => closing,
             };
+            if !self.leave.is_given()
+                && let Waited::Stopped = Box::pin(self.wait_for_leave()).await
+            {
+                return;
+            }
             let ended = if self.door.is_some() {
                 match Box::pin(self.receive(closing)).await {
                     Come::Stopped => return,
@@ -206,6 +216,21 @@ impl<D: Dial> Actor<D> {
         Waited::Came(None)
     }
 
+    /// Waits until a session may be begun.
+    async fn wait_for_leave(&mut self) -> Waited<()> {
+        tracing::warn!(
+            counter = %self.setup.counter,
+            "no session is begun before it is certain that the record is not another bridge's"
+        );
+        while !self.leave.is_given() {
+            match self.reception.refuse_while(sleep(ASK_LEAVE), &[]).await {
+                Waited::Came(()) | Waited::Rung => {}
+                Waited::Stopped => return Waited::Stopped,
+            }
+        }
+        Waited::Came(())
+    }
+
     /// Waits until the counter dials in, or the service hours end.
     async fn receive(&mut self, closing: Option<Instant>) -> Come<'_, Transport> {
         let Some(door) = self.door.as_mut() else { return Come::Stopped };
@@ -227,6 +252,10 @@ impl<D: Dial> Actor<D> {
                 Waited::Came(Ok(None)) | Waited::Rung | Waited::Stopped => return Come::Stopped,
             }
         };
+        if !self.leave.is_given() {
+            // Whoever came dials again.
+            return Come::Ended(Box::new(Ended::before(Cause::NoLeave)));
+        }
         let Taken { stream, inbox, from, tls, opened } = visitor.take();
         self.board.connecting(&from.to_string(), &self.desk);
         self.board.secured(tls, &self.desk);
@@ -252,6 +281,11 @@ impl<D: Dial> Actor<D> {
         };
         self.addresses.reached(index);
         let now = Instant::now();
+        if !self.leave.is_given() {
+            // It was stopped meanwhile: what was dialled before is let go.
+            let cause = Cause::NoLeave;
+            return Come::Ended(Box::new(Ended::before(cause)));
+        }
         let setup = Arc::clone(&self.setup);
         let until = until.min(now + setup.timers.sign_on);
         let line = Line::dial(setup, self.channel, rand::random(), now, until);

@@ -102,6 +102,9 @@ pub enum Cause {
     /// We signed off, because only a new session can prove what became of a request.
     #[error("signed off, to prove by a new session what became of requests")]
     Renewed,
+    /// Whether the record is still this bridge's was not certain: no session is begun before it is.
+    #[error("it was not certain that the record is still held: no session was begun")]
+    NoLeave,
     /// The counter dialled in anew, and nothing was heard on the old connection when it was asked.
     #[error("replaced by a connection from {0}; the old one was dead")]
     Replaced(String),
@@ -154,9 +157,12 @@ impl Cause {
             | Cause::PeerSignedOff(_)
             | Cause::SignedOff
             | Cause::Panicked(_) => Verdict::Retry,
-            Cause::FailedBack(_) | Cause::Replaced(_) | Cause::OutOfHours | Cause::Renewed => {
-                Verdict::AtOnce
-            }
+            // What it waits for is waited for where the next attempt begins.
+            Cause::NoLeave
+            | Cause::FailedBack(_)
+            | Cause::Replaced(_)
+            | Cause::OutOfHours
+            | Cause::Renewed => Verdict::AtOnce,
         }
     }
 

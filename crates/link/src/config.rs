@@ -7,6 +7,7 @@ use crate::tls::TlsDial;
 use domain::message::CounterId;
 use domain::profile::Profile;
 use secrecy::SecretSlice;
+use std::sync::Arc;
 use std::time::Duration;
 use wire::codec::Dialect;
 
@@ -44,6 +45,32 @@ pub struct LinkConfig {
     pub history: History,
     /// What is known of addresses that do not answer; give all links of a bridge the same one.
     pub outages: Outages,
+    /// Whether a session may be begun.
+    pub leave: Leave,
+}
+
+/// Whether a session may be begun now. A session of ours ends others on its channel, so a bridge that
+/// may have lost its record to another (it was stopped for a while, and does not know it yet) waits
+/// until it knows.
+#[derive(Clone, Default)]
+pub struct Leave(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Leave {
+    /// Asked before each session.
+    pub fn of(may: impl Fn() -> bool + Send + Sync + 'static) -> Leave {
+        Leave(Some(Arc::new(may)))
+    }
+
+    /// Whether it may.
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.as_ref().is_none_or(|may| may())
+    }
+}
+
+impl std::fmt::Debug for Leave {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leave").field("asked", &self.0.is_some()).finish()
+    }
 }
 
 impl LinkConfig {
@@ -71,6 +98,7 @@ impl LinkConfig {
             bounds: Bounds::default(),
             history: History::default(),
             outages: Outages::default(),
+            leave: Leave::default(),
         }
     }
 }

@@ -57,7 +57,7 @@ mod visitor;
 
 pub use ask::{Ask, Delivery, NotSent, Outcome, ReplyTo, Ticket, Unclear};
 pub use cause::{Cause, Verdict};
-pub use config::{Bounds, LinkConfig, Timers};
+pub use config::{Bounds, Leave, LinkConfig, Timers};
 pub use dial::{Dial, TcpDial};
 pub use door::{Door, DoorConfig, DoorLimits, Guest};
 pub use hours::{NotHours, ServiceHours};

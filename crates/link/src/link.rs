@@ -141,6 +141,7 @@ impl Link {
             bounds,
             history,
             outages,
+            leave,
         } = config;
         let connections = connections.max(1);
         let profile = PROFILES.one(profile);
@@ -201,6 +202,7 @@ impl Link {
                     door: doors.next(),
                     next: None,
                     outages: outages.clone(),
+                    leave: leave.clone(),
                     reception: Reception::new(
                         Arc::clone(shared),
                         stop.clone(),
@@ -338,6 +340,23 @@ impl Link {
             // From here on none is missed.
             change.as_mut().enable();
             if self.session_began() != known {
+                return true;
+            }
+            if self.panel.has_ended() {
+                return false;
+            }
+            change.await;
+        }
+    }
+
+    /// Waits until [`Link::session_began`] or [`Link::highest_serial`] is something else than `known`.
+    /// Whether it is: once the link has ended it will not be.
+    pub async fn sign_on_changes(&self, known: (Option<Instant>, Option<SubSerial>)) -> bool {
+        loop {
+            let mut change = pin!(self.panel.session_change());
+            // From here on none is missed.
+            change.as_mut().enable();
+            if (self.session_began(), self.highest_serial()) != known {
                 return true;
             }
             if self.panel.has_ended() {

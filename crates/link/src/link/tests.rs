@@ -12,6 +12,7 @@ mod stage;
 
 use super::*;
 use crate::ask::{Delivery, ReplyTo, Ticket, Unclear};
+use crate::config::Leave;
 use crate::status::{Counts, Health, State};
 use crate::testing::{GoodCounter, KEY, counter, debit, query, reply, their_codec};
 use bytes::BytesMut;

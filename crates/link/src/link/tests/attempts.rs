@@ -50,6 +50,25 @@ async fn a_frozen_counter_is_left_after_17_seconds_and_dialled_again() {
     stage.signed_on().await;
 }
 
+/// A bridge that was stopped for a while does not know whether its record is another's by now.
+#[tokio::test(start_paused = true)]
+async fn no_session_is_begun_before_there_is_leave() {
+    let given = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&given);
+    let leave = Leave::of(move || told.load(Ordering::Relaxed));
+    let mut stage = stage_with(1 << 20, |config| config.leave = leave);
+    assert!(timeout(Duration::from_secs(10), stage.accepted.recv()).await.is_err());
+    assert_eq!(stage.dials.lock().expect("no panic").len(), 0);
+    given.store(true, Ordering::Relaxed);
+    let peer = stage.signed_on().await;
+    // Nor a second one, once it is gone again.
+    given.store(false, Ordering::Relaxed);
+    drop(peer);
+    assert!(timeout(Duration::from_secs(10), stage.accepted.recv()).await.is_err());
+    given.store(true, Ordering::Relaxed);
+    stage.signed_on().await;
+}
+
 async fn reject(stage: &mut Stage, reason: RejectReason) {
     let mut peer = stage.accept().await;
     peer.hear().await;
