@@ -195,6 +195,7 @@ pub async fn run(options: Options) -> Result<Tally> {
         away,
         clock: true,
         in_flight_limit_ms: None,
+        silent: false,
     };
     let mut town = Town::start_on(database, faults).await.with_context(said)?;
     let mut tally = Tally::default();

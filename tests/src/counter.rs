@@ -51,6 +51,8 @@ pub struct Plan {
     /// If it neither dedupes nor fences: for how long a request may stay on its way inside it, in
     /// milliseconds.
     pub in_flight_limit_ms: Option<u64>,
+    /// Whether it says at sign-on nothing of the serials that it has seen.
+    pub silent: bool,
 }
 
 /// A counter. Dropping it kills it.
@@ -178,6 +180,9 @@ impl Counter {
         }
         for (account, minor) in &self.plan.accounts {
             option("--account", format!("{account}={minor}"));
+        }
+        if self.plan.silent {
+            arguments.push("--no-highest-serial".to_owned());
         }
         if let Some(limit) = self.plan.in_flight_limit_ms {
             arguments.extend(["--in-flight-limit-ms".to_owned(), limit.to_string()]);

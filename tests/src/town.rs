@@ -44,6 +44,8 @@ pub struct Faults<'a> {
     /// The in-flight limit in milliseconds of counters that neither dedupe nor fence; `None` if they
     /// do both.
     pub in_flight_limit_ms: Option<u64>,
+    /// Whether the counters say at sign-on nothing of the serials that they have seen.
+    pub silent: bool,
 }
 
 /// The whole. Dropping it ends every process and removes every file.
@@ -91,6 +93,7 @@ impl Town {
             seed: faults.seed,
             away: None,
             in_flight_limit_ms: faults.in_flight_limit_ms,
+            silent: faults.silent,
         };
         let away = if faults.away { Some(Arc::new(Away::new()?)) } else { None };
         let securities = vec![(RICH, RICHES), (POOR, 100)];

@@ -4,9 +4,11 @@ use reqwest::StatusCode;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use system_tests::audit::State;
+use system_tests::auditor::{Statements, audit};
 use system_tests::books::Kind as Line;
 use system_tests::caller::Order;
 use system_tests::database::Kind;
+use system_tests::operator::{connected, look};
 use system_tests::process::{Process, free_address};
 use system_tests::town::{Faults, Town};
 
@@ -99,6 +101,9 @@ async fn a_record_that_was_put_back_from_an_older_copy_moves_nothing_until_it_is
         let problem: serde_json::Value = said.json().expect("a problem");
         assert_eq!(problem["type"], "/errors/record_behind", "{problem}");
     }
+    // The counters name what it lacks: both legs of both.
+    let audited = audit(&town, &Statements::Asked).await.expect("an audit");
+    assert_eq!((audited.code, audited.kinds()), (1, vec!["unexplained"; 4]), "{}", audited.log);
     // What it knows is still answered.
     assert_eq!(town.caller.ending(&first).await.expect("it ends"), State::Completed);
     let release = ["record", "release", "--who", "ann", "--reason", "the counters were asked"];
@@ -140,6 +145,71 @@ async fn a_second_bridge_on_one_record_does_not_start_and_says_who_holds_it() {
         let order = Order::new("beside", 700);
         assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
         assert_eq!(town.audit().await.expect("an audit"), [], "{kind:?}");
+    }
+}
+
+/// The volume is not mounted, or the path is mistyped: no record, no position file, no account that
+/// anybody could name.
+#[tokio::test]
+async fn beside_an_empty_record_an_audit_names_every_posting_of_every_account() {
+    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    for (key, amount) in [("first", 700), ("second", 800)] {
+        let order = Order::new(key, amount);
+        assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
+    }
+    town.bridge.kill().await.expect("killed");
+    for suffix in ["", "-wal", "-shm", ".position", ".lock"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", record_of(&town).display()));
+    }
+    town.bridge.restart().await.expect("it starts again");
+    connected(&town).await.expect("connected");
+    let audited = audit(&town, &Statements::Asked).await.expect("an audit");
+    assert_eq!((audited.code, audited.kinds()), (1, vec!["unexplained"; 4]), "{}", audited.log);
+    let books = Statements::Books(town.securities.books_file(), town.futures.books_file());
+    let audited = audit(&town, &books).await.expect("an audit");
+    assert_eq!((audited.code, audited.kinds()), (1, vec!["unexplained"; 4]), "{}", audited.log);
+
+    // Where nobody tells anything, nothing is said to be accounted for.
+    town.bridge.terminate().await.expect("it ends");
+    let audited = audit(&town, &Statements::Asked).await.expect("an audit");
+    assert_eq!((audited.code, audited.kinds()), (1, vec!["not_told"; 2]), "{}", audited.log);
+}
+
+/// Counters that do not say at sign-on how far they have seen our serials are asked for their last
+/// entries: of all accounts, or of those that the record names.
+#[tokio::test]
+async fn counters_that_do_not_say_what_they_have_seen_are_asked_for_their_entries() {
+    // Every other question is refused: that of the first life, and that of the third about all accounts.
+    let only_by_account = "[[rule]]\non = ['entries']\nevery = 2\ndo = { refuse = 400 }";
+    let plans = [("", false), (only_by_account, true)];
+    for (futures, keep_the_first) in plans {
+        let faults = Faults { silent: true, futures, securities: futures, ..Faults::default() };
+        let mut town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
+        let first = Order::new("first", 700);
+        assert_eq!(town.caller.ending(&first).await.expect("it ends"), State::Completed);
+        town.bridge.kill().await.expect("killed");
+        let copied = folder(&town).join("copy");
+        copy(&record_of(&town), &copied);
+        town.bridge.restart().await.expect("it starts again");
+        connected(&town).await.expect("connected");
+        let second = Order::new("second", 700);
+        assert_eq!(town.caller.ending(&second).await.expect("it ends"), State::Completed);
+        town.bridge.kill().await.expect("killed");
+        for suffix in ["", "-wal", "-shm", ".position"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", record_of(&town).display()));
+        }
+        if keep_the_first {
+            copy(&copied, &record_of(&town));
+        }
+        town.bridge.restart().await.expect("it starts again");
+        look(&town, "/ops/v1/counters", |counters| {
+            let held = counters.as_array()?.iter().filter(|counter| !counter["held"].is_null());
+            (held.count() == 2).then_some(())
+        })
+        .await
+        .expect("both are held");
+        let (status, said) = readiness(&town).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
     }
 }
 

@@ -194,6 +194,17 @@ impl Coordinator {
             let refusal = BeginError::CounterDown(down.counter().clone());
             return Err(Refusal::UnlessRecorded(refusal));
         };
+        for link in [from, to] {
+            if !inner.is_compared(link).await {
+                let refusal = BeginError::CounterDown(link.counter().clone());
+                return Err(Refusal::UnlessRecorded(refusal));
+            }
+            // It may have been found to have seen too much just now.
+            if inner.standing.held(link.counter()).is_some() {
+                let refusal = BeginError::CounterHeld(link.counter().clone());
+                return Err(Refusal::UnlessRecorded(refusal));
+            }
+        }
         let sequence = inner.serials.next().await.map_err(|error| Refusal::Final(error.into()))?;
         let now = now_micros();
         let master = MasterSerial { day: Day::from_unix_micros(now), sequence };

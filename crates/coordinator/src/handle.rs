@@ -18,21 +18,21 @@ use crate::shard::{Render, Shard};
 use crate::standing::Standing;
 use crate::summary::Summary;
 use crate::watch::{
-    look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_sessions,
+    look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_serials,
+    watch_sessions,
 };
 use crate::world::CounterIndex;
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
 use domain::serial::{MasterSerial, Sequence};
-use link::{Ask, Link, Outcome, ReplyTo, Ticket, Unmatched};
+use link::{Link, Outcome, Unmatched};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use store::{JournalHealth, Store, StoreError, Stored};
 use supervise::task::{Task, watched};
 use supervise::vitals::{Vitals, Weight};
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -87,6 +87,7 @@ impl Coordinator {
         let (holds, kept) = mpsc::unbounded_channel();
         let quoting_apps = store.apps_with_quoted_keys().await?;
         let (queues, late): (Vec<_>, Vec<_>) = links.iter().map(|_| LateQueue::new()).unzip();
+        let links_compared = links.iter().map(|_| watch::Sender::new(None)).collect();
         let inner = Arc::new(Inner {
             journal: store.journal(),
             serials: Serials::new(store.clone(), config.serial_block),
@@ -104,6 +105,7 @@ impl Coordinator {
             holds,
             accusations: Accusations::default(),
             late: queues,
+            compared: links_compared,
             config: config.clone(),
         });
         let vitals = &inner.vitals;
@@ -154,6 +156,9 @@ impl Coordinator {
             let (of, link, index) = (inner.clone(), link.clone(), CounterIndex(index));
             let name = format!("sessions of {}", link.counter());
             enduring.spawn(name, move || watch_sessions(of.clone(), index, link.clone()));
+            let (of, link) = (inner.clone(), inner.links[index.0].clone());
+            let name = format!("serials of {}", link.counter());
+            enduring.spawn(name, move || watch_serials(of.clone(), index, link.clone()));
         }
         Ok(Coordinator { inner })
     }
@@ -221,14 +226,7 @@ impl Coordinator {
     ) -> Result<Outcome, BeginError> {
         let link = self.inner.link(counter);
         let link = link.ok_or_else(|| BeginError::UnknownCounter(counter.clone()))?;
-        let (to, outcome) = oneshot::channel();
-        link.ask(Ask {
-            ticket: Ticket(0),
-            instruction,
-            deadline: Instant::now() + self.inner.config.query_deadline,
-            reply_to: ReplyTo::Once(to),
-        });
-        outcome.await.map_err(|_| BeginError::Stopping)
+        self.inner.ask(link, instruction).await.ok_or(BeginError::Stopping)
     }
 
     /// The tasks that drive transfers, the journal and the links, and how they are.

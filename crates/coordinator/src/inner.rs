@@ -10,16 +10,21 @@ use crate::events::{Events, Kind};
 use crate::serials::Serials;
 use crate::standing::{Hold, Standing};
 use dashmap::DashMap;
-use domain::message::CounterId;
-use domain::serial::{MasterSerial, Role, Sequence};
+use domain::message::{CounterId, Instruction};
+use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::Doubt;
-use link::Link;
+use link::{Ask, Link, Outcome, ReplyTo, Ticket};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 use store::{HeldCounter, Journal, NewTransfer, Store};
 use supervise::vitals::Vitals;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
+
+/// A comparison with the lease is one question to the database.
+const COMPARED_WITHIN: Duration = Duration::from_secs(1);
 
 /// An app and its idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +55,9 @@ pub(crate) struct Inner {
     pub(crate) events: Events,
     pub(crate) vitals: Vitals,
     pub(crate) accusations: Accusations,
+    /// What each counter said of our serials when it was last compared with the record, in the order of
+    /// the links.
+    pub(crate) compared: Vec<watch::Sender<Option<SubSerial>>>,
     /// Where late words of each counter wait to be compared with the record, in the order of the links.
     pub(crate) late: Vec<LateQueue>,
 }
@@ -94,6 +102,35 @@ impl Inner {
             let text = format!("{counter} gets no new transfers: {why}");
             self.events.record(now, Kind::Contradiction, None, text);
         }
+    }
+
+    /// Asks a counter something that moves nothing; `None` if the bridge is stopping.
+    pub(crate) async fn ask(&self, link: &Link, instruction: Instruction) -> Option<Outcome> {
+        let (to, outcome) = oneshot::channel();
+        link.ask(Ask {
+            ticket: Ticket(0),
+            instruction,
+            deadline: Instant::now() + self.config.query_deadline,
+            reply_to: ReplyTo::Once(to),
+        });
+        outcome.await.ok()
+    }
+
+    /// Waits until what a counter said last of our serials has been compared with the record, but not
+    /// for long. Whether it has: before that nothing new is begun there, for the counter may know the
+    /// serials that it would get.
+    pub(crate) async fn is_compared(&self, link: &Link) -> bool {
+        let at = self.links.iter().position(|other| other.counter() == link.counter());
+        let Some(compared) = at.and_then(|at| self.compared.get(at)) else { return false };
+        let is_so = |compared: &Option<SubSerial>| {
+            let told = link.highest_serial();
+            told.is_none() || told == *compared
+        };
+        if is_so(&compared.borrow()) {
+            return true;
+        }
+        let mut comparing = compared.subscribe();
+        matches!(timeout(COMPARED_WITHIN, comparing.wait_for(is_so)).await, Ok(Ok(_)))
     }
 
     /// Whether a transfer is in this process's hands.

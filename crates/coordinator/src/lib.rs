@@ -40,6 +40,7 @@ mod serials;
 pub mod shard;
 pub mod standing;
 mod summary;
+mod tail;
 pub mod trail;
 mod watch;
 pub mod world;

@@ -5,11 +5,13 @@ use crate::clock::now_micros;
 use crate::handle::Coordinator;
 use crate::inner::Inner;
 use crate::standing::Hold;
-use domain::message::CounterId;
+use crate::tail::Search;
+use domain::message::{AccountId, Answer, AnswerCode, CounterId, EntriesQuery, Instruction, Reply};
 use domain::serial::{Day, Sequence, SubSerial};
+use link::{Link, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Allowance, HeldCounter, Reach, StoreError};
+use store::{Allowance, HeldCounter, ListFilter, Reach, StoreError};
 use tokio::sync::{Mutex, mpsc};
 
 /// Between two tries to ask a database that does not answer, or to write to it.
@@ -77,15 +79,25 @@ pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
             }
         }
     };
-    let Reach::Beyond { next } = reach else { return };
+    let next = match reach {
+        Reach::Beyond { next } => next,
+        // Leased by this life, which has not given it to anybody yet.
+        Reach::Known if inner.serials.holds(told.sequence.number()).await => told.sequence.number(),
+        Reach::Known => return,
+    };
     let (now, seen) = (now_micros(), told.sequence);
     let why = format!(
-        "at sign-on it said that it has seen the serial {told}, and this record has given out none \
+        "it says that it has seen the serial {told}, and this record has given out none \
          from {next:011} on: the record lacks something, or the counter is mistaken"
     );
+    let is_new = inner.standing.held(counter).is_none();
     // Held first: what follows takes its time.
     inner.hold_beyond(counter, &why, seen, now);
     agree(inner, counter);
+    if reach == Reach::Known && !is_new {
+        // It gets nothing new: the block in hand need not be left out once more at its word.
+        return;
+    }
     let allowance = Allowance::Day(Day::from_unix_micros(now));
     match inner.store.lift_serials(counter, seen, allowance, now).await {
         Ok(true) => {
@@ -99,6 +111,123 @@ pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
             tracing::error!(%error, %counter, "serials were not moved past {:011}", seen.number());
         }
     }
+}
+
+/// What a counter posted last, as far as it can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// The highest serial among its last postings.
+    Last(SubSerial),
+    /// It posted nothing lately.
+    Nothing,
+    /// It cannot say; why.
+    Unsaid(String),
+    /// There is no session any more.
+    Gone,
+}
+
+/// How many of its last settle days a counter is asked about.
+const DAYS: u32 = 3;
+
+/// How many accounts a counter is asked about that cannot be asked about all of them: those of the
+/// last transfers in the record.
+const ACCOUNTS: usize = 8;
+
+/// Asks a counter that does not say how far it has seen our serials for what it posted last: of all
+/// accounts, or, where it cannot say that, of those of the last transfers in the record.
+pub(crate) async fn last_posted(inner: &Inner, link: &Link) -> Posted {
+    let all = last_posted_to(inner, link, None).await;
+    let Posted::Unsaid(why) = all else { return all };
+    let filter = ListFilter {
+        limit: ListFilter::LONGEST_PAGE,
+        counter: Some(link.counter().clone()),
+        ..ListFilter::default()
+    };
+    let known = match inner.store.list(&filter).await {
+        Ok(listed) => listed.transfers,
+        Err(error) => return Posted::Unsaid(format!("{why}; and the record: {error}")),
+    };
+    let mut accounts: Vec<AccountId> = Vec::new();
+    for place in known.iter().flat_map(|stored| [&stored.transfer.from, &stored.transfer.to]) {
+        if place.counter == *link.counter() && !accounts.contains(&place.account) {
+            accounts.push(place.account.clone());
+        }
+    }
+    let (mut highest, mut said) = (None, false);
+    for account in accounts.into_iter().take(ACCOUNTS) {
+        match last_posted_to(inner, link, Some(account)).await {
+            Posted::Last(serial) => {
+                highest = highest.max(Some(serial.number()));
+                said = true;
+            }
+            Posted::Nothing => said = true,
+            Posted::Unsaid(_) => {}
+            Posted::Gone => return Posted::Gone,
+        }
+    }
+    match highest.map(SubSerial::from_number) {
+        Some(Ok(serial)) => Posted::Last(serial),
+        Some(Err(_)) | None if said => Posted::Nothing,
+        Some(Err(_)) | None => Posted::Unsaid(why),
+    }
+}
+
+/// The same of one account, or of all.
+async fn last_posted_to(inner: &Inner, link: &Link, account: Option<AccountId>) -> Posted {
+    let Some(today) = link.settle_day() else { return Posted::Gone };
+    for back in 0..DAYS {
+        let day = Day::from_unix_days(today.unix_days().saturating_sub(back));
+        match last_of_day(inner, link, account.as_ref(), day).await {
+            Ok(Some(serial)) => return Posted::Last(serial),
+            Ok(None) => {}
+            // Of a day that has ended it may know nothing any more.
+            Err(Posted::Unsaid(_)) if back > 0 => break,
+            Err(posted) => return posted,
+        }
+    }
+    Posted::Nothing
+}
+
+/// The highest serial on the last page of a day. By entries that are there and entries that are not
+/// the end of the day is found ([`Search`]).
+async fn last_of_day(
+    inner: &Inner,
+    link: &Link,
+    account: Option<&AccountId>,
+    day: Day,
+) -> Result<Option<SubSerial>, Posted> {
+    let ask = async |offset, limit| {
+        let query = EntriesQuery { account: account.cloned(), day, offset, limit };
+        match inner.ask(link, Instruction::Entries(query)).await {
+            Some(Outcome::Answered(Reply::Entries(reply))) => {
+                if reply.answer.code == AnswerCode::DONE {
+                    Ok(reply)
+                } else {
+                    let Answer { code, text } = &reply.answer;
+                    Err(Posted::Unsaid(format!("it answers {code} {text}")))
+                }
+            }
+            Some(Outcome::Answered(_)) => {
+                Err(Posted::Unsaid("it answers something else".to_owned()))
+            }
+            Some(Outcome::NotSent(_)) | None => Err(Posted::Gone),
+            Some(Outcome::Unknown(why)) if link.is_up() => Err(Posted::Unsaid(why.to_string())),
+            Some(Outcome::Unknown(_)) => Err(Posted::Gone),
+        }
+    };
+    let first = ask(0, EntriesQuery::LONGEST_PAGE).await?;
+    let is_all = !first.more || first.entries.len() < usize::from(EntriesQuery::LONGEST_PAGE);
+    let page = if is_all {
+        first
+    } else {
+        let mut search = Search::behind_a_page();
+        while let Some(offset) = search.next() {
+            let is_there = !ask(offset, 1).await?.entries.is_empty();
+            search.said(offset, is_there);
+        }
+        ask(search.last_page(), EntriesQuery::LONGEST_PAGE).await?
+    };
+    Ok(page.entries.iter().map(|entry| entry.serial).max_by_key(|serial| serial.number()))
 }
 
 /// Two counters that have seen more than the record gave out speak of the record.
@@ -234,6 +363,9 @@ mod tests {
         assert_eq!(after, next + 21, "nobody gets a number that it knows");
         look(inner, &futures, serial(next + 20)).await;
         assert_eq!(inner.standing.behind(), None, "nor does one that says it twice");
+        let other = counter("other");
+        look(inner, &other, serial(after)).await;
+        assert_eq!(inner.standing.held(&other), None, "it was given out");
         look(inner, &securities, serial(next + 5)).await;
         let why = inner.standing.behind().expect("two agree");
         assert!(why.contains("futures and securities"), "{why}");
@@ -244,6 +376,27 @@ mod tests {
         let stage = started(&folder).await;
         assert!(stage.0.inner.standing.held(&futures).is_some());
         assert!(stage.0.inner.standing.behind().is_some());
+        stopped(stage).await;
+    }
+
+    /// The first order of a life leases a block before a counter has said anything: what is in hand is
+    /// not what was given out.
+    #[tokio::test]
+    async fn what_is_leased_and_in_hand_cannot_have_been_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stage = started(&folder).await;
+        let inner = &stage.0.inner;
+        let given = inner.serials.next().await.expect("a serial").number();
+        let futures = counter("futures");
+        look(inner, &futures, serial(given)).await;
+        assert_eq!(inner.standing.held(&futures), None);
+        look(inner, &futures, serial(given + 1)).await;
+        assert!(inner.standing.held(&futures).is_some());
+        let after = inner.serials.next().await.expect("a serial").number();
+        assert!(after > given + 1, "nobody gets what it knows: {after}");
+        // Said again, it costs no more of them.
+        look(inner, &futures, serial(after + 5)).await;
+        assert_eq!(inner.serials.next().await.expect("a serial").number(), after + 1);
         stopped(stage).await;
     }
 }

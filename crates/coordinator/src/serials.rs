@@ -44,6 +44,15 @@ impl Serials {
         }
     }
 
+    /// Whether a number is leased and was never given out: whoever has seen it has seen more than there
+    /// ever was. Waits while a block is being leased.
+    pub(crate) async fn holds(&self, number: u64) -> bool {
+        let _one_at_a_time = self.leasing.lock().await;
+        let blocks = self.lock();
+        blocks.current.contains(&number)
+            || blocks.next.as_ref().is_some_and(|next| next.contains(&number))
+    }
+
     /// What is in hand is not given out any more: the lease was moved past it.
     pub(crate) fn discard(&self) {
         let mut blocks = self.lock();

@@ -4,7 +4,7 @@ use crate::actor::Mail;
 use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::inner::Inner;
-use crate::reach;
+use crate::reach::{self, Posted};
 use crate::shard::Input;
 use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
@@ -74,12 +74,45 @@ pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, lin
             for shard in &inner.shards {
                 let _ = shard.send(Mail::Input(Input::SessionBegan(counter))).await;
             }
-            if let Some(told) = link.highest_serial() {
-                reach::look(&inner, link.counter(), told).await;
-            }
         }
         known = began;
         if !link.session_changes(known).await {
+            break;
+        }
+    }
+}
+
+/// Holds what a counter says of our serials against what the record gave out: what it says at each
+/// sign-on, on whichever connection; and where it says nothing, what it posted last, once in a life.
+pub(crate) async fn watch_serials(inner: Arc<Inner>, counter: CounterIndex, link: Link) {
+    let mut asked = false;
+    loop {
+        let (began, told) = (link.session_began(), link.highest_serial());
+        if let Some(told) = told {
+            reach::look(&inner, link.counter(), told).await;
+            inner.compared[counter.0].send_replace(Some(told));
+        } else if began.is_some() && !asked {
+            match reach::last_posted(&inner, &link).await {
+                Posted::Last(serial) => {
+                    reach::look(&inner, link.counter(), serial).await;
+                    asked = true;
+                }
+                Posted::Nothing => asked = true,
+                Posted::Unsaid(why) => {
+                    let text = format!(
+                        "{} says neither at sign-on nor when it is asked how far it has seen our \
+                         serials ({why}): whether the record lacks something shows only in its \
+                         answers",
+                        link.counter()
+                    );
+                    say(&inner, link.counter(), &text);
+                    asked = true;
+                }
+                // The session is gone: the next is asked.
+                Posted::Gone => {}
+            }
+        }
+        if !link.sign_on_changes((began, told)).await {
             break;
         }
     }
