@@ -1,13 +1,15 @@
 //! One transfer: what it wants, what is known of its legs, and where it stands.
 //!
 //! [`step`] decides what follows from an event; it is the only place where a transfer's course is
-//! decided, and DOMAIN §3's rules are enforced here and nowhere else. `days` says which settle day a
+//! decided, and DOMAIN §3's rules are enforced here and nowhere else: `rules` and `undoing` are these
+//! rules, `learn` records what is told. `days` says which settle day a
 //! leg is bound to. [`words`] are what a leg's own counter said, [`evidence`] turns them into what may
 //! be believed; [`recovery`] says what is still known after a crash. `parked` is what happens to a
 //! transfer that waits for a person, [`outlook`] what it waits for.
 
 mod days;
 pub mod evidence;
+mod learn;
 mod marks;
 pub mod outlook;
 mod parked;
@@ -18,6 +20,7 @@ mod step;
 mod table;
 #[cfg(test)]
 mod tests;
+mod undoing;
 pub mod words;
 
 pub use days::{MOST_REBOUND, MOST_SOUGHT};

@@ -5,8 +5,9 @@
 //! nothing, it ends, unless somebody has claimed it.
 
 use super::evidence::{Evidence, Told, Weight};
+use super::learn::{Against, against, doubted, learn};
 use super::rules::{Course, Refusal};
-use super::step::{Action, Against, Step, Verdict, against, doubted, learn};
+use super::step::{Action, STALE, Step, Verdict};
 use super::{Ground, Knowledge, Phase, Transfer, Why};
 use crate::message::Look;
 use crate::serial::Role;
@@ -37,7 +38,7 @@ pub(super) fn hear_parked(
     if role == Role::Reversal && !undoing && !impossible {
         // Nothing is known of a reversal that was never asked for; whoever resumes would believe
         // that the debit is being undone.
-        return Step { action: Action::Stay, barrier: false, verdict: Verdict::Stale };
+        return STALE;
     }
     if let Some(step) = Course::new(transfer, ground).dead_under_one_day(role, told) {
         return step;

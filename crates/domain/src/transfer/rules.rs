@@ -1,4 +1,5 @@
-//! The rules of DOMAIN §3 as straight-line courses of action; [`super::step`] says which applies.
+//! The rules of DOMAIN §3 as straight-line courses of action; [`super::step`] says which applies, and
+//! [`super::undoing`] has those by which a debit is undone.
 
 use super::days::Search;
 use super::evidence::{Evidence, Told, Weight};
@@ -59,31 +60,8 @@ impl<'t, 'g> Course<'t, 'g> {
         self.send(Role::Credit, Phase::CreditSent, barrier)
     }
 
-    /// The reversal goes out, again or for the first time; never across the settle day (rule 6).
-    /// The intent is durable first, so that after a crash nobody credits what is being undone.
-    pub(super) fn send_reversal(&mut self) -> Step {
-        if !self.ground.debit.can_reverse {
-            return self.park(Why::CannotReverse);
-        }
-        if self.is_still(Role::Reversal) {
-            return self.reversal_waits();
-        }
-        let posted = self.debit_posted_day();
-        match self.ground.debit_day {
-            Some(today) if today == posted => self.send(Role::Reversal, Phase::ReversalSent, true),
-            Some(_) if self.transfer.reversal.sent == 0 => self.park(Why::SettleDayPassed),
-            // It may have been undone in time.
-            Some(_) if self.ground.debit.can_query_reversals => {
-                self.go(Phase::ReversalProving, Action::Ask(Role::Reversal, Look::Only))
-            }
-            Some(_) => self.park(Why::SettleDayPassed),
-            // The counter has not been heard of since the start.
-            None => Step { barrier: true, ..self.go(Phase::ReversalWaiting, Action::Pause) },
-        }
-    }
-
     /// Whether nothing that moves money may be sent for a leg now (rule 10).
-    fn is_still(&self, role: Role) -> bool {
+    pub(super) fn is_still(&self, role: Role) -> bool {
         let held = match role {
             Role::Debit | Role::Reversal => self.ground.debit_held,
             Role::Credit => self.ground.credit_held,
@@ -93,7 +71,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// A leg that may not be sent now: one that never left waits, any other goes on being asked
     /// about.
-    fn wait(&mut self, role: Role, unsent: Phase, asking: Phase) -> Step {
+    pub(super) fn wait(&mut self, role: Role, unsent: Phase, asking: Phase) -> Step {
         let phase = match self.transfer.leg(role).knowledge {
             Knowledge::NotSent => unsent,
             Knowledge::Unknown | Knowledge::Done | Knowledge::Refused | Knowledge::NotExecuted => {
@@ -101,23 +79,6 @@ impl<'t, 'g> Course<'t, 'g> {
             }
         };
         self.go(phase, Action::Pause)
-    }
-
-    /// The debit is to be undone and may not be yet. That it is to be is durable first, as ever; in
-    /// the meantime the counter is asked whether it is undone already, by a life that the record
-    /// does not know.
-    fn reversal_waits(&mut self) -> Step {
-        match self.transfer.phase {
-            Phase::ReversalWaiting if self.ground.debit.can_query_reversals => {
-                self.go(Phase::ReversalProving, Action::Ask(Role::Reversal, Look::Only))
-            }
-            Phase::ReversalWaiting => self.go(Phase::ReversalWaiting, Action::Pause),
-            _ => Step { barrier: true, ..self.go(Phase::ReversalWaiting, Action::Pause) },
-        }
-    }
-
-    fn debit_posted_day(&self) -> Day {
-        self.transfer.debit.posted_day.unwrap_or_else(|| self.transfer.bound_day(Role::Debit))
     }
 
     /// A leg of which not one byte ever left goes out under the counter's present day (rule 6).
@@ -231,14 +192,14 @@ impl<'t, 'g> Course<'t, 'g> {
         }
     }
 
-    fn today(&self, role: Role) -> Option<Day> {
+    pub(super) fn today(&self, role: Role) -> Option<Day> {
         match role {
             Role::Debit | Role::Reversal => self.ground.debit_day,
             Role::Credit => self.ground.credit_day,
         }
     }
 
-    fn send(&mut self, role: Role, phase: Phase, barrier: bool) -> Step {
+    pub(super) fn send(&mut self, role: Role, phase: Phase, barrier: bool) -> Step {
         let leg = self.transfer.leg_mut(role);
         leg.sent = leg.sent.saturating_add(1);
         leg.knowledge = Knowledge::Unknown;
@@ -279,16 +240,6 @@ impl<'t, 'g> Course<'t, 'g> {
             return self.fence_credit();
         }
         self.go(Phase::CreditAsking, Action::Ask(Role::Credit, Look::Only))
-    }
-
-    /// Asks whether the debit is undone, where the counter can say; otherwise undoes it again with
-    /// the same serial, which is as safe.
-    pub(super) fn prove_reversal(&mut self) -> Step {
-        if self.ground.debit.can_query_reversals {
-            self.ask(Role::Reversal, Look::Only)
-        } else {
-            self.send_reversal()
-        }
     }
 
     /// Whether a leg's counter may be asked to bury its serial. A fence changes the counter's books,
@@ -399,19 +350,6 @@ impl<'t, 'g> Course<'t, 'g> {
         self.undo_debit()
     }
 
-    fn undo_debit(&mut self) -> Step {
-        if self.transfer.reason.is_none() {
-            self.transfer.reason = Some(match self.transfer.credit.knowledge {
-                Knowledge::Refused => Reason::CreditRefused,
-                Knowledge::NotSent
-                | Knowledge::Unknown
-                | Knowledge::Done
-                | Knowledge::NotExecuted => Reason::CreditNotExecuted,
-            });
-        }
-        self.send_reversal()
-    }
-
     pub(super) fn credit_not_found(&mut self) -> Step {
         if self.transfer.credit.knowledge.is_proof() {
             // Proof that came before the question was answered outweighs what it found.
@@ -468,63 +406,6 @@ impl<'t, 'g> Course<'t, 'g> {
         } else {
             self.go(Phase::CreditAsking, Action::Pause)
         }
-    }
-
-    // The reversal.
-
-    /// The counter says that the debit is undone; where it can answer a query, that is the proof
-    /// (rule 3).
-    pub(super) fn reversal_answered(&mut self, weight: Weight) -> Step {
-        if weight == Weight::Answer && self.ground.debit.can_query_reversals {
-            self.transfer.reversal.knowledge = Knowledge::Unknown;
-            self.go(Phase::ReversalProving, Action::Ask(Role::Reversal, Look::Only))
-        } else {
-            self.reversed()
-        }
-    }
-
-    /// A reversal that is refused needs a person (rule 3). Where an earlier copy of it may still be
-    /// done, nothing is proven by that, and asking goes on meanwhile.
-    pub(super) fn reversal_refused(&mut self, weight: Weight) -> Step {
-        if may_end(self.transfer, Role::Reversal, weight, self.ground.debit) {
-            self.transfer.reversal.knowledge = Knowledge::Refused;
-        }
-        self.park(Why::ReversalRefused)
-    }
-
-    /// The counter says, when it is asked, that it refused the reversal. Where that is not for ever,
-    /// it is asked for once more, and the answer to that counts.
-    pub(super) fn reversal_found_refused(&mut self, weight: Weight) -> Step {
-        if may_end(self.transfer, Role::Reversal, weight, self.ground.debit) || !self.is_debit_day()
-        {
-            return self.reversal_refused(weight);
-        }
-        self.go(Phase::ReversalWaiting, Action::Pause)
-    }
-
-    /// It is repeated, with the same serial, until it is answered (rule 3).
-    pub(super) fn reversal_unanswered(&mut self) -> Step {
-        self.rest(Role::Reversal, Phase::ReversalWaiting)
-    }
-
-    pub(super) fn reversal_not_found(&mut self) -> Step {
-        if let Some(parked) = self.lost_patience(Role::Reversal, Why::ReversalUnresolved) {
-            return parked;
-        }
-        if !self.is_debit_day() {
-            return self.park(Why::SettleDayPassed);
-        }
-        self.go(Phase::ReversalWaiting, Action::Pause)
-    }
-
-    /// Whether the debit's settle day is not known to be over.
-    fn is_debit_day(&self) -> bool {
-        let posted = self.debit_posted_day();
-        self.ground.debit_day.is_none_or(|today| today == posted)
-    }
-
-    pub(super) fn reversal_unproven(&mut self) -> Step {
-        self.rest(Role::Reversal, Phase::ReversalProving)
     }
 
     // Endings and rests.
@@ -598,14 +479,14 @@ impl<'t, 'g> Course<'t, 'g> {
     }
 
     /// One more round that brought nothing; then a pause, or a person.
-    fn rest(&mut self, role: Role, phase: Phase) -> Step {
+    pub(super) fn rest(&mut self, role: Role, phase: Phase) -> Step {
         if let Some(parked) = self.lost_patience(role, unresolved(role)) {
             return parked;
         }
         self.go(phase, Action::Pause)
     }
 
-    fn lost_patience(&mut self, role: Role, why: Why) -> Option<Step> {
+    pub(super) fn lost_patience(&mut self, role: Role, why: Why) -> Option<Step> {
         if self.ground.behind {
             // Asking is all that may be done; a person is called already, for the whole record.
             return None;
@@ -627,7 +508,7 @@ impl<'t, 'g> Course<'t, 'g> {
         self.ground.profile(role)
     }
 
-    fn go(&mut self, phase: Phase, action: Action) -> Step {
+    pub(super) fn go(&mut self, phase: Phase, action: Action) -> Step {
         self.transfer.phase = phase;
         Step { action, barrier: false, verdict: Verdict::Fresh }
     }

@@ -226,6 +226,29 @@ fn a_contradiction_is_for_a_person_and_the_other_leg_is_asked_about_on() {
     );
 }
 
+/// Found by chance: an answer about a reversal that was never asked for was believed while the transfer
+/// was parked, and whoever resumed undid a debit of which nothing was proven.
+#[test]
+fn what_is_said_of_a_reversal_that_was_never_asked_for_is_not_believed() {
+    standard(
+        "wake; debit silent; query debit silent; wake; query debit silent; wake; query debit silent; wake; query debit silent; reversal refused; fence reversal not_executed; decide resume",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit silent -> Parked(DebitUnresolved): Pause
+            reversal refused -> Parked(DebitUnresolved): Stay (stale)
+            fence reversal not_executed -> Parked(DebitUnresolved): Stay (stale)
+            decide resume -> DebitAsking: Ask(Debit, Only), durable first
+        "#]],
+    );
+}
+
 /// Parked for a reason, as its legs are known.
 fn parked(why: Why, legs: [Knowledge; 3]) -> Transfer {
     let mut transfer = Transfer::accepted(intent());

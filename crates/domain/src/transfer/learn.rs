@@ -1,0 +1,161 @@
+//! What is told of a leg, held against what is known of it, and recorded: nothing is decided here but
+//! that what may be about another transfer is for a person.
+
+use super::evidence::{Evidence, Told};
+use super::rules::{Course, may_end};
+use super::step::{CONTRADICTION, STALE, Step, Verdict};
+use super::{Doubt, Ground, Knowledge, Phase, Transfer, Why};
+use crate::serial::Role;
+
+/// Whether something was learned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    Learned,
+    Nothing,
+}
+
+impl News {
+    /// The step when what was learned is not about the leg that is being worked on.
+    pub(super) fn aside(self) -> Step {
+        match self {
+            News::Learned => Step { verdict: Verdict::Fresh, ..STALE },
+            News::Nothing => STALE,
+        }
+    }
+}
+
+/// What was told, held against what is known of the leg.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Against {
+    /// It stands against nothing.
+    Nothing,
+    /// It may have been said before the posting, of another copy: it is no proof against it.
+    OldNews,
+    /// Proof stands against proof.
+    Proof,
+}
+
+pub(super) fn against(
+    transfer: &Transfer,
+    role: Role,
+    told: &Told,
+    ground: &Ground<'_>,
+) -> Against {
+    match (transfer.leg(role).knowledge, told.evidence) {
+        (Knowledge::Done, Evidence::Refused) => {
+            if may_end(transfer, role, told.weight, ground.profile(role)) {
+                Against::Proof
+            } else {
+                Against::OldNews
+            }
+        }
+        (Knowledge::Done, Evidence::NotExecuted)
+        | (Knowledge::Refused | Knowledge::NotExecuted, Evidence::Done) => Against::Proof,
+        (
+            Knowledge::Done
+            | Knowledge::Refused
+            | Knowledge::NotExecuted
+            | Knowledge::NotSent
+            | Knowledge::Unknown,
+            _,
+        ) => Against::Nothing,
+    }
+}
+
+/// Records what was told. A refusal is not recorded as proof here: whether it ends the leg depends
+/// on how often the leg was sent, which the phase decides.
+pub(super) fn learn(transfer: &mut Transfer, role: Role, told: &Told) -> News {
+    if transfer.leg(role).knowledge.is_proof() {
+        return News::Nothing;
+    }
+    if let (Evidence::Done, Some(posted)) = (told.evidence, &told.posted) {
+        transfer.found_under(role, posted.settle_day);
+    }
+    let leg = transfer.leg_mut(role);
+    match told.evidence {
+        Evidence::Done => {
+            leg.knowledge = Knowledge::Done;
+            if told.answer.is_some() {
+                leg.answer.clone_from(&told.answer);
+            }
+            if let Some(posted) = &told.posted {
+                // Empty where the counter wrote a number that cannot be read.
+                leg.counter_serial =
+                    Some(posted.counter_serial.clone()).filter(|serial| !serial.is_empty());
+                leg.posted_day = Some(posted.settle_day);
+            }
+        }
+        Evidence::NotExecuted => {
+            leg.knowledge = Knowledge::NotExecuted;
+            leg.answer.clone_from(&told.answer);
+        }
+        Evidence::Refused | Evidence::NotFound | Evidence::Silent => {
+            if leg.sent > 0 {
+                leg.knowledge = Knowledge::Unknown;
+            }
+            if told.answer.is_some() {
+                leg.answer.clone_from(&told.answer);
+            }
+        }
+        Evidence::NotSent => return News::Nothing,
+    }
+    News::Learned
+}
+
+/// What follows from words that may be about another transfer: nothing is concluded from them, and a
+/// person must look. `None` if there is no doubt, or none that is new to a person.
+pub(super) fn doubted(
+    transfer: &mut Transfer,
+    role: Role,
+    told: &Told,
+    ground: &Ground<'_>,
+) -> Option<Step> {
+    let doubt = told.doubt?;
+    let (why, verdict) = match doubt {
+        Doubt::OtherMark => (Why::OtherMark, Verdict::Contradiction),
+        Doubt::KnownBefore => (Why::KnownBefore, Verdict::Fresh),
+    };
+    let phase = transfer.phase;
+    let leg = transfer.leg_mut(role);
+    if leg.knowledge.is_proof() {
+        // The counter said before that it is ours: now it contradicts itself.
+        return Some(CONTRADICTION);
+    }
+    let fresh = leg.doubt != Some(doubt);
+    leg.doubt = Some(doubt);
+    if told.answer.is_some() {
+        leg.answer.clone_from(&told.answer);
+    }
+    match phase {
+        Phase::Parked(_) if !fresh => None,
+        // What cannot be resumed, or is not worked on before a person has looked, stays so.
+        Phase::Parked(
+            Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal | Why::Panicked,
+        ) => Some(Step { verdict, ..Course::new(transfer, ground).pause() }),
+        Phase::Parked(
+            Why::DebitUnresolved
+            | Why::CreditUnresolved
+            | Why::ReversalUnresolved
+            | Why::ReversalRefused
+            | Why::CannotReverse
+            | Why::SettleDayPassed
+            | Why::OtherMark
+            | Why::KnownBefore,
+        )
+        | Phase::Accepted
+        | Phase::DebitWaiting
+        | Phase::DebitSent
+        | Phase::DebitAsking
+        | Phase::DebitFencing
+        | Phase::CreditWaiting
+        | Phase::CreditSent
+        | Phase::CreditAsking
+        | Phase::CreditFencing
+        | Phase::ReversalWaiting
+        | Phase::ReversalSent
+        | Phase::ReversalProving
+        | Phase::Completed
+        | Phase::Refused
+        | Phase::Reversed => Some(Step { verdict, ..Course::new(transfer, ground).park(why) }),
+    }
+}

@@ -1,0 +1,146 @@
+//! What may be another transfer's, and a record that is behind: nothing is concluded, and counters are
+//! only asked.
+
+use super::*;
+
+/// Nothing is concluded from what may be another transfer's: it waits for a person, whatever it was
+/// at, and asks on without being moved by the answers.
+#[test]
+fn what_may_be_anothers_posting_is_concluded_from_by_nobody() {
+    standard(
+        "wake; debit other_mark; wake; query debit other_mark; crash; wake; \
+         query debit other_mark; decide resume; query debit other_mark; decide refused; \
+         query debit other_mark",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit other_mark -> Parked(OtherMark): Pause (CONTRADICTION)
+            wake -> Parked(OtherMark): Ask(Debit, Only)
+            query debit other_mark -> Parked(OtherMark): Pause
+            wake -> Parked(OtherMark): Ask(Debit, Only)
+            query debit other_mark -> Parked(OtherMark): Pause
+            decide resume -> DebitAsking: Ask(Debit, Only), durable first
+            query debit other_mark -> Parked(OtherMark): Pause (CONTRADICTION)
+            decide refused -> Refused: Finish, durable first
+            query debit other_mark -> Refused: Stay (CONTRADICTION)
+        "#]],
+    );
+    standard(
+        "wake; debit done; credit known_before; wake; query credit known_before; expire; wake; \
+         fence credit other_mark; decide completed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit known_before -> Parked(KnownBefore): Pause
+            wake -> Parked(KnownBefore): Ask(Credit, Only)
+            query credit known_before -> Parked(KnownBefore): Pause
+            expire -> Parked(KnownBefore): Stay
+            wake -> Parked(KnownBefore): Ask(Credit, Fence)
+            fence credit other_mark -> Parked(OtherMark): Pause (CONTRADICTION)
+            decide completed -> Completed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; credit refused; reversal known_before; wake; query reversal done; \
+         decide reversed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit refused -> ReversalSent: Send(Reversal), durable first
+            reversal known_before -> Parked(KnownBefore): Pause
+            wake -> Parked(KnownBefore): Ask(Reversal, Only)
+            query reversal done -> Parked(KnownBefore): Pause
+            decide reversed -> Reversed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; debit done; debit other_mark; credit done",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit done -> CreditSent: Send(Credit)
+        debit other_mark -> CreditSent: Stay (CONTRADICTION)
+        credit done -> Completed: Finish, durable first
+    "#]],
+    );
+}
+
+#[test]
+fn a_record_that_is_behind_only_asks() {
+    check(
+        &Profile::default(),
+        "behind; wake; wake; released; wake; behind; debit silent; query debit not_found; wake; \
+         query debit done; wake; released; wake",
+        &expect![[r#"
+            wake -> DebitWaiting: Pause
+            wake -> DebitWaiting: Pause
+            wake -> DebitSent: Send(Debit)
+            debit silent -> DebitAsking: Ask(Debit, Only)
+            query debit not_found -> DebitAsking: Pause
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit done -> CreditWaiting: Pause
+            wake -> CreditWaiting: Pause
+            wake -> CreditSent: Send(Credit)
+        "#]],
+    );
+    check(
+        &Profile::default(),
+        "wake; debit done; behind; credit silent; query credit not_found; expire; wake; \
+         query credit not_found; released; wake; fence credit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit silent -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            expire -> CreditAsking: Ask(Credit, Only)
+            wake -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            wake -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+    check(
+        &Profile::default(),
+        "wake; debit done; behind; credit refused; wake; query reversal not_found; wake; released; \
+         wake; query reversal not_found; wake",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit refused -> ReversalWaiting: Pause, durable first
+            wake -> ReversalProving: Ask(Reversal, Only)
+            query reversal not_found -> ReversalWaiting: Pause
+            wake -> ReversalProving: Ask(Reversal, Only)
+            wake -> ReversalProving: Ask(Reversal, Only)
+            query reversal not_found -> ReversalWaiting: Pause
+            wake -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+}
+
+#[test]
+fn a_credit_of_a_transfer_from_a_restored_record_is_never_sent() {
+    check(
+        &Profile::default(),
+        "wake; restored; wake; query debit done; query credit not_found; wake; released; wake; \
+         fence credit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit done -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            wake -> CreditAsking: Ask(Credit, Only)
+            wake -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+    // The counter does not dedupe, and the record says that the credit was not sent: a lost tail
+    // knew better.
+    check(
+        &weak(),
+        "wake; restored; wake; query debit done; released; query credit done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit done -> CreditAsking: Ask(Credit, Only)
+            query credit done -> Completed: Finish, durable first
+        "#]],
+    );
+}
