@@ -3,79 +3,17 @@
 
 use anyhow::{Context, Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use system_tests::audit::State;
 use system_tests::away::{Away, Way};
-use system_tests::bridge::App;
-use system_tests::caller::{Caller, Order};
-use system_tests::process::{Process, free_address, program};
-use tempfile::TempDir;
+use system_tests::caller::Order;
+use system_tests::process::{free_address, program};
+use system_tests::stage::{FOUND_WITHIN, Stage};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
-
-/// How long a bridge with nothing in its way may take to find a counter.
-const FOUND_WITHIN: Duration = Duration::from_secs(20);
-
-/// A bridge with a configuration of its own.
-struct Stage {
-    folder: TempDir,
-    bridge: Process,
-    api: String,
-    operators: String,
-    app: App,
-}
-
-impl Stage {
-    async fn start(counters: &str) -> Result<Stage> {
-        let folder = tempfile::tempdir()?;
-        let app = App::new("demo", "demo-hmac", folder.path())?;
-        let (api, operators) = (free_address()?, free_address()?);
-        fs::write(folder.path().join("k"), "k".repeat(32))?;
-        let database = folder.path().join("record.sqlite");
-        let text = format!(
-            "database = 'sqlite://{}'\n[api]\nlisten = '{api}'\n[operators]\nlisten = \
-             '{operators}'\n[[app]]\nname = 'demo'\n[[app.key]]\nid = 'demo-hmac'\nalgorithm = \
-             'hmac-sha256'\nsecret_file = '{}'\n{counters}",
-            database.display(),
-            app.secret_file.display(),
-        );
-        fs::write(folder.path().join("bridge.toml"), text)?;
-        let arguments = ["serve", "--config", "bridge.toml"];
-        let mut bridge = Process::start("bridge", folder.path(), &arguments)?;
-        bridge.ready().await?;
-        let (api, operators) = (format!("http://{api}"), format!("http://{operators}"));
-        Ok(Stage { folder, bridge, api, operators, app })
-    }
-
-    /// Starts a counter that shares the key; more options behind its dialect.
-    fn counter(&self, dialect: &str, more: &[&str]) -> Result<Process> {
-        let mut arguments = vec!["simulate", dialect, "--key-file", "k"];
-        arguments.extend(more);
-        Process::start(dialect, self.folder.path(), &arguments)
-    }
-
-    async fn health(&self, counter: &str) -> Result<String> {
-        let all: Value =
-            reqwest::get(format!("{}/ops/v1/counters", self.operators)).await?.json().await?;
-        let list = all.as_array().context("a list")?;
-        let one = list.iter().find(|one| one["counter"] == counter).context("no such counter")?;
-        Ok(one["health"].as_str().context("a word")?.to_owned())
-    }
-
-    /// Waits until the counter's health is, or is not, `up`; how long that took.
-    async fn until(&self, counter: &str, up: bool, within: Duration) -> Result<Duration> {
-        let began = Instant::now();
-        while (self.health(counter).await? == "up") != up {
-            ensure!(began.elapsed() < within, "not in {within:?}:\n{}", self.bridge.log());
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(began.elapsed())
-    }
-}
 
 #[tokio::test]
 async fn counters_that_dial_in_carry_transfers_and_may_be_killed() -> Result<()> {
@@ -94,7 +32,7 @@ async fn counters_that_dial_in_carry_transfers_and_may_be_killed() -> Result<()>
     for counter in ["securities", "futures"] {
         stage.until(counter, true, FOUND_WITHIN).await?;
     }
-    let caller = Caller::new(&stage.app, &stage.api)?;
+    let caller = stage.caller()?;
     assert_eq!(caller.ending(&Order::new("before", 10)).await?, State::Completed);
     first.kill().await?;
     stage.until("securities", false, Duration::from_secs(5)).await?;
@@ -128,7 +66,7 @@ async fn mode_02_a_process_that_stands_still_is_seen_within_four_seconds_at_hear
 async fn down_after(stage: &Stage, within: Duration) -> Result<Duration> {
     let began = Instant::now();
     while stage.health("securities").await? != "down" {
-        ensure!(began.elapsed() < within, "not in {within:?}:\n{}", stage.bridge.log());
+        ensure!(began.elapsed() < within, "not in {within:?}:\n{}", stage.log());
         sleep(Duration::from_millis(10)).await;
     }
     Ok(began.elapsed())
@@ -151,7 +89,7 @@ async fn mode_01_a_network_that_swallows_everything_is_seen_within_four_seconds_
     let _counter = Command::new("ip")
         .args(away.run(&program()?))
         .args(["simulate", "securities", "--key-file", "k", "--listen", &address])
-        .current_dir(stage.folder.path())
+        .current_dir(stage.folder())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -218,17 +156,17 @@ async fn a_counter_dials_in_on_two_channels_and_another_is_dialled_both_under_tl
     let _futures = start("futures", "futures", &["--listen", &address, "--account", "8001=0"])?;
     stage.until("futures", true, FOUND_WITHIN).await?;
     let rejected = Instant::now() + FOUND_WITHIN;
-    while !stage.bridge.log().contains("the certificate names somebody else") {
-        ensure!(Instant::now() < rejected, "the stranger is not refused:\n{}", stage.bridge.log());
+    while !stage.log().contains("the certificate names somebody else") {
+        ensure!(Instant::now() < rejected, "the stranger is not refused:\n{}", stage.log());
         sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(stage.health("securities").await?, "down");
     stranger.kill().await?;
     let _securities = start("securities", "securities", &in_two)?;
     stage.until("securities", true, FOUND_WITHIN).await?;
-    let caller = Caller::new(&stage.app, &stage.api)?;
+    let caller = stage.caller()?;
     assert_eq!(caller.ending(&Order::new("secured", 10)).await?, State::Completed);
-    let metrics = reqwest::get(format!("{}/metrics", stage.operators)).await?.text().await?;
+    let metrics = stage.said("/metrics").await?;
     for line in [
         "link_certificate_expires_at_seconds{counter=\"securities\",channel=\"1\",side=\"peer\"}",
         "link_certificate_expires_at_seconds{counter=\"futures\",channel=\"0\",side=\"own\"}",

@@ -5,14 +5,15 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::{Read, pipe};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use system_tests::audit::State;
 use system_tests::caller::{LOOK_EVERY, Order};
 use system_tests::database::Kind;
 use system_tests::operator::{connected, look, parked, resolve};
-use system_tests::process::program;
+use system_tests::process::{free_address, program};
+use system_tests::stage::{FOUND_WITHIN, Stage};
 use system_tests::town::{Faults, Town};
 use tokio::time::timeout;
 
@@ -138,30 +139,252 @@ async fn what_stands_still_is_named_and_the_bridge_is_not_ready() {
     settles(&town, "after").await;
 }
 
+/// The metric's value, if it is there.
+fn value(metrics: &str, name: &str) -> Option<u64> {
+    metrics.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
+}
+
 #[tokio::test]
-async fn a_stranger_with_half_a_request_does_not_hold_a_stop_up() {
+async fn a_panic_in_a_links_task_is_begun_anew_and_after_five_it_is_held() {
     let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
-    settles(&town, "before").await;
-    let mut strangers = Vec::new();
-    for url in [town.bridge.api(), town.bridge.operators()] {
-        let address = url.strip_prefix("http://").expect("an address").to_owned();
-        for half in [
-            "",
-            "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Half",
-            "POST /v1/transfers HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
-        ] {
-            let mut stranger = TcpStream::connect(&address).expect("it listens");
-            std::io::Write::write_all(&mut stranger, half.as_bytes()).expect("it is sent");
-            strangers.push(stranger);
-        }
-    }
-    // They are there before it is told to stop.
-    assert_eq!(ready(&town).await.0, 200);
+    town.bridge.restart_with_traps("link/futures=panic").await.expect("it starts");
+    let state = |counters: &Value, of: &str| {
+        let one = counters.as_array()?.iter().find(|one| one["counter"] == of)?;
+        one["connections"][0]["state"].as_str().map(str::to_owned)
+    };
     let begun = Instant::now();
-    assert!(town.bridge.terminate().await.expect("it ends").success(), "{}", town.bridge.log());
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}\n{}", town.bridge.log());
-    assert!(!town.bridge.log().contains("did not end in time"), "{}", town.bridge.log());
+    let held = look(&town, "/ops/v1/counters", |counters| {
+        (state(counters, "futures")? == "held").then_some(counters.clone())
+    });
+    let counters = held.await.expect("it is held");
+    // Four pauses lie between five failures, each about twice as long as the one before.
+    assert!(begun.elapsed() > Duration::from_millis(500), "{:?}", begun.elapsed());
+    let cause = &counters.as_array().expect("a list")[1]["connections"][0]["last_cause"];
+    assert!(counters.to_string().contains("a trap: link futures"), "{cause}");
+    // The other goes on, and so does the bridge: no transfer can begin at a counter that is held.
+    assert_eq!(state(&counters, "securities").as_deref(), Some("up"), "{counters}");
+    let (status, said) = ready(&town).await;
+    assert_eq!((status, &said["status"]), (200, &"ready".into()), "{said}");
+    let said = town.caller.send(&Order::new("none", 10)).await.expect("an answer");
+    assert_eq!(said.status, 503, "{said:?}");
+    assert!(town.bridge.log().contains("a trap: link futures"), "{}", town.bridge.log());
+    // With a program that is mended it is found again.
+    town.bridge.restart_with_traps("").await.expect("it starts");
+    connected(&town).await.expect("they connect");
+    settles(&town, "none").await;
+}
+
+/// Whatever is on its way when a part of the bridge dies ends in the next life, and nothing is doubled.
+#[tokio::test]
+async fn the_death_of_a_shard_or_of_the_journal_at_work_loses_nothing() {
+    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    for (place, cause) in
+        [("journal", "the journal has died: it panicked"), ("shard", "has died: it panicked")]
+    {
+        let now = folder.path().join(place);
+        let traps = format!("{place}=panic:{}", now.display());
+        town.bridge.restart_with_traps(&traps).await.expect("it starts");
+        connected(&town).await.expect("they connect");
+        settles(&town, &format!("before-{place}")).await;
+        assert_eq!(ready(&town).await.0, 200);
+        let orders: Vec<Order> =
+            (0..20).map(|number| Order::new(format!("{place}-{number}"), 10)).collect();
+        let sent: Vec<_> = orders
+            .iter()
+            .map(|order| {
+                let (caller, order) = (town.caller.clone(), order.clone());
+                tokio::spawn(async move { caller.send(&order).await })
+            })
+            .collect();
+        std::fs::write(&now, "").expect("the trap opens");
+        let status = town.bridge.ended(Duration::from_secs(25)).await.expect("it ends");
+        let log = town.bridge.log();
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert!(log.contains(cause), "{log}");
+        for sent in sent {
+            // Told something or cut off: what was told stands.
+            let _ = sent.await.expect("no panic");
+        }
+        town.bridge.restart_with_traps("").await.expect("it starts again");
+        connected(&town).await.expect("they connect");
+        for order in &orders {
+            let ending = town.caller.ending(order).await.expect("it ends");
+            assert!(matches!(ending, State::Completed | State::Refused), "{order:?}: {ending:?}");
+        }
+        assert_eq!(town.audit().await.expect("an audit"), [], "{}", town.bridge.log());
+    }
+}
+
+/// A disk of its own; unmounted when it is dropped.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    /// `None`: whoever runs this may not mount one.
+    fn small() -> Option<Disk> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        mount.is_ok_and(|status| status.success()).then_some(Disk(folder))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // It may still be written to: it goes when that ends.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_under_the_log_stops_nothing_and_is_said_once_there_is_room() {
+    let address = free_address().expect("an address").to_string();
+    let counter = format!(
+        "[[counter]]\nid = 'securities'\ndialect = 'securities'\naddresses = ['{address}']\n\
+         key_file = 'k'\nheartbeat_s = 1\n"
+    );
+    let disk = Disk::small();
+    let log = disk.as_ref().map_or(PathBuf::from("/dev/full"), |disk| disk.file("log"));
+    let mut stage = Stage::prepared(&counter).expect("a stage").with_log(log.clone());
+    stage.restart().await.expect("it starts");
+    let accounts = ["--account", "6001=1000", "--account", "6002=0", "--books", "s.jsonl"];
+    let options = ["--listen", &address];
+    let options = [&options[..], &accounts[..]].concat();
+    let up = |up| stage.until("securities", up, FOUND_WITHIN);
+    let mut running = stage.counter("securities", &options).expect("it starts");
+    up(true).await.expect("it is found");
+    if let Some(disk) = &disk {
+        let mut ballast = File::create(disk.file("ballast")).expect("a file");
+        while std::io::Write::write_all(&mut ballast, &[0; 512]).is_ok() {}
+        // What is left of the page in which the log ends.
+        let mut log = File::options().append(true).open(&log).expect("the log");
+        while std::io::Write::write_all(&mut log, b"\n").is_ok() {}
+    }
+    // Every loss of the link has something to log, and so has its return.
+    let caller = stage.caller().expect("a caller");
+    let mut dropped = 0;
+    for round in 0..3 {
+        running.kill().await.expect("it is gone");
+        up(false).await.expect("it is missed");
+        running = stage.counter("securities", &options).expect("it starts");
+        up(true).await.expect("it is found again");
+        let body = "{\"from\":{\"counter\":\"securities\",\"account\":\"6001\"},\"to\":\
+                    {\"counter\":\"securities\",\"account\":\"6002\"},\"amount\":1,\
+                    \"currency\":\"CNY\"}";
+        let said = caller.post(&format!("full-{round}"), body, 20).await.expect("an answer");
+        assert_eq!(said.status, 201, "{said:?}");
+        let now = stage
+            .look("/metrics", |all| {
+                value(all, "log_lines_dropped_total ").filter(|now| *now > dropped)
+            })
+            .await
+            .expect("they are counted");
+        dropped = now;
+        assert!(stage.said("/readyz").await.expect("an answer").contains("\"ready\""));
+    }
+    let Some(disk) = &disk else {
+        eprintln!(
+            "NOT TRIED: a disk of its own can be made by root only; nothing is written again"
+        );
+        return;
+    };
+    std::fs::remove_file(disk.file("ballast")).expect("there is room");
+    running.kill().await.expect("it is gone");
+    up(false).await.expect("it is missed");
+    let said = async {
+        loop {
+            let text = std::fs::read_to_string(&log).expect("a log");
+            if text.contains("lines before this one could not be written") {
+                return text;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let text = timeout(FOUND_WITHIN, said).await.expect("it is said that lines are missing");
+    let behind = text.rsplit("could not be written\n").next().unwrap_or_default();
+    assert!(!behind.contains('\0') && text.lines().count() > 3, "{text}");
+    assert!(stage.terminate().await.expect("it ends").success());
+}
+
+/// Programs that go on for their own sake, whoever reads what they say of it.
+#[tokio::test]
+async fn a_program_that_serves_goes_on_without_a_reader_and_ends_when_it_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("k"), [b'k'; 32]).expect("a key");
+    let address = free_address().expect("an address").to_string();
+    let simulate: &[&str] = &["simulate", "futures", "--key-file", "k", "--listen", &address];
+    for (arguments, heard) in [(simulate, Some(&address)), (&["demo"], None)] {
+        let (reader, writer) = pipe().expect("a pipe");
+        drop(reader);
+        let mut child = Command::new(program().expect("the program"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().expect("a pipe"))
+            .stderr(writer)
+            .spawn()
+            .expect("it starts");
+        let begun = Instant::now();
+        let Some(address) = heard else {
+            // What is only there to be read may as well end, quietly.
+            let ended = loop {
+                if let Some(status) = child.try_wait().expect("it can be looked at") {
+                    break status;
+                }
+                assert!(begun.elapsed() < Duration::from_mins(1), "{arguments:?} goes on");
+                tokio::time::sleep(LOOK_EVERY).await;
+            };
+            assert!(matches!(ended.code(), Some(0 | 141)), "{arguments:?}: {ended}");
+            continue;
+        };
+        while TcpStream::connect(address).is_err() {
+            let ended = child.try_wait().expect("it can be looked at");
+            assert!(ended.is_none(), "{arguments:?}: {ended:?}");
+            assert!(begun.elapsed() < Duration::from_secs(30), "{arguments:?} does not listen");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let number = i32::try_from(child.id()).expect("a number");
+        let number = rustix::process::Pid::from_raw(number).expect("a process");
+        rustix::process::kill_process(number, rustix::process::Signal::TERM).expect("it is told");
+        let status = child.wait().expect("it ends");
+        assert!(status.success(), "{arguments:?}: {status}");
+    }
+}
+
+/// Every program that is built beside this test, whichever it is.
+#[test]
+fn every_program_ends_quietly_when_nobody_reads_its_help() {
+    let folder = program().expect("the program").parent().expect("a folder").to_owned();
+    let mut tried = Vec::new();
+    for name in ["counter-bridge", "simulate", "chaos", "link-bench", "counts", "xtask"] {
+        let path = folder.join(name);
+        if !path.is_file() {
+            continue;
+        }
+        let (reader, writer) = pipe().expect("a pipe");
+        drop(reader);
+        let mut child = Command::new(path)
+            .arg("--help")
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut said = String::new();
+        child.stderr.take().expect("its words").read_to_string(&mut said).expect("text");
+        let status = child.wait().expect("it ends");
+        assert!(!said.contains("panicked"), "{name}: {status} {said}");
+        assert!(status.code().is_some_and(|code| code != 101), "{name}: {status} {said}");
+        tried.push(name);
+    }
+    assert!(tried.contains(&"counter-bridge"), "{tried:?}");
 }
 
 /// How a command ends whose output goes there, and what it says on standard error.

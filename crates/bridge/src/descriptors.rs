@@ -17,6 +17,9 @@ const FEWEST: usize = 8;
 pub(crate) struct Wants {
     /// Connections of all links; each may be dialled anew while the former one is being closed.
     pub(crate) links: usize,
+    /// Those at the counters' door who come from where counters do, or have proven who they are and
+    /// wait to be let in.
+    pub(crate) guests: usize,
     /// Those at the counters' door who have not proven who they are; 0 if there is no door.
     pub(crate) door: usize,
     /// Connections to the transfer API.
@@ -58,7 +61,11 @@ impl fmt::Display for TooFew {
 
 impl Wants {
     fn reserved(self) -> usize {
-        OWN + DATABASE + 2 * self.links
+        OWN + DATABASE + self.of_links()
+    }
+
+    fn of_links(self) -> usize {
+        2 * self.links + self.guests
     }
 
     /// All that is wanted.
@@ -73,7 +80,7 @@ impl Wants {
         let least = self.reserved() + fewest(self.door) + fewest(self.api) + fewest(self.operators);
         let rest = limit.saturating_sub(self.reserved());
         if limit < least {
-            return Err(TooFew { limit, least, links: 2 * self.links });
+            return Err(TooFew { limit, least, links: self.of_links() });
         }
         let part = |wanted: usize| wanted.min((rest / 8).max(FEWEST));
         let (door, operators) = (part(self.door), part(self.operators));
@@ -122,7 +129,7 @@ fn raised(wanted: usize) -> usize {
 mod tests {
     use super::*;
 
-    const WANTS: Wants = Wants { links: 2, door: 256, api: 4096, operators: 256 };
+    const WANTS: Wants = Wants { links: 2, guests: 0, door: 256, api: 4096, operators: 256 };
 
     #[test]
     fn whoever_may_open_enough_gets_all_that_was_asked_for() {
@@ -152,8 +159,10 @@ mod tests {
         let words = refused.to_string();
         assert!(words.contains("may have 59 files") && words.contains("needs 60"), "{words}");
         assert!(WANTS.share(67).is_err(), "a door needs its own");
+        let with_guests = Wants { guests: 12, ..wants };
+        assert!(with_guests.share(71).is_err() && with_guests.share(72).is_ok());
         // One who asks for fewer needs fewer.
-        let few = Wants { links: 0, door: 0, api: 2, operators: 1 };
+        let few = Wants { links: 0, guests: 0, door: 0, api: 2, operators: 1 };
         assert_eq!(few.share(43), Ok(Shares { door: 0, api: 2, operators: 1 }));
     }
 

@@ -1,6 +1,6 @@
 //! The running bridge: everything wired together, and taken down in order.
 
-use crate::config::Config;
+use crate::config::{Config, Counter};
 use crate::descriptors::{self, Wants};
 use crate::waiting;
 use anyhow::{Context, Result, anyhow};
@@ -65,9 +65,13 @@ impl Bridge {
     /// Starts all of it; returns once requests are taken.
     pub(crate) async fn start(config: Config) -> Result<Bridge> {
         let metrics = recorder()?;
+        let channels = |counter: &Counter| usize::from(counter.connections);
+        let guests = config.counters.iter().filter(|counter| counter.dials_in).map(channels).sum();
+        let accept = config.accept.as_ref();
         let wants = Wants {
-            links: config.counters.iter().map(|counter| usize::from(counter.connections)).sum(),
-            door: config.accept.as_ref().map_or(0, |accept| accept.limits.unauthenticated),
+            guests: accept.map_or(0, |accept| accept.limits.apart(guests)),
+            links: config.counters.iter().map(channels).sum(),
+            door: accept.map_or(0, |accept| accept.limits.unauthenticated),
             api: config.api.limits.connections,
             operators: config.operators.limits.connections,
         };

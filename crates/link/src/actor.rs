@@ -39,6 +39,9 @@ const ALONE: Duration = Duration::from_secs(30);
 /// Between two looks whether a session may be begun.
 const ASK_LEAVE: Duration = Duration::from_millis(100);
 
+/// How long is waited where even waiting in order fails.
+const UNABLE: Duration = Duration::from_secs(10);
+
 /// How soon and how late the wall's clock is looked at again while the counter is closed.
 const LOOK_LEAST: Duration = Duration::from_secs(1);
 const LOOK_MOST: Duration = Duration::from_mins(1);
@@ -81,7 +84,17 @@ pub(crate) async fn supervise<D: Dial>(mut actor: Box<Actor<D>>) {
         // call, and the connection that was being worked on is gone.
         match CatchUnwind::of(actor.run()).await {
             Ok(()) => break,
-            Err(panic) => actor.panicked(panic.as_ref()),
+            Err(panic) => {
+                let (cause, next) = actor.panicked(panic.as_ref());
+                // Outside of what failed: wherever that was, it is not begun anew without a pause.
+                let stop = actor.reception.stop.clone();
+                match CatchUnwind::of(actor.recover(&cause, next)).await {
+                    Ok(Waited::Stopped) => break,
+                    Ok(Waited::Came(()) | Waited::Rung) => {}
+                    // Not even the waiting goes well.
+                    Err(_) => drop(timeout(UNABLE, stop.cancelled()).await),
+                }
+            }
         }
     }
     actor.close();
@@ -148,19 +161,13 @@ impl<D: Dial> Actor<D> {
         for command in Command::ALL {
             self.reception.shared.take(command);
         }
-        let defect =
-            matches!(cause, Cause::Panicked(_)).then(|| self.panics.failed(self.begun.elapsed()));
-        if self.door.is_some() && defect != Some(budget::Next::Hold) {
+        if self.door.is_some() {
             // When it comes again is the counter's decision.
             tracing::info!(%counter, %cause, "not connected");
             self.board.ended(State::Closed, &cause, 0, None, &self.desk);
             return Waited::Came(());
         }
-        let next = match defect {
-            Some(budget::Next::Hold) => Next::Hold,
-            Some(budget::Next::After(pause)) => Next::Wait(pause),
-            None => self.backoff.ended(open_for, cause.verdict(), &mut rand::rng()),
-        };
+        let next = self.backoff.ended(open_for, cause.verdict(), &mut rand::rng());
         let attempts = self.backoff.attempts();
         match next {
             Next::Wait(wait) => {
@@ -182,16 +189,36 @@ impl<D: Dial> Actor<D> {
                 let back = back(wait, away, &self.outages, &mut self.dialler, &self.addresses);
                 self.reception.refuse_while(back, &heeded).await
             }
-            Next::Hold => {
-                tracing::error!(%counter, %cause, "held: an operator must act, then release it");
-                self.board.ended(State::Held, &cause, attempts, None, &self.desk);
-                let never = std::future::pending();
-                let waited = self.reception.refuse_while(never, &[Command::Release]).await;
-                self.backoff.release();
-                self.panics.forgive();
-                waited
-            }
+            Next::Hold => self.held(&cause, attempts).await,
         }
+    }
+
+    /// After a defect of ours: waits as long as the budget says, or until an operator says otherwise.
+    async fn recover(&mut self, cause: &Cause, next: budget::Next) -> Waited<()> {
+        for command in Command::ALL {
+            self.reception.shared.take(command);
+        }
+        let attempts = self.backoff.attempts();
+        match next {
+            budget::Next::After(wait) => {
+                tracing::info!(counter = %self.setup.counter, %cause, ?wait, "not connected");
+                self.board.ended(State::BackingOff, cause, attempts, Some(wait), &self.desk);
+                let heeded = [Command::Reconnect, Command::Release];
+                self.reception.refuse_while(sleep(wait), &heeded).await
+            }
+            budget::Next::Hold => self.held(cause, attempts).await,
+        }
+    }
+
+    /// Waits until an operator releases the link.
+    async fn held(&mut self, cause: &Cause, attempts: u32) -> Waited<()> {
+        tracing::error!(counter = %self.setup.counter, %cause, "held: an operator must act, then release it");
+        self.board.ended(State::Held, cause, attempts, None, &self.desk);
+        let never = std::future::pending();
+        let waited = self.reception.refuse_while(never, &[Command::Release]).await;
+        self.backoff.release();
+        self.panics.forgive();
+        waited
     }
 
     /// Waits until the counter's service hours, unless an operator will not; when they end. Who
@@ -358,8 +385,8 @@ impl<D: Dial> Actor<D> {
     }
 
     /// The work panicked. The connection went with it, and told its requests' askers what is true
-    /// of them.
-    fn panicked(&mut self, panic: &(dyn Any + Send)) {
+    /// of them. What is to be said of it, and whether it is begun anew.
+    fn panicked(&mut self, panic: &(dyn Any + Send)) -> (Cause, budget::Next) {
         let message = message(panic);
         tracing::error!(counter = %self.setup.counter, message, "a link's task panicked");
         self.board.closed(&self.desk);
@@ -368,9 +395,9 @@ impl<D: Dial> Actor<D> {
         self.desk.left_unknown = true;
         self.desk.counts.drops += 1;
         self.reception.refuse_all(NotSent::Down);
-        let cause = Cause::Panicked(message);
         self.addresses.left();
-        self.ended = Some(Box::new(Ended::before(cause)));
+        self.ended = None;
+        (Cause::Panicked(message), self.panics.failed(self.begun.elapsed()))
     }
 
     /// Takes no more requests, and ends those that have come.

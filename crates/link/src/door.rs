@@ -3,7 +3,7 @@
 
 use crate::config::Timers;
 use crate::dial::TcpDial;
-use crate::gate::{Gate, Pass};
+use crate::gate::{self, Gate, Pass};
 use crate::history::{History, now_micros};
 use crate::session::greeting::{self, Known};
 use crate::status::Tls;
@@ -88,6 +88,20 @@ impl Default for DoorLimits {
             first_frame: Duration::from_secs(5),
             sign_on: Duration::from_secs(5),
         }
+    }
+}
+
+impl DoorLimits {
+    /// How many connections there may be at the door at once, before a house with so many channels of
+    /// counters that dial in: strangers, whoever comes from where counters are known to come from, and
+    /// those who have proven who they are and wait to be let in.
+    pub fn connections(&self, channels: usize) -> usize {
+        self.unauthenticated + self.apart(channels)
+    }
+
+    /// Those of them who are no strangers.
+    pub fn apart(&self, channels: usize) -> usize {
+        if channels == 0 { 0 } else { queue::apart(channels) + channels * gate::WAITING }
     }
 }
 

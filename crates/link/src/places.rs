@@ -50,6 +50,8 @@ impl Full {
 pub struct Places<T> {
     most: usize,
     most_here: usize,
+    /// Who comes from a full neighbourhood takes a stranger's place there.
+    neighbours_yield: bool,
     next: u64,
     held: HashMap<Ticket, (Neighbourhood, T)>,
     here: HashMap<Neighbourhood, Here>,
@@ -70,7 +72,23 @@ impl Here {
 impl<T> Places<T> {
     /// So many places, of which one neighbourhood has at most `most_here`.
     pub fn new(most: usize, most_here: usize) -> Places<T> {
-        Places { most, most_here, next: 0, held: HashMap::new(), here: HashMap::new() }
+        Places {
+            most,
+            most_here,
+            neighbours_yield: false,
+            next: 0,
+            held: HashMap::new(),
+            here: HashMap::new(),
+        }
+    }
+
+    /// The same, and whoever comes takes, where nobody elsewhere has to go for him, the place of one
+    /// from his own neighbourhood, if that has all that it may have or all places are taken: of the
+    /// stranger who has been there longest, or else of one who rests. Those who only stand there do not
+    /// shut out who shares their address and has something to say.
+    #[must_use]
+    pub fn where_neighbours_yield(self) -> Places<T> {
+        Places { neighbours_yield: true, ..self }
     }
 
     /// How many are taken.
@@ -95,14 +113,16 @@ impl<T> Places<T> {
     ) -> Result<(Ticket, Option<T>), Full> {
         let neighbourhood = Neighbourhood::from(address);
         let here = self.here.get(&neighbourhood).map_or(0, Here::count);
-        if here >= self.most_here {
-            return Err(Full::Neighbourhood);
-        }
-        let mut gone = None;
-        if self.held.len() >= self.most {
-            let leaves = self.stranger().or_else(|| self.resting(here, rests));
-            gone = self.take_out(leaves.ok_or(Full::Everywhere)?);
-        }
+        let leaves = if here >= self.most_here {
+            Some(self.neighbour(neighbourhood, &rests).ok_or(Full::Neighbourhood)?)
+        } else if self.held.len() >= self.most {
+            let leaves = self.stranger().or_else(|| self.resting(here, &rests));
+            let leaves = leaves.or_else(|| self.neighbour(neighbourhood, &rests));
+            Some(leaves.ok_or(Full::Everywhere)?)
+        } else {
+            None
+        };
+        let gone = leaves.and_then(|leaves| self.take_out(leaves));
         let ticket = Ticket(self.next);
         self.next += 1;
         self.held.insert(ticket, (neighbourhood, who));
@@ -145,7 +165,13 @@ impl<T> Places<T> {
         self.here.values().filter_map(oldest).max().map(|(_, first)| first.0)
     }
 
-    fn resting(&self, than: usize, rests: impl Fn(&T) -> bool) -> Option<Ticket> {
+    fn neighbour(&self, at: Neighbourhood, rests: &impl Fn(&T) -> bool) -> Option<Ticket> {
+        let here = self.here.get(&at).filter(|_| self.neighbours_yield)?;
+        let rests = |ticket: &&Ticket| self.held.get(ticket).is_some_and(|(_, who)| rests(who));
+        here.strangers.first().or_else(|| here.settled.iter().find(rests)).copied()
+    }
+
+    fn resting(&self, than: usize, rests: &impl Fn(&T) -> bool) -> Option<Ticket> {
         let rests = |ticket: &&Ticket| self.held.get(ticket).is_some_and(|(_, who)| rests(who));
         let crowded = self.here.values().filter(|here| here.count() > than);
         let oldest = |here: &Here| {
@@ -193,6 +219,32 @@ mod tests {
         let (_, gone) = places.enter(v4(9), 6, |_| false).expect("a place");
         assert_eq!(gone, Some(0), "of two each, the oldest");
         assert_eq!(places.len(), 5);
+    }
+
+    #[test]
+    fn where_neighbours_yield_the_oldest_of_them_goes_and_nobody_elsewhere() {
+        let mut places = Places::new(5, 2).where_neighbours_yield();
+        for (who, address) in [(0, 1), (1, 2), (2, 2)] {
+            let (_, gone) = places.enter(v4(address), who, |_| false).expect("a place");
+            assert_eq!(gone, None);
+        }
+        for (who, goes) in [(3, 1), (4, 2), (5, 3)] {
+            let (_, gone) = places.enter(v4(2), who, |_| false).expect("a place");
+            assert_eq!(gone, Some(goes));
+        }
+        assert_eq!(places.len(), 3);
+        // Those who belong there go only if they rest, whether the address is full or the house.
+        for (most, full) in [(5, Full::Neighbourhood), (2, Full::Everywhere)] {
+            let mut places = Places::new(most, if most == 5 { 2 } else { 5 });
+            places = places.where_neighbours_yield();
+            for who in 0..2 {
+                let (ticket, _) = places.enter(v4(1), who, |_| false).expect("a place");
+                places.settle(ticket);
+            }
+            assert_eq!(places.enter(v4(1), 2, |_| false), Err(full));
+            let (_, gone) = places.enter(v4(1), 3, |who| *who == 1).expect("a place");
+            assert_eq!(gone, Some(1));
+        }
     }
 
     #[test]

@@ -49,6 +49,11 @@ const OUTGOING_LIMIT: usize = 64;
 /// the questions about them from being asked.
 const URGENT_SHARE: usize = 16;
 
+/// How long the acknowledgement of a sign-off is waited for by a bridge that stops. Whatever was in
+/// flight has been answered by then: it tells nothing more, and a counter that says nothing does not
+/// keep a bridge from going.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// What all sessions of one link have in common.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -134,8 +139,14 @@ enum Phase {
 /// Who ends the session.
 #[derive(Clone, Debug)]
 enum Leaver {
-    We { text: &'static str },
-    They { text: String },
+    /// The acknowledgement is waited for so long.
+    We {
+        text: &'static str,
+        within: Duration,
+    },
+    They {
+        text: String,
+    },
 }
 
 impl Session {
@@ -424,7 +435,8 @@ impl Session {
     /// Ends the session in order: nothing queued is written, what is in flight is waited for.
     pub(crate) fn stop(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
         desk.refuse_all(NotSent::Stopping);
-        self.drain(now, desk, "the bridge is stopping")
+        let within = self.setup.timers.sign_off.min(LAST_WORD);
+        self.drain(now, desk, Leaver::We { text: "the bridge is stopping", within })
     }
 
     /// The same, but the counter is not left: what is queued may go to another connection.
@@ -435,16 +447,17 @@ impl Session {
         text: &'static str,
     ) -> Result<(), Cause> {
         desk.refuse_all(NotSent::Down);
-        self.drain(now, desk, text)
+        let within = self.setup.timers.sign_off;
+        self.drain(now, desk, Leaver::We { text, within })
     }
 
-    fn drain(&mut self, now: Instant, desk: &Desk, text: &'static str) -> Result<(), Cause> {
+    fn drain(&mut self, now: Instant, desk: &Desk, leaver: Leaver) -> Result<(), Cause> {
         match self.phase {
             Phase::SigningOn { .. } => Err(Cause::SignedOff),
             Phase::Syncing { .. } | Phase::Open => {
                 self.closed.give_up();
                 let until = now + self.setup.timers.drain;
-                self.phase = Phase::Draining { leaver: Leaver::We { text }, until };
+                self.phase = Phase::Draining { leaver, until };
                 self.advance(now, desk)
             }
             Phase::Draining { .. } | Phase::SigningOff { .. } | Phase::Leaving { .. } => Ok(()),
@@ -490,9 +503,9 @@ impl Session {
             }
             Phase::Draining { leaver, until } if drained || now >= *until => {
                 let (message, phase) = match leaver {
-                    Leaver::We { text } => (
+                    Leaver::We { text, within } => (
                         Message::SignOff(SignOff { text: (*text).to_owned() }),
-                        Phase::SigningOff { until: now + self.setup.timers.sign_off },
+                        Phase::SigningOff { until: now + *within },
                     ),
                     Leaver::They { text } => {
                         let cause = Box::new(Cause::PeerSignedOff(std::mem::take(text)));

@@ -2,7 +2,8 @@
 //! none in a release build.
 
 /// The variable: `PLACE=panic` or `PLACE=hang`, several separated by commas. A place may name one
-/// case of itself: `step/4242=panic`.
+/// case of itself: `step/4242=panic`; and a trap may be closed until a file is there:
+/// `journal=panic:/tmp/now`.
 pub const VARIABLE: &str = "COUNTER_BRIDGE_TRAPS";
 
 /// Panics or hangs here if the environment says so.
@@ -17,6 +18,13 @@ pub fn spring(place: &str, case: impl FnOnce() -> String) {
     let case = case();
     for trap in set.split(',') {
         let Some((at, does)) = trap.split_once('=') else { continue };
+        let (does, open) = match does.split_once(':') {
+            Some((does, file)) => (does, std::path::Path::new(file).exists()),
+            None => (does, true),
+        };
+        if !open {
+            continue;
+        }
         let whole = at.split_once('/').map_or(at == place, |(at, of)| at == place && of == case);
         match does {
             "panic" if whole => panic!("a trap: {place} {case}"),

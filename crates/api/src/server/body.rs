@@ -7,14 +7,31 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// What a request brings.
-#[derive(Debug)]
-pub(super) struct Received<B> {
-    pub(super) body: B,
-    pub(super) watch: Arc<Watch>,
+/// Whose body it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// What a request brings: over with its last byte, or when it is dropped, for whoever drops it wants
+    /// no more of it.
+    Request,
+    /// What is answered: over when the connection drops it, for it has all of it then.
+    Answer,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Told<B> {
+    body: B,
+    whose: Whose,
+    watch: Arc<Watch>,
+}
+
+impl<B> Told<B> {
+    pub(super) fn new(body: B, whose: Whose, watch: Arc<Watch>) -> Told<B> {
+        Told { body, whose, watch }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Told<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -23,7 +40,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if frame.is_none() || self.body.is_end_stream() {
+        if self.whose == Whose::Request && (frame.is_none() || self.body.is_end_stream()) {
             self.watch.body_ended();
         }
         Poll::Ready(frame)
@@ -38,42 +55,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
     }
 }
 
-impl<B> Drop for Received<B> {
-    /// Whoever drops it wants no more of it.
+impl<B> Drop for Told<B> {
     fn drop(&mut self) {
-        self.watch.body_ended();
-    }
-}
-
-/// What is answered. The connection drops it once it has all of it.
-#[derive(Debug)]
-pub(super) struct Answered<B> {
-    pub(super) body: B,
-    pub(super) watch: Arc<Watch>,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Answered<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl<B> Drop for Answered<B> {
-    fn drop(&mut self) {
-        self.watch.answered();
+        match self.whose {
+            Whose::Request => self.watch.body_ended(),
+            Whose::Answer => self.watch.answered(),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its end.
 
-use super::body::{Answered, Received};
+use super::body::{Told, Whose};
 use super::stream::Watched;
 use super::watch::{Overdue, Watch};
 use super::{Limits, Trust, Visit};
@@ -76,7 +76,7 @@ impl Guest {
                     if settles && response.status().is_success() {
                         visit.settle();
                     }
-                    Ok::<_, Infallible>(response.map(|body| Answered { body, watch }))
+                    Ok::<_, Infallible>(response.map(|body| Told::new(body, Whose::Answer, watch)))
                 }
             })
         };
@@ -129,7 +129,8 @@ fn answer(
 ) -> impl Future<Output = Result<axum::response::Response, Infallible>> + use<> {
     watch.head_ended(!request.body().is_end_stream());
     let watch = watch.clone();
-    let mut request: Request = request.map(|body| Body::new(Received { body, watch }));
+    let mut request: Request =
+        request.map(|body| Body::new(Told::new(body, Whose::Request, watch)));
     request.extensions_mut().insert(visit.clone());
     router.clone().call(request)
 }

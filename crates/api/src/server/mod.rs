@@ -168,7 +168,8 @@ pub struct Server {
 impl Server {
     /// Serves at this listener; `name` is for logs and counts.
     pub fn new(listener: TcpListener, name: &'static str, limits: Limits, trust: Trust) -> Server {
-        let places = Mutex::new(Places::new(limits.connections, limits.per_address));
+        let places = Places::new(limits.connections, limits.per_address);
+        let places = Mutex::new(places.where_neighbours_yield());
         Server { listener, house: Arc::new(House { name, limits, trust, places }) }
     }
 

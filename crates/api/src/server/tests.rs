@@ -212,14 +212,25 @@ async fn an_answer_that_nobody_reads_is_dropped() {
 async fn one_address_has_only_so_many_connections() {
     let rig = Rig::new(Limits { per_address: 2, ..Limits::default() }).await;
     let mut first = rig.connect().await;
-    let _second = rig.connect().await;
+    assert!(first.get("/proven").await.starts_with("HTTP/1.1 200 "));
+    let mut silent = rig.connect().await;
     rig.until_there_are(2).await;
-    assert_eq!(rig.connect().await.until_closed().await, "");
+    // Who only stands there goes for whoever shares its address, and nobody elsewhere does.
+    let mut second = rig.connect().await;
+    assert!(second.get("/proven").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(silent.until_closed().await, "");
     assert!(rig.from(2).await.get("/").await.ends_with("here"), "another address has its own");
-    assert!(first.get("/").await.ends_with("here"));
-    drop(first);
-    rig.until_there_are(1).await;
-    assert!(rig.connect().await.get("/").await.ends_with("here"));
+    // Both have shown that they belong here; the one that rests goes, and not the one that is served.
+    first.say("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    rig.waits.notified().await;
+    let mut third = rig.connect().await;
+    assert!(third.get("/proven").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(second.until_closed().await, "");
+    third.say("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    rig.waits.notified().await;
+    assert_eq!(rig.connect().await.until_closed().await, "");
+    rig.go.notify_one();
+    rig.go.notify_one();
 }
 
 #[tokio::test]

@@ -19,6 +19,12 @@ pub(super) enum Ticket {
     Known(places::Ticket),
 }
 
+/// Places where counters are known to come from: all of them may come again at once, each while its
+/// former connection is still there.
+pub(super) const fn apart(channels: usize) -> usize {
+    if channels == 0 { 1 } else { 2 * channels }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -32,11 +38,11 @@ pub(super) struct Queue {
 impl Queue {
     /// A queue before a house with so many channels.
     pub(super) fn new(limits: &DoorLimits, own: &[IpAddr], channels: usize) -> Queue {
-        // All of them may come again at once, each while its former connection is still there.
-        let apart = (2 * channels).max(1);
+        let apart = apart(channels);
         Queue {
-            strangers: Places::new(limits.unauthenticated, limits.per_address),
-            known: Places::new(apart, apart),
+            strangers: Places::new(limits.unauthenticated, limits.per_address)
+                .where_neighbours_yield(),
+            known: Places::new(apart, apart).where_neighbours_yield(),
             configured: own.iter().copied().map(Neighbourhood::from).collect(),
             learnt: VecDeque::new(),
         }
@@ -116,6 +122,23 @@ mod tests {
         crowd(&mut queue, 10..27);
         assert!(!counter.is_cancelled());
         queue.leave(ticket);
+    }
+
+    #[test]
+    fn a_counter_gets_a_place_beside_strangers_at_its_own_address() {
+        let mut queue = queue(&[]);
+        let silent = crowd(&mut queue, 3..4);
+        assert_eq!(silent.len(), 16);
+        let counter = CancellationToken::new();
+        let (_, gone) = queue.enter(from(3), counter.clone()).expect("a place");
+        assert!(gone.is_some(), "one of them goes for it");
+        // It has the time in which as many come once more.
+        for number in 1..=16 {
+            let (_, gone) = queue.enter(from(3), CancellationToken::new()).expect("a place");
+            gone.iter().for_each(CancellationToken::cancel);
+            assert_eq!(counter.is_cancelled(), number == 16, "{number}");
+        }
+        assert_eq!(queue.strangers.len(), 16);
     }
 
     #[test]

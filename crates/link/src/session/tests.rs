@@ -482,7 +482,17 @@ fn stopping_ends_though_nothing_is_answered() {
     assert_eq!(talk.session.state(), State::Draining);
     let written = talk.run(at(15)).expect("alive");
     assert!(matches!(written.last(), Some(Message::SignOff(_))), "{written:?}");
-    assert_eq!(talk.run(at(17)), Err(Cause::SignedOff));
+    // Whoever stops waits for no more than a word.
+    assert_eq!(talk.run(at(16)), Err(Cause::SignedOff));
+}
+
+#[test]
+fn a_bridge_that_only_leaves_for_a_while_waits_for_the_acknowledgement_as_agreed() {
+    let mut talk = signed_on();
+    talk.session.leave(at(0), &mut talk.desk, "for a while").expect("in order");
+    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
+    talk.run(at(1)).expect("still there");
+    assert_eq!(talk.run(at(2)), Err(Cause::SignedOff));
 }
 
 #[test]

@@ -1,0 +1,199 @@
+//! A bridge with a configuration of its own, for whatever a town does not have: counters that dial in,
+//! that lie, that stand still.
+
+use crate::bridge::App;
+use crate::caller::{Caller, LOOK_EVERY};
+use crate::process::{Process, free_address, program};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long a bridge with nothing in its way may take to find a counter.
+pub const FOUND_WITHIN: Duration = Duration::from_secs(20);
+
+/// The key that every counter of a stage shares with the bridge.
+pub const KEY: [u8; 32] = [b'k'; 32];
+
+/// The bridge, and where its files lie.
+pub struct Stage {
+    folder: TempDir,
+    bridge: Option<Process>,
+    api: SocketAddr,
+    operators: SocketAddr,
+    app: App,
+    descriptors: Option<u32>,
+    log: Option<PathBuf>,
+}
+
+impl Stage {
+    /// Starts a bridge with these counters in its configuration, on SQLite. Relative to its folder,
+    /// the file `k` holds [`KEY`].
+    pub async fn start(counters: &str) -> Result<Stage> {
+        let mut stage = Stage::prepared(counters)?;
+        stage.restart().await?;
+        Ok(stage)
+    }
+
+    /// The same, not started yet.
+    pub fn prepared(counters: &str) -> Result<Stage> {
+        let folder = tempfile::tempdir()?;
+        let app = App::new("demo", "demo-hmac", folder.path())?;
+        let (api, operators) = (free_address()?, free_address()?);
+        fs::write(folder.path().join("k"), KEY)?;
+        let database = folder.path().join("record.sqlite");
+        let text = format!(
+            "database = 'sqlite://{}'\n[api]\nlisten = '{api}'\n[operators]\nlisten = \
+             '{operators}'\n[[app]]\nname = 'demo'\n[[app.key]]\nid = 'demo-hmac'\nalgorithm = \
+             'hmac-sha256'\nsecret_file = '{}'\n{counters}",
+            database.display(),
+            app.secret_file.display(),
+        );
+        fs::write(folder.path().join("bridge.toml"), text)?;
+        Ok(Stage { folder, bridge: None, api, operators, app, descriptors: None, log: None })
+    }
+
+    /// The process may open no more files than this, from its next start on.
+    #[must_use]
+    pub fn with_descriptors(self, most: u32) -> Stage {
+        Stage { descriptors: Some(most), ..self }
+    }
+
+    /// Its log goes to this file, from its next start on.
+    #[must_use]
+    pub fn with_log(self, file: PathBuf) -> Stage {
+        Stage { log: Some(file), ..self }
+    }
+
+    /// Starts the bridge again, after killing it if it runs.
+    pub async fn restart(&mut self) -> Result<()> {
+        if let Some(bridge) = self.bridge.take() {
+            bridge.kill().await?;
+        }
+        let arguments = ["serve", "--config", "bridge.toml"];
+        let limit = self.descriptors.map(|most| format!("ulimit -n {most};")).unwrap_or_default();
+        // Whoever appends to a full disk goes on where there is room again.
+        let log = self.log.as_ref().map(|file| format!("2>>'{}'", file.display()));
+        let script = format!("{limit} exec \"$0\" \"$@\" {}", log.unwrap_or_default());
+        let mut all = vec![OsString::from("-c"), script.into(), program()?.into()];
+        all.extend(arguments.map(OsString::from));
+        let mut bridge =
+            Process::start_program(Path::new("/bin/sh"), "bridge", self.folder.path(), &all)?;
+        bridge.ready().await?;
+        self.bridge = Some(bridge);
+        Ok(())
+    }
+
+    /// Starts a counter that shares the key; more options behind its dialect.
+    pub fn counter(&self, dialect: &str, more: &[&str]) -> Result<Process> {
+        let mut arguments = vec!["simulate", dialect, "--key-file", "k"];
+        arguments.extend(more);
+        Process::start(dialect, self.folder.path(), &arguments)
+    }
+
+    /// Where its files lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The transfer API's address.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// The address of the operators' side.
+    pub fn operators(&self) -> SocketAddr {
+        self.operators
+    }
+
+    /// The app, calling.
+    pub fn caller(&self) -> Result<Caller> {
+        Caller::new(&self.app, &format!("http://{}", self.api))
+    }
+
+    /// What the bridge wrote until now.
+    pub fn log(&self) -> String {
+        self.bridge.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// The running bridge.
+    pub fn bridge(&mut self) -> Result<&mut Process> {
+        self.bridge.as_mut().context("it does not run")
+    }
+
+    /// Asks the bridge to end, and waits until it has.
+    pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        self.bridge.take().context("it does not run")?.terminate().await
+    }
+
+    /// What a path of the operators' side says now.
+    pub async fn said(&self, path: &str) -> Result<String> {
+        let url = format!("http://{}{path}", self.operators);
+        Ok(reqwest::get(url).await?.text().await?)
+    }
+
+    /// What is known of a counter's connection, in a word.
+    pub async fn health(&self, counter: &str) -> Result<String> {
+        let all: Value = serde_json::from_str(&self.said("/ops/v1/counters").await?)?;
+        let list = all.as_array().context("a list")?;
+        let one = list.iter().find(|one| one["counter"] == counter).context("no such counter")?;
+        Ok(one["health"].as_str().context("a word")?.to_owned())
+    }
+
+    /// Waits until the counter's health is, or is not, `up`; how long that took.
+    pub async fn until(&self, counter: &str, up: bool, within: Duration) -> Result<Duration> {
+        let began = Instant::now();
+        while (self.health(counter).await? == "up") != up {
+            ensure!(began.elapsed() < within, "not in {within:?}:\n{}", self.log());
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Waits until what a path of the operators' side says is what is wanted.
+    pub async fn look<T>(&self, path: &str, wanted: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let began = Instant::now();
+        loop {
+            let said = self.said(path).await?;
+            if let Some(found) = wanted(&said) {
+                return Ok(found);
+            }
+            ensure!(began.elapsed() < FOUND_WITHIN, "{path} says {said}\n{}", self.log());
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Reads the live feed of the operators' side, which begins with all that is kept, until an event
+    /// of transfers is wanted.
+    pub async fn told(&self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let url = format!("http://{}/ops/v1/events", self.operators);
+        let mut feed = reqwest::get(url).await?;
+        let found = async {
+            let mut text = String::new();
+            while let Some(chunk) = feed.chunk().await? {
+                text.push_str(&String::from_utf8_lossy(&chunk));
+                while let Some((event, rest)) = text.split_once("\n\n") {
+                    let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+                    let data = data.and_then(|data| serde_json::from_str::<Value>(data).ok());
+                    if event.contains("event: transfer")
+                        && let Some(data) = data.filter(&wanted)
+                    {
+                        return Ok(data);
+                    }
+                    text = rest.to_owned();
+                }
+            }
+            bail!("the feed ended");
+        };
+        match timeout(FOUND_WITHIN, found).await {
+            Ok(found) => found,
+            Err(_) => bail!("no event told of it:\n{}", self.log()),
+        }
+    }
+}
