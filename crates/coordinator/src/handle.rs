@@ -88,9 +88,10 @@ impl Coordinator {
         let quoting_apps = store.apps_with_quoted_keys().await?;
         let (queues, late): (Vec<_>, Vec<_>) = links.iter().map(|_| LateQueue::new()).unzip();
         let links_compared = links.iter().map(|_| watch::Sender::new(None)).collect();
+        let horizon = links.iter().map(|link| link.profile().query_horizon_days).max();
         let inner = Arc::new(Inner {
             journal: store.journal(),
-            serials: Serials::new(store.clone(), config.serial_block),
+            serials: Serials::new(store.clone(), config.serial_block, horizon.unwrap_or(0)),
             store,
             links,
             shards,

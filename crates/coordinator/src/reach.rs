@@ -80,15 +80,16 @@ pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
         }
     };
     let next = match reach {
-        Reach::Beyond { next } => next,
+        Reach::Beyond { next } => Sequence::of_ordinal(next),
         // Leased by this life, which has not given it to anybody yet.
-        Reach::Known if inner.serials.holds(told.sequence.number()).await => told.sequence.number(),
+        Reach::Known if inner.serials.holds(told.sequence).await => told.sequence,
         Reach::Known => return,
     };
     let (now, seen) = (now_micros(), told.sequence);
     let why = format!(
         "it says that it has seen the serial {told}, and this record has given out none \
-         from {next:011} on: the record lacks something, or the counter is mistaken"
+         from {:011} on: the record lacks something, or the counter is mistaken",
+        next.number()
     );
     let is_new = inner.standing.held(counter).is_none();
     // Held first: what follows takes its time.

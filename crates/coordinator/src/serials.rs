@@ -1,18 +1,27 @@
 //! Sequences for new transfers, from blocks leased of the database: no round trip per transfer, no
 //! collision between nodes, gaps allowed.
 
-use domain::serial::Sequence;
+use crate::clock::now_micros;
+use domain::serial::{Day, Sequence, SerialError};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Store, StoreError};
 use supervise::task::{CatchUnwind, message};
 use tokio::sync::Mutex as AsyncMutex;
 
+/// For so many days at least, for a counter may know serials for longer than it promises.
+const LEAST_KEPT: u32 = 31;
+
+/// Blocks that are passed over in one go, because somebody still has a number of theirs.
+const MOST_PASSED_OVER: u32 = 1000;
+
 /// Hands out sequences; clones hand out of the same blocks.
 #[derive(Clone)]
 pub(crate) struct Serials {
     store: Store,
     block: u64,
+    /// For so many days a number is not given out again.
+    kept_days: u32,
     ready: Arc<Mutex<Blocks>>,
     leasing: Arc<AsyncMutex<()>>,
 }
@@ -26,31 +35,50 @@ struct Blocks {
 }
 
 impl Serials {
-    pub(crate) fn new(store: Store, block: u64) -> Serials {
-        Serials { store, block: block.max(1), ready: Arc::default(), leasing: Arc::default() }
+    /// Blocks of so many; once all numbers were given out they come round again, but none that a
+    /// counter can still be asked about, or knows: not within the longest query horizon.
+    pub(crate) fn new(store: Store, block: u64, horizon_days: u16) -> Serials {
+        let (block, kept_days) = (block.max(1), u32::from(horizon_days).max(LEAST_KEPT));
+        Serials { store, block, kept_days, ready: Arc::default(), leasing: Arc::default() }
     }
 
     /// The next sequence. Waits for the database only when both blocks are used up.
     pub(crate) async fn next(&self) -> Result<Sequence, StoreError> {
         loop {
-            if let Some(number) = self.take() {
-                return Sequence::new(number).map_err(StoreError::from);
+            if let Some(ordinal) = self.take() {
+                return Ok(Sequence::of_ordinal(ordinal));
             }
             let _one_at_a_time = self.leasing.lock().await;
             if self.lock().current.is_empty() && self.lock().next.is_none() {
-                let block = self.store.lease_serials(self.block).await?;
+                let block = self.lease().await?;
                 self.lock().next = Some(block);
             }
         }
     }
 
+    /// The next block of numbers that nobody has any more.
+    async fn lease(&self) -> Result<Range<u64>, StoreError> {
+        for _ in 0..MOST_PASSED_OVER {
+            let block = self.store.lease_serials(self.block).await?;
+            let today = Day::from_unix_micros(now_micros());
+            if self.store.are_free(&block, today, self.kept_days).await? {
+                return Ok(block);
+            }
+            tracing::warn!(
+                from = Sequence::of_ordinal(block.start).number(),
+                "serials that came round again are passed over: they are still in use"
+            );
+        }
+        Err(StoreError::Serials(SerialError::SequenceOutOfRange(Sequence::MAX + 1)))
+    }
+
     /// Whether a number is leased and was never given out: whoever has seen it has seen more than there
     /// ever was. Waits while a block is being leased.
-    pub(crate) async fn holds(&self, number: u64) -> bool {
+    pub(crate) async fn holds(&self, sequence: Sequence) -> bool {
         let _one_at_a_time = self.leasing.lock().await;
         let blocks = self.lock();
-        blocks.current.contains(&number)
-            || blocks.next.as_ref().is_some_and(|next| next.contains(&number))
+        let holds = |block: &Range<u64>| block.contains(&sequence.ordinal_near(block.start));
+        holds(&blocks.current) || blocks.next.as_ref().is_some_and(holds)
     }
 
     /// What is in hand is not given out any more: the lease was moved past it.
@@ -84,7 +112,7 @@ impl Serials {
     async fn refill(&self) {
         let _one_at_a_time = self.leasing.lock().await;
         if self.lock().next.is_none() {
-            match self.store.lease_serials(self.block).await {
+            match self.lease().await {
                 Ok(block) => self.lock().next = Some(block),
                 // Whoever finds the blocks empty asks again and reports it.
                 Err(error) => tracing::warn!(%error, "serials could not be leased ahead"),

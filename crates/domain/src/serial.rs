@@ -106,7 +106,9 @@ impl fmt::Debug for Day {
     }
 }
 
-/// The running number of a transfer, `1..=99_999_999_999`; it runs on over midnight.
+/// The running number of a transfer, `1..=99_999_999_999`; it runs on over midnight, and after the last
+/// begins again at 1. What counts on for ever is the *ordinal*: which number this is of all that were
+/// ever given out, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(u64);
 
@@ -126,6 +128,25 @@ impl Sequence {
     /// The number.
     pub const fn number(self) -> u64 {
         self.0
+    }
+
+    /// The number that is given out as the `ordinal`-th of all, counted from 1.
+    pub const fn of_ordinal(ordinal: u64) -> Sequence {
+        Sequence(ordinal.saturating_sub(1) % Self::MAX + 1)
+    }
+
+    /// The ordinal of this number that is nearest to another one: whoever names a number means the one
+    /// that was given out last, or is about to be.
+    pub const fn ordinal_near(self, other: u64) -> u64 {
+        let lap = other.saturating_sub(1) / Self::MAX * Self::MAX;
+        let here = lap + self.0;
+        if here > other {
+            let before = here.saturating_sub(Self::MAX);
+            if before > 0 && other - before < here - other { before } else { here }
+        } else {
+            let after = here + Self::MAX;
+            if after - other < other - here { after } else { here }
+        }
     }
 }
 
@@ -400,6 +421,34 @@ mod tests {
         assert_eq!(last.leg(Role::Reversal).to_string(), "999999999993");
         assert!(Sequence::new(Sequence::MAX + 1).is_err());
         assert!(Sequence::new(0).is_err());
+    }
+
+    #[test]
+    fn after_the_last_number_comes_the_first_again() {
+        const MAX: u64 = Sequence::MAX;
+        for (ordinal, number) in
+            [(1, 1), (MAX - 1, MAX - 1), (MAX, MAX), (MAX + 1, 1), (2 * MAX, MAX), (2 * MAX + 7, 7)]
+        {
+            assert_eq!(Sequence::of_ordinal(ordinal).number(), number, "{ordinal}");
+            assert_eq!(Sequence::of_ordinal(ordinal).ordinal_near(ordinal), ordinal);
+        }
+        let near = |number, other| Sequence::new(number).expect("a number").ordinal_near(other);
+        for (number, other, ordinal) in [
+            (1, 1, 1),
+            (5, 1, 5),
+            (MAX, 1, MAX),
+            // Around the edge: what was given out before it, and what is about to be after it.
+            (3, MAX - 10, MAX + 3),
+            (MAX - 3, MAX + 10, MAX - 3),
+            (MAX, MAX, MAX),
+            (MAX, MAX + 1, MAX),
+            (1, MAX, MAX + 1),
+            (MAX - 1, 2 * MAX + 1, 2 * MAX - 1),
+            // Nothing was given out before the first.
+            (MAX - 1, 2, MAX - 1),
+        ] {
+            assert_eq!(near(number, other), ordinal, "{number} near {other}");
+        }
     }
 
     #[test]

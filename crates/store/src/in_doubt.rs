@@ -40,7 +40,7 @@ pub enum Reach {
     Known,
     /// Further than anything that this record ever gave out.
     Beyond {
-        /// The first number that it had not given out.
+        /// The ordinal of the first number that it had not given out.
         next: u64,
     },
 }
@@ -57,16 +57,18 @@ pub enum Allowance {
 impl Store {
     /// Keeps why a counter gets nothing new. The same hold twice is one.
     pub async fn hold_counter(&self, held: &HeldCounter) -> Result<(), StoreError> {
-        let row = counter_hold::ActiveModel {
-            counter: Set(held.counter.to_string()),
-            held_at: Set(held.since),
-            why: Set(held.why.clone()),
-            seen: Set(held.seen.map(database_number)),
-            readmitted_at: Set(None),
-            who: Set(None),
-            note: Set(None),
-        };
         self.once(async |connection| {
+            // Kept as an ordinal, which stays what it is when the numbers begin again.
+            let next = next(connection).await?.unwrap_or(1);
+            let row = counter_hold::ActiveModel {
+                counter: Set(held.counter.to_string()),
+                held_at: Set(held.since),
+                why: Set(held.why.clone()),
+                seen: Set(held.seen.map(|seen| ordinal(seen, next))),
+                readmitted_at: Set(None),
+                who: Set(None),
+                note: Set(None),
+            };
             counter_hold::Entity::insert(row)
                 .on_conflict_do_nothing()
                 .exec_without_returning(connection)
@@ -86,7 +88,7 @@ impl Store {
         for row in ask(query.all(self.readers())).await? {
             let counter = CounterId::new(&row.counter)
                 .map_err(|error| StoreError::corrupt(row.held_at, &error))?;
-            let seen = row.seen.map(sequence).transpose()?;
+            let seen = row.seen.map(number).transpose()?.map(Sequence::of_ordinal);
             match held.iter_mut().find(|known| known.counter == counter) {
                 Some(known) => known.seen = known.seen.max(seen),
                 None => {
@@ -120,31 +122,28 @@ impl Store {
 
     /// Holds what a counter has seen against the lease as it is recorded now.
     pub async fn reach(&self, counter: &CounterId, seen: Sequence) -> Result<Reach, StoreError> {
-        let explained = counter_hold::Entity::find()
-            .filter(counter_hold::Column::Counter.eq(counter.as_str()))
-            .filter(counter_hold::Column::ReadmittedAt.is_not_null())
-            .filter(counter_hold::Column::Seen.gte(database_number(seen)));
-        if ask(explained.one(self.readers())).await?.is_some() {
-            return Ok(Reach::Known);
-        }
         // Read before the lifts: one that is made meanwhile is then seen as one, and not as numbers
         // that were given out.
         let next = ask(next(self.readers())).await?.ok_or_else(missing)?;
+        let seen = ordinal(seen, next);
+        let explained = counter_hold::Entity::find()
+            .filter(counter_hold::Column::Counter.eq(counter.as_str()))
+            .filter(counter_hold::Column::ReadmittedAt.is_not_null())
+            .filter(counter_hold::Column::Seen.gte(seen));
+        if ask(explained.one(self.readers())).await?.is_some() {
+            return Ok(Reach::Known);
+        }
         let lifted = serial_lift::Entity::find()
-            .filter(serial_lift::Column::FromNext.lte(database_number(seen)))
-            .filter(serial_lift::Column::ToNext.gt(database_number(seen)));
+            .filter(serial_lift::Column::FromNext.lte(seen))
+            .filter(serial_lift::Column::ToNext.gt(seen));
         if let Some(lift) = ask(lifted.one(self.readers())).await? {
             return Ok(Reach::Beyond { next: number(lift.from_next)? });
         }
-        Ok(if database_number(seen) < next {
-            Reach::Known
-        } else {
-            Reach::Beyond { next: number(next)? }
-        })
+        Ok(if seen < next { Reach::Known } else { Reach::Beyond { next: number(next)? } })
     }
 
     /// Moves the lease past what a counter has seen, so that nobody gets a number that it knows.
-    /// `false` if that would take more than is allowed, or there is no number after it.
+    /// `false` if that would take more than is allowed, or half of all numbers.
     pub async fn lift_serials(
         &self,
         counter: &CounterId,
@@ -152,10 +151,6 @@ impl Store {
         allowance: Allowance,
         at: i64,
     ) -> Result<bool, StoreError> {
-        if seen.number() == Sequence::MAX {
-            return Ok(false);
-        }
-        let wanted = database_number(seen) + 1;
         self.once(async |connection| {
             let transaction = connection.begin().await?;
             // Written first, so that nobody leases between the look and the move.
@@ -165,8 +160,13 @@ impl Store {
                 .exec(&transaction)
                 .await?;
             let Some(next) = next(&transaction).await? else { return Ok(false) };
+            let wanted = ordinal(seen, next) + 1;
             if wanted <= next {
                 return Ok(true);
+            }
+            // Half of all numbers ahead is as far behind: nobody can have seen that.
+            if u64::try_from(wanted - next).is_ok_and(|ahead| ahead > Sequence::MAX / 2) {
+                return Ok(false);
             }
             let day = match allowance {
                 Allowance::Day(day) => {
@@ -220,16 +220,12 @@ fn missing() -> StoreError {
     StoreError::corrupt(0, "the row of the serial lease is missing")
 }
 
-/// Sequences have eleven digits: it cannot fail.
-fn database_number(sequence: Sequence) -> i64 {
-    i64::try_from(sequence.number()).unwrap_or(i64::MAX)
+/// Which number that was given out, or is about to be, somebody means who names a sequence.
+fn ordinal(sequence: Sequence, next: i64) -> i64 {
+    let near = sequence.ordinal_near(u64::try_from(next).unwrap_or(1));
+    i64::try_from(near).unwrap_or(i64::MAX)
 }
 
 fn number(next: i64) -> Result<u64, StoreError> {
     u64::try_from(next).map_err(|error| StoreError::corrupt(next, &error))
-}
-
-fn sequence(number: i64) -> Result<Sequence, StoreError> {
-    let unsigned = u64::try_from(number).map_err(|error| StoreError::corrupt(number, &error))?;
-    Sequence::new(unsigned).map_err(|error| StoreError::corrupt(number, &error))
 }

@@ -16,7 +16,8 @@ use crate::position::{Id, Position, RecordStanding, rows};
 use crate::query;
 use crate::recent::Recent;
 use crate::record::{Decision, ListFilter, Listed, OpenPage, Stored};
-use domain::serial::{MasterSerial, Sequence};
+use crate::serials;
+use domain::serial::{Day, MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -149,9 +150,21 @@ impl Store {
         self.shared.journal.clone()
     }
 
-    /// Takes the next `count` sequences; nobody else will ever get them, whatever fails.
+    /// Takes the next `count` ordinals ([`Sequence::of_ordinal`]); nobody else will ever get them,
+    /// whatever fails.
     pub async fn lease_serials(&self, count: u64) -> Result<Range<u64>, StoreError> {
         self.shared.journal.lease(count).await
+    }
+
+    /// Whether the numbers of a block that was leased may be given out, though they were before: if no
+    /// transfer of the last `days` days before `today` has one of them, and none that is open.
+    pub async fn are_free(
+        &self,
+        block: &Range<u64>,
+        today: Day,
+        days: u32,
+    ) -> Result<bool, StoreError> {
+        serials::are_free(&self.shared.readers, block, today, days).await
     }
 
     /// The transfer with this serial.

@@ -197,7 +197,8 @@ fn next_serial(
         return Err(ReleaseError::SerialsUnknown(why.to_owned()));
     }
     let skipped = release.skip_serials.unwrap_or(0);
-    let next = known.checked_add(skipped).filter(|next| *next <= domain::serial::Sequence::MAX);
+    // More than there are would come round to where it began.
+    let next = known.checked_add(skipped).filter(|_| skipped < domain::serial::Sequence::MAX);
     next.ok_or(ReleaseError::NoSerials(skipped))
 }
 

@@ -85,7 +85,7 @@ async fn the_lease_is_moved_so_far_a_day_and_further_only_for_an_operator(url: S
     assert!(!lift(next + MOST_LIFTED_A_DAY, Allowance::Day(today)).await);
     assert!(lift(next + MOST_LIFTED_A_DAY, Allowance::Day(tomorrow)).await);
     assert!(lift(next + 5 * MOST_LIFTED_A_DAY, Allowance::Wanted(tomorrow)).await);
-    assert!(!lift(Sequence::MAX, Allowance::Wanted(tomorrow)).await, "no number comes after it");
+    assert!(!lift(Sequence::MAX, Allowance::Wanted(tomorrow)).await, "half of all numbers ahead");
     let leased = store.lease_serials(1).await.expect("leases");
     assert_eq!(leased.start, next + 5 * MOST_LIFTED_A_DAY + 1);
     store.close().await;

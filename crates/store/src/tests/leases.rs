@@ -6,7 +6,7 @@ use domain::serial::SerialError;
 
 on_each_database!(
     two_who_ask_never_share_a_number,
-    the_last_number_is_the_last,
+    after_the_last_number_the_first_comes_round_when_nobody_has_it_any_more,
     a_lease_that_went_back_gives_out_nothing,
 );
 
@@ -35,16 +35,40 @@ async fn two_who_ask_never_share_a_number(url: String) {
     assert_eq!(numbers, (1..=4 * 210).collect::<Vec<u64>>());
 }
 
-async fn the_last_number_is_the_last(url: String) {
+async fn after_the_last_number_the_first_comes_round_when_nobody_has_it_any_more(url: String) {
+    const MAX: u64 = Sequence::MAX;
     let store = Store::open(&url).await.expect("opens");
     assert_eq!(
         store.lease_serials(0).await,
         Err(StoreError::Serials(SerialError::SequenceOutOfRange(0)))
     );
-    assert_eq!(store.lease_serials(99_999_999_990).await, Ok(1..99_999_999_991));
-    assert!(matches!(store.lease_serials(10).await, Err(StoreError::Serials(_))));
-    assert_eq!(store.lease_serials(9).await, Ok(99_999_999_991..100_000_000_000));
-    assert!(matches!(store.lease_serials(1).await, Err(StoreError::Serials(_))));
+    let mut desk = Desk::of(&store);
+    // 1 and 2 have ended, 3 is open; all were accepted on 21 November.
+    desk.record((1..=3).map(simple).collect()).await;
+    desk.record((1..=2).map(|number| end(master(number), FinalState::Completed)).collect()).await;
+    assert_eq!(store.lease_serials(MAX - 1).await, Ok(1..MAX));
+    let over = store.lease_serials(2).await.expect("a block");
+    assert_eq!(over, MAX..MAX + 2);
+    assert_eq!(
+        over.clone().map(|at| Sequence::of_ordinal(at).number()).collect::<Vec<_>>(),
+        [MAX, 1]
+    );
+    let day = |text: &str| text.parse::<Day>().expect("a day");
+    for (today, days, free) in [
+        ("20261121", 0, false),
+        ("20261128", 7, false),
+        ("20261128", 6, true),
+        ("20261127", 6, false),
+        ("20270601", 100, true),
+        ("20270601", 400, false),
+    ] {
+        assert_eq!(store.are_free(&over, day(today), days).await, Ok(free), "{today} {days}");
+    }
+    // What is open is not given out again, however old it is.
+    let open = store.lease_serials(2).await.expect("a block");
+    assert_eq!(store.are_free(&open, day("20990101"), 7).await, Ok(false));
+    let later = store.lease_serials(10).await.expect("a block");
+    assert_eq!(store.are_free(&later, day("20261121"), 7).await, Ok(true));
     store.close().await;
 }
 
