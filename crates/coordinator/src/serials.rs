@@ -124,3 +124,24 @@ impl Serials {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn after_the_last_number_the_first_is_given_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+        let store = Store::open(&url).await.expect("opens");
+        store.lease_serials(Sequence::MAX - 3).await.expect("leases");
+        let serials = Serials::new(store.clone(), 2, 7);
+        let mut given = Vec::new();
+        for _ in 0..6 {
+            given.push(serials.next().await.expect("a serial").number());
+        }
+        const MAX: u64 = Sequence::MAX;
+        assert_eq!(given, [MAX - 2, MAX - 1, MAX, 1, 2, 3]);
+        store.close().await;
+    }
+}

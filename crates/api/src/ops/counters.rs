@@ -11,7 +11,10 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use coordinator::accusations::Fault;
+use coordinator::standing::Hold;
 use coordinator::{Coordinator, ReadmitError};
+use domain::message::CounterId;
 use domain::serial::Day;
 use link::Link;
 use link::status::{Connection, Counts, Health, Snapshot, State as LinkState};
@@ -73,15 +76,51 @@ pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
 pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
     let coordinator = &ops.state.coordinator;
     let mut counters = all(&snapshots(coordinator.links()));
-    let state = coordinator.standing().state();
-    for counter in counters.as_array_mut().into_iter().flatten() {
-        let id = counter["counter"].as_str().unwrap_or_default();
-        let reason = state.held.iter().find(|(named, _)| named.as_str() == id);
-        let told = reason.map(|(_, hold)| json!({ "why": hold.why, "since": hold.since }));
-        counter["held"] = told.unwrap_or(Value::Null);
-    }
-    drop(state);
+    add_doubts(coordinator, &mut counters);
     Json(counters)
+}
+
+/// Adds to each counter why it gets nothing new, if it gets none, and what it did wrong since the start;
+/// both with what to do.
+pub(super) fn add_doubts(coordinator: &Coordinator, counters: &mut Value) {
+    for (link, counter) in
+        coordinator.links().iter().zip(counters.as_array_mut().into_iter().flatten())
+    {
+        let id = link.counter();
+        let held = coordinator.standing().held(id);
+        counter["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold));
+        let of = |fault| coordinator.faults(id, fault);
+        counter["faults"] = faults_json(id, of(Fault::Foreign), of(Fault::Contradiction));
+    }
+}
+
+fn held_json(counter: &CounterId, hold: &Hold) -> Value {
+    let to_do = format!(
+        "Transfers that were begun go on being asked about; whoever orders a new one is refused. Ask the \
+         counter's people what they hold under that serial, and run `counter-bridge audit`. If the \
+         bridge's record lacks something, go on with docs/operating.md. If the counter was mistaken, or \
+         all is settled: `counter-bridge readmit {counter} --who NAME --note \"what you found\"`."
+    );
+    json!({ "why": hold.why, "since": hold.since, "to_do": to_do })
+}
+
+fn faults_json(counter: &CounterId, foreign: u64, contradictions: u64) -> Value {
+    let mut words = Vec::new();
+    if foreign > 0 {
+        words.push(format!(
+            "{counter} spoke {foreign} times of what is not its own. None of it was believed, and no \
+             transfer was touched: tell its people."
+        ));
+    }
+    if contradictions > 0 {
+        words.push(format!(
+            "{counter} contradicted what it had proven, or claimed postings that are not the legs', \
+             {contradictions} times: look at the transfers that the events name, and run \
+             `counter-bridge audit`."
+        ));
+    }
+    let text = (!words.is_empty()).then(|| words.join(" "));
+    json!({ "foreign": foreign, "contradiction": contradictions, "text": text })
 }
 
 /// The counters that get nothing new, and why.
@@ -237,7 +276,6 @@ pub(super) fn state_text(state: LinkState) -> &'static str {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use domain::message::CounterId;
 
     /// A link that waits to try again.
     pub(in crate::ops) fn waiting(counter: &str) -> Snapshot {
@@ -263,6 +301,25 @@ pub(super) mod tests {
             in_flight: 2,
             counts: Counts { sign_ons: 1, drops: 1, ..Counts::default() },
         }
+    }
+
+    #[test]
+    fn what_a_counter_did_wrong_is_said_with_what_to_do() {
+        let counter = CounterId::new("futures").expect("an id");
+        assert_eq!(faults_json(&counter, 0, 0)["text"], Value::Null);
+        let both = faults_json(&counter, 7, 2);
+        assert_eq!((&both["foreign"], &both["contradiction"]), (&json!(7), &json!(2)));
+        let text = both["text"].as_str().expect("words");
+        for words in ["spoke 7 times of what is not its own", "2 times", "tell its people", "audit"]
+        {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let hold = Hold { why: "a foreign mark".to_owned(), since: 5 };
+        let held = held_json(&counter, &hold);
+        assert_eq!((&held["why"], &held["since"]), (&json!("a foreign mark"), &json!(5)));
+        assert!(
+            held["to_do"].as_str().is_some_and(|to_do| to_do.contains("readmit futures --who"))
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use coordinator::Coordinator;
 use link::Link;
 use link::history::{Event as LinkEvent, What};
 use serde::Serialize;
@@ -51,7 +52,7 @@ pub(super) async fn follow(
         links.iter().map(Link::status).collect(),
         ops.state.stop.clone(),
     );
-    let stream = futures::stream::unfold((feed, place), following);
+    let stream = futures::stream::unfold((feed, place, coordinator.clone()), following);
     let mut response =
         Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // Proxies that collect answers make a feed useless.
@@ -62,17 +63,22 @@ pub(super) async fn follow(
     Ok(response)
 }
 
-type Following = (Feed, Place);
+type Following = (Feed, Place, Coordinator);
 
-async fn following((mut feed, place): Following) -> Option<(Result<Event, Infallible>, Following)> {
+async fn following(
+    (mut feed, place, coordinator): Following,
+) -> Option<(Result<Event, Infallible>, Following)> {
     let told = feed.next().await?;
-    let (name, data) = said(&told);
+    let (name, mut data) = said(&told);
+    if let Told::Counters(_) = told {
+        counters::add_doubts(&coordinator, &mut data);
+    }
     let event = Event::default()
         .event(name)
         .id(feed.position().to_string())
         .retry(COME_BACK)
         .data(data.to_string());
-    Some((Ok(event), (feed, place)))
+    Some((Ok(event), (feed, place, coordinator)))
 }
 
 /// An event's name and data.

@@ -70,6 +70,20 @@ pub(super) struct Counter {
     /// Why it gets no new transfers, if it gets none.
     #[serde(default)]
     pub(super) held: Option<Held>,
+    /// What it did wrong since the bridge started; an earlier version does not say.
+    #[serde(default)]
+    pub(super) faults: Option<Faults>,
+}
+
+/// What a counter did wrong.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Faults {
+    /// How often it spoke of what is not its own.
+    pub(super) foreign: u64,
+    /// How often it contradicted what was proven.
+    pub(super) contradiction: u64,
+    /// In words, with what to do; `None` if it did nothing wrong.
+    pub(super) text: Option<String>,
 }
 
 /// Why a counter gets no new transfers.
@@ -78,6 +92,9 @@ pub(super) struct Held {
     pub(super) why: String,
     /// Since when, in microseconds since 1970 UTC.
     pub(super) since: i64,
+    /// What to do about it; an earlier version does not say.
+    #[serde(default)]
+    pub(super) to_do: Option<String>,
 }
 
 /// One connection of a counter.

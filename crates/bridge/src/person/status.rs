@@ -114,13 +114,14 @@ impl Status {
         }
         for counter in &self.counters {
             if let Some(held) = &counter.held {
-                let _ = write!(
-                    text,
-                    "\n{0} gets no new transfers: {1}\n  counter-bridge readmit {0} --who NAME \
-                     --note \"…\"",
-                    plain(&counter.id),
-                    plain(&held.why)
-                );
+                let (id, why) = (plain(&counter.id), plain(&held.why));
+                let _ = write!(text, "\n{id} GETS NO NEW TRANSFERS: {why}");
+                if let Some(to_do) = &held.to_do {
+                    let _ = write!(text, "\n  {}", plain(to_do));
+                }
+            }
+            if let Some(said) = counter.faults.as_ref().and_then(|faults| faults.text.as_ref()) {
+                let _ = write!(text, "\n{}", plain(said));
             }
         }
         let OpenTransfers { transfers, total } = &self.open;
@@ -251,6 +252,8 @@ mod tests {
             counters: serde_json::from_value(serde_json::json!([{
                 "counter": "futures", "health": "down", "health_text": "not connected",
                 "settle_day": 20_261_121, "open": false, "queued": 2, "in_flight": 1, "counts": {},
+                "held": {"why": "it has seen more", "since": 1, "to_do": "readmit it\u{1b}[31m"},
+                "faults": {"foreign": 3, "contradiction": 0, "text": "it spoke 3 times"},
                 "connections": [{
                     "channel": 0, "state": "backing_off", "state_text": "waiting to try again",
                     "since": 1, "epoch": 4, "address": "127.0.0.1:9002", "next_attempt_at": 9,
@@ -293,6 +296,9 @@ mod tests {
             "futures",
             "127.0.0.1:9002",
             "1.234 ms",
+            "futures GETS NO NEW TRANSFERS: it has seen more",
+            "  readmit it",
+            "it spoke 3 times",
             "20261121",
             "2026112100000000042",
             "1 of 3, the oldest first",

@@ -121,6 +121,12 @@ function updateCounter(card, counter) {
   say(slot(card, "queued"), String(counter.queued));
   const open = counter.open ? "open for postings" : "closed for postings";
   say(slot(card, "day"), counter.settle_day === null ? day(null) : `${day(counter.settle_day)}, ${open}`);
+  const { held, faults } = counter;
+  if (held && card.dataset.held !== held.why) say(byId("announcements"), `${counter.counter} gets no new transfers`);
+  card.dataset.held = held ? held.why : "";
+  show(slot(card, "held"), held ? `Gets no new transfers since ${clock(held.since / 1000, now())}: ${held.why}` : "");
+  show(slot(card, "held-to-do"), held ? held.to_do : "");
+  show(slot(card, "faults"), (faults && faults.text) || "");
   for (const value of card.querySelectorAll("[data-count]")) {
     say(value, String(counter.counts[value.dataset.count] ?? 0));
   }
@@ -192,12 +198,15 @@ async function refresh() {
     summary = answer;
     lastAnswered = Date.now();
     if (Date.now() >= listDue) {
-      const [needs, open, door] = await Promise.all([
+      const [all, needs, open, door] = await Promise.all([
+        ask("/ops/v1/counters"),
         ask("/ops/v1/transfers?state=needs_operator&limit=50&trail=false"),
         ask("/ops/v1/transfers?limit=100&trail=false"),
         ask("/ops/v1/strangers"),
       ]);
       listDue = Date.now() + LIST_EVERY_MS;
+      counters = all;
+      showCounters();
       showParked(needs);
       showMoving(open.transfers);
       showStrangers(door);
