@@ -1,7 +1,7 @@
 //! An operator: looks at the operators' side, and decides at the command line.
 
 use crate::caller::{END_WITHIN, LOOK_EVERY};
-use crate::process::Process;
+use crate::process::{Process, program};
 use crate::town::Town;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -51,4 +51,16 @@ pub async fn resolve(town: &Town, serial: &str, decision: &str) -> Result<bool> 
     let arguments: Vec<&str> = arguments.into_iter().chain(reasons).collect();
     let mut person = Process::start("resolve", folder.path(), &arguments)?;
     Ok(person.ended(Duration::from_secs(20)).await?.success())
+}
+
+/// A command of a person's on the operators' side, and what it says; an error if it is refused.
+pub async fn person(town: &Town, arguments: &[&str]) -> Result<String> {
+    let mut command = tokio::process::Command::new(program()?);
+    command.args(arguments).args(["--operators", &town.bridge.operators()]).kill_on_drop(true);
+    let within = tokio::time::timeout(Duration::from_secs(20), command.output());
+    let output = within.await.context("it does not end")?.context("it does not start")?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
