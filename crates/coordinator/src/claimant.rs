@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long a claim lasts unless it is said again: a telephone call, a look into two systems, and a
 /// call back. Whoever goes home without releasing it holds up nothing until the next morning.
-pub const CLAIM_LASTS: Duration = Duration::from_mins(60);
+pub const CLAIM_LASTS: Duration = Duration::from_hours(1);
 
 /// Claims in one shard at once: more than an institution has people for. Each holds a name and a note.
 pub(crate) const MOST_CLAIMS: usize = 512;

@@ -72,10 +72,13 @@ impl Simulation {
                 ),
             ),
             Input::Claim { master, who, .. } => {
-                self.note(Some(master.sequence.number()), format_args!("{who} claims it"))
+                self.note(Some(master.sequence.number()), format_args!("{who} claims it"));
             }
             Input::Unclaim { master, who, .. } => {
-                self.note(Some(master.sequence.number()), format_args!("{who} claims it no longer"))
+                self.note(
+                    Some(master.sequence.number()),
+                    format_args!("{who} claims it no longer"),
+                );
             }
             Input::ResumeProven { master, .. } => self.note(
                 Some(master.sequence.number()),

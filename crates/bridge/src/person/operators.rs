@@ -211,7 +211,7 @@ pub(super) struct Resumption<'a> {
 
 /// What was resumed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Resumed {
+pub(super) struct ProvenTaken {
     pub(super) resumed: Vec<ResumedOne>,
     pub(super) kept: Vec<Kept>,
     /// How many are left that could be resumed.
@@ -333,7 +333,7 @@ impl Operators {
         self.call(Method::GET, &["proven"], &[("limit", &limit)], None::<&()>).await
     }
 
-    pub(super) async fn resume_proven(&self, resumption: &Resumption<'_>) -> Result<Resumed> {
+    pub(super) async fn resume_proven(&self, resumption: &Resumption<'_>) -> Result<ProvenTaken> {
         self.call(Method::POST, &["proven", "resume"], &[], Some(resumption)).await
     }
 

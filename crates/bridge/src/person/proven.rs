@@ -6,6 +6,7 @@ use super::{Access, Form, amount};
 use crate::Ended;
 use anyhow::Result;
 use clap::Args;
+use std::fmt::Write;
 use supervise::{say, tell};
 
 /// How many are listed, and resumed, by one request: as many as the bridge takes.
@@ -118,7 +119,8 @@ fn shown(proven: &Proven) -> String {
     }
     let mut text = format!("{rows}");
     if u64::try_from(transfers.len()).is_ok_and(|listed| listed < *total) {
-        text.push_str(&format!("\n{} of {total}, the oldest first", transfers.len()));
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n{} of {total}, the oldest first", transfers.len());
     }
     text.push_str("\n  counter-bridge resume-proven --who NAME --note \"…\"");
     text

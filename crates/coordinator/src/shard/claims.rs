@@ -120,7 +120,6 @@ impl Shard {
 
     /// Hands back to the rules what waits for nothing but a person's word: all of it is proven, and
     /// nobody has claimed it. Says what it leads to.
-    #[expect(clippy::too_many_arguments, reason = "as a decision has them")]
     pub(super) fn resume_proven(
         &mut self,
         master: MasterSerial,

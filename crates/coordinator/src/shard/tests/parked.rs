@@ -355,7 +355,7 @@ fn a_decision_past_the_deadline_begins_nothing_new() {
     stage.deliver(ticket, found(&question, Finding::Done));
     stage.persist();
     stage.now.wall += 120 * SECOND;
-    stage.now.at += Duration::from_secs(120);
+    stage.now.at += Duration::from_mins(2);
     assert_eq!(stage.decide(1, Decision::Resume), Ok(()));
     stage.persist();
     match stage.asked().1 {
