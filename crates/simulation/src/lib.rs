@@ -7,7 +7,7 @@
 //! and `mishaps`, [`known`] lists those that once failed; [`network`],
 //! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop over the `agenda`,
 //! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
-//! judges, `operators` who decides; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
+//! judges, `operators` who decides, `waiting` what waits for them; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
 //! tells every story of one transfer, by [`choices`], and [`stories`] says of which; [`many`] runs
 //! schedules on several threads.
 
@@ -36,6 +36,7 @@ pub mod shrink;
 pub mod stories;
 pub mod trace;
 mod trouble;
+mod waiting;
 mod words;
 
 pub use class::Class;

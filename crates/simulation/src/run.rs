@@ -282,12 +282,12 @@ impl Simulation {
                         return;
                     }
                     bridge.desks[shard].timer = None;
-                    simulation.shard_turn(bridge, shard, None);
+                    simulation.watched_turn(bridge, shard, None);
                 });
             }
             Event::Shard(life, shard, input) if life == self.life => {
                 self.in_bridge(|simulation, bridge| {
-                    simulation.shard_turn(bridge, shard, Some(*input));
+                    simulation.watched_turn(bridge, shard, Some(*input));
                 });
             }
             Event::Commit(life) if life == self.life => {

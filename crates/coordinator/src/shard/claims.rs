@@ -12,6 +12,17 @@ use domain::transfer::{Decision, Event, Illegal, Outlook, Phase};
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
+/// A transfer that waits for a person, for whoever watches how it is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub master: MasterSerial,
+    /// Whether somebody has claimed it.
+    pub claimed: bool,
+    /// Whether its end is being recorded.
+    pub ends: bool,
+}
+
 /// The claims in force, in the order in which they end.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
@@ -140,6 +151,16 @@ impl Shard {
         let outlook = record.proven().ok_or(DecideRefused::NotProven)?;
         self.decide(master, Decision::Resume, who, note, now, world, out)?;
         Ok(outlook)
+    }
+
+    /// What waits for a person, the oldest first.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        let parked = self.open.parked().map(|record| Waiting {
+            master: record.master(),
+            claimed: record.claim.is_some(),
+            ends: record.transfer.state().is_final(),
+        });
+        parked.collect()
     }
 
     /// What may be resumed together: the oldest of it, and how much there is.

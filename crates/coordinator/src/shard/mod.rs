@@ -34,6 +34,7 @@ mod broken;
 use broken::About;
 mod claims;
 use claims::Claims;
+pub use claims::Waiting;
 mod happen;
 mod open;
 use open::Open;

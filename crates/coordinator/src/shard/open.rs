@@ -141,16 +141,20 @@ impl Open {
         (views, listed().map(BTreeSet::len).sum())
     }
 
+    /// Those that wait for a person, the oldest first.
+    pub(crate) fn parked(&self) -> impl Iterator<Item = &Record> {
+        let masters = self.by_state[place(State::NeedsOperator)].iter();
+        masters.filter_map(|master| self.by_sequence.get(&master.sequence.number()))
+    }
+
     /// The oldest that are wanted of those that wait for a person, and how many there are.
     pub(crate) fn oldest_parked(
         &self,
         limit: usize,
         wanted: impl Fn(&Record) -> bool,
     ) -> (Vec<View>, usize) {
-        let parked = self.by_state[place(State::NeedsOperator)].iter();
-        let records = parked.filter_map(|master| self.by_sequence.get(&master.sequence.number()));
         let (mut views, mut total) = (Vec::new(), 0);
-        for record in records.filter(|record| wanted(record)) {
+        for record in self.parked().filter(|record| wanted(record)) {
             total += 1;
             if views.len() < limit {
                 views.push(record.view());
