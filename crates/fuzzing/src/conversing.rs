@@ -9,14 +9,11 @@
 //! the answer that they stand in.
 
 use bytes::BytesMut;
-use domain::message::{
-    Answer, AnswerCode, BalanceQuery, BalanceReply, CounterId, EntriesQuery, EntriesReply, Finding,
-    Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
-};
-use domain::money::{Amount, Currency};
-use domain::profile::{AmountUnit, Profile};
-use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
-use link::paper::{Heard, PaperLink, Renewal};
+use counter::{amount_unit, day, master, name, posting, set_words};
+use domain::message::{BalanceQuery, CounterId, EntriesQuery, Instruction, Look, Query, Reply};
+use domain::money::Currency;
+use domain::serial::{Day, Mark, Role};
+use link::paper::{PaperLink, Renewal};
 use link::{Ask, Delivery, LinkConfig, NotSent, Outcome, ReplyTo, Ticket};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,10 +21,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::codec::{Codec, Dialect, FuturesOptions, Incoming, Parties};
 use wire::message::{
-    Challenge, CounterState, Heartbeat, HeartbeatAck, Message, Notice, RequestId, Severity,
-    SignOff, SignOn, Welcome,
+    Challenge, Heartbeat, HeartbeatAck, Message, Notice, RequestId, Severity, SignOff,
 };
-use wire::proof::{self, Side};
+
+mod arrival;
+mod counter;
 
 /// The link's key; no other link has it.
 const KEY: [u8; 32] = *b"the key of the fuzzers' own link";
@@ -46,19 +44,49 @@ const PLACEHOLDER: &str = "0123456789";
 
 /// Conversations in protobuf.
 pub fn conversing_securities(bytes: &[u8]) {
-    Play::new(Dialect::Securities, bytes).play();
+    Play::new(Dialect::Securities, Opens::Bridge, bytes).play();
+}
+
+/// The same in protobuf with a counter that dials in, after whoever else comes to the door.
+pub fn accepting_securities(bytes: &[u8]) {
+    Play::new(Dialect::Securities, Opens::Counter, bytes).play();
 }
 
 /// Conversations in XML. The first byte chooses the encoding, the unit of amounts and the zone.
 pub fn conversing_futures(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     let options: FuturesOptions = crate::decoding::options(*first);
-    Play::new(Dialect::Futures(options), rest).play();
+    Play::new(Dialect::Futures(options), Opens::Bridge, rest).play();
+}
+
+/// The same in XML with a counter that dials in.
+pub fn accepting_futures(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let options: FuturesOptions = crate::decoding::options(*first);
+    Play::new(Dialect::Futures(options), Opens::Counter, rest).play();
+}
+
+/// Who opens connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opens {
+    Bridge,
+    Counter,
+}
+
+/// What the bridge knows of its counter.
+fn config(dialect: &Dialect) -> LinkConfig {
+    let counter = CounterId::new(name(dialect)).expect("an id");
+    let own_name = "bridge".to_owned();
+    let mut config =
+        LinkConfig::new(counter, Vec::new(), dialect.clone(), own_name, KEY.to_vec().into());
+    config.profile.amount_unit = amount_unit(dialect);
+    config
 }
 
 /// Both sides of one conversation, and what is left of the input.
 struct Play<'i> {
     input: &'i [u8],
+    opens: Opens,
     dialect: Dialect,
     codec: Codec,
     bridge: PaperLink,
@@ -76,24 +104,16 @@ struct Play<'i> {
 }
 
 impl<'i> Play<'i> {
-    fn new(dialect: Dialect, input: &'i [u8]) -> Play<'i> {
+    fn new(dialect: Dialect, opens: Opens, input: &'i [u8]) -> Play<'i> {
         let name = name(&dialect);
-        let counter = CounterId::new(name).expect("an id");
-        let mut config = LinkConfig::new(
-            counter,
-            Vec::new(),
-            dialect.clone(),
-            "bridge".to_owned(),
-            KEY.to_vec().into(),
-        );
-        config.profile.amount_unit = amount_unit(&dialect);
         let parties = Parties { own: name.to_owned(), peer: "bridge".to_owned() };
         let (queue, outcomes) = mpsc::unbounded_channel();
         Play {
             input,
+            opens,
             codec: Codec::new(dialect.clone(), parties).at_counter(),
+            bridge: PaperLink::new(config(&dialect), 0, Renewal::default(), 1, 1),
             dialect,
-            bridge: PaperLink::new(config, 0, Renewal::default(), 1, 1),
             now: Instant::now(),
             written: BytesMut::new(),
             connected: false,
@@ -106,6 +126,11 @@ impl<'i> Play<'i> {
     }
 
     fn play(mut self) {
+        if self.opens == Opens::Counter {
+            for _ in 0..self.byte() % 4 {
+                self.arrive();
+            }
+        }
         self.sign_on();
         for _ in 0..3 {
             self.ask(0);
@@ -302,50 +327,6 @@ impl<'i> Play<'i> {
         self.written.clear();
     }
 
-    /// An honest sign-on.
-    fn sign_on(&mut self) {
-        self.bridge.connected(self.now);
-        self.connected = true;
-        self.written.clear();
-        let mut heard = Vec::new();
-        for _ in 0..3 {
-            self.bridge.turn(self.now, &mut heard).expect("an honest counter");
-            let unsent = self.bridge.unsent().to_vec();
-            self.bridge.took(self.now, unsent.len());
-            self.written.extend_from_slice(&unsent);
-            let incoming = self.codec.decode(&mut self.written).expect("good framing");
-            match incoming {
-                Some(Incoming::Message(Message::SignOn(sign_on))) => self.challenge(&sign_on),
-                Some(Incoming::Message(Message::Answer(_))) => {
-                    let profile = Profile {
-                        amount_unit: amount_unit(&self.dialect),
-                        echoes_marks: true,
-                        ..Profile::default()
-                    };
-                    let counter = CounterState {
-                        id: CounterId::new(name(&self.dialect)).expect("an id"),
-                        profile,
-                        settle_day: day(),
-                        open: true,
-                        highest_serial: None,
-                    };
-                    self.say(&Message::Welcome(Welcome {
-                        heartbeat_s: 10,
-                        counter: Some(counter),
-                    }));
-                }
-                _ => break,
-            }
-        }
-        self.bridge.turn(self.now, &mut heard).expect("an honest counter");
-        assert!(heard.contains(&Heard::Opened), "an honest counter is let in");
-    }
-
-    fn challenge(&mut self, sign_on: &SignOn) {
-        let proof = proof::prove(&KEY, Side::Acceptor, sign_on, &NONCE);
-        self.say(&Message::Challenge(Challenge { nonce: NONCE, proof }));
-    }
-
     /// Something is asked of the counter.
     fn ask(&mut self, how: u8) {
         self.asked += 1;
@@ -390,52 +371,7 @@ impl<'i> Play<'i> {
     /// An answer of the right kind; a byte says which.
     fn reply(&mut self, instruction: &Instruction) -> Reply {
         let how = self.byte();
-        let code = [
-            AnswerCode::DONE,
-            AnswerCode::DUPLICATE,
-            AnswerCode::INSUFFICIENT_FUNDS,
-            AnswerCode::CLOSED,
-            AnswerCode::OUTCOME_UNKNOWN,
-            AnswerCode::FENCED,
-        ][usize::from(how % 6)];
-        let answer = Answer { code, text: "说".to_owned() };
-        let posted = |account, amount| Posted {
-            counter_serial: format!("C{how}"),
-            settle_day: Day::from_unix_days(day().unix_days() + u32::from(how / 128)),
-            account,
-            amount,
-            currency: Currency::CNY,
-            original: None,
-        };
-        match instruction {
-            Instruction::Debit(it) | Instruction::Credit(it) => Reply::Posting(PostingReply {
-                serial: it.serial,
-                answer,
-                posted: (how & 64 == 0).then(|| posted(it.account.clone(), it.amount)),
-                mark: it.mark,
-            }),
-            Instruction::Reverse(it) => Reply::Posting(PostingReply {
-                serial: it.serial,
-                answer,
-                posted: Some(Posted {
-                    original: Some(it.original),
-                    ..posted(it.account.clone(), it.amount)
-                }),
-                mark: it.mark,
-            }),
-            Instruction::Query(it) => Reply::Query(QueryReply {
-                serial: it.serial,
-                finding: [Finding::Done, Finding::NotFound, Finding::Fenced, Finding::Unclear]
-                    [usize::from(how % 4)],
-                answer,
-                posted: None,
-                mark: it.mark,
-            }),
-            Instruction::Balance(_) => Reply::Balance(BalanceReply { answer, balance: None }),
-            Instruction::Entries(_) => {
-                Reply::Entries(EntriesReply { answer, entries: Vec::new(), more: false })
-            }
-        }
+        counter::reply(instruction, how)
     }
 
     fn say(&mut self, message: &Message) {
@@ -472,76 +408,5 @@ impl<'i> Play<'i> {
         let (taken, rest) = self.input.split_at(length.min(self.input.len()));
         self.input = rest;
         taken.to_vec()
-    }
-}
-
-/// The counter's name, as the vectors have it.
-fn name(dialect: &Dialect) -> &'static str {
-    match dialect {
-        Dialect::Securities => "securities",
-        Dialect::Futures(_) => "futures",
-    }
-}
-
-fn amount_unit(dialect: &Dialect) -> AmountUnit {
-    match dialect {
-        Dialect::Securities => AmountUnit::Minor,
-        Dialect::Futures(options) => options.amount_unit,
-    }
-}
-
-fn set_words(reply: &mut Reply, words: &str) {
-    let answer = match reply {
-        Reply::Posting(reply) => &mut reply.answer,
-        Reply::Query(reply) => &mut reply.answer,
-        Reply::Balance(reply) => &mut reply.answer,
-        Reply::Entries(reply) => &mut reply.answer,
-    };
-    words.clone_into(&mut answer.text);
-}
-
-fn day() -> Day {
-    Day::new(20_261_123).expect("a day")
-}
-
-fn master(number: u64) -> MasterSerial {
-    MasterSerial { day: day(), sequence: Sequence::new(number).expect("a sequence") }
-}
-
-fn posting(number: u64, role: Role) -> Instruction {
-    let master = master(number);
-    let account = "000000000018".parse().expect("an account");
-    let amount = Amount::new(100_000).expect("an amount");
-    let (settle_day, currency, mark) = (day(), Currency::CNY, Some(Mark(number)));
-    let serial = master.leg(role);
-    match role {
-        Role::Debit => Instruction::Debit(Posting {
-            serial,
-            master,
-            settle_day,
-            account,
-            amount,
-            currency,
-            mark,
-        }),
-        Role::Credit => Instruction::Credit(Posting {
-            serial,
-            master,
-            settle_day,
-            account,
-            amount,
-            currency,
-            mark,
-        }),
-        Role::Reversal => Instruction::Reverse(Reversal {
-            serial,
-            original: master.leg(Role::Debit),
-            master,
-            settle_day,
-            account,
-            amount,
-            currency,
-            mark,
-        }),
     }
 }

@@ -15,7 +15,9 @@ pub mod mutation;
 mod signature;
 
 pub use configuration::configuration;
-pub use conversing::{conversing_futures, conversing_securities};
+pub use conversing::{
+    accepting_futures, accepting_securities, conversing_futures, conversing_securities,
+};
 pub use decoding::{futures, securities};
 pub use signature::signature;
 
@@ -35,7 +37,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "securities",
         check: securities,
@@ -60,6 +62,20 @@ pub const TARGETS: [Target; 6] = [
     Target {
         name: "conversing_futures",
         check: conversing_futures,
+        longest: 8192,
+        repair: |_| {},
+        executions: 2_000,
+    },
+    Target {
+        name: "accepting_securities",
+        check: accepting_securities,
+        longest: 4096,
+        repair: |_| {},
+        executions: 6_000,
+    },
+    Target {
+        name: "accepting_futures",
+        check: accepting_futures,
         longest: 8192,
         repair: |_| {},
         executions: 2_000,

@@ -76,6 +76,16 @@ fn conversing_futures() {
 }
 
 #[test]
+fn accepting_securities() {
+    run("accepting_securities");
+}
+
+#[test]
+fn accepting_futures() {
+    run("accepting_futures");
+}
+
+#[test]
 fn signature() {
     run("signature");
 }

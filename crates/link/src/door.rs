@@ -13,7 +13,7 @@ use crate::transport::{Secured, Transport};
 use crate::visitor::{Refused, Visitor};
 use bytes::BytesMut;
 use domain::message::CounterId;
-use domain::profile::AmountUnit;
+use first::{FIRST_FRAMES, First};
 use metrics::{counter, gauge};
 use queue::Queue;
 use std::collections::HashMap;
@@ -30,19 +30,15 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Malformed, Parties};
+use wire::codec::{Codec, Dialect, Incoming};
 use wire::message::{Message, RejectReason, Rejected};
-use wire::ornament::{Blemishes, Ornament};
 
+pub(crate) mod first;
 mod queue;
 
 /// Connections that the kernel may hold for us: its default of 128 held connects down to a
 /// twentieth of what this many allow.
 const BACKLOG: u32 = 4096;
-
-/// The longest frame that is read from somebody who has not proven anything, in bytes: a sign-on
-/// has some hundred, in XML some thousand.
-const FIRST_FRAMES: usize = 16 << 10;
 
 /// How long a rejection may take to write.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -415,53 +411,15 @@ fn why(reason: RejectReason) -> &'static str {
 }
 
 impl Stranger {
-    /// The first message, and in which dialect it was: the first byte of a length tells.
+    /// The first message, and in which dialect it was.
     async fn first(&mut self, own: &str, until: Instant) -> Result<(Message, Dialect, Codec), No> {
-        while self.inbox.is_empty() {
-            self.read(until).await?;
-        }
-        let futures = |encoding| {
-            // A sign-on has no amount, and its time is looked at and not used.
-            let (amount_unit, utc_offset_minutes) = (AmountUnit::Minor, 0);
-            Dialect::Futures(FuturesOptions { encoding, amount_unit, utc_offset_minutes })
-        };
-        let dialects = if self.inbox[0].is_ascii_digit() {
-            vec![futures(Encoding::Utf8), futures(Encoding::Gb18030)]
-        } else {
-            vec![Dialect::Securities]
-        };
-        // Whoever signs on says names in the message itself; nobody has a name before.
-        let parties = Parties { own: own.to_owned(), peer: "counter".to_owned() };
-        let mut wrong = String::new();
-        let count = dialects.len();
-        for (index, dialect) in dialects.into_iter().enumerate() {
-            let last = index + 1 == count;
-            let codec = Codec::new(dialect.clone(), parties.clone()).with_frame_limit(FIRST_FRAMES);
-            let (read, rest) = loop {
-                let mut copy = self.inbox.clone();
-                let mut blemishes = Blemishes::default();
-                match codec.decode_noting(&mut copy, &mut blemishes) {
-                    // A text in another encoding, which is tried next.
-                    Ok(Some(_)) if blemishes.has(Ornament::Words) && !last => {
-                        let error = "the text is in another encoding".to_owned();
-                        let wrong = Malformed { request: None, serial: None, error };
-                        break (Incoming::Malformed(wrong), copy);
-                    }
-                    Ok(Some(incoming)) => break (incoming, copy),
-                    Ok(None) => self.read(until).await?,
-                    Err(error) => return Err(No::Mute("frame", error.to_string())),
-                }
-            };
-            match read {
-                Incoming::Message(message) => {
-                    self.inbox = rest;
-                    return Ok((message, dialect, codec));
-                }
-                // Perhaps in the next encoding.
-                Incoming::Malformed(malformed) => wrong = malformed.error,
+        loop {
+            match first::first(&mut self.inbox, own) {
+                First::Wait => self.read(until).await?,
+                First::Heard(heard) => return Ok(*heard),
+                First::Unreadable(why, wrong) => return Err(No::Mute(why, wrong)),
             }
         }
-        Err(No::Mute("malformed", wrong))
     }
 
     async fn hear(&mut self, codec: &Codec, until: Instant) -> Result<Message, No> {

@@ -82,19 +82,7 @@ impl Link {
         // One may wait while another is being judged.
         let (channels, doors): (Vec<_>, Vec<_>) =
             (0..connections).map(|_| mpsc::channel(1)).unzip();
-        let known = Known {
-            counter: config.counter.clone(),
-            own_name: config.own_name.clone(),
-            key: Arc::new(config.key.clone()),
-            profile: Arc::new(config.profile.clone()),
-            timers: config.timers.clone(),
-            channels: connections,
-            hours: config.hours,
-            certificate_name: match &config.certificate_name {
-                Some(name) => name.clone(),
-                None => config.counter.as_str().to_owned(),
-            },
-        };
+        let known = Known::of(&config);
         let dialect = config.dialect.clone();
         let parties = Parties { own: known.own_name.clone(), peer: known.counter.to_string() };
         let codec = Codec::new(dialect.clone(), parties);

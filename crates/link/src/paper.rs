@@ -28,6 +28,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::codec::{Codec, Parties};
 
+mod door;
+pub use door::{Entrance, PaperDoor, Step};
+
 /// See the module.
 #[derive(Debug)]
 pub struct PaperLink {
@@ -175,6 +178,16 @@ impl PaperLink {
         self.opened = None;
         self.renewing = false;
         self.line = Some(Line::dial(setup, self.channel, nonce, now, until));
+    }
+
+    /// The counter opened a connection and was let in: its session begins with the next turn.
+    pub fn accepted(&mut self, now: Instant, entrance: Entrance) {
+        let Entrance { opened, inbox } = entrance;
+        let setup = Arc::clone(&self.setup);
+        self.inbox = inbox;
+        self.opened = None;
+        self.renewing = false;
+        self.line = Some(Line::accept(setup, opened, now, &mut self.desk));
     }
 
     /// Bytes arrived; the next turn hears them.

@@ -17,6 +17,8 @@ const TARGETS: &[(&str, u32)] = &[
     ("futures", 8192),
     ("conversing_securities", 4096),
     ("conversing_futures", 8192),
+    ("accepting_securities", 4096),
+    ("accepting_futures", 8192),
     ("signature", 2048),
     ("configuration", 4096),
 ];

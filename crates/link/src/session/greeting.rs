@@ -2,7 +2,7 @@
 
 use super::sign_on::{Opened, name, opened};
 use crate::cause::Cause;
-use crate::config::Timers;
+use crate::config::{LinkConfig, Timers};
 use crate::hours::{Now, ServiceHours};
 use domain::message::CounterId;
 use domain::profile::Profile;
@@ -38,6 +38,23 @@ pub(crate) fn sign_on(message: Message) -> Result<SignOn, Rejected> {
 }
 
 impl Known {
+    /// What a link's configuration says of its counter.
+    pub(crate) fn of(config: &LinkConfig) -> Known {
+        Known {
+            counter: config.counter.clone(),
+            own_name: config.own_name.clone(),
+            key: Arc::new(config.key.clone()),
+            profile: Arc::new(config.profile.clone()),
+            timers: config.timers.clone(),
+            channels: config.connections.max(1),
+            hours: config.hours,
+            certificate_name: match &config.certificate_name {
+                Some(name) => name.clone(),
+                None => config.counter.as_str().to_owned(),
+            },
+        }
+    }
+
     /// Proves who we are and asks the same, if names and certificate fit. `certified` is whom the
     /// certificate names, where there is one; `micros` is now, in microseconds since 1970 UTC.
     pub(crate) fn challenge(

@@ -1,0 +1,4 @@
+//! The door, and conversations behind it, in protobuf.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzzing::accepting_securities(bytes));
