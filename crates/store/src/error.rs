@@ -48,6 +48,12 @@ pub enum OpenError {
         /// What SQLite said.
         why: String,
     },
+    /// There are no tables of a bridge's.
+    #[error("{database} holds no record of a bridge: it is empty, or it is another one")]
+    NoRecord {
+        /// The database, without a password.
+        database: String,
+    },
     /// The server does not let us in.
     #[error("{server} refuses access: {why}")]
     AccessDenied {
@@ -143,6 +149,7 @@ impl OpenError {
             | OpenError::CannotCreate { .. }
             | OpenError::ReadOnly { .. }
             | OpenError::NotADatabase { .. }
+            | OpenError::NoRecord { .. }
             | OpenError::AccessDenied { .. }
             | OpenError::NoSuchDatabase { .. }
             | OpenError::Untrusted { .. }
@@ -176,7 +183,8 @@ pub enum StoreError {
     },
     /// The database cannot read what it holds: a page of its file is not what was written.
     #[error(
-        "the record's database is damaged ({what}): nothing of the damaged part is served;          `counter-bridge audit` names the pages"
+        "the record's database is damaged ({what}): nothing of the damaged part is served, and \
+         `counter-bridge audit` names it"
     )]
     Damaged {
         /// What it said.

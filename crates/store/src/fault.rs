@@ -94,6 +94,18 @@ pub(crate) fn is_damage(error: &DbErr) -> bool {
     }
 }
 
+/// Whether a question failed because its table is not there.
+pub(crate) fn lacks_table(error: &DbErr) -> bool {
+    match driver_error(error) {
+        Some(sqlx::Error::Database(said)) => match said.try_downcast_ref::<MySqlDatabaseError>() {
+            Some(said) => said.number() == 1146,
+            // SQLite has no number of its own for it.
+            None => said.message().starts_with("no such table"),
+        },
+        Some(_) | None => false,
+    }
+}
+
 /// The driver's words without SeaORM's and the driver's prefixes.
 pub(crate) fn describe(error: &DbErr) -> String {
     match driver_error(error) {

@@ -362,22 +362,48 @@ pub(crate) async fn ping_record(connection: &DatabaseConnection) -> Result<(), S
 pub(crate) async fn damaged_pages(
     connection: &DatabaseConnection,
 ) -> Result<Vec<String>, StoreError> {
-    let sql = "PRAGMA integrity_check(100)";
+    match checked(connection, "PRAGMA integrity_check(100)").await {
+        Err(StoreError::Damaged { what }) => {
+            // So damaged that SQLite gives up: then table by table.
+            let tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+            let Ok(tables) = checked(connection, tables).await else { return Ok(vec![what]) };
+            let mut lines = Vec::new();
+            for table in tables {
+                let asked = format!("PRAGMA integrity_check('{}')", table.replace('\'', "''"));
+                match checked(connection, &asked).await {
+                    Ok(said) => lines.extend(said),
+                    Err(StoreError::Damaged { what }) => {
+                        lines.push(format!("table {table}: {what}"));
+                    }
+                    Err(error) => lines.push(format!("table {table}: {error}")),
+                }
+            }
+            Ok(if lines.is_empty() { vec![what] } else { lines })
+        }
+        said => said,
+    }
+}
+
+/// The lines that a question is answered with, but for "ok".
+async fn checked(connection: &DatabaseConnection, sql: &str) -> Result<Vec<String>, StoreError> {
     let asking = Statement::from_string(connection.get_database_backend(), sql);
-    let rows = match connection.query_all_raw(asking).await {
-        Ok(rows) => rows,
-        // So damaged that it cannot even be looked through.
-        Err(error) if is_damage(&error) => return Ok(vec![describe(&error)]),
-        Err(error) => return Err(StoreError::Unavailable { why: describe(&error) }),
-    };
-    let lines = rows.iter().map(|row| {
-        row.try_get_by_index::<String>(0)
-            .map_err(|error| StoreError::Unavailable { why: error.to_string() })
-    });
-    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
-    // Several things may be told in one row.
-    let each = lines.iter().flat_map(|line| line.lines()).filter(|line| *line != "ok");
-    Ok(each.map(str::to_owned).collect())
+    let rows = connection.query_all_raw(asking).await.map_err(|error| {
+        let what = describe(&error);
+        if is_damage(&error) {
+            StoreError::Damaged { what }
+        } else {
+            StoreError::Unavailable { why: what }
+        }
+    })?;
+    let mut lines = Vec::new();
+    for row in rows {
+        let text = row
+            .try_get_by_index::<String>(0)
+            .map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
+        // Several things may be told in one row.
+        lines.extend(text.lines().filter(|line| *line != "ok").map(str::to_owned));
+    }
+    Ok(lines)
 }
 
 /// Waits for an answer, but not for ever.

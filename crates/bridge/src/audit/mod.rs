@@ -286,9 +286,23 @@ impl Auditor {
             let Some((last, _)) = page.last() else { return Ok((record, damaged)) };
             filter.before = Some(*last);
             let masters: Vec<MasterSerial> = page.iter().map(|(master, _)| *master).collect();
-            for error in self.reader.damages(&masters).await? {
-                let StoreError::Corrupt { key, .. } = &error else { return Err(error.into()) };
-                damaged.push(damage(MasterSerial::from_number(*key)?, error));
+            match self.reader.damages(&masters).await {
+                Ok(errors) => {
+                    for error in errors {
+                        let StoreError::Corrupt { key, .. } = &error else {
+                            return Err(error.into());
+                        };
+                        damaged.push(damage(MasterSerial::from_number(*key)?, error));
+                    }
+                }
+                // Trails or decisions that cannot be read at all.
+                Err(StoreError::Damaged { what }) => {
+                    let finding = Finding::DamagedPage { what };
+                    if !damaged.contains(&finding) {
+                        damaged.push(finding);
+                    }
+                }
+                Err(error) => return Err(error.into()),
             }
             for (master, stored) in page {
                 if self.since.is_some_and(|since| master.day < since) {
@@ -404,7 +418,7 @@ impl Auditor {
                                 && difference(&found, posting).is_none()
                         }),
                         // It is named as damaged; its posting is explained all the same.
-                        Err(StoreError::Corrupt { .. }) => true,
+                        Err(StoreError::Corrupt { .. } | StoreError::Damaged { .. }) => true,
                         Err(error) => return Err(error.into()),
                     };
                     if known {
@@ -436,7 +450,7 @@ impl Auditor {
     async fn word(&self, master: MasterSerial, state: FinalState) -> Result<Option<Word>> {
         let decisions = match self.reader.decisions(master).await {
             // It is named as damaged: nobody's word is taken from it.
-            Err(StoreError::Corrupt { .. }) => return Ok(None),
+            Err(StoreError::Corrupt { .. } | StoreError::Damaged { .. }) => return Ok(None),
             decisions => decisions?,
         };
         let last = decisions.into_iter().rev().find(|said| said.decision == state.as_str());

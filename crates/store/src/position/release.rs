@@ -8,6 +8,7 @@ use super::slots::Found;
 use super::{Id, Position};
 use crate::address::Address;
 use crate::error::OpenError;
+use crate::fault::lacks_table;
 use crate::hold::Hold;
 use crate::serials::TRANSFER;
 use crate::store::Options;
@@ -90,7 +91,13 @@ pub async fn status(url: &str, options: &Options) -> Result<RecordStatus, OpenEr
     }
     let connection = connect::readers(&address);
     let failed = |why: String| OpenError::Migration { database: address.to_string(), why };
-    let kept = rows::kept(&connection).await.map_err(|error| failed(error.to_string()))?;
+    let kept = match rows::kept(&connection).await {
+        Ok(kept) => kept,
+        Err(error) if lacks_table(&error) => {
+            return Err(OpenError::NoRecord { database: address.to_string() });
+        }
+        Err(error) => return Err(failed(error.to_string())),
+    };
     let sql = "SELECT COUNT(*) AS releases FROM record_release";
     let releases = one(&connection, sql, []).await.map_err(|error| failed(error.to_string()))?;
     let found = look(&address, options)?;

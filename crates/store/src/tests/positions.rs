@@ -250,3 +250,14 @@ async fn a_record_of_an_earlier_version_is_given_a_position() {
     assert_eq!(store.open_transfers(None, 10).await.expect("asks").len(), 3);
     store.close().await;
 }
+
+#[tokio::test]
+async fn where_there_is_no_record_that_is_said() {
+    let place = Place::new();
+    let url = place.url.as_str();
+    let nothing = status(url, &Options::default()).await.expect_err("no file");
+    assert!(nothing.to_string().contains("there is no such file"), "{nothing}");
+    std::fs::write(&place.record, "").expect("an empty file");
+    let empty = status(url, &Options::default()).await.expect_err("no tables");
+    assert!(matches!(empty, crate::OpenError::NoRecord { .. }), "{empty}");
+}
