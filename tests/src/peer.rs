@@ -231,14 +231,14 @@ impl Session<'_> {
                 counter: Some((today(), true)),
             })),
             Message::SignOff(_) if self.manners == Manners::Good => Some(Message::SignOffAck),
-            Message::Request(id, instruction) => match not_found(&instruction) {
-                Some(reply) => Some(Message::Response(id, reply)),
-                None => {
+            Message::Request(id, instruction) => {
+                let answer = not_found(&instruction).map(|reply| Message::Response(id, reply));
+                if answer.is_none() {
                     // A test that has heard enough goes on without it.
                     let _ = self.asks.send((id, instruction));
-                    None
                 }
-            },
+                answer
+            }
             _ => None,
         })
     }

@@ -33,7 +33,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts a bridge with these counters in its configuration, on SQLite. Relative to its folder,
+    /// Starts a bridge with these counters in its configuration, on `SQLite`. Relative to its folder,
     /// the file `k` holds [`KEY`].
     pub async fn start(counters: &str) -> Result<Stage> {
         let mut stage = Stage::prepared(counters)?;

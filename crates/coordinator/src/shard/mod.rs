@@ -5,26 +5,23 @@
 //! stuck transfer holds up no other.
 
 use crate::accusations::Fault;
-use crate::claimant::Claimant;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
 use crate::summary::Summary;
 use crate::world::{CounterIndex, World};
-use domain::message::{CounterId, Instruction, Reply};
+use domain::message::{CounterId, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::{
-    Decision, Doubt, Event, Evidence, Illegal, Intent, Knowledge, Outlook, Phase, State, Transfer,
-    Why, Words, attribute, step,
+    Decision, Event, Evidence, Intent, Knowledge, Phase, State, Transfer, Why, Words, attribute,
+    step,
 };
 use link::{Outcome, Ticket, Unclear};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
-use std::time::Duration;
 use store::{NewTransfer, Write, WriteError, WriteId, Written};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -42,6 +39,9 @@ pub(crate) use open::{Page, Wanted};
 mod perform;
 #[cfg(test)]
 mod tests;
+mod traffic;
+pub(crate) use traffic::Happening;
+pub use traffic::{DecideRefused, Input, Output};
 mod turns;
 
 /// Tickets and write ids are a transfer's sequence and a count below it, so that whatever comes
@@ -50,214 +50,6 @@ const COUNT_BITS: u32 = 24;
 
 /// Who waits for one transfer at once. One caller waits for what it began; more only look.
 const MOST_WAITERS: usize = 256;
-
-/// Something that comes to a shard from outside.
-#[derive(Debug)]
-pub enum Input {
-    /// A new transfer; its serial decides the shard.
-    Begin {
-        /// What is wanted.
-        new: NewTransfer,
-        /// Told when it is final, or was not recorded.
-        waiter: oneshot::Sender<Told>,
-    },
-    /// A transfer that was open when the bridge last stopped.
-    Recovered {
-        /// What was wanted.
-        new: NewTransfer,
-        /// The transfer as it may be believed.
-        transfer: Box<Transfer>,
-        /// When something last happened to it.
-        updated_at: i64,
-        /// The number of the next part of its trail.
-        next_part: u32,
-        /// This software fails on it: it is left alone, and nothing is written about it.
-        left_alone: bool,
-    },
-    /// The journal answered.
-    Written(Written),
-    /// A link answered.
-    Delivered {
-        /// Who was asked, and so who answered.
-        speaker: CounterId,
-        /// The number of the request.
-        ticket: Ticket,
-        /// What became of it.
-        outcome: Outcome,
-    },
-    /// A counter said something that nobody waits for.
-    Unasked {
-        /// Who said it.
-        speaker: CounterId,
-        /// What.
-        reply: Reply,
-    },
-    /// A new session with a counter began: what waits for it is woken.
-    SessionBegan(CounterIndex),
-    /// A person decided.
-    Decide {
-        /// About which transfer.
-        master: MasterSerial,
-        /// What.
-        decision: Decision,
-        /// Who.
-        who: String,
-        /// In the operator's own words.
-        note: String,
-        /// Told whether it was accepted.
-        done: oneshot::Sender<Result<(), DecideRefused>>,
-    },
-    /// A person claims what waits for one, or says so again.
-    Claim {
-        /// Which transfer.
-        master: MasterSerial,
-        /// Who.
-        who: String,
-        /// In the operator's own words.
-        note: String,
-        /// Told until when, or why not.
-        done: oneshot::Sender<Result<Claimant, DecideRefused>>,
-    },
-    /// A person claims it no longer.
-    Unclaim {
-        /// Which transfer.
-        master: MasterSerial,
-        /// Who.
-        who: String,
-        /// Told whether it was claimed.
-        done: oneshot::Sender<Result<bool, DecideRefused>>,
-    },
-    /// A person hands back to the rules what is proven and claimed by nobody.
-    ResumeProven {
-        /// Which transfer.
-        master: MasterSerial,
-        /// Who.
-        who: String,
-        /// In the operator's own words.
-        note: String,
-        /// Told what it leads to, or why it was left.
-        done: oneshot::Sender<Result<Outlook, DecideRefused>>,
-    },
-}
-
-/// Why what a person said was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DecideRefused {
-    /// It is not open.
-    NotOpen,
-    /// The machine does not allow it.
-    Illegal(Illegal),
-    /// Something is being written; ask again.
-    Busy,
-    /// Another has claimed it.
-    Claimed(Claimant),
-    /// Too many are claimed.
-    TooManyClaims,
-    /// Not all is proven of it, or the rules lead no further.
-    NotProven,
-}
-
-/// Something that a shard wants done.
-#[derive(Debug)]
-// The largest is also the most frequent.
-#[allow(clippy::large_enum_variant)]
-pub enum Output {
-    /// Make this durable and say so.
-    Write(Write),
-    /// Ask a counter.
-    Ask {
-        /// Which.
-        counter: CounterIndex,
-        /// Comes back with the outcome.
-        ticket: Ticket,
-        /// What.
-        instruction: Instruction,
-        /// By when, from now.
-        within: Duration,
-    },
-    /// A counter that cannot fence is to be signed on to anew, on every channel whose newest session
-    /// is not younger: only that can prove what became of what was sent until then.
-    NewSessions {
-        /// Which.
-        counter: CounterIndex,
-        /// What is to be proven has left by then.
-        after: Instant,
-    },
-    /// A transfer is no longer open: its key is free to be looked up in the database.
-    Closed {
-        /// Whose.
-        app: Arc<str>,
-        /// The key.
-        idempotency_key: Arc<str>,
-        /// How it ended; `None` if it was never recorded.
-        ended: Option<State>,
-    },
-    /// Somebody should know.
-    Alarm {
-        /// What kind.
-        kind: Kind,
-        /// About which transfer.
-        master: MasterSerial,
-        /// In words.
-        text: String,
-    },
-    /// A counter says of a leg what it has said before, and is no longer listened to about it.
-    LeftOut {
-        /// Which counter.
-        counter: CounterIndex,
-        /// About which transfer.
-        master: MasterSerial,
-        /// For operators, the first time.
-        text: Option<String>,
-    },
-    /// What a counter holds under a leg's serial may be another transfer's: the counter is looked at.
-    Doubted {
-        /// Which.
-        counter: CounterIndex,
-        /// Why.
-        doubt: Doubt,
-        /// About which transfer.
-        master: MasterSerial,
-        /// About which of its legs.
-        role: Role,
-    },
-    /// A counter did something wrong: it is counted against it, and operators are told.
-    Accuse {
-        /// Which.
-        counter: CounterId,
-        /// What kind of wrong.
-        fault: Fault,
-        /// About which transfer.
-        master: MasterSerial,
-        /// In words.
-        text: String,
-    },
-    /// Words about a transfer that is not open here: they are compared with the record.
-    Compare {
-        /// Who said it.
-        speaker: CounterId,
-        /// What.
-        reply: Reply,
-    },
-}
-
-/// Something that happens to one transfer. What a counter said is here only as [`Words`]: whose they
-/// are has been looked at.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    Event(Event),
-    /// What was asked came to nothing, and why.
-    Unanswered {
-        ticket: u64,
-        evidence: Evidence,
-        why: String,
-    },
-    Answered {
-        ticket: u64,
-        words: Words,
-    },
-    Unasked(Words),
-}
 
 /// Renders the answer to a final transfer.
 pub type Render = fn(&View) -> Rendered;

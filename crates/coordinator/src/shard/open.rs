@@ -16,7 +16,7 @@ const LOOKED_AT: usize = 2048;
 /// See the module. Whoever adds or removes one does it here.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
-    by_sequence: HashMap<u64, Record>,
+    records: HashMap<u64, Record>,
     by_app: HashMap<Arc<str>, BTreeSet<MasterSerial>>,
     by_state: [BTreeSet<MasterSerial>; State::ALL.len()],
 }
@@ -47,19 +47,19 @@ pub(crate) struct Page {
 impl Deref for Open {
     type Target = HashMap<u64, Record>;
     fn deref(&self) -> &HashMap<u64, Record> {
-        &self.by_sequence
+        &self.records
     }
 }
 
 impl Open {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "as a map has it")]
     pub(crate) fn get_mut(&mut self, sequence: &u64) -> Option<&mut Record> {
-        self.by_sequence.get_mut(sequence)
+        self.records.get_mut(sequence)
     }
 
     pub(crate) fn insert(&mut self, sequence: u64, record: Record) {
         let (app, master) = (record.app.clone(), record.master());
-        if let Some(former) = self.by_sequence.insert(sequence, record) {
+        if let Some(former) = self.records.insert(sequence, record) {
             self.forget(&former);
         }
         self.by_app.entry(app).or_default().insert(master);
@@ -69,7 +69,7 @@ impl Open {
     /// Lists a transfer under the state that it is shown in now. Whoever may have changed that says so
     /// here, once it is done.
     pub(crate) fn settle(&mut self, sequence: u64) {
-        let Some(record) = self.by_sequence.get_mut(&sequence) else { return };
+        let Some(record) = self.records.get_mut(&sequence) else { return };
         let shown = record.is_durable().then(|| record.shown_state());
         if record.listed == shown {
             return;
@@ -85,7 +85,7 @@ impl Open {
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "as a map has it")]
     pub(crate) fn remove(&mut self, sequence: &u64) -> Option<Record> {
-        let record = self.by_sequence.remove(sequence)?;
+        let record = self.records.remove(sequence)?;
         self.forget(&record);
         Some(record)
     }
@@ -109,7 +109,7 @@ impl Open {
         let older = wanted.before.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = masters.range((Bound::Unbounded, older)).rev();
         for master in rest.by_ref().take(LOOKED_AT) {
-            let record = self.by_sequence.get(&master.sequence.number());
+            let record = self.records.get(&master.sequence.number());
             let Some(record) = record.filter(|record| record.is_durable()) else { continue };
             let state = record.shown_state();
             if wanted.state.is_none_or(|wanted| wanted == state) && is_on_a_side(record, wanted) {
@@ -136,7 +136,7 @@ impl Open {
             listed().flat_map(|masters| masters.iter().take(limit)).copied().collect();
         oldest.sort_unstable();
         oldest.truncate(limit);
-        let record = |master: MasterSerial| self.by_sequence.get(&master.sequence.number());
+        let record = |master: MasterSerial| self.records.get(&master.sequence.number());
         let views = oldest.into_iter().filter_map(record).map(Record::view).collect();
         (views, listed().map(BTreeSet::len).sum())
     }
@@ -144,7 +144,7 @@ impl Open {
     /// Those that wait for a person, the oldest first.
     pub(crate) fn parked(&self) -> impl Iterator<Item = &Record> {
         let masters = self.by_state[place(State::NeedsOperator)].iter();
-        masters.filter_map(|master| self.by_sequence.get(&master.sequence.number()))
+        masters.filter_map(|master| self.records.get(&master.sequence.number()))
     }
 
     /// The oldest that are wanted of those that wait for a person, and how many there are.
@@ -166,7 +166,7 @@ impl Open {
     /// That each is listed as it is shown, for tests.
     #[cfg(test)]
     pub(crate) fn assert_listed(&self) {
-        for record in self.by_sequence.values() {
+        for record in self.records.values() {
             let shown = record.is_durable().then(|| record.shown_state());
             for state in State::ALL {
                 let is_listed = self.by_state[place(state)].contains(&record.master());
@@ -174,7 +174,7 @@ impl Open {
             }
         }
         let listed: usize = self.by_state.iter().map(BTreeSet::len).sum();
-        let durable = self.by_sequence.values().filter(|record| record.is_durable()).count();
+        let durable = self.records.values().filter(|record| record.is_durable()).count();
         assert_eq!(listed, durable);
     }
 }

@@ -1,17 +1,21 @@
 //! A shard on paper: no clock, no database, no counter.
 
 use super::*;
+use crate::claimant::Claimant;
 use crate::recovery::Tail;
 use crate::world::Facts;
 use domain::message::{
-    AccountId, Answer, AnswerCode, CounterId, Finding, Look, Place, Posted, Posting, PostingReply,
-    Query, QueryReply,
+    AccountId, Answer, AnswerCode, CounterId, Finding, Instruction, Look, Place, Posted, Posting,
+    PostingReply, Query, QueryReply,
 };
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, Mark};
+use domain::transfer::{Illegal, Outlook};
 use link::{NotSent, Sessions, Unclear};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 mod bounds;
 mod broken;

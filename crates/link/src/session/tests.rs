@@ -6,6 +6,9 @@ use crate::testing::{Asks, GoodCounter, asks, at, at_ms, reply, serial, setup};
 use domain::message::{AccountId, Instruction};
 use domain::profile::Profile;
 use tokio::time::Instant;
+
+mod days;
+mod leaving;
 use wire::codec::Malformed;
 use wire::message::{RejectReason, Rejected, Severity};
 
@@ -456,70 +459,6 @@ fn syncing_ends_by_word_or_after_five_seconds() {
 }
 
 #[test]
-fn stopping_waits_for_what_is_in_flight_and_signs_off() {
-    let mut talk = signed_on();
-    let ids = talk.ask(1, at(0), at(900));
-    talk.run(at(4)).expect("alive");
-    talk.desk.push(talk.asks.debit(at(900)));
-    talk.session.stop(at(5), &mut talk.desk).expect("in order");
-    assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Stopping))]);
-    assert_eq!(talk.session.state(), State::Draining);
-    talk.hear(at(6), response(ids[0], 1)).expect("alive");
-    assert_eq!(talk.session.state(), State::SigningOff);
-    assert_eq!(talk.settle(at(6)), Err(Cause::SignedOff));
-}
-
-#[test]
-fn stopping_ends_though_nothing_is_answered() {
-    let mut talk = signed_on();
-    talk.ask(1, at(0), at(900));
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
-    let beat = Message::Heartbeat(Heartbeat { number: 9 });
-    for second in 1..15 {
-        talk.run(at(second)).expect("alive");
-        talk.hear(at(second), beat.clone()).expect("alive");
-    }
-    assert_eq!(talk.session.state(), State::Draining);
-    let written = talk.run(at(15)).expect("alive");
-    assert!(matches!(written.last(), Some(Message::SignOff(_))), "{written:?}");
-    // Whoever stops waits for no more than a word.
-    assert_eq!(talk.run(at(16)), Err(Cause::SignedOff));
-}
-
-#[test]
-fn a_bridge_that_only_leaves_for_a_while_waits_for_the_acknowledgement_as_agreed() {
-    let mut talk = signed_on();
-    talk.session.leave(at(0), &mut talk.desk, "for a while").expect("in order");
-    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
-    talk.run(at(1)).expect("still there");
-    assert_eq!(talk.run(at(2)), Err(Cause::SignedOff));
-}
-
-#[test]
-fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
-    let mut talk = signed_on();
-    let ids = talk.ask(1, at(0), at(9));
-    talk.desk.push(talk.asks.debit(at(9)));
-    talk.hear(at(1), Message::SignOff(SignOff { text: "night".to_owned() })).expect("alive");
-    assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))]);
-    assert!(!talk.session.takes_requests());
-    assert!(talk.written(at(1)).is_empty(), "no new requests");
-    talk.hear(at(2), response(ids[0], 1)).expect("alive");
-    assert!(matches!(talk.written(at(2)).as_slice(), [Message::SignOffAck]));
-    assert_eq!(talk.session.flushed(), Err(Cause::PeerSignedOff("night".to_owned())));
-}
-
-#[test]
-fn two_sign_offs_at_once_acknowledge_each_other() {
-    let mut talk = signed_on();
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
-    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
-    talk.hear(at(0), Message::SignOff(SignOff { text: String::new() })).expect("alive");
-    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOffAck]));
-    assert_eq!(talk.session.flushed(), Err(Cause::SignedOff));
-}
-
-#[test]
 fn a_counter_that_writes_but_does_not_read_costs_no_memory() {
     let mut talk = signed_on();
     for number in 1..=100_000 {
@@ -537,111 +476,6 @@ fn a_notice_is_handed_out_clipped() {
     let notice = |count| Notice { severity: Severity::Alarm, text: "x".repeat(count) };
     talk.hear(at(0), Message::Notice(notice(10_000))).expect("alive");
     assert_eq!(talk.session.events().collect::<Vec<_>>(), [Event::Notice(notice(500))]);
-}
-
-/// A refusal because the day is over, for one that the counter has read.
-fn closed(id: RequestId, number: u64) -> Message {
-    let Reply::Posting(mut refused) = reply(&crate::testing::debit(number)) else {
-        unreachable!("a posting's answer")
-    };
-    refused.answer.code = domain::message::AnswerCode::CLOSED;
-    Message::Response(id, Reply::Posting(refused))
-}
-
-fn tomorrow() -> domain::serial::Day {
-    domain::serial::Day::from_unix_days(crate::testing::day().unix_days() + 1)
-}
-
-#[test]
-fn a_refusal_for_the_days_sake_is_told_behind_the_day() {
-    let mut talk = signed_on();
-    let ids = talk.ask(3, at(0), at(10));
-    talk.session.events().for_each(drop);
-    for (id, number) in ids.iter().zip(1..) {
-        talk.hear(at(0), closed(*id, number)).expect("alive");
-    }
-    talk.session.hand_out();
-    assert!(talk.asks.outcomes().is_empty(), "the counter is asked first");
-    assert_eq!(talk.session.in_flight(), 3, "what waits keeps its place in the window");
-    let beats = talk.written(at(0));
-    assert!(matches!(beats.as_slice(), [Message::Heartbeat(_)]), "one question for all: {beats:?}");
-
-    talk.counter.state.settle_day = tomorrow();
-    let ack = talk.counter.answer(beats[0].clone()).expect("an answer");
-    talk.hear(at(0), ack).expect("alive");
-    assert!(talk.asks.outcomes().is_empty(), "not before everybody can see the day");
-    let standing = talk.session.events().find(|event| matches!(event, Event::Standing(..)));
-    assert_eq!(standing, Some(Event::Standing(tomorrow(), true)));
-    talk.session.hand_out();
-    let told: Vec<u64> = talk.asks.outcomes().into_iter().map(|(number, _)| number).collect();
-    assert_eq!(told, [1, 2, 3]);
-    assert_eq!(talk.session.in_flight(), 0);
-}
-
-#[test]
-fn without_heartbeats_the_day_is_asked_for_too() {
-    let mut setup = setup();
-    setup.timers = Arc::new(Timers { heartbeat_s: 0, ..Timers::default() });
-    let mut talk = talk_with(setup, GoodCounter::default(), Desk::new(1), at(0));
-    talk.settle(at(0)).expect("a session");
-    let ids = talk.ask(1, at(0), at(10));
-    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    assert!(matches!(talk.written(at(0)).as_slice(), [Message::Heartbeat(_)]));
-}
-
-#[test]
-fn an_answer_of_an_earlier_heartbeat_says_nothing_about_the_day_now() {
-    let mut talk = signed_on();
-    let early = talk.run(at(8)).expect("alive");
-    let ids = talk.ask(1, at(8), at(20));
-    talk.hear(at(8), closed(ids[0], 1)).expect("alive");
-    let ack = talk.counter.answer(early[0].clone()).expect("an answer");
-    talk.hear(at(8), ack).expect("alive");
-    talk.session.hand_out();
-    assert!(talk.asks.outcomes().is_empty(), "it may have been written before the cut-over");
-}
-
-#[test]
-fn a_refusal_does_not_wait_for_a_counter_that_does_not_say_its_day() {
-    let mut talk = signed_on();
-    let ids = talk.ask(1, at(0), at(10));
-    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    talk.written(at(0));
-    talk.run(at(2)).expect("alive");
-    talk.session.hand_out();
-    assert!(matches!(talk.asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
-}
-
-#[test]
-fn a_refusal_that_waits_is_told_when_the_connection_ends() {
-    let mut talk = signed_on();
-    let ids = talk.ask(2, at(0), at(10));
-    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    talk.session.lose(&mut talk.desk);
-    let told = talk.asks.outcomes();
-    assert!(told.iter().any(|(number, told)| *number == 1 && matches!(told, Outcome::Answered(_))));
-    let mut talk = signed_on();
-    let ids = talk.ask(1, at(0), at(10));
-    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
-    talk.session.hand_out();
-    assert_eq!(talk.asks.outcomes().len(), 1, "a stop does not wait for a day");
-}
-
-#[test]
-fn a_later_day_in_any_answer_makes_the_bridge_ask_once() {
-    let mut talk = signed_on();
-    let ids = talk.ask(2, at(0), at(10));
-    for (id, number) in ids.iter().zip(1..) {
-        let Reply::Posting(mut done) = reply(&crate::testing::debit(number)) else {
-            unreachable!("a posting's answer")
-        };
-        done.posted = Some(crate::testing::posted(tomorrow()));
-        talk.hear(at(0), Message::Response(*id, Reply::Posting(done))).expect("alive");
-        let written = talk.written(at(0));
-        assert_eq!(written.len(), usize::from(number == 1), "{written:?}");
-    }
-    assert_eq!(talk.asks.outcomes().len(), 2, "neither waits");
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! How a session ends in order, by whichever side.
+
+use super::*;
+
+#[test]
+fn stopping_waits_for_what_is_in_flight_and_signs_off() {
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(900));
+    talk.run(at(4)).expect("alive");
+    talk.desk.push(talk.asks.debit(at(900)));
+    talk.session.stop(at(5), &mut talk.desk).expect("in order");
+    assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Stopping))]);
+    assert_eq!(talk.session.state(), State::Draining);
+    talk.hear(at(6), response(ids[0], 1)).expect("alive");
+    assert_eq!(talk.session.state(), State::SigningOff);
+    assert_eq!(talk.settle(at(6)), Err(Cause::SignedOff));
+}
+
+#[test]
+fn stopping_ends_though_nothing_is_answered() {
+    let mut talk = signed_on();
+    talk.ask(1, at(0), at(900));
+    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    let beat = Message::Heartbeat(Heartbeat { number: 9 });
+    for second in 1..15 {
+        talk.run(at(second)).expect("alive");
+        talk.hear(at(second), beat.clone()).expect("alive");
+    }
+    assert_eq!(talk.session.state(), State::Draining);
+    let written = talk.run(at(15)).expect("alive");
+    assert!(matches!(written.last(), Some(Message::SignOff(_))), "{written:?}");
+    // Whoever stops waits for no more than a word.
+    assert_eq!(talk.run(at(16)), Err(Cause::SignedOff));
+}
+
+#[test]
+fn a_bridge_that_only_leaves_for_a_while_waits_for_the_acknowledgement_as_agreed() {
+    let mut talk = signed_on();
+    talk.session.leave(at(0), &mut talk.desk, "for a while").expect("in order");
+    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
+    talk.run(at(1)).expect("still there");
+    assert_eq!(talk.run(at(2)), Err(Cause::SignedOff));
+}
+
+#[test]
+fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(9));
+    talk.desk.push(talk.asks.debit(at(9)));
+    talk.hear(at(1), Message::SignOff(SignOff { text: "night".to_owned() })).expect("alive");
+    assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))]);
+    assert!(!talk.session.takes_requests());
+    assert!(talk.written(at(1)).is_empty(), "no new requests");
+    talk.hear(at(2), response(ids[0], 1)).expect("alive");
+    assert!(matches!(talk.written(at(2)).as_slice(), [Message::SignOffAck]));
+    assert_eq!(talk.session.flushed(), Err(Cause::PeerSignedOff("night".to_owned())));
+}
+
+#[test]
+fn two_sign_offs_at_once_acknowledge_each_other() {
+    let mut talk = signed_on();
+    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
+    talk.hear(at(0), Message::SignOff(SignOff { text: String::new() })).expect("alive");
+    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOffAck]));
+    assert_eq!(talk.session.flushed(), Err(Cause::SignedOff));
+}
