@@ -14,7 +14,7 @@ const MOST: usize = 3;
 
 /// What was doubtful of late; it grows with the number of counters only.
 #[derive(Debug, Default)]
-pub(crate) struct Doubts {
+pub struct Doubts {
     /// When each counter knew a serial before it was sent; at most [`MOST`] each.
     known_before: Mutex<HashMap<CounterId, VecDeque<i64>>>,
     /// Which have seen serials that the record never gave out, and were not readmitted since.
@@ -24,20 +24,20 @@ pub(crate) struct Doubts {
 impl Doubts {
     /// A counter has seen serials that the record never gave out. All that have, if they are two or
     /// more: then it is the record that lacks something.
-    pub(crate) fn beyond(&self, counter: &CounterId) -> Option<Vec<CounterId>> {
+    pub fn beyond(&self, counter: &CounterId) -> Option<Vec<CounterId>> {
         let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
         beyond.insert(counter.clone());
         (beyond.len() >= 2).then(|| beyond.iter().cloned().collect())
     }
 
     /// An operator has looked at it.
-    pub(crate) fn explained(&self, counter: &CounterId) {
+    pub fn explained(&self, counter: &CounterId) {
         self.beyond.lock().unwrap_or_else(PoisonError::into_inner).remove(counter);
     }
 
     /// Takes in one doubt at `now`, in microseconds since 1970 UTC; the words to hold the counter
     /// with, if it is to be held.
-    pub(crate) fn reason_to_hold(
+    pub fn reason_to_hold(
         &self,
         counter: &CounterId,
         doubt: Doubt,

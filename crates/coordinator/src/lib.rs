@@ -11,7 +11,7 @@
 //! [`claimant`] who has claimed one, `parked` what is said of one that waits for a person; `recovery`
 //! takes up what a crash left open,
 //! `watch` passes on what is said unasked, [`late`] and `comparing` hold what comes after the end
-//! against the record, [`accusations`] are what is counted against counters, `doubts` what holds one,
+//! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
 //! `reach` how far counters have seen our serials; `enduring` begins anew what fails beside the shards,
 //! `summary` counts; [`events`] is what operators follow.
 
@@ -23,7 +23,7 @@ pub mod claimant;
 pub mod clock;
 mod comparing;
 mod config;
-mod doubts;
+pub mod doubts;
 mod enduring;
 pub mod events;
 mod find;

@@ -25,6 +25,8 @@ pub(crate) enum Event {
     Chore(usize, u32, Conn, Box<Chore>),
     Revive(usize, u32),
     Call(usize),
+    /// The counter that lies says something.
+    Lie(usize),
     Mishap(Mishap),
     Heal,
     Check,
@@ -50,6 +52,7 @@ impl Event {
             | Event::Thaw(..)
             | Event::Chore(..)
             | Event::Revive(..)
+            | Event::Lie(_)
             | Event::Mishap(_)
             | Event::Heal
             | Event::Check => false,

@@ -93,8 +93,22 @@ pub struct Audit {
     debits: BTreeMap<(String, String), Entry>,
     posted: BTreeSet<(String, String, String)>,
     fenced: BTreeSet<(String, String, String)>,
-    /// Which transfer an order became, as the books tell.
-    masters: BTreeMap<i64, String>,
+    /// Which transfer an order became, by its key, as the books tell; and how much was moved for it.
+    masters: BTreeMap<String, String>,
+    amounts: BTreeMap<String, i64>,
+    /// The keys of transfers, where amounts do not tell them.
+    names: BTreeMap<String, String>,
+    /// Keys of which the record knows nothing any more.
+    lost: BTreeSet<String>,
+    /// Transfers in which one that lies takes part: whether their source and their destination are
+    /// honest.
+    halves: BTreeMap<String, (bool, bool)>,
+    /// Of these a copy hides what became of them since it was made: nothing of them can be judged.
+    hidden: BTreeSet<String>,
+    /// What persons ended without a look at the books.
+    decided: BTreeSet<String>,
+    /// Whether the bridge has ever died.
+    has_died: bool,
     balances: BTreeMap<(String, String), i64>,
     opened: i64,
     /// What persons gave back past the books.
@@ -116,18 +130,56 @@ impl Audit {
     /// A counter has lied about this transfer: its ending cannot be judged any more.
     pub fn lied(&mut self, master: &str) {
         self.lied.insert(master.to_owned());
+        self.halves.remove(master);
     }
 
     /// A person has ended this transfer without a look at the books: what is right cannot be judged
     /// any more. What was told still never changes.
     pub fn decided(&mut self, master: &str) {
         self.lied.insert(master.to_owned());
+        self.decided.insert(master.to_owned());
+    }
+
+    /// Whether a person has ended it without a look at the books.
+    pub fn is_decided(&self, master: &str) -> bool {
+        self.decided.contains(master)
+    }
+
+    /// One that lies takes part in this transfer: only what happens at the honest side can be judged.
+    pub fn takes_part(&mut self, master: &str, source: bool, destination: bool) {
+        self.lied.insert(master.to_owned());
+        self.halves.insert(master.to_owned(), (source, destination));
+    }
+
+    /// A copy hides what became of this transfer since: the bridge cannot know that it is one.
+    pub fn hidden(&mut self, master: &str) {
+        self.lied.insert(master.to_owned());
+        self.hidden.insert(master.to_owned());
+    }
+
+    /// Whether a copy hides what became of it.
+    pub fn is_hidden(&self, master: &str) -> bool {
+        self.hidden.contains(master)
+    }
+
+    /// The bridge has died: what it had been told and had not recorded yet is forgotten.
+    pub fn died(&mut self) {
+        self.has_died = true;
+    }
+
+    /// A transfer under this key has begun; needed only where amounts do not tell orders apart.
+    pub fn begun(&mut self, master: &str, key: &str) {
+        self.names.insert(master.to_owned(), key.to_owned());
+    }
+
+    /// The record has lost what it knew of this key: nobody brings its transfer to an end any more.
+    pub fn lost(&mut self, key: &str) {
+        self.lost.insert(key.to_owned());
     }
 
     /// A person has given back by hand what was debited for this transfer.
     pub fn given_back(&mut self, master: &str) {
-        let amount = self.masters.iter().find(|(_, known)| *known == master);
-        self.by_hand += amount.map_or(0, |(amount, _)| *amount);
+        self.by_hand += self.amounts.get(master).copied().unwrap_or(0);
         self.legs.entry(master.to_owned()).or_default().reversals += 1;
     }
 
@@ -163,10 +215,10 @@ impl Audit {
 
     fn posting(&mut self, entry: &Entry, identity: (String, String, String)) {
         let master = &entry.master;
-        if self.fenced.contains(&identity) {
+        if self.fenced.contains(&identity) && !self.hidden.contains(master) {
             self.find(master, format!("serial {} is posted after it was fenced", entry.serial));
         }
-        if !self.posted.insert(identity) {
+        if !self.posted.insert(identity) && !self.hidden.contains(master) {
             self.find(master, format!("serial {} is posted twice", entry.serial));
         }
         let legs = self.legs.entry(master.clone()).or_default();
@@ -186,7 +238,7 @@ impl Audit {
         if !legal && !self.lied.contains(master) {
             self.find(master, format!("postings that no transfer may have: {legs:?}"));
         }
-        let Some(order) = self.orders.get(&entry.amount) else {
+        let Some(order) = self.orders.get(&entry.amount).cloned() else {
             return self.find(master, format!("{} was never ordered", entry.amount));
         };
         let place = if entry.kind == Kind::Credit { &order.to } else { &order.from };
@@ -194,7 +246,9 @@ impl Audit {
             let found = format!("posted to {}/{}, ordered {place:?}", entry.counter, entry.account);
             self.find(master, found);
         }
-        let known = self.masters.entry(entry.amount).or_insert_with(|| master.clone());
+        let key = self.names.get(master).unwrap_or(&order.key).clone();
+        self.amounts.insert(master.clone(), entry.amount);
+        let known = self.masters.entry(key).or_insert_with(|| master.clone());
         if known != master {
             let found = format!("{} and {known} are of one idempotency key", entry.master);
             self.find(master, found);
@@ -210,7 +264,7 @@ impl Audit {
                     (&debit.master, debit.amount, &debit.account)
                         == (master, entry.amount, &entry.account)
                 });
-                if !right {
+                if !right && !self.hidden.contains(master) {
                     self.find(master, format!("a reversal of {original}, which is no such debit"));
                 }
             }
@@ -237,11 +291,33 @@ impl Audit {
     }
 
     fn true_now(&mut self, key: &str, master: &str, state: &str) {
+        let Legs { debits, credits, reversals } =
+            self.legs.get(master).copied().unwrap_or_default();
+        if let (Some((source, destination)), false) =
+            (self.halves.get(master), self.decided.contains(master))
+        {
+            let (left, arrived) = match state {
+                "completed" => ((1, 0), 1),
+                "reversed" => ((1, 1), 0),
+                _ => ((0, 0), 0),
+            };
+            // A counter that says of its debit that it is done, and after a death of the bridge that it
+            // is not, has the credit that followed it on its account (docs/guarantees.md).
+            let denied = state == "refused" && !*source && self.has_died;
+            let arrived = if denied { credits } else { arrived };
+            let wrong =
+                *source && left != (debits, reversals) || *destination && arrived != credits;
+            if wrong {
+                let found = format!(
+                    "{key} was told {state}, but the honest books have {debits} debits, {credits} \
+                     credits, {reversals} reversals"
+                );
+                return self.find(master, found);
+            }
+        }
         if self.lied.contains(master) {
             return;
         }
-        let Legs { debits, credits, reversals } =
-            self.legs.get(master).copied().unwrap_or_default();
         let right = match state {
             "completed" => (1, 1, 0),
             "refused" => (0, 0, 0),
@@ -268,13 +344,13 @@ impl Audit {
         for (key, master, state) in &told {
             self.true_now(key, master, state);
         }
-        let amounts: BTreeMap<String, i64> =
-            self.masters.iter().map(|(amount, master)| (master.clone(), *amount)).collect();
         let mut in_transit = 0;
         for (master, legs) in self.legs.clone() {
             let moving = i64::from(legs.debits) - i64::from(legs.credits + legs.reversals);
-            in_transit += moving * amounts.get(&master).copied().unwrap_or(0);
-            if moving != 0 && !open.contains(&master) && !self.lied.contains(&master) {
+            in_transit += moving * self.amounts.get(&master).copied().unwrap_or(0);
+            let lost = self.names.get(&master).is_some_and(|key| self.lost.contains(key));
+            let closed = !open.contains(&master) && !lost;
+            if moving != 0 && closed && !self.lied.contains(&master) {
                 self.find(&master, format!("money is on its way in a closed transfer: {legs:?}"));
             }
         }

@@ -6,6 +6,7 @@ use crate::journal::Journal;
 use crate::network::Conn;
 use crate::peer::{BRIDGE, KEY};
 use crate::plan::{CounterPlan, Plan};
+use crate::standing::Standing;
 use coordinator::record::Told;
 use coordinator::shard::Shard;
 use coordinator::world::{Facts, World};
@@ -35,6 +36,8 @@ pub struct Bridge {
     pub journal: Journal,
     /// The keys of open transfers.
     pub running: BTreeMap<String, MasterSerial>,
+    /// Whether record and counters are fit to be acted upon.
+    pub standing: Standing,
     /// Leased sequences.
     pub serials: Range<u64>,
     /// Callers that wait: the order, and where its answer comes.
@@ -117,6 +120,7 @@ impl Bridge {
             counters: plan.counters.len(),
             journal: Journal::default(),
             running: BTreeMap::new(),
+            standing: Standing::default(),
             serials: 0..0,
             waiters: Vec::new(),
         }
@@ -126,7 +130,7 @@ impl Bridge {
     pub fn world(&self) -> World {
         World {
             counters: (0..self.counters).map(|counter| self.facts(counter)).collect(),
-            behind: false,
+            behind: self.standing.behind,
         }
     }
 
@@ -142,7 +146,7 @@ impl Bridge {
             settle_day: newest
                 .or_else(|| self.lines(counter).filter_map(PaperLink::settle_day).max()),
             sessions: Sessions::of(self.lines(counter).map(PaperLink::newest_began)),
-            held: false,
+            held: self.standing.held.contains(&counter),
         }
     }
 

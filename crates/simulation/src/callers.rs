@@ -34,11 +34,16 @@ pub(crate) struct Caller {
     answer: Option<Vec<u8>>,
     /// How often it has asked again since.
     replays: u32,
+    /// It was told not to ask again: what it ordered may have been carried out, and is not recorded.
+    pub(crate) has_stopped: bool,
 }
 
 impl Simulation {
     /// The order's caller asks.
     pub(crate) fn call(&mut self, order: usize) {
+        if self.callers[order].has_stopped {
+            return;
+        }
         let again = self.now + self.random.random_range(300 * MS..=5 * SECOND);
         if self.callers[order].answer.is_some() {
             self.callers[order].replays += 1;
@@ -66,14 +71,15 @@ impl Simulation {
         if bridge.running.contains_key(&wanted.key) {
             return;
         }
-        let (true, (Some(debit_day), Some(credit_day))) = (up, days) else {
+        let fit = !bridge.standing.behind && !from.held && !to.held;
+        let (true, (Some(debit_day), Some(credit_day))) = (up && fit, days) else {
             return self.replay(order);
         };
         if bridge.serials.is_empty() {
             if self.now < self.database.down_until {
                 return;
             }
-            bridge.serials = self.database.tables.lease(self.plan.config.serial_block);
+            bridge.serials = self.database.shelf.lease(self.plan.config.serial_block);
         }
         let Some(Ok(sequence)) = bridge.serials.next().map(Sequence::new) else { return };
         let wall = self.present().wall;
@@ -101,6 +107,7 @@ impl Simulation {
             deadline_at: wall + deadline,
             mark: Some(Mark(mark_of(sequence, wall))),
         };
+        self.watch_beginning(&new, order);
         let (waiter, told) = oneshot::channel();
         bridge.waiters.push((order, told));
         let shard = bridge.shard_of(sequence.number());
@@ -123,7 +130,7 @@ impl Simulation {
 
     /// What the record says of a key.
     fn replay(&mut self, order: usize) {
-        let found = self.database.tables.find_by_key("app", &self.plan.orders[order].key);
+        let found = self.database.tables().find_by_key("app", &self.plan.orders[order].key);
         if let Some(Stored { outcome: Some(outcome), .. }) = found {
             self.told(order, &outcome.answer_body);
         }
@@ -135,18 +142,25 @@ impl Simulation {
         let (master, state) = text.split_once(' ').unwrap_or(("", &text));
         let sequence = master.parse::<MasterSerial>().ok().map(|serial| serial.sequence.number());
         self.note(sequence, format_args!("{key} is told {text}"));
-        let recorded = self.database.tables.find_by_key("app", &key);
-        let recorded = recorded.and_then(|stored| stored.outcome);
+        let Some(stored) = self.database.tables().find_by_key("app", &key) else {
+            return self.audit.find(master, format!("{key} was told what is not in the record"));
+        };
+        let recorded = stored.outcome.as_ref();
         if recorded.is_none_or(|outcome| outcome.answer_body != *answer) {
             self.audit.find(master, format!("{key} was told what is not in the record: {text}"));
         }
-        self.audit.told(&key, answer, master, state);
+        let name = self.name_of(stored.transfer.master, stored.transfer.mark);
+        self.judge_told(&stored, state);
+        self.audit.told(&key, answer, &name, state);
         self.callers[order].answer.get_or_insert_with(|| answer.to_vec());
     }
 
     /// After healing: whether everything has ended, and if not, a person helps.
     pub(crate) fn check(&mut self) {
-        let healed_for = self.now - self.plan.heals_at;
+        if self.needs_release() {
+            self.readmit_and_release();
+        }
+        let healed_for = self.now - self.plan.heals_at.max(self.helped_at);
         let views = self.bridge.as_ref().map_or_else(Vec::new, Bridge::views);
         if !self.has_settled(healed_for, &views) {
             let at = self.now + 20 * SECOND;
@@ -156,15 +170,16 @@ impl Simulation {
             matches!(view.transfer.phase, Phase::Parked(_))
                 && (self.justified(&view.transfer) && self.resumed >= 2 || self.resumed >= RESUMES)
         };
-        let open: BTreeSet<String> =
-            views.iter().map(|view| view.transfer.intent.master.to_string()).collect();
+        let open: BTreeSet<MasterSerial> =
+            views.iter().map(|view| view.transfer.intent.master).collect();
         let all_told = self.callers.iter().enumerate().all(|(order, caller)| {
+            let stored = || self.database.tables().find_by_key("app", &self.plan.orders[order].key);
             caller.answer.is_some()
-                || self
-                    .database
-                    .tables
-                    .find_by_key("app", &self.plan.orders[order].key)
-                    .is_some_and(|stored| open.contains(&stored.transfer.master.to_string()))
+                || caller.has_stopped
+                // One that lies may keep from beginning what it takes part in.
+                || stored().map_or(self.is_party(order), |stored| {
+                    open.contains(&stored.transfer.master)
+                })
         });
         let over = self.bridge.is_some() && all_told && views.iter().all(stuck);
         if over && !views.is_empty() && self.plan.has(Class::Decisions) && !self.settled_by_hand {
@@ -224,25 +239,29 @@ impl Simulation {
             let refused = Meaning::Refused;
             peer.refusals_of(master.leg(role)).any(|code| codes.meaning(code) != refused)
         };
-        lied || match why {
-            Why::CannotReverse => !source.plan().rules.profile.can_reverse,
-            Why::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
-            // What was refused and ran later needs nobody.
-            Why::ReversalRefused => {
-                source.refusals_of(master.leg(Role::Reversal)).next().is_some()
-                    && self.audit.legs(&master.to_string()).reversals == 0
+        let party = [source, destination].iter().any(|peer| peer.plan().lying.is_some());
+        let name = self.name_of(master, transfer.intent.mark);
+        lied || party
+            || self.is_hidden(master)
+            || match why {
+                Why::CannotReverse => !source.plan().rules.profile.can_reverse,
+                Why::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
+                // What was refused and ran later needs nobody.
+                Why::ReversalRefused => {
+                    source.refusals_of(master.leg(Role::Reversal)).next().is_some()
+                        && self.audit.legs(&name).reversals == 0
+                }
+                // A refusal in words that nobody has agreed on.
+                Why::DebitUnresolved => odd(source, Role::Debit),
+                Why::CreditUnresolved => odd(destination, Role::Credit),
+                Why::ReversalUnresolved
+                | Why::Contradicted
+                | Why::OtherMark
+                | Why::KnownBefore
+                | Why::CreditWithoutDebit
+                | Why::Illegal
+                | Why::Panicked => false,
             }
-            // A refusal in words that nobody has agreed on.
-            Why::DebitUnresolved => odd(source, Role::Debit),
-            Why::CreditUnresolved => odd(destination, Role::Credit),
-            Why::ReversalUnresolved
-            | Why::Contradicted
-            | Why::OtherMark
-            | Why::KnownBefore
-            | Why::CreditWithoutDebit
-            | Why::Illegal
-            | Why::Panicked => false,
-        }
     }
 
     /// The judgement of the end: what is not final needs a person, for a reason.
@@ -255,10 +274,10 @@ impl Simulation {
             .into_iter()
             .map(|view| (view.transfer.intent.master, view))
             .collect();
-        let all: Vec<Stored> = self.database.tables.all().collect();
+        let all: Vec<Stored> = self.database.tables().all().collect();
         let mut open = BTreeSet::new();
         for Stored { transfer, outcome, .. } in &all {
-            let master = transfer.master.to_string();
+            let master = self.name_of(transfer.master, transfer.mark);
             let end = match (outcome, views.get(&transfer.master)) {
                 (Some(outcome), None) => outcome.state.as_str().to_owned(),
                 (Some(_), Some(view)) => {
@@ -291,9 +310,11 @@ impl Simulation {
             let records = all.iter().filter(|s| *s.transfer.idempotency_key == *wanted.key);
             let records: Vec<&Stored> = records.collect();
             match records.as_slice() {
+                [] if self.is_party(order) || self.callers[order].has_stopped => {}
                 [] => self.audit.find("", format!("{} was never recorded", wanted.key)),
                 [one] => {
-                    let told = self.callers[order].answer.is_some();
+                    let caller = &self.callers[order];
+                    let told = caller.answer.is_some() || caller.has_stopped;
                     if one.outcome.is_some() && !told {
                         let master = one.transfer.master.to_string();
                         self.audit.find(&master, "its caller was never told".to_owned());

@@ -47,11 +47,17 @@ pub enum Class {
     /// Copies of a leg overtake one another at counters whose refusals do not stick: the first lies
     /// at the counter, the next is refused.
     Copies,
+    /// One more counter says anything, about anybody's serials, at any time; sometimes it takes part in
+    /// transfers. It harms nobody but itself.
+    Liar,
+    /// What comes back after a crash is an older copy of the record, or nothing; with the position
+    /// file that tells it, or with one as old as the copy. Persons release it later.
+    Restored,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Class; 19] = [
+    pub const ALL: [Class; 21] = [
         Class::Crash,
         Class::Network,
         Class::Answers,
@@ -71,14 +77,19 @@ impl Class {
         Class::Stalls,
         Class::Queues,
         Class::Copies,
+        Class::Liar,
+        Class::Restored,
     ];
 
     /// Those that are drawn from the seed itself. The others are drawn from numbers of their own, so
     /// that without them a seed is the schedule that it was before there were any.
     pub(crate) const FIRST: usize = 10;
 
-    /// Up to here they are drawn from the second numbers, behind it from the third.
+    /// Up to here they are drawn from the second numbers.
     pub(crate) const SECOND: usize = 17;
+
+    /// Up to here from the third, behind it from the fourth.
+    pub(crate) const THIRD: usize = 19;
 
     /// The word on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -102,6 +113,8 @@ impl Class {
             Class::Stalls => "stalls",
             Class::Queues => "queues",
             Class::Copies => "copies",
+            Class::Liar => "liar",
+            Class::Restored => "restored",
         }
     }
 
@@ -110,7 +123,7 @@ impl Class {
         match self {
             Class::Lies => 0.12,
             Class::WeakProfiles | Class::CutOver | Class::OddCodes | Class::Decisions => 0.3,
-            Class::Queues | Class::Copies => 0.25,
+            Class::Queues | Class::Copies | Class::Liar | Class::Restored => 0.25,
             Class::Crash
             | Class::Network
             | Class::Answers

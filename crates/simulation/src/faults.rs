@@ -74,7 +74,9 @@ pub(crate) fn faults(random: &mut Random, classes: &[Class]) -> Vec<Rule> {
             | Class::TightLimits
             | Class::Stalls
             | Class::Queues
-            | Class::Copies => {}
+            | Class::Copies
+            | Class::Liar
+            | Class::Restored => {}
         }
     }
     rules.shuffle(random);
@@ -137,6 +139,24 @@ pub(crate) fn copies(random: &mut Random, counters: &mut [CounterPlan], config: 
         let limit = counter.rules.profile.in_flight_limit_ms.max(lies_for(counter) + 1_000);
         counter.rules.profile.in_flight_limit_ms = limit;
     }
+}
+
+/// Counters that keep marks or tell how far they have seen our serials, and those that do not.
+pub(crate) fn restored(random: &mut Random, counters: &mut [CounterPlan], orders: usize) {
+    for counter in counters {
+        counter.rules.profile.echoes_marks = random.random_bool(0.6);
+        counter.rules.tells_highest_serial = random.random_bool(0.5);
+        // As often as a serial can be asked about for, so that a day ends between a copy and its loss.
+        if counter.cut_over_after.is_some() && random.random_bool(0.7) {
+            counter.cut_over_after = Some(shortest_day(orders));
+        }
+    }
+}
+
+/// So few postings on one settle day that a serial can still be asked about when all orders are over.
+pub(crate) fn shortest_day(orders: usize) -> u64 {
+    let postings = u64::try_from(orders).unwrap_or(u64::MAX).saturating_mul(3);
+    postings.div_ceil(5).max(2)
 }
 
 /// For so long a request may lie at a counter, by what goes wrong there.

@@ -35,13 +35,16 @@ impl Simulation {
         }
         let wall = self.present().wall;
         let mut bridge = Bridge::new(&self.plan, &mut self.random, wall);
-        let open = self.database.tables.open_transfers();
+        self.take_up_standing(&mut bridge);
+        let open = self.database.tables().open_transfers();
         self.note(None, format_args!("the bridge starts and takes up {} transfers", open.len()));
         for open in open {
             let new = open.transfer;
             bridge.running.insert(new.idempotency_key.to_string(), new.master);
             let shard = bridge.shard_of(new.master.sequence.number());
-            let input = coordinator::taken_up(new, &open.trail, Tail::Whole);
+            let lost = bridge.standing.behind || self.database.shelf.is_doubted(new.master);
+            let tail = if lost { Tail::Lost } else { Tail::Whole };
+            let input = coordinator::taken_up(new, &open.trail, tail);
             self.put(&mut bridge, shard, Queue::Mail, input);
         }
         for index in 0..bridge.links.len() {
@@ -57,6 +60,7 @@ impl Simulation {
         let Some(bridge) = self.bridge.take() else { return };
         self.note(None, format_args!("the bridge is killed"));
         self.frozen_until = 0;
+        self.audit.died();
         self.life += 1;
         let heads = self.random.random_bool(0.5);
         bridge.journal.die(&mut self.database, self.now, heads);
@@ -98,14 +102,17 @@ impl Simulation {
         let world = bridge.world();
         let mut out = Vec::new();
         let mut acknowledged = false;
+        let mut expected = None;
         if let Some(input) = input {
             acknowledged = matches!(input, Input::Written(_));
             self.note_input(&input);
+            expected = self.must_be_foreign(&input);
             bridge.shards[shard].handle(input, self.present(), &world, &mut out);
             self.hear_decisions();
         }
         bridge.shards[shard].tick(self.present(), &world, &mut out);
         self.perform(bridge, shard, out);
+        self.judge_foreign(expected);
         if acknowledged {
             self.boundary("after an acknowledgement");
         }
@@ -138,6 +145,8 @@ impl Simulation {
                         Some(ticket.0 >> COUNT_BITS),
                         format_args!("ask {:x}: {}", ticket.0, brief_ask(&instruction)),
                     );
+                    self.judge_ask(bridge, counter.0, &instruction);
+                    self.watch_ask(&instruction);
                     let reply_to = ReplyTo::Queue(bridge.desks[shard].deliver.clone());
                     let deadline = self.clock.instant(self.now) + within;
                     let ask = Ask { ticket, instruction, deadline, reply_to };
@@ -164,18 +173,23 @@ impl Simulation {
                     Some(master.sequence.number()),
                     format_args!("left out: {}", text.unwrap_or_default()),
                 ),
-                Output::Doubted { counter, doubt, master, role } => self.note(
-                    Some(master.sequence.number()),
-                    format_args!("doubt about the {role} at counter {}: {doubt:?}", counter.0),
-                ),
-                Output::Accuse { counter, master, text, .. } => {
-                    let about = Some(master.sequence.number());
-                    self.note(about, format_args!("against {counter}: {text}"));
+                Output::Doubted { counter, doubt, master, role } => {
+                    self.note(
+                        Some(master.sequence.number()),
+                        format_args!("doubt about the {role} at counter {}: {doubt:?}", counter.0),
+                    );
+                    self.doubt(bridge, counter.0, doubt, (master, role));
                 }
-                Output::Compare { reply, .. } => self.note(
-                    reply.serial().map(|serial| serial.sequence.number()),
-                    format_args!("too late: {}", brief(&reply)),
-                ),
+                Output::Accuse { counter, fault, master, text } => {
+                    self.accused(&counter, fault, Some(master), &text);
+                }
+                Output::Compare { speaker, reply } => {
+                    self.note(
+                        reply.serial().map(|serial| serial.sequence.number()),
+                        format_args!("too late: {}", brief(&reply)),
+                    );
+                    self.compare(bridge, &speaker, reply);
+                }
             }
         }
         if !writes.is_empty() {

@@ -3,6 +3,7 @@
 //! follows the store's writer.
 
 use crate::clock::Micros;
+use crate::record::Shelf;
 use std::collections::VecDeque;
 use store::memory::Memory;
 use store::{Write, WriteError, WriteId, Written};
@@ -25,14 +26,21 @@ pub type Answer = (usize, Written);
 /// The database: it outlives the bridge.
 #[derive(Debug, Default)]
 pub struct Database {
-    /// The tables.
-    pub tables: Memory,
+    /// The record, and what lies beside it.
+    pub shelf: Shelf,
     /// It cannot be written until then.
     pub down_until: Micros,
     /// Commits take at least `.1` until `.0`.
     pub slow: (Micros, Micros),
     /// The next commit's answer is lost, and the database is gone for so long.
     pub unclear: Option<Micros>,
+}
+
+impl Database {
+    /// The tables.
+    pub fn tables(&self) -> &Memory {
+        &self.shelf.record.tables
+    }
 }
 
 /// The queue: it dies with the bridge.
@@ -98,14 +106,14 @@ impl Journal {
             && let Some(gone) = database.unclear.take()
         {
             if heads {
-                database.tables.write(&writes);
+                database.shelf.write(&writes);
             }
             database.down_until = now + gone;
             for pending in &mut batch {
                 pending.unclear = pending.write.accept.is_some();
             }
         } else if now >= database.down_until {
-            let written = database.tables.write(&writes);
+            let written = database.shelf.write(&writes);
             answers.extend(batch.iter().map(|pending| pending.shard).zip(written));
             return self.begin();
         }
@@ -136,7 +144,7 @@ impl Journal {
                 continue;
             }
             let recorded = pending.write.accept.as_ref().is_some_and(|accept| {
-                let found = database.tables.find_by_key(&accept.app, &accept.idempotency_key);
+                let found = database.tables().find_by_key(&accept.app, &accept.idempotency_key);
                 found.is_some_and(|stored| stored.transfer.master == accept.master)
             });
             if recorded {
@@ -151,7 +159,7 @@ impl Journal {
     pub fn die(self, database: &mut Database, now: Micros, heads: bool) {
         if self.busy && heads && now >= database.down_until {
             let writes: Vec<Write> = self.batch.into_iter().map(|pending| pending.write).collect();
-            database.tables.write(&writes);
+            database.shelf.write(&writes);
         }
     }
 

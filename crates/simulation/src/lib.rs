@@ -7,7 +7,9 @@
 //! and `mishaps`, [`known`] lists those that once failed; [`network`],
 //! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop over the `agenda`,
 //! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
-//! judges, `operators` who decides, `waiting` what waits for them; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
+//! judges, `operators` who decides, `waiting` what waits for them; `record` is what a copy brings back,
+//! `standing` whether it may be acted upon, `liar` what one that lies says, `watch` what is judged
+//! besides money; [`audit`] is the auditor, who shares nothing with the bridge. [`exhaustive`]
 //! tells every story of one transfer, by [`choices`], and [`stories`] says of which; [`many`] runs
 //! schedules on several threads.
 
@@ -23,6 +25,7 @@ mod faults;
 mod host;
 pub mod journal;
 pub mod known;
+mod liar;
 pub mod many;
 mod mishaps;
 mod neighbours;
@@ -31,12 +34,15 @@ mod operators;
 pub mod peer;
 pub mod plan;
 mod ports;
+mod record;
 pub mod run;
 pub mod shrink;
+mod standing;
 pub mod stories;
 pub mod trace;
 mod trouble;
 mod waiting;
+mod watch;
 mod words;
 
 pub use class::Class;

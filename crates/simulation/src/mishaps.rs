@@ -3,6 +3,7 @@
 use crate::class::Class;
 use crate::clock::{BEGINNING, MS, Micros, SECOND};
 use crate::plan::{Order, Random};
+use crate::record::Restored;
 use rand::RngExt;
 
 /// Something that goes wrong.
@@ -42,6 +43,12 @@ pub enum Mishap {
     ClockStep(Micros),
     /// The bridge's process stands still for so long.
     FreezeBridge(Micros),
+    /// The record is copied, and the position file with it.
+    CopyRecord,
+    /// The bridge dies, and the record that it finds after so long is not the one that it left.
+    Restore(Restored, Micros),
+    /// Persons look at the record and at the counters that are held, and let both go on.
+    Release,
 }
 
 pub(crate) fn mishaps(
@@ -88,7 +95,9 @@ pub(crate) fn mishaps(
                 | Class::TightLimits
                 | Class::Stalls
                 | Class::Queues
-                | Class::Copies => continue,
+                | Class::Copies
+                | Class::Liar
+                | Class::Restored => continue,
             };
             all.push((at, mishap));
         }
@@ -161,6 +170,29 @@ pub(crate) fn queues(random: &mut Random, orders: &[Order]) -> Vec<(Micros, Mish
             if random.random_bool(0.5) { (order.from.0, 100 * MS) } else { (order.to.0, 600 * MS) };
         let at = order.at + random.random_range(0..most);
         all.push((at, Mishap::DeafCounter(counter, random.random_range(2 * SECOND..8 * SECOND))));
+    }
+    all
+}
+
+/// Copies and losses of the record. A copy is made just when a transfer is on its way, and is lost some
+/// time later; in between the record goes on.
+pub(crate) fn restored(
+    random: &mut Random,
+    orders: &[Order],
+    safety: Micros,
+) -> Vec<(Micros, Mishap)> {
+    let mut all = Vec::new();
+    for _ in 0..random.random_range(1..=2) {
+        let order = &orders[random.random_range(0..orders.len())];
+        let copied = order.at + random.random_range(0..2 * SECOND);
+        let lost = copied + random.random_range(200 * MS..20 * SECOND);
+        let what = Restored::ALL[random.random_range(0..Restored::ALL.len())];
+        all.push((copied, Mishap::CopyRecord));
+        all.push((lost, Mishap::Restore(what, random.random_range(10 * MS..5 * SECOND))));
+        // Perhaps only when all has healed.
+        if random.random_bool(0.7) {
+            all.push((lost + random.random_range(SECOND..safety), Mishap::Release));
+        }
     }
     all
 }

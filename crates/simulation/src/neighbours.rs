@@ -2,6 +2,7 @@
 //! reads their books.
 
 use crate::agenda::Event;
+use crate::class::Class;
 use crate::clock::Micros;
 use crate::network::{Conn, Towards};
 use crate::peer::{Peer, Wish, entry};
@@ -39,6 +40,7 @@ impl Simulation {
 
     pub(crate) fn after_peer(&mut self, index: usize, conn: Conn, wishes: Vec<Wish>) {
         self.read_books(index);
+        self.hear_liar(index);
         let life = self.peers[index].life;
         let mut notices = Vec::new();
         for wish in wishes {
@@ -94,8 +96,8 @@ impl Simulation {
 
     /// The auditor reads what the counter has written.
     pub(crate) fn read_books(&mut self, index: usize) {
-        let lines = self.peers[index].news().to_vec();
-        for line in lines {
+        let by_marks = self.plan.has(Class::Restored);
+        for (line, mark) in self.peers[index].news() {
             let about = line.serial.map(|serial| serial.sequence.number());
             let refused = line.refused.as_ref().map(|refused| refused.code);
             self.trace.note(
@@ -106,7 +108,14 @@ impl Simulation {
                     line.counter, line.kind, line.serial, line.amount
                 ),
             );
-            if let Some(entry) = entry(&line) {
+            if let Some(mut entry) = entry(&line) {
+                if by_marks && !entry.serial.is_empty() {
+                    // The same serial may stand for two transfers.
+                    let mark = format!("/{:016x}", mark.map_or(0, |mark| mark.0));
+                    entry.serial.push_str(&mark);
+                    entry.master.push_str(&mark);
+                    entry.original = entry.original.map(|original| original + &mark);
+                }
                 self.audit.line(&entry);
             }
         }

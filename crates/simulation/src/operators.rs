@@ -61,9 +61,21 @@ impl Simulation {
                     // What no transfer may have was found already.
                     _ => continue,
                 };
-                simulation.decide(bridge, master, decision, by_hand, false);
+                // Books of one that lies tell nothing.
+                let by_chance = simulation.is_of_liar(bridge, master);
+                simulation.decide(bridge, master, decision, by_hand, by_chance);
             }
         });
+    }
+
+    fn is_of_liar(&self, bridge: &Bridge, master: MasterSerial) -> bool {
+        let Some(liar) = self.plan.liar else { return false };
+        let liar = self.counter_id(liar);
+        let shard = &bridge.shards[bridge.shard_of(master.sequence.number())];
+        shard.view(master.sequence).is_some_and(|view| {
+            let intent = &view.transfer.intent;
+            [&intent.from, &intent.to].into_iter().any(|place| place.counter == *liar)
+        })
     }
 
     fn decide(

@@ -4,12 +4,13 @@
 use crate::audit;
 use crate::clock::{Clock, Micros};
 use crate::faults::odd_code;
+use crate::liar::{Known, distort, lie};
 use crate::network::Conn;
 use crate::plan::{CounterPlan, Random};
 use bytes::{BufMut, BytesMut};
-use domain::message::{AnswerCode, Reply};
+use domain::message::{AnswerCode, Instruction, Reply};
 use domain::profile::Meaning;
-use domain::serial::{Day, MasterSerial, SubSerial};
+use domain::serial::{Day, Mark, MasterSerial, SubSerial};
 use rand::{RngExt, SeedableRng};
 use secrecy::SecretSlice;
 use simulator::books::{Books, Kind, Line};
@@ -40,6 +41,8 @@ pub struct Peer {
     counter: Counter,
     /// The books file.
     lines: Vec<Line>,
+    /// The mark of the request that each line came of, whether or not the books keep marks.
+    marks: Vec<Option<Mark>>,
     read: usize,
     talks: BTreeMap<Conn, Talk>,
     sessions: u64,
@@ -54,6 +57,10 @@ pub struct Peer {
     new_lies: Vec<MasterSerial>,
     posted: BTreeMap<SubSerial, MasterSerial>,
     refused: BTreeMap<SubSerial, BTreeSet<AnswerCode>>,
+    /// What it knows to lie about.
+    known: Known,
+    /// What it said since the last look, if it is one that lies.
+    said: Vec<Reply>,
     clock: Clock,
     random: Random,
 }
@@ -96,7 +103,7 @@ impl Peer {
         };
         let parties = Parties { own: name.as_str().to_owned(), peer: BRIDGE.to_owned() };
         let mut books = Books::new(plan.rules.clone(), first_day());
-        let lines = plan
+        let lines: Vec<Line> = plan
             .accounts
             .iter()
             .filter_map(|(account, balance)| {
@@ -109,6 +116,7 @@ impl Peer {
             counter: Counter::new(books, dice, plan.cut_over_after),
             plan,
             identity,
+            marks: vec![None; lines.len()],
             lines,
             read: 0,
             talks: BTreeMap::new(),
@@ -120,6 +128,8 @@ impl Peer {
             new_lies: Vec::new(),
             posted: BTreeMap::new(),
             refused: BTreeMap::new(),
+            known: Known::default(),
+            said: Vec::new(),
             clock,
             random: Random::seed_from_u64(seed ^ 0x0dd),
         }
@@ -212,7 +222,12 @@ impl Peer {
     fn visit(&mut self, conn: Conn, visits: Vec<Visit>, now: Micros, wishes: &mut Vec<Wish>) {
         let mut deeds = Vec::new();
         for visit in visits {
+            if let (Visit::Request(id, _), true) = (&visit, self.plan.lying.is_some()) {
+                self.known.was_asked(*id);
+            }
+            let mark = mark_of(&visit);
             self.counter.receive(visit, now, &mut deeds);
+            self.keep_lines(mark);
         }
         self.follow(conn, deeds, now, wishes);
     }
@@ -220,16 +235,26 @@ impl Peer {
     /// Something that was left for later is due.
     pub fn attend(&mut self, conn: Conn, chore: Chore, now: Micros, wishes: &mut Vec<Wish>) {
         let mut deeds = Vec::new();
+        let mark = match &chore {
+            Chore::Write(_) => None,
+            Chore::Arrive(_, instruction) => asked_mark(instruction),
+            Chore::Finish(order) => order.mark,
+        };
         self.counter.attend(chore, now, &mut deeds);
+        self.keep_lines(mark);
         self.follow(conn, deeds, now, wishes);
     }
 
-    /// First the file, then the answers.
-    fn follow(&mut self, conn: Conn, deeds: Vec<Deed>, now: Micros, wishes: &mut Vec<Wish>) {
+    /// The file comes first, then the answers. `mark` is that of what was asked.
+    fn keep_lines(&mut self, mark: Option<Mark>) {
         let lines: Vec<Line> = self.counter.take_lines().collect();
         for line in lines {
             self.keep(line);
+            self.marks.push(mark);
         }
+    }
+
+    fn follow(&mut self, conn: Conn, deeds: Vec<Deed>, now: Micros, wishes: &mut Vec<Wish>) {
         for deed in deeds {
             match deed {
                 Deed::Here(act) => {
@@ -288,6 +313,7 @@ impl Peer {
             match act {
                 Act::Write(mut message) => {
                     self.make_odd(&mut message);
+                    self.lie(&mut message);
                     self.write(conn, &message, now, wishes);
                 }
                 Act::WriteGarbage => {
@@ -329,6 +355,47 @@ impl Peer {
         {
             reply.answer.code = odd_code(&mut self.random);
         }
+    }
+
+    /// Says something else than it was to say, perhaps.
+    fn lie(&mut self, message: &mut Message) {
+        let Some(lying) = self.plan.lying else { return };
+        if self.random.random_bool(lying.share) {
+            distort(&mut self.random, message, &self.known, lying.own);
+        }
+        if let Message::Response(_, reply) = message {
+            self.said.push(reply.clone());
+        }
+    }
+
+    /// Says something that nobody asked, over any session that it has.
+    pub fn say_something(&mut self, now: Micros, wishes: &mut Vec<Wish>) {
+        let Some(lying) = self.plan.lying else { return };
+        let open = |(_, talk): &(&Conn, &Talk)| talk.session.is_open() && talk.waiting.is_empty();
+        let open: Vec<Conn> = self.talks.iter().filter(open).map(|(conn, _)| *conn).collect();
+        if open.is_empty() {
+            return;
+        }
+        let conn = open[self.random.random_range(0..open.len())];
+        let id = self.known.request(&mut self.random);
+        let Some((new, role)) = self.known.draw(&mut self.random, lying.own) else { return };
+        let reply = lie(&mut self.random, new, role);
+        for _ in 0..if self.random.random_bool(0.02) { 40 } else { 1 } {
+            self.said.push(reply.clone());
+            self.write(conn, &Message::Response(id, reply.clone()), now, wishes);
+        }
+    }
+
+    /// A transfer has begun: one that lies knows of it.
+    pub fn learn(&mut self, new: store::NewTransfer) {
+        let own = &self.plan.rules.counter;
+        let takes_part = new.from.counter == *own || new.to.counter == *own;
+        self.known.learn(new, takes_part);
+    }
+
+    /// What one that lies has said since the last call.
+    pub fn new_words(&mut self) -> Vec<Reply> {
+        std::mem::take(&mut self.said)
     }
 
     fn garbage(&self) -> BytesMut {
@@ -409,10 +476,10 @@ impl Peer {
         Ok(())
     }
 
-    /// Lines of the books since the last call, for the auditor.
-    pub fn news(&mut self) -> &[Line] {
+    /// Lines of the books since the last call, for the auditor, with the marks of what was asked.
+    pub fn news(&mut self) -> Vec<(Line, Option<Mark>)> {
         let from = std::mem::replace(&mut self.read, self.lines.len());
-        &self.lines[from..]
+        self.lines[from..].iter().cloned().zip(self.marks[from..].iter().copied()).collect()
     }
 
     /// The transfers that it has begun to lie about since the last call.
@@ -438,6 +505,27 @@ impl Peer {
     /// What it is.
     pub fn plan(&self) -> &CounterPlan {
         &self.plan
+    }
+}
+
+/// The mark of what a visit asks for.
+fn mark_of(visit: &Visit) -> Option<Mark> {
+    match visit {
+        Visit::Request(_, instruction) => asked_mark(instruction),
+        Visit::SignOn(_)
+        | Visit::SignedOn(_)
+        | Visit::Prove(_)
+        | Visit::Heartbeat(_)
+        | Visit::SignOff => None,
+    }
+}
+
+fn asked_mark(instruction: &Instruction) -> Option<Mark> {
+    match instruction {
+        Instruction::Debit(posting) | Instruction::Credit(posting) => posting.mark,
+        Instruction::Reverse(reversal) => reversal.mark,
+        Instruction::Query(query) => query.mark,
+        Instruction::Balance(_) | Instruction::Entries(_) => None,
     }
 }
 

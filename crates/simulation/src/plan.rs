@@ -3,6 +3,7 @@
 
 use crate::class::Class;
 use crate::clock::{BEGINNING, MS, Micros, SECOND};
+use crate::liar::Lying;
 use crate::mishaps::Mishap;
 use crate::{faults, mishaps};
 use coordinator::Config;
@@ -39,6 +40,9 @@ impl Request {
     }
 }
 
+/// What does not occur together with restored records.
+const NOT_WITH_RESTORED: [Class; 3] = [Class::Lies, Class::Decisions, Class::Liar];
+
 /// The longest pause between two attempts to connect.
 const LONGEST_BACK_OFF: Duration = Duration::from_mins(1);
 
@@ -49,6 +53,8 @@ pub struct Plan {
     pub classes: Vec<Class>,
     /// The counters.
     pub counters: Vec<CounterPlan>,
+    /// Which of them lies.
+    pub liar: Option<usize>,
     /// What is ordered.
     pub orders: Vec<Order>,
     /// How patient the bridge is.
@@ -84,6 +90,8 @@ pub struct CounterPlan {
     pub connections: u16,
     /// The share of postings' answers whose code is replaced by one that no profile lists.
     pub odd_codes: f64,
+    /// How it lies, if it does.
+    pub lying: Option<Lying>,
 }
 
 /// What a caller wants.
@@ -96,7 +104,7 @@ pub struct Order {
     /// Index of the destination counter, and the account there.
     pub to: (usize, AccountId),
     /// Minor units; no two orders of a schedule have the same, so that the books alone tell which
-    /// order a posting is for.
+    /// order a posting is for. Only in [`Class::Restored`] they may: then marks tell.
     pub amount: Amount,
     /// When it is asked for the first time.
     pub at: Micros,
@@ -108,16 +116,24 @@ impl Plan {
         let mut random = Random::seed_from_u64(request.seed);
         let mut later = Random::seed_from_u64(request.seed ^ 0x1a7e_0000_1a7e);
         let mut latest = Random::seed_from_u64(request.seed ^ 0x1a57_0000_1a57);
+        let mut newest = Random::seed_from_u64(request.seed ^ 0x2e57_0000_2e57);
         // Swarm testing: leaving whole classes out lets the others go further.
         let occurs = |random: &mut Random, class: Class| {
             random.random_bool(class.share()) && request.classes.contains(&class)
         };
-        let (earlier, last) = Class::ALL.split_at(Class::SECOND);
+        let (earlier, youngest) = Class::ALL.split_at(Class::THIRD);
+        let (earlier, last) = earlier.split_at(Class::SECOND);
         let (first, others) = earlier.split_at(Class::FIRST);
         let mut classes: Vec<Class> = Vec::new();
         classes.extend(first.iter().filter(|class| occurs(&mut random, **class)));
         classes.extend(others.iter().filter(|class| occurs(&mut later, **class)));
         classes.extend(last.iter().filter(|class| occurs(&mut latest, **class)));
+        classes.extend(youngest.iter().filter(|class| occurs(&mut newest, **class)));
+        if classes.contains(&Class::Restored) {
+            // What persons decided past the books, and what nobody said truly, cannot be judged any
+            // more once nobody knows of it.
+            classes.retain(|class| !NOT_WITH_RESTORED.contains(class));
+        }
         let count = random.random_range(1..=24);
         let count = request.transfers.unwrap_or(count);
         let has = |class| classes.contains(&class);
@@ -157,8 +173,25 @@ impl Plan {
         if has(Class::Copies) {
             faults::copies(&mut latest, &mut counters, &mut config);
         }
+        let mut orders = orders;
+        let mut liar = None;
+        if has(Class::Liar) {
+            liar = Some(counters.len());
+            counters.push(a_liar(&mut newest, count));
+            if newest.random_bool(0.5) {
+                take_part(&mut newest, &counters, &mut orders);
+            }
+        }
+        if has(Class::Restored) {
+            faults::restored(&mut newest, &mut counters, count);
+            mishaps.extend(mishaps::restored(&mut newest, &orders, safety));
+            if newest.random_bool(0.6) {
+                make_twins(&mut newest, &mut orders);
+            }
+        }
         mishaps.sort_by_key(|(at, _)| *at);
         Plan {
+            liar,
             orders,
             config,
             mishaps,
@@ -195,6 +228,42 @@ impl Plan {
     /// Whether a class of faults occurs.
     pub fn has(&self, class: Class) -> bool {
         self.classes.contains(&class)
+    }
+}
+
+/// One more counter, which lies.
+fn a_liar(random: &mut Random, orders: usize) -> CounterPlan {
+    let name = if random.random_bool(0.5) { "securities-liar" } else { "liar" };
+    let mut liar = counter(random, name, &[], orders);
+    liar.rules.profile.echoes_marks = random.random_bool(0.7);
+    liar.rules.profile.refusals_stick = random.random_bool(0.7);
+    liar.connections = random.random_range(1..=2);
+    liar.lying = Some(Lying::draw(random));
+    liar
+}
+
+/// Some orders lead from the last counter, or to it.
+fn take_part(random: &mut Random, counters: &[CounterPlan], orders: &mut [Order]) {
+    let last = counters.len() - 1;
+    for order in orders {
+        let account = random.random_range(0..counters[last].accounts.len());
+        let place = (last, counters[last].accounts[account].0.clone());
+        match random.random_range(0..6) {
+            0 => order.from = place,
+            1 => order.to = place,
+            _ => {}
+        }
+    }
+}
+
+/// Orders that look alike: what one of them moved could be taken for another's.
+fn make_twins(random: &mut Random, orders: &mut [Order]) {
+    let Some(first) = orders.first().cloned() else { return };
+    for order in orders {
+        if random.random_bool(0.8) {
+            (order.from, order.to) = (first.from.clone(), first.to.clone());
+            order.amount = first.amount;
+        }
     }
 }
 
@@ -253,9 +322,10 @@ fn counter(random: &mut Random, name: &str, classes: &[Class], orders: usize) ->
         faults: faults::faults(random, classes),
         // Fewer days than a serial can be asked about for.
         cut_over_after: has(Class::CutOver)
-            .then(|| random.random_range(postings.div_ceil(5).max(2)..=postings.max(3))),
+            .then(|| random.random_range(faults::shortest_day(orders)..=postings.max(3))),
         connections: 1,
         odd_codes: 0.0,
+        lying: None,
     }
 }
 

@@ -78,6 +78,9 @@ impl Simulation {
                         let input = Input::SessionBegan(CounterIndex(counter));
                         self.put(bridge, shard, Queue::Mail, input);
                     }
+                    if let Some(told) = bridge.links[index].link.highest_serial() {
+                        self.look_at_reach(bridge, counter, told);
+                    }
                     // What the others have put off because of this one.
                     let (at, life) = (self.now, self.life);
                     for other in (0..bridge.links.len()).filter(|other| *other != index) {

@@ -10,10 +10,12 @@ use crate::operators::Decided;
 use crate::peer::Peer;
 use crate::plan::{Plan, Random, Request};
 use crate::trace::Trace;
+use crate::watch::Watch;
 use coordinator::clock::Now;
+use domain::serial::Mark;
 use link::Cause;
 use rand::{RngExt, SeedableRng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// No schedule has so many events, and so many more for each of its transfers: one that does goes
 /// round in circles. A usual one has a thousand altogether.
@@ -55,6 +57,12 @@ pub struct Simulation {
     pub(crate) settled_by_hand: bool,
     pub(crate) callers: Vec<crate::callers::Caller>,
     pub(crate) audit: Audit,
+    /// When persons last let go on what only they may, after healing.
+    pub(crate) helped_at: Micros,
+    /// Which order each mark was made for.
+    pub(crate) marks: HashMap<Mark, usize>,
+    /// What is watched of one that lies, or of what comes too late.
+    pub(crate) watch: Watch,
     pub(crate) done: bool,
 }
 
@@ -139,6 +147,9 @@ impl Simulation {
             resumed: 0,
             decisions: Vec::new(),
             settled_by_hand: false,
+            helped_at: 0,
+            marks: HashMap::new(),
+            watch: Watch::default(),
             done: false,
             plan,
             random,
@@ -157,6 +168,9 @@ impl Simulation {
             simulation.at(at, Event::Call(index));
         }
         simulation.at(simulation.plan.heals_at, Event::Heal);
+        if let Some(liar) = simulation.plan.liar {
+            simulation.at(BEGINNING, Event::Lie(liar));
+        }
         for index in 0..simulation.peers.len() {
             simulation.read_books(index);
         }
@@ -203,6 +217,7 @@ impl Simulation {
             Event::Call(order) => self.call(order),
             Event::Heal => self.heal(),
             Event::Check => self.check(),
+            Event::Lie(index) => self.let_lie(index),
             Event::Arrived(conn, Towards::Counter) => self.counter_hears(conn),
             Event::Thaw(index, conn) => self.with_peer(index, conn, |peer, now, wishes| {
                 peer.thaw(conn, now, wishes);

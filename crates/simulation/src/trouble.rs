@@ -4,8 +4,10 @@ use crate::agenda::Event;
 use crate::clock::{Micros, SECOND};
 use crate::mishaps::Mishap;
 use crate::network::{Conn, Notice, Towards};
+use crate::record::Restored;
 use crate::run::Simulation;
 use rand::RngExt;
+use std::collections::BTreeSet;
 
 /// So long after healing nothing is on its way any more, and nothing new is sent by itself.
 pub(crate) const QUIET_AFTER: Micros = 120 * SECOND;
@@ -41,6 +43,9 @@ impl Simulation {
             Mishap::Resume => self.resume(),
             Mishap::Decide => self.decide_by_chance(),
             Mishap::ClockStep(step) => self.stepped += step,
+            Mishap::CopyRecord => self.database.shelf.copy(),
+            Mishap::Restore(what, down) => self.restore(what, down),
+            Mishap::Release => self.readmit_and_release(),
             Mishap::FreezeBridge(hang) => self.frozen_until = self.now + hang,
         }
     }
@@ -76,8 +81,49 @@ impl Simulation {
         for peer in &mut self.peers {
             peer.heal();
         }
+        if self.needs_release() {
+            self.readmit_and_release();
+        }
         let at = self.now + 5 * SECOND;
         self.at(at, Event::Check);
+    }
+
+    /// The bridge dies, and what it finds when it comes back is not what it left.
+    fn restore(&mut self, what: Restored, down: Micros) {
+        self.crash(down);
+        let asked: BTreeSet<String> = self
+            .database
+            .tables()
+            .all()
+            .map(|stored| stored.transfer.idempotency_key.to_string())
+            .collect();
+        self.database.shelf.restore(what);
+        let (mut known, mut open) = (BTreeSet::new(), Vec::new());
+        for stored in self.database.tables().all() {
+            known.insert(stored.transfer.idempotency_key.to_string());
+            if stored.outcome.is_none() {
+                open.push(stored.transfer);
+            }
+        }
+        let lost: BTreeSet<&String> = asked.difference(&known).collect();
+        self.note(None, format_args!("the record is lost: {what:?}, without {lost:?}"));
+        for order in 0..self.plan.orders.len() {
+            if lost.contains(&self.plan.orders[order].key) {
+                // The apps are told that it may have been carried out, and do not ask again.
+                self.callers[order].has_stopped = true;
+                let key = self.plan.orders[order].key.clone();
+                self.audit.lost(&key);
+            }
+        }
+        if !what.shows() {
+            // A copy of both hides what became of what is open in it (docs/guarantees.md).
+            for new in open {
+                let name = self.name_of(new.master, new.mark);
+                self.audit.hidden(&name);
+                self.watch.hidden.insert(new.master.sequence.number());
+            }
+        }
+        self.watch.restored();
     }
 
     pub(crate) fn announce(&mut self, notices: Vec<Notice>) {

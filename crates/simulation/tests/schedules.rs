@@ -1,6 +1,6 @@
 //! Schedules of faults: those that once failed, and new ones with every run.
 
-use simulation::{Report, Request, known, run};
+use simulation::{Class, Report, Request, known, run};
 use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +32,32 @@ fn what_once_failed_does_not_fail_again() {
     for seed in 0..40 {
         check(seed);
     }
+}
+
+/// Schedules in which this class occurs, beside whatever else may.
+fn check_class(class: Class, schedules: usize) {
+    let mut run = 0;
+    for seed in 0.. {
+        let request = Request::of(seed);
+        if !simulation::plan::Plan::of(&request).has(class) {
+            continue;
+        }
+        check_this(&request);
+        run += 1;
+        if run == schedules {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_lying_counter_harms_nobody_but_itself() {
+    check_class(Class::Liar, 40);
+}
+
+#[test]
+fn a_restored_record_doubles_nothing_and_believes_no_old_posting() {
+    check_class(Class::Restored, 40);
 }
 
 #[test]

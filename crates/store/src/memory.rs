@@ -7,7 +7,7 @@ use crate::journal::{Write, Written};
 use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Stored};
 use crate::state::OpenState;
 use domain::serial::{MasterSerial, Sequence};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// The tables.
@@ -15,6 +15,9 @@ use std::ops::Range;
 pub struct Memory {
     known: Known,
     transfers: BTreeMap<i64, NewTransfer>,
+    /// The transfers by their keys, and by their sequences.
+    by_key: HashMap<(Vec<u8>, Vec<u8>), i64>,
+    by_sequence: HashMap<u64, i64>,
     open: BTreeMap<i64, OpenState>,
     trail: BTreeMap<(i64, u32), String>,
     /// The last part of a trail, which goes with the outcome.
@@ -42,6 +45,8 @@ impl Memory {
         for (master, transfer) in transfers {
             known.transfers.insert(master);
             known.keys.insert(key(transfer));
+            self.by_key.insert(key(transfer), master);
+            self.by_sequence.insert(transfer.master.sequence.number(), master);
             self.transfers.insert(master, transfer.clone());
         }
         for (master, state) in opened {
@@ -120,17 +125,13 @@ impl Memory {
 
     /// What an app's key was used for.
     pub fn find_by_key(&self, app: &str, idempotency_key: &str) -> Option<Stored> {
-        let (master, _) = self.transfers.iter().find(|(_, transfer)| {
-            *transfer.app == *app && *transfer.idempotency_key == *idempotency_key
-        })?;
-        self.stored(*master)
+        let key = (app.as_bytes().to_vec(), idempotency_key.as_bytes().to_vec());
+        self.stored(*self.by_key.get(&key)?)
     }
 
     /// The transfer with this sequence.
     pub fn find_by_sequence(&self, sequence: Sequence) -> Option<Stored> {
-        let (master, _) =
-            self.transfers.iter().find(|(_, transfer)| transfer.master.sequence == sequence)?;
-        self.stored(*master)
+        self.stored(*self.by_sequence.get(&sequence.number())?)
     }
 
     /// The bodies of a transfer's trail, in order.
@@ -148,6 +149,16 @@ impl Memory {
         let first = self.leased + 1;
         self.leased += count;
         first..first + count
+    }
+
+    /// The first sequence that was never leased.
+    pub fn next_serial(&self) -> u64 {
+        self.leased + 1
+    }
+
+    /// No sequence below `next` is leased any more.
+    pub fn lift(&mut self, next: u64) {
+        self.leased = self.leased.max(next.saturating_sub(1));
     }
 
     fn trail_of(&self, master: i64) -> Vec<String> {

@@ -42,6 +42,9 @@ impl Transfer {
         if doubted {
             seek(&mut transfer, Role::Debit);
             seek(&mut transfer, Role::Credit);
+            // Nor is it known whether its undoing was sent: a counter that knows it says so of ours.
+            let undoing = &mut transfer.reversal;
+            undoing.sent = undoing.sent.max(if undoing.knowledge.is_proof() { 0 } else { 2 });
         }
         match phase.state() {
             // Nothing is sent any more, or nothing but questions: the legs are as recorded.

@@ -211,7 +211,9 @@ fn fail(request: &Request, report: &Report, as_it_is: bool) {
         say_or_leave!("NOT REPEATABLE: the same schedule had two traces");
     }
     let guilty = report.findings.iter().find_map(|finding| {
-        let master: MasterSerial = finding.master.as_ref()?.parse().ok()?;
+        let name = finding.master.as_ref()?;
+        // The mark follows where the same serial may stand for two.
+        let master: MasterSerial = name.split('/').next()?.parse().ok()?;
         Some(master.sequence.number())
     });
     say_or_leave!("\nThe shortest story found, about transfer {guilty:?}:");

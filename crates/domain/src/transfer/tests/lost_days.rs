@@ -87,6 +87,24 @@ fn a_parked_leg_is_sought_under_every_day_too() {
     );
 }
 
+/// A lost life may have undone the debit: a counter that keeps no marks knows the serial then, and it
+/// is ours.
+#[test]
+fn an_undoing_that_a_lost_life_may_have_sent_is_not_new_to_its_counter() {
+    for (doubted, sent) in [(false, 0), (true, 2)] {
+        let transfer = Transfer::recovered(Remembered {
+            intent: intent(),
+            phase: Phase::CreditSent,
+            legs: [Leg::new(), Leg::new(), Leg::new()],
+            credit_barrier: false,
+            reason: None,
+            doubted,
+        });
+        assert_eq!(transfer.reversal.sent, sent);
+        assert_eq!(transfer.reversal.knowledge, Knowledge::NotSent, "it was not asked for here");
+    }
+}
+
 #[test]
 fn a_record_that_is_too_old_is_for_a_person() {
     let mut days = Vec::new();
