@@ -161,7 +161,7 @@ impl Simulation {
             self.readmit_and_release();
         }
         let healed_for = self.now - self.plan.heals_at.max(self.helped_at);
-        let views = self.bridge.as_ref().map_or_else(Vec::new, Bridge::views);
+        let views = self.bridge.as_deref().map_or_else(Vec::new, Bridge::views);
         if !self.has_settled(healed_for, &views) {
             let at = self.now + 20 * SECOND;
             return self.at(at, Event::Check);
@@ -269,7 +269,7 @@ impl Simulation {
         let mut ends = BTreeMap::new();
         let views: BTreeMap<MasterSerial, View> = self
             .bridge
-            .as_ref()
+            .as_deref()
             .map_or_else(Vec::new, Bridge::views)
             .into_iter()
             .map(|view| (view.transfer.intent.master, view))

@@ -51,7 +51,7 @@ impl Simulation {
             let at = self.now + self.random.random_range(0..=50 * MS);
             self.at(at, Event::Dial(life, index));
         }
-        self.bridge = Some(bridge);
+        self.bridge = Some(Box::new(bridge));
     }
 
     /// The process is killed. What it wrote to sockets is on its way; what was not committed is

@@ -40,7 +40,7 @@ pub struct Simulation {
     pub(crate) unreachable_until: Vec<Micros>,
     pub(crate) stalled_until: Vec<Micros>,
     pub(crate) database: Database,
-    pub(crate) bridge: Option<Bridge>,
+    pub(crate) bridge: Option<Box<Bridge>>,
     /// Counts the bridge's lives: what an old one left behind is not done.
     pub(crate) life: u32,
     /// Until when its process stands still.

@@ -1,7 +1,8 @@
-//! What happened in a schedule: a hash of all of it always, its text on demand.
+//! What happened in a schedule: a hash of when it was and what it was about always, its text on
+//! demand.
 
 use crate::clock::{BEGINNING, Micros};
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// The story of one schedule.
 #[derive(Debug)]
@@ -10,7 +11,6 @@ pub struct Trace {
     count: u64,
     keep: bool,
     lines: Vec<Line>,
-    text: String,
 }
 
 /// One thing that happened.
@@ -27,24 +27,16 @@ pub struct Line {
 impl Trace {
     /// An empty story. Its lines are kept only if somebody wants to read them.
     pub fn new(keep: bool) -> Trace {
-        // FNV-1a.
-        Trace {
-            hash: 0xcbf2_9ce4_8422_2325,
-            count: 0,
-            keep,
-            lines: Vec::new(),
-            text: String::new(),
-        }
+        Trace { hash: 0xcbf2_9ce4_8422_2325, count: 0, keep, lines: Vec::new() }
     }
 
     /// Adds a line.
     pub fn note(&mut self, at: Micros, about: Option<u64>, what: fmt::Arguments<'_>) {
         self.count += 1;
-        self.text.clear();
-        // Writing to a string cannot fail.
-        let _ = write!(self.text, "{at} {about:?} {what}");
-        for byte in self.text.bytes() {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        // FNV-1a, a word at a time. The words of what happened are not in it: nearly nobody reads
+        // them, and schedules that part differ in when something happens next.
+        for word in [at.cast_unsigned(), about.unwrap_or(u64::MAX)] {
+            self.hash = (self.hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
         }
         if self.keep {
             self.lines.push(Line { at, about, text: what.to_string() });
