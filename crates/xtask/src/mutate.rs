@@ -2,14 +2,14 @@
 //! them, first by the schedules that once found something, then by new ones and by every story of one
 //! transfer at once. The list is `crates/simulation/mutations.json`: a name, a file, and a text of it that is
 //! replaced by another; under `also`, more such replacements that the defect takes; `canary` is false
-//! for those that no commit is tried with. That each text is
+//! for those that no commit is tried with, and `why` says why. That each text is
 //! there exactly once is a test of every change. Nothing of it is ever in a shipped binary.
 
 use crate::chores::{Place, cargo};
 use crate::schedules::PROFILE;
 use crate::steps::{output, run};
 use anyhow::{Context, Result, bail, ensure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -35,14 +35,17 @@ const STORIES_HANG_AFTER: Duration = Duration::from_mins(5);
 /// What needs more memory than this never ends either, in KiB.
 const MOST_MEMORY_KIB: u64 = 4 << 20;
 
-/// How long new schedules look for the canary, in seconds.
-const CANARY_SECONDS: u64 = 120;
+/// How long new schedules look for the canary, in seconds. Each that may be one was found within 1,300
+/// of them, of which a busy core runs eighty a second.
+const CANARY_SECONDS: u64 = 60;
 
 /// One defect.
 pub(crate) struct Mutation {
     name: String,
     edits: Vec<Edit>,
     canary: bool,
+    /// Why it is no canary, if it is none.
+    why: Option<String>,
 }
 
 /// A text that is replaced by another.
@@ -82,7 +85,8 @@ pub(crate) fn mutate(only: Option<&str>, seconds: u64, schedules: Schedules) -> 
         if let Some(by) = caught {
             say_if_heard!("caught in {took:>3} s by {by:<28} {}", mutation.name);
         } else {
-            say_if_heard!("MISSED after {took} s: {}", mutation.name);
+            let why = mutation.why_not().unwrap_or("it ought to be found");
+            say_if_heard!("MISSED after {took} s: {} ({why})", mutation.name);
             missed.push(&mutation.name);
         }
     }
@@ -113,6 +117,11 @@ impl Mutation {
     /// runs, or other tests, find them.
     pub(crate) fn is_canary(&self) -> bool {
         self.canary
+    }
+
+    /// Why it may not.
+    pub(crate) fn why_not(&self) -> Option<&str> {
+        self.why.as_deref()
     }
 
     /// Changes the files of the copy; says what they were.
@@ -258,16 +267,41 @@ fn end(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// The files that Git knows of, as they are now, and no others.
+/// The files that Git knows of, as they are now, and no others. What is there already and the same
+/// is not touched: of a copy that was made before, only what differs is built anew.
 fn copy_to(root: &Path, tree: &Path) -> Result<()> {
-    if tree.exists() {
-        fs::remove_dir_all(tree)?;
-    }
     let files = output(Command::new("git").current_dir(root).args(["ls-files"]))?;
-    for file in files.lines().filter(|file| root.join(file).is_file()) {
-        let to = tree.join(file);
+    let files: BTreeSet<&str> = files.lines().filter(|file| root.join(file).is_file()).collect();
+    remove_others(tree, tree, &files)?;
+    for file in files {
+        let (from, to) = (root.join(file), tree.join(file));
+        let text = fs::read(&from).with_context(|| file.to_owned())?;
+        if fs::read(&to).is_ok_and(|there| there == text) {
+            continue;
+        }
         to.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::copy(root.join(file), to).with_context(|| file.to_owned())?;
+        fs::write(&to, text).with_context(|| file.to_owned())?;
+    }
+    Ok(())
+}
+
+/// Removes from a folder of the copy what is not among the files.
+fn remove_others(tree: &Path, folder: &Path, files: &BTreeSet<&str>) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_others(tree, &path, files)?;
+        } else if !path
+            .strip_prefix(tree)
+            .ok()
+            .and_then(Path::to_str)
+            .is_some_and(|file| files.contains(file))
+        {
+            fs::remove_file(&path)?;
+        }
     }
     Ok(())
 }
@@ -289,13 +323,13 @@ fn mutation(value: &serde_json::Value) -> Result<Mutation> {
     let others = value["also"].as_array().map(Vec::as_slice).unwrap_or_default();
     let edits = std::iter::once(value).chain(others).map(edit).collect::<Result<_>>()?;
     let canary = value["canary"].as_bool().unwrap_or(true);
-    Ok(Mutation { name: text(value, "name")?, edits, canary })
+    let why = value["why"].as_str().map(str::to_owned);
+    Ok(Mutation { name: text(value, "name")?, edits, canary, why })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn every_deliberate_defect_can_be_made_in_the_code_as_it_is() {
@@ -303,7 +337,8 @@ mod tests {
         let mutations = read(&root.join(LIST)).expect("a list");
         assert!(mutations.len() >= 25, "{} are too few", mutations.len());
         let mut names = BTreeSet::new();
-        for Mutation { name, edits, .. } in &mutations {
+        for Mutation { name, edits, canary, why } in &mutations {
+            assert_ne!(*canary, why.is_some(), "{name}: what is no canary says why");
             assert!(names.insert(name), "{name} stands there twice");
             for Edit { file, from, to } in edits {
                 let text = fs::read_to_string(root.join(file)).expect(file);
