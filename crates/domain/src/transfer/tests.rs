@@ -10,6 +10,7 @@ use proptest::prelude::*;
 mod courses;
 mod days;
 mod in_doubt;
+mod learned;
 mod lost_days;
 mod parked;
 mod sequences;

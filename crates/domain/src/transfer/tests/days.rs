@@ -162,3 +162,32 @@ fn a_cut_over_gives_up_only_what_was_sent_and_lost() {
     assert!(transfer.may_be_of_another_day(Role::Credit, Evidence::NotExecuted));
     assert!(!transfer.may_be_of_another_day(Role::Credit, Evidence::Done));
 }
+
+/// Bound anew while nothing may be sent, a leg waits; that it is bound anew is durable all the same, or
+/// the next life would ask about it under the old day alone.
+#[test]
+fn a_leg_that_is_bound_anew_and_may_not_be_sent_is_durable_first() {
+    let profile = Profile::default();
+    let today = Some(Day::new(20_261_122).expect("a day"));
+    let strong = Ground { debit_day: today, credit_day: today, ..ground(&profile, &profile, 3) };
+    let held = Ground { debit_held: true, credit_held: true, ..strong };
+    for (role, phase, waiting) in [
+        (Role::Debit, Phase::DebitSent, Phase::DebitWaiting),
+        (Role::Credit, Phase::CreditSent, Phase::CreditWaiting),
+    ] {
+        for ground in [held, Ground { behind: true, ..strong }] {
+            let mut transfer = Transfer::accepted(intent());
+            transfer.phase = phase;
+            if role == Role::Credit {
+                transfer.debit.knowledge = Knowledge::Done;
+            }
+            (transfer.leg_mut(role).sent, transfer.leg_mut(role).knowledge) =
+                (1, Knowledge::Unknown);
+            let event = Event::Told(role, closed(Weight::Answer));
+            let step = step(&mut transfer, &event, &ground).expect("legal");
+            assert_eq!((transfer.phase, step.action), (waiting, Action::Pause), "{role}");
+            assert_eq!(Some(transfer.bound_day(role)), today);
+            assert!(step.barrier, "{role}: the new day is durable first");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What is recorded of a leg by what is told, and how that related to what was known.
+
+use super::*;
+
+/// A transfer in a phase, as its legs are known; what was touched was sent once.
+fn standing(phase: Phase, legs: [Knowledge; 3]) -> Transfer {
+    let mut transfer = Transfer::accepted(intent());
+    transfer.phase = phase;
+    for (role, knowledge) in Role::ALL.into_iter().zip(legs) {
+        let leg = transfer.leg_mut(role);
+        leg.knowledge = knowledge;
+        leg.sent = u16::from(knowledge != Knowledge::NotSent);
+    }
+    transfer
+}
+
+fn tell(transfer: &mut Transfer, role: Role, told: Told) -> Step {
+    let profile = Profile::default();
+    step(transfer, &Event::Told(role, told), &ground(&profile, &profile, 3)).expect("legal")
+}
+
+#[test]
+fn a_posting_is_recorded_with_its_number_and_its_day() {
+    for (number, expected) in [("C1", Some("C1")), ("", None)] {
+        let mut transfer = standing(
+            Phase::DebitSent,
+            [Knowledge::Unknown, Knowledge::NotSent, Knowledge::NotSent],
+        );
+        let mut done = told(Evidence::Done, Weight::Answer);
+        if let Some(posted) = &mut done.posted {
+            number.clone_into(&mut posted.counter_serial);
+        }
+        tell(&mut transfer, Role::Debit, done);
+        let Leg { counter_serial, posted_day, answer, .. } = &transfer.debit;
+        assert_eq!(counter_serial.as_deref(), expected);
+        assert_eq!(*posted_day, Some(intent().debit_day));
+        assert_eq!(answer.as_ref().map(|answer| answer.code), Some(AnswerCode::DONE));
+    }
+}
+
+/// What nobody sent is not doubted because a counter has no word of it.
+#[test]
+fn what_was_never_sent_stays_so_and_what_was_sent_is_unknown() {
+    let parked = Phase::Parked(Why::DebitUnresolved);
+    for (sent, expected) in [(0, Knowledge::NotSent), (1, Knowledge::Unknown)] {
+        for evidence in [Evidence::NotFound, Evidence::Silent] {
+            let mut transfer =
+                standing(parked, [Knowledge::Unknown, Knowledge::NotSent, Knowledge::NotSent]);
+            transfer.credit.sent = sent;
+            tell(&mut transfer, Role::Credit, told(evidence, Weight::Query));
+            assert_eq!(transfer.credit.knowledge, expected, "sent {sent}, {evidence:?}");
+        }
+    }
+}
+
+#[test]
+fn what_contradicts_is_said_to_wherever_it_comes() {
+    use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
+    let undoing = [Done, Refused, Unknown];
+    let contradicted = Phase::Parked(Why::Contradicted);
+    for (phase, legs, role, evidence, after) in [
+        (
+            Phase::CreditSent,
+            [Done, Unknown, NotSent],
+            Role::Debit,
+            Evidence::NotExecuted,
+            contradicted,
+        ),
+        (
+            Phase::ReversalWaiting,
+            [Done, NotSent, NotSent],
+            Role::Credit,
+            Evidence::Done,
+            contradicted,
+        ),
+        (Phase::ReversalProving, undoing, Role::Credit, Evidence::Done, contradicted),
+        (
+            Phase::DebitAsking,
+            [Unknown, NotSent, NotSent],
+            Role::Reversal,
+            Evidence::Done,
+            contradicted,
+        ),
+        (
+            Phase::Parked(Why::CreditUnresolved),
+            [Done, Unknown, NotSent],
+            Role::Reversal,
+            Evidence::Done,
+            contradicted,
+        ),
+        (
+            Phase::Parked(Why::ReversalUnresolved),
+            undoing,
+            Role::Credit,
+            Evidence::Done,
+            contradicted,
+        ),
+        (
+            Phase::Parked(Why::SettleDayPassed),
+            [Done, NotSent, Unknown],
+            Role::Credit,
+            Evidence::Done,
+            contradicted,
+        ),
+        (
+            Phase::Parked(Why::SettleDayPassed),
+            [Done, Refused, NotSent],
+            Role::Credit,
+            Evidence::Done,
+            contradicted,
+        ),
+        // What says more than that stays.
+        (
+            Phase::Parked(Why::CreditWithoutDebit),
+            [NotExecuted, Done, NotSent],
+            Role::Debit,
+            Evidence::Done,
+            Phase::Parked(Why::CreditWithoutDebit),
+        ),
+        (
+            Phase::Parked(Why::Illegal),
+            [Done, Unknown, NotSent],
+            Role::Debit,
+            Evidence::NotExecuted,
+            Phase::Parked(Why::Illegal),
+        ),
+        (
+            Phase::Parked(Why::Panicked),
+            [Done, Unknown, NotSent],
+            Role::Debit,
+            Evidence::NotExecuted,
+            Phase::Parked(Why::Panicked),
+        ),
+    ] {
+        let mut transfer = standing(phase, legs);
+        let step = tell(&mut transfer, role, told(evidence, Weight::Truth));
+        assert_eq!(
+            (step.verdict, transfer.phase),
+            (Verdict::Contradiction, after),
+            "{phase:?} {legs:?} {role} {evidence:?}"
+        );
+        // What this software failed on is not worked on; everything else is asked about on.
+        let expected =
+            if phase == Phase::Parked(Why::Panicked) { Action::Stay } else { Action::Pause };
+        assert_eq!((step.action, step.barrier), (expected, false), "{phase:?}");
+    }
+}
+
+/// A refusal that may have been said of an earlier copy stands against nothing.
+#[test]
+fn old_news_changes_nothing_of_what_is_parked() {
+    let fickle = Profile { refusals_stick: false, ..Profile::default() };
+    let why = Phase::Parked(Why::CreditUnresolved);
+    let mut transfer = standing(why, [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent]);
+    transfer.debit.sent = 2;
+    let before = transfer.clone();
+    let event = Event::Told(Role::Debit, told(Evidence::Refused, Weight::Query));
+    let step = step(&mut transfer, &event, &ground(&fickle, &fickle, 3)).expect("legal");
+    let expected = Step { action: Action::Pause, barrier: false, verdict: Verdict::Stale };
+    assert_eq!((step, transfer), (expected, before));
+}
+
+/// What may be another transfer's is for a person; what cannot be resumed keeps its reason, and the
+/// doubt is told all the same.
+#[test]
+fn a_doubt_is_told_once_whatever_it_is_parked_for() {
+    let doubted = |doubt| Told { doubt: Some(doubt), ..told(Evidence::Silent, Weight::Query) };
+    for (why, after) in [
+        (Why::CreditUnresolved, Why::OtherMark),
+        (Why::KnownBefore, Why::OtherMark),
+        (Why::Contradicted, Why::Contradicted),
+        (Why::CreditWithoutDebit, Why::CreditWithoutDebit),
+        (Why::Illegal, Why::Illegal),
+        (Why::Panicked, Why::Panicked),
+    ] {
+        let legs = [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent];
+        let mut transfer = standing(Phase::Parked(why), legs);
+        let step = tell(&mut transfer, Role::Credit, doubted(Doubt::OtherMark));
+        assert_eq!(step.verdict, Verdict::Contradiction, "{why:?}");
+        assert_eq!(transfer.phase, Phase::Parked(after), "{why:?}");
+        assert_eq!(transfer.credit.doubt, Some(Doubt::OtherMark));
+        let step = tell(&mut transfer, Role::Credit, doubted(Doubt::OtherMark));
+        assert_eq!(step.verdict, Verdict::Fresh, "{why:?}: it is no news");
+        assert_eq!(transfer.phase, Phase::Parked(after), "{why:?}");
+    }
+    let mut transfer =
+        standing(Phase::CreditSent, [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent]);
+    let step = tell(&mut transfer, Role::Credit, doubted(Doubt::KnownBefore));
+    assert_eq!((step.verdict, transfer.phase), (Verdict::Fresh, Phase::Parked(Why::KnownBefore)));
+}
