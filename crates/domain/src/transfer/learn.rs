@@ -131,7 +131,7 @@ pub(super) fn doubted(
         // What cannot be resumed, or is not worked on before a person has looked, stays so.
         Phase::Parked(
             Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal | Why::Panicked,
-        ) => Some(Step { verdict, ..Course::new(transfer, ground).pause() }),
+        ) => Some(Step { verdict, ..Course::new(transfer, ground).asks_on() }),
         Phase::Parked(
             Why::DebitUnresolved
             | Why::CreditUnresolved

@@ -23,7 +23,7 @@ pub(super) fn hear_parked(
     match against(transfer, role, told, ground) {
         Against::Nothing => {}
         Against::OldNews => {
-            return Step { verdict: Verdict::Stale, ..Course::new(transfer, ground).asks_on(why) };
+            return Step { verdict: Verdict::Stale, ..Course::new(transfer, ground).asks_on() };
         }
         Against::Proof => return contradicted(transfer, why, ground),
     }
@@ -61,14 +61,14 @@ pub(super) fn hear_parked(
     {
         course.transfer.leg_mut(role).knowledge = Knowledge::Refused;
     }
-    course.by_itself().unwrap_or_else(|| course.asks_on(why))
+    course.by_itself().unwrap_or_else(|| course.asks_on())
 }
 
 /// Proof stands against proof: there is nothing to go on from any more.
 fn contradicted(transfer: &mut Transfer, why: Why, ground: &Ground<'_>) -> Step {
     let mut course = Course::new(transfer, ground);
     let step = if why == Why::Panicked || !why.may_be_resumed() {
-        course.asks_on(why)
+        course.asks_on()
     } else {
         course.park(Why::Contradicted)
     };
@@ -130,8 +130,8 @@ impl Course<'_, '_> {
     }
 
     /// Asks again after a while; not about what this software failed on, before a person has looked.
-    fn asks_on(&mut self, why: Why) -> Step {
-        if why == Why::Panicked { self.stay() } else { self.pause() }
+    pub(super) fn asks_on(&mut self) -> Step {
+        if self.transfer.phase == Phase::Parked(Why::Panicked) { self.stay() } else { self.pause() }
     }
 
     /// Whether a counter says that the debit is undone, and has still to prove it by a query

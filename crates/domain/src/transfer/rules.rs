@@ -130,7 +130,7 @@ impl<'t, 'g> Course<'t, 'g> {
             }
             Evidence::Silent | Evidence::NotSent => {
                 return match self.transfer.phase {
-                    Phase::Parked(_) => self.pause(),
+                    Phase::Parked(_) => self.asks_on(),
                     phase => self.rest(role, phase),
                 };
             }
@@ -156,9 +156,8 @@ impl<'t, 'g> Course<'t, 'g> {
         match (self.transfer.seek_on(role, self.today(role)), self.transfer.phase) {
             (Search::Over, _) => None,
             (Search::On, _) => Some(self.ask_under_next_day(role)),
-            (Search::TooFar | Search::DayUnknown, Phase::Parked(_)) | (Search::DayUnknown, _) => {
-                Some(self.pause())
-            }
+            (Search::TooFar | Search::DayUnknown, Phase::Parked(_)) => Some(self.asks_on()),
+            (Search::DayUnknown, _) => Some(self.pause()),
             (Search::TooFar, _) => Some(self.park(unresolved(role))),
         }
     }
@@ -166,7 +165,7 @@ impl<'t, 'g> Course<'t, 'g> {
     /// Goes on asking about a leg, of which nothing is known yet under the day that comes next.
     fn ask_under_next_day(&mut self, role: Role) -> Step {
         match (self.transfer.phase, role) {
-            (Phase::Parked(_), _) => self.pause(),
+            (Phase::Parked(_), _) => self.asks_on(),
             (Phase::DebitAsking, Role::Debit) => self.ask_debit(),
             (Phase::CreditAsking, Role::Credit) => self.ask_credit(),
             (Phase::DebitFencing, Role::Debit) => self.fence_debit(),

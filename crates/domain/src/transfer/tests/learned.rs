@@ -146,18 +146,21 @@ fn what_contradicts_is_said_to_wherever_it_comes() {
     }
 }
 
-/// A refusal that may have been said of an earlier copy stands against nothing.
+/// A refusal that may have been said of an earlier copy stands against nothing, parked or not.
 #[test]
-fn old_news_changes_nothing_of_what_is_parked() {
+fn old_news_changes_nothing() {
     let fickle = Profile { refusals_stick: false, ..Profile::default() };
-    let why = Phase::Parked(Why::CreditUnresolved);
-    let mut transfer = standing(why, [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent]);
-    transfer.debit.sent = 2;
-    let before = transfer.clone();
-    let event = Event::Told(Role::Debit, told(Evidence::Refused, Weight::Query));
-    let step = step(&mut transfer, &event, &ground(&fickle, &fickle, 3)).expect("legal");
-    let expected = Step { action: Action::Pause, barrier: false, verdict: Verdict::Stale };
-    assert_eq!((step, transfer), (expected, before));
+    let parked = Phase::Parked(Why::CreditUnresolved);
+    for (phase, action) in [(parked, Action::Pause), (Phase::CreditSent, Action::Stay)] {
+        let mut transfer =
+            standing(phase, [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent]);
+        transfer.debit.sent = 2;
+        let before = transfer.clone();
+        let event = Event::Told(Role::Debit, told(Evidence::Refused, Weight::Query));
+        let step = step(&mut transfer, &event, &ground(&fickle, &fickle, 3)).expect("legal");
+        let expected = Step { action, barrier: false, verdict: Verdict::Stale };
+        assert_eq!((step, transfer), (expected, before), "{phase:?}");
+    }
 }
 
 /// What may be another transfer's is for a person; what cannot be resumed keeps its reason, and the
@@ -187,4 +190,23 @@ fn a_doubt_is_told_once_whatever_it_is_parked_for() {
         standing(Phase::CreditSent, [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent]);
     let step = tell(&mut transfer, Role::Credit, doubted(Doubt::KnownBefore));
     assert_eq!((step.verdict, transfer.phase), (Verdict::Fresh, Phase::Parked(Why::KnownBefore)));
+}
+
+/// While the counter's day is not known, nobody knows that the debit's is over.
+#[test]
+fn an_undoing_that_is_not_found_is_sent_again_unless_its_day_is_known_to_be_over() {
+    let profile = Profile::default();
+    let tomorrow = Day::new(20_261_122).ok();
+    for (today, after) in [
+        (None, Phase::ReversalWaiting),
+        (Some(intent().debit_day), Phase::ReversalWaiting),
+        (tomorrow, Phase::Parked(Why::SettleDayPassed)),
+    ] {
+        let legs = [Knowledge::Done, Knowledge::Refused, Knowledge::Unknown];
+        let mut transfer = standing(Phase::ReversalProving, legs);
+        let ground = Ground { debit_day: today, ..ground(&profile, &profile, 3) };
+        let event = Event::Told(Role::Reversal, told(Evidence::NotFound, Weight::Query));
+        step(&mut transfer, &event, &ground).expect("legal");
+        assert_eq!(transfer.phase, after, "{today:?}");
+    }
 }

@@ -316,7 +316,71 @@ fn the_outlook_follows_from_what_is_proven() {
     let mut former = debited;
     former.credit.days_unasked = 1;
     assert_eq!(former.outlook(&strong), Some(Outlook::Unproven(Role::Credit)));
+    (former.credit.days_unasked, former.credit.sought) = (0, Some(intent().credit_day));
+    assert_eq!(former.outlook(&strong), Some(Outlook::Unproven(Role::Credit)));
     assert_eq!(Transfer::accepted(intent()).outlook(&strong), None, "it waits for nobody");
+}
+
+/// What is asked of what waits for a person, and how: what is given up is buried where that is possible,
+/// an undoing never; and nobody is asked what it cannot say.
+#[test]
+fn what_is_asked_while_it_is_parked_follows_from_what_the_counter_can_do() {
+    use Knowledge::{Done, NotSent, Refused, Unknown};
+    let (says, weak) = (Profile::default(), weak());
+    let strong = ground(&says, &says, 3);
+    let credit = [Done, Unknown, NotSent];
+    let reversal = [Done, Refused, Unknown];
+    for (legs, expired, ground, expected) in [
+        (credit, false, strong, Action::Ask(Role::Credit, Look::Only)),
+        (credit, true, strong, Action::Ask(Role::Credit, Look::Fence)),
+        (credit, true, Ground { behind: true, ..strong }, Action::Ask(Role::Credit, Look::Only)),
+        (credit, true, Ground { credit: &weak, ..strong }, Action::Ask(Role::Credit, Look::Only)),
+        (reversal, true, strong, Action::Ask(Role::Reversal, Look::Only)),
+        (reversal, true, Ground { debit: &weak, ..strong }, Action::Pause),
+    ] {
+        let mut transfer = parked(Why::ReversalUnresolved, legs);
+        transfer.expired = expired;
+        let step = step(&mut transfer, &Event::Wake, &ground).expect("legal");
+        assert_eq!(step.action, expected, "{legs:?} expired {expired}");
+    }
+}
+
+/// Where nobody can say what became of an undoing, the counter's plain answer is all the proof that
+/// there is.
+#[test]
+fn a_plain_answer_proves_a_reversal_where_no_query_can() {
+    let (says, silent) =
+        (Profile::default(), Profile { can_query_reversals: false, ..Profile::default() });
+    for (source, after) in
+        [(&silent, Phase::Reversed), (&says, Phase::Parked(Why::ReversalUnresolved))]
+    {
+        let legs = [Knowledge::Done, Knowledge::Refused, Knowledge::Unknown];
+        let mut transfer = parked(Why::ReversalUnresolved, legs);
+        let event = Event::Told(Role::Reversal, told(Evidence::Done, Weight::Answer));
+        step(&mut transfer, &event, &ground(source, &says, 3)).expect("legal");
+        assert_eq!(transfer.phase, after);
+    }
+}
+
+/// What this software failed on is not asked about before a person has looked, whatever is said of it.
+#[test]
+fn what_this_software_failed_on_is_not_worked_on() {
+    let legs = [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent];
+    let profile = Profile::default();
+    for (role, told) in [
+        (Role::Credit, told(Evidence::Done, Weight::Answer)),
+        (Role::Credit, told(Evidence::NotFound, Weight::Query)),
+        (Role::Debit, told(Evidence::Refused, Weight::Answer)),
+        (
+            Role::Credit,
+            Told { doubt: Some(Doubt::OtherMark), ..told(Evidence::Silent, Weight::Query) },
+        ),
+    ] {
+        let mut transfer = parked(Why::Panicked, legs);
+        let event = Event::Told(role, told);
+        let step = step(&mut transfer, &event, &ground(&profile, &profile, 3)).expect("legal");
+        assert_eq!((step.action, transfer.phase), (Action::Stay, Phase::Parked(Why::Panicked)));
+    }
 }
 
 /// How things stand when something happens: the record, the counters, the claim, the day.
