@@ -28,7 +28,7 @@ pub(crate) fn next(view: &View, why: Why) -> String {
         Some(Outlook::Sends(role)) => return sends(view, why, role),
         Some(Outlook::Unproven(role)) if why.is_want_of_knowledge() => {
             let counter = &view.transfer.place(role).counter;
-            format!("{counter} is asked on what became of the {role}")
+            format!("{counter} is still asked what became of the {role}")
         }
         Some(Outlook::Unproven(_) | Outlook::Person) | None => {
             return format!("an operator must decide: {}{}", why.as_str(), claimed(view));

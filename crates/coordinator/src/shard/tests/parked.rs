@@ -161,7 +161,7 @@ fn what_is_to_be_sent_waits_for_a_persons_word_and_says_so() {
 fn words_follow_the_evidence() {
     let mut stage = Stage::new(Profile::default());
     let _told = stage.park(1, Role::Debit);
-    let asked = "securities is asked on what became of the debit; proven so far: credit never sent; \
+    let asked = "securities is still asked what became of the debit; proven so far: credit never sent; \
                  an operator may decide without it";
     assert_eq!(
         stage.words(1),
@@ -172,7 +172,7 @@ fn words_follow_the_evidence() {
     stage.answer_slowly(1, Finding::Done);
     // It is past its deadline: the credit is buried before the debit is returned.
     assert_eq!(stage.words(1)[0], "proven: debit done, credit never sent");
-    let next = "futures is asked on what became of the credit; \
+    let next = "futures is still asked what became of the credit; \
                 proven so far: debit done, credit never sent; an operator may decide without it; \
                 lin has claimed it";
     assert_eq!(stage.words(1)[1], next);
