@@ -2,6 +2,7 @@
 //! coordinator, on a record that holds open transfers of two apps.
 
 use crate::auth::{Authenticator, Keys, Policy, Verified};
+use crate::lone::Lone;
 use crate::problem::Problem;
 use crate::router::ApiState;
 use crate::transfers::{ListQuery, list, show};
@@ -9,19 +10,13 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use coordinator::Coordinator;
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
-use link::{Link, LinkConfig};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{NewTransfer, Store, Write, WriteId};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use wire::codec::Dialect;
+use store::{NewTransfer, Write, WriteId};
 
 fn day() -> Day {
     Day::new(20_261_121).expect("a day")
@@ -68,36 +63,10 @@ async fn body(response: Response) -> Value {
 
 #[tokio::test]
 async fn an_app_does_not_read_anothers_open_transfer() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
-    let store = Store::open(&url).await.expect("a database");
-    let (done, mut written) = mpsc::unbounded_channel();
-    store.journal().submit(vec![open(1, "shop"), open(2, "bank")], &done);
-    let answers = written.recv().await.expect("an answer");
-    assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
-    let (unmatched, said) = mpsc::channel(16);
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let links = ["securities", "futures"].map(|counter| {
-        let counter = CounterId::new(counter).expect("a counter");
-        // The port of nobody: every attempt is refused at once.
-        let addresses = vec!["127.0.0.1:1".to_owned()];
-        let (dialect, own_name) = (Dialect::Securities, "bridge".to_owned());
-        let config = LinkConfig::new(counter, addresses, dialect, own_name, vec![7; 32].into());
-        Link::spawn(config, unmatched.clone(), &tasks, stop.clone())
-    });
-    let coordinator = Coordinator::start(
-        coordinator::Config::default(),
-        store,
-        links.into(),
-        said,
-        crate::json::render,
-        &tasks,
-        stop.clone(),
-    )
-    .await
-    .expect("it starts");
+    let transfers = [open(1, "shop"), open(2, "bank")];
+    let lone = Lone::start(&["securities", "futures"], &transfers).await;
     let state = State(Arc::new(ApiState {
-        coordinator,
+        coordinator: lone.coordinator.clone(),
         authenticator: Authenticator::new(Keys::new(), Policy::default(), 16),
         longest_body: 1024,
         allowed: HashMap::new(),
@@ -131,5 +100,5 @@ async fn an_app_does_not_read_anothers_open_transfer() {
     }
     let strangers = shown("stranger", 1, HeaderMap::new()).await.expect_err("another's");
     assert_eq!(strangers.status(), StatusCode::FORBIDDEN);
-    stop.cancel();
+    lone.stop.cancel();
 }

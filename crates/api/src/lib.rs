@@ -10,6 +10,8 @@ pub mod auth;
 #[cfg(test)]
 mod foreign_apps;
 pub mod json;
+#[cfg(test)]
+mod lone;
 pub mod openapi;
 pub mod ops;
 pub mod problem;

@@ -1,6 +1,7 @@
 //! The routes over a real coordinator on a database in a folder of its own; no counter answers.
 
 use super::{OpsState, router};
+use crate::lone::Lone;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -11,19 +12,17 @@ use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{Intent, Knowledge, Leg, Phase, Why};
 use futures::StreamExt;
-use link::{Door, DoorConfig, DoorLimits, Link, LinkConfig};
+use link::{Door, DoorConfig, DoorLimits};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{NewTransfer, OpenState, Store, Write, WriteId};
+use store::{NewTransfer, OpenState, Write, WriteId};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
-use wire::codec::Dialect;
 
 const ACCEPTED_AT: i64 = 1_795_000_000_000_000;
 
@@ -112,40 +111,7 @@ impl Rig {
 
     /// With these transfers.
     async fn with(counters: &[&str], transfers: &[Write]) -> Rig {
-        let folder = tempfile::tempdir().expect("a folder");
-        let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
-        let store = Store::open(&url).await.expect("a database");
-        let (done, mut written) = mpsc::unbounded_channel();
-        for transfer in transfers {
-            store.journal().submit(vec![transfer.clone()], &done);
-            let answers = written.recv().await.expect("an answer");
-            assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
-        }
-        let (unmatched, said) = mpsc::channel(16);
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let links = counters
-            .iter()
-            .map(|counter| {
-                let counter = CounterId::new(counter).expect("a counter");
-                // The port of nobody: every attempt is refused at once.
-                let addresses = vec!["127.0.0.1:1".to_owned()];
-                let key = vec![7; 32].into();
-                let dialect = Dialect::Securities;
-                let config = LinkConfig::new(counter, addresses, dialect, "bridge".to_owned(), key);
-                Link::spawn(config, unmatched.clone(), &tasks, stop.clone())
-            })
-            .collect();
-        let coordinator = Coordinator::start(
-            coordinator::Config::default(),
-            store,
-            links,
-            said,
-            crate::json::render,
-            &tasks,
-            stop.clone(),
-        )
-        .await
-        .expect("it starts");
+        let Lone { coordinator, stop, folder } = Lone::start(counters, transfers).await;
         let routes = router(OpsState {
             coordinator: coordinator.clone(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),

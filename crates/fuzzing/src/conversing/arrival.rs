@@ -46,8 +46,8 @@ impl Play<'_> {
     /// Bytes without any meaning, in parts.
     fn arrive_with_anything(&mut self) {
         let mut door = self.door();
-        for _ in 0..self.byte() % 4 + 1 {
-            let bytes = if self.byte() % 2 == 0 {
+        for _ in 0..=self.byte() % 4 {
+            let bytes = if self.byte().is_multiple_of(2) {
                 let body = self.bytes();
                 self.framed(&body)
             } else {
@@ -98,7 +98,7 @@ impl Play<'_> {
             }
             Arrival::Forger => [self.byte(); 32],
             // Of another connection, with another nonce; or the bridge's own.
-            Arrival::Replayer if self.byte() % 2 == 0 => challenge.proof,
+            Arrival::Replayer if self.byte().is_multiple_of(2) => challenge.proof,
             Arrival::Replayer => proof::prove(&KEY, Side::Dialler, &sign_on, &[1; 32]),
         };
         let answer = ChallengeAnswer { proof, counter: Some(self.state()) };

@@ -22,7 +22,7 @@ fn app_of(sequence: u64) -> &'static str {
     if sequence.is_multiple_of(97) {
         "sho"
     } else {
-        ["bank", "shop"][usize::from(sequence % 3 == 0)]
+        ["bank", "shop"][usize::from(sequence.is_multiple_of(3))]
     }
 }
 
@@ -108,7 +108,7 @@ async fn what_had_ended_before_there_was_an_index_is_entered_while_the_bridge_ru
     let store = Store::open(&url).await.expect("opens");
     let mut desk = Desk::of(&store);
     desk.record((1..=MANY).map(begun).collect()).await;
-    let before = |one: u64| one % 5 != 0;
+    let before = |one: u64| !one.is_multiple_of(5);
     desk.record((1..=MANY).filter(|one| before(*one)).map(ended).collect()).await;
     store.close().await;
     // As an earlier version left it.

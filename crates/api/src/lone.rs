@@ -1,0 +1,61 @@
+//! A running coordinator for tests of the routes over it: its counters do not answer, and its record
+//! holds what the test wants.
+
+use coordinator::Coordinator;
+use domain::message::CounterId;
+use link::{Link, LinkConfig};
+use store::{Store, Write};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::codec::Dialect;
+
+/// See the module.
+pub(crate) struct Lone {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) stop: CancellationToken,
+    /// The record lies here.
+    pub(crate) folder: TempDir,
+}
+
+impl Lone {
+    /// With these counters and these transfers, one after the other.
+    pub(crate) async fn start(counters: &[&str], transfers: &[Write]) -> Lone {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
+        let store = Store::open(&url).await.expect("a database");
+        let (done, mut written) = mpsc::unbounded_channel();
+        for transfer in transfers {
+            store.journal().submit(vec![transfer.clone()], &done);
+            let answers = written.recv().await.expect("an answer");
+            assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
+        }
+        let (unmatched, said) = mpsc::channel(16);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let links = counters
+            .iter()
+            .map(|counter| {
+                let counter = CounterId::new(counter).expect("a counter");
+                // The port of nobody: every attempt is refused at once.
+                let addresses = vec!["127.0.0.1:1".to_owned()];
+                let key = vec![7; 32].into();
+                let dialect = Dialect::Securities;
+                let config = LinkConfig::new(counter, addresses, dialect, "bridge".to_owned(), key);
+                Link::spawn(config, unmatched.clone(), &tasks, stop.clone())
+            })
+            .collect();
+        let coordinator = Coordinator::start(
+            coordinator::Config::default(),
+            store,
+            links,
+            said,
+            crate::json::render,
+            &tasks,
+            stop.clone(),
+        )
+        .await
+        .expect("it starts");
+        Lone { coordinator, stop, folder }
+    }
+}
