@@ -221,6 +221,8 @@ async fn a_frozen_holder_of_a_servers_record_is_superseded_and_writes_nothing_an
         let first = Order::new("first", 700);
         assert_eq!(town.caller.ending(&first).await.expect("it ends"), State::Completed);
         town.bridge.freeze().expect("frozen");
+        let sessions = |log: &str| log.matches("signed on").count();
+        let before = sessions(&town.bridge.log());
         let config = another(&town);
         let folder = tempfile::tempdir().expect("a folder");
         let arguments = ["serve", "--config", config.to_str().expect("text")];
@@ -232,6 +234,7 @@ async fn a_frozen_holder_of_a_servers_record_is_superseded_and_writes_nothing_an
         let log = town.bridge.log();
         assert!(log.contains("the record is lost to another bridge"), "{log}");
         assert!(log.contains("is held by process"), "{log}");
+        assert_eq!(sessions(&log), before, "it signs on nowhere once another may hold it: {log}");
         second.terminate().await.expect("it ends");
         town.bridge.restart().await.expect("it starts again");
         assert_eq!(town.audit().await.expect("an audit"), []);

@@ -211,9 +211,8 @@ async fn last_of_day(
             Some(Outcome::Answered(_)) => {
                 Err(Posted::Unsaid("it answers something else".to_owned()))
             }
-            Some(Outcome::NotSent(_)) | None => Err(Posted::Gone),
             Some(Outcome::Unknown(why)) if link.is_up() => Err(Posted::Unsaid(why.to_string())),
-            Some(Outcome::Unknown(_)) => Err(Posted::Gone),
+            Some(Outcome::Unknown(_) | Outcome::NotSent(_)) | None => Err(Posted::Gone),
         }
     };
     let first = ask(0, EntriesQuery::LONGEST_PAGE).await?;

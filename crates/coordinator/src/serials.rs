@@ -131,6 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_the_last_number_the_first_is_given_out() {
+        const MAX: u64 = Sequence::MAX;
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
         let store = Store::open(&url).await.expect("opens");
@@ -140,7 +141,6 @@ mod tests {
         for _ in 0..6 {
             given.push(serials.next().await.expect("a serial").number());
         }
-        const MAX: u64 = Sequence::MAX;
         assert_eq!(given, [MAX - 2, MAX - 1, MAX, 1, 2, 3]);
         store.close().await;
     }

@@ -315,10 +315,10 @@ pub(super) mod tests {
             assert!(text.contains(words), "{words}: {text}");
         }
         let hold = Hold { why: "a foreign mark".to_owned(), since: 5 };
-        let held = held_json(&counter, &hold);
-        assert_eq!((&held["why"], &held["since"]), (&json!("a foreign mark"), &json!(5)));
+        let told = held_json(&counter, &hold);
+        assert_eq!((&told["why"], &told["since"]), (&json!("a foreign mark"), &json!(5)));
         assert!(
-            held["to_do"].as_str().is_some_and(|to_do| to_do.contains("readmit futures --who"))
+            told["to_do"].as_str().is_some_and(|to_do| to_do.contains("readmit futures --who"))
         );
     }
 

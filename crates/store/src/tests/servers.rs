@@ -76,6 +76,28 @@ async fn a_server_that_may_forget_is_refused_unless_that_is_meant() {
     assert!(!refused.contains("flush_log"), "{refused}");
 }
 
+/// A server that is set up otherwise while the bridge runs is found out at the next connection: nothing
+/// is told that it may forget, and it goes on once that is mended.
+#[tokio::test]
+async fn what_was_weakened_meanwhile_is_found_at_the_next_connection() {
+    let Some(server) = own_server(&[]).await else { return };
+    let store = Store::open(&server.url("plain")).await.expect("durable");
+    let mut desk = Desk::of(&store);
+    desk.record(vec![simple(1)]).await;
+    set(&server, "SET GLOBAL innodb_flush_log_at_trx_commit = 2").await;
+    desk.record(vec![simple(2)]).await;
+    set(&server, "KILL USER plain").await;
+    let refused = desk.write(vec![simple(3)]).await.remove(0);
+    assert!(is_refused(&refused), "{refused:?}");
+    let mut health = store.journal().health();
+    let named = |health: &JournalHealth| matches!(health, JournalHealth::Failing { why, .. } if why.contains("flush_log_at_trx"));
+    patiently(health.wait_for(named)).await.expect("a journal");
+    set(&server, "SET GLOBAL innodb_flush_log_at_trx_commit = 1").await;
+    patiently(health.wait_for(|health| *health == JournalHealth::Ok)).await.expect("a journal");
+    desk.record(vec![simple(4)]).await;
+    store.close().await;
+}
+
 /// Certificates for 127.0.0.1, and the authority behind them.
 fn certificates(folder: &std::path::Path) {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
