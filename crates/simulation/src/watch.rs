@@ -188,8 +188,10 @@ impl Simulation {
     /// How many accusations of foreign words must follow from what comes to a shard.
     pub(crate) fn must_be_foreign(&self, input: &Input) -> Option<u64> {
         let (speaker, reply) = match input {
-            Input::Unasked { speaker, reply } => (speaker, reply),
-            Input::Delivered { speaker, outcome: Outcome::Answered(reply), .. } => (speaker, reply),
+            Input::Unasked { speaker, reply }
+            | Input::Delivered { speaker, outcome: Outcome::Answered(reply), .. } => {
+                (speaker, reply)
+            }
             Input::Delivered { .. }
             | Input::Begin { .. }
             | Input::Recovered { .. }
