@@ -233,9 +233,13 @@ impl Counter {
             Course::Processing(delay) => match order_of(&instruction) {
                 Some(order) => {
                     let settled = self.books.begin(order.clone(), at);
+                    // One whose serial is known is decided at once, and then not once more.
+                    let is_decided = settled.line.is_some();
                     let reply = self.keep(settled, at);
                     deeds.push(write(Message::Response(id, reply)));
-                    deeds.push(Deed::After(delay, Chore::Finish(order)));
+                    if !is_decided {
+                        deeds.push(Deed::After(delay, Chore::Finish(order)));
+                    }
                 }
                 None => deeds.push(write(self.execute(id, &instruction, at))),
             },

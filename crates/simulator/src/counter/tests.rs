@@ -35,9 +35,13 @@ fn account() -> AccountId {
 }
 
 fn counter(action: Action, seed: u64) -> Counter {
+    counter_of(Profile::default(), action, 0.5, seed)
+}
+
+fn counter_of(profile: Profile, action: Action, probability: f64, seed: u64) -> Counter {
     let rules = Rules {
         counter: CounterId::new("securities").expect("an id"),
-        profile: Profile::default(),
+        profile,
         currency: Currency::CNY,
         settings: Vec::new(),
         open: true,
@@ -51,7 +55,7 @@ fn counter(action: Action, seed: u64) -> Counter {
         amount: None,
         skip: 0,
         every: 1,
-        probability: Some(0.5),
+        probability: Some(probability),
         times: None,
         action,
     };
@@ -92,6 +96,26 @@ fn instruction(sequence: u64, what: u8) -> Instruction {
             mark: Some(Mark(sequence.number())),
         }),
     }
+}
+
+/// Where a counter does not dedupe, a serial that comes again is posted again: once, also if the plan
+/// wants it to take its time.
+#[test]
+fn what_is_decided_at_once_is_not_decided_once_more() {
+    let profile = Profile { dedupes: false, ..Profile::default() };
+    let mut counter = counter_of(profile, Action::ProcessingMs(5), 1.0, 1);
+    let mut postings = Vec::new();
+    for id in 1..=2 {
+        let mut deeds = Vec::new();
+        counter.receive(Visit::Request(RequestId(id), instruction(1, 0)), 0, &mut deeds);
+        for deed in std::mem::take(&mut deeds) {
+            if let Deed::After(_, chore) = deed {
+                counter.attend(chore, 0, &mut deeds);
+            }
+        }
+        postings.push(counter.take_lines().count());
+    }
+    assert_eq!(postings, [1, 1]);
 }
 
 proptest! {
