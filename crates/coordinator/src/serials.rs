@@ -128,6 +128,11 @@ impl Serials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::message::Place;
+    use domain::money::{Amount, Currency};
+    use domain::serial::MasterSerial;
+    use store::{NewTransfer, Write, WriteId};
+    use tokio::sync::mpsc;
 
     #[tokio::test]
     async fn after_the_last_number_the_first_is_given_out() {
@@ -142,6 +147,47 @@ mod tests {
             given.push(serials.next().await.expect("a serial").number());
         }
         assert_eq!(given, [MAX - 2, MAX - 1, MAX, 1, 2, 3]);
+        store.close().await;
+    }
+
+    /// A transfer that has the number 2, and is open.
+    fn open() -> Write {
+        let day = Day::new(20_261_121).expect("a day");
+        let master = MasterSerial { day, sequence: Sequence::of_ordinal(2) };
+        let place = |counter: &str| Place {
+            counter: counter.parse().expect("a counter"),
+            account: "6001".parse().expect("an account"),
+        };
+        let accept = NewTransfer {
+            master,
+            app: "demo".into(),
+            idempotency_key: "key".into(),
+            fingerprint: [0; 32],
+            from: place("securities"),
+            to: place("futures"),
+            amount: Amount::MAX,
+            currency: Currency::CNY,
+            debit_day: day,
+            credit_day: day,
+            credit_barrier: false,
+            created_at: 1,
+            deadline_at: i64::MAX,
+            mark: None,
+        };
+        Write { accept: Some(accept), ..Write::of(WriteId(1), master) }
+    }
+
+    #[tokio::test]
+    async fn numbers_that_come_round_and_are_in_use_are_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+        let store = Store::open(&url).await.expect("opens");
+        let (done, mut written) = mpsc::unbounded_channel();
+        store.journal().submit(vec![open()], &done);
+        assert!(written.recv().await.expect("an answer")[0].result.is_ok());
+        store.lease_serials(Sequence::MAX).await.expect("leases");
+        let serials = Serials::new(store.clone(), 3, 7);
+        assert_eq!(serials.next().await.expect("a serial").number(), 4);
         store.close().await;
     }
 }
