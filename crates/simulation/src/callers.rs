@@ -181,7 +181,7 @@ impl Simulation {
                     open.contains(&stored.transfer.master)
                 })
         });
-        let over = self.bridge.is_some() && all_told && views.iter().all(stuck);
+        let over = self.is_taken_up(&views) && all_told && views.iter().all(stuck);
         if over && !views.is_empty() && self.plan.has(Class::Decisions) && !self.settled_by_hand {
             self.settled_by_hand = true;
             self.decide_by_books();
@@ -204,7 +204,7 @@ impl Simulation {
     fn has_settled(&mut self, healed_for: Micros, views: &[View]) -> bool {
         let going: Vec<&View> =
             views.iter().filter(|view| !matches!(view.transfer.phase, Phase::Parked(_))).collect();
-        self.settled |= going.is_empty() && self.bridge.is_some();
+        self.settled |= going.is_empty() && self.is_taken_up(views);
         if !self.settled && healed_for > self.plan.time_to_end() {
             for view in going {
                 let Transfer { intent, phase, .. } = &view.transfer;
@@ -215,6 +215,12 @@ impl Simulation {
             self.done = true;
         }
         self.settled
+    }
+
+    /// Whether the bridge has all in hand that is open in the record. One that stood still when it was
+    /// started takes it up later, and nobody asks for what was told by a life that the record lost.
+    fn is_taken_up(&self, views: &[View]) -> bool {
+        self.bridge.is_some() && self.database.tables().open_transfers().len() == views.len()
     }
 
     fn peer(&self, counter: &CounterId) -> Option<&Peer> {
