@@ -62,10 +62,10 @@ pub(crate) fn test() -> Result<()> {
     })?;
     drop(database);
     steps.step("schedules of faults", || schedules::of_commit(&place))?;
-    steps.step("canary", || schedules::canary(&place))?;
     steps.step("instruction counts", || counts::compare(&place))?;
     steps.step("figures of links, quick", || bench_link::works(&place))?;
     steps.step("chaos", || chaos::run_cycles(&place, chaos::CYCLES_OF_CI))?;
+    steps.step("canary", || schedules::canary(&place))?;
     say_if_heard!("\n==> passed");
     steps.summary();
     say_if_heard!("{} passed, {} failed", counted.passed, counted.failed);

@@ -149,10 +149,21 @@ struct Copy {
 }
 
 impl Copy {
-    /// A copy of the files as they are now. It shares the dependencies that are built.
+    /// A copy of the files as they are now, and of what is built of them: only the crates that a defect
+    /// is in, and those above them, are built anew. Nothing of it is built where the files themselves
+    /// are: cargo tells neither packages nor what is built of them apart by the folder that the
+    /// workspace lies in, and would take what is broken for what it last built there.
     fn of(place: &Place, schedules: Schedules, seconds: u64) -> Result<Copy> {
-        let (tree, build) = (place.target.join("mutate/tree"), place.target.clone());
+        let (tree, build) = (place.target.join("mutate/tree"), place.target.join("mutate/target"));
         copy_to(&place.root, &tree)?;
+        if build.exists() {
+            fs::remove_dir_all(&build)?;
+        }
+        fs::create_dir_all(&build)?;
+        let whole = place.target.join(PROFILE);
+        if whole.exists() {
+            run(Command::new("cp").arg("--archive").args([&whole, &build]))?;
+        }
         Ok(Copy { tree, build, schedules, seconds })
     }
 
@@ -267,20 +278,18 @@ fn end(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// The files that Git knows of, as they are now, and no others. What is there already and the same
-/// is not touched: of a copy that was made before, only what differs is built anew.
+/// The files that Git knows of, as they are now, and no others; also with the time of their last change,
+/// by which cargo tells what is to be built.
 fn copy_to(root: &Path, tree: &Path) -> Result<()> {
     let files = output(Command::new("git").current_dir(root).args(["ls-files"]))?;
     let files: BTreeSet<&str> = files.lines().filter(|file| root.join(file).is_file()).collect();
     remove_others(tree, tree, &files)?;
     for file in files {
         let (from, to) = (root.join(file), tree.join(file));
-        let text = fs::read(&from).with_context(|| file.to_owned())?;
-        if fs::read(&to).is_ok_and(|there| there == text) {
-            continue;
-        }
         to.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::write(&to, text).with_context(|| file.to_owned())?;
+        fs::copy(&from, &to).with_context(|| file.to_owned())?;
+        let changed = fs::metadata(&from)?.modified()?;
+        fs::File::options().write(true).open(&to)?.set_modified(changed)?;
     }
     Ok(())
 }
