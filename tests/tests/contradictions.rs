@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use domain::message::{Instruction, Reply};
 use serde_json::{Value, json};
-use system_tests::caller::Caller;
+use system_tests::caller::{Caller, LOOK_EVERY};
 use system_tests::peer::{Manners, Peer, done, refused};
 use system_tests::process::{Process, free_address};
 use system_tests::stage::{FOUND_WITHIN, Stage};
@@ -82,10 +82,14 @@ impl Pair {
                 all.contains("alarms_total{kind=\"Contradiction\"}").then_some(())
             })
             .await?;
-        let log = self.stage.log();
-        let told = |line: &&str| line.contains(serial) && line.contains(word);
-        let line = log.lines().find(told).with_context(|| format!("{serial} is not in:\n{log}"))?;
-        ensure!(line.contains("ERROR"), "{line}");
+        let told =
+            |line: &&str| line.contains(serial) && line.contains(word) && line.contains("ERROR");
+        let begun = tokio::time::Instant::now();
+        // The log is written by a thread of its own, and read by another.
+        while !self.stage.log().lines().any(|line| told(&line)) {
+            ensure!(begun.elapsed() < FOUND_WITHIN, "{serial} is not in:\n{}", self.stage.log());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         let now = self.stage.caller()?.get(&format!("/v1/transfers/{serial}")).await?;
         assert_eq!(now.json::<Value>()?, *transfer, "an ending was changed");
         Ok(())

@@ -64,6 +64,11 @@ impl InFlight {
         self.pending.is_empty()
     }
 
+    /// Whether something that moves money waits for its answer.
+    pub(crate) fn moves_money(&self) -> bool {
+        self.pending.len() > self.urgent
+    }
+
     /// Whether a query waits for its answer.
     pub(crate) fn has_urgent(&self) -> bool {
         self.urgent > 0

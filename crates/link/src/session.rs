@@ -139,10 +139,11 @@ enum Phase {
 /// Who ends the session.
 #[derive(Clone, Debug)]
 enum Leaver {
-    /// The acknowledgement is waited for so long.
-    We {
+    /// We, for good.
+    Stopping,
+    /// We, for a while.
+    Leaving {
         text: &'static str,
-        within: Duration,
     },
     They {
         text: String,
@@ -432,11 +433,12 @@ impl Session {
         }
     }
 
-    /// Ends the session in order: nothing queued is written, what is in flight is waited for.
+    /// Ends the session in order: nothing queued is written, and what moves money and is in flight is
+    /// waited for. A question is not: it is asked again after the next start, and a counter that does
+    /// not answer one does not keep a bridge from going.
     pub(crate) fn stop(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
         desk.refuse_all(NotSent::Stopping);
-        let within = self.setup.timers.sign_off.min(LAST_WORD);
-        self.drain(now, desk, Leaver::We { text: "the bridge is stopping", within })
+        self.drain(now, desk, Leaver::Stopping)
     }
 
     /// The same, but the counter is not left: what is queued may go to another connection.
@@ -447,8 +449,7 @@ impl Session {
         text: &'static str,
     ) -> Result<(), Cause> {
         desk.refuse_all(NotSent::Down);
-        let within = self.setup.timers.sign_off;
-        self.drain(now, desk, Leaver::We { text, within })
+        self.drain(now, desk, Leaver::Leaving { text })
     }
 
     fn drain(&mut self, now: Instant, desk: &Desk, leaver: Leaver) -> Result<(), Cause> {
@@ -488,7 +489,18 @@ impl Session {
 
     /// Moves on where what was waited for has come, or has not come in time.
     pub(crate) fn advance(&mut self, now: Instant, desk: &Desk) -> Result<(), Cause> {
-        let drained = self.in_flight.is_empty() && self.closed.len() == 0;
+        let idle = self.in_flight.is_empty() && self.closed.len() == 0;
+        let drained = match &self.phase {
+            Phase::Draining { leaver: Leaver::Stopping, .. } => {
+                !self.in_flight.moves_money() && self.closed.len() == 0
+            }
+            Phase::SigningOn { .. }
+            | Phase::Syncing { .. }
+            | Phase::Open
+            | Phase::Draining { .. }
+            | Phase::SigningOff { .. }
+            | Phase::Leaving { .. } => idle,
+        };
         match &mut self.phase {
             Phase::SigningOn { until, .. } if now >= *until => return Err(Cause::SignOnTimedOut),
             Phase::Leaving { cause, until } if now >= *until => return Err(Cause::clone(cause)),
@@ -502,11 +514,14 @@ impl Session {
                 }
             }
             Phase::Draining { leaver, until } if drained || now >= *until => {
+                let sign_off = |text: &str, within| {
+                    let text = text.to_owned();
+                    (Message::SignOff(SignOff { text }), Phase::SigningOff { until: now + within })
+                };
+                let within = self.setup.timers.sign_off;
                 let (message, phase) = match leaver {
-                    Leaver::We { text, within } => (
-                        Message::SignOff(SignOff { text: (*text).to_owned() }),
-                        Phase::SigningOff { until: now + *within },
-                    ),
+                    Leaver::Stopping => sign_off("the bridge is stopping", within.min(LAST_WORD)),
+                    Leaver::Leaving { text } => sign_off(text, within),
                     Leaver::They { text } => {
                         let cause = Box::new(Cause::PeerSignedOff(std::mem::take(text)));
                         let until = now + self.setup.timers.close;

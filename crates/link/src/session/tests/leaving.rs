@@ -65,3 +65,13 @@ fn two_sign_offs_at_once_acknowledge_each_other() {
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOffAck]));
     assert_eq!(talk.session.flushed(), Err(Cause::SignedOff));
 }
+
+#[test]
+fn a_question_that_nobody_answers_does_not_keep_a_bridge_from_going() {
+    let mut talk = signed_on();
+    talk.desk.push(talk.asks.query(at(9)));
+    assert_eq!(talk.written(at(0)).len(), 1);
+    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
+    assert_eq!(talk.run(at(1)), Err(Cause::SignedOff));
+}
