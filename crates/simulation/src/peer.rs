@@ -55,6 +55,8 @@ pub struct Peer {
     /// Postings that were denied: what the counter lied about.
     lies: BTreeSet<SubSerial>,
     new_lies: Vec<MasterSerial>,
+    /// Denied without a refusal in the books: a lie, if it is posted after all.
+    denied: BTreeSet<SubSerial>,
     posted: BTreeMap<SubSerial, MasterSerial>,
     refused: BTreeMap<SubSerial, BTreeSet<AnswerCode>>,
     /// What it knows to lie about.
@@ -126,6 +128,7 @@ impl Peer {
             frozen_until: 0,
             lies: BTreeSet::new(),
             new_lies: Vec::new(),
+            denied: BTreeSet::new(),
             posted: BTreeMap::new(),
             refused: BTreeMap::new(),
             known: Known::default(),
@@ -280,6 +283,9 @@ impl Peer {
             match line.kind {
                 Kind::Debit | Kind::Credit | Kind::Reversal => {
                     self.posted.extend(line.master.map(|master| (serial, master)));
+                    if self.denied.remove(&serial) && self.lies.insert(serial) {
+                        self.new_lies.extend(line.master);
+                    }
                 }
                 Kind::Refused => {
                     let codes = self.refused.entry(serial).or_default();
@@ -295,10 +301,14 @@ impl Peer {
         let (Act::Write(message) | Act::WriteHalf(message)) = act else { return };
         if let Message::Response(_, Reply::Posting(reply)) = message
             && self.plan.rules.profile.codes.meaning(reply.answer.code) == Meaning::Refused
-            && let Some(master) = self.posted.get(&reply.serial)
-            && self.lies.insert(reply.serial)
         {
-            self.new_lies.push(*master);
+            if let Some(master) = self.posted.get(&reply.serial) {
+                if self.lies.insert(reply.serial) {
+                    self.new_lies.push(*master);
+                }
+            } else if !self.refused.contains_key(&reply.serial) {
+                self.denied.insert(reply.serial);
+            }
         }
     }
 
