@@ -136,28 +136,32 @@ const NETWORKED: [&str; 17] = [
 /// File systems in user space that keep what they are given on a disk of this machine.
 const LOCAL_IN_USER_SPACE: [&str; 2] = ["fuse.fuse-overlayfs", "fuse.ntfs-3g"];
 
-/// File systems that are gone with the machine's memory, whatever is flushed to them.
+/// File systems that are gone with the machine's memory, whatever is flushed to them. Whoever uses one
+/// is told, and not turned away: its name is in plain sight, and nothing else gives a small disk to try.
 const IN_MEMORY: [&str; 2] = ["ramfs", "tmpfs"];
 
-/// What weakens a file in `folder`, which is there.
+/// What weakens a file in `folder`, which is there; that it is in memory is said in the log.
 pub(crate) fn weaknesses_of_folder(folder: &Path) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let Ok(folder) = folder.canonicalize() else { return Vec::new() };
-    weakness_of_mount(&mounts, &folder).into_iter().collect()
+    let Some(kind) = file_system(&mounts, &folder) else { return Vec::new() };
+    if IN_MEMORY.contains(&kind) {
+        let folder = folder.display();
+        tracing::error!(
+            "THE RECORD IS IN MEMORY and gone when this machine restarts, with all that callers were \
+             told: {folder} is a {kind}. Move it to a disk before money is moved"
+        );
+    }
+    weakness_of(kind, &folder).into_iter().collect()
 }
 
-fn weakness_of_mount(mounts: &str, folder: &Path) -> Option<String> {
-    let kind = file_system(mounts, folder)?;
+fn weakness_of(kind: &str, folder: &Path) -> Option<String> {
     let is_foreign = NETWORKED.contains(&kind)
         || (kind == "fuse" || kind.starts_with("fuse.")) && !LOCAL_IN_USER_SPACE.contains(&kind);
     let folder = folder.display();
-    if is_foreign {
-        Some(format!("{folder} is on a network file system ({kind}): use a disk of this machine"))
-    } else if IN_MEMORY.contains(&kind) {
-        Some(format!("{folder} is in memory ({kind}) and gone with a restart: use a disk"))
-    } else {
-        None
-    }
+    is_foreign.then(|| {
+        format!("{folder} is on a network file system ({kind}): use a disk of this machine")
+    })
 }
 
 /// The kind of file system that a path is on, by a `mountinfo` of Linux: a line reads
@@ -306,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_system_elsewhere_or_in_memory_is_a_weakness() {
+    fn a_file_system_elsewhere_is_a_weakness() {
         for (path, is_weak) in [
             ("/var/lib/bridge", false),
             ("/srv/x", true),
@@ -315,10 +319,11 @@ mod tests {
             ("/mnt/b", false),
             ("/mnt/c", false),
             ("/mnt/d", true),
-            ("/dev/shm/bridge", true),
-            ("/mnt/e", true),
+            ("/dev/shm/bridge", false),
+            ("/mnt/e", false),
         ] {
-            let found = weakness_of_mount(MOUNTS, Path::new(path));
+            let kind = file_system(MOUNTS, Path::new(path)).expect("it is mounted");
+            let found = weakness_of(kind, Path::new(path));
             assert_eq!(found.is_some(), is_weak, "{path}: {found:?}");
         }
     }

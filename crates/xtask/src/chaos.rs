@@ -1,6 +1,6 @@
 //! `cargo xtask chaos`: builds what is killed, and what kills it, and runs that.
 
-use crate::chores::{Place, on_a_disk};
+use crate::chores::Place;
 use crate::steps::{Steps, run};
 use crate::tools;
 use anyhow::Result;
@@ -30,6 +30,5 @@ fn run_with<A: AsRef<OsStr>>(place: &Place, arguments: &[A]) -> Result<()> {
     run(place.cargo().args(["build", "--workspace", "--bins"]))?;
     let mut chaos = place.cargo();
     chaos.args(["run", "--quiet", "--package", "system-tests", "--bin", "chaos", "--"]);
-    chaos.args(arguments).env("COUNTER_BRIDGE_BIN", place.program());
-    run(on_a_disk(&mut chaos, place))
+    run(chaos.args(arguments).env("COUNTER_BRIDGE_BIN", place.program()))
 }

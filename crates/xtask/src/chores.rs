@@ -121,25 +121,10 @@ fn equip<'c>(
     python: &Path,
     database: &MariaDb,
 ) -> &'c mut Command {
-    on_a_disk(command, place)
+    command
         .env("COUNTER_BRIDGE_TEST_MYSQL", database.url())
         .env("COUNTER_BRIDGE_TEST_PYTHON", python)
         .env("COUNTER_BRIDGE_BIN", place.program())
-}
-
-/// Lets a command make its temporary files on a disk: the bridge keeps no record in memory, and on
-/// some machines the folder for temporary files is there.
-pub(crate) fn on_a_disk<'c>(command: &'c mut Command, place: &Place) -> &'c mut Command {
-    if is_in_memory(&std::env::temp_dir()) {
-        command.env("TMPDIR", place.target.join("tmp"));
-    }
-    command
-}
-
-/// Whether a folder is gone with the power.
-fn is_in_memory(folder: &Path) -> bool {
-    let kind = output(Command::new("stat").args(["--file-system", "--format=%T"]).arg(folder));
-    kind.is_ok_and(|kind| ["tmpfs", "ramfs"].contains(&kind.trim()))
 }
 
 /// Where the repository and its target folder are.
@@ -223,13 +208,6 @@ fn first_difference(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_in_memory_is_told_from_one_on_a_disk() {
-        assert!(is_in_memory(Path::new("/dev/shm")));
-        assert!(!is_in_memory(Path::new(env!("CARGO_MANIFEST_DIR"))));
-        assert!(!is_in_memory(Path::new("/no/such/folder")));
-    }
 
     #[test]
     fn the_first_difference_is_found() {

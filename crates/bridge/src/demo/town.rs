@@ -233,7 +233,7 @@ fn config_text(
         if any_port || taken { 0 } else { wanted }
     };
     let quoted = |path: &Path| format!("{:?}", path.display().to_string());
-    // A demonstration leaves nothing behind: it may live in a folder that is in memory.
+    // A demonstration leaves nothing behind: it may live in a folder that forgets.
     let durability =
         if database.starts_with("sqlite:") { "database_durability = \"as_it_is\"\n" } else { "" };
     let mut text = format!(
