@@ -224,6 +224,7 @@ fn config_text(
                 ("key_file", quoted(&counter.key_file().display().to_string())),
                 // The shortest that there is: a test waits for a dead peer to be noticed.
                 ("heartbeat_s", "1".into()),
+                ("states_all_accounts", counter.states_all_accounts().to_string()),
                 // A network that a test has made is as private as our own.
                 ("plain", (!counter.address().ip().is_loopback()).to_string()),
             ],

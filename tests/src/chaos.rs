@@ -196,6 +196,7 @@ pub async fn run(options: Options) -> Result<Tally> {
         clock: true,
         in_flight_limit_ms: None,
         silent: false,
+        states_all_accounts: false,
     };
     let mut town = Town::start_on(database, faults).await.with_context(said)?;
     let mut tally = Tally::default();

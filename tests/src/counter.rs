@@ -53,6 +53,8 @@ pub struct Plan {
     pub in_flight_limit_ms: Option<u64>,
     /// Whether it says at sign-on nothing of the serials that it has seen.
     pub silent: bool,
+    /// Whether the bridge is told that it can state the entries of all accounts.
+    pub states_all_accounts: bool,
 }
 
 /// A counter. Dropping it kills it.
@@ -134,6 +136,11 @@ impl Counter {
     /// What it speaks.
     pub fn dialect(&self) -> Dialect {
         self.plan.dialect
+    }
+
+    /// Whether the bridge is told that it can state the entries of all accounts.
+    pub fn states_all_accounts(&self) -> bool {
+        self.plan.states_all_accounts
     }
 
     /// The in-flight limit that it states in milliseconds, if it neither dedupes nor fences.

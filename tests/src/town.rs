@@ -46,6 +46,8 @@ pub struct Faults<'a> {
     pub in_flight_limit_ms: Option<u64>,
     /// Whether the counters say at sign-on nothing of the serials that they have seen.
     pub silent: bool,
+    /// Whether the bridge is told that the counters can state the entries of all accounts.
+    pub states_all_accounts: bool,
 }
 
 /// The whole. Dropping it ends every process and removes every file.
@@ -94,6 +96,7 @@ impl Town {
             away: None,
             in_flight_limit_ms: faults.in_flight_limit_ms,
             silent: faults.silent,
+            states_all_accounts: faults.states_all_accounts,
         };
         let away = if faults.away { Some(Arc::new(Away::new()?)) } else { None };
         let securities = vec![(RICH, RICHES), (POOR, 100)];

@@ -1,5 +1,7 @@
 //! How patient the coordinator is, and how much it takes on at once.
 
+use domain::message::CounterId;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Numbers that may be set; the defaults are those of the design.
@@ -28,6 +30,9 @@ pub struct Config {
     pub most_callers: usize,
     /// Serials taken from the database at a time: one round trip per so many transfers.
     pub serial_block: u64,
+    /// Counters that can state a day's entries of all accounts in one. The question is a new one: no
+    /// other counter is asked it unless an operator does.
+    pub states_all_accounts: BTreeSet<CounterId>,
 }
 
 impl Default for Config {
@@ -45,6 +50,7 @@ impl Default for Config {
             most_open: 100_000,
             most_callers: 1024,
             serial_block: 10_000,
+            states_all_accounts: BTreeSet::new(),
         }
     }
 }

@@ -135,9 +135,13 @@ const DAYS: u32 = 3;
 const ACCOUNTS: usize = 8;
 
 /// Asks a counter that does not say how far it has seen our serials for what it posted last: of all
-/// accounts, or, where it cannot say that, of those of the last transfers in the record.
+/// accounts where it is known to state that, otherwise of those of the last transfers in the record.
 pub(crate) async fn last_posted(inner: &Inner, link: &Link) -> Posted {
-    let all = last_posted_to(inner, link, None).await;
+    let all = if inner.config.states_all_accounts.contains(link.counter()) {
+        last_posted_to(inner, link, None).await
+    } else {
+        Posted::Unsaid("it is not known to state the entries of all accounts".to_owned())
+    };
     let Posted::Unsaid(why) = all else { return all };
     let filter = ListFilter {
         limit: ListFilter::LONGEST_PAGE,

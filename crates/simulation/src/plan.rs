@@ -164,6 +164,7 @@ impl Plan {
             most_callers: 1024,
             most_open: 100_000,
             serial_block: random.random_range(1..=20),
+            ..Config::default()
         };
         // A process that stands still holds a request up for longer than its own rules say.
         if has(Class::Queues) && !has(Class::Restarts) {

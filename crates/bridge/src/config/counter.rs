@@ -43,6 +43,8 @@ pub(crate) struct Counter {
     pub(crate) standby: bool,
     /// How they are secured; `None` for plain TCP.
     pub(crate) tls: Option<TlsDial>,
+    /// Whether it can state the entries of all accounts in one.
+    pub(crate) states_all_accounts: bool,
     /// When it is dialled, or let in; `None` for always.
     pub(crate) hours: Option<ServiceHours>,
     /// Which bytes it speaks.
@@ -104,6 +106,14 @@ pub(super) enum Door {
     Missing,
 }
 
+impl Counters {
+    /// Those that can state the entries of all accounts.
+    pub(super) fn that_state_all_accounts(&self) -> BTreeSet<CounterId> {
+        let those = self.list.iter().filter(|counter| counter.states_all_accounts);
+        those.map(|counter| counter.id.clone()).collect()
+    }
+}
+
 /// Reads `[[counter]]`.
 pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) -> Counters {
     let mut counters = Counters::default();
@@ -126,6 +136,8 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let hours = section
             .parsed::<ServiceHours>("service_hours", "hours and a zone, such as 09:00-15:30 +08:00")
             .map(|hours| hours.value);
+        let states_all_accounts =
+            section.flag("states_all_accounts").is_some_and(|flag| flag.value);
         let timers = timers(&mut section);
         let bounds = bounds(&mut section);
         let profile::Read { profile, amount_unit } = profile::read(&mut section);
@@ -142,6 +154,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
                 connections,
                 standby,
                 tls,
+                states_all_accounts,
                 hours,
                 dialect,
                 key,

@@ -138,11 +138,12 @@ impl Config {
         let name = own_name(&mut root);
         let api = service::api(&mut root).value;
         let operators = service::operators(&mut root, api.listen);
-        let coordinator = service::coordinator(&mut root);
+        let mut coordinator = service::coordinator(&mut root);
         let drain_budget = service::drain_budget(&mut root);
         let accept = accept::read(&mut root, sources);
         let door = if accept.is_some() { counter::Door::Open } else { counter::Door::Missing };
         let counters = counter::read(&mut root, sources, door);
+        coordinator.states_all_accounts = counters.that_state_all_accounts();
         let apps = app::read(&mut root, sources, &counters.ids);
         root.end();
         let (mistakes, notes) = findings.take();

@@ -451,6 +451,9 @@ fn what_is_expected_of_the_database_goes_into_its_url() {
 
 #[test]
 fn others_stand_by_only_where_there_are_others() {
+    assert!(read(&counter("")).expect("good").coordinator.states_all_accounts.is_empty());
+    let stating = read(&counter("states_all_accounts = true\n")).expect("good");
+    assert_eq!(stating.coordinator.states_all_accounts.len(), 1);
     let two = read(&counter("connections = 2\nstandby = true\n")).expect("good");
     let [link] = &two.links(&History::default())[..] else { panic!("one link") };
     assert!(link.standby && link.connections == 2);
