@@ -42,9 +42,7 @@ impl Transfer {
         if doubted {
             seek(&mut transfer, Role::Debit);
             seek(&mut transfer, Role::Credit);
-            // Nor is it known whether its undoing was sent: a counter that knows it says so of ours.
-            let undoing = &mut transfer.reversal;
-            undoing.sent = undoing.sent.max(if undoing.knowledge.is_proof() { 0 } else { 2 });
+            doubt_undoing(&mut transfer.reversal);
         }
         match phase.state() {
             // Nothing is sent any more, or nothing but questions: the legs are as recorded.
@@ -92,6 +90,17 @@ fn doubt(leg: &mut Leg) {
         leg.sent = leg.sent.max(2);
     }
     ask_under_former_days(leg);
+}
+
+/// Nor is it known whether the debit's undoing was sent: a counter that knows it says so of ours. That it
+/// was refused is no proof any more, for a person may have had it tried again in a life that is lost.
+fn doubt_undoing(leg: &mut Leg) {
+    match leg.knowledge {
+        Knowledge::Done => return,
+        Knowledge::Refused | Knowledge::NotExecuted => leg.knowledge = Knowledge::Unknown,
+        Knowledge::NotSent | Knowledge::Unknown => {}
+    }
+    leg.sent = leg.sent.max(2);
 }
 
 /// Without proof, a life that the record lost may have bound it to later days.

@@ -139,3 +139,22 @@ fn a_record_that_is_too_old_is_for_a_person() {
     assert_eq!(days[0], (MOST_SOUGHT + 1, Phase::Refused));
     assert_eq!(days[1], (1, Phase::Parked(Why::DebitUnresolved)));
 }
+
+/// A person may have had a refused undoing tried again in a life that is lost: that it is done now
+/// contradicts nothing.
+#[test]
+fn an_undoing_that_was_refused_may_have_been_done_by_a_lost_life() {
+    standard(
+        "wake; debit done; credit refused; reversal refused; restored; wake; query reversal done; \
+         released; decide resume",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            debit done -> CreditSent: Send(Credit)
+            credit refused -> ReversalSent: Send(Reversal), durable first
+            reversal refused -> Parked(ReversalRefused): Pause
+            wake -> Parked(ReversalRefused): Ask(Reversal, Only)
+            query reversal done -> Parked(ReversalRefused): Pause
+            decide resume -> Reversed: Finish, durable first
+        "#]],
+    );
+}
