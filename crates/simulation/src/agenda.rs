@@ -60,6 +60,9 @@ impl Event {
     }
 }
 
+/// What is put off goes before all that is due then by itself.
+pub(crate) const PUT_OFF: u32 = 0;
+
 /// Everything that is due.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
@@ -77,6 +80,15 @@ impl Agenda {
     /// The next.
     pub(crate) fn next(&mut self) -> Option<(Micros, Event)> {
         self.events.pop().map(|Reverse(Scheduled { at, event, .. })| (at, event))
+    }
+
+    /// Lets what was put off until `from` be due at `to` already, in the same order.
+    pub(crate) fn bring_forward(&mut self, from: Micros, to: Micros) {
+        let put_off = |event: &Scheduled| event.at == from && event.tie == PUT_OFF;
+        let events = std::mem::take(&mut self.events).into_iter().map(|Reverse(event)| {
+            Reverse(if put_off(&event) { Scheduled { at: to, ..event } } else { event })
+        });
+        self.events = events.collect();
     }
 
     /// How many were ever added.
@@ -117,5 +129,24 @@ impl PartialOrd for Scheduled {
 impl Ord for Scheduled {
     fn cmp(&self, other: &Scheduled) -> Ordering {
         self.key().cmp(&other.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_brought_forward_keeps_its_order_and_leaves_the_rest_where_it_is() {
+        let mut agenda = Agenda::default();
+        for (at, tie, life) in [(9, PUT_OFF, 1), (5, 3, 2), (9, PUT_OFF, 3), (9, 7, 4)] {
+            agenda.add(at, tie, Event::Start(life));
+        }
+        agenda.bring_forward(9, 4);
+        let mut order = Vec::new();
+        while let Some((at, Event::Start(life))) = agenda.next() {
+            order.push((at, life));
+        }
+        assert_eq!(order, [(4, 1), (4, 3), (5, 2), (9, 4)]);
     }
 }

@@ -48,6 +48,9 @@ const FAILED: &[(u64, usize)] = &[
     (50_000_511, 21),
     (50_000_881, 21),
     (50_001_230, 21),
+    // A refused undoing that a lost life had tried again; a bridge that stands still when all heals.
+    (219_912_696_908_448, 21),
+    (219_912_696_899_309, 21),
     // A counter without dedupe that decides at once what it was to take its time for.
     (50_002_017, 21),
 ];

@@ -1,6 +1,6 @@
 //! The event loop: everything that happens in a schedule happens here, one thing at a time.
 
-use crate::agenda::{Agenda, Event};
+use crate::agenda::{Agenda, Event, PUT_OFF};
 use crate::audit::{Audit, Finding, Ordered};
 use crate::bridge::Bridge;
 use crate::clock::{BEGINNING, Clock, Micros};
@@ -208,8 +208,8 @@ impl Simulation {
 
     fn happen(&mut self, event: Event) {
         if self.frozen_until > self.now && event.is_of_the_bridge() {
-            // In the order in which it was due, and before all that is due then by itself.
-            return self.agenda.add(self.frozen_until, 0, event);
+            // In the order in which it was due.
+            return self.agenda.add(self.frozen_until, PUT_OFF, event);
         }
         match event {
             Event::Start(life) => self.start(life),
