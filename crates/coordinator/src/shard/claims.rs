@@ -173,7 +173,7 @@ impl Shard {
 
 impl super::Open {
     /// A transfer that waits for a person and of which nothing is being recorded.
-    fn waiting(&mut self, master: MasterSerial) -> Result<&mut Record, DecideRefused> {
+    pub(super) fn waiting(&mut self, master: MasterSerial) -> Result<&mut Record, DecideRefused> {
         let record = self.get_mut(&master.sequence.number()).ok_or(DecideRefused::NotOpen)?;
         if record.master() != master {
             return Err(DecideRefused::NotOpen);
@@ -181,23 +181,9 @@ impl super::Open {
         if record.barrier.is_some() {
             return Err(DecideRefused::Busy);
         }
-        match record.transfer.phase {
-            Phase::Parked(_) => Ok(record),
-            Phase::Accepted
-            | Phase::DebitWaiting
-            | Phase::DebitSent
-            | Phase::DebitAsking
-            | Phase::DebitFencing
-            | Phase::CreditWaiting
-            | Phase::CreditSent
-            | Phase::CreditAsking
-            | Phase::CreditFencing
-            | Phase::ReversalWaiting
-            | Phase::ReversalSent
-            | Phase::ReversalProving
-            | Phase::Completed
-            | Phase::Refused
-            | Phase::Reversed => Err(DecideRefused::Illegal(Illegal::NotParked)),
+        if record.transfer.phase.parked().is_none() {
+            return Err(DecideRefused::Illegal(Illegal::NotParked));
         }
+        Ok(record)
     }
 }

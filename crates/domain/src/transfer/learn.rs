@@ -4,7 +4,7 @@
 use super::evidence::{Evidence, Told};
 use super::rules::{Course, may_end};
 use super::step::{CONTRADICTION, STALE, Step, Verdict};
-use super::{Doubt, Ground, Knowledge, Phase, Transfer, Why};
+use super::{Doubt, Ground, Knowledge, Transfer, Why};
 use crate::serial::Role;
 
 /// Whether something was learned.
@@ -115,7 +115,7 @@ pub(super) fn doubted(
         Doubt::OtherMark => (Why::OtherMark, Verdict::Contradiction),
         Doubt::KnownBefore => (Why::KnownBefore, Verdict::Fresh),
     };
-    let phase = transfer.phase;
+    let parked = transfer.phase.parked();
     let leg = transfer.leg_mut(role);
     if leg.knowledge.is_proof() {
         // The counter said before that it is ours: now it contradicts itself.
@@ -126,36 +126,10 @@ pub(super) fn doubted(
     if told.answer.is_some() {
         leg.answer.clone_from(&told.answer);
     }
-    match phase {
-        Phase::Parked(_) if !fresh => None,
-        // What cannot be resumed, or is not worked on before a person has looked, stays so.
-        Phase::Parked(
-            Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal | Why::Panicked,
-        ) => Some(Step { verdict, ..Course::new(transfer, ground).asks_on() }),
-        Phase::Parked(
-            Why::DebitUnresolved
-            | Why::CreditUnresolved
-            | Why::ReversalUnresolved
-            | Why::ReversalRefused
-            | Why::CannotReverse
-            | Why::SettleDayPassed
-            | Why::OtherMark
-            | Why::KnownBefore,
-        )
-        | Phase::Accepted
-        | Phase::DebitWaiting
-        | Phase::DebitSent
-        | Phase::DebitAsking
-        | Phase::DebitFencing
-        | Phase::CreditWaiting
-        | Phase::CreditSent
-        | Phase::CreditAsking
-        | Phase::CreditFencing
-        | Phase::ReversalWaiting
-        | Phase::ReversalSent
-        | Phase::ReversalProving
-        | Phase::Completed
-        | Phase::Refused
-        | Phase::Reversed => Some(Step { verdict, ..Course::new(transfer, ground).park(why) }),
+    let mut course = Course::new(transfer, ground);
+    match parked {
+        Some(_) if !fresh => None,
+        Some(before) if before.stands() => Some(Step { verdict, ..course.asks_on() }),
+        Some(_) | None => Some(Step { verdict, ..course.park(why) }),
     }
 }

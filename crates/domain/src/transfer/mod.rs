@@ -246,6 +246,28 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Why a person must decide; `None` where none must.
+    pub const fn parked(self) -> Option<Why> {
+        match self {
+            Phase::Parked(why) => Some(why),
+            Phase::Accepted
+            | Phase::DebitWaiting
+            | Phase::DebitSent
+            | Phase::DebitAsking
+            | Phase::DebitFencing
+            | Phase::CreditWaiting
+            | Phase::CreditSent
+            | Phase::CreditAsking
+            | Phase::CreditFencing
+            | Phase::ReversalWaiting
+            | Phase::ReversalSent
+            | Phase::ReversalProving
+            | Phase::Completed
+            | Phase::Refused
+            | Phase::Reversed => None,
+        }
+    }
+
     /// The state that callers see.
     pub const fn state(self) -> State {
         match self {

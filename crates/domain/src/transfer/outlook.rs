@@ -73,6 +73,12 @@ impl Why {
         }
     }
 
+    /// Whether no other reason takes its place: the rules lead no further, or what may have been sent
+    /// is not worked on before a person has looked.
+    pub(super) fn stands(self) -> bool {
+        self == Why::Panicked || !self.may_be_resumed()
+    }
+
     /// Whether the rules have anything to go on from.
     pub const fn may_be_resumed(self) -> bool {
         match self {

@@ -67,11 +67,7 @@ pub(super) fn hear_parked(
 /// Proof stands against proof: there is nothing to go on from any more.
 fn contradicted(transfer: &mut Transfer, why: Why, ground: &Ground<'_>) -> Step {
     let mut course = Course::new(transfer, ground);
-    let step = if why == Why::Panicked || !why.may_be_resumed() {
-        course.asks_on()
-    } else {
-        course.park(Why::Contradicted)
-    };
+    let step = if why.stands() { course.asks_on() } else { course.park(Why::Contradicted) };
     Step { verdict: Verdict::Contradiction, ..step }
 }
 

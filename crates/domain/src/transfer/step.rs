@@ -417,24 +417,7 @@ fn decide(
     decision: Decision,
     ground: &Ground<'_>,
 ) -> Result<Step, Illegal> {
-    let why = match transfer.phase {
-        Phase::Parked(why) => why,
-        Phase::Accepted
-        | Phase::DebitWaiting
-        | Phase::DebitSent
-        | Phase::DebitAsking
-        | Phase::DebitFencing
-        | Phase::CreditWaiting
-        | Phase::CreditSent
-        | Phase::CreditAsking
-        | Phase::CreditFencing
-        | Phase::ReversalWaiting
-        | Phase::ReversalSent
-        | Phase::ReversalProving
-        | Phase::Completed
-        | Phase::Refused
-        | Phase::Reversed => return Err(Illegal::NotParked),
-    };
+    let why = transfer.phase.parked().ok_or(Illegal::NotParked)?;
     let require = |role: Role, happened: bool| {
         let knowledge = transfer.leg(role).knowledge;
         let against = match knowledge {
