@@ -51,6 +51,8 @@ const FAILED: &[(u64, usize)] = &[
     // A refused undoing that a lost life had tried again; a bridge that stands still when all heals.
     (219_912_696_908_448, 21),
     (219_912_696_899_309, 21),
+    // A decision about what needs no person, at the time of its deadline.
+    (700_037_075, 21),
     // A counter without dedupe that decides at once what it was to take its time for.
     (50_002_017, 21),
 ];

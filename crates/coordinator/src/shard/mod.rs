@@ -481,13 +481,8 @@ impl Shard {
         out: &mut Vec<Output>,
     ) -> Result<(), DecideRefused> {
         let sequence = master.sequence.number();
-        let record = self.open.get_mut(&sequence).ok_or(DecideRefused::NotOpen)?;
-        if record.master() != master {
-            return Err(DecideRefused::NotOpen);
-        }
-        if record.barrier.is_some() {
-            return Err(DecideRefused::Busy);
-        }
+        // Anything else is left as it is: what follows from its deadline is nobody's decision.
+        let record = self.open.waiting(master)?;
         let patience = self.config.patience;
         // Past its deadline nothing new is begun, whoever decides.
         record.look_at_deadline(world, now, patience).map_err(DecideRefused::Illegal)?;

@@ -396,3 +396,31 @@ fn what_was_proven_and_claimed_ends_after_a_restart() {
     next.record(&mut memory);
     assert!(next.shard.is_empty(), "it has ended");
 }
+
+/// Found by seed 700037075: what followed from its deadline was lost to a decision that nobody may make
+/// of a transfer that needs no person, and it stood for ever.
+#[test]
+fn a_decision_about_what_needs_no_person_changes_nothing_at_its_deadline_either() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.begin(1);
+    stage.persist();
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    let (ticket, _credit) = stage.asked();
+    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.persist();
+    let before = stage.shown(1);
+    // The time of its deadline has come, and its own timer has not run out yet.
+    stage.now.at += Duration::from_hours(1);
+    for decision in Decision::ALL {
+        let refused = stage.decide(1, decision);
+        assert!(matches!(refused, Err(DecideRefused::Illegal(Illegal::NotParked))), "{refused:?}");
+        assert_eq!(stage.shown(1).transfer, before.transfer);
+    }
+    stage.pass(1);
+    let (_, question) = stage.asked();
+    assert!(
+        matches!(question, Instruction::Query(Query { look: Look::Fence, .. })),
+        "{question:?}"
+    );
+}
