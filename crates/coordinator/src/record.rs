@@ -307,6 +307,14 @@ impl View {
                 format!("{to} cannot be reached; the credit is sent as soon as it can be")
             }
             Phase::CreditSent => format!("{to}'s answer to the credit is awaited"),
+            Phase::CreditAsking | Phase::CreditFencing
+                if self.transfer.debit.knowledge.is_dead() =>
+            {
+                format!(
+                    "the debit did not happen; before that is told, {to} is asked to confirm that no \
+                     credit happened either"
+                )
+            }
             Phase::CreditAsking if *expired => {
                 format!("{to} is asked until it is certain that the credit can no longer happen")
             }

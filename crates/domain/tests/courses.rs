@@ -5,8 +5,8 @@ use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{
-    Action, Decision, Event, Evidence, Ground, Intent, Knowledge, Phase, Reason, State, Told,
-    Transfer, Weight, Why, step,
+    Action, Decision, Event, Evidence, Ground, Intent, Knowledge, Phase, Reason, Told, Transfer,
+    Weight, Why, step,
 };
 
 fn day(number: u32) -> Day {
@@ -124,19 +124,26 @@ fn whoever_resumes_what_never_left_begins_it() {
     }
 }
 
-/// A debit that is proven dead proves that the credit was never sent.
+/// A debit that is proven dead ends a transfer, unless a credit may have followed it that is not known
+/// to be dead, too.
 #[test]
-fn of_a_dead_debit_the_credit_was_never_sent() {
+fn of_a_dead_debit_the_credit_is_asked_about() {
     let profile = Profile::default();
-    for (before, after) in
-        [(Knowledge::Unknown, Knowledge::NotSent), (Knowledge::NotExecuted, Knowledge::NotExecuted)]
-    {
+    let asked = Action::Ask(Role::Credit, Look::Fence);
+    for (credit, phase, action) in [
+        (Knowledge::NotSent, Phase::Refused, Action::Finish),
+        (Knowledge::NotExecuted, Phase::Refused, Action::Finish),
+        (Knowledge::Refused, Phase::Refused, Action::Finish),
+        (Knowledge::Unknown, Phase::CreditFencing, asked),
+    ] {
         let mut transfer = undoing(Phase::DebitFencing, Knowledge::NotSent, 0);
         transfer.debit.knowledge = Knowledge::Unknown;
-        transfer.credit.knowledge = before;
+        transfer.credit.knowledge = credit;
         let told = Told::nothing(Evidence::NotExecuted, Weight::Truth);
         let event = Event::Told(Role::Debit, told);
-        step(&mut transfer, &event, &ground(&profile, &profile, TODAY, false)).expect("legal");
-        assert_eq!((transfer.state(), transfer.credit.knowledge), (State::Refused, after));
+        let ground = ground(&profile, &profile, TODAY, false);
+        let next = step(&mut transfer, &event, &ground).expect("legal");
+        assert_eq!((transfer.phase, next.action), (phase, action), "{credit:?}");
+        assert_eq!(transfer.credit.knowledge, credit);
     }
 }

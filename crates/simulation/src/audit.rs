@@ -107,8 +107,6 @@ pub struct Audit {
     hidden: BTreeSet<String>,
     /// What persons ended without a look at the books.
     decided: BTreeSet<String>,
-    /// Whether the bridge has ever died.
-    has_died: bool,
     balances: BTreeMap<(String, String), i64>,
     opened: i64,
     /// What persons gave back past the books.
@@ -160,11 +158,6 @@ impl Audit {
     /// Whether a copy hides what became of it.
     pub fn is_hidden(&self, master: &str) -> bool {
         self.hidden.contains(master)
-    }
-
-    /// The bridge has died: what it had been told and had not recorded yet is forgotten.
-    pub fn died(&mut self) {
-        self.has_died = true;
     }
 
     /// A transfer under this key has begun; needed only where amounts do not tell orders apart.
@@ -305,10 +298,6 @@ impl Audit {
                 "reversed" => ((1, 1), 0),
                 _ => ((0, 0), 0),
             };
-            // A counter that says of its debit that it is done, and after a death of the bridge that it
-            // is not, has the credit that followed it on its account (docs/guarantees.md).
-            let denied = state == "refused" && !*source && self.has_died;
-            let arrived = if denied { credits } else { arrived };
             let wrong =
                 *source && left != (debits, reversals) || *destination && arrived != credits;
             if wrong {

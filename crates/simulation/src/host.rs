@@ -60,7 +60,6 @@ impl Simulation {
         let Some(bridge) = self.bridge.take() else { return };
         self.note(None, format_args!("the bridge is killed"));
         self.frozen_until = 0;
-        self.audit.died();
         self.life += 1;
         let heads = self.random.random_bool(0.5);
         bridge.journal.die(&mut self.database, self.now, heads);

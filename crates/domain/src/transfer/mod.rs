@@ -85,6 +85,14 @@ impl Knowledge {
             Knowledge::NotSent | Knowledge::Unknown => false,
         }
     }
+
+    /// Whether it is proven that it was not posted and will not be.
+    pub fn is_dead(self) -> bool {
+        match self {
+            Knowledge::Refused | Knowledge::NotExecuted => true,
+            Knowledge::NotSent | Knowledge::Unknown | Knowledge::Done => false,
+        }
+    }
 }
 
 /// One posting of a transfer, as far as it is known.

@@ -82,12 +82,12 @@ impl Transfer {
     }
 }
 
-/// Without proof, it may have been sent, and more than once.
+/// Without proof, it may have been sent.
 fn doubt(leg: &mut Leg) {
     leg.tries = 0;
     if !leg.knowledge.is_proof() {
         leg.knowledge = Knowledge::Unknown;
-        leg.sent = leg.sent.max(2);
+        may_have_been_sent(leg);
     }
     ask_under_former_days(leg);
 }
@@ -100,6 +100,11 @@ fn doubt_undoing(leg: &mut Leg) {
         Knowledge::Refused | Knowledge::NotExecuted => leg.knowledge = Knowledge::Unknown,
         Knowledge::NotSent | Knowledge::Unknown => {}
     }
+    may_have_been_sent(leg);
+}
+
+/// More than once, too, for all that is known.
+fn may_have_been_sent(leg: &mut Leg) {
     leg.sent = leg.sent.max(2);
 }
 

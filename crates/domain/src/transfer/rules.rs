@@ -99,7 +99,7 @@ impl<'t, 'g> Course<'t, 'g> {
             }
             return self.send(Role::Debit, Phase::DebitSent, true);
         }
-        self.debit_dead(Knowledge::Refused, Reason::DebitRefused)
+        self.debit_dead(Knowledge::Refused)
     }
 
     /// The same of the credit.
@@ -214,12 +214,7 @@ impl<'t, 'g> Course<'t, 'g> {
     pub(super) fn ask_debit(&mut self) -> Step {
         match self.transfer.debit.knowledge {
             Knowledge::Done => return self.debit_done(),
-            Knowledge::Refused => {
-                return self.debit_dead(Knowledge::Refused, Reason::DebitRefused);
-            }
-            Knowledge::NotExecuted => {
-                return self.debit_dead(Knowledge::NotExecuted, Reason::DebitNotExecuted);
-            }
+            dead @ (Knowledge::Refused | Knowledge::NotExecuted) => return self.debit_dead(dead),
             Knowledge::NotSent | Knowledge::Unknown => {}
         }
         if self.transfer.expired && self.may_fence(Role::Debit) {
@@ -273,15 +268,16 @@ impl<'t, 'g> Course<'t, 'g> {
         }
     }
 
-    /// The debit is proven dead.
-    pub(super) fn debit_dead(&mut self, knowledge: Knowledge, reason: Reason) -> Step {
+    /// The debit is proven dead. After a crash it may have been said to be done before, by a counter
+    /// that lied then or lies now, and the credit may have followed: that is asked about before
+    /// anybody is told that no money moved. It is never sent again.
+    pub(super) fn debit_dead(&mut self, knowledge: Knowledge) -> Step {
         self.transfer.debit.knowledge = knowledge;
         if self.transfer.credit.knowledge == Knowledge::Unknown {
-            // Only after a crash: a credit is never sent before the debit is done, and the debit
-            // is proven not to be.
-            self.transfer.credit.knowledge = Knowledge::NotSent;
+            self.transfer.expired = true;
+            return self.ask_credit();
         }
-        self.refuse(reason)
+        self.refuse(death_of_debit(knowledge))
     }
 
     pub(super) fn debit_not_found(&mut self) -> Step {
@@ -409,7 +405,11 @@ impl<'t, 'g> Course<'t, 'g> {
 
     // Endings and rests.
 
+    /// The credit is done: if the debit is, that is all.
     pub(super) fn complete(&mut self) -> Step {
+        if self.transfer.debit.knowledge.is_dead() {
+            return self.park(Why::CreditWithoutDebit);
+        }
         self.transfer.reason = None;
         self.end(Phase::Completed)
     }
@@ -510,6 +510,16 @@ impl<'t, 'g> Course<'t, 'g> {
     pub(super) fn go(&mut self, phase: Phase, action: Action) -> Step {
         self.transfer.phase = phase;
         Step { action, barrier: false, verdict: Verdict::Fresh }
+    }
+}
+
+/// Why a transfer whose debit is proven dead ends as refused.
+pub(super) fn death_of_debit(knowledge: Knowledge) -> Reason {
+    match knowledge {
+        Knowledge::Refused => Reason::DebitRefused,
+        Knowledge::NotSent | Knowledge::Unknown | Knowledge::Done | Knowledge::NotExecuted => {
+            Reason::DebitNotExecuted
+        }
     }
 }
 

@@ -270,9 +270,7 @@ fn hear_debit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step
                 Refusal::FenceFirst => course.fence_debit(),
                 Refusal::AskOn => course.debit_asks_on(),
             },
-            Evidence::NotExecuted => {
-                course.debit_dead(Knowledge::NotExecuted, Reason::DebitNotExecuted)
-            }
+            Evidence::NotExecuted => course.debit_dead(Knowledge::NotExecuted),
             Evidence::NotFound => course.debit_not_found(),
             Evidence::Silent => course.debit_asks_on(),
             Evidence::NotSent => course.debit_not_sent(),

@@ -1,15 +1,19 @@
 //! The rules of DOMAIN §3 by which a debit is undone (rules 2, 3 and 6).
 
 use super::evidence::Weight;
-use super::rules::{Course, may_end};
+use super::rules::{Course, death_of_debit, may_end};
 use super::step::{Action, Step};
 use super::{Knowledge, Phase, Reason, Why};
 use crate::message::Look;
 use crate::serial::{Day, Role};
 
 impl Course<'_, '_> {
-    /// The credit is proven dead, or was never sent: the debit is undone.
+    /// The credit is proven dead, or was never sent: the debit is undone, unless it is dead, too.
     pub(super) fn undo_debit(&mut self) -> Step {
+        let debit = self.transfer.debit.knowledge;
+        if debit.is_dead() {
+            return self.refuse(death_of_debit(debit));
+        }
         if self.transfer.reason.is_none() {
             self.transfer.reason = Some(match self.transfer.credit.knowledge {
                 Knowledge::Refused => Reason::CreditRefused,

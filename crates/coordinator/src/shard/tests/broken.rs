@@ -131,10 +131,12 @@ fn a_panic_while_it_is_taken_up_parks_it_too() {
             after.handle(taken_up(open.transfer, &open.trail, Tail::Whole));
         }
         if life == 0 {
-            // The counter's answer to the first question is what it fails on.
-            let (ticket, question) = after.asked();
-            after.deliver(ticket, found(&question, Finding::Refused));
-            after.record(&mut memory);
+            // That neither leg happened is what it fails on.
+            for finding in [Finding::Refused, Finding::Fenced] {
+                let (ticket, question) = after.asked();
+                after.deliver(ticket, found(&question, finding));
+                after.record(&mut memory);
+            }
         }
         assert_eq!(after.shard.open[&1].transfer.phase, Phase::Parked(Why::Panicked), "{life}");
         assert!(after.ask().is_none(), "{life}");

@@ -68,8 +68,8 @@ fn a_cut_over_between_the_legs_undoes_nothing() {
     assert_eq!((again.serial(), bound(&again)), (debit.serial(), day(20_261_122)));
 }
 
-/// The record was restored: a life of which it knows nothing may have bound the debit to the new day
-/// and sent it, so that it is refused is told only once it is dead under both.
+/// The record was restored: a life of which it knows nothing may have bound either leg to the new day
+/// and sent it, so that it is refused is told only once both are dead under both.
 #[test]
 fn a_leg_of_a_record_that_lost_its_tail_is_sought_under_the_days_since() {
     let mut stage = Stage::new(Profile::default());
@@ -78,12 +78,17 @@ fn a_leg_of_a_record_that_lost_its_tail_is_sought_under_the_days_since() {
     let mut stage = Stage::new(Profile::default());
     cut_over(&mut stage);
     stage.handle(taken_up(new, &[], Tail::Lost));
-    for today in [20_261_121, 20_261_122] {
-        let view = stage.shard.view(master(1).sequence).expect("it is open");
-        assert_eq!(view.transfer.state(), State::Debiting);
-        let (ticket, question) = stage.asked();
-        assert_eq!(bound(&question), day(today));
-        stage.deliver(ticket, found(&question, Finding::Fenced));
+    for (state, role) in [(State::Debiting, Role::Debit), (State::Crediting, Role::Credit)] {
+        for today in [20_261_121, 20_261_122] {
+            let view = stage.shard.view(master(1).sequence).expect("it is open");
+            assert_eq!(view.transfer.state(), state);
+            let next = view.next().expect("something follows");
+            assert_eq!(next.contains("the debit did not happen"), role == Role::Credit, "{next}");
+            let (ticket, question) = stage.asked();
+            let asked = question.serial().map(|serial| serial.role);
+            assert_eq!((asked, bound(&question)), (Some(role), day(today)));
+            stage.deliver(ticket, found(&question, Finding::Fenced));
+        }
     }
     // Before the ending it is recorded that it was taken up and asked about.
     let ended = std::iter::repeat_with(|| stage.durable()).find_map(|write| write.outcome);

@@ -111,7 +111,7 @@ fn after_a_restart_a_leg_is_asked_about_under_every_day_that_it_was_ever_bound_t
         "#]],
     );
     standard(
-        "wake; cutover; debit closed; crash; wake; query debit silent; expire; fence debit not_executed; fence debit not_executed",
+        "wake; cutover; debit closed; crash; wake; query debit silent; expire; fence debit not_executed; fence debit not_executed; fence credit not_executed",
         &expect![[r#"
             wake -> DebitSent: Send(Debit)
             debit closed -> DebitSent: Send(Debit) of 20261122, durable first
@@ -119,7 +119,8 @@ fn after_a_restart_a_leg_is_asked_about_under_every_day_that_it_was_ever_bound_t
             query debit silent -> DebitAsking: Pause
             expire -> DebitFencing: Ask(Debit, Fence) of 20261121
             fence debit not_executed -> DebitFencing: Ask(Debit, Fence) of 20261122
-            fence debit not_executed -> Refused: Finish, durable first
+            fence debit not_executed -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> Refused: Finish, durable first
         "#]],
     );
     // It was refused under that day, and now it is said to be done: a person looks.

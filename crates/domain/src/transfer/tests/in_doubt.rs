@@ -144,3 +144,54 @@ fn a_credit_of_a_transfer_from_a_restored_record_is_never_sent() {
         "#]],
     );
 }
+
+/// A counter says that the debit is done, and after a crash that it is refused: the credit may have
+/// followed, so that nobody is told that no money moved before that is known not to have.
+#[test]
+fn a_debit_that_is_dead_after_a_crash_ends_nothing_before_the_credit_is_asked_about() {
+    standard(
+        "wake; crash; wake; query debit refused; query credit not_found; fence credit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit refused -> CreditFencing: Ask(Credit, Fence)
+            query credit not_found -> CreditFencing: Pause
+            fence credit not_executed -> Refused: Finish, durable first
+        "#]],
+    );
+    standard(
+        "wake; crash; wake; query debit refused; query credit done",
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        wake -> DebitAsking: Ask(Debit, Only)
+        query debit refused -> CreditFencing: Ask(Credit, Fence)
+        query credit done -> Parked(CreditWithoutDebit): Pause
+    "#]],
+    );
+    // By the fence's answer, and by a death of the bridge in between.
+    standard(
+        "wake; crash; wake; expire; fence debit not_executed; crash; wake; fence credit refused",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            expire -> DebitFencing: Ask(Debit, Fence)
+            fence debit not_executed -> CreditFencing: Ask(Credit, Fence)
+            wake -> CreditFencing: Ask(Credit, Fence)
+            fence credit refused -> Refused: Finish, durable first
+        "#]],
+    );
+    // Where the counter cannot fence, only proof ends it.
+    check(
+        &Profile { can_fence: false, ..Profile::default() },
+        "wake; crash; wake; query debit refused; query credit not_found; wake; \
+         query credit not_executed",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitAsking: Ask(Debit, Only)
+            query debit refused -> CreditAsking: Ask(Credit, Only)
+            query credit not_found -> CreditAsking: Pause
+            wake -> CreditAsking: Ask(Credit, Only)
+            query credit not_executed -> Refused: Finish, durable first
+        "#]],
+    );
+}

@@ -6,14 +6,18 @@ use super::*;
 fn a_leg_that_a_lost_life_may_have_bound_anew_is_dead_only_under_every_day() {
     standard(
         "wake; restored; cutover; cutover; wake; query debit not_found; released; fence debit not_executed; \
-         fence debit not_executed; fence debit not_executed",
+         fence debit not_executed; fence debit not_executed; fence credit not_executed; \
+         fence credit not_executed; fence credit not_executed",
         &expect![[r#"
             wake -> DebitSent: Send(Debit)
             wake -> DebitAsking: Ask(Debit, Only)
             query debit not_found -> DebitAsking: Pause
             fence debit not_executed -> DebitFencing: Ask(Debit, Fence) of 20261122
             fence debit not_executed -> DebitFencing: Ask(Debit, Fence) of 20261123
-            fence debit not_executed -> Refused: Finish, durable first
+            fence debit not_executed -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> CreditFencing: Ask(Credit, Fence) of 20261122
+            fence credit not_executed -> CreditFencing: Ask(Credit, Fence) of 20261123
+            fence credit not_executed -> Refused: Finish, durable first
         "#]],
     );
 }
@@ -129,6 +133,11 @@ fn a_record_that_is_too_old_is_for_a_person() {
         while transfer.phase == Phase::DebitFencing {
             step(&mut transfer, &dead, &ground).expect("a step");
             asked += 1;
+        }
+        // Nor is it known whether the credit followed under the credit's only day.
+        let dead_credit = Event::Told(Role::Credit, told(Evidence::NotExecuted, Weight::Truth));
+        if transfer.phase == Phase::CreditFencing {
+            step(&mut transfer, &dead_credit, &ground).expect("a step");
         }
         if let Phase::Parked(_) = transfer.phase {
             step(&mut transfer, &dead, &ground).expect("a step");
