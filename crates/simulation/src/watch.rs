@@ -94,30 +94,36 @@ impl Simulation {
 
     /// The bridge asks a counter.
     pub(crate) fn watch_ask(&mut self, ask: &Instruction) {
-        let (serial, day, questions) = match ask {
+        let (serial, day, asked) = match ask {
             Instruction::Debit(posting) | Instruction::Credit(posting) => {
-                (posting.serial, posting.settle_day, false)
+                (posting.serial, posting.settle_day, None)
             }
-            Instruction::Reverse(reversal) => (reversal.serial, reversal.settle_day, false),
-            Instruction::Query(query) => (query.serial, query.settle_day, true),
+            Instruction::Reverse(reversal) => (reversal.serial, reversal.settle_day, None),
+            Instruction::Query(query) => (query.serial, query.settle_day, query.mark),
             Instruction::Balance(_) | Instruction::Entries(_) => return,
         };
         if self.plan.liar.is_some() {
             self.watch.days.entry(serial).or_default().insert(day);
         }
-        if questions && self.watch.reused.contains(&serial.sequence.number()) {
-            self.doubt_unmarked(serial);
+        if self.watch.reused.contains(&serial.sequence.number())
+            && let Some(mark) = asked
+        {
+            self.doubt_unmarked(serial, mark);
         }
     }
 
     /// A counter that keeps no marks is believed when it is asked about a serial, although that was
     /// given out twice (docs/guarantees.md): what becomes of the transfer cannot be judged.
-    fn doubt_unmarked(&mut self, serial: SubSerial) {
+    /// Its mark tells which of the two is asked about: the record may have come back to the older one.
+    fn doubt_unmarked(&mut self, serial: SubSerial, mark: Mark) {
         let Some(new) = self.watch.begun.get(&serial.sequence.number()) else { return };
-        let place = if serial.role == Role::Credit { &new.to } else { &new.from };
-        let peer = self.peers.iter().find(|peer| peer.plan().rules.counter == place.counter);
-        if peer.is_some_and(|peer| !peer.plan().rules.profile.echoes_marks) {
-            let name = self.name_of(new.master, new.mark);
+        let Some(order) = self.marks.get(&mark).and_then(|order| self.plan.orders.get(*order))
+        else {
+            return;
+        };
+        let place = if serial.role == Role::Credit { &order.to } else { &order.from };
+        if !self.peers[place.0].plan().rules.profile.echoes_marks {
+            let name = self.name_of(new.master, Some(mark));
             self.audit.hidden(&name);
         }
     }
