@@ -5,6 +5,8 @@
 //! are a model that says what the contract of a link allows: answered, not sent, unknown; and
 //! answers that come late, twice or unasked.
 
+mod fate;
+
 use crate::audit::{Audit, Finding, Ordered};
 use crate::choices::Choices;
 use crate::clock::{BEGINNING, Clock, Micros, SECOND};
@@ -19,8 +21,9 @@ use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Mark, MasterSerial, Sequence};
 use domain::transfer::{Knowledge, Phase, Transfer, Why};
+use fate::{Belated, Fate, Late, MOMENTS, order_of};
 use link::{NotSent, Outcome, Sessions, Ticket, Unclear};
-use simulator::books::{Books, Kind, Line, Order, Rules, Settled};
+use simulator::books::{Books, Kind, Line, Rules, Settled};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,70 +97,6 @@ fn tell(
         }
     }
     story.end()
-}
-
-/// Something that happens later than it should.
-#[derive(Clone, Debug)]
-enum Late {
-    /// A request arrives.
-    Arrives(usize, Instruction),
-    /// An order that was "processing" is decided.
-    Finishes(usize, Order),
-    /// An answer comes that nobody waits for.
-    Answer(usize, Reply),
-}
-
-/// It, since when it is late, and how many moments it was let pass.
-#[derive(Clone, Debug)]
-struct Belated {
-    since: Micros,
-    passed: u32,
-    late: Late,
-}
-
-/// A late thing may come at any of so many moments, one message apart; after them it comes last,
-/// when all else waits or the counter's in-flight limit is over. What lies between changes nothing:
-/// the same questions are asked again.
-const MOMENTS: u32 = 3;
-
-/// What may become of a posting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Delivered,
-    LostBefore,
-    LostAfter,
-    Duplicated,
-    Late,
-    AnswerLate,
-    Refused,
-    NotSent,
-    Processing,
-    AfterCutOver,
-}
-
-impl Fate {
-    const ALL: [Fate; 10] = [
-        Fate::Delivered,
-        Fate::LostBefore,
-        Fate::LostAfter,
-        Fate::Duplicated,
-        Fate::Late,
-        Fate::AnswerLate,
-        Fate::Refused,
-        Fate::NotSent,
-        Fate::Processing,
-        Fate::AfterCutOver,
-    ];
-
-    /// Those that differ for a question.
-    const OF_QUESTIONS: [Fate; 6] = [
-        Fate::Delivered,
-        Fate::LostBefore,
-        Fate::LostAfter,
-        Fate::Duplicated,
-        Fate::AnswerLate,
-        Fate::NotSent,
-    ];
 }
 
 struct Story<'c> {
@@ -623,15 +562,6 @@ impl<'c> Story<'c> {
 
 fn lost_outcome() -> Outcome {
     Outcome::Unknown(Unclear::TimedOut)
-}
-
-fn order_of(instruction: &Instruction) -> Option<Order> {
-    match instruction {
-        Instruction::Debit(posting) => Some(Order::debit(posting)),
-        Instruction::Credit(posting) => Some(Order::credit(posting)),
-        Instruction::Reverse(reversal) => Some(Order::reversal(reversal)),
-        Instruction::Query(_) | Instruction::Balance(_) | Instruction::Entries(_) => None,
-    }
 }
 
 fn config() -> Config {
