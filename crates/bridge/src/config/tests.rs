@@ -1,5 +1,8 @@
 //! Configurations that are right at every edge, and those that are wrong in every place at once.
 
+mod database;
+mod example;
+
 use super::*;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -392,64 +395,6 @@ fn a_secret_comes_from_one_place() {
 }
 
 #[test]
-fn the_databases_password_comes_from_a_file_or_a_variable() {
-    let url = |text: &str, variables: &[(&str, &str)]| {
-        read_with(text, variables).map(|config| config.database.expose_secret().to_owned())
-    };
-    let file = "database = 'mysql://me@h:3306/x'\ndatabase_password_file = '/keys/password'";
-    assert_eq!(url(file, &[]).as_deref(), Ok("mysql://me:p%40ss@h:3306/x"));
-    let variable = "database = 'mysql://me@h:3306/x'\ndatabase_password_env = 'P'";
-    assert_eq!(url(variable, &[("P", "s/s")]).as_deref(), Ok("mysql://me:s%2Fs@h:3306/x"));
-    let whole = [("COUNTER_BRIDGE__DATABASE", "mysql://me:geheim@h/x")];
-    assert_eq!(url("", &whole).as_deref(), Ok("mysql://me:geheim@h/x"));
-    assert_eq!(read_with("", &whole).expect("good").database_shown(), "mysql://me@h/x");
-
-    for (text, variables, word) in [
-        ("database = 'mysql://me:geheim@h/x'", &[][..], "a password must not stand here"),
-        ("database_password = 'geheim'", &[], "a secret must not stand here"),
-        ("database_password_file = '/keys/password'", &[], "names no user"),
-        (file, &whole[..], "another one is configured"),
-    ] {
-        let told = told(text, variables);
-        assert!(told.iter().any(|told| told.contains(word)), "{text}: {told:?}");
-        assert!(told.iter().all(|told| !told.contains("geheim")), "{told:?}");
-    }
-}
-
-#[test]
-fn what_is_expected_of_the_database_goes_into_its_url() {
-    let url = |text: &str| read(text).map(|config| config.database.expose_secret().to_owned());
-    let server = "database = 'mysql://me@h/x'\n";
-    for (text, expected) in [
-        (format!("{server}database_durability = 'full'"), "mysql://me@h/x"),
-        (format!("{server}database_durability = 'as_it_is'"), "mysql://me@h/x?durability=as_it_is"),
-        (
-            "database_durability = 'as_it_is'".to_owned(),
-            "sqlite://data/counter-bridge.sqlite?durability=as_it_is",
-        ),
-    ] {
-        assert_eq!(url(&text).as_deref(), Ok(expected), "{text}");
-    }
-    let noted = |text: &str| read(text).expect("good").notes.len();
-    assert_eq!(noted(server), 0);
-    assert_eq!(noted("database = 'mysql://me@h/x?ssl-mode=disabled'"), 1);
-    assert_eq!(noted("database_durability = 'as_it_is'"), 1);
-    for (text, word) in [
-        (
-            "database_durability = 'full'\ndatabase = 'mysql://me@h/x?tls=on'",
-            "no parameter \"tls\"",
-        ),
-        ("database_durability = 'none'", "\"as_it_is\""),
-        ("database_ca_file = 'good'", "not spoken to over TLS"),
-        ("database = 'mysql://me@h/x'\ndatabase_ca_file = 'absent'", "cannot be read"),
-        ("database = 'mysql://me@h/x'\ndatabase_ca_file = 'good'", "no certificate"),
-    ] {
-        let told = told(text, &[]);
-        assert!(told.iter().any(|told| told.contains(word)), "{text}: {told:?}");
-    }
-}
-
-#[test]
 fn others_stand_by_only_where_there_are_others() {
     assert!(read(&counter("")).expect("good").coordinator.states_all_accounts.is_empty());
     let stating = read(&counter("states_all_accounts = true\n")).expect("good");
@@ -486,98 +431,6 @@ fn an_open_operators_side_is_allowed_and_noted() {
     assert!(told(same, &[])[0].starts_with("b.toml:4: operators.listen: "));
     read("[api]\nlisten = '127.0.0.1:0'\n[operators]\nlisten = '127.0.0.1:0'\n")
         .expect("any ports");
-}
-
-/// The annotated example, and the variables that it asks for.
-fn example() -> (PathBuf, Vec<(String, String)>) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/counter-bridge.toml");
-    let names = ["BRIDGE_DEMO_SECRET", "BRIDGE_SECURITIES_KEY", "BRIDGE_FUTURES_KEY"];
-    (file, names.map(|name| (name.to_owned(), KEY.to_owned())).into())
-}
-
-#[test]
-fn the_example_is_accepted() {
-    let (file, variables) = example();
-    let config = Config::load(&file, variables).expect("the example");
-    let told = crate::check::told(&config, "counter-bridge.toml");
-    assert_eq!(
-        told,
-        "ok: 2 counters, 1 app with 1 key; API on 127.0.0.1:8080, operators on 127.0.0.1:8081, \
-         record in sqlite:///var/lib/counter-bridge/bridge.sqlite"
-    );
-    let mistakes = Config::load(&file, []).expect_err("no variables");
-    assert_eq!(mistakes.list.len(), 3, "{mistakes}");
-    assert!(
-        mistakes.to_string().contains("the environment variable BRIDGE_DEMO_SECRET is not set")
-    );
-    let looked_at = Config::load_to_check(&file, []).expect("it may be looked at without them");
-    let told = crate::check::told(&looked_at, "counter-bridge.toml");
-    assert!(told.starts_with("ok: 2 counters, 1 app with 1 key; "), "{told}");
-    let needed = "BRIDGE_DEMO_SECRET is not set here; `serve` needs it";
-    assert!(told.contains(needed) && told.matches("`serve` needs it").count() == 3, "{told}");
-}
-
-#[test]
-fn what_the_example_shows_as_defaults_are_the_defaults() {
-    let (file, variables) = example();
-    let text = std::fs::read_to_string(&file).expect("the example");
-    let plain = Config::load(&file, variables.clone()).expect("the example");
-    // A table that is commented out as a whole stays out with its keys.
-    let mut in_absent_table = false;
-    let shown: Vec<&str> = text
-        .lines()
-        .map(|line| match line.strip_prefix("# ") {
-            Some("[accept]") => {
-                in_absent_table = true;
-                line
-            }
-            None if in_absent_table => {
-                in_absent_table = false;
-                line
-            }
-            Some(_) if in_absent_table => line,
-            // Alternatives, not defaults.
-            Some(rest)
-                if rest.starts_with("public_url")
-                    || rest.starts_with("per_transfer")
-                    || rest.starts_with("dials_in")
-                    || rest.starts_with("dials_from")
-                    || rest.starts_with("service_hours")
-                    || rest.starts_with("certificate_name")
-                    || rest.starts_with("tls = ") =>
-            {
-                line
-            }
-            Some(rest) if rest.starts_with("counters = ") => line,
-            Some(rest) => {
-                let key = rest.split_once(" = ").map(|(key, _)| key);
-                let is_key = key.is_some_and(|key| {
-                    !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-                });
-                let commented_table = ["id", "algorithm", "public_key_file"];
-                if is_key && key.is_none_or(|key| !commented_table.contains(&key)) {
-                    rest
-                } else {
-                    line
-                }
-            }
-            None => line,
-        })
-        .collect();
-    assert!(shown.len() == text.lines().count() && shown.join("\n").contains("\nshards = 2"));
-    let full = Config::from_text(&shown.join("\n"), Path::new(""), variables, &files)
-        .map_err(|list| Mistakes { file: "example".to_owned(), list }.to_string());
-    let full = full.unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    assert_eq!(full.coordinator, plain.coordinator);
-    assert_eq!(full.api.policy, plain.api.policy);
-    assert_eq!(full.api.longest_body, plain.api.longest_body);
-    assert_eq!((full.api.nonces, full.drain_budget), (plain.api.nonces, plain.drain_budget));
-    for (full, plain) in full.counters.iter().zip(&plain.counters) {
-        assert_eq!(full.timers, plain.timers);
-        assert_eq!(full.bounds, plain.bounds);
-        assert_eq!(full.profile, plain.profile);
-        assert_eq!(full.dialect, plain.dialect);
-    }
 }
 
 #[test]
