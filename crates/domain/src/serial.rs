@@ -137,16 +137,13 @@ impl Sequence {
 
     /// The ordinal of this number that is nearest to another one: whoever names a number means the one
     /// that was given out last, or is about to be.
-    pub const fn ordinal_near(self, other: u64) -> u64 {
-        let lap = other.saturating_sub(1) / Self::MAX * Self::MAX;
-        let here = lap + self.0;
-        if here > other {
-            let before = here.saturating_sub(Self::MAX);
-            if before > 0 && other - before < here - other { before } else { here }
-        } else {
-            let after = here + Self::MAX;
-            if after - other < other - here { after } else { here }
-        }
+    pub fn ordinal_near(self, other: u64) -> u64 {
+        let lap = other.saturating_sub(1) / Self::MAX;
+        // No two are equally near: the number of numbers is odd.
+        (lap.saturating_sub(1)..=lap + 1)
+            .map(|lap| lap * Self::MAX + self.0)
+            .min_by_key(|ordinal| ordinal.abs_diff(other))
+            .unwrap_or(self.0)
     }
 }
 
@@ -444,6 +441,9 @@ mod tests {
             (MAX, MAX + 1, MAX),
             (1, MAX, MAX + 1),
             (MAX - 1, 2 * MAX + 1, 2 * MAX - 1),
+            // Half a lap away, just within and just beyond.
+            (MAX / 2 + 1, MAX + 1, MAX + MAX / 2 + 1),
+            (MAX / 2 + 2, MAX + 1, MAX / 2 + 2),
             // Nothing was given out before the first.
             (MAX - 1, 2, MAX - 1),
         ] {

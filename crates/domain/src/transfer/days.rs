@@ -114,7 +114,7 @@ impl Transfer {
             (role, self.phase),
             (Role::Debit, Phase::DebitSent) | (Role::Credit, Phase::CreditSent)
         );
-        let lost = leg.sent > 0 && leg.knowledge == Knowledge::Unknown && !awaited;
+        let lost = leg.knowledge == Knowledge::Unknown && !awaited;
         lost && today.is_some_and(|today| today > self.bound_day(role))
     }
 

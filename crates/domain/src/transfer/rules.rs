@@ -85,8 +85,7 @@ impl<'t, 'g> Course<'t, 'g> {
     /// Whether its day has changed.
     fn bind_if_unsent(&mut self, role: Role) -> bool {
         let today = self.today(role);
-        let leg = self.transfer.leg(role);
-        let unsent = leg.sent == 0 && leg.knowledge == Knowledge::NotSent;
+        let unsent = self.transfer.leg(role).knowledge == Knowledge::NotSent;
         unsent && self.transfer.bind_anew(role, today)
     }
 

@@ -210,3 +210,55 @@ fn an_undoing_that_is_not_found_is_sent_again_unless_its_day_is_known_to_be_over
         assert_eq!(transfer.phase, after, "{today:?}");
     }
 }
+
+/// A person may have given the money back by hand: a reversal that is done after all is one too many.
+#[test]
+fn what_contradicts_a_reversal_follows_from_who_ended_it() {
+    use Knowledge::{Done, NotSent, Refused, Unknown};
+    for (reason, reversal, evidence, contradicts) in [
+        (Reason::CreditRefused, Done, Evidence::Done, false),
+        (Reason::CreditRefused, Done, Evidence::Refused, true),
+        // Where it cannot be asked about, its answer was the proof.
+        (Reason::CreditRefused, Unknown, Evidence::Done, false),
+        (Reason::Decided, Done, Evidence::Done, false),
+        (Reason::Decided, Done, Evidence::Refused, true),
+        (Reason::Decided, Unknown, Evidence::Done, true),
+        (Reason::Decided, NotSent, Evidence::Done, true),
+        (Reason::Decided, Unknown, Evidence::Refused, false),
+    ] {
+        let mut transfer = standing(Phase::Reversed, [Done, Refused, reversal]);
+        transfer.reason = Some(reason);
+        let told = told(evidence, Weight::Truth);
+        let said = contradicts_ending(&transfer, Role::Reversal, &told, &Profile::default());
+        assert_eq!(said, contradicts, "{reason:?}, {reversal:?}, {evidence:?}");
+    }
+}
+
+/// At a counter that may change its mind, a refusal of one of several copies is no proof: the question
+/// that is out goes on, and if the counter says so when it is asked, the reversal is asked for again
+/// as long as the debit's day lasts.
+#[test]
+fn a_refusal_of_one_copy_of_an_undoing_ends_it_only_with_the_day() {
+    let profile = Profile { refusals_stick: false, ..Profile::default() };
+    let tomorrow = Day::new(20_261_122).ok();
+    let (today, refused) = (Some(intent().debit_day), Phase::Parked(Why::ReversalRefused));
+    for (sent, weight, today, verdict, after) in [
+        (2, Weight::Answer, today, Verdict::Stale, Phase::ReversalProving),
+        (1, Weight::Answer, today, Verdict::Fresh, refused),
+        (2, Weight::Query, today, Verdict::Fresh, Phase::ReversalWaiting),
+        (2, Weight::Query, tomorrow, Verdict::Fresh, refused),
+        (1, Weight::Query, today, Verdict::Fresh, refused),
+    ] {
+        let legs = [Knowledge::Done, Knowledge::Refused, Knowledge::Unknown];
+        let mut transfer = standing(Phase::ReversalProving, legs);
+        transfer.reversal.sent = sent;
+        let ground = Ground { debit_day: today, ..ground(&profile, &profile, 3) };
+        let event = Event::Told(Role::Reversal, told(Evidence::Refused, weight));
+        let step = step(&mut transfer, &event, &ground).expect("legal");
+        assert_eq!(
+            (step.verdict, transfer.phase),
+            (verdict, after),
+            "{sent}, {weight:?}, {today:?}"
+        );
+    }
+}

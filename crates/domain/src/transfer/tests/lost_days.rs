@@ -167,3 +167,21 @@ fn an_undoing_that_was_refused_may_have_been_done_by_a_lost_life() {
         "#]],
     );
 }
+
+#[test]
+fn only_a_later_day_of_a_leg_that_is_sought_is_new_to_the_record() {
+    let bound = intent().debit_day;
+    let [before, later] = [20_261_120, 20_261_122].map(|number| Day::new(number).expect("a day"));
+    for (sought, found, rebound) in [
+        (Some(bound), bound, vec![]),
+        (Some(bound), before, vec![]),
+        (Some(later), later, vec![later]),
+        (None, later, vec![]),
+    ] {
+        let mut transfer = Transfer::accepted(intent());
+        transfer.debit.sought = sought;
+        transfer.found_under(Role::Debit, found);
+        assert_eq!(transfer.debit.rebound, rebound, "{sought:?}, found {found}");
+        assert_eq!(transfer.debit.sought, None, "it is found");
+    }
+}
