@@ -2,7 +2,7 @@
 
 use crate::mariadb::MariaDb;
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{bench_link, chaos, counts, python, schedules, tools};
+use crate::{bench_link, chaos, counts, mutants, python, schedules, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -66,6 +66,7 @@ pub(crate) fn test() -> Result<()> {
     steps.step("figures of links, quick", || bench_link::works(&place))?;
     steps.step("chaos", || chaos::run_cycles(&place, chaos::CYCLES_OF_CI))?;
     steps.step("canary", || schedules::canary(&place))?;
+    steps.step("mutants", || mutants::of_commit(&place, &schedules::commit(&place)?))?;
     say_if_heard!("\n==> passed");
     steps.summary();
     say_if_heard!("{} passed, {} failed", counted.passed, counted.failed);

@@ -7,7 +7,8 @@ use crate::steps::{Steps, output, run};
 use crate::tools;
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use supervise::say_if_heard;
 
 /// The crates whose rules are worth it, in the order of what they decide.
@@ -28,66 +29,149 @@ pub(crate) struct Wanted {
     pub(crate) shard: Option<String>,
 }
 
+/// What a run of CI has at the most of what a commit changes, and of the rules of a transfer: of the
+/// first mutants each takes ten seconds, of the others three.
+const MOST_OF_A_COMMIT: usize = 30;
+const MOST_OF_THE_RULES: usize = 30;
+
 /// Mutates; fails if something is missed that is not listed.
 pub(crate) fn mutants(wanted: &Wanted) -> Result<()> {
     let place = Place::find()?;
     let mut steps = Steps::new();
-    steps.step("tools", || {
-        tools::provide(&[tools::FOR_CHECK])?;
-        if tools::find("cargo-mutants").is_none() {
-            run(place.cargo().args(INSTALL)).context("cargo-mutants could not be installed")?;
-        }
-        Ok(())
-    })?;
-    let folder = place.target.join("mutants");
-    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    steps.step("tools", || provide(&place))?;
     let changes = if wanted.changed {
-        let diff = steps.step("what has changed", || what_has_changed(&place))?;
-        if diff.trim().is_empty() {
+        let base = steps.step("where this branch began", || fork_point(&place))?;
+        let Some(changes) = changes(&place, &base)? else {
             say_if_heard!("\n==> nothing has changed");
             return Ok(());
-        }
-        let file = folder.join("changes.diff");
-        fs::write(&file, diff).with_context(|| format!("{} cannot be made", file.display()))?;
-        Some(file)
+        };
+        Some(changes)
     } else {
         None
     };
-    let arguments = arguments(wanted, &folder, changes.as_deref());
-    steps.step("mutants", || run(place.cargo().arg("mutants").args(&arguments)))?;
+    let among = match &wanted.package {
+        Some(package) => Among { packages: vec![package], changes },
+        None => Among { packages: CRATES.to_vec(), changes },
+    };
+    steps.step("mutants", || look(&place, &among, wanted.shard.as_deref()))?;
     say_if_heard!("\n==> passed");
     steps.summary();
     Ok(())
 }
 
-/// What differs from where this branch left the main one, work that is not committed included.
-fn what_has_changed(place: &Place) -> Result<String> {
-    let git = |arguments: &[&str]| {
-        let mut git = std::process::Command::new("git");
-        git.current_dir(&place.root).args(arguments);
-        output(&mut git)
-    };
-    let base = git(&["merge-base", "HEAD", "origin/main"])
-        .or_else(|_| git(&["merge-base", "HEAD", "main"]))
-        .context("where this branch began is not known")?;
-    git(&["diff", base.trim(), "--", "crates"])
+/// What a run of CI mutates: what its commit changes, and a part of the rules that decide about money,
+/// another one with each commit. Which of them follows from the commit, so that it can be repeated.
+pub(crate) fn of_commit(place: &Place, commit: &str) -> Result<()> {
+    provide(place)?;
+    let part = u64::from_str_radix(commit.get(24..36).context("a commit has forty digits")?, 16)?;
+    if git(place, &["rev-parse", "--verify", "--quiet", "HEAD^"]).is_err() {
+        say_if_heard!("    what the commit changes is not known: the one before it is not here");
+    } else if let Some(changes) = changes(place, "HEAD^")? {
+        let changed = Among { packages: CRATES.to_vec(), changes: Some(changes) };
+        look_at_part(place, &changed, MOST_OF_A_COMMIT, part)?;
+    }
+    let rules = Among { packages: vec!["domain"], changes: None };
+    look_at_part(place, &rules, MOST_OF_THE_RULES, part)
 }
 
-fn arguments(wanted: &Wanted, folder: &Path, changes: Option<&Path>) -> Vec<String> {
+/// Looks at no more than `most` of them.
+fn look_at_part(place: &Place, among: &Among<'_>, most: usize, part: u64) -> Result<()> {
+    let all = among.count(place)?;
+    let parts = u64::try_from(all.div_ceil(most))?;
+    if parts == 0 {
+        return Ok(());
+    }
+    let shard = format!("{}/{parts}", part % parts);
+    say_if_heard!("    part {shard} of {all} mutants of {}", among.described());
+    look(place, among, Some(&shard))
+}
+
+/// Which mutants there are to choose from.
+struct Among<'a> {
+    packages: Vec<&'a str>,
+    /// Only of lines in this file of differences.
+    changes: Option<PathBuf>,
+}
+
+impl Among<'_> {
+    fn arguments(&self) -> Vec<String> {
+        let packages = self.packages.iter().map(|name| format!("--package={name}"));
+        let changes = self.changes.iter().map(|file| format!("--in-diff={}", file.display()));
+        packages.chain(changes).collect()
+    }
+
+    fn described(&self) -> String {
+        let what = if self.changes.is_some() { "what has changed in " } else { "" };
+        format!("{what}{}", self.packages.join(", "))
+    }
+
+    fn count(&self, place: &Place) -> Result<usize> {
+        let list = output(place.cargo().args(["mutants", "--list"]).args(self.arguments()))?;
+        Ok(list.lines().count())
+    }
+}
+
+fn provide(place: &Place) -> Result<()> {
+    tools::provide(&[tools::FOR_CHECK])?;
+    if tools::find("cargo-mutants").is_none() {
+        run(place.cargo().args(INSTALL)).context("cargo-mutants could not be installed")?;
+    }
+    Ok(())
+}
+
+fn folder(place: &Place) -> Result<PathBuf> {
+    let folder = place.target.join("mutants");
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    Ok(folder)
+}
+
+fn git(place: &Place, arguments: &[&str]) -> Result<String> {
+    output(Command::new("git").current_dir(&place.root).args(arguments))
+}
+
+/// The commit at which this branch left the main one.
+fn fork_point(place: &Place) -> Result<String> {
+    let base = git(place, &["merge-base", "HEAD", "origin/main"])
+        .or_else(|_| git(place, &["merge-base", "HEAD", "main"]))
+        .context("where this branch began is not known")?;
+    Ok(base.trim().to_owned())
+}
+
+/// A file of what differs from a commit, work that is not committed included; `None` if nothing does.
+fn changes(place: &Place, base: &str) -> Result<Option<PathBuf>> {
+    let diff = git(place, &["diff", base, "--", "crates"])?;
+    if diff.trim().is_empty() {
+        return Ok(None);
+    }
+    let file = folder(place)?.join("changes.diff");
+    fs::write(&file, diff).with_context(|| format!("{} cannot be made", file.display()))?;
+    Ok(Some(file))
+}
+
+/// Mutates and looks what was missed. Whatever hangs by a change was noticed by that.
+fn look(place: &Place, among: &Among<'_>, shard: Option<&str>) -> Result<()> {
+    let folder = folder(place)?;
+    let arguments = arguments(among, &folder, shard);
+    let ended = place.cargo().arg("mutants").args(&arguments).status()?;
+    // The tool ends with 2 if something was missed, and with 3 if something hung, missed or not.
+    ensure!(matches!(ended.code(), Some(0 | 2 | 3)), "cargo-mutants ended with {ended}");
+    let missed = folder.join("mutants.out/missed.txt");
+    let missed = fs::read_to_string(&missed)
+        .with_context(|| format!("{} could not be read", missed.display()))?;
+    ensure!(missed.trim().is_empty(), "no test of their crates notices:\n{missed}");
+    Ok(())
+}
+
+fn arguments(among: &Among<'_>, folder: &Path, shard: Option<&str>) -> Vec<String> {
     let mut arguments = vec![
         "--output".to_owned(),
         folder.display().to_string(),
         // One at a time: what the tests measure would be slower beside another.
         "--jobs=1".to_owned(),
+        "--sharding=round-robin".to_owned(),
     ];
-    match &wanted.package {
-        Some(package) => arguments.push(format!("--package={package}")),
-        None => arguments.extend(CRATES.map(|name| format!("--package={name}"))),
-    }
-    if let Some(changes) = changes {
-        arguments.push(format!("--in-diff={}", changes.display()));
-    }
-    if let Some(shard) = &wanted.shard {
+    arguments.extend(among.arguments());
+    if let Some(shard) = shard {
         arguments.push(format!("--shard={shard}"));
     }
     arguments
@@ -118,15 +202,15 @@ mod tests {
 
     #[test]
     fn the_tool_is_told_what_is_wanted() {
-        let everything = Wanted { package: None, changed: false, shard: None };
+        let everything = Among { packages: CRATES.to_vec(), changes: None };
         let told = arguments(&everything, Path::new("out"), None).join(" ");
         assert!(told.contains("--package=domain") && told.contains("--package=api"), "{told}");
-        let part = Wanted {
-            package: Some("store".to_owned()),
-            changed: true,
-            shard: Some("1/4".to_owned()),
-        };
-        let told = arguments(&part, Path::new("out"), Some(Path::new("d.diff"))).join(" ");
-        assert_eq!(told, "--output out --jobs=1 --package=store --in-diff=d.diff --shard=1/4");
+        let part = Among { packages: vec!["store"], changes: Some(PathBuf::from("d.diff")) };
+        let told = arguments(&part, Path::new("out"), Some("1/4")).join(" ");
+        assert_eq!(
+            told,
+            "--output out --jobs=1 --sharding=round-robin --package=store --in-diff=d.diff --shard=1/4"
+        );
+        assert_eq!(part.described(), "what has changed in store");
     }
 }
