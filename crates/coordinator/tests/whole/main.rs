@@ -1,0 +1,316 @@
+//! The coordinator as a whole, as those who hold it see it: over a real record, and real links to
+//! simulated counters.
+
+mod stage;
+
+use coordinator::events::Kind;
+use coordinator::{BeginError, Begun, Config, DecideError, Found, ReadmitError};
+use domain::message::{BalanceQuery, Instruction, Reply};
+use domain::money::{Amount, Currency};
+use domain::serial::{MasterSerial, Sequence};
+use domain::transfer::{Decision, Phase, State, Why};
+use link::Outcome;
+use stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
+use std::time::Duration;
+use store::{FinalState, ListFilter, OpenState, StateFilter};
+
+/// The credit never arrives: a transfer is on its way until the bridge asks.
+const NO_CREDIT: &str = "[[rule]]\non = [\"credit\"]\ndo = \"drop\"\n";
+
+/// Neither does any question about it.
+const DEAF: &str = "[[rule]]\non = [\"credit\", \"query\", \"fence\"]\ndo = \"drop\"\n";
+
+const CREDIT_REFUSED: &str = "[[rule]]\non = [\"credit\"]\ndo = { refuse = 302 }\n";
+
+/// The debit cannot be undone, and whether it was, the counter does say.
+const REVERSAL_REFUSED: &str = "[[rule]]\non = [\"reversal\"]\ndo = { refuse = 302 }\n";
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn of_app(state: Option<StateFilter>) -> ListFilter {
+    ListFilter { app: Some("app".to_owned()), state, ..ListFilter::default() }
+}
+
+/// The serials on a page.
+async fn listed(stage: &Stage, filter: &ListFilter) -> Vec<MasterSerial> {
+    let page = stage.coordinator.list(filter).await.expect("a page");
+    page.transfers.iter().map(Found::master).collect()
+}
+
+#[tokio::test]
+async fn what_ends_is_told_again_under_its_key_and_found_in_the_record() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", CREDIT_REFUSED).await;
+    let other = Counter::start("other", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures, &other], config()).await;
+    let (reversed, told) = stage.ends("refused").await;
+    assert_eq!(told, format!("{reversed} reversed"));
+    let mut to_other = order("done");
+    to_other.to.counter = counter_id("other");
+    let Ok(Begun::Final { master, answer, replayed: false }) =
+        stage.coordinator.begin(to_other.clone(), LIMIT).await
+    else {
+        panic!("it ends")
+    };
+    assert_eq!(text(&answer), format!("{master} completed"));
+    assert!(master > reversed);
+
+    // The same order is told the same; another one under its key is told whose it is.
+    let again = stage.coordinator.begin(to_other.clone(), LIMIT).await.expect("it is told");
+    assert!(
+        matches!(&again, Begun::Final { master: same, answer: told, replayed: true }
+            if *same == master && *told == answer),
+        "{again:?}"
+    );
+    to_other.fingerprint = [8; 32];
+    let reused = stage.coordinator.begin(to_other, LIMIT).await;
+    assert!(matches!(reused, Err(BeginError::KeyReused(same)) if same == master), "{reused:?}");
+
+    assert_eq!(stage.coordinator.open(), 0);
+    assert_eq!(stage.coordinator.summary().await, coordinator::Summary::default());
+    assert!(stage.coordinator.view(master.sequence).await.is_none());
+    let found = stage.coordinator.find(master).await.expect("it reads").expect("it is there");
+    assert_eq!((found.master(), found.app()), (master, "app"));
+    let Found::Ended(stored) = found else { panic!("it has ended") };
+    assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Completed));
+    let stored = stage.coordinator.stored(reversed).await.expect("it reads").expect("there");
+    assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Reversed));
+    let trail = stage.coordinator.trail(reversed).await.expect("it reads").join("\n");
+    assert!(trail.contains("reversal") && trail.contains("302"), "{trail}");
+    assert_eq!(listed(&stage, &of_app(None)).await, [master, reversed]);
+    let completed = of_app(Some(StateFilter::Ended(FinalState::Completed)));
+    assert_eq!(listed(&stage, &completed).await, [master]);
+    let nobody = ListFilter { app: Some("nobody".to_owned()), ..ListFilter::default() };
+    assert_eq!(listed(&stage, &nobody).await, []);
+    stage.stop().await;
+    for counter in [securities, futures, other] {
+        counter.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_begun_is_refused_with_its_reason() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let limit = Amount::new(1_000).expect("an amount");
+    let stage = Stage::with_links(folder.path(), &[&securities, &futures], config(), |link| {
+        if link.counter == counter_id("futures") {
+            link.profile.per_transfer_limit = Some(limit);
+        }
+    })
+    .await;
+    let begin = async |change: fn(&mut coordinator::Begin)| {
+        let mut order = order("refused");
+        change(&mut order);
+        stage.coordinator.begin(order, LIMIT).await.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let refused = begin(|order| order.to.counter = counter_id("nobody")).await;
+    assert_eq!(refused, Err("there is no counter nobody".to_owned()));
+    let refused = begin(|order| order.to = order.from.clone()).await;
+    assert_eq!(refused, Err("source and destination are the same account".to_owned()));
+    let refused = begin(|order| order.amount = Amount::new(1_001).expect("an amount")).await;
+    let text = "futures takes at most 1000 minor units in one transfer";
+    assert_eq!(refused, Err(text.to_owned()));
+    assert_eq!(begin(|order| order.amount = Amount::new(1_000).expect("an amount")).await, Ok(()));
+    futures.stop().await;
+    let gone = async {
+        while stage.coordinator.links()[1].is_up() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, gone).await.expect("its end is noticed");
+    let refused = stage.begin("down", LIMIT).await;
+    assert!(
+        matches!(&refused, Err(BeginError::CounterDown(counter)) if *counter == counter_id("futures")),
+        "{refused:?}"
+    );
+    // What was answered once is answered again, whatever has changed since.
+    let mut same = order("refused");
+    same.amount = limit;
+    let again = stage.coordinator.begin(same, LIMIT).await;
+    assert!(matches!(again, Ok(Begun::Final { replayed: true, .. })), "{again:?}");
+    stage.stop().await;
+    securities.stop().await;
+}
+
+#[tokio::test]
+async fn what_goes_on_is_in_its_shards_hands_and_survives_a_restart() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let few = Config { most_open: 2, most_callers: 1, ..config() };
+    let stage = Stage::start(folder.path(), &[&securities, &futures], few).await;
+    let master = stage.goes_on("first").await;
+    let second = stage.goes_on("second").await;
+    let begun = stage.begin("third", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::Overloaded)), "{begun:?}");
+    let begun = stage.begin("first", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::InProgress(same)) if same == master), "{begun:?}");
+    assert_eq!(stage.coordinator.open(), 2);
+    assert!(!stage.coordinator.is_crowded(), "nobody waits");
+
+    // It is debited, and the credit is on its way.
+    let debited = async {
+        loop {
+            let summary = stage.coordinator.summary().await;
+            if summary.by_state.get("crediting") == Some(&2) {
+                return summary;
+            }
+        }
+    };
+    let summary = tokio::time::timeout(LIMIT, debited).await.expect("both are debited");
+    assert_eq!((summary.moving(), summary.in_transit.get("CNY")), (2, Some(&200)));
+    let view = stage.coordinator.view(master.sequence).await.expect("it is open");
+    assert_eq!((view.transfer.intent.master, &*view.app), (master, "app"));
+    assert!(matches!(stage.coordinator.find(master).await, Ok(Some(Found::Open(_)))));
+    let crediting = of_app(Some(StateFilter::Open(OpenState::Crediting)));
+    assert_eq!(listed(&stage, &crediting).await, [second, master]);
+    let page = stage.coordinator.list(&ListFilter { limit: 1, ..crediting.clone() }).await;
+    let page = page.expect("a page");
+    assert_eq!(page.transfers.len(), 1);
+    let rest = ListFilter { before: page.next, ..crediting };
+    assert_eq!(listed(&stage, &rest).await, [master]);
+    let reversing = of_app(Some(StateFilter::Open(OpenState::Reversing)));
+    assert_eq!(listed(&stage, &reversing).await, []);
+    assert_eq!(listed(&stage, &of_app(None)).await, [second, master]);
+    let views = stage.coordinator.open_views().await;
+    let masters: Vec<MasterSerial> = views.iter().map(|view| view.transfer.intent.master).collect();
+    assert_eq!(masters, [master, second]);
+    let (oldest, total) = stage.coordinator.oldest(Some(State::Crediting), 1).await;
+    assert_eq!((oldest.len(), total), (1, 2));
+    assert_eq!(oldest[0].transfer.intent.master, master);
+    assert_eq!(stage.coordinator.oldest(Some(State::Reversing), 9).await.1, 0);
+
+    // Whoever waits is counted, and told when it ends; here it does not.
+    let waiting = stage.coordinator.begin(order("first"), LIMIT);
+    assert!(matches!(waiting.await, Err(BeginError::InProgress(_))));
+    stage.coordinator.wait(master.sequence, Duration::from_millis(1)).await;
+    stage.stop().await;
+    futures.stop().await;
+
+    // The counter hears again, and has no word of the credits: they are sent again.
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let event = stage.event(Kind::Recovered).await;
+    assert_eq!(event.text, "2 open transfers are taken up again");
+    for master in [master, second] {
+        stage.coordinator.wait(master.sequence, LIMIT).await;
+        let stored = stage.coordinator.stored(master).await.expect("it reads").expect("there");
+        assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Completed));
+    }
+    let again = stage.begin("first", LIMIT).await;
+    assert!(
+        matches!(&again, Ok(Begun::Final { master: same, replayed: true, .. }) if *same == master),
+        "{again:?}"
+    );
+    assert_eq!(stage.coordinator.open(), 0);
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
+    let (folder, securities) = (folder(), Counter::start("securities", REVERSAL_REFUSED).await);
+    let futures = Counter::start("futures", CREDIT_REFUSED).await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let master = stage.goes_on("stuck").await;
+    let event = stage.event(Kind::NeedsOperator).await;
+    assert_eq!(event.transfer, Some(master));
+    let coordinator = &stage.coordinator;
+    let (waiting, total) = coordinator.oldest(Some(State::NeedsOperator), 9).await;
+    assert_eq!(total, 1);
+    assert_eq!(waiting[0].transfer.phase, Phase::Parked(Why::ReversalRefused));
+    assert_eq!(coordinator.summary().await.moving(), 0);
+    assert_eq!(coordinator.proven(9).await.1, 0, "a person decides what was refused");
+
+    let said = |words: &str| words.to_owned();
+    let claimed = coordinator.claim_transfer(master, said("ann"), said("on the telephone")).await;
+    assert_eq!(claimed.expect("it is claimed").who, "ann");
+    assert_eq!(stage.event(Kind::Claimed).await.text, "ann has claimed it: on the telephone");
+    let claimed = coordinator.claim_transfer(master, said("bob"), said("me too")).await;
+    assert!(matches!(&claimed, Err(DecideError::Claimed(by)) if by.who == "ann"), "{claimed:?}");
+    let resumed = coordinator.resume_proven(master, said("bob"), said("all")).await;
+    assert!(
+        matches!(resumed, Err(DecideError::Claimed(_) | DecideError::NotProven)),
+        "{resumed:?}"
+    );
+    assert!(coordinator.unclaim_transfer(master, said("ann")).await.expect("it was hers"));
+    assert!(!coordinator.unclaim_transfer(master, said("ann")).await.expect("it is nobody's"));
+    let resumed = coordinator.resume_proven(master, said("bob"), said("all")).await;
+    assert!(matches!(resumed, Err(DecideError::NotProven)), "{resumed:?}");
+
+    let decide = async |decision| {
+        coordinator.decide(master, decision, said("bob"), said("paid back by hand")).await
+    };
+    let refused = decide(Decision::Completed).await;
+    assert!(matches!(refused, Err(DecideError::Illegal(_))), "{refused:?}");
+    decide(Decision::Reversed).await.expect("it is taken");
+    let decided = stage.event(Kind::Decided).await;
+    assert_eq!((decided.transfer, decided.text.as_str()), (Some(master), "bob: reversed"));
+    coordinator.wait(master.sequence, LIMIT).await;
+    let again = decide(Decision::Reversed).await;
+    assert!(matches!(again, Err(DecideError::AlreadyFinal(same)) if same == master), "{again:?}");
+    let nobody = MasterSerial { sequence: Sequence::new(77).expect("a number"), ..master };
+    let unknown = coordinator.decide(nobody, Decision::Reversed, said("bob"), said("?")).await;
+    assert!(matches!(unknown, Err(DecideError::NotFound(_))), "{unknown:?}");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// A record that lost what its counters have seen gives nothing out that they know, and says so.
+#[tokio::test]
+async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
+    let (first, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(first.path(), &[&securities, &futures], config()).await;
+    let (master, _) = stage.ends("before").await;
+    stage.stop().await;
+
+    // One counter that has seen more is held; what it says of its serials is taken into account.
+    let (second, fresh) = (folder(), Counter::start("securities", "").await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], config()).await;
+    let begun = stage.begin("held", LIMIT).await;
+    let held = counter_id("futures");
+    assert!(matches!(&begun, Err(BeginError::CounterHeld(by)) if *by == held), "{begun:?}");
+    let event = stage.event(Kind::Contradiction).await;
+    assert!(event.text.starts_with("futures gets no new transfers: it says that it has seen"));
+    let (coordinator, note) = (&stage.coordinator, "restored on purpose");
+    let nobody = coordinator.readmit(&counter_id("nobody"), "ann", note, false).await;
+    assert!(matches!(nobody, Err(ReadmitError::UnknownCounter(_))), "{nobody:?}");
+    let free = coordinator.readmit(&counter_id("securities"), "ann", note, false).await;
+    assert!(matches!(free, Err(ReadmitError::NotHeld(_))), "{free:?}");
+    coordinator.readmit(&held, "ann", note, false).await.expect("it is readmitted");
+    let (next, told) = stage.ends("after").await;
+    assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
+    stage.stop().await;
+    fresh.stop().await;
+
+    // Two that agree speak of the record, which begins nothing any more.
+    let third = folder();
+    let stage = Stage::start(third.path(), &[&securities, &futures], config()).await;
+    let mut standing = stage.coordinator.standing().follow();
+    let behind = standing.wait_for(coordinator::standing::State::is_behind);
+    drop(tokio::time::timeout(LIMIT, behind).await.expect("in time").expect("it is found out"));
+    let begun = stage.begin("behind", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::RecordBehind)), "{begun:?}");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+#[tokio::test]
+async fn a_counter_is_asked_what_moves_nothing() {
+    let (folder, securities) = (folder(), Counter::start("securities", NO_CREDIT).await);
+    let stage = Stage::start(folder.path(), &[&securities], config()).await;
+    let query = BalanceQuery { account: account("6001"), currency: Currency::CNY };
+    let balance = || Instruction::Balance(query.clone());
+    let asked = stage.coordinator.ask(&counter_id("securities"), balance()).await;
+    assert!(matches!(&asked, Ok(Outcome::Answered(Reply::Balance(_)))), "{asked:?}");
+    let asked = stage.coordinator.ask(&counter_id("nobody"), balance()).await;
+    assert!(matches!(asked, Err(BeginError::UnknownCounter(_))), "{asked:?}");
+    stage.stop().await;
+    securities.stop().await;
+}
