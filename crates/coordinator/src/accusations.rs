@@ -122,6 +122,13 @@ impl Accusations {
 mod tests {
     use super::*;
 
+    /// Dashboards go by them (docs/limits.md).
+    #[test]
+    fn faults_have_their_words_in_metrics() {
+        let words = [Fault::Foreign, Fault::Contradiction].map(Fault::as_str);
+        assert_eq!(words, ["foreign", "contradiction"]);
+    }
+
     #[test]
     fn foreign_words_are_told_once_a_minute_and_all_counted() {
         let (accusations, events) = (Accusations::default(), Events::default());

@@ -95,17 +95,9 @@ impl Actor {
             }
             spring("shard", String::new);
             // Whatever else is ready rides in the same turn, and so in the same batch.
-            drain(&mut deliveries, &mut delivered);
-            while batches.len() < A_TURN
-                && let Ok(batch) = written.try_recv()
-            {
-                batches.push(batch);
-            }
-            while mails.len() < A_TURN
-                && let Ok(mail) = self.mail.try_recv()
-            {
-                mails.push(mail);
-            }
+            fill(&mut delivered, || deliveries.try_recv().ok());
+            fill(&mut batches, || written.try_recv().ok());
+            fill(&mut mails, || self.mail.try_recv().ok());
 
             let now = Now::read();
             {
@@ -237,31 +229,51 @@ pub(crate) fn alarm(
     master: domain::serial::MasterSerial,
     text: String,
 ) {
-    let good = kind == Kind::Resolved;
-    if !good {
+    let wakes = kind.wakes_a_person();
+    if wakes {
         metrics::counter!("alarms_total", "kind" => format!("{kind:?}")).increment(1);
     }
     if events.admits_alarm(now, kind) {
-        if good {
-            tracing::info!(%master, "{text}");
-        } else {
+        if wakes {
             tracing::error!(%master, ?kind, "{text}");
+        } else {
+            tracing::info!(%master, "{text}");
         }
         events.record(now, kind, Some(master), text);
     }
 }
 
-fn drain(from: &mut mpsc::UnboundedReceiver<Delivery>, into: &mut Vec<Delivery>) {
-    while into.len() < A_TURN
-        && let Ok(delivery) = from.try_recv()
-    {
-        into.push(delivery);
-    }
+/// Takes what else is ready, as far as one turn goes.
+fn fill<T>(turn: &mut Vec<T>, ready: impl FnMut() -> Option<T>) {
+    let room = A_TURN.saturating_sub(turn.len());
+    turn.extend(std::iter::from_fn(ready).take(room));
 }
 
 async fn until(timer: Option<Instant>) {
     match timer {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_takes_what_is_ready_and_no_more_than_it_has_room_for() {
+        let mut turn = vec![0];
+        let mut ready = vec![2, 1];
+        fill(&mut turn, || ready.pop());
+        assert_eq!(turn, [0, 1, 2]);
+        let mut endless = 0;
+        let mut count = || {
+            endless += 1;
+            Some(endless)
+        };
+        fill(&mut turn, &mut count);
+        assert_eq!(turn.len(), A_TURN);
+        fill(&mut turn, &mut count);
+        assert_eq!((turn.len(), endless), (A_TURN, 1021), "what has no place is not taken");
     }
 }

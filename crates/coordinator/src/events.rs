@@ -57,6 +57,26 @@ pub enum Kind {
     Defect,
 }
 
+impl Kind {
+    /// Whether it is an alarm where it is about a transfer: what has resolved itself is none, and is
+    /// told all the same, for a person may be busy with it.
+    pub(crate) const fn wakes_a_person(self) -> bool {
+        match self {
+            Kind::Resolved => false,
+            Kind::Recovered
+            | Kind::NeedsOperator
+            | Kind::Decided
+            | Kind::Claimed
+            | Kind::Contradiction
+            | Kind::Foreign
+            | Kind::NotCompared
+            | Kind::Notice
+            | Kind::Database
+            | Kind::Defect => true,
+        }
+    }
+}
+
 /// How often one counter is quoted with one kind of event: twenty things at once, then one a second.
 /// A hostile one fills no disk with it, and a counter in trouble has said what its trouble is.
 const PACE: Pace = Pace { burst: 20, every: Duration::from_secs(1) };
@@ -180,6 +200,14 @@ fn words_left_out(count: u64, of: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_has_resolved_itself_wakes_nobody() {
+        assert!(!Kind::Resolved.wakes_a_person());
+        for kind in [Kind::NeedsOperator, Kind::Contradiction, Kind::Defect, Kind::Notice] {
+            assert!(kind.wakes_a_person(), "{kind:?}");
+        }
+    }
 
     #[test]
     fn one_who_floods_is_quoted_a_little_and_nothing_is_left_out_uncounted() {

@@ -3,16 +3,18 @@
 
 mod stage;
 
+use coordinator::accusations::Fault;
 use coordinator::events::Kind;
 use coordinator::{BeginError, Begun, Config, DecideError, Found, ReadmitError};
-use domain::message::{BalanceQuery, Instruction, Reply};
+use domain::message::{Answer, AnswerCode, BalanceQuery, Instruction, Posted, PostingReply, Reply};
 use domain::money::{Amount, Currency};
-use domain::serial::{MasterSerial, Sequence};
+use domain::serial::{MasterSerial, Role, Sequence};
 use domain::transfer::{Decision, Phase, State, Why};
-use link::Outcome;
+use link::{Outcome, Unmatched};
 use stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
 use std::time::Duration;
 use store::{FinalState, ListFilter, OpenState, StateFilter};
+use wire::message::{Notice, Severity};
 
 /// The credit never arrives: a transfer is on its way until the bridge asks.
 const NO_CREDIT: &str = "[[rule]]\non = [\"credit\"]\ndo = \"drop\"\n";
@@ -192,8 +194,7 @@ async fn what_goes_on_is_in_its_shards_hands_and_survives_a_restart() {
     // The counter hears again, and has no word of the credits: they are sent again.
     let futures = Counter::start("futures", "").await;
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
-    let event = stage.event(Kind::Recovered).await;
-    assert_eq!(event.text, "2 open transfers are taken up again");
+    stage.event(Kind::Recovered, "2 open transfers are taken up again").await;
     for master in [master, second] {
         stage.coordinator.wait(master.sequence, LIMIT).await;
         let stored = stage.coordinator.stored(master).await.expect("it reads").expect("there");
@@ -216,7 +217,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let futures = Counter::start("futures", CREDIT_REFUSED).await;
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
     let master = stage.goes_on("stuck").await;
-    let event = stage.event(Kind::NeedsOperator).await;
+    let event = stage.event(Kind::NeedsOperator, "").await;
     assert_eq!(event.transfer, Some(master));
     let coordinator = &stage.coordinator;
     let (waiting, total) = coordinator.oldest(Some(State::NeedsOperator), 9).await;
@@ -228,7 +229,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let said = |words: &str| words.to_owned();
     let claimed = coordinator.claim_transfer(master, said("ann"), said("on the telephone")).await;
     assert_eq!(claimed.expect("it is claimed").who, "ann");
-    assert_eq!(stage.event(Kind::Claimed).await.text, "ann has claimed it: on the telephone");
+    stage.event(Kind::Claimed, "ann has claimed it: on the telephone").await;
     let claimed = coordinator.claim_transfer(master, said("bob"), said("me too")).await;
     assert!(matches!(&claimed, Err(DecideError::Claimed(by)) if by.who == "ann"), "{claimed:?}");
     let resumed = coordinator.resume_proven(master, said("bob"), said("all")).await;
@@ -247,8 +248,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let refused = decide(Decision::Completed).await;
     assert!(matches!(refused, Err(DecideError::Illegal(_))), "{refused:?}");
     decide(Decision::Reversed).await.expect("it is taken");
-    let decided = stage.event(Kind::Decided).await;
-    assert_eq!((decided.transfer, decided.text.as_str()), (Some(master), "bob: reversed"));
+    assert_eq!(stage.event(Kind::Decided, "bob: reversed").await.transfer, Some(master));
     coordinator.wait(master.sequence, LIMIT).await;
     let again = decide(Decision::Reversed).await;
     assert!(matches!(again, Err(DecideError::AlreadyFinal(same)) if same == master), "{again:?}");
@@ -275,8 +275,8 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     let begun = stage.begin("held", LIMIT).await;
     let held = counter_id("futures");
     assert!(matches!(&begun, Err(BeginError::CounterHeld(by)) if *by == held), "{begun:?}");
-    let event = stage.event(Kind::Contradiction).await;
-    assert!(event.text.starts_with("futures gets no new transfers: it says that it has seen"));
+    let words = "futures gets no new transfers: it says that it has seen";
+    stage.event(Kind::Contradiction, words).await;
     let (coordinator, note) = (&stage.coordinator, "restored on purpose");
     let nobody = coordinator.readmit(&counter_id("nobody"), "ann", note, false).await;
     assert!(matches!(nobody, Err(ReadmitError::UnknownCounter(_))), "{nobody:?}");
@@ -296,6 +296,133 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     drop(tokio::time::timeout(LIMIT, behind).await.expect("in time").expect("it is found out"));
     let begun = stage.begin("behind", LIMIT).await;
     assert!(matches!(begun, Err(BeginError::RecordBehind)), "{begun:?}");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// What a counter answers of the credit of a transfer.
+async fn of_credit(stage: &Stage, master: MasterSerial, code: AnswerCode) -> PostingReply {
+    let stored = stage.coordinator.stored(master).await.expect("it reads").expect("it is there");
+    let transfer = stored.transfer;
+    let posted = Posted {
+        counter_serial: "C1".to_owned(),
+        settle_day: transfer.credit_day,
+        account: transfer.to.account,
+        amount: transfer.amount,
+        currency: transfer.currency,
+        original: None,
+    };
+    PostingReply {
+        serial: master.leg(Role::Credit),
+        answer: Answer { code, text: String::new() },
+        posted: (code == AnswerCode::DONE).then_some(posted),
+        mark: transfer.mark,
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_unasked_decides_a_leg_that_is_open() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let master = stage.goes_on("open").await;
+    let credited =
+        async { while stage.coordinator.summary().await.by_state.get("crediting") != Some(&1) {} };
+    tokio::time::timeout(LIMIT, credited).await.expect("it is debited");
+    let done = of_credit(&stage, master, AnswerCode::DONE).await;
+    stage.say("futures", Reply::Posting(done)).await;
+    stage.coordinator.wait(master.sequence, LIMIT).await;
+    let told = match stage.begin("open", LIMIT).await.expect("it is told") {
+        Begun::Final { answer, .. } => text(&answer),
+        open @ Begun::Running(_) => panic!("{open:?}"),
+    };
+    assert_eq!(told, format!("{master} completed"));
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_said_unasked_of_what_has_ended_is_held_against_the_record() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let (master, _) = stage.ends("ended").await;
+    let faults = |counter, fault| stage.coordinator.faults(&counter_id(counter), fault);
+
+    // What agrees is dropped; the counter's next words show that it has been looked at.
+    let done = of_credit(&stage, master, AnswerCode::DONE).await;
+    stage.say("futures", Reply::Posting(done.clone())).await;
+    let refused = of_credit(&stage, master, AnswerCode::INSUFFICIENT_FUNDS).await;
+    stage.say("futures", Reply::Posting(refused.clone())).await;
+    let words = "the credit is refused, but the transfer is completed";
+    assert_eq!(stage.event(Kind::Contradiction, words).await.transfer, Some(master));
+    assert_eq!(faults("futures", Fault::Contradiction), 1);
+    assert_eq!(faults("futures", Fault::Foreign), 0);
+
+    stage.say("securities", Reply::Posting(refused)).await;
+    stage.event(Kind::Foreign, "securities speaks of what is not its own").await;
+    assert_eq!(faults("securities", Fault::Foreign), 1);
+    let never = MasterSerial { sequence: Sequence::new(77).expect("a number"), ..master };
+    stage
+        .say("futures", Reply::Posting(PostingReply { serial: never.leg(Role::Credit), ..done }))
+        .await;
+    let counted = async {
+        while faults("futures", Fault::Foreign) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, counted).await.expect("it is counted");
+
+    let notice = Notice { severity: Severity::Warning, text: "mind the gap".to_owned() };
+    let said = Unmatched::Notice { counter: counter_id("futures"), notice };
+    stage.unasked.send(said).await.expect("it is heard");
+    stage.event(Kind::Notice, "futures: Warning: mind the gap").await;
+    let error = "nonsense".to_owned();
+    let said = Unmatched::Malformed { counter: counter_id("futures"), serial: None, error };
+    stage.unasked.send(said).await.expect("it is heard");
+    stage.event(Kind::Notice, "futures sent something unreadable: nonsense").await;
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// Without its position file a record counts as behind: what is open is asked about, and no more.
+#[tokio::test]
+async fn a_record_that_is_behind_only_asks() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let master = stage.goes_on("open").await;
+    let credited =
+        async { while stage.coordinator.summary().await.by_state.get("crediting") != Some(&1) {} };
+    tokio::time::timeout(LIMIT, credited).await.expect("it is debited");
+    stage.stop().await;
+    futures.stop().await;
+    let position = std::fs::read_dir(folder.path()).expect("a folder").flatten();
+    let position = position.map(|entry| entry.path());
+    for path in position.filter(|path| path.to_string_lossy().contains("position")) {
+        std::fs::remove_file(path).expect("it is removed");
+    }
+
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    assert!(stage.coordinator.standing().behind().is_some());
+    // Several times it says that it has no word of it, and it is sent nothing.
+    let asked = async {
+        loop {
+            let trail = stage.coordinator.trail(master).await.expect("it reads").join("\n");
+            if trail.matches("credit asked about").count() > 3 {
+                return trail;
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, asked).await.expect("it is asked about");
+    let query = BalanceQuery { account: account("6001"), currency: Currency::CNY };
+    let balance = stage.coordinator.ask(&counter_id("futures"), Instruction::Balance(query)).await;
+    let Ok(Outcome::Answered(Reply::Balance(balance))) = balance else { panic!("{balance:?}") };
+    assert_eq!(balance.balance.map(|balance| balance.available), Some(1_000_000));
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;

@@ -2,10 +2,10 @@
 
 use coordinator::events::{Event, Kind};
 use coordinator::{Begin, BeginError, Begun, Config, Coordinator, Rendered, View};
-use domain::message::{AccountId, CounterId, Place};
+use domain::message::{AccountId, CounterId, Place, Reply};
 use domain::money::{Amount, Currency};
 use domain::serial::MasterSerial;
-use link::{Link, LinkConfig};
+use link::{Link, LinkConfig, Unmatched};
 use simulator::{FaultPlan, Options};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -66,6 +66,8 @@ impl Counter {
 /// The coordinator, and what it stands on.
 pub(crate) struct Stage {
     pub(crate) coordinator: Coordinator,
+    /// What counters say unasked, as if their links had heard it.
+    pub(crate) unasked: mpsc::Sender<Unmatched>,
     store: Store,
     shards: (TaskTracker, CancellationToken),
     links: (TaskTracker, CancellationToken),
@@ -128,12 +130,18 @@ impl Stage {
         );
         let coordinator = coordinator.await.expect("it starts");
         let up = async {
-            while !coordinator.links().iter().all(|link| link.is_up()) {
+            while !coordinator.links().iter().all(Link::is_up) {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(LIMIT, up).await.expect("all counters are signed on to");
-        Stage { coordinator, store, shards, links }
+        Stage { coordinator, unasked: unmatched, store, shards, links }
+    }
+
+    /// A counter says something unasked.
+    pub(crate) async fn say(&self, counter: &str, reply: Reply) {
+        let said = Unmatched::Reply { counter: counter_id(counter), reply, late: false };
+        self.unasked.send(said).await.expect("it is heard");
     }
 
     /// In order: what is open is taken up again by the next.
@@ -164,25 +172,28 @@ impl Stage {
     pub(crate) async fn goes_on(&self, key: &str) -> MasterSerial {
         match self.begin(key, Duration::ZERO).await.expect("it is begun") {
             Begun::Running(view) => view.transfer.intent.master,
-            other => panic!("{other:?}"),
+            ended @ Begun::Final { .. } => panic!("{ended:?}"),
         }
     }
 
-    /// Waits for an event of a kind, also for one that has been.
-    pub(crate) async fn event(&self, kind: Kind) -> Event {
+    /// Waits for an event of a kind with these words in it, also for one that has been.
+    pub(crate) async fn event(&self, kind: Kind, words: &str) -> Event {
+        let is_it = |event: &Event| event.kind == kind && event.text.contains(words);
         let (past, mut feed) = self.coordinator.events().follow();
-        if let Some(event) = past.into_iter().find(|event| event.kind == kind) {
+        if let Some(event) = past.into_iter().find(is_it) {
             return event;
         }
         let coming = async {
             loop {
                 let event = feed.recv().await.expect("the feed goes on");
-                if event.kind == kind {
+                if is_it(&event) {
                     return event;
                 }
             }
         };
-        tokio::time::timeout(LIMIT, coming).await.unwrap_or_else(|_| panic!("no {kind:?}"))
+        tokio::time::timeout(LIMIT, coming)
+            .await
+            .unwrap_or_else(|_| panic!("no {kind:?} of {words:?}"))
     }
 }
 
