@@ -119,10 +119,11 @@ impl Simulation {
                 self.audit.line(&entry);
             }
         }
-        for master in self.peers[index].new_lies() {
+        for (master, mark) in self.peers[index].new_lies() {
             let sequence = master.sequence.number();
             self.note(Some(sequence), format_args!("counter {index} lies about {master}"));
-            self.audit.lied(&master.to_string());
+            let name = self.name_of(master, mark);
+            self.audit.lied(&name);
         }
     }
 }

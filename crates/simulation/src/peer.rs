@@ -54,10 +54,10 @@ pub struct Peer {
     pub frozen_until: Micros,
     /// Postings that were denied: what the counter lied about.
     lies: BTreeSet<SubSerial>,
-    new_lies: Vec<MasterSerial>,
+    new_lies: Vec<(MasterSerial, Option<Mark>)>,
     /// Denied without a refusal in the books: a lie, if it is posted after all.
     denied: BTreeSet<SubSerial>,
-    posted: BTreeMap<SubSerial, MasterSerial>,
+    posted: BTreeMap<SubSerial, (MasterSerial, Option<Mark>)>,
     refused: BTreeMap<SubSerial, BTreeSet<AnswerCode>>,
     /// What it knows to lie about.
     known: Known,
@@ -252,7 +252,7 @@ impl Peer {
     fn keep_lines(&mut self, mark: Option<Mark>) {
         let lines: Vec<Line> = self.counter.take_lines().collect();
         for line in lines {
-            self.keep(line);
+            self.keep(line, mark);
             self.marks.push(mark);
         }
     }
@@ -278,13 +278,13 @@ impl Peer {
         }
     }
 
-    fn keep(&mut self, line: Line) {
+    fn keep(&mut self, line: Line, mark: Option<Mark>) {
         if let Some(serial) = line.serial {
             match line.kind {
                 Kind::Debit | Kind::Credit | Kind::Reversal => {
-                    self.posted.extend(line.master.map(|master| (serial, master)));
+                    self.posted.extend(line.master.map(|master| (serial, (master, mark))));
                     if self.denied.remove(&serial) && self.lies.insert(serial) {
-                        self.new_lies.extend(line.master);
+                        self.new_lies.extend(line.master.map(|master| (master, mark)));
                     }
                 }
                 Kind::Refused => {
@@ -492,8 +492,8 @@ impl Peer {
         self.lines[from..].iter().cloned().zip(self.marks[from..].iter().copied()).collect()
     }
 
-    /// The transfers that it has begun to lie about since the last call.
-    pub fn new_lies(&mut self) -> Vec<MasterSerial> {
+    /// The transfers that it has begun to lie about since the last call, with their marks.
+    pub fn new_lies(&mut self) -> Vec<(MasterSerial, Option<Mark>)> {
         std::mem::take(&mut self.new_lies)
     }
 

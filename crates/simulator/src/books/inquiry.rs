@@ -24,6 +24,7 @@ impl Books {
             return told(Finding::Unclear, why, None);
         }
         let fenced = || answer(AnswerCode::FENCED, "fenced: never ran, never will");
+        let asked = self.kept(query.mark);
         let bury = match (self.fates.get(&key), query.look) {
             (Some(Fate::Posted(row)), Look::Only | Look::Fence) => {
                 let posted = self.posted(*row);
@@ -32,17 +33,22 @@ impl Books {
             (Some(Fate::Fenced(_)), Look::Only | Look::Fence) => {
                 return told(Finding::Fenced, fenced(), None);
             }
-            // A refusal that does not stick is no promise: a fence makes it one.
-            (Some(Fate::Refused(_)), Look::Fence) if !self.rules.profile.refusals_stick => true,
+            // A refusal that does not stick is no promise: a fence makes it one. What is held under
+            // another mark is not this one's to bury.
+            (Some(Fate::Refused(refused)), Look::Fence)
+                if !self.rules.profile.refusals_stick && refused.0.mark == asked =>
+            {
+                true
+            }
             (Some(Fate::Refused(refused)), Look::Only | Look::Fence) => {
                 return told(Finding::Refused, refused.1.clone(), None);
             }
-            (None, Look::Fence) => true,
+            (None, Look::Fence) => self.processing.get(&key).is_none_or(|mark| *mark == asked),
             (None, Look::Only) => false,
         };
         if bury {
             let (settle_day, serial) = (query.settle_day, query.serial);
-            let fact = Fact::Fenced { settle_day, serial, mark: self.kept(query.mark) };
+            let fact = Fact::Fenced { settle_day, serial, mark: asked };
             return match self.state(&fact, at) {
                 Ok(line) => Settled { line: Some(line), ..told(Finding::Fenced, fenced(), None) },
                 Err(why) => {

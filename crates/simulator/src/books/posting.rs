@@ -46,7 +46,7 @@ impl Books {
                 let words = answer(AnswerCode::FENCED, "this serial is fenced");
                 Some(posting_reply(order.serial, words, None))
             }
-            Fate::Posted(_) if self.posts_again(order) => None,
+            Fate::Posted(row) if self.posts_again(*row, order) => None,
             Fate::Posted(row) if self.is_repeat(*row, order) => {
                 let words = match order.kind {
                     EntryKind::Debit | EntryKind::Credit => {
@@ -159,10 +159,11 @@ impl Books {
     }
 
     /// A counter that does not dedupe posts again: that is what its profile warns of. A reversal is
-    /// safe even there, for its original is undone once.
-    fn posts_again(&self, order: &Order) -> bool {
+    /// safe even there, for its original is undone once; and what bears another mark is another's.
+    fn posts_again(&self, row: usize, order: &Order) -> bool {
+        let is_its_own = self.rows[row].mark == order.mark;
         match order.kind {
-            EntryKind::Debit | EntryKind::Credit => !self.rules.profile.dedupes,
+            EntryKind::Debit | EntryKind::Credit => is_its_own && !self.rules.profile.dedupes,
             EntryKind::Reversal => false,
         }
     }

@@ -492,6 +492,38 @@ fn every_answer_bears_the_mark_that_is_held_with_the_serial() {
     assert_eq!((balance(&books, "A"), balance(&books, "B")), (700, 1001));
 }
 
+/// However little it promises else, what it holds under one mark is not touched in the name of another.
+#[test]
+fn a_serial_is_neither_posted_again_nor_buried_for_another_mark() {
+    let mut books = books_of(Profile {
+        echoes_marks: true,
+        dedupes: false,
+        refusals_stick: false,
+        ..Profile::default()
+    });
+    let other = Some(Mark(0xbad));
+    let of = |code: &str, mark: Option<Mark>| (code.to_owned(), mark);
+    let fence = |sequence| query(sequence, Role::Debit, Look::Fence);
+    for (instruction, expected) in [
+        (debit(1, "A", 300), of("200", mark(1))),
+        (bearing(debit(1, "A", 300), other), of("409", mark(1))),
+        (bearing(debit(1, "A", 100_000), other), of("409", mark(1))),
+        (query(1, Role::Debit, Look::Only), of("Done", mark(1))),
+        (debit(1, "A", 300), of("200", mark(1))),
+        (debit(2, "A", 100_000), of("402", mark(2))),
+        (bearing(fence(2), other), of("Refused", mark(2))),
+        (fence(2), of("Fenced", mark(2))),
+        (bearing(fence(2), other), of("Fenced", mark(2))),
+    ] {
+        assert_eq!(marked(&mut books, &instruction), expected, "{instruction:?}");
+    }
+    let Instruction::Debit(taken_in) = debit(3, "A", 1) else { panic!("a debit") };
+    books.begin(Order::debit(&taken_in), 7);
+    assert_eq!(marked(&mut books, &bearing(fence(3), other)), of("Processing", mark(3)));
+    assert_eq!(marked(&mut books, &fence(3)), of("Fenced", mark(3)));
+    assert_eq!(balance(&books, "A"), 400);
+}
+
 #[test]
 fn a_counter_that_keeps_no_marks_says_and_compares_none() {
     let mut books = books();
