@@ -171,7 +171,6 @@ fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
         intent: intent(new),
         phase: folded.phase,
         legs: folded.legs,
-        credit_barrier: new.credit_barrier,
         reason: folded.reason,
         doubted: tail == Tail::Lost,
     });

@@ -96,6 +96,7 @@ fn accepted(number: u64) -> Result<Write> {
         currency,
         debit_day,
         credit_day,
+        credit_barrier,
         mark,
     } = sample::intent(number)?;
     let drawn = scattered(number);
@@ -117,7 +118,7 @@ fn accepted(number: u64) -> Result<Write> {
             currency,
             debit_day,
             credit_day,
-            credit_barrier: false,
+            credit_barrier,
             created_at: NOW,
             deadline_at: NOW + 60_000_000,
             mark,

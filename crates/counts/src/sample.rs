@@ -26,6 +26,7 @@ pub(crate) fn intent(number: u64) -> Result<Intent> {
         currency: Currency::CNY,
         debit_day: day()?,
         credit_day: day()?,
+        credit_barrier: false,
         mark: Some(Mark(0x0123_4567_89ab_cdef)),
     })
 }

@@ -41,6 +41,7 @@ fn transfer() -> Transfer {
         currency: Currency::CNY,
         debit_day: day(20_261_123),
         credit_day: day(20_261_124),
+        credit_barrier: false,
         mark: Some(Mark(0x5eed)),
     });
     for role in Role::ALL {

@@ -30,6 +30,7 @@ fn undoing(phase: Phase, reversal: Knowledge, sent: u16) -> Transfer {
         currency: Currency::CNY,
         debit_day: day(20_261_121),
         credit_day: day(20_261_121),
+        credit_barrier: false,
         mark: Some(Mark(7)),
     });
     transfer.phase = phase;

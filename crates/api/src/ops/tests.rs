@@ -47,6 +47,7 @@ pub(super) fn intent(number: u64) -> Intent {
         currency: Currency::CNY,
         debit_day: day(),
         credit_day: day(),
+        credit_barrier: false,
         mark: Some(Mark(number)),
     }
 }
@@ -58,7 +59,8 @@ fn parked(number: u64) -> Write {
 
 /// A parked transfer, debited, of whose credit so much is known.
 fn parked_with(number: u64, credit: Knowledge) -> Write {
-    let Intent { master, from, to, amount, currency, debit_day, credit_day, mark } = intent(number);
+    let Intent { master, from, to, amount, currency, debit_day, credit_day, credit_barrier, mark } =
+        intent(number);
     let known = |knowledge| Leg { knowledge, sent: 1, ..Leg::new() };
     let entry = |event: &str, phase, role, knowledge| Entry {
         at: ACCEPTED_AT,
@@ -83,7 +85,7 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
             currency,
             debit_day,
             credit_day,
-            credit_barrier: false,
+            credit_barrier,
             created_at: ACCEPTED_AT,
             deadline_at: ACCEPTED_AT + 60_000_000,
             mark,

@@ -546,6 +546,7 @@ pub fn intent(new: &NewTransfer) -> Intent {
         currency: new.currency,
         debit_day: new.debit_day,
         credit_day: new.credit_day,
+        credit_barrier: new.credit_barrier,
         mark: new.mark,
     }
 }

@@ -56,6 +56,9 @@ pub struct Intent {
     /// The destination counter's settle day when the transfer was accepted: the first that the
     /// credit is bound to.
     pub credit_day: Day,
+    /// Whether the credit's sending is made durable before its first byte: its counter did not dedupe
+    /// when the transfer was accepted, so that after a crash only the record tells whether it was sent.
+    pub credit_barrier: bool,
     /// Tells its postings from those of another transfer under the same serial; `None` only for
     /// transfers recorded by earlier versions.
     pub mark: Option<Mark>,

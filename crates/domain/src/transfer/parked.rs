@@ -107,21 +107,33 @@ impl Course<'_, '_> {
 
     /// Slow querying goes on while a person is awaited (rule 4).
     fn ask_slowly(&mut self) -> Step {
-        for role in Role::ALL {
-            if self.transfer.leg(role).knowledge == Knowledge::Unknown {
-                let profile = self.ground.profile(role);
-                if role == Role::Reversal && !profile.can_query_reversals {
-                    continue;
-                }
-                let given_up = self.transfer.expired && role != Role::Reversal;
-                let look = if given_up && self.may_fence(role) { Look::Fence } else { Look::Only };
-                return self.ask(role, look);
+        let unknown: Vec<Role> = self.transfer.unknown().collect();
+        for role in unknown {
+            let profile = self.ground.profile(role);
+            if role == Role::Reversal && !profile.can_query_reversals {
+                continue;
             }
+            let given_up = self.transfer.expired && role != Role::Reversal;
+            let look = if given_up && self.may_fence(role) { Look::Fence } else { Look::Only };
+            return self.ask(role, look);
         }
         match self.transfer.phase {
-            // A claim runs out, a deadline passes, a day ends: then something else follows.
-            Phase::Parked(why) if why.is_want_of_knowledge() => self.pause(),
+            Phase::Parked(why) if why.is_want_of_knowledge() => self.ask_as_if_resumed(),
             _ => self.stay(),
+        }
+    }
+
+    /// All that may have left is known, and the rules would ask all the same: a credit that was given
+    /// up unsent is buried before its debit is undone. That moves nothing, and is asked for meanwhile.
+    fn ask_as_if_resumed(&mut self) -> Step {
+        match self.transfer.resumed(self.ground).1.action {
+            Action::Ask(role @ (Role::Debit | Role::Credit), look) => self.ask(role, look),
+            // A claim runs out, a deadline passes, a day ends: then something else follows.
+            Action::Ask(Role::Reversal, _)
+            | Action::Send(_)
+            | Action::Pause
+            | Action::Stay
+            | Action::Finish => self.pause(),
         }
     }
 

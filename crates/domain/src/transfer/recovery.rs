@@ -17,9 +17,6 @@ pub struct Remembered {
     pub phase: Phase,
     /// The legs as recorded last, in the order of [`Role::ALL`].
     pub legs: [Leg; 3],
-    /// Whether the credit's own sending was made durable first, because the counter does not
-    /// dedupe: then a transfer that was not recorded as crediting has not sent it.
-    pub credit_barrier: bool,
     /// Why it is being undone, if it was.
     pub reason: Option<Reason>,
     /// Whether the record was behind: a life of which it knows nothing may have sent any of its
@@ -35,14 +32,17 @@ impl Transfer {
     /// sent again (rule 10). What is not known to be done is given up, and a debit that is done
     /// without its credit is undone, with the serial that the reversal had from the beginning.
     pub fn recovered(remembered: Remembered) -> Transfer {
-        let Remembered { intent, phase, legs, credit_barrier, reason, doubted } = remembered;
+        let Remembered { intent, phase, legs, reason, doubted } = remembered;
         let [debit, credit, reversal] = legs;
         let mut transfer =
             Transfer { intent, phase, debit, credit, reversal, expired: doubted, reason };
         if doubted {
-            seek(&mut transfer, Role::Debit);
-            seek(&mut transfer, Role::Credit);
             doubt_undoing(&mut transfer.reversal);
+            // Once the debit was being undone, no life has bound a leg to another day, or sent one.
+            if phase.state() != State::Reversing {
+                seek(&mut transfer, Role::Debit);
+                seek(&mut transfer, Role::Credit);
+            }
         }
         match phase.state() {
             // Nothing is sent any more, or nothing but questions: the legs are as recorded.
@@ -58,7 +58,9 @@ impl Transfer {
             }
             State::Accepted | State::Debiting => {
                 doubt(&mut transfer.debit);
-                if doubted || !credit_barrier {
+                // Where its own sending is made durable first, a transfer that is not recorded as
+                // crediting has not sent it, in this life or the one before.
+                if doubted || !transfer.intent.credit_barrier || is_doubtful(&transfer.credit) {
                     doubt(&mut transfer.credit);
                 }
                 transfer.phase = Phase::DebitAsking;
@@ -80,6 +82,11 @@ impl Transfer {
     pub fn legs(&self) -> [(Role, &Leg); 3] {
         Role::ALL.map(|role| (role, self.leg(role)))
     }
+}
+
+/// Whether an earlier life doubted it already.
+fn is_doubtful(leg: &Leg) -> bool {
+    leg.knowledge == Knowledge::Unknown
 }
 
 /// Without proof, it may have been sent.

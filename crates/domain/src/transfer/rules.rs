@@ -54,8 +54,9 @@ impl<'t, 'g> Course<'t, 'g> {
             return self.wait(Role::Credit, Phase::CreditWaiting, Phase::CreditAsking);
         }
         // Without the counter's dedupe, only our own record tells after a crash whether it was
-        // sent: that record comes first.
-        let barrier = !self.ground.credit.dedupes;
+        // sent: that record comes first. So it does where the counter has learnt to dedupe since,
+        // for recovery goes by what was so when the transfer was accepted.
+        let barrier = self.transfer.intent.credit_barrier || !self.ground.credit.dedupes;
         let barrier = self.bind_if_unsent(Role::Credit) || barrier;
         self.send(Role::Credit, Phase::CreditSent, barrier)
     }

@@ -31,6 +31,7 @@ pub(super) fn intent() -> Intent {
         currency: Currency::CNY,
         debit_day: Day::new(20_261_121).expect("a day"),
         credit_day: Day::new(20_261_121).expect("a day"),
+        credit_barrier: false,
         mark: Some(Mark(7)),
     }
 }
@@ -125,12 +126,12 @@ fn check(profile: &Profile, story: &str, expected: &Expect) {
         }
         if words == "crash" || words == "restored" {
             behind |= words == "restored";
-            let legs = Role::ALL.map(|role| transfer.leg(role).clone());
+            // The trail does not keep which days are still to be asked about.
+            let legs = Role::ALL.map(|role| Leg { days_unasked: 0, ..transfer.leg(role).clone() });
             transfer = Transfer::recovered(Remembered {
-                intent: intent(),
+                intent: Intent { credit_barrier: !profile.dedupes, ..intent() },
                 phase: transfer.phase,
                 legs,
-                credit_barrier: !profile.dedupes,
                 reason: transfer.reason,
                 doubted: words == "restored",
             });

@@ -192,3 +192,26 @@ fn a_leg_that_is_bound_anew_and_may_not_be_sent_is_durable_first() {
         }
     }
 }
+
+/// The trail does not keep which days are still to be asked about: each restart asks about all of them
+/// again, also of a credit that the life before only doubted.
+#[test]
+fn a_second_restart_forgets_no_day_of_a_credit() {
+    let profile = Profile { dedupes: false, ..Profile::default() };
+    let story = "wake; debit done; cutover; credit closed; crash; crash; wake; query debit done; \
+                 query credit not_found; wake; query credit done";
+    check(
+        &profile,
+        story,
+        &expect![[r#"
+        wake -> DebitSent: Send(Debit)
+        debit done -> CreditSent: Send(Credit), durable first
+        credit closed -> CreditSent: Send(Credit) of 20261122, durable first
+        wake -> CreditAsking: Ask(Credit, Only) of 20261121
+        query debit done -> CreditAsking: Stay (stale)
+        query credit not_found -> CreditAsking: Ask(Credit, Only) of 20261122
+        wake -> CreditAsking: Ask(Credit, Only) of 20261122
+        query credit done -> Completed: Finish, durable first
+    "#]],
+    );
+}

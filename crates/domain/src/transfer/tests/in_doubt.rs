@@ -195,3 +195,21 @@ fn a_debit_that_is_dead_after_a_crash_ends_nothing_before_the_credit_is_asked_ab
         "#]],
     );
 }
+
+/// A counter has learnt to dedupe since the transfer was accepted. Recovery goes by what was so then, so
+/// that the credit's sending is still durable first: otherwise it would be taken for one that never left.
+#[test]
+fn a_credit_that_was_to_be_durable_first_is_so_whatever_its_counter_has_learnt() {
+    let profile = Profile::default();
+    for (credit_barrier, dedupes, barrier) in
+        [(true, true, true), (true, false, true), (false, false, true), (false, true, false)]
+    {
+        let credit = Profile { dedupes, ..Profile::default() };
+        let ground = ground(&profile, &credit, 3);
+        let mut transfer = Transfer::accepted(Intent { credit_barrier, ..intent() });
+        step(&mut transfer, &Event::Wake, &ground).expect("legal");
+        let done = Event::Told(Role::Debit, told(Evidence::Done, Weight::Answer));
+        let sent = step(&mut transfer, &done, &ground).expect("legal");
+        assert_eq!((sent.action, sent.barrier), (Action::Send(Role::Credit), barrier));
+    }
+}

@@ -100,7 +100,6 @@ fn an_undoing_that_a_lost_life_may_have_sent_is_not_new_to_its_counter() {
             intent: intent(),
             phase: Phase::CreditSent,
             legs: [Leg::new(), Leg::new(), Leg::new()],
-            credit_barrier: false,
             reason: None,
             doubted,
         });
@@ -118,7 +117,6 @@ fn a_record_that_is_too_old_is_for_a_person() {
             intent: intent(),
             phase: Phase::DebitSent,
             legs: [Leg::new(), Leg::new(), Leg::new()],
-            credit_barrier: false,
             reason: None,
             doubted: true,
         });

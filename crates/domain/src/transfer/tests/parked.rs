@@ -262,6 +262,55 @@ fn parked(why: Why, legs: [Knowledge; 3]) -> Transfer {
 }
 
 /// What a parked transfer leads to, whatever its legs are known to be.
+/// What is awaited is asked about, also of a leg that never left: a credit that was given up is buried
+/// before its debit may be undone, which then waits for a person.
+#[test]
+fn a_credit_that_never_left_is_buried_while_a_person_is_awaited() {
+    standard(
+        "hush; wake; debit done; credit not_sent; expire; credit not_sent; wake; credit not_sent; wake; \
+         credit not_sent; wake; credit not_sent; say; wake; credit not_sent; wake; \
+         fence credit not_executed; wake; decide resume",
+        &expect![[r#"
+            wake -> Parked(CreditUnresolved): Ask(Credit, Fence)
+            credit not_sent -> Parked(CreditUnresolved): Pause
+            wake -> Parked(CreditUnresolved): Ask(Credit, Fence)
+            fence credit not_executed -> Parked(CreditUnresolved): Pause
+            wake -> Parked(CreditUnresolved): Pause
+            decide resume -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+    standard(
+        "hush; wake; debit silent; query debit silent; wake; query debit silent; wake; \
+         query debit silent; wake; query debit silent; expire; wake; say; fence debit done; wake; \
+         fence credit not_executed; wake; decide resume",
+        &expect![[r#"
+            fence debit done -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Credit, Fence)
+            fence credit not_executed -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Pause
+            decide resume -> ReversalSent: Send(Reversal), durable first
+        "#]],
+    );
+}
+
+/// A record that lost its tail while a debit was being undone: nothing of the credit is sought, for none
+/// was sent, and what is proven ends it.
+#[test]
+fn an_undoing_of_a_lost_life_ends_by_its_proof_alone() {
+    let profile = Profile { can_fence: false, ..Profile::default() };
+    let story = "hush; wake; debit done; credit not_sent; expire; restored; released; wake; \
+                 query reversal silent; wake; query reversal silent; wake; query reversal silent; wake; \
+                 query reversal silent; wake; say; query reversal done; wake";
+    check(
+        &profile,
+        story,
+        &expect![[r#"
+        query reversal done -> Reversed: Finish, durable first
+        wake -> Reversed: Stay (stale)
+    "#]],
+    );
+}
+
 #[test]
 fn the_outlook_follows_from_what_is_proven() {
     use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
@@ -419,10 +468,9 @@ proptest! {
         for (event, standing, fate) in events {
             if fate == 0 && !transfer.state().is_final() {
                 transfer = Transfer::recovered(Remembered {
-                    intent: intent(),
+                    intent: Intent { credit_barrier: !credit.dedupes, ..intent() },
                     phase: transfer.phase,
                     legs: Role::ALL.map(|role| transfer.leg(role).clone()),
-                    credit_barrier: !credit.dedupes,
                     reason: transfer.reason,
                     doubted: false,
                 });

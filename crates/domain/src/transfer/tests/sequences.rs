@@ -19,10 +19,9 @@ proptest! {
             if fate == 0 && !transfer.state().is_final() {
                 restored |= doubted;
                 transfer = Transfer::recovered(Remembered {
-                    intent: intent(),
+                    intent: Intent { credit_barrier: !credit.dedupes, ..intent() },
                     phase: transfer.phase,
                     legs: Role::ALL.map(|role| transfer.leg(role).clone()),
-                    credit_barrier: !credit.dedupes,
                     reason: transfer.reason,
                     doubted: restored,
                 });
@@ -84,10 +83,9 @@ proptest! {
             let before = transfer.clone();
             if fate == 0 && !transfer.state().is_final() {
                 transfer = Transfer::recovered(Remembered {
-                    intent: intent(),
+                    intent: Intent { credit_barrier: !credit.dedupes, ..intent() },
                     phase: durable.phase,
                     legs: Role::ALL.map(|role| durable.leg(role).clone()),
-                    credit_barrier: !credit.dedupes,
                     reason: durable.reason,
                     doubted: false,
                 });
