@@ -77,13 +77,16 @@ pub(crate) fn of_commit(place: &Place, commit: &str) -> Result<()> {
 /// Looks at no more than `most` of them.
 fn look_at_part(place: &Place, among: &Among<'_>, most: usize, part: u64) -> Result<()> {
     let all = among.count(place)?;
-    let parts = u64::try_from(all.div_ceil(most))?;
-    if parts == 0 {
-        return Ok(());
-    }
-    let shard = format!("{}/{parts}", part % parts);
+    let Some(shard) = shard_of(all, most, part) else { return Ok(()) };
     say_if_heard!("    part {shard} of {all} mutants of {}", among.described());
     look(place, among, Some(&shard))
+}
+
+/// The shard that `part` chooses of so many mutants, so that there are at most `most` in it; `None` if
+/// there are none at all.
+fn shard_of(all: usize, most: usize, part: u64) -> Option<String> {
+    let parts = u64::try_from(all.div_ceil(most)).ok().filter(|parts| *parts > 0)?;
+    Some(format!("{}/{parts}", part % parts))
 }
 
 /// Which mutants there are to choose from.
@@ -197,6 +200,21 @@ mod tests {
         }
         for bad in ["", "1", "4/4", "-1/4", "a/b", "1/0"] {
             assert!(shard(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_run_looks_at_no_more_than_it_has_time_for() {
+        for (all, part, chosen) in [
+            (0, 7, None),
+            (1, 7, Some("0/1")),
+            (30, 7, Some("0/1")),
+            (31, 7, Some("1/2")),
+            (31, 8, Some("0/2")),
+            (681, 22, Some("22/23")),
+            (681, 23, Some("0/23")),
+        ] {
+            assert_eq!(shard_of(all, 30, part).as_deref(), chosen, "{all} by {part}");
         }
     }
 

@@ -153,15 +153,7 @@ async fn what_goes_on_is_in_its_shards_hands_and_survives_a_restart() {
     assert!(!stage.coordinator.is_crowded(), "nobody waits");
 
     // It is debited, and the credit is on its way.
-    let debited = async {
-        loop {
-            let summary = stage.coordinator.summary().await;
-            if summary.by_state.get("crediting") == Some(&2) {
-                return summary;
-            }
-        }
-    };
-    let summary = tokio::time::timeout(LIMIT, debited).await.expect("both are debited");
+    let summary = stage.crediting(2).await;
     assert_eq!((summary.moving(), summary.in_transit.get("CNY")), (2, Some(&200)));
     let view = stage.coordinator.view(master.sequence).await.expect("it is open");
     assert_eq!((view.transfer.intent.master, &*view.app), (master, "app"));
@@ -327,9 +319,7 @@ async fn what_is_said_unasked_decides_a_leg_that_is_open() {
     let futures = Counter::start("futures", DEAF).await;
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
     let master = stage.goes_on("open").await;
-    let credited =
-        async { while stage.coordinator.summary().await.by_state.get("crediting") != Some(&1) {} };
-    tokio::time::timeout(LIMIT, credited).await.expect("it is debited");
+    stage.crediting(1).await;
     let done = of_credit(&stage, master, AnswerCode::DONE).await;
     stage.say("futures", Reply::Posting(done)).await;
     stage.coordinator.wait(master.sequence, LIMIT).await;
@@ -395,9 +385,7 @@ async fn a_record_that_is_behind_only_asks() {
     let futures = Counter::start("futures", DEAF).await;
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
     let master = stage.goes_on("open").await;
-    let credited =
-        async { while stage.coordinator.summary().await.by_state.get("crediting") != Some(&1) {} };
-    tokio::time::timeout(LIMIT, credited).await.expect("it is debited");
+    stage.crediting(1).await;
     stage.stop().await;
     futures.stop().await;
     let position = std::fs::read_dir(folder.path()).expect("a folder").flatten();

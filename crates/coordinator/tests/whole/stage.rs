@@ -1,7 +1,7 @@
 //! A coordinator over a real record and real links, to simulated counters over sockets.
 
 use coordinator::events::{Event, Kind};
-use coordinator::{Begin, BeginError, Begun, Config, Coordinator, Rendered, View};
+use coordinator::{Begin, BeginError, Begun, Config, Coordinator, Rendered, Summary, View};
 use domain::message::{AccountId, CounterId, Place, Reply};
 use domain::money::{Amount, Currency};
 use domain::serial::MasterSerial;
@@ -174,6 +174,19 @@ impl Stage {
             Begun::Running(view) => view.transfer.intent.master,
             ended @ Begun::Final { .. } => panic!("{ended:?}"),
         }
+    }
+
+    /// Waits until so many are debited, and their credits on their way.
+    pub(crate) async fn crediting(&self, count: usize) -> Summary {
+        let crediting = async {
+            loop {
+                let summary = self.coordinator.summary().await;
+                if summary.by_state.get("crediting") == Some(&count) {
+                    return summary;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, crediting).await.expect("they are debited")
     }
 
     /// Waits for an event of a kind with these words in it, also for one that has been.
