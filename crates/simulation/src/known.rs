@@ -57,6 +57,8 @@ const FAILED: &[(u64, usize)] = &[
     (700_157_518, 21),
     // Such a serial at a counter that does not dedupe, and is asked to bury what it holds for another.
     (91_085_413_762_964, 21),
+    // One whose undoing is repeated at a counter without marks, which undid another's under its serial.
+    (6_879_572_910_469, 21),
     // A counter without dedupe that decides at once what it was to take its time for.
     (50_002_017, 21),
 ];

@@ -34,6 +34,8 @@ pub(crate) struct Watch {
     /// Sequences that a lost record gave out, and those that were then given out again.
     lost: HashSet<u64>,
     reused: HashSet<u64>,
+    /// What was sent, by its serial and its mark.
+    sent: BTreeSet<(SubSerial, Mark)>,
 }
 
 impl Watch {
@@ -96,9 +98,12 @@ impl Simulation {
     pub(crate) fn watch_ask(&mut self, ask: &Instruction) {
         let (serial, day, asked) = match ask {
             Instruction::Debit(posting) | Instruction::Credit(posting) => {
-                (posting.serial, posting.settle_day, None)
+                (posting.serial, posting.settle_day, self.sent_again(posting.serial, posting.mark))
             }
-            Instruction::Reverse(reversal) => (reversal.serial, reversal.settle_day, None),
+            Instruction::Reverse(reversal) => {
+                let again = self.sent_again(reversal.serial, reversal.mark);
+                (reversal.serial, reversal.settle_day, again)
+            }
             Instruction::Query(query) => (query.serial, query.settle_day, query.mark),
             Instruction::Balance(_) | Instruction::Entries(_) => return,
         };
@@ -110,6 +115,12 @@ impl Simulation {
         {
             self.doubt_unmarked(serial, mark);
         }
+    }
+
+    /// The mark, if this serial was sent with it before: what a counter says to a repetition, that it has
+    /// done it already, is believed as an answer to a question is.
+    fn sent_again(&mut self, serial: SubSerial, mark: Option<Mark>) -> Option<Mark> {
+        mark.filter(|mark| !self.watch.sent.insert((serial, *mark)))
     }
 
     /// A counter that keeps no marks is believed when it is asked about a serial, although that was
