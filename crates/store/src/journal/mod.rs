@@ -24,6 +24,8 @@ pub use bare::Bare;
 use batch::Engine;
 use domain::serial::MasterSerial;
 pub(crate) use reach::OLDEST;
+#[cfg(test)]
+pub(crate) use reach::Reach;
 use sea_orm::DatabaseConnection;
 use std::ops::Range;
 use std::sync::Arc;

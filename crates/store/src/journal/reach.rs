@@ -15,24 +15,24 @@ const REST: Duration = Duration::from_mins(1);
 
 /// How far it has come.
 #[derive(Default)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     is_complete: bool,
     not_before: Option<Instant>,
 }
 
 impl Reach {
     /// Whether there may be more to enter, and it is time to.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         !self.is_complete && self.not_before.is_none_or(|moment| Instant::now() >= moment)
     }
 
     /// It failed; it is tried again after a while.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.not_before = Some(Instant::now() + REST);
     }
 
     /// Enters the next step. At a server it is done under the lease of `epoch`, as all that is written.
-    pub(super) async fn go_on(
+    pub(crate) async fn go_on(
         &mut self,
         connection: &DatabaseConnection,
         epoch: Option<i64>,
