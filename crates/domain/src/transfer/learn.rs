@@ -102,6 +102,13 @@ pub(super) fn learn(transfer: &mut Transfer, role: Role, told: &Told) -> News {
     News::Learned
 }
 
+/// The debit is said to be undone, by a life that the record lost. That is kept, and proven when the
+/// rules have come so far: what is known of the other legs must agree with it first.
+pub(super) fn undone_by_a_lost_life(transfer: &mut Transfer) -> Step {
+    transfer.reversal.knowledge = Knowledge::Unknown;
+    News::Learned.aside()
+}
+
 /// What follows from words that may be about another transfer: nothing is concluded from them, and a
 /// person must look. `None` if there is no doubt, or none that is new to a person.
 pub(super) fn doubted(

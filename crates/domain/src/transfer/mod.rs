@@ -363,7 +363,10 @@ impl Why {
             Why::Contradicted => "the counter contradicted an earlier answer",
             Why::OtherMark => Doubt::OtherMark.as_str(),
             Why::KnownBefore => Doubt::KnownBefore.as_str(),
-            Why::CreditWithoutDebit => "the credit is done although the debit is not",
+            Why::CreditWithoutDebit => {
+                "the credit is done although the debit is not: debit by hand and decide completed, or \
+                 take the credit back by hand and decide refused"
+            }
             Why::Illegal => "an event arrived that the transfer's state does not allow",
             Why::Panicked => "this software failed while it worked on the transfer",
         }
@@ -558,11 +561,11 @@ impl<'a> Ground<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// Both legs are done.
+    /// Both legs are done, one of them perhaps by hand.
     Completed,
     /// The debit was undone, or its money was given back by hand.
     Reversed,
-    /// No money moved.
+    /// No money moved, or what did was taken back by hand.
     Refused,
     /// Go on by the rules, from what is known now, with fresh patience.
     Resume,
@@ -572,6 +575,9 @@ impl Decision {
     /// All decisions.
     pub const ALL: [Decision; 4] =
         [Decision::Completed, Decision::Reversed, Decision::Refused, Decision::Resume];
+
+    /// Those that end a transfer.
+    pub const ENDINGS: [Decision; 3] = [Decision::Completed, Decision::Reversed, Decision::Refused];
 
     /// The word used on every surface.
     pub const fn as_str(self) -> &'static str {

@@ -5,7 +5,7 @@
 //! nothing, it ends, unless somebody has claimed it.
 
 use super::evidence::{Evidence, Told, Weight};
-use super::learn::{Against, against, doubted, learn};
+use super::learn::{Against, against, doubted, learn, undone_by_a_lost_life};
 use super::rules::{Course, Refusal};
 use super::step::{Action, STALE, Step, Verdict};
 use super::{Ground, Knowledge, Phase, Transfer, Why};
@@ -28,14 +28,18 @@ pub(super) fn hear_parked(
         Against::Proof => return contradicted(transfer, why, ground),
     }
     // Whoever resumes must not undo what arrived, nor believe an undoing never asked for.
-    let undoing = transfer.reversal.knowledge != Knowledge::NotSent;
+    let undoing = is_undoing(transfer);
     let impossible = told.evidence == Evidence::Done
         && match role {
             Role::Debit => false,
             Role::Credit => undoing,
-            Role::Reversal => !undoing,
+            Role::Reversal => !undoing && transfer.reversal.sent == 0,
         };
     if role == Role::Reversal && !undoing && !impossible {
+        if told.evidence == Evidence::Done {
+            let step = undone_by_a_lost_life(transfer);
+            return Step { action: Course::new(transfer, ground).asks_on().action, ..step };
+        }
         // Nothing is known of a reversal that was never asked for; whoever resumes would believe
         // that the debit is being undone.
         return STALE;
@@ -50,8 +54,7 @@ pub(super) fn hear_parked(
     }
     let mut course = Course::new(transfer, ground);
     if impossible {
-        let step = course.park(Why::Contradicted);
-        return Step { verdict: Verdict::Contradiction, ..step };
+        return course.contradicted();
     }
     if !proven && course.is_claimed_undone(role, told) {
         course.transfer.reversal.knowledge = Knowledge::Unknown;
@@ -64,11 +67,23 @@ pub(super) fn hear_parked(
     course.by_itself().unwrap_or_else(|| course.asks_on())
 }
 
+/// Whether the debit is being undone; or, by a life that the record lost, may have been, and by what is
+/// known of the other legs is to be.
+fn is_undoing(transfer: &Transfer) -> bool {
+    let may_have_been = transfer.reversal.sent > 0
+        && transfer.debit.knowledge == Knowledge::Done
+        && transfer.credit.knowledge.is_dead();
+    may_have_been || transfer.reversal.knowledge != Knowledge::NotSent
+}
+
 /// Proof stands against proof: there is nothing to go on from any more.
 fn contradicted(transfer: &mut Transfer, why: Why, ground: &Ground<'_>) -> Step {
     let mut course = Course::new(transfer, ground);
-    let step = if why.stands() { course.asks_on() } else { course.park(Why::Contradicted) };
-    Step { verdict: Verdict::Contradiction, ..step }
+    if why.stands() {
+        Step { verdict: Verdict::Contradiction, ..course.asks_on() }
+    } else {
+        course.contradicted()
+    }
 }
 
 impl Course<'_, '_> {
@@ -124,16 +139,14 @@ impl Course<'_, '_> {
     }
 
     /// All that may have left is known, and the rules would ask all the same: a credit that was given
-    /// up unsent is buried before its debit is undone. That moves nothing, and is asked for meanwhile.
+    /// up unsent is buried before its debit is undone, and whether a life that the record lost has undone
+    /// the debit is asked once it may not be undone any more. That moves nothing, and is asked for
+    /// meanwhile.
     fn ask_as_if_resumed(&mut self) -> Step {
         match self.transfer.resumed(self.ground).1.action {
-            Action::Ask(role @ (Role::Debit | Role::Credit), look) => self.ask(role, look),
+            Action::Ask(role, look) => self.ask(role, look),
             // A claim runs out, a deadline passes, a day ends: then something else follows.
-            Action::Ask(Role::Reversal, _)
-            | Action::Send(_)
-            | Action::Pause
-            | Action::Stay
-            | Action::Finish => self.pause(),
+            Action::Send(_) | Action::Pause | Action::Stay | Action::Finish => self.pause(),
         }
     }
 

@@ -124,10 +124,7 @@ impl<'t, 'g> Course<'t, 'g> {
     /// was when it was bound anew, or that the counter contradicts itself.
     pub(super) fn heard_of_former_day(&mut self, role: Role, evidence: Evidence) -> Step {
         match evidence {
-            Evidence::Done => {
-                let step = self.park(Why::Contradicted);
-                return Step { verdict: Verdict::Contradiction, ..step };
-            }
+            Evidence::Done => return self.contradicted(),
             Evidence::Silent | Evidence::NotSent => {
                 return match self.transfer.phase {
                     Phase::Parked(_) => self.asks_on(),
@@ -410,6 +407,9 @@ impl<'t, 'g> Course<'t, 'g> {
         if self.transfer.debit.knowledge.is_dead() {
             return self.park(Why::CreditWithoutDebit);
         }
+        if self.is_said_to_be_undone() {
+            return self.contradicted();
+        }
         self.transfer.reason = None;
         self.end(Phase::Completed)
     }
@@ -419,8 +419,22 @@ impl<'t, 'g> Course<'t, 'g> {
         if self.transfer.credit.knowledge == Knowledge::Done {
             return self.park(Why::CreditWithoutDebit);
         }
+        if self.is_said_to_be_undone() {
+            return self.contradicted();
+        }
         self.transfer.reason = Some(reason);
         self.end(Phase::Refused)
+    }
+
+    /// Whether the debit's counter says that it undid it, in a life that the record lost. What is found
+    /// out of the other legs has to agree.
+    fn is_said_to_be_undone(&self) -> bool {
+        self.transfer.reversal.knowledge != Knowledge::NotSent
+    }
+
+    /// A counter contradicts itself, or what is known of the other legs.
+    pub(super) fn contradicted(&mut self) -> Step {
+        Step { verdict: Verdict::Contradiction, ..self.park(Why::Contradicted) }
     }
 
     pub(super) fn reversed(&mut self) -> Step {
@@ -445,6 +459,10 @@ impl<'t, 'g> Course<'t, 'g> {
         }
         let step = match self.transfer.reversal.knowledge {
             Knowledge::Done => self.reversed(),
+            // By a life that the record lost, while the credit is in doubt: that comes first.
+            Knowledge::Unknown if self.transfer.credit.knowledge == Knowledge::Unknown => {
+                self.ask_debit()
+            }
             Knowledge::Unknown => {
                 self.transfer.phase = Phase::ReversalProving;
                 self.prove_reversal()

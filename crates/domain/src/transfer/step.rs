@@ -5,7 +5,7 @@
 //! with the rules of DOMAIN §3 in [`super::rules`].
 
 use super::evidence::{Evidence, Told, Weight};
-use super::learn::{Against, against, doubted, learn};
+use super::learn::{Against, against, doubted, learn, undone_by_a_lost_life};
 use super::parked::hear_parked;
 use super::rules::{Course, Refusal, may_end};
 use super::{Decision, Doubt, Ground, Knowledge, Phase, Reason, Transfer, Why};
@@ -184,11 +184,7 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
             match against(transfer, role, told, ground) {
                 Against::Nothing => {}
                 Against::OldNews => return STALE,
-                Against::Proof => {
-                    let mut course = Course::new(transfer, ground);
-                    let step = course.park(Why::Contradicted);
-                    return Step { verdict: Verdict::Contradiction, ..step };
-                }
+                Against::Proof => return Course::new(transfer, ground).contradicted(),
             }
             if let Some(step) = doubted(transfer, role, told, ground) {
                 return step;
@@ -217,16 +213,14 @@ fn hear_when_final(transfer: &Transfer, role: Role, told: &Told, ground: &Ground
 /// Whether what was told of a leg contradicts how the transfer ended; never before it has. `profile`
 /// is that of the leg's counter.
 pub fn contradicts_ending(transfer: &Transfer, role: Role, told: &Told, profile: &Profile) -> bool {
+    let decided = transfer.reason == Some(Reason::Decided);
     let done = match (transfer.phase, role) {
         (Phase::Completed, Role::Debit | Role::Credit) | (Phase::Reversed, Role::Debit) => true,
         (Phase::Completed, Role::Reversal)
         | (Phase::Refused, Role::Debit | Role::Credit | Role::Reversal)
         | (Phase::Reversed, Role::Credit) => false,
         // A person may have given the money back by hand: then a reversal would be once too often.
-        (Phase::Reversed, Role::Reversal) => {
-            transfer.reason != Some(Reason::Decided)
-                || transfer.reversal.knowledge == Knowledge::Done
-        }
+        (Phase::Reversed, Role::Reversal) => !decided,
         (
             Phase::Accepted
             | Phase::DebitWaiting
@@ -247,6 +241,9 @@ pub fn contradicts_ending(transfer: &Transfer, role: Role, told: &Told, profile:
     if told.doubt == Some(Doubt::OtherMark) {
         return true;
     }
+    // What a person put right by hand changes nothing of what the counter itself did.
+    let knowledge = transfer.leg(role).knowledge;
+    let done = if decided && knowledge.is_proof() { knowledge == Knowledge::Done } else { done };
     match told.evidence {
         Evidence::Done => !done,
         Evidence::Refused => done && may_end(transfer, role, told.weight, profile),
@@ -331,8 +328,7 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
                 Evidence::Done => {
                     // It was never sent, and yet it is done.
                     learn(transfer, Role::Credit, told);
-                    let step = Course::new(transfer, ground).park(Why::Contradicted);
-                    Step { verdict: Verdict::Contradiction, ..step }
+                    Course::new(transfer, ground).contradicted()
                 }
                 Evidence::Refused
                 | Evidence::NotExecuted
@@ -357,10 +353,10 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
         | Phase::CreditSent
         | Phase::CreditAsking
         | Phase::CreditFencing => match told.evidence {
+            Evidence::Done if transfer.reversal.sent > 0 => undone_by_a_lost_life(transfer),
             Evidence::Done => {
                 learn(transfer, Role::Reversal, told);
-                let step = Course::new(transfer, ground).park(Why::Contradicted);
-                Step { verdict: Verdict::Contradiction, ..step }
+                Course::new(transfer, ground).contradicted()
             }
             Evidence::Refused
             | Evidence::NotExecuted
@@ -416,37 +412,48 @@ fn decide(
     ground: &Ground<'_>,
 ) -> Result<Step, Illegal> {
     let why = transfer.phase.parked().ok_or(Illegal::NotParked)?;
-    let require = |role: Role, happened: bool| {
+    let ending = match decision {
+        Decision::Completed => Phase::Completed,
+        Decision::Reversed => Phase::Reversed,
+        Decision::Refused => Phase::Refused,
+        Decision::Resume if why.may_be_resumed() => {
+            return Ok(Course::new(transfer, ground).resume());
+        }
+        Decision::Resume => return Err(Illegal::NothingToResume),
+    };
+    // Where no ending agrees with all that is proven, the books are put right by hand; then those are
+    // open that the least stands against.
+    let against = |ending| against_proof(transfer, ending).count();
+    let least = Decision::ENDINGS.into_iter().map(against).min();
+    if Some(against(decision)) > least
+        && let Some(illegal) = against_proof(transfer, decision).next()
+    {
+        return Err(illegal);
+    }
+    transfer.reason = Some(Reason::Decided);
+    Ok(Course::new(transfer, ground).end(ending))
+}
+
+/// What is proven of the legs and stands against a decision.
+fn against_proof(transfer: &Transfer, decision: Decision) -> impl Iterator<Item = Illegal> + '_ {
+    // Whether each leg happened; that a reversal did not, a person may have made good by hand.
+    let happened: &[(Role, bool)] = match decision {
+        Decision::Completed => {
+            &[(Role::Debit, true), (Role::Credit, true), (Role::Reversal, false)]
+        }
+        Decision::Reversed => &[(Role::Debit, true), (Role::Credit, false)],
+        Decision::Refused => {
+            &[(Role::Debit, false), (Role::Credit, false), (Role::Reversal, false)]
+        }
+        Decision::Resume => &[],
+    };
+    happened.iter().filter_map(|&(role, happened)| {
         let knowledge = transfer.leg(role).knowledge;
         let against = match knowledge {
             Knowledge::Done => !happened,
             Knowledge::NotSent | Knowledge::Refused | Knowledge::NotExecuted => happened,
             Knowledge::Unknown => false,
         };
-        if against { Err(Illegal::AgainstProof { role, knowledge }) } else { Ok(()) }
-    };
-    match decision {
-        Decision::Completed => {
-            require(Role::Debit, true)?;
-            require(Role::Credit, true)?;
-            require(Role::Reversal, false)?;
-            transfer.reason = Some(Reason::Decided);
-            Ok(Course::new(transfer, ground).end(Phase::Completed))
-        }
-        Decision::Reversed => {
-            require(Role::Debit, true)?;
-            require(Role::Credit, false)?;
-            transfer.reason = Some(Reason::Decided);
-            Ok(Course::new(transfer, ground).end(Phase::Reversed))
-        }
-        Decision::Refused => {
-            require(Role::Debit, false)?;
-            require(Role::Credit, false)?;
-            require(Role::Reversal, false)?;
-            transfer.reason = Some(Reason::Decided);
-            Ok(Course::new(transfer, ground).end(Phase::Refused))
-        }
-        Decision::Resume if why.may_be_resumed() => Ok(Course::new(transfer, ground).resume()),
-        Decision::Resume => Err(Illegal::NothingToResume),
-    }
+        against.then_some(Illegal::AgainstProof { role, knowledge })
+    })
 }

@@ -213,3 +213,97 @@ fn a_credit_that_was_to_be_durable_first_is_so_whatever_its_counter_has_learnt()
         assert_eq!((sent.action, sent.barrier), (Action::Send(Role::Credit), barrier));
     }
 }
+
+/// After a restore, words about an undoing that only a lost life can have asked for are true ones perhaps:
+/// they are kept, and proven when the other legs agree.
+#[test]
+fn an_undoing_of_a_lost_life_is_kept_and_proven_when_the_rules_have_come_so_far() {
+    standard(
+        "wake; restored; released; wake; reversal done; reversal refused; query debit done; \
+         fence credit not_executed; reversal done; query reversal done",
+        &expect![[r#"
+            wake -> DebitSent: Send(Debit)
+            wake -> DebitFencing: Ask(Debit, Fence)
+            reversal done -> DebitFencing: Stay
+            reversal refused -> DebitFencing: Stay (stale)
+            query debit done -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+            reversal done -> ReversalProving: Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+    // What the other legs are found to be stands against it.
+    standard(
+        "hush; wake; restored; released; wake; query reversal done; query debit done; say; \
+         fence credit done; decide refused; decide completed",
+        &expect![[r#"
+            fence credit done -> Parked(Contradicted): Pause (CONTRADICTION)
+            decide refused -> illegal: the decision contradicts the proof: the debit is Done
+            decide completed -> Completed: Finish, durable first
+        "#]],
+    );
+    standard(
+        "hush; wake; restored; released; wake; query reversal done; say; fence debit not_executed; \
+         fence credit not_executed; decide reversed",
+        &expect![[r#"
+            fence debit not_executed -> CreditFencing: Ask(Credit, Fence)
+            fence credit not_executed -> Parked(Contradicted): Pause (CONTRADICTION)
+            decide reversed -> illegal: the decision contradicts the proof: the debit is NotExecuted
+        "#]],
+    );
+    // While it waits for a person, the same; and resuming it does not go past the credit.
+    standard(
+        "hush; wake; restored; released; wake; query debit silent; wake; query debit silent; wake; \
+         query debit silent; wake; query debit silent; say; reversal not_executed; reversal done; wake; \
+         query debit done; decide resume; fence credit not_executed; reversal done; query reversal done",
+        &expect![[r#"
+            reversal not_executed -> Parked(DebitUnresolved): Stay (stale)
+            reversal done -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Debit, Fence)
+            query debit done -> Parked(DebitUnresolved): Pause
+            decide resume -> CreditFencing: Ask(Credit, Fence), durable first
+            fence credit not_executed -> ReversalSent: Send(Reversal), durable first
+            reversal done -> ReversalProving: Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+        "#]],
+    );
+}
+
+/// Whether a lost life has undone the debit is asked once the day is over on which it might be undone.
+#[test]
+fn an_undoing_of_a_lost_life_is_asked_about_after_its_day() {
+    for (found, expected) in [
+        (
+            "done",
+            expect![[r#"
+            wake -> Parked(DebitUnresolved): Ask(Reversal, Only)
+            query reversal done -> Reversed: Finish, durable first
+            wake -> Reversed: Stay (stale)
+        "#]],
+        ),
+        (
+            "not_found",
+            expect![[r#"
+            wake -> Parked(DebitUnresolved): Ask(Reversal, Only)
+            query reversal not_found -> Parked(DebitUnresolved): Pause
+            wake -> Parked(DebitUnresolved): Ask(Reversal, Only)
+        "#]],
+        ),
+        (
+            "not_executed",
+            expect![[r#"
+            wake -> Parked(DebitUnresolved): Ask(Reversal, Only)
+            query reversal not_executed -> Parked(ReversalRefused): Pause
+            wake -> Parked(ReversalRefused): Stay
+        "#]],
+        ),
+    ] {
+        let story = format!(
+            "hush; wake; restored; released; cutover; wake; query debit silent; wake; \
+             query debit silent; wake; query debit silent; wake; query debit silent; \
+             query debit done; fence credit not_executed; wake; fence credit not_executed; say; \
+             wake; query reversal {found}; wake"
+        );
+        standard(&story, &expected);
+    }
+}

@@ -262,3 +262,61 @@ fn a_refusal_of_one_copy_of_an_undoing_ends_it_only_with_the_day() {
         );
     }
 }
+
+/// What a person put right by hand changes nothing of what the counters themselves did: they are not
+/// accused for saying so.
+#[test]
+fn a_decision_by_hand_is_no_contradiction_of_the_counters_own_words() {
+    use Knowledge::{Done, NotSent, Refused, Unknown};
+    for (phase, debit, evidence, contradicts) in [
+        (Phase::Completed, Refused, Evidence::Refused, false),
+        (Phase::Completed, Refused, Evidence::Done, true),
+        (Phase::Completed, Unknown, Evidence::Refused, true),
+        (Phase::Completed, Unknown, Evidence::Done, false),
+        (Phase::Refused, Unknown, Evidence::Done, true),
+    ] {
+        let mut transfer = standing(phase, [debit, Done, NotSent]);
+        transfer.reason = Some(Reason::Decided);
+        let told = told(evidence, Weight::Truth);
+        let said = contradicts_ending(&transfer, Role::Debit, &told, &Profile::default());
+        assert_eq!(said, contradicts, "{phase:?}, {debit:?}, {evidence:?}");
+        let credited = Told { evidence: Evidence::Done, ..told };
+        let said = contradicts_ending(&transfer, Role::Credit, &credited, &Profile::default());
+        assert!(!said, "{phase:?}: the credit is known to be done");
+    }
+}
+
+/// Which endings a person may choose: those that nothing proven stands against; and where money moved
+/// against all rules, so that there is none, those that the least stands against.
+#[test]
+fn the_endings_that_are_open_follow_from_what_is_proven() {
+    use Decision::{Completed, Refused as Nothing, Reversed};
+    use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
+    for (legs, open) in [
+        ([Unknown, Unknown, NotSent], vec![Completed, Reversed, Nothing]),
+        ([Unknown, NotSent, NotSent], vec![Reversed, Nothing]),
+        ([Done, Unknown, NotSent], vec![Completed, Reversed]),
+        ([Done, Done, NotSent], vec![Completed]),
+        ([Done, NotExecuted, Refused], vec![Reversed]),
+        ([Done, Refused, Done], vec![Reversed]),
+        ([Refused, NotSent, NotSent], vec![Nothing]),
+        ([NotExecuted, Unknown, NotSent], vec![Nothing]),
+        // The credit is done without its debit: debited by hand, or taken back by hand.
+        ([Refused, Done, NotSent], vec![Completed, Nothing]),
+        ([NotSent, Done, NotSent], vec![Completed, Nothing]),
+        // Undone, although it never happened; or although the money arrived.
+        ([NotExecuted, NotSent, Done], vec![Reversed, Nothing]),
+        ([Done, Done, Done], vec![Completed, Reversed]),
+    ] {
+        let profile = Profile::default();
+        let transfer = standing(Phase::Parked(Why::Contradicted), legs);
+        let found: Vec<Decision> = Decision::ALL
+            .into_iter()
+            .filter(|decision| {
+                let event = Event::Decide(*decision);
+                step(&mut transfer.clone(), &event, &ground(&profile, &profile, 3)).is_ok()
+            })
+            .collect();
+        assert_eq!(found, open, "{legs:?}");
+    }
+}
