@@ -126,6 +126,7 @@ fn view_at_rest(new: &NewTransfer, trail: &[String]) -> View {
         deadline_at: new.deadline_at,
         outlook: None,
         claim: None,
+        is_ending: false,
     }
 }
 

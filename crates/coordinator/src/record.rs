@@ -36,6 +36,8 @@ pub struct View {
     pub outlook: Option<Outlook>,
     /// Who has claimed a parked one.
     pub claim: Option<Claimant>,
+    /// Its end is decided and being recorded; until that is durable it is not shown.
+    pub is_ending: bool,
 }
 
 /// The answer that a caller gets once a transfer is final, now and on every replay.
@@ -189,6 +191,7 @@ impl Record {
             deadline_at: self.deadline_at,
             outlook: self.outlook,
             claim: self.claim.as_ref().map(|claim| claim.claimant.clone()),
+            is_ending: self.shown.is_some(),
         }
     }
 
@@ -293,6 +296,8 @@ impl View {
         let (from, to) = (&intent.from.counter, &intent.to.counter);
         Some(match phase {
             Phase::Completed | Phase::Refused | Phase::Reversed => return None,
+            Phase::Parked(why) => parked::next(self, *why),
+            _ if self.is_ending => "its end is being recorded".to_owned(),
             Phase::Accepted => format!("the debit is about to be sent to {from}"),
             Phase::DebitWaiting => {
                 format!("{from} cannot be reached; the debit is sent as soon as it can be")
@@ -323,7 +328,6 @@ impl View {
             Phase::ReversalWaiting => format!("the debit will be undone at {from}"),
             Phase::ReversalSent => format!("{from}'s answer to the reversal is awaited"),
             Phase::ReversalProving => format!("{from} is asked to prove the reversal"),
-            Phase::Parked(why) => parked::next(self, *why),
         })
     }
 

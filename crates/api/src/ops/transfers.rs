@@ -213,6 +213,7 @@ fn at_its_end(stored: Stored, parts: &[String]) -> (View, Option<String>) {
         deadline_at: new.deadline_at,
         outlook: None,
         claim: None,
+        is_ending: false,
     };
     (view, reason)
 }

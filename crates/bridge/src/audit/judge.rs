@@ -20,7 +20,8 @@ pub(super) struct Sums {
     pub(super) returned: i128,
     /// Of open transfers: left, and neither arrived nor given back yet.
     pub(super) in_transit: i128,
-    /// Left, and by no posting but by a person's recorded decision arrived or given back.
+    /// Left, and by no posting but by a person's recorded decision arrived or given back; less what so
+    /// left without a posting.
     pub(super) on_a_persons_word: i128,
 }
 
@@ -194,15 +195,20 @@ fn judge_transfer(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict:
             verdict.open.push(Open { transfer: transfer.clone(), in_transit });
             matches!(posted, (0, 0, 0) | (1, 0 | 1, 0) | (1, 0, 1))
         }
+        // A leg that is missing, or one too many, may have been put right by hand.
         Standing::Ended(FinalState::Completed) => {
-            posted == (1, 1, 0) || on_word(transfer, posted == (1, 0, 0), word, verdict)
+            posted == (1, 1, 0)
+                || matches!(posted, (1, 0, 0) | (0, 1, 0)) && on_word(transfer, legs, word, verdict)
         }
         Standing::Ended(FinalState::Reversed) => {
-            posted == (1, 0, 1) || on_word(transfer, posted == (1, 0, 0), word, verdict)
+            posted == (1, 0, 1)
+                || matches!(posted, (1, 0, 0) | (0, 0, 1)) && on_word(transfer, legs, word, verdict)
         }
         // Debited and returned is no loss: a person may have ended it so.
         Standing::Ended(FinalState::Refused) => {
-            posted == (0, 0, 0) || (posted == (1, 0, 1) && word.is_some())
+            posted == (0, 0, 0)
+                || matches!(posted, (0, 1, 0) | (0, 0, 1)) && on_word(transfer, legs, word, verdict)
+                || (posted == (1, 0, 1) && word.is_some())
         }
     };
     if !right {
@@ -216,15 +222,12 @@ fn judge_transfer(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict:
     }
 }
 
-/// Whether a person's decision stands for a leg that no counter shows; the money is counted so.
-fn on_word(
-    transfer: &Recorded,
-    only_debited: bool,
-    word: Option<&Word>,
-    verdict: &mut Verdict,
-) -> bool {
-    let Some(word) = word.filter(|_| only_debited) else { return false };
-    sums(verdict, transfer.currency).on_a_persons_word += i128::from(transfer.amount);
+/// Whether a person's decision stands for what no counter shows; the money is counted so.
+fn on_word(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict: &mut Verdict) -> bool {
+    let Some(word) = word else { return false };
+    let Legs { debits, credits, reversals } = legs;
+    let left = i128::from(debits) - i128::from(credits) - i128::from(reversals);
+    sums(verdict, transfer.currency).on_a_persons_word += left * i128::from(transfer.amount);
     verdict.by_word.push((transfer.clone(), word.clone()));
     true
 }

@@ -45,6 +45,7 @@ fn view(number: u64) -> View {
         deadline_at: 2,
         outlook: None,
         claim: None,
+        is_ending: false,
     }
 }
 

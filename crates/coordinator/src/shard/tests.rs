@@ -261,6 +261,7 @@ fn nothing_leaves_before_it_is_durable_and_nothing_is_told_before_it_is_durable(
     assert!(told.try_recv().is_err(), "not durable yet");
     let view = stage.shard.view(master(1).sequence).expect("it is open");
     assert_eq!(view.transfer.state(), State::Crediting, "not durable yet");
+    assert_eq!(view.next().as_deref(), Some("its end is being recorded"));
 
     stage.written(&ending, Ok(()));
     assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));

@@ -158,7 +158,8 @@ pub enum State {
     Accepted,
     /// The debit is under way.
     Debiting,
-    /// The debit is done; the credit is under way.
+    /// The debit is done and the credit under way; or whether a credit happened is asked about before a
+    /// dead debit is told.
     Crediting,
     /// Final: both legs are done.
     Completed,

@@ -206,6 +206,17 @@ fn a_persons_word_stands_for_a_leg_but_not_against_a_posting() {
         assert_eq!(said.by_word.len(), 1);
         assert_ne!(verdict(standing, &[], word()).findings, [], "{standing:?}");
     }
+    // Debited, or taken back, by hand: what left for it left by no posting.
+    for (standing, posting) in
+        [(COMPLETED, credit()), (REFUSED, credit()), (REVERSED, reversal()), (REFUSED, reversal())]
+    {
+        let said = verdict(standing, &[posting], word());
+        assert_eq!(said.findings, [], "{standing:?}");
+        assert_eq!(said.currencies["CNY"].on_a_persons_word, -200);
+        assert_eq!(said.by_word.len(), 1);
+    }
+    assert_ne!(verdict(REVERSED, &[credit()], word()).findings, []);
+    assert_ne!(verdict(COMPLETED, &[reversal()], word()).findings, []);
     assert_eq!(verdict(REFUSED, &[debit(), reversal()], word()).findings, []);
     assert_ne!(verdict(REFUSED, &[debit()], word()).findings, []);
     assert_ne!(verdict(REVERSED, &[debit(), credit()], word()).findings, []);
