@@ -110,10 +110,15 @@ impl Case {
     }
 }
 
+/// With room for several nonces in each of its shards, whichever they are drawn.
+fn roomy() -> NonceMemory {
+    NonceMemory::new(64 * 64)
+}
+
 #[test]
 fn honest_requests_are_let_in() {
     let (keys, bank) = keys();
-    let nonces = NonceMemory::new(64);
+    let nonces = roomy();
     let verified = Case::signed().verify(&keys, &nonces).expect("let in");
     assert_eq!((&*verified.app, &*verified.keyid), ("shop", "shop-1"));
     let parameters = bank.parameters(NOW_S);
@@ -264,7 +269,7 @@ fn parameters_must_be_there_and_agree() {
 #[test]
 fn a_nonce_is_spent_once_per_key_and_only_by_a_good_request() {
     let (keys, bank) = keys();
-    let nonces = NonceMemory::new(64);
+    let nonces = roomy();
     let good = Case::signed();
     let mut altered = Case {
         method: Method::POST,
