@@ -40,6 +40,18 @@ pub(crate) fn now_micros() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn the_wall_clock_is_read_in_microseconds() {
+        let micros = |time: SystemTime| {
+            time.duration_since(UNIX_EPOCH).expect("after 1970").as_micros().cast_signed()
+        };
+        let before = micros(SystemTime::now());
+        let now = i128::from(now_micros());
+        // It may be stepped meanwhile, but hardly by an hour.
+        assert!((before - now).abs() < 3_600_000_000, "{now}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn no_step_of_the_wall_clock_makes_a_deadline_longer() {

@@ -9,10 +9,10 @@ use crate::late::{self, Compared};
 use crate::shard::Input;
 use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
-use domain::serial::Sequence;
+use domain::serial::{MasterSerial, Sequence};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use store::{StoreError, Stored};
+use store::{FinalState, StoreError, Stored};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
@@ -71,9 +71,12 @@ pub(crate) async fn compare_late(
     late: Arc<Mutex<mpsc::Receiver<Reply>>>,
 ) {
     let mut late = late.lock().await;
+    let mut compared = 0_usize;
     while let Some(reply) = late.recv().await {
         compare_one(&inner, counter, reply).await;
-        if late.is_empty() {
+        compared += 1;
+        // By a counter that never stops it is told, too: now and then.
+        if late.is_empty() || compared.is_multiple_of(LATE) {
             inner.tell_of_lost(counter);
         }
     }
@@ -94,25 +97,26 @@ async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
         tracing::error!("{text}");
         inner.events.record(now_micros(), Kind::NotCompared, None, text);
     };
-    let (stored, trail) = match find(inner, serial.sequence).await {
-        Ok(Some(found)) => found,
-        Ok(None) => {
+    let (stored, state, trail) = match find(inner, serial.sequence).await {
+        Ok(Whereabouts::Ended(stored, state, trail)) => (stored, state, trail),
+        Ok(Whereabouts::Running(sequence)) => {
+            // It has just been taken up here.
+            let mail = Mail::Input(Input::Unasked { speaker: speaker.clone(), reply });
+            let _ = inner.shard_of(sequence).send(mail).await;
+            return;
+        }
+        Ok(Whereabouts::Elsewhere(master)) => {
+            let why = format!("transfer {master} is open, and not in this process's hands");
+            return not_compared(why);
+        }
+        Ok(Whereabouts::Nowhere) => {
             let text = format!("{speaker} speaks of {serial}, which was never issued");
             return accuse(Fault::Foreign, None, &text);
         }
         Err(error) => return not_compared(error.to_string()),
     };
     let master = stored.transfer.master;
-    let Some(outcome) = &stored.outcome else {
-        if inner.is_running(&stored.transfer) {
-            // It has just been taken up here.
-            let mail = Mail::Input(Input::Unasked { speaker: speaker.clone(), reply });
-            let _ = inner.shard_of(serial.sequence).send(mail).await;
-            return;
-        }
-        return not_compared(format!("transfer {master} is open, and not in this process's hands"));
-    };
-    let ended = late::ended(&stored.transfer, outcome.state, &trail);
+    let ended = late::ended(&stored.transfer, state, &trail);
     match late::compare(&ended, speaker, link.profile(), reply) {
         Compared::Agrees => metrics::counter!("late_answers_agreed_total").increment(1),
         Compared::Contradicts(text) => accuse(Fault::Contradiction, Some(master), &text),
@@ -123,23 +127,32 @@ async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
     }
 }
 
-/// A transfer and its trail. One that has just ended is looked for again: the shard may have let go
-/// of it between the two.
-async fn find(
-    inner: &Inner,
-    sequence: Sequence,
-) -> Result<Option<(Stored, Vec<String>)>, StoreError> {
-    let Some(mut stored) = inner.store.find_by_sequence(sequence).await? else { return Ok(None) };
-    if stored.outcome.is_none()
-        && !inner.is_running(&stored.transfer)
-        && let Some(again) = inner.store.find(stored.transfer.master).await?
-    {
-        stored = again;
-    }
-    let trail = if stored.outcome.is_some() {
-        inner.store.trail(stored.transfer.master).await?
-    } else {
-        Vec::new()
+/// Where the transfer is of which something was said.
+enum Whereabouts {
+    /// Final in this state, with its trail.
+    Ended(Box<Stored>, FinalState, Vec<String>),
+    /// In the hands of one of this process's shards.
+    Running(Sequence),
+    Elsewhere(MasterSerial),
+    Nowhere,
+}
+
+async fn find(inner: &Inner, sequence: Sequence) -> Result<Whereabouts, StoreError> {
+    let Some(mut stored) = inner.store.find_by_sequence(sequence).await? else {
+        return Ok(Whereabouts::Nowhere);
     };
-    Ok(Some((stored, trail)))
+    if stored.outcome.is_none() {
+        if inner.is_running(&stored.transfer) {
+            return Ok(Whereabouts::Running(sequence));
+        }
+        // Its shard may have let go of it between the two.
+        if let Some(again) = inner.store.find(stored.transfer.master).await? {
+            stored = again;
+        }
+    }
+    let Some(state) = stored.outcome.as_ref().map(|outcome| outcome.state) else {
+        return Ok(Whereabouts::Elsewhere(stored.transfer.master));
+    };
+    let trail = inner.store.trail(stored.transfer.master).await?;
+    Ok(Whereabouts::Ended(Box::new(stored), state, trail))
 }

@@ -4,7 +4,7 @@
 mod stage;
 
 use coordinator::accusations::Fault;
-use coordinator::events::Kind;
+use coordinator::events::{Event, Kind};
 use coordinator::{BeginError, Begun, Config, DecideError, Found, ReadmitError};
 use domain::message::{Answer, AnswerCode, BalanceQuery, Instruction, Posted, PostingReply, Reply};
 use domain::money::{Amount, Currency};
@@ -49,8 +49,7 @@ async fn what_ends_is_told_again_under_its_key_and_found_in_the_record() {
     let stage = Stage::start(folder.path(), &[&securities, &futures, &other], config()).await;
     let (reversed, told) = stage.ends("refused").await;
     assert_eq!(told, format!("{reversed} reversed"));
-    let mut to_other = order("done");
-    to_other.to.counter = counter_id("other");
+    let mut to_other = order_to("done", "other");
     let Ok(Begun::Final { master, answer, replayed: false }) =
         stage.coordinator.begin(to_other.clone(), LIMIT).await
     else {
@@ -77,6 +76,8 @@ async fn what_ends_is_told_again_under_its_key_and_found_in_the_record() {
     assert_eq!((found.master(), found.app()), (master, "app"));
     let Found::Ended(stored) = found else { panic!("it has ended") };
     assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Completed));
+    // Its counter dedupes: after a crash it says itself whether it got the credit.
+    assert!(!stored.transfer.credit_barrier);
     let stored = stage.coordinator.stored(reversed).await.expect("it reads").expect("there");
     assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Reversed));
     let trail = stage.coordinator.trail(reversed).await.expect("it reads").join("\n");
@@ -100,6 +101,7 @@ async fn what_may_not_be_begun_is_refused_with_its_reason() {
     let stage = Stage::with_links(folder.path(), &[&securities, &futures], config(), |link| {
         if link.counter == counter_id("futures") {
             link.profile.per_transfer_limit = Some(limit);
+            link.profile.dedupes = false;
         }
     })
     .await;
@@ -132,9 +134,52 @@ async fn what_may_not_be_begun_is_refused_with_its_reason() {
     let mut same = order("refused");
     same.amount = limit;
     let again = stage.coordinator.begin(same, LIMIT).await;
-    assert!(matches!(again, Ok(Begun::Final { replayed: true, .. })), "{again:?}");
+    let Ok(Begun::Final { master, replayed: true, .. }) = again else { panic!("{again:?}") };
+    let stored = stage.coordinator.stored(master).await.expect("it reads").expect("there");
+    assert!(stored.transfer.credit_barrier, "only our own record tells whether it was sent");
     stage.stop().await;
     securities.stop().await;
+}
+
+/// An order to another counter than usual.
+fn order_to(key: &str, counter: &str) -> coordinator::Begin {
+    let mut order = order(key);
+    order.to.counter = counter_id(counter);
+    order
+}
+
+#[tokio::test]
+async fn no_more_is_taken_on_than_can_be_done() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", NO_CREDIT).await;
+    let other = Counter::start("other", NO_CREDIT).await;
+    let config = Config { posting_deadline: LIMIT, most_open: 2, ..config() };
+    let counters = [&securities, &futures, &other];
+    let stage = Stage::with_links(folder.path(), &counters, config, |link| {
+        if link.counter == counter_id("futures") {
+            (link.bounds.in_flight, link.bounds.queued) = (1, 1);
+        }
+    })
+    .await;
+    stage.goes_on("first").await;
+    assert!(stage.crediting(1).await.by_state.contains_key("crediting"));
+    // The one place at this counter is taken, whichever side of a transfer it is.
+    let crowded = stage.begin("to", LIMIT).await;
+    assert!(matches!(crowded, Err(BeginError::Overloaded)), "{crowded:?}");
+    let mut from = order_to("from", "other");
+    from.from.counter = counter_id("futures");
+    let crowded = stage.coordinator.begin(from, LIMIT).await;
+    assert!(matches!(crowded, Err(BeginError::Overloaded)), "{crowded:?}");
+    // Others are not held up by it, as long as there is room in all.
+    let begun = stage.coordinator.begin(order_to("second", "other"), Duration::ZERO).await;
+    assert!(matches!(begun, Ok(Begun::Running(_))), "{begun:?}");
+    let full = stage.coordinator.begin(order_to("third", "other"), LIMIT).await;
+    assert!(matches!(full, Err(BeginError::Overloaded)), "{full:?}");
+    // First the counters, for what is in flight to them would be waited for.
+    for counter in [securities, futures, other] {
+        counter.stop().await;
+    }
+    stage.stop().await;
 }
 
 #[tokio::test]
@@ -364,6 +409,27 @@ async fn what_is_said_unasked_of_what_has_ended_is_held_against_the_record() {
         }
     };
     tokio::time::timeout(LIMIT, counted).await.expect("it is counted");
+
+    let not_compared = |event: &Event| event.kind == Kind::NotCompared;
+    let (past, mut feed) = stage.coordinator.events().follow();
+    assert!(!past.iter().any(not_compared), "all was compared");
+    // More than can wait to be compared, without an end: operators are told how many were not.
+    let told = async {
+        loop {
+            match feed.try_recv() {
+                Ok(event) if not_compared(&event) => return event.text,
+                Ok(_) => {}
+                Err(_) => {
+                    let agrees = of_credit(&stage, master, AnswerCode::DONE).await;
+                    for _ in 0..200 {
+                        stage.say("futures", Reply::Posting(agrees.clone())).await;
+                    }
+                }
+            }
+        }
+    };
+    let told = tokio::time::timeout(LIMIT, told).await.expect("it is too much some time");
+    assert!(told.starts_with("futures said more about ended transfers than could be"), "{told}");
 
     let notice = Notice { severity: Severity::Warning, text: "mind the gap".to_owned() };
     let said = Unmatched::Notice { counter: counter_id("futures"), notice };
