@@ -5,9 +5,10 @@ use domain::serial::MasterSerial;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use supervise::limit::{Limiter, Pace, Verdict};
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 /// How many events are kept for those who come later: a few screens.
 const KEPT: usize = 512;
@@ -227,5 +228,38 @@ mod tests {
         let silent = events.limits().said.silent(Duration::MAX);
         let left_out: u64 = silent.iter().map(|(_, count)| count).sum();
         assert_eq!(said + told + left_out, flood);
+    }
+
+    /// How often something was left out is said before the next thing that is told, and only if it was.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_left_out_is_said_before_what_is_told_next() {
+        let events = Events::default();
+        let texts = || events.follow().0.into_iter().map(|event| event.text).collect::<Vec<_>>();
+        let say = |of: &str| events.record_of(1, Kind::Notice, of, of);
+        assert!(say("calm"));
+        tokio::time::advance(Duration::from_mins(5)).await;
+        assert!(say("calm") && events.admits_alarm(1, Kind::Defect));
+        assert_eq!(texts(), ["calm", "calm"]);
+        let said = (0..1_000).filter(|_| say("flood")).count();
+        let alarms = (0..5_000).filter(|_| events.admits_alarm(1, Kind::Defect)).count();
+        tokio::time::advance(Duration::from_mins(5)).await;
+        assert!(say("flood") && events.admits_alarm(1, Kind::Defect));
+        let told = texts();
+        let [.., left_out, flood, alarms_left_out] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(*left_out, words_left_out(1_000 - u64::try_from(said).expect("few"), "flood"));
+        assert_eq!(flood, "flood");
+        let missing = 5_000 - u64::try_from(alarms).expect("few");
+        assert_eq!(*alarms_left_out, words_left_out(missing, "alarms of this kind"));
+        assert_eq!(told.len(), 2 + said + 3);
+        let numbers: Vec<u64> = events.follow().0.iter().map(|event| event.number).collect();
+        assert!(numbers.iter().copied().eq(1..=u64::try_from(told.len()).expect("few")));
+        // Those who have fallen silent are spoken of all the same.
+        assert!((0..30).filter(|_| !say("flood")).count() > 0);
+        assert_eq!(events.tell_left_out(2), [""; 0], "not yet");
+        tokio::time::advance(Duration::from_mins(5)).await;
+        let words = events.tell_left_out(2);
+        assert!(words.len() == 1 && words[0].starts_with("flood: "), "{words:?}");
+        assert_eq!(texts().last(), words.last());
+        assert_eq!(events.tell_left_out(2), [""; 0], "once");
     }
 }
