@@ -8,7 +8,7 @@ use domain::money::{Amount, Currency};
 use domain::serial::{Day, Role, Sequence};
 use domain::transfer::{Knowledge, Leg, Phase, Transfer, Why};
 use std::cell::{Cell, RefCell};
-use store::{FinalState, Outcome};
+use store::{FinalState, Outcome, Write, WriteId};
 
 fn new(number: u64) -> NewTransfer {
     let day = Day::new(20_261_121).expect("a day");
@@ -164,6 +164,40 @@ async fn one_that_nobody_takes_up_is_shown_by_its_trail_and_one_that_is_nowhere_
     let Some(Found::Open(view)) = found else { panic!("{found:?}") };
     assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved));
     assert!(look(Vec::new()).await.0.is_none());
+}
+
+/// In no memory.
+struct Nobody;
+
+impl Memory for Nobody {
+    async fn live(&self, _: MasterSerial) -> Option<View> {
+        None
+    }
+}
+
+/// What a record of its own says of one that is open, and was taken up by nobody.
+#[tokio::test]
+async fn one_at_rest_is_shown_by_the_trail_in_its_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+    let store = Store::open(&url).await.expect("a record");
+    let (done, mut written) = tokio::sync::mpsc::unbounded_channel();
+    let parked = entry(Phase::Parked(Why::CreditUnresolved), Some(Knowledge::Unknown));
+    let accept = Write {
+        accept: Some(new(1)),
+        state: Some(OpenState::NeedsOperator),
+        trail: Some((0, parked)),
+        ..Write::of(WriteId(1), new(1).master)
+    };
+    store.journal().submit(vec![accept], &done);
+    let answers = written.recv().await.expect("an answer");
+    assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
+    let found = find(&Nobody, &store, new(1).master).await.expect("the record answers");
+    let Some(Found::Open(view)) = found else { panic!("{found:?}") };
+    assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved));
+    assert_eq!(view.updated_at, 5);
+    assert!(find(&Nobody, &store, new(2).master).await.expect("it answers").is_none());
+    store.close().await;
 }
 
 fn page(numbers: &[u64], looked_to: Option<u64>) -> ShardPage {

@@ -8,7 +8,7 @@ use coordinator::events::{Event, Kind};
 use coordinator::{BeginError, Begun, Config, DecideError, Found, ReadmitError};
 use domain::message::{Answer, AnswerCode, BalanceQuery, Instruction, Posted, PostingReply, Reply};
 use domain::money::{Amount, Currency};
-use domain::serial::{MasterSerial, Role, Sequence};
+use domain::serial::{Day, MasterSerial, Role, Sequence};
 use domain::transfer::{Decision, Phase, State, Why};
 use link::{Outcome, Unmatched};
 use stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
@@ -267,6 +267,13 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let claimed = coordinator.claim_transfer(master, said("ann"), said("on the telephone")).await;
     assert_eq!(claimed.expect("it is claimed").who, "ann");
     stage.event(Kind::Claimed, "ann has claimed it: on the telephone").await;
+    // Who claimed it is known to its shard alone.
+    let Some(Found::Open(view)) = coordinator.find(master).await.expect("it reads") else {
+        panic!("it is open")
+    };
+    assert_eq!(view.claim.map(|claimant| claimant.who), Some("ann".to_owned()));
+    let other_day = MasterSerial { day: Day::new(19_990_101).expect("a day"), ..master };
+    assert!(coordinator.find(other_day).await.expect("it reads").is_none());
     let claimed = coordinator.claim_transfer(master, said("bob"), said("me too")).await;
     assert!(matches!(&claimed, Err(DecideError::Claimed(by)) if by.who == "ann"), "{claimed:?}");
     let resumed = coordinator.resume_proven(master, said("bob"), said("all")).await;
