@@ -161,8 +161,9 @@ impl Coordinator {
                 None if filter.account.is_none() && filter.counter.is_none() => {
                     // What is open first: it ends from there into the record.
                     let open = self.list_open(open(None)).await;
-                    let state = Some(StateFilter::AnyEnded);
-                    let ended = self.list_recorded(&ListFilter { state, ..filter.clone() }).await?;
+                    let mut ended = filter.clone();
+                    ended.state = Some(StateFilter::AnyEnded);
+                    let ended = self.list_recorded(&ended).await?;
                     return Ok(both(open, ended, length(filter)));
                 }
                 None | Some(StateFilter::Ended(_) | StateFilter::AnyEnded) => {}

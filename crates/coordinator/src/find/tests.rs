@@ -217,6 +217,9 @@ fn a_page_ends_where_one_shard_has_not_looked_farther() {
     assert_eq!((numbers(&views), next(after)), (vec![9, 8, 6], Some(6)));
     let (views, after) = merged(vec![page(&[9, 7], Some(7)), page(&[8, 6], Some(6))], 2);
     assert_eq!((numbers(&views), next(after)), (vec![9, 8], Some(8)));
+    // As long as it may be, and nothing is behind it.
+    let (views, after) = merged(vec![page(&[9], None), page(&[8], None)], 2);
+    assert_eq!((numbers(&views), next(after)), (vec![9, 8], None));
     let (views, after) = merged(vec![page(&[], Some(4)), page(&[3], None)], 2);
     assert_eq!((numbers(&views), next(after)), (vec![], Some(4)));
 }
@@ -263,6 +266,7 @@ fn what_is_open_and_what_has_ended_make_one_page() {
     check(all(), page(&[8, 7], true, Some(7)), 9, "9 open, 8, 7; 7");
     check(page(&[9, 5], false, Some(5)), page(&[8, 2], true, None), 9, "9 open, 8, 5 open; 5");
     check(all(), page(&[8, 2], true, None), 2, "9 open, 8; 8");
+    check(page(&[9], false, None), page(&[8], true, None), 2, "9 open, 8; end");
     check(page(&[], false, None), page(&[8, 2], true, Some(2)), 2, "8, 2; 2");
     check(page(&[], false, Some(6)), page(&[], true, None), 2, "; 6");
 }

@@ -69,6 +69,12 @@ async fn what_ends_is_told_again_under_its_key_and_found_in_the_record() {
     let reused = stage.coordinator.begin(to_other, LIMIT).await;
     assert!(matches!(reused, Err(BeginError::KeyReused(same)) if same == master), "{reused:?}");
 
+    // Its tasks are watched: one that does not get on is knocked at, and then spoken of.
+    let (vitals, now) = (stage.coordinator.vitals(), std::time::Instant::now());
+    for (hours, all_is_well) in [(0, true), (1, true), (2, false)] {
+        let ailing = vitals.look(now + Duration::from_hours(hours));
+        assert_eq!(ailing.is_nothing(), all_is_well, "after {hours} hours: {ailing:?}");
+    }
     assert_eq!(stage.coordinator.open(), 0);
     assert_eq!(stage.coordinator.summary().await, coordinator::Summary::default());
     assert!(stage.coordinator.view(master.sequence).await.is_none());
