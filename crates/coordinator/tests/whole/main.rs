@@ -8,7 +8,7 @@ use coordinator::events::{Event, Kind};
 use coordinator::{BeginError, Begun, Config, DecideError, Found, ReadmitError};
 use domain::message::{Answer, AnswerCode, BalanceQuery, Instruction, Posted, PostingReply, Reply};
 use domain::money::{Amount, Currency};
-use domain::serial::{Day, MasterSerial, Role, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{Decision, Phase, State, Why};
 use link::{Outcome, Unmatched};
 use stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
@@ -456,6 +456,39 @@ async fn what_is_said_unasked_decides_a_leg_that_is_open() {
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;
+}
+
+#[tokio::test]
+async fn a_counter_that_holds_anothers_posting_gets_nothing_new_until_somebody_has_looked() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let other = Counter::start("other", "").await;
+    let counters = [&securities, &futures, &other];
+    let stage = Stage::start(folder.path(), &counters, config()).await;
+    let master = stage.goes_on("open").await;
+    stage.crediting(1).await;
+    let done = of_credit(&stage, master, AnswerCode::DONE).await;
+    let of_another = PostingReply { mark: Some(Mark(8)), ..done };
+    stage.say("futures", Reply::Posting(of_another)).await;
+    stage.event(Kind::Contradiction, "futures gets no new transfers").await;
+    let held = stage.is_held("futures").await;
+    assert!(held.seen.is_none() && held.why.contains("the credit"), "{}", held.why);
+    // It is so after a restart, too.
+    stage.stop().await;
+    let stage = Stage::start(folder.path(), &counters, config()).await;
+    let refused = stage.begin("held", LIMIT).await;
+    assert!(
+        matches!(&refused, Err(BeginError::CounterHeld(counter)) if *counter == counter_id("futures")),
+        "{refused:?}"
+    );
+    let Ok(Begun::Final { .. }) = stage.coordinator.begin(order_to("other", "other"), LIMIT).await
+    else {
+        panic!("others go on")
+    };
+    stage.stop().await;
+    for counter in [securities, futures, other] {
+        counter.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use simulator::{FaultPlan, Options};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use store::Store;
+use store::{HeldCounter, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -142,6 +142,19 @@ impl Stage {
     pub(crate) async fn say(&self, counter: &str, reply: Reply) {
         let said = Unmatched::Reply { counter: counter_id(counter), reply, late: false };
         self.unasked.send(said).await.expect("it is heard");
+    }
+
+    /// Waits until a counter is held in the record, for the next start to know it.
+    pub(crate) async fn is_held(&self, counter: &str) -> HeldCounter {
+        let held = async {
+            loop {
+                let held = self.store.held_counters().await.expect("it reads");
+                if let Some(one) = held.into_iter().find(|one| one.counter == counter_id(counter)) {
+                    return one;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, held).await.expect("it is held")
     }
 
     /// In order: what is open is taken up again by the next.
