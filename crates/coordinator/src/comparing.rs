@@ -156,3 +156,79 @@ async fn find(inner: &Inner, sequence: Sequence) -> Result<Whereabouts, StoreErr
     let trail = inner.store.trail(stored.transfer.master).await?;
     Ok(Whereabouts::Ended(Box::new(stored), state, trail))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::Claim;
+    use crate::config::Config;
+    use crate::find::tests::new;
+    use crate::handle::Coordinator;
+    use crate::inner::Key;
+    use crate::record::Rendered;
+    use bytes::Bytes;
+    use domain::serial::Day;
+    use store::{NewTransfer, OpenState, Outcome, Store, Write, WriteId};
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    /// A transfer that is open in the record may be in this process's hands or not, and moves on.
+    #[tokio::test]
+    async fn a_transfer_is_where_its_claim_and_its_record_say() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+        let store = Store::open(&url).await.expect("a record");
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (config, said) = (Config::default(), mpsc::channel(1).1);
+        let nothing = |_: &crate::View| Rendered { status: 201, body: Bytes::new() };
+        let started = Coordinator::start(
+            config,
+            store.clone(),
+            Vec::new(),
+            said,
+            nothing,
+            &tasks,
+            stop.clone(),
+        );
+        let inner = started.await.expect("it starts").inner;
+        let (done, mut written) = mpsc::unbounded_channel();
+        let mut write = async |write| {
+            inner.journal.submit(vec![write], &done);
+            let answers = written.recv().await.expect("an answer");
+            assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
+        };
+        let NewTransfer { master, app, idempotency_key, fingerprint, .. } = new(1);
+        let (accept, state) = (Some(new(1)), Some(OpenState::Debiting));
+        write(Write { accept, state, ..Write::of(WriteId(1), master) }).await;
+        let key = Key { app, idempotency_key };
+        let whereabouts = async || find(&inner, master.sequence).await.expect("it reads");
+        assert!(matches!(whereabouts().await, Whereabouts::Elsewhere(same) if same == master));
+        inner.running.insert(key.clone(), Claim { master, fingerprint });
+        assert!(
+            matches!(whereabouts().await, Whereabouts::Running(same) if same == master.sequence)
+        );
+        // Another order of the same key, which came to nothing.
+        let other = MasterSerial { day: Day::new(20_261_122).expect("a day"), ..master };
+        inner.running.insert(key, Claim { master: other, fingerprint });
+        assert!(matches!(whereabouts().await, Whereabouts::Elsewhere(_)));
+        let outcome = Outcome {
+            state: FinalState::Refused,
+            reason: None,
+            finished_at: 9,
+            answer_status: 200,
+            answer_body: Bytes::new(),
+        };
+        write(Write { outcome: Some(outcome), ..Write::of(WriteId(2), master) }).await;
+        assert!(matches!(
+            whereabouts().await,
+            Whereabouts::Ended(stored, FinalState::Refused, _) if stored.transfer.master == master
+        ));
+        let unknown = find(&inner, new(2).master.sequence).await.expect("it reads");
+        assert!(matches!(unknown, Whereabouts::Nowhere));
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        drop(inner);
+        store.close().await;
+    }
+}

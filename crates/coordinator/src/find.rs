@@ -275,4 +275,4 @@ fn life(state: OpenState) -> State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

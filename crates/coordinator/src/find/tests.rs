@@ -10,7 +10,8 @@ use domain::transfer::{Knowledge, Leg, Phase, Transfer, Why};
 use std::cell::{Cell, RefCell};
 use store::{FinalState, Outcome, Write, WriteId};
 
-fn new(number: u64) -> NewTransfer {
+/// A transfer that was begun with this number.
+pub(crate) fn new(number: u64) -> NewTransfer {
     let day = Day::new(20_261_121).expect("a day");
     let sequence = Sequence::new(number).expect("a sequence");
     let place = |counter: &str, account: &str| Place {
