@@ -265,12 +265,15 @@ mod tests {
     /// A trail that cannot be read silences no alarm: what must be so follows from the ending.
     #[test]
     fn a_trail_that_cannot_be_read_silences_no_alarm() {
-        for (ending, role, speaker) in [
-            (FinalState::Completed, Role::Reversal, "securities"),
-            (FinalState::Refused, Role::Debit, "securities"),
-            (FinalState::Reversed, Role::Credit, "futures"),
+        use Knowledge::{Done, NotSent, Unknown};
+        for (ending, known, role, speaker) in [
+            (FinalState::Completed, [Done, Done, NotSent], Role::Reversal, "securities"),
+            (FinalState::Refused, [Unknown, NotSent, NotSent], Role::Debit, "securities"),
+            (FinalState::Reversed, [Done, Unknown, Done], Role::Credit, "futures"),
         ] {
             let broken = ["{".to_owned()];
+            let legs = ended(&new(), ending, &broken).legs().map(|(_, leg)| leg.knowledge);
+            assert_eq!(legs, known, "{ending:?}");
             check((ending, &broken), (speaker, role, Finding::Done), Some("is posted, but"));
         }
     }

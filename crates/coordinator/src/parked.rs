@@ -107,3 +107,97 @@ fn proven(transfer: &Transfer) -> String {
     });
     known.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claimant::Claimant;
+    use crate::find::tests;
+    use domain::transfer::{Leg, Phase};
+
+    /// What is said of a transfer that waits for this reason, with these legs, and leads to this.
+    fn said(why: Why, legs: [Knowledge; 3], outlook: Outlook) -> String {
+        let mut view = tests::view(1);
+        let legs = legs.map(|knowledge| Leg { knowledge, ..Leg::new() });
+        [view.transfer.debit, view.transfer.credit, view.transfer.reversal] = legs;
+        (view.transfer.phase, view.outlook) = (Phase::Parked(why), Some(outlook));
+        let unclaimed = next(&view, why);
+        let claimant = Claimant { who: "wang".to_owned(), note: String::new(), since: 1, until: 2 };
+        view.claim = Some(claimant);
+        let claimed = next(&view, why);
+        assert!(claimed.contains("wang") && !unclaimed.contains("wang"), "{claimed}");
+        unclaimed
+    }
+
+    #[test]
+    fn what_is_awaited_is_said_whatever_the_reason() {
+        use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
+        for (why, legs, outlook, expected) in [
+            (
+                Why::CreditUnresolved,
+                [Done, Unknown, NotSent],
+                Outlook::Unproven(Role::Credit),
+                "futures is still asked what became of the credit; proven so far: debit done; an \
+                 operator may decide without it",
+            ),
+            (
+                Why::DebitUnresolved,
+                [Unknown, Unknown, Unknown],
+                Outlook::Unproven(Role::Debit),
+                "securities is still asked what became of the debit; an operator may decide without it",
+            ),
+            // It would not be settled by an answer alone.
+            (
+                Why::CannotReverse,
+                [Done, Unknown, NotSent],
+                Outlook::Unproven(Role::Credit),
+                "an operator must decide: the counter cannot reverse a debit",
+            ),
+            (
+                Why::Contradicted,
+                [Done, Done, NotSent],
+                Outlook::Person,
+                "an operator must decide: the counter contradicted an earlier answer",
+            ),
+            (
+                Why::CreditUnresolved,
+                [Done, Done, NotSent],
+                Outlook::Ends(State::Completed),
+                "both legs are proven done; it ends by itself",
+            ),
+            (
+                Why::DebitUnresolved,
+                [NotExecuted, NotSent, NotSent],
+                Outlook::Ends(State::Refused),
+                "proven: debit never executed, credit never sent; it ends by itself",
+            ),
+            (
+                Why::OtherMark,
+                [Done, Done, NotSent],
+                Outlook::Ends(State::Completed),
+                "both legs are proven done: resume ends it as completed",
+            ),
+            (
+                Why::CreditUnresolved,
+                [Done, Refused, NotSent],
+                Outlook::Sends(Role::Reversal),
+                "proven: debit done, credit refused; the debit is to be returned: resume",
+            ),
+            (
+                Why::DebitUnresolved,
+                [Done, NotSent, NotSent],
+                Outlook::Sends(Role::Credit),
+                "proven: debit done, credit never sent; the credit is to be sent: resume",
+            ),
+            (
+                Why::ReversalRefused,
+                [Done, Refused, Refused],
+                Outlook::Sends(Role::Reversal),
+                "an operator must decide: the counter refused to reverse the debit; by what is \
+                 proven the debit is to be returned",
+            ),
+        ] {
+            assert_eq!(said(why, legs, outlook), expected);
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub(crate) fn new(number: u64) -> NewTransfer {
     }
 }
 
-fn view(number: u64) -> View {
+pub(crate) fn view(number: u64) -> View {
     let new = new(number);
     View {
         transfer: Transfer::accepted(crate::shard::intent(&new)),
