@@ -15,8 +15,10 @@ pub(crate) fn reason(view: &View, why: Why) -> String {
     match &unknown[..] {
         [] => format!("proven: {}", proven(transfer)),
         [role] => format!("the {role}'s outcome could not be established"),
-        [first, .., last] => {
-            format!("the outcomes of the {first} and the {last} could not be established")
+        [others @ .., last] => {
+            let others: Vec<String> = others.iter().map(|role| format!("the {role}")).collect();
+            let others = others.join(", ");
+            format!("the outcomes of {others} and the {last} could not be established")
         }
     }
 }
@@ -199,5 +201,26 @@ mod tests {
         ] {
             assert_eq!(said(why, legs, outlook), expected);
         }
+    }
+
+    /// One that never left under its present day may have left under a former one.
+    #[test]
+    fn what_has_still_to_be_asked_about_is_not_said_to_be_proven() {
+        let mut view = tests::view(1);
+        view.transfer.debit.knowledge = Knowledge::Done;
+        let why = Why::CreditUnresolved;
+        (view.transfer.phase, view.outlook) =
+            (Phase::Parked(why), Some(Outlook::Unproven(Role::Credit)));
+        view.transfer.credit.days_unasked = 1;
+        assert_eq!(reason(&view, why), "the credit's outcome could not be established");
+        let asked = "futures is still asked what became of the credit; proven so far: debit done; an \
+                     operator may decide without it";
+        assert_eq!(next(&view, why), asked);
+        view.transfer.reversal.knowledge = Knowledge::Unknown;
+        let both = "the outcomes of the credit and the reversal could not be established";
+        assert_eq!(reason(&view, why), both);
+        view.transfer.debit.knowledge = Knowledge::Unknown;
+        let all = "the outcomes of the debit, the credit and the reversal could not be established";
+        assert_eq!(reason(&view, why), all);
     }
 }
