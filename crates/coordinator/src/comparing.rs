@@ -165,9 +165,11 @@ mod tests {
     use crate::find::tests::new;
     use crate::handle::Coordinator;
     use crate::inner::Key;
+    use crate::persons::DecideError;
     use crate::record::Rendered;
     use bytes::Bytes;
     use domain::serial::Day;
+    use domain::transfer::Decision;
     use store::{NewTransfer, OpenState, Outcome, Store, Write, WriteId};
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
@@ -190,7 +192,8 @@ mod tests {
             &tasks,
             stop.clone(),
         );
-        let inner = started.await.expect("it starts").inner;
+        let coordinator = started.await.expect("it starts");
+        let inner = Arc::clone(&coordinator.inner);
         let (done, mut written) = mpsc::unbounded_channel();
         let mut write = async |write| {
             inner.journal.submit(vec![write], &done);
@@ -203,6 +206,10 @@ mod tests {
         let key = Key { app, idempotency_key };
         let whereabouts = async || find(&inner, master.sequence).await.expect("it reads");
         assert!(matches!(whereabouts().await, Whereabouts::Elsewhere(same) if same == master));
+        // Nor can anybody decide it before it is taken up.
+        let (who, note) = ("ann".to_owned(), "?".to_owned());
+        let decided = coordinator.decide(master, Decision::Refused, who, note).await;
+        assert!(matches!(decided, Err(DecideError::Busy)), "{decided:?}");
         inner.running.insert(key.clone(), Claim { master, fingerprint });
         assert!(
             matches!(whereabouts().await, Whereabouts::Running(same) if same == master.sequence)
@@ -228,7 +235,7 @@ mod tests {
         stop.cancel();
         tasks.close();
         tasks.wait().await;
-        drop(inner);
+        drop((inner, coordinator));
         store.close().await;
     }
 }

@@ -9,7 +9,7 @@ use coordinator::{BeginError, Begun, Config, DecideError, Found, ReadmitError};
 use domain::message::{Answer, AnswerCode, BalanceQuery, Instruction, Posted, PostingReply, Reply};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
-use domain::transfer::{Decision, Phase, State, Why};
+use domain::transfer::{Decision, Outlook, Phase, State, Why};
 use link::{Outcome, Unmatched};
 use stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
 use std::time::Duration;
@@ -372,6 +372,49 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let nobody = MasterSerial { sequence: Sequence::new(77).expect("a number"), ..master };
     let unknown = coordinator.decide(nobody, Decision::Reversed, said("bob"), said("?")).await;
     assert!(matches!(unknown, Err(DecideError::NotFound(_))), "{unknown:?}");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// What is proven while a person is awaited, and would send something, waits for one word, the oldest
+/// first.
+#[tokio::test]
+async fn what_is_proven_of_what_waits_is_resumed_by_one_word() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let impatient = Config { patience: 1, query_deadline: Duration::from_millis(50), ..config() };
+    let stage = Stage::start(folder.path(), &[&securities, &futures], impatient).await;
+    let mut masters = Vec::new();
+    for key in ["one", "two", "three"] {
+        masters.push(stage.goes_on(key).await);
+    }
+    let coordinator = &stage.coordinator;
+    let parked = async { while coordinator.oldest(Some(State::NeedsOperator), 9).await.1 < 3 {} };
+    tokio::time::timeout(LIMIT, parked).await.expect("they wait for a person");
+    assert_eq!(coordinator.proven(9).await.1, 0, "the counter says nothing");
+    for master in &masters {
+        let refused = of_credit(&stage, *master, AnswerCode::INSUFFICIENT_FUNDS).await;
+        stage.say("futures", Reply::Posting(refused)).await;
+    }
+    let proven = async {
+        loop {
+            let (proven, total) = coordinator.proven(2).await;
+            if total == 3 {
+                return proven;
+            }
+        }
+    };
+    let proven = tokio::time::timeout(LIMIT, proven).await.expect("all is proven");
+    let serials: Vec<_> = proven.iter().map(|view| view.transfer.intent.master).collect();
+    assert_eq!(serials, masters[..2]);
+    assert_eq!(proven[0].outlook, Some(Outlook::Sends(Role::Reversal)));
+    let resumed = coordinator.resume_proven(masters[0], "bob".to_owned(), "all".to_owned()).await;
+    assert!(matches!(resumed, Ok(Outlook::Sends(Role::Reversal))), "{resumed:?}");
+    coordinator.wait(masters[0].sequence, LIMIT).await;
+    let stored = coordinator.stored(masters[0]).await.expect("it reads").expect("there");
+    assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Reversed));
+    assert_eq!(coordinator.proven(9).await.1, 2);
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;
