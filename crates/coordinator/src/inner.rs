@@ -7,6 +7,7 @@ use crate::comparing::LateQueue;
 use crate::config::Config;
 use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
+use crate::reach::ToKeep;
 use crate::serials::Serials;
 use crate::standing::{Hold, Standing};
 use dashmap::DashMap;
@@ -51,7 +52,7 @@ pub(crate) struct Inner {
     pub(crate) standing: Standing,
     pub(crate) doubts: Doubts,
     /// What is to be kept of counters that are held.
-    pub(crate) holds: mpsc::UnboundedSender<HeldCounter>,
+    pub(crate) holds: mpsc::UnboundedSender<ToKeep>,
     pub(crate) events: Events,
     pub(crate) vitals: Vitals,
     pub(crate) accusations: Accusations,
@@ -94,7 +95,7 @@ impl Inner {
         if fresh || seen.is_some() {
             let (counter, why) = (counter.clone(), why.to_owned());
             // Nobody listens any more: the bridge is stopping.
-            let _ = self.holds.send(HeldCounter { counter, why, seen, since: now });
+            let _ = self.holds.send(ToKeep::Hold(HeldCounter { counter, why, seen, since: now }));
         }
         if fresh {
             tracing::error!(%counter, why, "the counter gets no new transfers");

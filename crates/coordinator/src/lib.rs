@@ -32,6 +32,7 @@ mod inner;
 pub mod late;
 mod parked;
 mod persons;
+mod posted;
 mod reach;
 pub mod record;
 mod recovery;

@@ -5,17 +5,19 @@ use crate::clock::now_micros;
 use crate::handle::Coordinator;
 use crate::inner::Inner;
 use crate::standing::Hold;
-use crate::tail::Search;
-use domain::message::{AccountId, Answer, AnswerCode, CounterId, EntriesQuery, Instruction, Reply};
+use domain::message::CounterId;
 use domain::serial::{Day, Sequence, SubSerial};
-use link::{Link, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Allowance, HeldCounter, ListFilter, Reach, StoreError};
-use tokio::sync::{Mutex, mpsc};
+use store::{Allowance, HeldCounter, Reach, StoreError};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::timeout;
 
 /// Between two tries to ask a database that does not answer, or to write to it.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long an operator waits for a database to have taken what it is to keep of holds.
+const KEPT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a counter was not readmitted.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +56,30 @@ pub(crate) async fn take_up_holds(inner: &Inner) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What the database is to keep of holds, in its order.
+#[derive(Debug)]
+pub(crate) enum ToKeep {
+    /// A counter is held.
+    Hold(HeldCounter),
+    /// Tells that all before it is kept.
+    Told(oneshot::Sender<()>),
+}
+
 /// Keeps holds in the database; one that it does not take is tried again until it does.
 pub(crate) async fn keep_holds(
     inner: Arc<Inner>,
-    holds: Arc<Mutex<mpsc::UnboundedReceiver<HeldCounter>>>,
+    holds: Arc<Mutex<mpsc::UnboundedReceiver<ToKeep>>>,
 ) {
     let mut holds = holds.lock().await;
-    while let Some(held) = holds.recv().await {
+    while let Some(keep) = holds.recv().await {
+        let held = match keep {
+            ToKeep::Hold(held) => held,
+            ToKeep::Told(kept) => {
+                // Whoever waited may have left.
+                let _ = kept.send(());
+                continue;
+            }
+        };
         while let Err(error) = inner.store.hold_counter(&held).await {
             tracing::warn!(%error, counter = %held.counter, "that it is held is not recorded yet");
             tokio::time::sleep(AGAIN).await;
@@ -114,126 +133,6 @@ pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
     }
 }
 
-/// What a counter posted last, as far as it can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Posted {
-    /// The highest serial among its last postings.
-    Last(SubSerial),
-    /// It posted nothing lately.
-    Nothing,
-    /// It cannot say; why.
-    Unsaid(String),
-    /// There is no session any more.
-    Gone,
-}
-
-/// How many of its last settle days a counter is asked about.
-const DAYS: u32 = 3;
-
-/// How many accounts a counter is asked about that cannot be asked about all of them: those of the
-/// last transfers in the record.
-const ACCOUNTS: usize = 8;
-
-/// Asks a counter that does not say how far it has seen our serials for what it posted last: of all
-/// accounts where it is known to state that, otherwise of those of the last transfers in the record.
-pub(crate) async fn last_posted(inner: &Inner, link: &Link) -> Posted {
-    let all = if inner.config.states_all_accounts.contains(link.counter()) {
-        last_posted_to(inner, link, None).await
-    } else {
-        Posted::Unsaid("it is not known to state the entries of all accounts".to_owned())
-    };
-    let Posted::Unsaid(why) = all else { return all };
-    let filter = ListFilter {
-        limit: ListFilter::LONGEST_PAGE,
-        counter: Some(link.counter().clone()),
-        ..ListFilter::default()
-    };
-    let known = match inner.store.list(&filter).await {
-        Ok(listed) => listed.transfers,
-        Err(error) => return Posted::Unsaid(format!("{why}; and the record: {error}")),
-    };
-    let mut accounts: Vec<AccountId> = Vec::new();
-    for place in known.iter().flat_map(|stored| [&stored.transfer.from, &stored.transfer.to]) {
-        if place.counter == *link.counter() && !accounts.contains(&place.account) {
-            accounts.push(place.account.clone());
-        }
-    }
-    let (mut highest, mut said) = (None, false);
-    for account in accounts.into_iter().take(ACCOUNTS) {
-        match last_posted_to(inner, link, Some(account)).await {
-            Posted::Last(serial) => {
-                highest = highest.max(Some(serial.number()));
-                said = true;
-            }
-            Posted::Nothing => said = true,
-            Posted::Unsaid(_) => {}
-            Posted::Gone => return Posted::Gone,
-        }
-    }
-    match highest.map(SubSerial::from_number) {
-        Some(Ok(serial)) => Posted::Last(serial),
-        Some(Err(_)) | None if said => Posted::Nothing,
-        Some(Err(_)) | None => Posted::Unsaid(why),
-    }
-}
-
-/// The same of one account, or of all.
-async fn last_posted_to(inner: &Inner, link: &Link, account: Option<AccountId>) -> Posted {
-    let Some(today) = link.settle_day() else { return Posted::Gone };
-    for back in 0..DAYS {
-        let day = Day::from_unix_days(today.unix_days().saturating_sub(back));
-        match last_of_day(inner, link, account.as_ref(), day).await {
-            Ok(Some(serial)) => return Posted::Last(serial),
-            Ok(None) => {}
-            // Of a day that has ended it may know nothing any more.
-            Err(Posted::Unsaid(_)) if back > 0 => break,
-            Err(posted) => return posted,
-        }
-    }
-    Posted::Nothing
-}
-
-/// The highest serial on the last page of a day. By entries that are there and entries that are not
-/// the end of the day is found ([`Search`]).
-async fn last_of_day(
-    inner: &Inner,
-    link: &Link,
-    account: Option<&AccountId>,
-    day: Day,
-) -> Result<Option<SubSerial>, Posted> {
-    let ask = async |offset, limit| {
-        let query = EntriesQuery { account: account.cloned(), day, offset, limit };
-        match inner.ask(link, Instruction::Entries(query)).await {
-            Some(Outcome::Answered(Reply::Entries(reply))) => {
-                if reply.answer.code == AnswerCode::DONE {
-                    Ok(reply)
-                } else {
-                    let Answer { code, text } = &reply.answer;
-                    Err(Posted::Unsaid(format!("it answers {code} {text}")))
-                }
-            }
-            Some(Outcome::Answered(_)) => {
-                Err(Posted::Unsaid("it answers something else".to_owned()))
-            }
-            Some(Outcome::Unknown(why)) if link.is_up() => Err(Posted::Unsaid(why.to_string())),
-            Some(Outcome::Unknown(_) | Outcome::NotSent(_)) | None => Err(Posted::Gone),
-        }
-    };
-    let first = ask(0, EntriesQuery::LONGEST_PAGE).await?;
-    let is_all = !first.more || first.entries.len() < usize::from(EntriesQuery::LONGEST_PAGE);
-    let page = if is_all {
-        first
-    } else {
-        let mut search = Search::behind_a_page();
-        while let Some(offset) = search.next() {
-            let is_there = !ask(offset, 1).await?.entries.is_empty();
-            search.said(offset, is_there);
-        }
-        ask(search.last_page(), EntriesQuery::LONGEST_PAGE).await?
-    };
-    Ok(page.entries.iter().map(|entry| entry.serial).max_by_key(|serial| serial.number()))
-}
-
 /// Two counters that have seen more than the record gave out speak of the record.
 fn agree(inner: &Inner, counter: &CounterId) {
     if let Some(agreed) = inner.doubts.beyond(counter) {
@@ -258,6 +157,13 @@ impl Coordinator {
         let inner = &self.inner;
         if inner.link(counter).is_none() {
             return Err(ReadmitError::UnknownCounter(counter.clone()));
+        }
+        // A hold that is still being recorded would outlast what is decided here.
+        let (kept, all_kept) = oneshot::channel();
+        let told = inner.holds.send(ToKeep::Told(kept)).is_ok();
+        if !told || !matches!(timeout(KEPT_WITHIN, all_kept).await, Ok(Ok(()))) {
+            let why = format!("that {counter} is held is not recorded yet");
+            return Err(StoreError::Unavailable { why }.into());
         }
         let now = now_micros();
         let held = inner.store.held_counters().await?;

@@ -4,7 +4,8 @@ use crate::actor::Mail;
 use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::inner::Inner;
-use crate::reach::{self, Posted};
+use crate::posted::{self, Posted};
+use crate::reach;
 use crate::shard::Input;
 use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
@@ -92,7 +93,7 @@ pub(crate) async fn watch_serials(inner: Arc<Inner>, counter: CounterIndex, link
             reach::look(&inner, link.counter(), told).await;
             inner.compared[counter.0].send_replace(Some(told));
         } else if began.is_some() && !asked {
-            match reach::last_posted(&inner, &link).await {
+            match posted::last_posted(&inner, &link).await {
                 Posted::Last(serial) => {
                     reach::look(&inner, link.counter(), serial).await;
                     asked = true;

@@ -461,6 +461,42 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     futures.stop().await;
 }
 
+/// A counter's word alone moves serials on by ten million a day; more is a person's word.
+#[tokio::test]
+async fn what_a_counter_has_seen_far_ahead_takes_a_person_to_be_passed() {
+    let (first, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(first.path(), &[&securities, &futures], config()).await;
+    let far = Sequence::new(20_000_000).expect("a number");
+    stage.go_on_after(far).await;
+    let (master, _) = stage.ends("before").await;
+    assert!(master.sequence > far);
+    stage.stop().await;
+
+    let (second, fresh) = (folder(), Counter::start("securities", "").await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], config()).await;
+    stage
+        .event(Kind::Contradiction, "futures gets no new transfers: it says that it has seen")
+        .await;
+    let (coordinator, held) = (&stage.coordinator, counter_id("futures"));
+    let note = "restored on purpose";
+    let behind = coordinator.readmit(&held, "ann", note, false).await;
+    assert!(
+        matches!(&behind, Err(ReadmitError::SerialsBehind { counter, seen })
+            if *counter == held && *seen == master.sequence.number()),
+        "{behind:?}"
+    );
+    let begun = stage.begin("held", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::CounterHeld(_))), "{begun:?}");
+    coordinator.readmit(&held, "ann", note, true).await.expect("it is readmitted");
+    let (next, told) = stage.ends("after").await;
+    assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
+    stage.stop().await;
+    for counter in [securities, fresh, futures] {
+        counter.stop().await;
+    }
+}
+
 /// What a counter answers of the credit of a transfer.
 async fn of_credit(stage: &Stage, master: MasterSerial, code: AnswerCode) -> PostingReply {
     let stored = stage.coordinator.stored(master).await.expect("it reads").expect("it is there");

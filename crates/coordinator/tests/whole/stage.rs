@@ -4,13 +4,13 @@ use coordinator::events::{Event, Kind};
 use coordinator::{Begin, BeginError, Begun, Config, Coordinator, Rendered, Summary, View};
 use domain::message::{AccountId, CounterId, Place, Reply};
 use domain::money::{Amount, Currency};
-use domain::serial::MasterSerial;
+use domain::serial::{Day, MasterSerial, Sequence};
 use link::{Link, LinkConfig, Unmatched};
 use simulator::{FaultPlan, Options};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use store::{HeldCounter, Store};
+use store::{Allowance, HeldCounter, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -142,6 +142,14 @@ impl Stage {
     pub(crate) async fn say(&self, counter: &str, reply: Reply) {
         let said = Unmatched::Reply { counter: counter_id(counter), reply, late: false };
         self.unasked.send(said).await.expect("it is heard");
+    }
+
+    /// The record gives out serials after this one from now on.
+    pub(crate) async fn go_on_after(&self, sequence: Sequence) {
+        let day = Day::new(20_261_121).expect("a day");
+        let (counter, allowance) = (counter_id("futures"), Allowance::Wanted(day));
+        let lifted = self.store.lift_serials(&counter, sequence, allowance, 1);
+        assert!(lifted.await.expect("it writes"));
     }
 
     /// Waits until a counter is held in the record, for the next start to know it.
