@@ -378,3 +378,109 @@ pub(crate) fn asked(role: Role, look: Look) -> String {
         Look::Fence => format!("{role} fenced"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::find::tests;
+    use domain::message::AnswerCode;
+    use domain::transfer::Reason;
+
+    /// What is said to be next in this phase, before its deadline and after it.
+    fn next(phase: Phase) -> [Option<String>; 2] {
+        [false, true].map(|expired| {
+            let mut view = tests::view(1);
+            (view.transfer.phase, view.transfer.expired) = (phase, expired);
+            view.transfer.debit.knowledge = Knowledge::Done;
+            view.next()
+        })
+    }
+
+    #[test]
+    fn what_is_being_done_is_said_for_every_phase() {
+        for (phase, early, late) in [
+            (Phase::Accepted, "the debit is about to be sent to securities", None),
+            (
+                Phase::DebitWaiting,
+                "securities cannot be reached; the debit is sent as soon as it can be",
+                None,
+            ),
+            (Phase::DebitSent, "securities's answer to the debit is awaited", None),
+            (
+                Phase::DebitAsking,
+                "securities is asked what became of the debit",
+                Some("securities is asked until it is certain that the debit can no longer happen"),
+            ),
+            (Phase::DebitFencing, "securities is asked to bury the debit if it has not run", None),
+            (
+                Phase::CreditWaiting,
+                "futures cannot be reached; the credit is sent as soon as it can be",
+                None,
+            ),
+            (Phase::CreditSent, "futures's answer to the credit is awaited", None),
+            (
+                Phase::CreditAsking,
+                "futures is asked what became of the credit",
+                Some("futures is asked until it is certain that the credit can no longer happen"),
+            ),
+            (Phase::CreditFencing, "futures is asked to bury the credit if it has not run", None),
+            (Phase::ReversalWaiting, "the debit will be undone at securities", None),
+            (Phase::ReversalSent, "securities's answer to the reversal is awaited", None),
+            (Phase::ReversalProving, "securities is asked to prove the reversal", None),
+        ] {
+            let late = late.unwrap_or(early);
+            assert_eq!(next(phase), [early, late].map(|words| Some(words.to_owned())), "{phase:?}");
+        }
+        for phase in [Phase::Completed, Phase::Refused, Phase::Reversed] {
+            assert_eq!(next(phase), [None, None]);
+        }
+        // A dead debit is told only when no credit has followed it.
+        for phase in [Phase::CreditAsking, Phase::CreditFencing] {
+            let mut view = tests::view(1);
+            view.transfer.phase = phase;
+            view.transfer.debit.knowledge = Knowledge::Refused;
+            let said = "the debit did not happen; before that is told, futures is asked to confirm \
+                        that no credit happened either";
+            assert_eq!(view.next().as_deref(), Some(said));
+            view.is_ending = true;
+            assert_eq!(view.next().as_deref(), Some("its end is being recorded"));
+        }
+    }
+
+    #[test]
+    fn why_it_ended_so_is_said_in_the_counters_words_where_there_are_any() {
+        let mut view = tests::view(1);
+        view.transfer.phase = Phase::Refused;
+        assert_eq!(view.reason(), None);
+        let answer = |text: &str| {
+            Some(Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: text.to_owned() })
+        };
+        let code = AnswerCode::INSUFFICIENT_FUNDS;
+        for (text, expected) in [
+            (None, "securities refused the debit".to_owned()),
+            (Some(""), format!("securities refused the debit: {code}")),
+            (Some("no money"), format!("securities refused the debit: {code} no money")),
+        ] {
+            view.transfer.reason = Some(Reason::DebitRefused);
+            view.transfer.debit.answer = text.and_then(answer);
+            assert_eq!(view.reason(), Some(expected));
+        }
+        let given_up =
+            "not executed: the debit was given up, and securities confirmed that it never ran";
+        let buried = "the credit was given up, and futures confirmed that it never ran";
+        let unsent = "the credit was given up before it was sent to futures";
+        let away = "counter unavailable: securities could not be reached in time; nothing was sent";
+        for (reason, credit, expected) in [
+            (Reason::DebitNotExecuted, Knowledge::NotSent, given_up),
+            (Reason::CounterUnavailable, Knowledge::NotSent, away),
+            (Reason::CreditRefused, Knowledge::Refused, "futures refused the credit"),
+            (Reason::CreditNotExecuted, Knowledge::NotSent, unsent),
+            (Reason::CreditNotExecuted, Knowledge::NotExecuted, buried),
+            (Reason::Decided, Knowledge::Done, "an operator decided"),
+        ] {
+            view.transfer.reason = Some(reason);
+            view.transfer.credit.knowledge = credit;
+            assert_eq!(view.reason().as_deref(), Some(expected), "{reason:?}");
+        }
+    }
+}
