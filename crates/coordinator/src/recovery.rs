@@ -22,13 +22,14 @@ const PAGE: u64 = if cfg!(test) { 3 } else { 1000 };
 
 /// Hands every open transfer to its shard; they ask before they send (rule 7). Says how many.
 pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
-    let (mut count, mut unreadable) = (0, 0_u32);
-    let mut after = None;
+    let unreadable = metrics::gauge!("open_transfers_unreadable");
+    unreadable.set(0);
+    let (mut count, mut after) = (0, None);
     loop {
         let page = inner.store.open_page(after, PAGE).await?;
         for error in &page.unreadable {
             tell_unreadable(inner, error);
-            unreadable += 1;
+            unreadable.increment(1);
         }
         for open in page.transfers {
             take_up_one(inner, open).await?;
@@ -39,7 +40,6 @@ pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
         }
         after = page.next;
     }
-    metrics::gauge!("open_transfers_unreadable").set(f64::from(unreadable));
     if count > 0 {
         inner.events.record(
             now_micros(),

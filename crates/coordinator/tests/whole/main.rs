@@ -47,6 +47,8 @@ async fn what_ends_is_told_again_under_its_key_and_found_in_the_record() {
     let futures = Counter::start("futures", CREDIT_REFUSED).await;
     let other = Counter::start("other", "").await;
     let stage = Stage::start(folder.path(), &[&securities, &futures, &other], config()).await;
+    let recovered = |event: &Event| event.kind == Kind::Recovered;
+    assert!(!stage.coordinator.events().follow().0.iter().any(recovered), "nothing was open");
     let (reversed, told) = stage.ends("refused").await;
     assert_eq!(told, format!("{reversed} reversed"));
     let mut to_other = order_to("done", "other");
