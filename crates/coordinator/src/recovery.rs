@@ -229,6 +229,25 @@ mod tests {
         Write { accept: Some(accept), ..Write::of(WriteId(number), master) }
     }
 
+    /// With links to these counters, which nobody answers.
+    async fn started(
+        store: &Store,
+        counters: &[&str],
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Coordinator, StartError> {
+        let (unmatched, said) = mpsc::channel(16);
+        let links = counters.iter().map(|counter| {
+            let counter = CounterId::new(counter).expect("a counter");
+            let (addresses, key) = (vec!["127.0.0.1:1".to_owned()], vec![7; 32].into());
+            let dialect = Dialect::Securities;
+            let config = LinkConfig::new(counter, addresses, dialect, "bridge".to_owned(), key);
+            Link::spawn(config, unmatched.clone(), tasks, stop.clone())
+        });
+        let (config, store) = (Config::default(), store.clone());
+        Coordinator::start(config, store, links.collect(), said, render, tasks, stop.clone()).await
+    }
+
     /// More than two pages of them, and each is in its shard.
     #[tokio::test]
     async fn however_many_are_open_all_are_taken_up() {
@@ -240,26 +259,18 @@ mod tests {
         store.journal().submit((1..).take(many).map(accepted).collect(), &done);
         let answers = written.recv().await.expect("an answer");
         assert!(answers.len() == many && answers.iter().all(|answer| answer.result.is_ok()));
-        let (unmatched, said) = mpsc::channel(16);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let links = ["securities", "futures"].map(|counter| {
-            let counter = CounterId::new(counter).expect("a counter");
-            let (addresses, key) = (vec!["127.0.0.1:1".to_owned()], vec![7; 32].into());
-            let dialect = Dialect::Securities;
-            let config = LinkConfig::new(counter, addresses, dialect, "bridge".to_owned(), key);
-            Link::spawn(config, unmatched.clone(), &tasks, stop.clone())
-        });
-        let coordinator = Coordinator::start(
-            Config::default(),
-            store,
-            links.into(),
-            said,
-            render,
-            &tasks,
-            stop.clone(),
-        )
-        .await
-        .expect("it starts");
+        // Whoever forgets a counter in the configuration is told which, and nothing is begun.
+        for (configured, missing) in [("securities", "futures"), ("futures", "securities")] {
+            let refused = started(&store, &[configured], &tasks, &stop).await;
+            assert!(
+                matches!(&refused, Err(StartError::CounterMissing { counter, master })
+                    if counter.as_str() == missing && master.sequence.number() == 1),
+                "{refused:?}"
+            );
+        }
+        let coordinator = started(&store, &["securities", "futures"], &tasks, &stop).await;
+        let coordinator = coordinator.expect("it starts");
         assert_eq!(coordinator.open(), many);
         for number in (1..).take(many) {
             let sequence = Sequence::new(number).expect("a sequence");

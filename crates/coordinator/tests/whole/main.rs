@@ -256,6 +256,36 @@ async fn what_goes_on_is_in_its_shards_hands_and_survives_a_restart() {
     futures.stop().await;
 }
 
+/// An open transfer of which not even the order can be read is in nobody's hands: operators are told, and
+/// the others go on.
+#[tokio::test]
+async fn an_open_transfer_that_cannot_be_read_is_told_of_and_holds_up_no_other() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let (damaged, whole) = (stage.goes_on("damaged").await, stage.goes_on("whole").await);
+    stage.crediting(2).await;
+    stage.stop().await;
+    futures.stop().await;
+    let record = rusqlite::Connection::open(folder.path().join("record.sqlite")).expect("it opens");
+    let alter = "UPDATE transfer SET currency = '?' WHERE master_serial = ?1";
+    assert_eq!(record.execute(alter, [damaged.number()]).expect("it is altered"), 1);
+    drop(record);
+
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let told = stage.event(Kind::NeedsOperator, "an open transfer cannot be taken up").await;
+    assert_eq!(told.transfer, Some(damaged), "{}", told.text);
+    stage.event(Kind::Recovered, "1 open transfers are taken up again").await;
+    stage.coordinator.wait(whole.sequence, LIMIT).await;
+    let stored = stage.coordinator.stored(whole).await.expect("it reads").expect("there");
+    assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Completed));
+    assert!(stage.coordinator.find(damaged).await.is_err(), "it is never shown");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
 /// A list shows what is open and what has ended, by all that it may be asked for.
 #[tokio::test]
 async fn a_list_shows_what_it_is_asked_for_wherever_that_is() {
@@ -657,6 +687,9 @@ async fn a_record_that_is_behind_only_asks() {
     let futures = Counter::start("futures", "").await;
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
     assert!(stage.coordinator.standing().behind().is_some());
+    // A life of which the record knows nothing may have undone it: it is never credited again.
+    let view = stage.coordinator.view(master.sequence).await.expect("it is taken up");
+    assert!(view.transfer.expired);
     // Several times it says that it has no word of it, and it is sent nothing.
     let asked = async {
         loop {
