@@ -121,7 +121,7 @@ pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
     let allowance = Allowance::Day(Day::from_unix_micros(now));
     match inner.store.lift_serials(counter, seen, allowance, now).await {
         Ok(true) => {
-            inner.serials.discard();
+            inner.serials.discard().await;
             tracing::warn!(%counter, "serials go on after {:011}", seen.number());
         }
         Ok(false) => {
@@ -196,7 +196,7 @@ impl Coordinator {
             let (counter, seen) = (counter.clone(), seen.number());
             return Err(ReadmitError::SerialsBehind { counter, seen });
         }
-        self.inner.serials.discard();
+        self.inner.serials.discard().await;
         Ok(())
     }
 }
