@@ -132,6 +132,8 @@ mod tests {
         assert!(standing.fall_behind("three batches are missing".to_owned()));
         assert!(!standing.fall_behind("something else".to_owned()));
         assert_eq!(shared.behind().as_deref(), Some("three batches are missing"));
+        assert!(matches!(shared.record(), Record::Behind { why, since }
+            if why == "three batches are missing" && since > 0));
         let counter = CounterId::new("futures").expect("a counter");
         let hold = |why: &str| Hold { why: why.to_owned(), since: 5 };
         assert!(standing.hold(&counter, hold("a foreign mark")));

@@ -179,20 +179,26 @@ async fn the_last_page_of_a_long_day_is_found() {
         let asked = books.asked.into_inner();
         assert!(asked <= if count <= page { 1 } else { 70 }, "{asked} questions for {count}");
     }
-    // One that says there is more, and sends less than a page, is taken at what it sent.
-    struct Short;
-    impl Asked for Short {
-        fn settle_day(&self) -> Option<Day> {
-            Day::new(20_261_121).ok()
-        }
+}
 
-        async fn entries(&self, query: EntriesQuery) -> Result<EntriesReply, Posted> {
-            let books = Books::of(&[(None, 20_261_121, &[5])]);
-            assert_eq!(query.offset, 0);
-            let reply = books.entries(query).await?;
-            Ok(EntriesReply { more: true, ..reply })
-        }
+/// Says that there is more, and sends less than a page.
+struct Short;
+
+impl Asked for Short {
+    fn settle_day(&self) -> Option<Day> {
+        Day::new(20_261_121).ok()
     }
+
+    async fn entries(&self, query: EntriesQuery) -> Result<EntriesReply, Posted> {
+        let books = Books::of(&[(None, 20_261_121, &[5])]);
+        assert_eq!(query.offset, 0);
+        let reply = books.entries(query).await?;
+        Ok(EntriesReply { more: true, ..reply })
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_full_is_the_last_whatever_is_said() {
     assert_eq!(last_posted_to(&Short, None).await, Posted::Last(serial(5)));
 }
 

@@ -49,6 +49,40 @@ impl Stage {
     }
 }
 
+/// Those who have gone are forgotten before the list would grow, and before anybody is turned away.
+#[test]
+fn whoever_has_gone_takes_nobodys_place() {
+    let gone = |count: usize, room: usize| {
+        let mut waiting = Vec::with_capacity(room);
+        waiting.extend((0..count).map(|_| oneshot::channel::<()>().0));
+        waiting
+    };
+    for (count, room, left) in [
+        (4, 4, 0),
+        (4, 5, 4),
+        (MOST_WAITERS, MOST_WAITERS, 0),
+        (MOST_WAITERS, 2 * MOST_WAITERS, 0),
+        (MOST_WAITERS - 1, 2 * MOST_WAITERS, MOST_WAITERS - 1),
+    ] {
+        let mut waiting = gone(count, room);
+        assert!(has_room(&mut waiting), "{count} of {room}");
+        assert_eq!(waiting.len(), left, "{count} of {room}");
+    }
+    let (staying, mut waiting): (Vec<_>, Vec<_>) =
+        (0..MOST_WAITERS).map(|_| oneshot::channel::<()>()).map(|(to, of)| (of, to)).unzip();
+    assert!(!has_room(&mut waiting));
+    drop(staying);
+    assert!(has_room(&mut waiting));
+}
+
+/// However often something has happened to one transfer, its tickets are not another's.
+#[test]
+fn a_number_stays_within_its_transfer() {
+    assert_eq!(number(2, 5) >> COUNT_BITS, 2);
+    assert_eq!(number(2, (1 << COUNT_BITS) + 5), number(2, 5));
+    assert_eq!(number(2, 5) - number(2, 4), 1);
+}
+
 #[test]
 fn waiters_that_have_gone_are_forgotten_and_too_many_are_not_taken() {
     let mut stage = Stage::new(Profile::default());
