@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn the_last_page_is_found_in_few_questions_however_long_the_day() {
-        for length in [501, 502, 998, 999, 1000, 1001, 65_536, 1_000_000, u32::MAX - 1] {
+        // The first: it said that there were more, and there are none.
+        for length in [500, 501, 502, 998, 999, 1000, 1001, 65_536, 1_000_000, u32::MAX - 1] {
             let mut search = Search::behind_a_page();
             let mut questions = 0;
             while let Some(offset) = search.next() {

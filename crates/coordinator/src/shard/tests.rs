@@ -238,6 +238,9 @@ fn nothing_leaves_before_it_is_durable_and_nothing_is_told_before_it_is_durable(
     assert!(stage.shard.view(master(1).sequence).is_none(), "nobody sees what is not durable");
     let accept = stage.durable();
     assert!(accept.accept.is_some());
+    let summary = stage.shard.summary();
+    assert_eq!((summary.moving(), summary.in_transit.len()), (1, 0), "nothing is debited");
+    assert_eq!(summary.oldest_in_transit_at, None);
 
     let (ticket, debit) = stage.asked();
     assert!(matches!(debit, Instruction::Debit(_)));
