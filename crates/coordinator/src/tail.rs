@@ -38,13 +38,13 @@ impl Search {
         } else {
             let beyond = self.beyond.map_or(offset, |beyond| beyond.min(offset));
             // A counter that takes back what it said is asked no further.
-            self.beyond = Some(beyond.max(self.there + 1));
+            self.beyond = Some(beyond.max(self.there.saturating_add(1)));
         }
     }
 
     /// Where the last page begins.
     pub(crate) fn last_page(&self) -> u32 {
-        (self.there + 1).saturating_sub(PAGE)
+        self.there.saturating_sub(PAGE - 1)
     }
 }
 
@@ -65,6 +65,20 @@ mod tests {
             }
             assert_eq!(search.last_page(), length - PAGE, "{length} in {questions}");
         }
+    }
+
+    #[test]
+    fn a_day_without_an_end_is_asked_about_as_far_as_it_can_be() {
+        let mut search = Search::behind_a_page();
+        let mut questions = 0;
+        while let Some(offset) = search.next() {
+            search.said(offset, true);
+            questions += 1;
+            assert!(questions < 70);
+        }
+        assert_eq!(search.last_page(), u32::MAX - (PAGE - 1));
+        search.said(u32::MAX, false);
+        assert_eq!(search.next(), None);
     }
 
     #[test]
