@@ -151,8 +151,8 @@ impl Coordinator {
         enduring.spawn("the journal's health", move || watch_journal(of.clone()));
         let of = inner.clone();
         enduring.spawn("the record's standing", move || watch_record(of.clone()));
-        let of = inner.clone();
-        enduring.spawn("what is left out", move || tell_left_out(of.clone()));
+        let events = inner.events.clone();
+        enduring.spawn("what is left out", move || tell_left_out(events.clone()));
         for (index, link) in inner.links.iter().enumerate() {
             let (of, link, index) = (inner.clone(), link.clone(), CounterIndex(index));
             let name = format!("sessions of {}", link.counter());

@@ -2,7 +2,7 @@
 
 use crate::actor::Mail;
 use crate::clock::now_micros;
-use crate::events::Kind;
+use crate::events::{Events, Kind};
 use crate::inner::Inner;
 use crate::posted::{self, Posted};
 use crate::reach;
@@ -48,11 +48,11 @@ fn say(inner: &Inner, counter: &CounterId, text: &str) {
 }
 
 /// Says what was left out of those that have fallen silent.
-pub(crate) async fn tell_left_out(inner: Arc<Inner>) {
+pub(crate) async fn tell_left_out(events: Events) {
     let mut every = tokio::time::interval(TOLD_EVERY);
     loop {
         every.tick().await;
-        for text in inner.events.tell_left_out(now_micros()) {
+        for text in events.tell_left_out(now_micros()) {
             tracing::warn!("{text}");
         }
     }
@@ -163,5 +163,31 @@ pub(crate) async fn watch_journal(inner: Arc<Inner>) {
             }
         };
         inner.events.record(now_micros(), Kind::Database, None, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_left_out_is_told_some_time_whoever_has_fallen_silent() {
+        let events = Events::default();
+        let (_, mut feed) = events.follow();
+        for _ in 0..1_000 {
+            events.record_of(1, Kind::Notice, "evil", "x");
+        }
+        let telling = tokio::spawn(tell_left_out(events));
+        let told = tokio::time::timeout(Duration::from_mins(10), async {
+            loop {
+                let text = feed.recv().await.expect("it goes on").text;
+                if text != "x" {
+                    return text;
+                }
+            }
+        });
+        let told = told.await.expect("it is told");
+        assert!(told.starts_with("evil: ") && told.contains("left out"), "{told}");
+        telling.abort();
     }
 }

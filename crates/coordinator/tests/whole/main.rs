@@ -493,6 +493,64 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     futures.stop().await;
 }
 
+/// What waits for a counter is gone on with as soon as that is back, however long it was to wait.
+#[tokio::test]
+async fn a_counter_that_is_back_is_asked_at_once() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let long = Duration::from_hours(1);
+    let patient = Config {
+        query_deadline: Duration::from_millis(50),
+        first_pause: long,
+        longest_pause: long,
+        transfer_deadline: 2 * long,
+        ..config()
+    };
+    let stage = Stage::start(folder.path(), &[&securities, &futures], patient).await;
+    let master = stage.goes_on("waits").await;
+    let paused = async {
+        let asked = "credit asked about";
+        while !stage.coordinator.trail(master).await.expect("it reads").join("").contains(asked) {}
+    };
+    tokio::time::timeout(LIMIT, paused).await.expect("it is asked in vain");
+    let futures = futures.comes_back("").await;
+    stage.coordinator.wait(master.sequence, LIMIT).await;
+    let stored = stage.coordinator.stored(master).await.expect("it reads").expect("there");
+    assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Completed));
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// A counter that does not say at its sign-on how far it has seen our serials is asked what it posted,
+/// and what it says counts the same; one of which that is not known is spoken of once.
+#[tokio::test]
+async fn one_that_does_not_say_what_it_has_seen_is_asked_for_its_entries() {
+    let silent = |options: &mut simulator::Options| options.tells_highest_serial = false;
+    let (first, securities) = (folder(), Counter::with("securities", "", silent).await);
+    let futures = Counter::with("futures", "", silent).await;
+    let states = Config { states_all_accounts: [counter_id("futures")].into(), ..config() };
+    let stage = Stage::start(first.path(), &[&securities, &futures], states.clone()).await;
+    let words = "securities says neither at sign-on nor when it is asked how far it has seen";
+    stage.event(Kind::Notice, words).await;
+    let (master, _) = stage.ends("before").await;
+    let spoken_of = |event: &Event| event.text.contains("says neither at sign-on");
+    assert_eq!(stage.coordinator.events().follow().0.iter().filter(|one| spoken_of(one)).count(), 1);
+    stage.stop().await;
+
+    let (second, fresh) = (folder(), Counter::with("securities", "", silent).await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], states).await;
+    let words = format!(
+        "futures gets no new transfers: it says that it has seen the serial {}",
+        master.leg(Role::Credit)
+    );
+    stage.event(Kind::Contradiction, &words).await;
+    stage.stop().await;
+    for counter in [securities, fresh, futures] {
+        counter.stop().await;
+    }
+}
+
 /// A counter's word alone moves serials on by ten million a day; more is a person's word.
 #[tokio::test]
 async fn what_a_counter_has_seen_far_ahead_takes_a_person_to_be_passed() {

@@ -41,11 +41,28 @@ pub(crate) struct Counter {
 impl Counter {
     /// With an account 6001 that has 10,000 yuan, and what goes wrong as a plan says it in TOML.
     pub(crate) async fn start(name: &str, plan: &str) -> Counter {
+        Counter::with(name, plan, |_| ()).await
+    }
+
+    /// Comes back where it was, and remembers nothing.
+    pub(crate) async fn comes_back(self, plan: &str) -> Counter {
+        let (name, address) = (self.id.to_string(), self.address);
+        self.stop().await;
+        Counter::with(&name, plan, |options| options.listen = address).await
+    }
+
+    /// With something else said of it.
+    pub(crate) async fn with(
+        name: &str,
+        plan: &str,
+        change: impl FnOnce(&mut Options),
+    ) -> Counter {
         let id = counter_id(name);
         let key = KEY.to_vec().into();
         let mut options = Options::new(Dialect::Securities, id.clone(), "bridge".to_owned(), key);
         options.accounts = vec![(account("6001"), 1_000_000)];
         options.faults = FaultPlan::from_toml(plan).expect("a plan");
+        change(&mut options);
         let stop = CancellationToken::new();
         let (ready, address) = oneshot::channel();
         let announce = |address| {
