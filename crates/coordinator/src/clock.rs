@@ -40,7 +40,6 @@ pub(crate) fn now_micros() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
 
     #[test]
     fn the_wall_clock_is_read_in_microseconds() {

@@ -99,10 +99,10 @@ async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
     };
     let (stored, state, trail) = match find(inner, serial.sequence).await {
         Ok(Whereabouts::Ended(stored, state, trail)) => (stored, state, trail),
-        Ok(Whereabouts::Running(sequence)) => {
+        Ok(Whereabouts::Running) => {
             // It has just been taken up here.
             let mail = Mail::Input(Input::Unasked { speaker: speaker.clone(), reply });
-            let _ = inner.shard_of(sequence).send(mail).await;
+            let _ = inner.shard_of(serial.sequence).send(mail).await;
             return;
         }
         Ok(Whereabouts::Elsewhere(master)) => {
@@ -132,8 +132,10 @@ enum Whereabouts {
     /// Final in this state, with its trail.
     Ended(Box<Stored>, FinalState, Vec<String>),
     /// In the hands of one of this process's shards.
-    Running(Sequence),
+    Running,
+    /// Open in the record, and in nobody's hands here.
     Elsewhere(MasterSerial),
+    /// Its serial was never given out.
     Nowhere,
 }
 
@@ -143,7 +145,7 @@ async fn find(inner: &Inner, sequence: Sequence) -> Result<Whereabouts, StoreErr
     };
     if stored.outcome.is_none() {
         if inner.is_running(&stored.transfer) {
-            return Ok(Whereabouts::Running(sequence));
+            return Ok(Whereabouts::Running);
         }
         // Its shard may have let go of it between the two.
         if let Some(again) = inner.store.find(stored.transfer.master).await? {
@@ -211,9 +213,7 @@ mod tests {
         let decided = coordinator.decide(master, Decision::Refused, who, note).await;
         assert!(matches!(decided, Err(DecideError::Busy)), "{decided:?}");
         inner.running.insert(key.clone(), Claim { master, fingerprint });
-        assert!(
-            matches!(whereabouts().await, Whereabouts::Running(same) if same == master.sequence)
-        );
+        assert!(matches!(whereabouts().await, Whereabouts::Running));
         // Another order of the same key, which came to nothing.
         let other = MasterSerial { day: Day::new(20_261_122).expect("a day"), ..master };
         inner.running.insert(key, Claim { master: other, fingerprint });

@@ -100,9 +100,12 @@ impl Course<'_, '_> {
         }
         match self.transfer.reversal.knowledge {
             // Rule 3: that is for a person.
-            Knowledge::Refused | Knowledge::NotExecuted => {
+            Knowledge::Refused | Knowledge::NotExecuted
+                if !self.transfer.debit.knowledge.is_dead() =>
+            {
                 return Some(self.park(Why::ReversalRefused));
             }
+            Knowledge::Refused | Knowledge::NotExecuted => {}
             Knowledge::NotSent | Knowledge::Unknown | Knowledge::Done => {}
         }
         let (resumed, step) = self.transfer.resumed(self.ground);

@@ -426,10 +426,13 @@ impl<'t, 'g> Course<'t, 'g> {
         self.end(Phase::Refused)
     }
 
-    /// Whether the debit's counter says that it undid it, in a life that the record lost. What is found
-    /// out of the other legs has to agree.
+    /// Whether the debit's counter says that it undid it, in a life that the record lost, and did not take
+    /// that back when it was asked. What is found out of the other legs has to agree.
     fn is_said_to_be_undone(&self) -> bool {
-        self.transfer.reversal.knowledge != Knowledge::NotSent
+        match self.transfer.reversal.knowledge {
+            Knowledge::Unknown | Knowledge::Done => true,
+            Knowledge::NotSent | Knowledge::Refused | Knowledge::NotExecuted => false,
+        }
     }
 
     /// A counter contradicts itself, or what is known of the other legs.
@@ -466,6 +469,12 @@ impl<'t, 'g> Course<'t, 'g> {
             Knowledge::Unknown => {
                 self.transfer.phase = Phase::ReversalProving;
                 self.prove_reversal()
+            }
+            // It never was, and there is nothing to be undone.
+            Knowledge::Refused | Knowledge::NotExecuted
+                if self.transfer.debit.knowledge.is_dead() =>
+            {
+                self.ask_debit()
             }
             Knowledge::Refused | Knowledge::NotExecuted => self.send_reversal(),
             Knowledge::NotSent if self.transfer.debit.knowledge == Knowledge::NotSent => {

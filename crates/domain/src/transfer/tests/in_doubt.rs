@@ -269,6 +269,22 @@ fn an_undoing_of_a_lost_life_is_kept_and_proven_when_the_rules_have_come_so_far(
     );
 }
 
+/// A counter takes back that it undid the debit: then that says nothing any more, and where no debit
+/// happened either nobody has to undo it.
+#[test]
+fn an_undoing_that_is_taken_back_stands_in_nobodys_way() {
+    standard(
+        "hush; wake; restored; released; wake; query debit silent; wake; query debit silent; wake; \
+         query debit silent; wake; query debit silent; reversal done; say; fence reversal not_executed; \
+         fence debit not_executed; fence credit not_executed",
+        &expect![[r#"
+            fence reversal not_executed -> Parked(DebitUnresolved): Pause
+            fence debit not_executed -> Parked(DebitUnresolved): Pause
+            fence credit not_executed -> Refused: Finish, durable first
+        "#]],
+    );
+}
+
 /// Whether a lost life has undone the debit is asked once the day is over on which it might be undone.
 #[test]
 fn an_undoing_of_a_lost_life_is_asked_about_after_its_day() {
