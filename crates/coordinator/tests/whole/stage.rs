@@ -52,11 +52,7 @@ impl Counter {
     }
 
     /// With something else said of it.
-    pub(crate) async fn with(
-        name: &str,
-        plan: &str,
-        change: impl FnOnce(&mut Options),
-    ) -> Counter {
+    pub(crate) async fn with(name: &str, plan: &str, change: impl FnOnce(&mut Options)) -> Counter {
         let id = counter_id(name);
         let key = KEY.to_vec().into();
         let mut options = Options::new(Dialect::Securities, id.clone(), "bridge".to_owned(), key);

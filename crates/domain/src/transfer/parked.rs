@@ -99,14 +99,17 @@ impl Course<'_, '_> {
             return None;
         }
         match self.transfer.reversal.knowledge {
-            // Rule 3: that is for a person.
+            // Rule 3: that is for a person; unless there is no debit to be undone.
             Knowledge::Refused | Knowledge::NotExecuted
                 if !self.transfer.debit.knowledge.is_dead() =>
             {
                 return Some(self.park(Why::ReversalRefused));
             }
-            Knowledge::Refused | Knowledge::NotExecuted => {}
-            Knowledge::NotSent | Knowledge::Unknown | Knowledge::Done => {}
+            Knowledge::NotSent
+            | Knowledge::Unknown
+            | Knowledge::Done
+            | Knowledge::Refused
+            | Knowledge::NotExecuted => {}
         }
         let (resumed, step) = self.transfer.resumed(self.ground);
         match (step.action, resumed.phase) {

@@ -1,0 +1,71 @@
+//! Lists over shards and record.
+
+use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id};
+use crate::{DEAF, folder, order_to};
+use coordinator::{Begun, Found};
+use domain::transfer::State;
+use store::{ListFilter, OpenState, StateFilter};
+
+/// A list shows what is open and what has ended, by all that it may be asked for.
+#[tokio::test]
+async fn a_list_shows_what_it_is_asked_for_wherever_that_is() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let other = Counter::start("other", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures, &other], config()).await;
+    let mut ended = Vec::new();
+    for key in ["one", "two"] {
+        let done = stage.coordinator.begin(order_to(key, "other"), LIMIT).await;
+        let Ok(Begun::Final { master, .. }) = done else { panic!("{done:?}") };
+        ended.push(master);
+    }
+    let open = stage.goes_on("open").await;
+    stage.crediting(1).await;
+    let [first, second] = ended[..] else { panic!("{ended:?}") };
+    let (open_ones, ended_ones) = (StateFilter::Open(OpenState::Crediting), StateFilter::AnyEnded);
+    for (state, counter, named, expected) in [
+        (None, None, None, vec![open, second, first]),
+        (None, Some("securities"), None, vec![open, second, first]),
+        (None, Some("futures"), None, vec![open]),
+        (None, Some("other"), None, vec![second, first]),
+        (None, None, Some("6001"), vec![open, second, first]),
+        (None, Some("other"), Some("6001"), vec![second, first]),
+        (None, Some("other"), Some("7"), vec![]),
+        (Some(open_ones), None, None, vec![open]),
+        (Some(open_ones), Some("futures"), Some("6001"), vec![open]),
+        (Some(open_ones), Some("other"), None, vec![]),
+        (Some(open_ones), None, Some("7"), vec![]),
+        (Some(ended_ones), None, None, vec![second, first]),
+        (Some(ended_ones), Some("futures"), None, vec![]),
+    ] {
+        // In which state an open one is now is known to its shard alone, which goes by app.
+        let apps: &[_] = if state == Some(open_ones) { &["app"] } else { &["app", ""] };
+        for app in apps {
+            let mut filter = ListFilter {
+                app: Some((*app).to_owned()).filter(|app| !app.is_empty()),
+                state,
+                counter: counter.map(counter_id),
+                account: named.map(account),
+                limit: 1,
+                ..ListFilter::default()
+            };
+            let mut seen = Vec::new();
+            loop {
+                let page = stage.coordinator.list(&filter).await.expect("a page");
+                for found in &page.transfers {
+                    let is_open = matches!(found, Found::Open(view)
+                        if view.transfer.state() == State::Crediting);
+                    assert_eq!(is_open, found.master() == open, "{found:?}");
+                    seen.push(found.master());
+                }
+                let Some(next) = page.next else { break };
+                filter.before = Some(next);
+            }
+            assert_eq!(seen, expected, "{filter:?}");
+        }
+    }
+    stage.stop().await;
+    for counter in [securities, futures, other] {
+        counter.stop().await;
+    }
+}

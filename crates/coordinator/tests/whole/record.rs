@@ -1,0 +1,191 @@
+//! A record that lacks something: rows, its end, or all of it.
+
+use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id};
+use crate::{DEAF, folder};
+use coordinator::events::{Event, Kind};
+use coordinator::{BeginError, Config, ReadmitError};
+use domain::message::{BalanceQuery, Instruction, Reply};
+use domain::money::Currency;
+use domain::serial::{Role, Sequence};
+use link::Outcome;
+use store::FinalState;
+
+/// An open transfer of which not even the order can be read is in nobody's hands: operators are told, and
+/// the others go on.
+#[tokio::test]
+async fn an_open_transfer_that_cannot_be_read_is_told_of_and_holds_up_no_other() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let (damaged, whole) = (stage.goes_on("damaged").await, stage.goes_on("whole").await);
+    stage.crediting(2).await;
+    stage.stop().await;
+    futures.stop().await;
+    let record = rusqlite::Connection::open(folder.path().join("record.sqlite")).expect("it opens");
+    let alter = "UPDATE transfer SET currency = '?' WHERE master_serial = ?1";
+    assert_eq!(record.execute(alter, [damaged.number()]).expect("it is altered"), 1);
+    drop(record);
+
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let told = stage.event(Kind::NeedsOperator, "an open transfer cannot be taken up").await;
+    assert_eq!(told.transfer, Some(damaged), "{}", told.text);
+    stage.event(Kind::Recovered, "1 open transfers are taken up again").await;
+    stage.coordinator.wait(whole.sequence, LIMIT).await;
+    let stored = stage.coordinator.stored(whole).await.expect("it reads").expect("there");
+    assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Completed));
+    assert!(stage.coordinator.find(damaged).await.is_err(), "it is never shown");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// A record that lost what its counters have seen gives nothing out that they know, and says so.
+#[tokio::test]
+async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
+    let (first, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(first.path(), &[&securities, &futures], config()).await;
+    let (master, _) = stage.ends("before").await;
+    stage.stop().await;
+
+    // One counter that has seen more is held; what it says of its serials is taken into account.
+    let (second, fresh) = (folder(), Counter::start("securities", "").await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], config()).await;
+    let begun = stage.begin("held", LIMIT).await;
+    let held = counter_id("futures");
+    assert!(matches!(&begun, Err(BeginError::CounterHeld(by)) if *by == held), "{begun:?}");
+    let words = "futures gets no new transfers: it says that it has seen";
+    stage.event(Kind::Contradiction, words).await;
+    let (coordinator, note) = (&stage.coordinator, "restored on purpose");
+    let nobody = coordinator.readmit(&counter_id("nobody"), "ann", note, false).await;
+    assert!(matches!(nobody, Err(ReadmitError::UnknownCounter(_))), "{nobody:?}");
+    let free = coordinator.readmit(&counter_id("securities"), "ann", note, false).await;
+    assert!(matches!(free, Err(ReadmitError::NotHeld(_))), "{free:?}");
+    coordinator.readmit(&held, "ann", note, false).await.expect("it is readmitted");
+    let (next, told) = stage.ends("after").await;
+    assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
+    stage.stop().await;
+    fresh.stop().await;
+
+    // Two that agree speak of the record, which begins nothing any more.
+    let third = folder();
+    let stage = Stage::start(third.path(), &[&securities, &futures], config()).await;
+    let mut standing = stage.coordinator.standing().follow();
+    let behind = standing.wait_for(coordinator::standing::State::is_behind);
+    drop(tokio::time::timeout(LIMIT, behind).await.expect("in time").expect("it is found out"));
+    let begun = stage.begin("behind", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::RecordBehind)), "{begun:?}");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// A counter that does not say at its sign-on how far it has seen our serials is asked what it posted,
+/// and what it says counts the same; one of which that is not known is spoken of once.
+#[tokio::test]
+async fn one_that_does_not_say_what_it_has_seen_is_asked_for_its_entries() {
+    let silent = |options: &mut simulator::Options| options.tells_highest_serial = false;
+    let (first, securities) = (folder(), Counter::with("securities", "", silent).await);
+    let futures = Counter::with("futures", "", silent).await;
+    let states = Config { states_all_accounts: [counter_id("futures")].into(), ..config() };
+    let stage = Stage::start(first.path(), &[&securities, &futures], states.clone()).await;
+    let words = "securities says neither at sign-on nor when it is asked how far it has seen";
+    stage.event(Kind::Notice, words).await;
+    let (master, _) = stage.ends("before").await;
+    let spoken_of = |event: &Event| event.text.contains("says neither at sign-on");
+    assert_eq!(
+        stage.coordinator.events().follow().0.iter().filter(|one| spoken_of(one)).count(),
+        1
+    );
+    stage.stop().await;
+
+    let (second, fresh) = (folder(), Counter::with("securities", "", silent).await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], states).await;
+    let words = format!(
+        "futures gets no new transfers: it says that it has seen the serial {}",
+        master.leg(Role::Credit)
+    );
+    stage.event(Kind::Contradiction, &words).await;
+    stage.stop().await;
+    for counter in [securities, fresh, futures] {
+        counter.stop().await;
+    }
+}
+
+/// A counter's word alone moves serials on by ten million a day; more is a person's word.
+#[tokio::test]
+async fn what_a_counter_has_seen_far_ahead_takes_a_person_to_be_passed() {
+    let (first, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(first.path(), &[&securities, &futures], config()).await;
+    let far = Sequence::new(20_000_000).expect("a number");
+    stage.go_on_after(far).await;
+    let (master, _) = stage.ends("before").await;
+    assert!(master.sequence > far);
+    stage.stop().await;
+
+    let (second, fresh) = (folder(), Counter::start("securities", "").await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], config()).await;
+    stage
+        .event(Kind::Contradiction, "futures gets no new transfers: it says that it has seen")
+        .await;
+    let (coordinator, held) = (&stage.coordinator, counter_id("futures"));
+    let note = "restored on purpose";
+    let behind = coordinator.readmit(&held, "ann", note, false).await;
+    assert!(
+        matches!(&behind, Err(ReadmitError::SerialsBehind { counter, seen })
+            if *counter == held && *seen == master.sequence.number()),
+        "{behind:?}"
+    );
+    let begun = stage.begin("held", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::CounterHeld(_))), "{begun:?}");
+    coordinator.readmit(&held, "ann", note, true).await.expect("it is readmitted");
+    let (next, told) = stage.ends("after").await;
+    assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
+    stage.stop().await;
+    for counter in [securities, fresh, futures] {
+        counter.stop().await;
+    }
+}
+
+/// Without its position file a record counts as behind: what is open is asked about, and no more.
+#[tokio::test]
+async fn a_record_that_is_behind_only_asks() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let master = stage.goes_on("open").await;
+    stage.crediting(1).await;
+    stage.stop().await;
+    futures.stop().await;
+    let position = std::fs::read_dir(folder.path()).expect("a folder").flatten();
+    let position = position.map(|entry| entry.path());
+    for path in position.filter(|path| path.to_string_lossy().contains("position")) {
+        std::fs::remove_file(path).expect("it is removed");
+    }
+
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    assert!(stage.coordinator.standing().behind().is_some());
+    // A life of which the record knows nothing may have undone it: it is never credited again.
+    let view = stage.coordinator.view(master.sequence).await.expect("it is taken up");
+    assert!(view.transfer.expired);
+    // Several times it says that it has no word of it, and it is sent nothing.
+    let asked = async {
+        loop {
+            let trail = stage.coordinator.trail(master).await.expect("it reads").join("\n");
+            if trail.matches("credit asked about").count() > 3 {
+                return trail;
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, asked).await.expect("it is asked about");
+    let query = BalanceQuery { account: account("6001"), currency: Currency::CNY };
+    let balance = stage.coordinator.ask(&counter_id("futures"), Instruction::Balance(query)).await;
+    let Ok(Outcome::Answered(Reply::Balance(balance))) = balance else { panic!("{balance:?}") };
+    assert_eq!(balance.balance.map(|balance| balance.available), Some(1_000_000));
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
