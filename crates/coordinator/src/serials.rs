@@ -179,8 +179,8 @@ mod tests {
         Write { accept: Some(accept), ..Write::of(WriteId(1), master) }
     }
 
-    #[tokio::test]
-    async fn numbers_that_come_round_and_are_in_use_are_passed_over() {
+    /// A record of which all numbers were given out once, and the second is still in use.
+    async fn with_two_in_use() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
         let store = Store::open(&url).await.expect("opens");
@@ -188,6 +188,12 @@ mod tests {
         store.journal().submit(vec![open()], &done);
         assert!(written.recv().await.expect("an answer")[0].result.is_ok());
         store.lease_serials(Sequence::MAX).await.expect("leases");
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn numbers_that_come_round_and_are_in_use_are_passed_over() {
+        let (_folder, store) = with_two_in_use().await;
         let serials = Serials::new(store.clone(), 3, 7);
         assert_eq!(serials.next().await.expect("a serial").number(), 4);
         store.close().await;
@@ -196,14 +202,8 @@ mod tests {
     /// If all that come round are in use, nothing is given out: as many are passed over as may be.
     #[tokio::test]
     async fn where_all_numbers_are_in_use_none_is_given_out() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
-        let store = Store::open(&url).await.expect("opens");
-        let (done, mut written) = mpsc::unbounded_channel();
-        store.journal().submit(vec![open()], &done);
-        assert!(written.recv().await.expect("an answer")[0].result.is_ok());
+        let (_folder, store) = with_two_in_use().await;
         // The block with the number in use comes round each time.
-        store.lease_serials(Sequence::MAX).await.expect("leases");
         let serials = Serials::new(store.clone(), Sequence::MAX, 7);
         let error = serials.next().await.expect_err("all are in use").to_string();
         assert!(error.contains(&(Sequence::MAX + 1).to_string()), "{error}");

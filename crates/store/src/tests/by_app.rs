@@ -135,27 +135,32 @@ async fn number(connection: &DatabaseConnection, sql: &str) -> i64 {
     row.try_get_by_index(0).expect("a number")
 }
 
-/// As an earlier version left it: nothing that has ended is in the index.
-async fn without_an_index(connection: &DatabaseConnection) {
+/// Whether it had ended before there was an index.
+fn before(one: u64) -> bool {
+    !one.is_multiple_of(5)
+}
+
+/// A record as an earlier version left it: some have ended, and nothing of them is in the index.
+async fn without_an_index(url: &str) -> DatabaseConnection {
+    let store = Store::open(url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    desk.record((1..=MANY).map(begun).collect()).await;
+    desk.record((1..=MANY).filter(|one| before(*one)).map(ended).collect()).await;
+    store.close().await;
+    let connection = writer(url).await;
     for sql in [
         "DELETE FROM ended_entry",
         "UPDATE ended_reach SET oldest = (SELECT MAX(master_serial) + 1 FROM outcome)",
     ] {
         connection.execute_unprepared(sql).await.expect("it is done");
     }
+    connection
 }
 
 const REACH: &str = "SELECT oldest FROM ended_reach";
 
 async fn what_had_ended_before_there_was_an_index_is_shown_however_far_it_reaches(url: String) {
-    let store = Store::open(&url).await.expect("opens");
-    let mut desk = Desk::of(&store);
-    desk.record((1..=MANY).map(begun).collect()).await;
-    let before = |one: u64| !one.is_multiple_of(5);
-    desk.record((1..=MANY).filter(|one| before(*one)).map(ended).collect()).await;
-    store.close().await;
-    let connection = writer(&url).await;
-    without_an_index(&connection).await;
+    let connection = without_an_index(&url).await;
     check(Source::Database(&connection), before).await;
     let (mut reach, mut steps) = (Reach::default(), 0);
     while reach.is_due() {
@@ -172,14 +177,7 @@ async fn what_had_ended_before_there_was_an_index_is_shown_however_far_it_reache
 }
 
 async fn what_had_ended_before_there_was_an_index_is_entered_while_the_bridge_runs(url: String) {
-    let store = Store::open(&url).await.expect("opens");
-    let mut desk = Desk::of(&store);
-    desk.record((1..=MANY).map(begun).collect()).await;
-    let before = |one: u64| !one.is_multiple_of(5);
-    desk.record((1..=MANY).filter(|one| before(*one)).map(ended).collect()).await;
-    store.close().await;
-    let connection = writer(&url).await;
-    without_an_index(&connection).await;
+    let connection = without_an_index(&url).await;
     let store = Store::open(&url).await.expect("opens again");
     let mut desk = Desk::of(&store);
     check(&store, before).await;
