@@ -81,7 +81,7 @@ mod tests {
         for ornament in [Ornament::EntryTime, Ornament::Words, Ornament::Words] {
             blemishes.note(ornament);
         }
-        let told: Vec<&str> = blemishes.iter().map(Ornament::as_str).collect();
+        let told: Vec<String> = blemishes.iter().map(|ornament| ornament.to_string()).collect();
         assert_eq!(told, ["words", "entry_time"]);
         assert!(blemishes.has(Ornament::Words) && !blemishes.has(Ornament::Label));
     }

@@ -210,7 +210,7 @@ const COUNTER_SERIAL_LONGEST: usize = 32;
 const LATEST_MICROS: i64 = 2_640_703 * 86_400 * 1_000_000;
 
 fn is_line(text: &str, longest: usize) -> bool {
-    let all_can_be_said = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    let all_can_be_said = text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         || !text.chars().any(|char| char.is_control() || matches!(char, '\u{fffe}' | '\u{ffff}'));
     !text.is_empty() && clip(text, longest).len() == text.len() && all_can_be_said
 }

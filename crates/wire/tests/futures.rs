@@ -173,9 +173,10 @@ fn what_is_not_harmless_is_malformed() {
         ("code=\"2001\"", "code=\"2002\""),
         ("<Debit id=\"1\"", "<Debit id=\"2\""),
         ("Debit", "Withdrawal"),
+        ("DataGroup", "Data"),
         ("<DataGroup>", "<DataGroup/><DataGroup>"),
         ("<DataGroup>", "<DataGroup>x"),
-        ("<DataGroup>", "<DataGroup><Item/>"),
+        ("<DataGroup>", "<DataGroup><Item name=\"Memo\" content=\"x\"/>"),
         ("<DataGroup>", "<DataGroup><DataItem name=\"Amount\" content=\"000000100000\"/>"),
         ("000000100000", "000000000000"),
         ("000000100000", "-00000100000"),
@@ -190,10 +191,9 @@ fn what_is_not_harmless_is_malformed() {
         ("content=\"CNY\"", ""),
     ] {
         assert!(debit.contains(from), "{from}");
-        let broken = if from == "Debit" || from == "Payload" {
-            debit.replace(from, to)
-        } else {
-            debit.replacen(from, to, 1)
+        let broken = match from {
+            "Debit" | "Payload" | "DataGroup" => debit.replace(from, to),
+            _ => debit.replacen(from, to, 1),
         };
         let error = malformed(broken.as_bytes()).error;
         assert!(!error.is_empty() && error.len() < 200, "{to}: {error}");
@@ -245,6 +245,25 @@ fn unknown_values_are_the_cautious_ones() {
         read(rejected.as_bytes()),
         Incoming::Message(Message::Rejected(Rejected { reason: RejectReason::Other, .. }))
     ));
+}
+
+#[test]
+fn a_counter_says_its_day_and_whether_it_is_open_or_neither() {
+    let ack = text_of("heartbeat-ack");
+    let item = |name: &str| {
+        let start = ack.find(&format!("<DataItem name=\"{name}\"")).expect("the item");
+        let end = start + ack[start..].find("/>").expect("its end") + 2;
+        &ack[start..end]
+    };
+    let (day, open) = (item("SettleDay"), item("Open"));
+    for (gone, missing) in [(day, "SettleDay"), (open, "Open")] {
+        let error = malformed(ack.replacen(gone, "", 1).as_bytes()).error;
+        assert!(error.contains(missing), "{error}");
+    }
+    match read(ack.replacen(day, "", 1).replacen(open, "", 1).as_bytes()) {
+        Incoming::Message(Message::HeartbeatAck(ack)) => assert_eq!(ack.counter, None),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) fn put_money(out: &mut BytesMut, minor: u64, unit: AmountUnit) {
         AmountUnit::Major => {
             put_number(out, minor / 100);
             out.extend_from_slice(b".");
-            put_padded(out, minor % 100, 2);
+            put_padded(out, minor, 2);
         }
     }
 }
@@ -223,6 +223,9 @@ mod tests {
             ("2026-12-31T23:59:59+0800", Some(plain)),
             ("2026-12-31T15:59:59Z", Some(plain)),
             ("2026-12-31T10:59:59.000000-05", Some(plain)),
+            ("2026-12-31T21:29:59+05:30", Some(plain)),
+            ("2026-12-31T21:29:59+05:3", None),
+            ("2026-12-31T23:59:59++8", None),
             ("0000-00-00T00:00:00", None),
             ("2026-12-31T23:59:61", None),
             ("2026-12-31T23:59:59 noon", None),
@@ -251,6 +254,8 @@ mod tests {
             "2000-03-01T10:22:3",
             "2000-03:01T10:22:33",
             "2000-03-01 10:22:33",
+            "2000-03-01T10-22:33",
+            "2000-03-01T10:22-33",
             "2000-02-30T10:22:33",
             "2000-03-01T24:00:00",
             "2000-03-01T10:22:60",

@@ -253,3 +253,34 @@ impl Packet<'_> {
 
 /// The end of a data item.
 const TAIL: &str = "\"/>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Encoding;
+    use bytes::BytesMut;
+
+    #[test]
+    fn whatever_an_attribute_cannot_hold_is_written_in_other_characters() {
+        for (text, written) in [
+            ("plain", "plain"),
+            ("余额不足", "余额不足"),
+            ("&", "&amp;"),
+            ("<>\"'", "&lt;&gt;&quot;&apos;"),
+            ("\t\n\r", "&#9;&#10;&#13;"),
+            ("a&b", "a&amp;b"),
+            ("\u{e000}\u{f8ff}", "&#57344;&#63743;"),
+            ("\0\u{1f}\u{fffe}\u{ffff}", "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+            ("\u{f900}\u{fffd}\u{10000}", "\u{f900}\u{fffd}\u{10000}"),
+        ] {
+            let options = FuturesOptions {
+                encoding: Encoding::Utf8,
+                amount_unit: AmountUnit::Minor,
+                utc_offset_minutes: 480,
+            };
+            let mut out = BytesMut::new();
+            Packet { out: &mut out, options: &options }.escaped(text);
+            assert_eq!(out, written.as_bytes(), "{text:?}");
+        }
+    }
+}

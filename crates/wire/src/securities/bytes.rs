@@ -324,7 +324,10 @@ mod tests {
         assert!(Fields::new(&too_long, FieldSet::up_to(1)).varint().is_err());
         let too_large = [255, 255, 255, 255, 255, 255, 255, 255, 255, 2];
         assert!(Fields::new(&too_large, FieldSet::up_to(1)).varint().is_err());
-        assert!(Fields::new(&[0x80], FieldSet::up_to(1)).varint().is_err());
+        let why = |bytes| Fields::new(bytes, FieldSet::up_to(1)).varint().expect_err("no number").0;
+        assert_eq!(why(&[0x80; 9]), TRUNCATED);
+        assert_eq!(why(&[0x80; 10]), "a number is too long");
+        assert_eq!(why(&[0x80; 11]), "a number is too long");
     }
 
     #[test]
@@ -333,10 +336,21 @@ mod tests {
         assert!(all(&[0x08, 1, 0x08, 1]).is_err(), "one comes twice");
         let unknown = [0x21, 0, 0, 0, 0, 0, 0, 0, 0, 0x25, 0, 0, 0, 0, 0x22, 1, 7];
         assert_eq!(all(&unknown).expect("unknown fields"), [4, 4, 4]);
-        for bad in [&[0x00][..], &[0x0b], &[0x0c], &[0x0f], &[0x0a, 2, 0], &[0x09, 0], &[0x08]] {
+        assert_eq!(all(&[0x80, 0x04, 7]).expect("an unknown field"), [64]);
+        for bad in
+            [&[0x00][..], &[0x02, 0], &[0x0b], &[0x0c], &[0x0f], &[0x0a, 2, 0], &[0x09, 0], &[0x08]]
+        {
             assert!(all(bad).is_err(), "{bad:?}");
         }
         assert!(all(&[0x0a, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]).is_err());
+    }
+
+    #[test]
+    fn a_truth_value_is_0_or_1() {
+        assert!(!Value::Number(0).truth("open").expect("no"));
+        assert!(Value::Number(1).truth("open").expect("yes"));
+        assert!(Value::Number(2).truth("open").is_err());
+        assert!(Value::Fixed64(1).truth("open").is_err());
     }
 
     #[test]
