@@ -71,14 +71,27 @@ pub(crate) async fn compare_late(
     late: Arc<Mutex<mpsc::Receiver<Reply>>>,
 ) {
     let mut late = late.lock().await;
-    let mut compared = 0_usize;
+    let mut telling = Telling::default();
     while let Some(reply) = late.recv().await {
         compare_one(&inner, counter, reply).await;
-        compared += 1;
-        // By a counter that never stops it is told, too: now and then.
-        if late.is_empty() || compared.is_multiple_of(LATE) {
+        if telling.is_due(late.is_empty()) {
             inner.tell_of_lost(counter);
         }
+    }
+}
+
+/// When it is told how many were not compared: whenever none is left, and of a counter that never stops
+/// after each [`LATE`] that were.
+#[derive(Default)]
+struct Telling {
+    since: usize,
+}
+
+impl Telling {
+    /// One more was compared.
+    fn is_due(&mut self, none_is_left: bool) -> bool {
+        self.since = (self.since + 1) % LATE;
+        none_is_left || self.since == 0
     }
 }
 
@@ -175,6 +188,16 @@ mod tests {
     use store::{NewTransfer, OpenState, Outcome, Store, Write, WriteId};
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
+
+    #[test]
+    fn it_is_told_when_none_is_left_and_now_and_then() {
+        let mut telling = Telling::default();
+        assert!(telling.is_due(true) && telling.is_due(true));
+        let due: Vec<bool> = (2..2 * LATE).map(|_| telling.is_due(false)).collect();
+        let told: Vec<usize> =
+            due.iter().enumerate().filter_map(|(at, due)| due.then_some(at + 3)).collect();
+        assert_eq!(told, [LATE, 2 * LATE]);
+    }
 
     /// A transfer that is open in the record may be in this process's hands or not, and moves on.
     #[tokio::test]

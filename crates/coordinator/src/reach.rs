@@ -87,6 +87,13 @@ pub(crate) async fn keep_holds(
     }
 }
 
+/// Whether the database has taken all that it is to keep of holds by now; it gets [`KEPT_WITHIN`] to.
+async fn are_kept(holds: &mpsc::UnboundedSender<ToKeep>) -> bool {
+    let (kept, all_kept) = oneshot::channel();
+    holds.send(ToKeep::Told(kept)).is_ok()
+        && matches!(timeout(KEPT_WITHIN, all_kept).await, Ok(Ok(())))
+}
+
 /// Holds what a counter said at sign-on against the lease as it is recorded now.
 pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
     let reach = loop {
@@ -159,19 +166,16 @@ impl Coordinator {
             return Err(ReadmitError::UnknownCounter(counter.clone()));
         }
         // A hold that is still being recorded would outlast what is decided here.
-        let (kept, all_kept) = oneshot::channel();
-        let told = inner.holds.send(ToKeep::Told(kept)).is_ok();
-        if !told || !matches!(timeout(KEPT_WITHIN, all_kept).await, Ok(Ok(()))) {
+        if !are_kept(&inner.holds).await {
             let why = format!("that {counter} is held is not recorded yet");
             return Err(StoreError::Unavailable { why }.into());
         }
         let now = now_micros();
         let held = inner.store.held_counters().await?;
-        let held = held.into_iter().find(|held| held.counter == *counter);
-        if held.is_none() && inner.standing.held(counter).is_none() {
+        let Some(held) = held.into_iter().find(|held| held.counter == *counter) else {
             return Err(ReadmitError::NotHeld(counter.clone()));
-        }
-        if let Some(seen) = held.and_then(|held| held.seen) {
+        };
+        if let Some(seen) = held.seen {
             self.move_past(counter, seen, move_serials, now).await?;
         }
         inner.store.readmit_counter(counter, who, note, now).await?;
@@ -308,5 +312,23 @@ mod tests {
         look(inner, &futures, serial(after + 5)).await;
         assert_eq!(inner.serials.next().await.expect("a serial").number(), after + 1);
         stopped(stage).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operator_waits_five_seconds_for_holds_to_be_kept() {
+        let (holds, mut kept) = mpsc::unbounded_channel();
+        let answered = async {
+            let Some(ToKeep::Told(told)) = kept.recv().await else { panic!("nothing is held") };
+            tokio::time::sleep(KEPT_WITHIN.saturating_sub(Duration::from_millis(1))).await;
+            let _ = told.send(());
+        };
+        let (in_time, ()) = tokio::join!(are_kept(&holds), answered);
+        assert!(in_time);
+        let began = tokio::time::Instant::now();
+        assert!(!are_kept(&holds).await, "nobody keeps them");
+        assert_eq!(began.elapsed(), KEPT_WITHIN);
+        drop(kept);
+        assert!(!are_kept(&holds).await, "nobody ever will");
+        assert_eq!(began.elapsed(), KEPT_WITHIN);
     }
 }

@@ -68,16 +68,14 @@ async fn route_reply(inner: &Inner, counter: &CounterId, reply: Reply) {
 
 /// Wakes what waits for a counter as soon as it is back.
 pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, link: Link) {
-    let mut known = None;
     loop {
         let began = link.session_began();
-        if began.is_some() && began != known {
+        if began.is_some() {
             for shard in &inner.shards {
                 let _ = shard.send(Mail::Input(Input::SessionBegan(counter))).await;
             }
         }
-        known = began;
-        if !link.session_changes(known).await {
+        if !link.session_changes(began).await {
             break;
         }
     }

@@ -82,11 +82,8 @@ impl Shard {
         if let Some(sequence) = about.sequence {
             self.open.settle(sequence);
         }
-        // Looking at all of them is for tests, and for few.
         #[cfg(test)]
-        if self.open.len() <= 64 {
-            self.open.assert_listed();
-        }
+        self.open.assert_listed();
     }
 
     fn park_broken(
@@ -98,7 +95,7 @@ impl Shard {
         now: Now,
         out: &mut Vec<Output>,
     ) {
-        let mut undone = Undone::take(out, before, sequence);
+        let mut undone = Undone::take(out, before);
         let Some(record) = self.open.get_mut(&sequence) else {
             tracing::error!(sequence, why, "what was about a transfer that is not open failed");
             if let Some((app, idempotency_key)) = about.key.clone() {
@@ -144,7 +141,7 @@ impl Shard {
 }
 
 /// Parks it, with doubt about all that may have been sent.
-fn doubt(transfer: &mut Transfer) {
+pub(super) fn doubt(transfer: &mut Transfer) {
     // Of one that is parked already the reason stays: it says what may be resumed.
     if transfer.state() != State::NeedsOperator {
         transfer.phase = Phase::Parked(Why::Panicked);
@@ -171,20 +168,16 @@ struct Undone {
 }
 
 impl Undone {
-    /// Takes back what is about the transfer, but what is only for people or has happened.
-    fn take(out: &mut Vec<Output>, before: usize, sequence: u64) -> Undone {
+    /// Takes back what the step wanted, all of which is about its transfer, but what is only for
+    /// people or has happened.
+    fn take(out: &mut Vec<Output>, before: usize) -> Undone {
         let mut undone = Undone::default();
         let wanted: Vec<Output> = out.drain(before..).collect();
         for output in wanted {
             match output {
-                Output::Write(write) if write.master.sequence.number() == sequence => {
-                    undone.add(write);
-                }
-                Output::Ask { ticket: Ticket(ticket), .. }
-                    if ticket >> super::COUNT_BITS == sequence => {}
-                kept @ (Output::Write(_)
-                | Output::Ask { .. }
-                | Output::Closed { .. }
+                Output::Write(write) => undone.add(write),
+                Output::Ask { .. } => {}
+                kept @ (Output::Closed { .. }
                 | Output::Alarm { .. }
                 | Output::Accuse { .. }
                 | Output::LeftOut { .. }

@@ -9,8 +9,8 @@ use crate::record::{Awaited, Record};
 use crate::world::World;
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Doubt, Event, Evidence, Outlook, Phase, Question, Step, Told, Verdict, Weight, Why,
-    Words, step,
+    Action, Doubt, Event, Evidence, Outlook, Phase, Question, Step, Told, Verdict, Weight, Words,
+    step,
 };
 use supervise::trap::spring;
 
@@ -25,6 +25,10 @@ const MOST_LATE: u16 = 32;
 /// Rounds of asking for a parked transfer that bring nothing and are written down. It is asked about
 /// for as long as nobody decides, and its trail must stay readable, and short enough to be taken up.
 const MOST_FRUITLESS: u16 = 32;
+
+/// Only a decision may be against the rules, and here none is taken; were it otherwise, `guarded` would
+/// park the transfer.
+const NO_DECISION: &str = "what happens to a transfer is never against the rules";
 
 /// An event, its words for the trail, and the leg that it is about.
 struct Occurrence {
@@ -76,57 +80,50 @@ impl Shard {
         let known = occurrence.role.map(|role| record.transfer.leg(role).knowledge);
 
         // Time is looked at before anything is decided: past its deadline nothing new is begun.
-        let mut followed = match record.look_at_deadline(world, now, self.config.patience) {
-            Ok(expired) => expired,
-            Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
-        };
+        let expired = record.look_at_deadline(world, now, self.config.patience);
+        let mut followed = expired.expect(NO_DECISION);
         let ground = record.ground(world, self.config.patience);
         let in_vain = asked_in_vain(&occurrence.event);
         // What expiry began stands, unless the event brings proof, which may change everything.
         let proof = matches!(&occurrence.event, Event::Told(_, told) if told.evidence.is_proof());
         if followed.is_none() || proof {
             let Some(record) = self.open.get_mut(&sequence) else { return };
-            match step(&mut record.transfer, &occurrence.event, &ground) {
-                Ok(told) => {
-                    let learned =
-                        known != occurrence.role.map(|role| record.transfer.leg(role).knowledge);
-                    let moved = before != record.transfer.phase;
-                    if moved && before.state() != record.transfer.state() {
-                        (record.late, record.fruitless) = ([0; 3], 0);
-                    } else if learned {
-                        record.fruitless = 0;
-                    } else if matches!(before, Phase::Parked(_))
-                        && occurrence.role.is_some()
-                        && !occurrence.late
-                    {
-                        record.fruitless = record.fruitless.saturating_add(1);
-                    }
-                    // What was known already is no news, however often it is said.
-                    let news = learned || moved || told.verdict == Verdict::Contradiction;
-                    if let Some(words) = occurrence.words
-                        && (news || !occurrence.late && record.fruitless <= MOST_FRUITLESS)
-                    {
-                        record.note(now, words, occurrence.role);
-                    }
-                    // What ends a leg begins a new one; a refusal that is not worth that much yet
-                    // must not hurry the questions that follow it.
-                    if occurrence
-                        .role
-                        .is_some_and(|role| proof && record.transfer.leg(role).knowledge.is_proof())
-                    {
-                        record.pauses = 0;
-                    }
-                    if told.verdict == Verdict::Contradiction
-                        && let Some(role) = occurrence.role
-                    {
-                        let text = format!("it contradicted itself about the {role} ({before:?})");
-                        accuse(record, role, &text, out);
-                    }
-                    if told.action != Action::Stay {
-                        followed = Some(told);
-                    }
-                }
-                Err(illegal) => return self.park_illegal(sequence, &illegal.to_string(), out),
+            let told = step(&mut record.transfer, &occurrence.event, &ground).expect(NO_DECISION);
+            let learned = known != occurrence.role.map(|role| record.transfer.leg(role).knowledge);
+            let moved = before != record.transfer.phase;
+            if before.state() != record.transfer.state() {
+                (record.late, record.fruitless) = ([0; 3], 0);
+            } else if learned {
+                record.fruitless = 0;
+            } else if matches!(before, Phase::Parked(_))
+                && occurrence.role.is_some()
+                && !occurrence.late
+            {
+                record.fruitless = record.fruitless.saturating_add(1);
+            }
+            // What was known already is no news, however often it is said.
+            let news = learned || moved || told.verdict == Verdict::Contradiction;
+            if let Some(words) = occurrence.words
+                && (news || !occurrence.late && record.fruitless <= MOST_FRUITLESS)
+            {
+                record.note(now, words, occurrence.role);
+            }
+            // What ends a leg begins a new one; a refusal that is not worth that much yet must not
+            // hurry the questions that follow it.
+            if occurrence
+                .role
+                .is_some_and(|role| proof && record.transfer.leg(role).knowledge.is_proof())
+            {
+                record.pauses = 0;
+            }
+            if told.verdict == Verdict::Contradiction
+                && let Some(role) = occurrence.role
+            {
+                let text = format!("it contradicted itself about the {role} ({before:?})");
+                accuse(record, role, &text, out);
+            }
+            if told.action != Action::Stay {
+                followed = Some(told);
             }
         }
         if let (Some(role), Some(Step { action: Action::Pause, .. })) = (in_vain, &followed) {
@@ -169,17 +166,6 @@ impl Shard {
             record.outlook = by_itself.or(record.outlook);
         }
         record.look_ahead(world, self.config.patience);
-    }
-
-    /// An illegal step is an error of this software: the transfer is parked, never guessed.
-    fn park_illegal(&mut self, sequence: u64, why: &str, out: &mut Vec<Output>) {
-        let Some(record) = self.open.get_mut(&sequence) else { return };
-        record.transfer.phase = Phase::Parked(Why::Illegal);
-        out.push(Output::Alarm {
-            kind: Kind::NeedsOperator,
-            master: record.master(),
-            text: format!("{}: {why}", Why::Illegal.as_str()),
-        });
     }
 }
 

@@ -166,6 +166,10 @@ impl Open {
     /// That each is listed as it is shown, for tests.
     #[cfg(test)]
     pub(crate) fn assert_listed(&self) {
+        // Looking at all of them after each step is for few.
+        if self.len() > 64 {
+            return;
+        }
         for record in self.records.values() {
             let shown = record.is_durable().then(|| record.shown_state());
             for state in State::ALL {

@@ -329,6 +329,37 @@ fn a_counter_that_does_not_dedupe_gets_a_barrier_before_the_credit() {
     assert!(matches!(stage.asked().1, Instruction::Credit(_)));
 }
 
+/// What waited for the record is not sent if the record fell behind meanwhile, or the counter was held
+/// (DOMAIN §3 rule 10): it waits until it may be.
+#[test]
+fn what_waited_for_the_record_is_sent_only_if_it_may_be_by_then() {
+    for (behind, held, sent) in [
+        (false, [false, false], true),
+        (true, [false, false], false),
+        (false, [false, true], false),
+        (false, [true, false], true),
+    ] {
+        let mut stage = Stage::new(Profile { dedupes: false, ..Profile::default() });
+        stage.begin(1);
+        stage.durable();
+        let (ticket, debit) = stage.asked();
+        stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+        stage.world.behind = behind;
+        for (facts, held) in stage.world.counters.iter_mut().zip(held) {
+            facts.held = held;
+        }
+        stage.durable();
+        let asked = stage.ask().map(|(_, instruction)| instruction);
+        assert_eq!(
+            matches!(asked, Some(Instruction::Credit(_))),
+            sent,
+            "behind {behind}, held {held:?}: {asked:?}"
+        );
+        let view = stage.shard.view(master(1).sequence).expect("it is open");
+        assert_eq!(view.transfer.credit.knowledge == Knowledge::NotSent, !sent);
+    }
+}
+
 #[test]
 fn one_stuck_transfer_holds_up_no_other() {
     let mut stage = Stage::new(Profile::default());
@@ -425,6 +456,44 @@ fn an_answer_that_comes_after_the_question_still_counts() {
     assert!(stage.ask().is_none());
     let view = stage.shard.view(master(1).sequence).expect("it is open");
     assert_eq!(view.transfer.debit.knowledge, Knowledge::Done);
+}
+
+/// What becomes of one copy is told once; said again, it is not taken for the answer to what was asked
+/// since.
+#[test]
+fn what_is_told_of_an_earlier_request_answers_no_later_one() {
+    let mut stage = Stage::new(Profile::default());
+    stage.begin(1);
+    stage.durable();
+    let (first, _) = stage.asked();
+    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    let (question, _) = stage.asked();
+    stage.deliver(first, Outcome::Unknown(Unclear::LinkLost));
+    let awaited = &stage.shard.open[&1].awaited;
+    assert!(
+        matches!(awaited, Awaited::Outcome { ticket, .. } if Ticket(*ticket) == question),
+        "{awaited:?}"
+    );
+}
+
+#[test]
+fn what_a_counter_answers_is_written_with_its_code_and_its_words() {
+    for (text, written) in
+        [("", "debit: refused (302)"), ("no cover", "debit: refused (302 no cover)")]
+    {
+        let mut stage = Stage::new(Profile::default());
+        stage.begin(1);
+        stage.durable();
+        let (ticket, debit) = stage.asked();
+        let code = AnswerCode::new(302).expect("a code");
+        let Outcome::Answered(Reply::Posting(mut reply)) = answer(&debit, code) else {
+            unreachable!()
+        };
+        reply.answer.text = text.to_owned();
+        stage.deliver(ticket, Outcome::Answered(Reply::Posting(reply)));
+        let (_, trail) = stage.write().trail.expect("a trail");
+        assert!(trail.contains(&format!("\"{written}\"")), "{trail}");
+    }
 }
 
 #[test]

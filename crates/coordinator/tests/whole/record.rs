@@ -9,6 +9,7 @@ use domain::money::Currency;
 use domain::serial::{Role, Sequence};
 use link::Outcome;
 use store::FinalState;
+use tokio::time::Instant;
 
 /// An open transfer of which not even the order can be read is in nobody's hands: operators are told, and
 /// the others go on.
@@ -76,6 +77,7 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     drop(tokio::time::timeout(LIMIT, behind).await.expect("in time").expect("it is found out"));
     let begun = stage.begin("behind", LIMIT).await;
     assert!(matches!(begun, Err(BeginError::RecordBehind)), "{begun:?}");
+    stage.record_is_behind().await;
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;
@@ -92,8 +94,23 @@ async fn one_that_does_not_say_what_it_has_seen_is_asked_for_its_entries() {
     let stage = Stage::start(first.path(), &[&securities, &futures], states.clone()).await;
     let words = "securities says neither at sign-on nor when it is asked how far it has seen";
     stage.event(Kind::Notice, words).await;
-    let (master, _) = stage.ends("before").await;
+    stage.ends("before").await;
     let spoken_of = |event: &Event| event.text.contains("says neither at sign-on");
+    assert_eq!(
+        stage.coordinator.events().follow().0.iter().filter(|one| spoken_of(one)).count(),
+        1
+    );
+    // It is not asked again in its next session.
+    let link = &stage.coordinator.links()[0];
+    let first = link.session_began();
+    link.renew_sessions(Instant::now());
+    let renewed = async {
+        while !link.is_up() || link.session_began() == first {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, renewed).await.expect("it signs on again");
+    let (master, _) = stage.ends("since").await;
     assert_eq!(
         stage.coordinator.events().follow().0.iter().filter(|one| spoken_of(one)).count(),
         1
@@ -185,6 +202,26 @@ async fn a_record_that_is_behind_only_asks() {
     let balance = stage.coordinator.ask(&counter_id("futures"), Instruction::Balance(query)).await;
     let Ok(Outcome::Answered(Reply::Balance(balance))) = balance else { panic!("{balance:?}") };
     assert_eq!(balance.balance.map(|balance| balance.available), Some(1_000_000));
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// Whether the database records is told as it fails and when it is back.
+#[tokio::test]
+async fn operators_are_told_when_the_database_fails_and_when_it_is_back() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    stage.ends("before").await;
+    let record = rusqlite::Connection::open(folder.path().join("record.sqlite")).expect("it opens");
+    record.execute_batch("BEGIN IMMEDIATE").expect("it is locked");
+    let refused = stage.begin("meanwhile", LIMIT).await;
+    assert!(matches!(refused, Err(BeginError::NotRecorded(_))), "{refused:?}");
+    stage.event(Kind::Database, "the database does not record: ").await;
+    record.execute_batch("ROLLBACK").expect("it is free");
+    stage.event(Kind::Database, "the database records again").await;
+    stage.ends("after").await;
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;

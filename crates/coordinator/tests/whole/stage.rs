@@ -10,7 +10,7 @@ use simulator::{FaultPlan, Options};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use store::{Allowance, HeldCounter, Store};
+use store::{Allowance, HeldCounter, RecordStanding, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -163,6 +163,14 @@ impl Stage {
         let (counter, allowance) = (counter_id("futures"), Allowance::Wanted(day));
         let lifted = self.store.lift_serials(&counter, sequence, allowance, 1);
         assert!(lifted.await.expect("it writes"));
+    }
+
+    /// Waits until the record itself counts as behind, for the next start to know it.
+    pub(crate) async fn record_is_behind(&self) {
+        let mut standing = self.store.standing();
+        let behind =
+            standing.wait_for(|standing| matches!(standing, RecordStanding::Behind { .. }));
+        drop(tokio::time::timeout(LIMIT, behind).await.expect("in time").expect("it is told"));
     }
 
     /// Waits until a counter is held in the record, for the next start to know it.

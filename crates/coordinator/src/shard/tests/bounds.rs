@@ -1,6 +1,7 @@
 //! Everything that others can make grow has a bound: who waits, what is held back, and the trail.
 
 use super::*;
+use domain::transfer::Evidence;
 use store::memory::Memory;
 
 /// How many answers a counter that repeats itself sends.
@@ -129,7 +130,8 @@ fn a_counter_that_repeats_itself_spoils_no_ending() {
         stage.unasked_of(0, reworded(&done, number));
         assert!(stage.shard.open[&1].pending.len() < 10, "repetition is no news");
     }
-    assert_eq!(stage.left_out().1, 1, "said once");
+    let heard = 32;
+    assert_eq!(stage.left_out(), (MANY - heard, 1), "each is counted, and it is said once");
     stage.out.clear();
     stage.deliver(ticket, answer(&credit, AnswerCode::DONE));
     stage.record(&mut memory);
@@ -156,8 +158,9 @@ fn what_is_held_back_while_the_record_is_awaited_is_bounded_for_each_leg() {
     // The other leg's counter has not lost its voice by that.
     let of_credit = reply(answer(&credit, AnswerCode::DONE));
     stage.unasked_of(1, of_credit);
-    assert!(stage.shard.open[&1].held.len() <= 3 * 33);
-    assert_eq!(stage.left_out().1, 1, "said once");
+    let held = 32;
+    assert_eq!(stage.shard.open[&1].held.len(), held + 1);
+    assert_eq!(stage.left_out(), (MANY - held, 1), "each is counted, and it is said once");
     stage.out.retain(|output| !matches!(output, Output::LeftOut { .. }));
     stage.durable();
     let phase = stage.shard.open[&1].transfer.phase;
@@ -194,17 +197,121 @@ fn the_trail_of_a_transfer_that_waits_for_a_person_for_a_year_stays_short() {
     stage.record(&mut memory);
     let (ticket, _) = stage.asked();
     stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
-    let mut rounds = 0;
+    let (mut rounds, mut before, mut writes) = (0, 0, 0);
     for _ in 0..20_000 {
+        writes += stage.out.iter().filter(|out| matches!(out, Output::Write(_))).count();
         stage.record(&mut memory);
         while let Some((ticket, _)) = stage.ask() {
             rounds += 1;
             stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
         }
+        if before == 0 && stage.shard.open[&1].transfer.state() == State::NeedsOperator {
+            before = rounds;
+        }
         stage.pass(60);
     }
     assert!(rounds > 10_000, "{rounds} rounds: asking goes on");
     assert_eq!(stage.shard.open[&1].transfer.state(), State::NeedsOperator);
-    let parts = memory.trail(master(1)).len();
-    assert!(parts < 200, "{parts} parts");
+    let trail = memory.trail(master(1));
+    assert!(trail.len() < 200 && writes < 200, "{} parts in {writes} writes", trail.len());
+    let trail = trail.join("");
+    let written = |words| trail.matches(words).count();
+    assert_eq!(written("debit asked about") + written("debit fenced"), before + 32, "{trail}");
+    assert_eq!(written("question about the debit: unknown"), before + 32, "{trail}");
+}
+
+/// What is too much for one part goes into several, one after the other.
+#[test]
+fn a_long_trail_is_written_in_parts_in_their_order() {
+    let (mut stage, mut memory) = (Stage::new(Profile::default()), Memory::default());
+    let _told = stage.begin(1);
+    stage.record(&mut memory);
+    let (ticket, debit) = stage.asked();
+    let record = stage.shard.open.get_mut(&1).expect("it is open");
+    for number in 0..3_000 {
+        record.note(stage.now, format!("{number:0>60}"), None);
+    }
+    stage.deliver(ticket, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
+    let parts: Vec<u32> = stage
+        .out
+        .iter()
+        .filter_map(|output| match output {
+            Output::Write(write) => write.trail.as_ref().map(|(part, _)| *part),
+            _ => None,
+        })
+        .collect();
+    assert!(parts.len() > 3 && parts.is_sorted(), "{parts:?}");
+    assert_eq!(
+        parts,
+        (parts[0]..parts[0] + u32::try_from(parts.len()).expect("few")).collect::<Vec<_>>()
+    );
+    stage.record(&mut memory);
+    let trail = memory.trail(master(1)).join("");
+    let places = (0..3_000).map(|number| trail.find(&format!("{number:0>60}")).expect("written"));
+    assert!(places.is_sorted());
+}
+
+/// Of what nobody spoke about, one waking is kept while the record is awaited: it does for all of them.
+#[test]
+fn while_the_record_is_awaited_one_waking_is_kept() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.begin(1);
+    let (now, world) = (stage.now, stage.world.clone());
+    let mut happen = |happening| {
+        stage.shard.happen(1, happening, now, &world, &mut stage.out);
+        stage.shard.open[&1].held.len()
+    };
+    let lost =
+        || Happening::Unanswered { ticket: 7, evidence: Evidence::Silent, why: "lost".to_owned() };
+    assert_eq!(happen(lost()), 0, "that says nothing");
+    for _ in 0..3 {
+        assert_eq!(happen(Happening::Event(Event::Wake)), 1);
+    }
+    assert_eq!(happen(lost()), 1);
+}
+
+/// How often a leg that is not for a person yet is asked about in vain has no bound but patience, and
+/// each round is written down.
+#[test]
+fn every_round_is_written_down_until_a_person_is_called() {
+    let (mut stage, mut memory) = (Stage::new(Profile::default()), Memory::default());
+    let render = stage.shard.render;
+    let patient = Config { patience: 100, longest_pause: SHORT, ..Config::default() };
+    stage.shard = Shard::new(patient, render, 7);
+    let _told = stage.begin(1);
+    stage.record(&mut memory);
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    for _ in 0..40 {
+        let (ticket, _) = stage.asked();
+        stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+        stage.pass(1);
+    }
+    stage.record(&mut memory);
+    assert_eq!(stage.shard.open[&1].transfer.state(), State::Debiting);
+    let trail = memory.trail(master(1)).join("");
+    assert_eq!(trail.matches("question about the debit: unknown").count(), 40, "{trail}");
+}
+
+/// Long enough to be one, and over by the next second.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// A counter that says over and over what is known puts off nothing that is to be asked.
+#[test]
+fn what_is_known_already_puts_off_no_question() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.begin(1);
+    stage.durable();
+    let (ticket, debit) = stage.asked();
+    let done = reply(answer(&debit, AnswerCode::DONE));
+    stage.deliver(ticket, Outcome::Answered(done.clone()));
+    for _ in 0..2 {
+        let (ticket, _) = stage.asked();
+        stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    }
+    let due = stage.shard.next_timer().expect("it pauses");
+    for number in 0..3 {
+        stage.unasked_of(0, reworded(&done, number));
+        assert_eq!((stage.shard.next_timer(), stage.shard.timers.len()), (Some(due), 1));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::recovery::{Tail, taken_up};
+use crate::shard::broken::doubt;
 use store::memory::Memory;
 
 /// Renders nothing of a transfer that ends otherwise than well: this is where these tests let the
@@ -177,4 +178,46 @@ fn a_panic_before_it_was_to_be_recorded_begins_nothing() {
     assert!(matches!(told.try_recv(), Ok(Told::NotRecorded(_))), "its caller is told at once");
     assert!(!stage.shard.open.contains_key(&2));
     assert!(matches!(stage.out[..], [Output::Closed { ended: None, .. }, Output::Alarm { .. }]));
+}
+
+/// What a step had begun is not trusted, however far it came: whatever may have been sent is unknown and
+/// may have been sent twice; what is proven, and what nobody has touched, stays.
+#[test]
+fn what_may_have_been_sent_is_doubted_and_nothing_else() {
+    use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
+    let stage = stage();
+    for (knowledge, sent, doubted) in [
+        (NotSent, 0, (NotSent, 0)),
+        (NotSent, 1, (Unknown, 2)),
+        (Unknown, 0, (Unknown, 2)),
+        (Unknown, 1, (Unknown, 2)),
+        (Unknown, 3, (Unknown, 3)),
+        (Done, 1, (Done, 1)),
+        (Refused, 1, (Refused, 1)),
+        (NotExecuted, 0, (NotExecuted, 0)),
+    ] {
+        for role in Role::ALL {
+            let mut transfer = Transfer::accepted(intent(&stage.new_transfer(1)));
+            (transfer.leg_mut(role).knowledge, transfer.leg_mut(role).sent) = (knowledge, sent);
+            doubt(&mut transfer);
+            let leg = transfer.leg(role);
+            assert_eq!((leg.knowledge, leg.sent), doubted, "{role}: {knowledge:?}, sent {sent}");
+            assert_eq!(transfer.phase, Phase::Parked(Why::Panicked));
+        }
+    }
+}
+
+#[test]
+fn the_trail_says_which_legs_are_doubted() {
+    let (mut stage, mut memory) = (stage(), Memory::default());
+    let _told = stage.begin(1);
+    stage.record(&mut memory);
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    let _credit = stage.asked();
+    stage.shard.guarded(&About::transfer(1), stage.now, &mut stage.out, |_, _| panic!("no"));
+    stage.record(&mut memory);
+    let trail = memory.trail(master(1)).join("");
+    let doubted = |role| trail.contains(&format!("the {role} may have been sent"));
+    assert_eq!(Role::ALL.map(doubted), [false, true, false], "{trail}");
 }

@@ -163,3 +163,79 @@ fn a_young_session_proves_nothing() {
     let took = stage.dead_after();
     assert!(is_right(took), "{took:?}");
 }
+
+/// A moment too early it is looked at, and what is not found may still come.
+#[test]
+fn the_limit_has_passed_when_it_is_over_and_not_before() {
+    let mut stage = Stage::patient(Profile { in_flight_limit_ms: 20_000, ..weak() });
+    stage.lose_credit();
+    stage.sign_on_again();
+    let began = stage.now.at;
+    let limit = Duration::from_secs(20);
+    for (after, settled) in
+        [(Duration::ZERO, false), (limit, false), (limit + Duration::from_nanos(1), true)]
+    {
+        while let Some((ticket, question)) = stage.ask() {
+            stage.deliver(ticket, found(&question, Finding::NotFound));
+            stage.settle();
+        }
+        assert_eq!(stage.credit(), Knowledge::Unknown, "before {after:?}");
+        stage.now.at = began + after;
+        stage.handle(Input::SessionBegan(CounterIndex(1)));
+        stage.settle();
+        let (ticket, question) = stage.asked();
+        stage.deliver(ticket, found(&question, Finding::NotFound));
+        stage.settle();
+        assert_eq!(stage.credit() == Knowledge::NotExecuted, settled, "after {after:?}");
+    }
+}
+
+#[test]
+fn past_its_deadline_it_is_asked_about_no_faster() {
+    let mut stage = Stage::patient(Profile::default());
+    let _told = stage.begin(1);
+    stage.durable();
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.pass(60);
+    let (ticket, fence) = stage.asked();
+    assert!(matches!(fence, Instruction::Query(Query { look: Look::Fence, .. })));
+    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    assert!(stage.shard.next_timer().expect("it pauses") > stage.now.at);
+}
+
+/// Past a transfer's deadline not a byte of a debit or a credit leaves; undoing has all the time there is.
+#[test]
+fn nothing_but_an_undoing_may_leave_past_the_deadline() {
+    let mut stage = Stage::new(Profile::default());
+    let config = Config { posting_deadline: Duration::from_secs(30), ..Config::default() };
+    stage.shard = Shard::new(config, stage.shard.render, 7);
+    let within = |stage: &Stage| -> Vec<u64> {
+        let within = stage.out.iter().filter_map(|output| match output {
+            Output::Ask { within, .. } => Some(within.as_secs()),
+            _ => None,
+        });
+        within.collect()
+    };
+    let _told = stage.begin(1);
+    stage.durable();
+    assert_eq!(within(&stage), [30]);
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.pass(50);
+    assert_eq!(within(&stage), [10]);
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    stage.settle();
+    assert_eq!(within(&stage), [10]);
+    let (ticket, credit) = stage.asked();
+    stage.deliver(ticket, answer(&credit, AnswerCode::NO_SUCH_ACCOUNT));
+    stage.settle();
+    assert!(matches!(
+        stage.out.iter().find(|out| matches!(out, Output::Ask { .. })),
+        Some(Output::Ask { instruction: Instruction::Reverse(_), .. })
+    ));
+    assert_eq!(within(&stage), [30]);
+}

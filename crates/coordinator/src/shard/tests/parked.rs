@@ -226,6 +226,60 @@ fn only_who_has_claimed_it_claims_it_no_longer_and_then_it_ends() {
     assert_eq!(stage.unclaim(1, "lin"), Err(DecideRefused::NotOpen));
 }
 
+/// One that is being asked about as its claim ends hears of that with the answer: it is not asked twice.
+#[test]
+fn a_claim_that_ends_while_it_is_asked_about_asks_nothing_more() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.park(1, Role::Credit);
+    assert!(stage.claim(1, "lin").is_ok());
+    let (ticket, question) = stage.question(1);
+    assert_eq!(stage.unclaim(1, "lin"), Ok(true));
+    assert!(stage.ask().is_none());
+    stage.deliver(ticket, found(&question, Finding::Done));
+    assert!(ended(&stage.persist()).is_some());
+}
+
+#[test]
+fn what_waits_for_a_person_is_listed_until_its_end_is_recorded() {
+    let mut stage = Stage::new(Profile::default());
+    let mut goes_on = stage.begin(1);
+    stage.persist();
+    stage.out.clear();
+    let _told = [stage.park(3, Role::Credit), stage.park(2, Role::Credit)];
+    assert!(stage.claim(3, "lin").is_ok());
+    let waiting = |sequence, claimed, ends| Waiting { master: master(sequence), claimed, ends };
+    assert_eq!(stage.shard.waiting(), [waiting(2, false, false), waiting(3, true, false)]);
+    stage.answer_slowly(2, Finding::Done);
+    assert_eq!(stage.shard.waiting(), [waiting(2, false, true), waiting(3, true, false)]);
+    stage.persist();
+    assert_eq!(stage.shard.waiting(), [waiting(3, true, false)]);
+    assert!(goes_on.try_recv().is_err(), "it needs nobody");
+}
+
+/// What a counter says late or unasked is written down where it is news: where something is learned, or
+/// contradicted; and of what is parked and known as far as it can be, nothing is asked for it.
+#[test]
+fn what_is_said_unasked_is_written_down_where_it_is_news() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.park(1, Role::Credit);
+    let credit = stage.shard.open[&1].transfer.posting(Role::Credit);
+    let mut written = |code| {
+        let Outcome::Answered(reply) = answer(&credit, code) else { unreachable!() };
+        stage.handle(Input::Unasked { speaker: counter("futures"), reply });
+        let parts = stage.persist().into_iter().filter_map(|write| write.trail);
+        let mut news: String = parts.map(|(_, part)| part).collect();
+        // What leads to no more is written with what comes next.
+        let record = stage.shard.open.get_mut(&1).expect("it is open");
+        news += &crate::trail::parts(&std::mem::take(&mut record.pending)).join("");
+        news.matches("(late or unasked)").count()
+    };
+    assert_eq!(written(AnswerCode::NO_SUCH_ACCOUNT), 1, "it is learned");
+    assert_eq!(written(AnswerCode::NO_SUCH_ACCOUNT), 0, "it is known");
+    assert_eq!(written(AnswerCode::DONE), 1, "it is contradicted");
+    assert_eq!(written(AnswerCode::DONE), 1, "it is contradicted again");
+    assert_eq!(stage.phase_of(1), Phase::Parked(Why::Contradicted));
+}
+
 #[test]
 fn a_claim_is_of_what_waits_for_a_person_and_a_decision_ends_it() {
     let mut stage = Stage::new(Profile::default());

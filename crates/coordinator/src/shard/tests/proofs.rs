@@ -89,13 +89,20 @@ fn what_a_session_cannot_prove_a_new_one_is_asked_for() {
     let lost_at = stage.now.at;
     stage.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
     let (ticket, question) = stage.asked();
+    stage.deliver(ticket, found(&question, Finding::NotFound));
+    assert!(stage.wanted().is_empty(), "one that began now would be no younger than the copy");
     stage.pass(1);
+    let (ticket, question) = stage.asked();
     stage.deliver(ticket, found(&question, Finding::NotFound));
     assert_eq!(stage.wanted(), [(CounterIndex(0), lost_at)]);
     // The new session proves it when the limit has passed, and no other is wanted.
     for facts in &mut stage.world.counters {
         facts.sessions = Some(Sessions::at(stage.now.at));
     }
+    stage.pass(1);
+    let (ticket, question) = stage.asked();
+    stage.deliver(ticket, found(&question, Finding::NotFound));
+    assert!(stage.wanted().is_empty(), "there is one");
     stage.pass(61);
     let (ticket, question) = stage.asked();
     stage.deliver(ticket, found(&question, Finding::NotFound));
@@ -120,6 +127,29 @@ fn no_session_is_wanted_where_something_else_proves() {
         stage.deliver(ticket, found(&question, Finding::NotFound));
         assert!(stage.wanted().is_empty());
         assert!(matches!(stage.asked().1, Instruction::Debit(_)), "it is sent again");
+    }
+}
+
+/// Where a fence can prove it, that nothing was found proves nothing, however new the sessions are and
+/// however long ago it was sent; and no session is wanted for it.
+#[test]
+fn what_a_fence_can_prove_a_look_does_not() {
+    let fencing = Profile { dedupes: false, in_flight_limit_ms: 1_000, ..Profile::default() };
+    let mut stage = Stage::new(fencing);
+    let _told = stage.begin(1);
+    stage.durable();
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+    for _ in 0..2 {
+        stage.pass(5);
+        let (ticket, question) = stage.asked();
+        stage.deliver(ticket, found(&question, Finding::NotFound));
+        let view = stage.shard.view(master(1).sequence).expect("it is open");
+        assert_eq!(view.transfer.debit.knowledge, Knowledge::Unknown);
+        assert!(stage.wanted().is_empty());
+        for facts in &mut stage.world.counters {
+            facts.sessions = Some(Sessions::at(stage.now.at));
+        }
     }
 }
 
