@@ -341,7 +341,10 @@ mod tests {
 
     #[test]
     fn what_is_allowed_and_weak_is_noted() {
-        let noted = |url: &str| Address::parse(url).expect(url).notes();
+        let noted = |url: &str| {
+            assert!(crate::Store::check_url(url).is_ok(), "{url}");
+            crate::Store::notes_on_url(url)
+        };
         for quiet in ["sqlite://x", "mysql://me@localhost/x?ssl-mode=disabled", "mysql://me@db/x"] {
             assert_eq!(noted(quiet), [""; 0], "{quiet}");
         }

@@ -58,3 +58,18 @@ impl Recent {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_entered_is_recent_no_more() {
+        let recent = Recent::default();
+        recent.add([3, 1, 2]);
+        assert_eq!((recent.len(), recent.all()), (3, vec![1, 2, 3]));
+        assert_eq!(recent.before(3), [2, 1]);
+        recent.remove(&[1, 3, 4]);
+        assert_eq!((recent.len(), recent.all()), (1, vec![2]));
+    }
+}

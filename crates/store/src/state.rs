@@ -129,9 +129,11 @@ mod tests {
     fn numbers_come_back_as_the_state_they_were() {
         for state in FinalState::ALL {
             assert_eq!(FinalState::from_number(state.number()), Some(state));
+            assert_eq!(state.to_string(), state.as_str());
         }
         for state in OpenState::ALL {
             assert_eq!(OpenState::from_number(state.number()), Some(state));
+            assert_eq!(state.to_string(), state.as_str());
         }
         assert_eq!(FinalState::from_number(0), None);
         assert_eq!(OpenState::from_number(6), None);

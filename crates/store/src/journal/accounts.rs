@@ -149,3 +149,20 @@ async fn enter_all(
     each_of(transaction, sql, Some(open_transfer::ENDED.into()), masters).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_is_due_at_once_and_each_other_when_there_is_enough() {
+        let mut accounts = Accounts::new(Arc::default());
+        assert!(accounts.is_due());
+        accounts.has_begun = true;
+        let step = i64::try_from(A_STEP).expect("small");
+        accounts.add(1..step);
+        assert!(!accounts.is_due());
+        accounts.add([step]);
+        assert!(accounts.is_due());
+    }
+}
