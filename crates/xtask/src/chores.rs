@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use supervise::say_if_heard;
 
 /// Crates without I/O, whose unit tests take seconds.
@@ -22,8 +23,12 @@ const GENERATED_DOCUMENTS: &[(&str, &str)] = &[("openapi", "docs/openapi.json")]
 /// XML documents and the schemas that they must fit: the schema, and the folder of documents.
 const SCHEMAS: &[(&str, &str)] = &[("proto/futures/v1/futures.xsd", "proto/futures/vectors")];
 
-/// A private database's folder; the process id of the chore that it belongs to follows.
+/// A private database's folder; the process id of the chore that it belongs to follows, and which of
+/// its databases it is.
 const DATABASE_FOLDER: &str = "mariadb-";
+
+/// Where the tests find the server on which they may make databases.
+pub(crate) const SERVER_VARIABLE: &str = "COUNTER_BRIDGE_TEST_MYSQL";
 
 /// The quick inner loop.
 pub(crate) fn check() -> Result<()> {
@@ -96,10 +101,12 @@ fn python_environment(place: &Place) -> Result<PathBuf> {
     python::environment(&place.target.join("venv"), &requirements)
 }
 
-fn private_database(place: &Place) -> Result<MariaDb> {
+pub(crate) fn private_database(place: &Place) -> Result<MariaDb> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
     let folder = place.target.join("tmp");
     remove_what_the_killed_left(&folder);
-    MariaDb::start(&folder.join(format!("{DATABASE_FOLDER}{}", std::process::id())))
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    MariaDb::start(&folder.join(format!("{DATABASE_FOLDER}{process}-{count}")))
 }
 
 /// A chore that was killed could not remove its database's folder; the server itself is gone. What
@@ -108,7 +115,8 @@ fn remove_what_the_killed_left(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(DATABASE_FOLDER));
+        let own = name.to_str().and_then(|name| name.strip_prefix(DATABASE_FOLDER));
+        let owner = own.and_then(|own| own.split('-').next());
         if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -123,7 +131,7 @@ fn equip<'c>(
     database: &MariaDb,
 ) -> &'c mut Command {
     command
-        .env("COUNTER_BRIDGE_TEST_MYSQL", database.url())
+        .env(SERVER_VARIABLE, database.url())
         .env("COUNTER_BRIDGE_TEST_PYTHON", python)
         .env("COUNTER_BRIDGE_BIN", place.program())
 }

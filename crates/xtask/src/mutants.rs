@@ -2,7 +2,7 @@
 //! tests of the crate have to notice each. What is the same program in other words is listed, with
 //! the reason, in `.cargo/mutants.toml`.
 
-use crate::chores::Place;
+use crate::chores::{Place, SERVER_VARIABLE, private_database};
 use crate::steps::{Steps, output, run};
 use crate::tools;
 use anyhow::{Context, Result, ensure};
@@ -115,7 +115,7 @@ impl Among<'_> {
 }
 
 fn provide(place: &Place) -> Result<()> {
-    tools::provide(&[tools::FOR_CHECK])?;
+    tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST])?;
     if tools::find("cargo-mutants").is_none() {
         run(place.cargo().args(INSTALL)).context("cargo-mutants could not be installed")?;
     }
@@ -155,7 +155,15 @@ fn changes(place: &Place, base: &str) -> Result<Option<PathBuf>> {
 fn look(place: &Place, among: &Among<'_>, shard: Option<&str>) -> Result<()> {
     let folder = folder(place)?;
     let arguments = arguments(among, &folder, shard);
-    let ended = place.cargo().arg("mutants").args(&arguments).status()?;
+    // What a server's record does wrong only the tests on one notice.
+    let database =
+        among.packages.contains(&"store").then(|| private_database(place)).transpose()?;
+    let mut command = place.cargo();
+    command.arg("mutants").args(&arguments);
+    if let Some(database) = &database {
+        command.env(SERVER_VARIABLE, database.url());
+    }
+    let ended = command.status()?;
     // The tool ends with 2 if something was missed, and with 3 if something hung, missed or not.
     ensure!(matches!(ended.code(), Some(0 | 2 | 3)), "cargo-mutants ended with {ended}");
     let missed = folder.join("mutants.out/missed.txt");

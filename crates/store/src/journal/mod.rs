@@ -184,6 +184,13 @@ impl Journal {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// As if so many writes waited that there is room for so many more, for tests; says how many.
+    #[cfg(test)]
+    pub(crate) fn fill_up_to(&self, room: usize) -> usize {
+        self.waiting.store(MOST_WAITING - room, Ordering::Relaxed);
+        MOST_WAITING - room
+    }
+
     /// The writer's task: without it nothing is recorded any more.
     pub fn task(&self) -> &Arc<Task> {
         &self.task

@@ -13,11 +13,11 @@ use crate::connect;
 use crate::error::OpenError;
 use crate::fault::{self, Fault};
 use crate::holder::who_holds;
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use std::time::Duration;
 
-/// Two that migrate at once may fail each other; the loser finds the work done.
+/// Where nothing keeps two from migrating at once they may fail each other; the loser finds the work done.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -40,8 +40,54 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// Held on a server by the connection of the one that migrates; gone with that connection.
+const LOCK: &str = "CONCAT('counter-bridge ', MD5(DATABASE()))";
+
 /// Runs what has not been run. `connection` is a pool of one that may write.
 pub(crate) async fn run(
+    address: &Address,
+    connection: &DatabaseConnection,
+) -> Result<(), OpenError> {
+    let is_alone = match address {
+        // The file is held by this process.
+        Address::Sqlite { .. } => false,
+        Address::Mysql { .. } => is_ones_turn(connection).await,
+    };
+    let result = run_patiently(address, connection).await;
+    if is_alone {
+        // Should it fail, the lock goes with the connection.
+        let _ = locked(connection, &format!("SELECT RELEASE_LOCK({LOCK})")).await;
+    }
+    result
+}
+
+/// Waits until no other bridge brings the tables of this database up to date; whether none begins to
+/// before this one is done. A cluster has no such locks, and a server that is gone is found out about by
+/// what follows.
+async fn is_ones_turn(connection: &DatabaseConnection) -> bool {
+    let mut is_told = false;
+    loop {
+        match locked(connection, &format!("SELECT GET_LOCK({LOCK}, 1)")).await {
+            Some(true) => return true,
+            Some(false) if !is_told => {
+                tracing::info!("waiting for another bridge, which brings the tables up to date");
+                is_told = true;
+            }
+            Some(false) => {}
+            None => return false,
+        }
+    }
+}
+
+/// What a server answers of a lock, if it has any.
+async fn locked(connection: &DatabaseConnection, sql: &str) -> Option<bool> {
+    let asked = Statement::from_string(connection.get_database_backend(), sql);
+    let answer = tokio::time::timeout(SILENCE, connection.query_one_raw(asked)).await;
+    let row = answer.ok()?.ok()??;
+    row.try_get_by_index::<Option<i64>>(0).ok()?.map(|locked| locked == 1)
+}
+
+async fn run_patiently(
     address: &Address,
     connection: &DatabaseConnection,
 ) -> Result<(), OpenError> {
@@ -93,13 +139,25 @@ async fn is_gone(address: &Address) -> String {
     if let Address::Sqlite { .. } = address {
         return std::future::pending().await;
     }
-    let mut failures = 0;
+    looked_at_in_vain(|| connect::greet(address)).await.to_string()
+}
+
+/// Looks again and again; returns the last error when so many looks in a row have failed.
+async fn looked_at_in_vain<T, E, L>(look: impl Fn() -> L) -> E
+where
+    L: Future<Output = Result<T, E>>,
+{
+    let mut left = LOOKS;
     loop {
         tokio::time::sleep(SILENCE).await;
-        match connect::greet(address).await {
-            Ok(_) => failures = 0,
-            Err(_) if failures + 1 < LOOKS => failures += 1,
-            Err(error) => return error.to_string(),
+        match look().await {
+            Ok(_) => left = LOOKS,
+            Err(error) => {
+                left -= 1;
+                if left == 0 {
+                    return error;
+                }
+            }
         }
     }
 }
@@ -122,4 +180,24 @@ fn failed(address: &Address, fault: Fault, why: String) -> OpenError {
 #[cfg(test)]
 pub(crate) async fn run_first(connection: &DatabaseConnection, migrations: u32) {
     Migrator::up(connection, Some(migrations)).await.expect("migrates");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use tokio::time::Instant;
+
+    /// One that was away for a moment is not given up.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_gone_after_three_looks_in_a_row() {
+        let (looks, began) = (Cell::new(0), Instant::now());
+        let last = looked_at_in_vain(|| {
+            looks.set(looks.get() + 1);
+            std::future::ready(if looks.get() == 3 { Ok(()) } else { Err(looks.get()) })
+        });
+        assert_eq!(last.await, 6);
+        assert_eq!(began.elapsed(), 6 * SILENCE);
+        assert_eq!(silence(), format!("no answer within {} s", SILENCE.as_secs()));
+    }
 }

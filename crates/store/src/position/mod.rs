@@ -80,3 +80,18 @@ pub enum RecordStanding {
         why: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_written_whole_and_shown_short() {
+        let text = "00112233445566778899aabbccddeeff";
+        let id = Id::from_hex(text).expect("an identity");
+        assert_eq!((id.hex().as_str(), id.to_string().as_str()), (text, "00112233"));
+        for bad in ["", &text[1..], "00112233445566778899aabbccddeefg"] {
+            assert_eq!(Id::from_hex(bad), None, "{bad}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ on_each_database!(
     large_batches_are_cut,
     what_does_not_fit_is_refused,
     a_closed_store_answers,
+    what_waits_is_bounded_and_can_be_waited_for,
 );
 
 async fn everything_comes_back_as_it_was(url: String) {
@@ -284,4 +285,23 @@ async fn a_closed_store_answers(url: String) {
     assert_eq!(other.lease_serials(1).await, Err(crate::StoreError::Closed));
     patiently(other.journal().drain()).await;
     assert!(other.find(master(1)).await.is_err());
+}
+
+/// Returns when all is answered, and what begins something new is not taken while too much waits.
+async fn what_waits_is_bounded_and_can_be_waited_for(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let journal = store.journal();
+    let submitted = desk.submit((1..=500).map(simple).collect());
+    patiently(journal.drain()).await;
+    assert_eq!(journal.waiting(), 0);
+    assert!(desk.answers(&submitted).await.iter().all(Result::is_ok));
+
+    let room = journal.fill_up_to(1);
+    assert_eq!(desk.write(vec![simple(501)]).await, [Ok(())]);
+    assert_eq!(journal.waiting(), room);
+    journal.fill_up_to(0);
+    let answers = desk.write(vec![simple(502), trail(master(501), 0, "debited")]).await;
+    assert!(is_refused(&answers[0]) && answers[1].is_ok(), "{answers:?}");
+    store.close().await;
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::OpenError;
+use sea_orm::sqlx::Row;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 
 async fn refusal(url: &str) -> OpenError {
@@ -47,6 +48,20 @@ async fn a_file_that_another_holds() {
         );
         other.execute("ROLLBACK").await.expect("no lock");
         Store::open(&url).await.expect("opens now").close().await;
+    })
+    .await;
+}
+
+/// What stands in the way of the tables is told after a few tries.
+#[tokio::test]
+async fn a_file_with_anothers_tables() {
+    on_sqlite(|url| async move {
+        let options: SqliteConnectOptions = url.parse().expect("a URL");
+        let mut other = options.create_if_missing(true).connect().await.expect("a file");
+        other.execute("CREATE TABLE transfer (number INTEGER)").await.expect("a table");
+        other.close().await.expect("closed");
+        let refused = refusal(&url).await;
+        assert!(matches!(refused, OpenError::Migration { .. }), "{refused}");
     })
     .await;
 }
@@ -101,4 +116,34 @@ async fn of_several_that_open_a_new_database_at_once_one_gets_it(url: String) {
     let next = Store::open(&url).await.expect("opens");
     Desk::of(&next).record(vec![simple(2)]).await;
     next.close().await;
+}
+
+/// On a server, whoever comes while another brings the tables up to date waits for it, and touches nothing.
+#[tokio::test]
+async fn one_after_the_other_brings_the_tables_up_to_date() {
+    on_mysql(|url| async move {
+        let mut other = mysql_connection(&url).await;
+        let lock = "CONCAT('counter-bridge ', MD5(DATABASE()))";
+        let mut ask = async |sql: String| -> i64 {
+            let row = other.fetch_one(sea_orm::sqlx::AssertSqlSafe(sql)).await.expect("an answer");
+            row.get(0)
+        };
+        assert_eq!(ask(format!("SELECT GET_LOCK({lock}, 1)")).await, 1);
+        let opening = tokio::spawn({
+            let url = url.clone();
+            async move { Store::open(&url).await }
+        });
+        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
+                       WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE '%GET_LOCK%'";
+        while ask(waiting.to_owned()).await == 0 {}
+        let tables =
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()";
+        assert_eq!(ask(tables.to_owned()).await, 0);
+        assert_eq!(ask(format!("SELECT RELEASE_LOCK({lock})")).await, 1);
+        let store = opening.await.expect("a task").expect("opens");
+        // Whoever has migrated keeps nobody waiting.
+        assert_eq!(ask(format!("SELECT IS_FREE_LOCK({lock})")).await, 1);
+        store.close().await;
+    })
+    .await;
 }
