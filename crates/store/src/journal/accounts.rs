@@ -18,7 +18,7 @@ pub(super) const A_STEP: usize = 512;
 
 /// Transfers in a portion. Smaller ones make more of them to look into for a list, of larger ones
 /// each step touches more pages.
-const A_PORTION: usize = if cfg!(test) { 500 } else { 4096 };
+const A_PORTION: usize = if cfg!(test) { 1000 } else { 4096 };
 
 /// The portion that is being filled. One that was begun by an earlier life is left as it is.
 struct Portion {

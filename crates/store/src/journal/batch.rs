@@ -456,3 +456,14 @@ pub(super) async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> 
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_tried_out_is_large_and_silence_says_how_long() {
+        assert_eq!(large_body(), "-".repeat(16_384));
+        assert_eq!(silence(), format!("no answer of the disk within {} s", DEADLINE.as_secs()));
+    }
+}
