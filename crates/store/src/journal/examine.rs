@@ -137,7 +137,7 @@ async fn look_up_decisions(
 
 /// For each transfer, whether exactly it is recorded. The rows are asked for with a lock, which
 /// waits until a server has finished with the commit that went unanswered.
-pub(super) async fn recorded(
+pub(crate) async fn recorded(
     connection: &DatabaseConnection,
     transfers: &[&NewTransfer],
 ) -> Result<Vec<bool>, DbErr> {

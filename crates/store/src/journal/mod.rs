@@ -23,6 +23,8 @@ use crate::state::OpenState;
 pub use bare::Bare;
 use batch::Engine;
 use domain::serial::MasterSerial;
+#[cfg(test)]
+pub(crate) use examine::recorded;
 pub(crate) use reach::OLDEST;
 #[cfg(test)]
 pub(crate) use reach::Reach;

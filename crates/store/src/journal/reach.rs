@@ -80,3 +80,20 @@ impl Reach {
 
 /// All that has ended since this serial, itself included, is in the index, or has just ended; 0: all.
 pub(crate) const OLDEST: &str = "SELECT oldest FROM ended_reach WHERE name = 'ended'";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failure_it_rests_for_a_while() {
+        let mut reach = Reach::default();
+        assert!(reach.is_due());
+        reach.rest();
+        assert!(!reach.is_due());
+        reach.not_before = Some(Instant::now());
+        assert!(reach.is_due());
+        reach.is_complete = true;
+        assert!(!reach.is_due());
+    }
+}

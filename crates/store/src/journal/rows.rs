@@ -3,6 +3,7 @@
 //! text depends on the number of rows alone.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement, Value};
+use std::iter::Peekable;
 
 /// Rows in one statement; eighteen columns of this many stay far below the limit on bound values
 /// (65,535 on MySQL).
@@ -20,21 +21,25 @@ pub(super) async fn insert(
 ) -> Result<(), DbErr> {
     let backend = transaction.get_database_backend();
     let mut rows = rows.into_iter().peekable();
-    let mut chunk = Vec::new();
     while rows.peek().is_some() {
-        let mut bytes = 0;
-        while chunk.len() < MOST_ROWS
-            && let Some(row) =
-                rows.next_if(|row| chunk.is_empty() || bytes + size(row) <= MOST_BYTES)
-        {
-            bytes += size(&row);
-            chunk.push(row);
-        }
+        let chunk = next_chunk(&mut rows);
         let sql = insert_text(table, columns, chunk.len());
-        let values = chunk.drain(..).flatten();
+        let values = chunk.into_iter().flatten();
         transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     }
     Ok(())
+}
+
+/// As many rows as one statement takes: one at least, however large it is.
+fn next_chunk(rows: &mut Peekable<impl Iterator<Item = Vec<Value>>>) -> Vec<Vec<Value>> {
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
+    while chunk.len() < MOST_ROWS
+        && let Some(row) = rows.next_if(|row| chunk.is_empty() || bytes + size(row) <= MOST_BYTES)
+    {
+        bytes += size(&row);
+        chunk.push(row);
+    }
+    chunk
 }
 
 /// Runs `sql` followed by `IN (…)` over the keys; says how many rows it met.
@@ -89,5 +94,28 @@ mod tests {
             "INSERT INTO trail (a,b) VALUES (?,?),(?,?)"
         );
         assert_eq!(insert_text("trail", &["a"], 1), "INSERT INTO trail (a) VALUES (?)");
+    }
+
+    #[test]
+    fn a_statement_has_so_many_rows_and_so_many_bytes_and_one_row_however_large_it_is() {
+        let row = |bytes: usize| vec![Value::from("x".repeat(bytes - 9))];
+        assert_eq!(
+            size(&[Value::from("abc"), Value::from(vec![1_u8; 4]), 7_i64.into()]),
+            12 + 13 + 9
+        );
+        for (rows, chunks) in [
+            (vec![row(10); 128], vec![128]),
+            (vec![row(10); 257], vec![128, 128, 1]),
+            (vec![row(MOST_BYTES / 2); 3], vec![2, 1]),
+            (vec![row(MOST_BYTES / 2), row(MOST_BYTES / 2 + 1)], vec![1, 1]),
+            (vec![row(10), row(2 * MOST_BYTES), row(10)], vec![1, 1, 1]),
+        ] {
+            let mut rows = rows.into_iter().peekable();
+            let mut found = Vec::new();
+            while rows.peek().is_some() {
+                found.push(next_chunk(&mut rows).len());
+            }
+            assert_eq!(found, chunks);
+        }
     }
 }

@@ -9,6 +9,7 @@ on_each_database!(
     a_taken_serial_is_not_a_duplicate_key,
     what_follows_a_duplicate_is_not_recorded,
     two_nodes_race_for_one_key,
+    what_was_committed_is_told_from_what_only_looks_like_it,
 );
 
 async fn an_old_key_is_a_duplicate(url: String) {
@@ -153,4 +154,22 @@ async fn two_nodes_race_for_one_key(url: String) {
         }
     }
     assert_eq!((won, lost), (KEYS, KEYS));
+}
+
+/// After a commit that went unanswered: recorded is what has the same serial, app, key and body.
+async fn what_was_committed_is_told_from_what_only_looks_like_it(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let own = transfer(master(1), "shop", "key");
+    Desk::of(&store).record(vec![accept(&own)]).await;
+    let address = crate::address::Address::parse(&url).expect("an address");
+    let connection = crate::connect::writer(&address);
+    let other_app = transfer(master(1), "bank", "key");
+    let other_key = transfer(master(1), "shop", "Key");
+    let other_body = NewTransfer { fingerprint: [9; 32], ..own.clone() };
+    let other_serial = transfer(master(2), "shop", "key");
+    let asked = [&own, &other_app, &other_key, &other_body, &other_serial];
+    let recorded = crate::journal::recorded(&connection, &asked).await.expect("asks");
+    assert_eq!(recorded, [true, false, false, false, false]);
+    connection.close().await.expect("closes");
+    store.close().await;
 }

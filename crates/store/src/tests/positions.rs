@@ -261,3 +261,26 @@ async fn where_there_is_no_record_that_is_said() {
     let empty = status(url, &Options::default()).await.expect_err("no tables");
     assert!(matches!(empty, crate::OpenError::NoRecord { .. }), "{empty}");
 }
+
+on_each_database!(a_commit_whose_answer_was_lost_is_where_the_record_goes_on,);
+
+/// A new connection finds the record one batch further than was told: that is the batch that was on its
+/// way. More than that is not ours.
+async fn a_commit_whose_answer_was_lost_is_where_the_record_goes_on(url: String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options { position: Some(folder.path().join("position")) };
+    for (sql, is_current) in [
+        ("UPDATE node_position SET number = number + 1", true),
+        ("UPDATE node_position SET number = number + 2", false),
+    ] {
+        let store = Store::open_with(&url, &options).await.expect("opens");
+        let mut desk = Desk::of(&store);
+        store.journal().execute(sql).await.expect("what another connection left");
+        let sequence = if is_current { 1 } else { 2 };
+        desk.record(vec![simple(sequence)]).await;
+        desk.record(vec![trail(master(sequence), 0, "debited")]).await;
+        let standing = store.standing().borrow().clone();
+        assert_eq!(standing == RecordStanding::Current, is_current, "{standing:?}");
+        store.close().await;
+    }
+}
