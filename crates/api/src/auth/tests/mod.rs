@@ -1,6 +1,7 @@
 //! The rules, through one [`Case`]: an honest request of [`client::Signer`], which shares no code
 //! with this module, and one thing changed in it.
 
+mod bodies;
 mod garbage;
 mod vectors;
 
@@ -284,6 +285,7 @@ fn a_nonce_is_spent_once_per_key_and_only_by_a_good_request() {
     assert!(nonces.is_empty(), "nothing was let in");
 
     assert!(good.verify(&keys, &nonces).is_ok());
+    assert!(!nonces.is_empty());
     assert_eq!(good.verify(&keys, &nonces), Err(AuthError::ReplayedNonce));
     assert_eq!(altered.verify(&keys, &nonces), Err(AuthError::BadDigest("sha-256")));
 
