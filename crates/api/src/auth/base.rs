@@ -221,25 +221,23 @@ fn write_value(
     Ok(())
 }
 
-/// All lines of a header, trimmed and joined (RFC 9421 §2.1). The name must be in lower case; a
-/// derived component that is not known here is no header either.
+/// All lines of a header, trimmed and joined (RFC 9421 §2.1): once each, so no longer than the head
+/// that was received. The name must be in lower case; a derived component that is not known here is no
+/// header either.
 fn write_field(base: &mut String, headers: &HeaderMap, name: &str) -> Result<(), AuthError> {
     let absent = || AuthError::CoveredButAbsent(excerpt(name));
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(absent());
     }
-    let mut lines = headers.get_all(name).iter();
-    let mut line = lines.next().ok_or_else(absent)?;
-    loop {
-        let text = line.to_str().map_err(|_| absent())?;
-        base.push_str(text.trim_matches([' ', '\t']));
-        let Some(next) = lines.next() else { return Ok(()) };
-        if base.len() > limits::SIGNATURE_BASE {
-            return Err(AuthError::TooMuchCovered);
-        }
-        base.push_str(", ");
-        line = next;
+    if !headers.contains_key(name) {
+        return Err(absent());
     }
+    for (number, line) in headers.get_all(name).iter().enumerate() {
+        let text = line.to_str().map_err(|_| absent())?;
+        base.push_str(if number == 0 { "" } else { ", " });
+        base.push_str(text.trim_matches([' ', '\t']));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -311,9 +309,18 @@ mod tests {
         for bad in [&[][..], &[("host", "a"), ("host", "a")], &[("host", "u@h")], &[("host", "")]] {
             assert!(base("/x", bad, None, uri).starts_with("refused: "), "{bad:?}");
         }
-        for bad in ["h:99999", "h:x", "h/x", "[::1]x"] {
+        for bad in ["h:99999", "h:x", "h/x", "[::1]x", ":80", ":"] {
             assert!(base("/x", &[("host", bad)], None, uri).starts_with("refused: "), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_request_line_with_an_authority_is_the_request_target_as_a_whole() {
+        let covered = r#"s=("@request-target")"#;
+        assert!(
+            base("http://A:80/x?y", &[("host", "b")], None, covered)
+                .starts_with("\"@request-target\": http://a/x?y\n")
+        );
     }
 
     #[test]
@@ -356,6 +363,14 @@ mod tests {
     fn public_urls_are_absolute_and_plain() {
         for bad in ["", "/x", "example.com", "ftp://h", "https://", "https://u@h", "https://h/?q"] {
             assert!(bad.parse::<PublicUrl>().is_err(), "{bad}");
+        }
+        for (url, target_uri) in [
+            ("http://Pay.example.com:80", "http://pay.example.com/x"),
+            ("https://pay.example.com:443/", "https://pay.example.com/x"),
+            ("http://pay.example.com:443/a/b/", "http://pay.example.com:443/a/b/x"),
+        ] {
+            let said = base("/x", &[("host", "h")], Some(url), r#"s=("@target-uri")"#);
+            assert!(said.starts_with(&format!("\"@target-uri\": {target_uri}\n")), "{url}: {said}");
         }
     }
 }

@@ -25,9 +25,6 @@ pub(super) fn combined<'a>(
         let value = value.to_mut();
         value.push_str(", ");
         value.push_str(text_of(line, header)?);
-        if value.len() > longest {
-            break;
-        }
     }
     if value.len() > longest {
         return Err(AuthError::malformed(header, format_args!("longer than {longest} bytes")));
