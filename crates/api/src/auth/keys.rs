@@ -207,13 +207,14 @@ mod tests {
     #[test]
     fn ids_are_visible_and_nobody_elses() {
         let mut keys = Keys::new();
+        assert!(keys.is_empty());
         assert_eq!(keys.insert("a", "app", secret()), Ok(()));
         assert_eq!(keys.insert("a", "other", secret()), Err(KeyError::Duplicate("a".into())));
         assert_eq!(keys.insert(&"k".repeat(128), "app", secret()), Ok(()));
         for bad in ["", "a b", "é", &"k".repeat(129)] {
             assert!(matches!(keys.insert(bad, "app", secret()), Err(KeyError::NotAnId(_))));
         }
-        assert_eq!(keys.len(), 2);
+        assert_eq!((keys.len(), keys.is_empty()), (2, false));
     }
 
     #[test]
