@@ -466,6 +466,8 @@ fn location(master: MasterSerial) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::serial::{Day, Sequence};
+    use store::{NewTransfer, Outcome};
 
     fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -556,5 +558,63 @@ mod tests {
             assert_ne!(of(&a, &b, 1), of(from, to, 1), "{from:?} {to:?}");
         }
         assert_ne!(of(&a, &b, 1), of(&place("securities", "600"), &place("1futures", "8001"), 1));
+    }
+
+    #[test]
+    fn a_state_to_list_is_found_by_its_word() {
+        for state in OpenState::ALL {
+            assert_eq!(state_filter(state.as_str()), Some(StateFilter::Open(state)));
+        }
+        for state in FinalState::ALL {
+            assert_eq!(state_filter(state.as_str()), Some(StateFilter::Ended(state)));
+        }
+        for word in ["", "ended", "Completed", "completed "] {
+            assert_eq!(state_filter(word), None, "{word:?}");
+        }
+    }
+
+    /// A transfer that ended with this answer.
+    fn ended(answer: &'static str) -> Stored {
+        let place = |counter: &str, account: &str| Place {
+            counter: CounterId::new(counter).expect("a counter"),
+            account: AccountId::new(account).expect("an account"),
+        };
+        let day = Day::new(20_261_121).expect("a day");
+        let transfer = NewTransfer {
+            master: MasterSerial { day, sequence: Sequence::new(1).expect("a sequence") },
+            app: "shop".into(),
+            idempotency_key: "key".into(),
+            fingerprint: [7; 32],
+            from: place("securities", "6001"),
+            to: place("futures", "7001"),
+            amount: Amount::new(100_000).expect("an amount"),
+            currency: Currency::CNY,
+            debit_day: day,
+            credit_day: day,
+            credit_barrier: false,
+            created_at: 1_795_000_000_000_000,
+            deadline_at: 1_795_000_060_000_000,
+            mark: None,
+        };
+        let outcome = Outcome {
+            state: FinalState::Completed,
+            reason: None,
+            finished_at: 1_795_000_001_000_000,
+            answer_status: 201,
+            answer_body: Bytes::from_static(answer.as_bytes()),
+        };
+        Stored { transfer, outcome: Some(outcome), open_state: None }
+    }
+
+    #[test]
+    fn what_has_ended_is_told_byte_for_byte_as_it_was_answered() {
+        let answer = r#"{ "state":"completed","z":1,  "a":2 }"#;
+        assert_eq!(answer_of(ended(answer)), answer);
+        let told = listed(Found::Ended(Box::new(ended(answer)))).expect("it is listed");
+        assert_eq!(told.get(), answer);
+        for damaged in ["", "{"] {
+            let told = listed(Found::Ended(Box::new(ended(damaged)))).expect_err("no answer");
+            assert_eq!(told.slug(), "unreadable_record");
+        }
     }
 }
