@@ -317,4 +317,27 @@ mod tests {
         drop(owed);
         assert_eq!((other.load(), shared.queued.load(Ordering::Relaxed)), (0, 0));
     }
+
+    #[test]
+    fn when_the_newest_session_began_is_known_after_its_end_too() {
+        let shared = Shared::new(CounterId::new("bank").expect("an id"));
+        assert_eq!((shared.session_began(), shared.newest_began()), (None, None));
+        for seconds in [5, 9] {
+            let began = Some(shared.made + Duration::from_secs(seconds));
+            shared.set_session_began(began);
+            assert_eq!((shared.session_began(), shared.newest_began()), (began, began));
+            shared.set_session_began(None);
+            assert_eq!((shared.session_began(), shared.newest_began()), (None, began));
+        }
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_last_sign_on() {
+        let shared = Shared::new(CounterId::new("bank").expect("an id"));
+        assert_eq!(shared.limit(), None);
+        for limit in [Amount::new(500).ok(), Amount::new(700).ok(), None] {
+            shared.set_limit(limit);
+            assert_eq!(shared.limit(), limit);
+        }
+    }
 }
