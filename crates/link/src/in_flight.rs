@@ -260,3 +260,60 @@ impl Expects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{asks, at, debit, reply};
+
+    #[test]
+    fn what_cannot_be_said_is_not_sent_and_not_waited_for() {
+        let (mut in_flight, mut asks) = (InFlight::default(), asks());
+        in_flight.submit(RequestId(1), asks.debit(at(5)), at(0));
+        in_flight.unsayable(RequestId(1));
+        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Unsayable))]);
+        assert!(in_flight.is_empty());
+    }
+
+    #[test]
+    fn it_knows_its_earliest_deadline_and_since_when_the_oldest_has_waited() {
+        let (mut in_flight, mut asks) = (InFlight::default(), asks());
+        let times = |in_flight: &InFlight| (in_flight.next_timeout(), in_flight.oldest());
+        assert_eq!(times(&in_flight), (None, None));
+        in_flight.submit(RequestId(1), asks.debit(at(5)), at(1));
+        in_flight.submit(RequestId(2), asks.debit(at(4)), at(2));
+        in_flight.submit(RequestId(3), asks.debit(at(9)), at(3));
+        assert_eq!(times(&in_flight), (Some(at(4)), Some(at(1))));
+        in_flight.expire(at(5), &mut Desk::new(1), &mut Vec::new());
+        assert_eq!(times(&in_flight), (Some(at(9)), Some(at(3))));
+        in_flight.unsayable(RequestId(3));
+        assert_eq!(times(&in_flight), (None, None));
+    }
+
+    #[test]
+    fn a_question_whose_time_is_over_is_waited_for_no_longer() {
+        let (mut in_flight, mut asks) = (InFlight::default(), asks());
+        in_flight.submit(RequestId(1), asks.query(at(1)), at(0));
+        in_flight.submit(RequestId(2), asks.debit(at(9)), at(0));
+        assert!(in_flight.has_urgent() && in_flight.moves_money());
+        let mut unwritten = Vec::new();
+        in_flight.expire(at(1), &mut Desk::new(1), &mut unwritten);
+        assert_eq!(unwritten, [RequestId(1)], "no byte of it was handed over");
+        assert!(!in_flight.has_urgent() && in_flight.moves_money());
+    }
+
+    #[test]
+    fn an_answer_about_something_else_ends_the_request_it_names_and_is_counted() {
+        let (mut in_flight, mut asks) = (InFlight::default(), asks());
+        let mut desk = Desk::new(1);
+        for (id, unmatched) in [(RequestId(1), 1), (RequestId(2), 2)] {
+            in_flight.submit(id, asks.debit(at(5)), at(0));
+            in_flight.handed(id);
+            let answered = in_flight.answer(id, reply(&debit(7)), &mut desk);
+            assert!(matches!(answered, Answered::Unmatched { late: false, .. }));
+            assert_eq!((desk.counts.unmatched, desk.counts.answered), (unmatched, 0));
+        }
+        let bad = Outcome::Unknown(Unclear::BadAnswer);
+        assert_eq!(asks.outcomes(), [(1, bad.clone()), (2, bad)]);
+    }
+}
