@@ -195,8 +195,9 @@ impl Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mailbox::Post;
     use crate::testing::{asks, at, counter, debit, query};
-    use std::task::{Context, Waker};
+    use std::task::{Context, Poll, Waker};
 
     fn lanes(count: usize) -> Lanes {
         let first = Shared::new(counter());
@@ -206,6 +207,11 @@ mod tests {
             Lane { shared }
         });
         Lanes::new(all.collect(), false)
+    }
+
+    /// How a connection gives away what it cannot send.
+    fn exit(lanes: &Arc<Lanes>, from: usize) -> Exit {
+        Exit { lanes: Arc::downgrade(lanes), from }
     }
 
     /// The one request that was left for a connection.
@@ -277,5 +283,43 @@ mod tests {
         lanes.get(1).shared.set_up(false);
         lanes.elsewhere(0, asks.debit(at(1)));
         assert_eq!(asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))], "nowhere to go");
+    }
+
+    #[test]
+    fn the_only_connection_keeps_nothing_of_an_account_and_gives_nothing_away() {
+        let lanes = Arc::new(lanes(1));
+        let (lane, stay) = lanes.choose(&debit(1));
+        assert_eq!((lane, stay.is_some()), (0, false));
+        let mut asks = asks();
+        asks.shared = Arc::clone(&lanes.get(0).shared);
+        exit(&lanes, 0).leave(asks.debit(at(1)));
+        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Down))]);
+        assert!(!exit(&lanes, 0).exists());
+    }
+
+    #[test]
+    fn there_is_another_way_while_another_connection_is_up() {
+        let lanes = Arc::new(lanes(2));
+        let exits = [0, 1].map(|from| exit(&lanes, from));
+        let exist = || exits.each_ref().map(Exit::exists);
+        assert_eq!(exist(), [true, true]);
+        lanes.get(1).shared.set_up(false);
+        assert_eq!(exist(), [false, true]);
+        lanes.get(0).shared.set_up(false);
+        assert_eq!(exist(), [false, false]);
+        assert_eq!(exits.each_ref().map(Exit::count), [2, 2]);
+    }
+
+    #[test]
+    fn the_others_are_woken_and_not_the_one_that_wakes_them() {
+        let lanes = Arc::new(lanes(3));
+        exit(&lanes, 1).wake_others();
+        let mut context = Context::from_waker(Waker::noop());
+        let rung = [0, 1, 2].map(|index| {
+            let mailbox = &lanes.get(index).shared.mailbox;
+            let news = mailbox.poll(&mut context, &mut Vec::new(), true);
+            matches!(news, Poll::Ready(Post { rung: true, .. }))
+        });
+        assert_eq!(rung, [true, false, true]);
     }
 }
