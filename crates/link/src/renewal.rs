@@ -178,4 +178,17 @@ mod tests {
         renewal.opened(0);
         assert_eq!((turn(0, 99), turn(1, 1)), (Turn::Stay, Turn::Leave));
     }
+
+    #[test]
+    fn the_last_one_stays_where_the_other_was_lost_by_itself() {
+        let renewal = Renewal::default();
+        let turn = || renewal.turn(1, at(1), at(100), LEAST, 2);
+        renewal.want(at(50));
+        renewal.opened(0);
+        renewal.opened(1);
+        renewal.closed(0);
+        assert_eq!(turn(), Turn::Stay);
+        renewal.opened(0);
+        assert_eq!(turn(), Turn::Leave);
+    }
 }
