@@ -106,14 +106,12 @@ impl Outbox {
             return;
         }
         let mut rest = std::mem::take(&mut self.unsent);
-        let mut taken = std::mem::take(&mut self.taken_of_first);
+        // What was begun is not taken out, and stays the first.
+        let mut taken = self.taken_of_first;
         for frame in std::mem::take(&mut self.frames) {
             let bytes = rest.split_to(frame.length - taken);
             if taken == 0 && frame.request.is_some_and(|request| requests.contains(&request)) {
                 continue;
-            }
-            if taken > 0 {
-                self.taken_of_first = taken;
             }
             taken = 0;
             self.unsent.extend_from_slice(&bytes);
@@ -129,5 +127,53 @@ impl Outbox {
     /// For how long it has taken none.
     pub(crate) fn stalled_for(&self, now: Instant) -> Duration {
         now - self.progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, debit, our_codec};
+
+    /// With so many requests in it, numbered from 1, and where each of them ends.
+    fn outbox_of(requests: u64) -> (Outbox, Vec<usize>) {
+        let mut outbox = Outbox::new(at(0));
+        let push = |number| {
+            let (id, codec) = (RequestId(number), our_codec());
+            let message = Message::Request(id, debit(number));
+            outbox.push(&codec, &message, Some(id), at(0)).expect("sayable");
+            outbox.unsent().len()
+        };
+        let ends = (1..=requests).map(push).collect();
+        (outbox, ends)
+    }
+
+    #[test]
+    fn what_is_taken_out_does_not_move_where_the_others_begin() {
+        let (_, ends) = outbox_of(4);
+        let begun = |number| Begun { requests: 1, last: Some(RequestId(number)) };
+        for taken in [1, ends[0] - 1] {
+            let (mut outbox, _) = outbox_of(4);
+            assert_eq!(outbox.took(taken, at(0)), begun(1));
+            outbox.withdraw(&[RequestId(1), RequestId(3)]);
+            assert_eq!(outbox.took(ends[0] - taken, at(0)), Begun::default(), "the first goes on");
+            assert_eq!(outbox.took(1, at(0)), begun(2));
+            assert_eq!(outbox.took(outbox.unsent().len(), at(0)), begun(4));
+        }
+        let (mut outbox, _) = outbox_of(4);
+        outbox.withdraw(&[RequestId(1), RequestId(3)]);
+        assert_eq!(outbox.took(1, at(0)), begun(2));
+        assert_eq!(outbox.took(outbox.unsent().len(), at(0)), begun(4));
+    }
+
+    #[test]
+    fn what_has_left_is_not_kept_and_where_all_has_left_no_memory_is() {
+        let (mut outbox, ends) = outbox_of(3);
+        outbox.took(ends[1], at(0));
+        outbox.shrink();
+        assert_eq!(outbox.frames.len(), 1);
+        outbox.took(outbox.unsent().len(), at(0));
+        outbox.shrink();
+        assert_eq!((outbox.frames.capacity(), outbox.unsent.capacity()), (0, 0));
     }
 }
