@@ -237,10 +237,10 @@ impl Session {
 
     /// Gives back what its own messages and events took: they are rare, requests are none of them.
     pub(crate) fn shrink(&mut self) {
-        if self.outgoing.is_empty() && self.outgoing.capacity() > 0 {
+        if self.outgoing.is_empty() {
             self.outgoing = VecDeque::new();
         }
-        if self.events.is_empty() && self.events.capacity() > 0 {
+        if self.events.is_empty() {
             self.events = Vec::new();
         }
     }
@@ -349,9 +349,6 @@ impl Session {
         }
         let queued = desk.pop(now, self.admission())?;
         let id = desk.next_id();
-        if !queued.instruction.moves_money() {
-            self.touch_sync(now);
-        }
         let message = self.in_flight.submit(id, queued, now);
         self.pulse.sent(now);
         Some(Outgoing { message, request: Some(id) })

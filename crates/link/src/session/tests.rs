@@ -440,6 +440,19 @@ fn after_a_drop_questions_go_before_new_work() {
 }
 
 #[test]
+fn syncing_is_quiet_only_so_long_after_the_last_answer() {
+    let mut talk = syncing();
+    talk.desk.push(talk.asks.query(at(60)));
+    let question = talk.written(at(0)).pop().expect("a question");
+    let answer = talk.counter.answer(question).expect("an answer");
+    talk.hear(at_ms(150), answer).expect("alive");
+    talk.run(at_ms(349)).expect("alive");
+    assert_eq!(talk.session.state(), State::Syncing, "its asker may have more to ask");
+    talk.run(at_ms(350)).expect("alive");
+    assert_eq!(talk.session.state(), State::Up);
+}
+
+#[test]
 fn syncing_ends_by_word_or_after_five_seconds() {
     let mut told = syncing();
     told.session.synced();
@@ -516,4 +529,30 @@ fn what_nobody_asked_for_is_taken_for_a_while_then_dropped_then_left() {
     }
     assert_eq!(talk.session.events().count(), 1024);
     assert_eq!(talk.desk.counts.unmatched_dropped, 100_000 - 1024);
+}
+
+#[test]
+fn what_cannot_be_said_ends_the_request_it_is_of_or_else_the_session() {
+    let mut talk = signed_on();
+    talk.desk.push(talk.asks.debit(at(9)));
+    let outgoing = talk.session.next_outgoing(at(0), &mut talk.desk).expect("a request");
+    let error = || "no such letter".to_owned();
+    assert_eq!(talk.session.unsayable(outgoing.request, error()), Ok(()));
+    assert_eq!(talk.asks.outcomes(), [(1, Outcome::NotSent(NotSent::Unsayable))]);
+    assert_eq!(talk.session.in_flight(), 0);
+    assert_eq!(talk.session.unsayable(None, error()), Err(Cause::Unsayable(error())));
+}
+
+#[test]
+fn a_session_with_nothing_to_say_or_to_tell_holds_no_memory_for_it() {
+    let mut talk = signed_on();
+    talk.session.probe(at(1));
+    let notice = Notice { severity: Severity::Info, text: "x".to_owned() };
+    talk.hear(at(1), Message::Notice(notice)).expect("alive");
+    talk.session.shrink();
+    assert_eq!((talk.session.outgoing.len(), talk.session.events.len()), (1, 1));
+    talk.written(at(1));
+    talk.session.events().for_each(drop);
+    talk.session.shrink();
+    assert_eq!((talk.session.outgoing.capacity(), talk.session.events.capacity()), (0, 0));
 }

@@ -52,6 +52,7 @@ fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
     assert!(!talk.session.takes_requests());
     assert!(talk.written(at(1)).is_empty(), "no new requests");
     talk.hear(at(2), response(ids[0], 1)).expect("alive");
+    assert_eq!(talk.session.flushed(), Ok(()), "the last word is still to be written");
     assert!(matches!(talk.written(at(2)).as_slice(), [Message::SignOffAck]));
     assert_eq!(talk.session.flushed(), Err(Cause::PeerSignedOff("night".to_owned())));
 }
@@ -74,4 +75,14 @@ fn a_question_that_nobody_answers_does_not_keep_a_bridge_from_going() {
     talk.session.stop(at(0), &mut talk.desk).expect("in order");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
     assert_eq!(talk.run(at(1)), Err(Cause::SignedOff));
+}
+
+#[test]
+fn the_last_word_to_a_counter_that_signed_off_has_half_a_second_to_leave() {
+    let mut talk = signed_on();
+    talk.hear(at(1), Message::SignOff(SignOff { text: "night".to_owned() })).expect("alive");
+    assert_eq!(talk.session.next_timeout(), Some(at_ms(1_500)));
+    let mut time_out = |now| talk.session.on_timeout(now, &mut talk.desk, &mut Vec::new());
+    assert_eq!(time_out(at_ms(1_499)), Ok(()));
+    assert_eq!(time_out(at_ms(1_500)), Err(Cause::PeerSignedOff("night".to_owned())));
 }
