@@ -70,6 +70,9 @@ fn a_refusal_does_not_wait_for_a_counter_that_does_not_say_its_day() {
     let ids = talk.ask(1, at(0), at(10));
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
     talk.written(at(0));
+    talk.run(at_ms(1_999)).expect("alive");
+    talk.session.hand_out();
+    assert!(talk.asks.outcomes().is_empty(), "it still may");
     talk.run(at(2)).expect("alive");
     talk.session.hand_out();
     assert!(matches!(talk.asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
@@ -105,4 +108,56 @@ fn a_later_day_in_any_answer_makes_the_bridge_ask_once() {
         assert_eq!(written.len(), usize::from(number == 1), "{written:?}");
     }
     assert_eq!(talk.asks.outcomes().len(), 2, "neither waits");
+}
+
+#[test]
+fn a_refusal_behind_a_question_that_has_left_asks_anew() {
+    let mut talk = signed_on();
+    let ids = talk.ask(2, at(0), at(10));
+    let mut beats = Vec::new();
+    for (id, number) in ids.iter().zip(1..) {
+        talk.hear(at(0), closed(*id, number)).expect("alive");
+        beats.push(talk.written(at(0)).pop().expect("a question"));
+    }
+    for (number, beat) in (1..).zip(beats) {
+        let ack = talk.counter.answer(beat).expect("an answer");
+        talk.hear(at(0), ack).expect("alive");
+        talk.session.hand_out();
+        let told: Vec<u64> = talk.asks.outcomes().into_iter().map(|(number, _)| number).collect();
+        assert_eq!(told, [number], "each waits for the answer to its own question");
+    }
+}
+
+#[test]
+fn a_refusal_by_a_counter_that_is_being_left_is_told_at_once() {
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(10));
+    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
+    assert!(matches!(talk.asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
+    let written = talk.written(at(0));
+    assert!(matches!(written.as_slice(), [Message::SignOff(_)]), "nobody asks: {written:?}");
+}
+
+#[test]
+fn a_refusal_that_waits_is_told_even_by_a_session_that_is_dropped() {
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(10));
+    talk.hear(at(0), closed(ids[0], 1)).expect("alive");
+    let Talk { session, mut asks, .. } = talk;
+    assert!(asks.outcomes().is_empty());
+    drop(session);
+    assert!(matches!(asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
+}
+
+#[test]
+fn an_answer_of_the_day_that_is_known_makes_nobody_ask() {
+    let mut talk = signed_on();
+    let ids = talk.ask(1, at(0), at(10));
+    let Reply::Posting(mut done) = reply(&crate::testing::debit(1)) else {
+        unreachable!("a posting's answer")
+    };
+    done.posted = Some(crate::testing::posted(crate::testing::day()));
+    talk.hear(at(0), Message::Response(ids[0], Reply::Posting(done))).expect("alive");
+    assert!(talk.written(at(0)).is_empty());
 }
