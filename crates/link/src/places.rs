@@ -288,4 +288,16 @@ mod tests {
         }
         assert!(places.len() <= 256);
     }
+
+    #[test]
+    fn whoever_rests_keeps_his_place_from_one_who_comes_from_where_as_many_are() {
+        let mut places = Places::new(2, 2);
+        assert!(places.is_empty());
+        for address in [1, 2] {
+            let (ticket, _) = places.enter(v4(address), address, |_| false).expect("a place");
+            places.settle(ticket);
+        }
+        assert!(!places.is_empty());
+        assert_eq!(places.enter(v4(1), 3, |_| true), Err(Full::Everywhere));
+    }
 }
