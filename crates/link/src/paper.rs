@@ -44,7 +44,6 @@ pub struct PaperLink {
     opened: Option<Instant>,
     channel: u16,
     channels: u16,
-    renewing: bool,
     renew_at: Option<Instant>,
 }
 
@@ -93,7 +92,6 @@ impl PaperLink {
             shared: Arc::new(Shared::new(counter.clone()).agreeing(renewal)),
             channel,
             channels: connections,
-            renewing: false,
             renew_at: None,
             setup: Arc::new(Setup {
                 counter,
@@ -176,7 +174,6 @@ impl PaperLink {
         let setup = Arc::clone(&self.setup);
         self.inbox.clear();
         self.opened = None;
-        self.renewing = false;
         self.line = Some(Line::dial(setup, self.channel, nonce, now, until));
     }
 
@@ -186,7 +183,6 @@ impl PaperLink {
         let setup = Arc::clone(&self.setup);
         self.inbox = inbox;
         self.opened = None;
-        self.renewing = false;
         self.line = Some(Line::accept(setup, opened, now, &mut self.desk));
     }
 
@@ -219,10 +215,7 @@ impl PaperLink {
             }
         }
         line.session.hand_out();
-        done.map_err(|cause| match cause {
-            Cause::SignedOff if self.renewing => Cause::Renewed,
-            other => other,
-        })?;
+        done.map_err(renewed)?;
         self.renew(now)?;
         let up = self.line.as_ref().is_some_and(|line| line.session.state() == State::Up);
         self.shared.set_up(up);
@@ -235,7 +228,7 @@ impl PaperLink {
         let Some(line) = self.line.as_mut().filter(|line| line.session.takes_requests()) else {
             return Ok(());
         };
-        let Some(began) = self.opened.filter(|_| !self.renewing) else { return Ok(()) };
+        let Some(began) = self.opened else { return Ok(()) };
         let least = self.setup.timers.renewal;
         match self.shared.renewal.turn(self.channel, began, now, least, self.channels) {
             Turn::Stay => Ok(()),
@@ -244,7 +237,6 @@ impl PaperLink {
                 Ok(())
             }
             Turn::Leave => {
-                self.renewing = true;
                 line.session.leave(now, &mut self.desk, RENEWS)?;
                 line.fill(now, &mut self.desk)
             }
@@ -284,11 +276,8 @@ impl PaperLink {
 
     /// What it means that the other side closed the connection.
     pub fn closed_by_peer(&self) -> Cause {
-        match self.line.as_ref().map(|line| line.session.closed_by_peer()) {
-            Some(Cause::SignedOff) if self.renewing => Cause::Renewed,
-            Some(cause) => cause,
-            None => Cause::ClosedByPeer,
-        }
+        let cause = self.line.as_ref().map(|line| line.session.closed_by_peer());
+        cause.map_or(Cause::ClosedByPeer, renewed)
     }
 
     /// The connection is gone, or none came to be: ends every request truthfully, and says how long
@@ -313,70 +302,10 @@ impl PaperLink {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ask::{Delivery, ReplyTo, Ticket, Unclear};
-    use crate::testing::{GoodCounter, KEY, at, counter, their_codec};
-    use domain::message::{Instruction, Look, Query};
-    use domain::serial::{Role, Sequence, SubSerial};
-    use tokio::sync::mpsc;
-    use wire::codec::{Dialect, Incoming};
-
-    #[test]
-    fn it_signs_on_asks_and_tells_what_became_of_it() {
-        let config = LinkConfig::new(
-            counter(),
-            Vec::new(),
-            Dialect::Securities,
-            "bridge".to_owned(),
-            KEY.to_vec().into(),
-        );
-        let mut link = PaperLink::new(config, 0, Renewal::default(), 1, 1);
-        let (queue, mut outcomes) = mpsc::unbounded_channel();
-        let mut next = || outcomes.try_recv().map(|delivery: Delivery| delivery.outcome);
-        let ask = |deadline| Ask {
-            ticket: Ticket(1),
-            instruction: Instruction::Query(Query {
-                serial: SubSerial {
-                    sequence: Sequence::new(1).expect("a sequence"),
-                    role: Role::Debit,
-                },
-                settle_day: Day::new(20_261_121).expect("a day"),
-                look: Look::Only,
-                mark: None,
-            }),
-            deadline,
-            reply_to: ReplyTo::Queue(queue.clone()),
-        };
-        link.ask(ask(at(5)));
-        assert_eq!(next(), Ok(Outcome::NotSent(NotSent::Down)));
-
-        let mut peer = GoodCounter::default();
-        let mut heard = Vec::new();
-        link.connected(at(0));
-        for _ in 0..4 {
-            link.turn(at(0), &mut heard).expect("a good counter");
-            let mut wire = BytesMut::from(link.unsent());
-            link.took(at(0), wire.len());
-            while let Some(Incoming::Message(message)) =
-                their_codec().decode(&mut wire).expect("frames")
-            {
-                if let Some(answer) = peer.answer(message) {
-                    let mut bytes = BytesMut::new();
-                    their_codec().encode(&answer, &mut bytes).expect("can be said");
-                    link.received(&bytes);
-                }
-            }
-        }
-        assert_eq!(heard, [Heard::Opened]);
-        assert!(link.is_up() && link.session_began().is_some());
-
-        link.ask(ask(at(5)));
-        link.turn(at(1), &mut heard).expect("open");
-        link.took(at(1), 1);
-        assert!(matches!(link.lost(at(1), &Cause::ClosedByPeer), Rest::Wait(_)));
-        assert_eq!(next(), Ok(Outcome::Unknown(Unclear::LinkLost)), "a byte of it had left");
-        assert!(!link.is_up() && link.session_began().is_none());
-    }
+/// A link on paper is never stopped: it signs off for a new session, and for nothing else.
+fn renewed(cause: Cause) -> Cause {
+    if cause == Cause::SignedOff { Cause::Renewed } else { cause }
 }
+
+#[cfg(test)]
+mod tests;
