@@ -33,21 +33,14 @@ impl ServiceHours {
 
     /// At a time in microseconds since 1970 UTC.
     pub(crate) fn at(&self, unix_micros: i64) -> Now {
-        let day = i64::from(DAY_S) * 1_000_000;
-        let offset = i64::from(self.utc_offset_minutes) * 60_000_000;
-        let now = (unix_micros + offset).rem_euclid(day);
-        // From now forward, over midnight if need be.
-        let until = |second: u32| {
-            let wait = (i64::from(second) * 1_000_000 - now).rem_euclid(day);
-            Duration::from_micros(u64::try_from(wait).unwrap_or(0))
-        };
-        let (opens, closes) = (until(self.opens_s), until(self.closes_s));
-        // Whichever comes next tells what it is now; at the stroke of opening it is open.
-        if closes.is_zero() || (opens < closes && !opens.is_zero()) {
-            Now::Closed(opens)
-        } else {
-            Now::Open(closes)
-        }
+        let micros = |seconds: u32| i64::from(seconds) * 1_000_000;
+        let (day, opens, closes) = (micros(DAY_S), micros(self.opens_s), micros(self.closes_s));
+        let now = unix_micros + i64::from(self.utc_offset_minutes) * 60_000_000;
+        // Both from the opening on, over midnight if need be.
+        let (is, lasts) = ((now - opens).rem_euclid(day), (closes - opens).rem_euclid(day));
+        let until = |end: i64| Duration::from_micros(u64::try_from(end - is).unwrap_or(0));
+        // At the stroke of opening it is open, at that of closing it is not.
+        if is < lasts { Now::Open(until(lasts)) } else { Now::Closed(until(day)) }
     }
 }
 
@@ -63,12 +56,12 @@ impl FromStr for ServiceHours {
     fn from_str(text: &str) -> Result<ServiceHours, NotHours> {
         let (hours, zone) = text.split_once(' ').ok_or(NotHours)?;
         let (opens, closes) = hours.split_once('-').ok_or(NotHours)?;
-        let (sign, zone) = match (zone.strip_prefix('+'), zone.strip_prefix('-')) {
-            (Some(east), _) => (1, east),
-            (None, Some(west)) => (-1, west),
+        let apart = |zone| i16::try_from(minutes(zone)?).map_err(|_| NotHours);
+        let offset = match (zone.strip_prefix('+'), zone.strip_prefix('-')) {
+            (Some(east), _) => apart(east)?,
+            (None, Some(west)) => -apart(west)?,
             (None, None) => return Err(NotHours),
         };
-        let offset = i16::try_from(minutes(zone)?).map_err(|_| NotHours)? * sign;
         if !(-12 * 60..=14 * 60).contains(&offset) {
             return Err(NotHours);
         }
