@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Addresses {
     list: Arc<[Address]>,
-    /// Which is tried first next time.
+    /// Which is tried first next time; behind the last one comes the first again.
     first: u16,
     /// Which one the connection goes to, while there is one.
     in_use: Option<u16>,
@@ -60,7 +60,7 @@ impl Addresses {
     pub(crate) fn ended(&mut self, index: usize, open_for: Option<Duration>) {
         self.begin_with(match open_for {
             Some(open_for) if open_for >= STABLE => 0,
-            Some(_) | None => (index + 1) % self.list.len(),
+            Some(_) | None => index + 1,
         });
         if open_for.is_some() && self.list[index].failures > 0 {
             Arc::make_mut(&mut self.list)[index].failures = 0;
@@ -101,5 +101,36 @@ mod tests {
         assert_eq!(addresses.list()[0].failures, 0, "it works again; the last error stays");
         assert!(addresses.list()[0].last_error.is_some());
         assert!(order(&Addresses::new(Vec::new())).is_empty());
+    }
+
+    #[test]
+    fn the_best_is_tried_again_after_a_good_session_with_any() {
+        for index in 0..3 {
+            let mut addresses = Addresses::new(["a:1", "b:1", "c:1"].map(str::to_owned).to_vec());
+            addresses.ended(index, Some(STABLE));
+            assert_eq!(order(&addresses), [0, 1, 2], "{index}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_preferred_comes_first_and_then_those_behind_it() {
+        let mut addresses = Addresses::new(["a:1", "b:1", "c:1"].map(str::to_owned).to_vec());
+        for (index, then) in [(1, [1, 2, 0]), (2, [2, 0, 1]), (0, [0, 1, 2])] {
+            addresses.prefer(index);
+            assert_eq!(order(&addresses), then);
+        }
+    }
+
+    #[test]
+    fn failures_are_forgotten_once_a_session_opened_and_otherwise_nothing_changes_for_who_looks() {
+        let mut addresses = Addresses::new(vec!["a:1".to_owned()]);
+        addresses.failed(0, "refused".to_owned());
+        addresses.ended(0, None);
+        assert_eq!(addresses.list()[0].failures, 1, "no session came of it");
+        addresses.ended(0, Some(Duration::ZERO));
+        assert_eq!(addresses.list()[0].failures, 0);
+        let seen = Arc::clone(addresses.list());
+        addresses.ended(0, Some(Duration::ZERO));
+        assert!(Arc::ptr_eq(&seen, addresses.list()), "the list is not copied for nothing");
     }
 }
