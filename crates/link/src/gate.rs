@@ -65,7 +65,7 @@ impl Gate {
 impl Inside {
     fn refill(&mut self, now: Instant) {
         let since = *self.since.get_or_insert(now);
-        let whole = now.saturating_duration_since(since).as_secs() / EACH.as_secs();
+        let whole = now.saturating_duration_since(since).as_nanos() / EACH.as_nanos();
         let more = u32::try_from(whole).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(more).min(IN_A_ROW);
         self.since = Some(if self.left == IN_A_ROW { now } else { since + EACH * more });
