@@ -244,6 +244,7 @@ pub(crate) fn now_micros() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::strangers::TOLD_EVERY;
 
     fn history_of(events: u64) -> (History, CounterId) {
         let counter = CounterId::new("securities").expect("an id");
@@ -289,5 +290,29 @@ mod tests {
         history.record(&counter, What::Unmatched { serial: None, late: true });
         let Some(Followed::Event(event)) = follower.next().await else { panic!("an event") };
         assert_eq!(event.number, 301);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_not_told_of_at_once_is_told_of_when_it_is_time() {
+        let history = History::default();
+        let came = || history.stranger(IpAddr::from([10, 0, 0, 1]), "frame", "no frame", None);
+        while came() {}
+        assert!(!came(), "two of a flood");
+        let told = history.since(0).len();
+        history.tell_strangers();
+        assert_eq!(history.since(0).len(), told, "it is too soon");
+        tokio::time::advance(TOLD_EVERY).await;
+        history.tell_strangers();
+        history.tell_strangers();
+        let rest: Vec<What> = history.since(0).drain(told..).map(|event| event.what).collect();
+        assert!(matches!(rest.as_slice(), [What::Stranger { others: 1, .. }]), "{rest:?}");
+    }
+
+    #[test]
+    fn an_event_says_when_it_was_in_microseconds_since_1970() {
+        let (history, _) = history_of(1);
+        let at = history.since(0)[0].at;
+        // From 2020 to 2300: tells microseconds from other units, whatever the clock's error.
+        assert!((1_577_836_800_000_000..10_413_792_000_000_000).contains(&at), "{at}");
     }
 }

@@ -157,4 +157,17 @@ mod tests {
         let at_once = (0..20).filter(|_| all.came(at(9000), stranger(2, "tls")).is_some());
         assert_eq!(at_once.count(), 8);
     }
+
+    #[test]
+    fn one_more_is_told_every_five_seconds() {
+        let mut all = Strangers::default();
+        let mut told = |now, came: usize| {
+            (0..came).filter(|_| all.came(now, stranger(1, "frame")).is_some()).count()
+        };
+        assert_eq!(told(at(0), 20), 8);
+        assert_eq!(told(at_ms(4_999), 20), 0);
+        assert_eq!(told(at(5), 20), 1);
+        assert_eq!(told(at_ms(9_999), 20), 0);
+        assert_eq!(told(at(20), 20), 3);
+    }
 }
