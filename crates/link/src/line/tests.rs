@@ -6,6 +6,7 @@ use crate::status::State;
 use crate::testing::{Asks, GoodCounter, asks, at, at_ms, debit, query, setup, their_codec};
 use bytes::Buf;
 use domain::message::{EntriesQuery, Instruction};
+use domain::profile::Profile;
 use proptest::prelude::*;
 use std::time::Duration;
 use wire::codec::{Codec, Dialect, Encoding, FrameError, FuturesOptions, Parties};
@@ -23,8 +24,12 @@ struct Wired {
 }
 
 fn wired() -> Wired {
-    let line = Line::dial(Arc::new(setup()), 0, [1; 32], at(0), at(10));
-    let (desk, asks, counter) = (Desk::new(1), asks(), GoodCounter::default());
+    wired_by(setup(), GoodCounter::default())
+}
+
+fn wired_by(setup: Setup, counter: GoodCounter) -> Wired {
+    let line = Line::dial(Arc::new(setup), 0, [1; 32], at(0), at(10));
+    let (desk, asks) = (Desk::new(1), asks());
     let mut wired = Wired { line, desk, asks, counter, left: BytesMut::new() };
     for _ in 0..2 {
         wired.fill(at(0));
@@ -246,6 +251,38 @@ fn a_turn_that_hears_the_last_frame_leaves_the_inbox_starved() {
     let mut inbox = BytesMut::from(beat.repeat(FRAMES_PER_TURN).as_slice());
     assert_eq!(wired.line.received(at(0), &mut inbox, &mut wired.desk), Ok(Inbox::Starved));
     assert!(!inbox.has_remaining());
+}
+
+#[test]
+fn nothing_more_is_encoded_once_so_many_bytes_wait() {
+    // Eight questions whose accounts have so many digits more than one each, and then debits without
+    // end: digit by digit what waits moves past the bound.
+    let waiting = |digits: usize| {
+        let (mut setup, mut counter) = (setup(), GoodCounter::default());
+        let profile = Profile { max_in_flight: 4_000, ..Profile::default() };
+        setup.bounds.in_flight = 4_000;
+        (setup.profile, counter.state.profile) = (Arc::new(profile.clone()), profile);
+        let mut wired = wired_by(setup, counter);
+        for question in 0..8 {
+            let length = 1 + digits.saturating_sub(24 * question).min(24);
+            let asked = Instruction::Entries(EntriesQuery {
+                account: Some("9".repeat(length).parse().expect("an account")),
+                day: crate::testing::day(),
+                offset: 0,
+                limit: 1,
+            });
+            wired.desk.push(wired.asks.queue(asked, at(9)));
+        }
+        for _ in 0..2_000 {
+            wired.desk.push(wired.asks.debit(at(9)));
+        }
+        wired.fill(at(0));
+        wired.line.unsent().len()
+    };
+    let waiting: Vec<usize> = (0..=8 * 24).map(waiting).collect();
+    let one_more = OUTBOX_FULL..OUTBOX_FULL + 256;
+    assert!(waiting.iter().all(|bytes| one_more.contains(bytes)), "{waiting:?}");
+    assert!(waiting.contains(&OUTBOX_FULL), "at the bound itself nothing is added: {waiting:?}");
 }
 
 #[test]
