@@ -186,7 +186,9 @@ mod tests {
     fn that_nobody_can_ask_any_more_is_news_once() {
         let mailbox = Mailbox::default();
         let mut context = Context::from_waker(Waker::noop());
+        assert!(!mailbox.is_abandoned());
         mailbox.abandon();
+        assert!(mailbox.is_abandoned());
         let mut taken = Vec::new();
         let news = Poll::Ready(Post { abandoned: true, ..Post::default() });
         assert_eq!(mailbox.poll(&mut context, &mut taken, false), news);

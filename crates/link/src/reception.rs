@@ -113,3 +113,24 @@ impl Drop for Reception {
         self.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{asks, at};
+    use std::sync::Weak;
+
+    #[test]
+    fn with_it_ends_what_has_come_and_what_comes_still() {
+        let mut asks = asks();
+        let (shared, stop) = (Arc::clone(&asks.shared), CancellationToken::new());
+        let exit = Exit { lanes: Weak::new(), from: 0 };
+        let mut reception = Reception::new(Arc::clone(&shared), stop, exit);
+        reception.mails.push(asks.debit(at(1)));
+        shared.mailbox.post(asks.debit(at(1)));
+        drop(reception);
+        shared.mailbox.post(asks.debit(at(1)));
+        let stopping = |number| (number, Outcome::NotSent(NotSent::Stopping));
+        assert_eq!(asks.outcomes(), [1, 2, 3].map(stopping));
+    }
+}
