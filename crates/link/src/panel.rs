@@ -236,4 +236,22 @@ mod tests {
         assert!(late.has_changed().is_err());
         assert_eq!(late.borrow().connections[1].state, State::Stopped);
     }
+
+    #[test]
+    fn a_connection_that_hears_nothing_tells_an_old_story() {
+        let panel = Panel::new(Arc::new(Shared::new(counter())), 2, 0);
+        let tomorrow = Day::from_unix_days(day().unix_days() + 1);
+        let put = |channel, state, standing| {
+            panel.put(channel, |part| {
+                part.connection.state = state;
+                part.standing = Some(standing);
+            });
+        };
+        let told = || (panel.snapshot().settle_day, panel.snapshot().open);
+        put(0, State::BackingOff, (tomorrow, true));
+        put(1, State::Up, (day(), false));
+        assert_eq!(told(), (Some(day()), false));
+        put(1, State::BackingOff, (day(), false));
+        assert_eq!(told(), (Some(tomorrow), true), "where none hears anything, the newest");
+    }
 }

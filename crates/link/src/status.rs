@@ -236,3 +236,33 @@ impl std::ops::AddAssign for Counts {
         self.unmatched_dropped += unmatched_dropped;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_connections_every_count_is_the_sum() {
+        let counts = |times: u64| Counts {
+            sign_ons: times,
+            drops: 2 * times,
+            sent: 3 * times,
+            answered: 4 * times,
+            late: 5 * times,
+            unmatched: 6 * times,
+            timed_out: 7 * times,
+            malformed: 8 * times,
+            unreadable_labels: 9 * times,
+            unreadable_words: 10 * times,
+            unreadable_serials: 11 * times,
+            unreadable_times: 12 * times,
+            busy: 13 * times,
+            unmatched_dropped: 14 * times,
+        };
+        let mut sum = Counts::default();
+        for connection in 1..4 {
+            sum += counts(1);
+            assert_eq!(sum, counts(connection));
+        }
+    }
+}
