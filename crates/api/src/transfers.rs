@@ -464,6 +464,8 @@ fn location(master: MasterSerial) -> HeaderValue {
 }
 
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod tests {
     use super::*;
     use domain::serial::{Day, Sequence};
