@@ -468,8 +468,6 @@ mod orders;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::serial::{Day, Sequence};
-    use store::{NewTransfer, Outcome};
 
     fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -577,35 +575,8 @@ mod tests {
 
     /// A transfer that ended with this answer.
     fn ended(answer: &'static str) -> Stored {
-        let place = |counter: &str, account: &str| Place {
-            counter: CounterId::new(counter).expect("a counter"),
-            account: AccountId::new(account).expect("an account"),
-        };
-        let day = Day::new(20_261_121).expect("a day");
-        let transfer = NewTransfer {
-            master: MasterSerial { day, sequence: Sequence::new(1).expect("a sequence") },
-            app: "shop".into(),
-            idempotency_key: "key".into(),
-            fingerprint: [7; 32],
-            from: place("securities", "6001"),
-            to: place("futures", "7001"),
-            amount: Amount::new(100_000).expect("an amount"),
-            currency: Currency::CNY,
-            debit_day: day,
-            credit_day: day,
-            credit_barrier: false,
-            created_at: 1_795_000_000_000_000,
-            deadline_at: 1_795_000_060_000_000,
-            mark: None,
-        };
-        let outcome = Outcome {
-            state: FinalState::Completed,
-            reason: None,
-            finished_at: 1_795_000_001_000_000,
-            answer_status: 201,
-            answer_body: Bytes::from_static(answer.as_bytes()),
-        };
-        Stored { transfer, outcome: Some(outcome), open_state: None }
+        let outcome = Some(orders::answered(answer));
+        Stored { transfer: orders::known(), outcome, open_state: None }
     }
 
     #[test]

@@ -12,8 +12,8 @@ const ORDER: &str = r#"{"from":{"counter":"securities","account":"6001"},
     "to":{"counter":"futures","account":"7001"},"amount":100000,"currency":"CNY"}"#;
 const ANSWER: &str = r#"{ "state":"completed", "was":"answered before" }"#;
 
-/// A transfer that `shop` ordered with the key `known`, and its end.
-fn ended() -> [Write; 2] {
+/// What `shop` ordered with the key `known`.
+pub(super) fn known() -> NewTransfer {
     let place = |counter: &str, account: &str| Place {
         counter: CounterId::new(counter).expect("a counter"),
         account: AccountId::new(account).expect("an account"),
@@ -21,9 +21,8 @@ fn ended() -> [Write; 2] {
     let (from, to) = (place("securities", "6001"), place("futures", "7001"));
     let (amount, currency) = (Amount::new(100_000).expect("an amount"), Currency::CNY);
     let day = Day::new(20_261_121).expect("a day");
-    let master = MasterSerial { day, sequence: Sequence::new(1).expect("a sequence") };
-    let accept = NewTransfer {
-        master,
+    NewTransfer {
+        master: MasterSerial { day, sequence: Sequence::new(1).expect("a sequence") },
         app: "shop".into(),
         idempotency_key: "known".into(),
         fingerprint: fingerprint(&from, &to, amount, currency),
@@ -37,23 +36,28 @@ fn ended() -> [Write; 2] {
         created_at: 1_795_000_000_000_000,
         deadline_at: 1_795_000_060_000_000,
         mark: None,
-    };
-    let outcome = Outcome {
+    }
+}
+
+/// An end with this answer.
+pub(super) fn answered(answer: &'static str) -> Outcome {
+    Outcome {
         state: FinalState::Completed,
         reason: None,
         finished_at: 1_795_000_001_000_000,
         answer_status: 201,
-        answer_body: Bytes::from_static(ANSWER.as_bytes()),
-    };
-    [
-        Write { accept: Some(accept), ..Write::of(WriteId(1), master) },
-        Write { outcome: Some(outcome), ..Write::of(WriteId(2), master) },
-    ]
+        answer_body: Bytes::from_static(answer.as_bytes()),
+    }
 }
 
-/// Over a record with that one. `bank` may use futures and a bank, and no securities.
+/// Over a record with that one, which has ended. `bank` may use futures and a bank, and no securities.
 async fn state() -> (State<Arc<ApiState>>, Lone) {
-    let lone = Lone::start(&["securities", "futures"], &ended()).await;
+    let master = known().master;
+    let transfers = [
+        Write { accept: Some(known()), ..Write::of(WriteId(1), master) },
+        Write { outcome: Some(answered(ANSWER)), ..Write::of(WriteId(2), master) },
+    ];
+    let lone = Lone::start(&["securities", "futures"], &transfers).await;
     let banks = ["futures", "bank"].map(|counter| CounterId::new(counter).expect("a counter"));
     let state = ApiState {
         coordinator: lone.coordinator.clone(),
