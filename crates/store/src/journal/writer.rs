@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::idempotency::refused;
 use crate::lease::BEAT;
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -166,9 +167,9 @@ impl Writer {
         if self.queue.failing.is_some() && !self.queue.superseded {
             self.retry().await;
         }
-        if !self.queue.kept.is_empty() {
+        if let Some(writes) = NonZeroUsize::new(self.queue.kept.len()) {
             tracing::error!(
-                writes = self.queue.kept.len(),
+                writes,
                 "the journal ends while the database fails; what it kept is asked of the counters \
                  again after the next start"
             );
