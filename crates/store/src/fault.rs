@@ -200,6 +200,32 @@ mod tests {
         assert_eq!(of_mysql(1213, Some("40001")), Fault::Contention);
         assert_eq!(of_mysql(1406, Some("22001")), Fault::Row, "too long");
         assert_eq!(of_mysql(1114, Some("HY000")), Fault::Down, "table full");
+        // Both are told as a connection's; only one of them would be the same on another.
+        assert_eq!(of_mysql(1153, Some("08S01")), Fault::Row, "packet too large");
+        assert_eq!(of_mysql(1158, Some("08S01")), Fault::Lost, "nothing more to be read");
+    }
+
+    #[test]
+    fn no_connection_is_one_that_was_lost() {
+        for why in [ConnAcquireErr::Timeout, ConnAcquireErr::ConnectionClosed] {
+            let error = DbErr::ConnectionAcquire(why);
+            assert_eq!(Fault::of(&error), Fault::Lost, "{error}");
+        }
+        assert_eq!(Fault::of(&DbErr::Custom("words".to_owned())), Fault::Down);
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_what_it_is_is_damage() {
+        let by_driver = |error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(error.into()));
+        let decoded = sqlx::Error::Decode("no number".into());
+        for (error, is_so) in [
+            (DbErr::Type("no number".to_owned()), true),
+            (by_driver(decoded), true),
+            (by_driver(sqlx::Error::PoolTimedOut), false),
+            (DbErr::Custom("words".to_owned()), false),
+        ] {
+            assert_eq!(is_damage(&error), is_so, "{error}");
+        }
     }
 
     /// After a fail-over, the old primary answers and refuses every write: it is left, as a server

@@ -6,6 +6,7 @@ mod by_app;
 mod checksums;
 mod duplicates;
 mod endings;
+mod faults;
 mod holding;
 mod in_doubt;
 mod leases;
