@@ -3,9 +3,16 @@
 
 use super::proxy::{Proxy, Wire};
 use super::*;
-use crate::{JournalHealth, OpenError, Options, RecordStanding, StoreError};
+use crate::address::Address;
+use crate::process::Process;
+use crate::{
+    JournalHealth, OpenError, Options, RecordStanding, StoreError, connect, held_by, lease,
+};
 use sea_orm::sqlx::Row;
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
+use std::time::Instant;
+
+on_each_database!(who_holds_a_record_is_told_to_whoever_asks);
 
 async fn count(url: &str, sql: &'static str) -> i64 {
     mysql_connection(url).await.fetch_one(sql).await.expect("a count").get(0)
@@ -37,6 +44,8 @@ async fn a_holder_that_is_idle_stays_the_holder() {
         assert!(!store.may_be_superseded());
         Desk::of(&store).record(vec![simple(1)]).await;
         store.close().await;
+        let given_back = "SELECT COUNT(*) FROM shard_lease WHERE host IS NULL";
+        assert_eq!(count(&url, given_back).await, 1);
         Store::open(&url).await.expect("given back").close().await;
     })
     .await;
@@ -148,6 +157,89 @@ async fn a_server_that_lost_its_last_commits_is_noticed_by_the_next_batch() {
         store.close().await;
         let noted = "SELECT COUNT(*) FROM node_position WHERE behind IS NOT NULL";
         assert_eq!(count(&url, noted).await, 1, "the next start knows it too");
+    })
+    .await;
+}
+
+async fn who_holds_a_record_is_told_to_whoever_asks(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let by = held_by(&url).await.expect("asks").expect("it is held");
+    assert!(by.starts_with(&format!("process {} ", std::process::id())), "{by}");
+    assert!(by.contains(" since 20"), "{by}");
+    store.close().await;
+    assert_eq!(held_by(&url).await, Ok(None));
+    // There is no such record, and it is nobody's.
+    assert_eq!(held_by(&format!("{url}_absent")).await, Ok(None));
+}
+
+/// A record that a process of some machine holds which says nothing.
+async fn held_elsewhere(url: &str, boot: &str, pid: u32) {
+    Store::open(url).await.expect("opens").close().await;
+    let boot = boot.replace('\'', "");
+    let sql = format!("UPDATE shard_lease SET host = 'db2', boot = '{boot}', pid = {pid}");
+    let mut server = mysql_connection(url).await;
+    server.execute(sea_orm::sqlx::AssertSqlSafe(sql)).await.expect("a holder");
+}
+
+/// Changes the lease again and again.
+async fn goes_on(url: &str, sql: &'static str) -> ! {
+    let mut server = mysql_connection(url).await;
+    loop {
+        server.execute(sql).await.expect("it is changed");
+    }
+}
+
+#[tokio::test]
+async fn a_holder_that_is_silent_is_watched_for_as_long_as_it_may_be_and_not_named() {
+    on_mysql(|url| async move {
+        held_elsewhere(&url, "x", 4).await;
+        let asked = Instant::now();
+        assert_eq!(held_by(&url).await, Ok(None));
+        assert!(asked.elapsed() >= lease::SILENT, "{:?}", asked.elapsed());
+        // One that says something is named.
+        let by = tokio::select! {
+            by = held_by(&url) => by.expect("asks").expect("it is held"),
+            never = goes_on(&url, "UPDATE shard_lease SET beat = beat + 1") => never,
+        };
+        assert!(by.starts_with("process 4 on db2 since "), "{by}");
+    })
+    .await;
+}
+
+/// Whatever is written in its name.
+#[tokio::test]
+async fn a_holder_that_is_certainly_gone_holds_nothing() {
+    on_mysql(|url| async move {
+        held_elsewhere(&url, &Process::this().boot, u32::MAX).await;
+        let by = tokio::select! {
+            by = held_by(&url) => by,
+            never = goes_on(&url, "UPDATE shard_lease SET beat = beat + 1") => never,
+        };
+        assert_eq!(by, Ok(None));
+    })
+    .await;
+}
+
+/// Two wait for a silent holder, and one of them is faster: the other need not see it beat to know that
+/// the record is held.
+#[tokio::test]
+async fn a_holder_that_took_over_meanwhile_is_named_at_once() {
+    on_mysql(|url| async move {
+        held_elsewhere(&url, "x", 4).await;
+        let connection = connect::writer(&Address::parse(&url).expect("an address"));
+        let sql = "UPDATE shard_lease SET epoch = epoch + 1, beat = beat + 1, host = 'db3'";
+        let taken = tokio::select! {
+            taken = lease::take(&connection, "the record") => taken,
+            never = goes_on(&url, sql) => never,
+        };
+        match taken {
+            Err(OpenError::Held { database, by }) => {
+                assert_eq!(database, "the record");
+                assert!(by.starts_with("process 4 on db3 since "), "{by}");
+            }
+            other => panic!("{other:?}"),
+        }
+        connection.close().await.expect("closes");
     })
     .await;
 }
