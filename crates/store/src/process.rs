@@ -8,6 +8,9 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// Where the kernel shows processes: all of them, or to each user only its own.
+const PROCESSES: &str = "/proc";
+
 /// A process, so that another can tell whether it is still there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -32,7 +35,7 @@ impl Process {
                 .unwrap_or_else(|| "this machine".to_owned()),
             boot: boot(),
             pid: std::process::id(),
-            started: started(std::process::id()).unwrap_or(0),
+            started: started(Path::new(PROCESSES), std::process::id()).unwrap_or(0),
             since: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
         }
     }
@@ -40,11 +43,16 @@ impl Process {
     /// Whether it is certain that it has ended: it was a process of this very machine, since its last
     /// start, and there is none such any more. Of another machine nobody here can tell.
     pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone_by(Path::new(PROCESSES))
+    }
+
+    /// The same by the processes that a folder shows.
+    fn is_gone_by(&self, processes: &Path) -> bool {
         let here = !self.boot.is_empty() && self.boot == boot();
-        here && match started(self.pid) {
+        here && match started(processes, self.pid) {
             Some(started) => started != self.started,
             // Not to be seen, or not there.
-            None => !is_there(self.pid),
+            None => !is_there(processes, self.pid),
         }
     }
 
@@ -77,10 +85,10 @@ fn boot() -> String {
 }
 
 /// Whether there is a process of this number, dead and not yet buried ones left out. The kernel says so
-/// of processes, too, that `/proc` does not show to us.
-fn is_there(pid: u32) -> bool {
+/// of processes, too, that the folder does not show to us.
+fn is_there(processes: &Path, pid: u32) -> bool {
     let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-    let is_dead = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok();
+    let is_dead = stat(processes, pid).is_some();
     !is_dead && test_kill_process(number) != Err(Errno::SRCH)
 }
 
@@ -89,10 +97,15 @@ fn first_line(path: &Path) -> Option<String> {
     text.lines().next().map(str::to_owned)
 }
 
+/// What the kernel shows of a process.
+fn stat(processes: &Path, pid: u32) -> Option<String> {
+    fs::read_to_string(processes.join(format!("{pid}/stat"))).ok()
+}
+
 /// When a process was started, in ticks since the machine was; `None` if there is none. One that is
 /// dead and only not yet buried counts as none.
-fn started(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn started(processes: &Path, pid: u32) -> Option<u64> {
+    let text = stat(processes, pid)?;
     // The name is in parentheses and may hold anything; the state is the first word after it.
     let mut words = text.rsplit_once(')')?.1.split_whitespace();
     let state = words.next()?;
@@ -105,6 +118,7 @@ fn started(pid: u32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
 
     #[test]
     fn who_lives_is_not_gone_and_who_is_elsewhere_is_not_known_to_be() {
@@ -117,5 +131,25 @@ mod tests {
         assert!(Process { pid: u32::MAX, ..this.clone() }.is_gone());
         assert!(!Process { pid: u32::MAX, boot: "another".to_owned(), ..this.clone() }.is_gone());
         assert!(this.told().contains(" since 20"), "{}", this.told());
+    }
+
+    /// The number of one that was buried may be another's by now, which is not the one either.
+    #[test]
+    fn who_has_ended_is_gone_before_and_after_it_is_buried() {
+        let mut child = std::process::Command::new("true").spawn().expect("it starts");
+        let ended = Process { pid: child.id(), started: 0, ..Process::this() };
+        let unburied = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_child(&child)), unburied).expect("it is watched");
+        assert!(ended.is_gone(), "dead");
+        child.wait().expect("it is buried");
+        assert!(ended.is_gone(), "buried");
+    }
+
+    #[test]
+    fn who_lives_and_is_not_shown_is_not_gone() {
+        let nothing = tempfile::tempdir().expect("a folder");
+        let this = Process::this();
+        assert!(!this.is_gone_by(nothing.path()));
+        assert!(Process { pid: u32::MAX, ..this }.is_gone_by(nothing.path()));
     }
 }
