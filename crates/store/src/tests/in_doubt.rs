@@ -7,6 +7,7 @@ on_each_database!(
     a_hold_outlives_the_process_until_somebody_readmits_the_counter,
     what_was_never_given_out_is_beyond_and_the_lease_is_moved_past_it,
     the_lease_is_moved_so_far_a_day_and_further_only_for_an_operator,
+    the_lease_is_moved_by_half_of_all_numbers_at_most_wherever_it_stands,
 );
 
 fn counter(name: &str) -> CounterId {
@@ -88,5 +89,23 @@ async fn the_lease_is_moved_so_far_a_day_and_further_only_for_an_operator(url: S
     assert!(!lift(Sequence::MAX, Allowance::Wanted(tomorrow)).await, "half of all numbers ahead");
     let leased = store.lease_serials(1).await.expect("leases");
     assert_eq!(leased.start, next + 5 * MOST_LIFTED_A_DAY + 1);
+    store.close().await;
+}
+
+async fn the_lease_is_moved_by_half_of_all_numbers_at_most_wherever_it_stands(url: String) {
+    const HALF: u64 = Sequence::MAX / 2;
+    let store = Store::open(&url).await.expect("opens");
+    let liar = counter("liar");
+    let lift = async |number| {
+        let wanted = Allowance::Wanted(day(20_261_121));
+        store.lift_serials(&liar, seen(number), wanted, 5).await.expect("asks")
+    };
+    // The next number is the first that there is.
+    assert!(!lift(HALF + 1).await);
+    assert!(lift(HALF).await);
+    assert_eq!(store.lease_serials(1).await.expect("leases").start, HALF + 1);
+    // What counts is how far it is moved, and not where to.
+    assert!(lift(HALF + 11).await);
+    assert_eq!(store.lease_serials(1).await.expect("leases").start, HALF + 12);
     store.close().await;
 }
