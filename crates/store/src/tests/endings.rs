@@ -160,10 +160,13 @@ async fn a_contradiction_spoils_nobody_elses_write(url: String) {
             Write { outcome: Some(outcome(FinalState::Completed)), ..trail(master(1), 1, "false") },
             trail(master(2), 1, "fine"),
             trail(master(2), 1, "not fine"),
+            decision(master(2), 1, "ann", "wait"),
+            decision(master(2), 1, "ann", "complete"),
+            decision(master(2), 1, "ann", "wait"),
         ])
         .await;
     let refused: Vec<bool> = answers.iter().map(is_refused).collect();
-    assert_eq!(refused, [false, true, true, true, false, true]);
+    assert_eq!(refused, [false, true, true, true, false, true, false, true, false]);
     assert_eq!(store.trail(master(1)).await.expect("asks"), ["true"]);
     assert_eq!(store.trail(master(2)).await.expect("asks"), ["fine"]);
     // A write that was refused in part was refused whole.
@@ -248,6 +251,13 @@ async fn large_batches_are_cut(url: String) {
     store.close().await;
 }
 
+/// An end with an answer of so many bytes.
+fn answered(sequence: u64, bytes: usize) -> Write {
+    let answer_body = vec![b'x'; bytes].into();
+    let outcome = Outcome { answer_body, ..outcome(FinalState::Completed) };
+    Write { outcome: Some(outcome), ..Write::of(WriteId(0), master(sequence)) }
+}
+
 async fn what_does_not_fit_is_refused(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let mut desk = Desk::of(&store);
@@ -267,10 +277,18 @@ async fn what_does_not_fit_is_refused(url: String) {
             },
             accept(&transfer(master(6), "shop", &"k".repeat(255))),
             trail(master(6), 1, &"x".repeat(65_535)),
+            accept(&transfer(master(7), "shop", "key")),
+            answered(7, 65_537),
+            answered(7, 65_536),
+            answered(7, 65_535),
         ])
         .await;
     let refused: Vec<bool> = answers.iter().map(is_refused).collect();
-    assert_eq!(refused, [true, true, true, true, true, true, true, false, false]);
+    let first = [true, true, true, true, true, true, true, false, false];
+    assert_eq!(refused[..9], first);
+    assert_eq!(refused[9..], [false, true, true, false]);
+    let found = store.find(master(7)).await.expect("asks").expect("is there");
+    assert_eq!(found.outcome.map(|outcome| outcome.answer_body.len()), Some(65_535));
     store.close().await;
 }
 
