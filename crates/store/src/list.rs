@@ -26,7 +26,7 @@ const FIRST_STEP: u64 = 256;
 /// The most that one question looks at.
 const LONGEST_STEP: u64 = 8192;
 /// The most that are looked at for one page, however few of them are wanted.
-const WALKED: u64 = 65_536;
+const WALKED: u64 = if cfg!(test) { 1024 } else { 65_536 };
 
 pub(crate) async fn list(
     connection: &DatabaseConnection,
@@ -192,8 +192,7 @@ async fn page_of_account(
     let mut rest = portions.as_slice();
     let mut now = FIRST_PORTIONS;
     while let Some((_, newest)) = rest.first() {
-        // A page that is full is done as soon as nothing newer than its end can follow.
-        if page.len() >= length && page.first().is_some_and(|last| last > newest) {
+        if is_done(&page, length, *newest) {
             break;
         }
         let (these, later) = rest.split_at(now.min(rest.len()));
@@ -206,6 +205,12 @@ async fn page_of_account(
         now = (now * 8).min(CHUNK);
     }
     Ok(page)
+}
+
+/// Whether nothing that is as old as `newest` or older can be on the page: it is full, and ends with
+/// something newer.
+fn is_done(page: &BTreeSet<i64>, length: usize, newest: i64) -> bool {
+    page.len() >= length && page.first().is_some_and(|last| *last > newest)
 }
 
 /// Serials that are in no portion: of what is open, and of what has just ended.

@@ -14,6 +14,7 @@ on_each_database!(
     every_page_is_whole_whenever_they_ended,
     what_had_ended_before_there_was_an_index_is_shown_however_far_it_reaches,
     what_had_ended_before_there_was_an_index_is_entered_while_the_bridge_runs,
+    what_has_just_ended_is_found_however_much_it_is,
     a_page_reads_no_more_than_a_page,
 );
 
@@ -43,11 +44,12 @@ fn ended(sequence: u64) -> Write {
     end(master(sequence), state_of(sequence))
 }
 
-/// What lists are read from: a store, or a database of which nothing has ended just now.
+/// What lists are read from: a store, or a database of which nothing has ended just now, or these.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Store(&'a Store),
     Database(&'a DatabaseConnection),
+    Recent(&'a DatabaseConnection, &'a Recent),
 }
 
 impl<'a> From<&'a Store> for Source<'a> {
@@ -62,6 +64,9 @@ impl Source<'_> {
             Source::Store(store) => store.list(filter).await,
             Source::Database(connection) => {
                 list::list(connection, filter, Some(&Recent::default())).await
+            }
+            Source::Recent(connection, recent) => {
+                list::list(connection, filter, Some(recent)).await
             }
         }
         .expect("asks")
@@ -196,6 +201,17 @@ async fn what_had_ended_before_there_was_an_index_is_entered_while_the_bridge_ru
     connection.close().await.expect("closes");
 }
 
+/// More than one question looks for, none of it entered.
+async fn what_has_just_ended_is_found_however_much_it_is(url: String) {
+    let connection = without_an_index(&url).await;
+    let all_entered = "UPDATE ended_reach SET oldest = 0";
+    connection.execute_unprepared(all_entered).await.expect("it is done");
+    let recent = Recent::default();
+    recent.add((1..=MANY).filter(|one| before(*one)).map(|one| master(one).number()));
+    check(Source::Recent(&connection, &recent), before).await;
+    connection.close().await.expect("closes");
+}
+
 async fn a_page_reads_no_more_than_a_page(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let mut desk = Desk::of(&store);
@@ -226,6 +242,18 @@ async fn a_page_reads_no_more_than_a_page(url: String) {
         let third = number(&connection, &read).await;
         let rows = (third - second) - (second - first);
         assert!(rows <= 8, "{rows} rows were read for a page of 7");
+        // Nor is anything else gone through for a list, however few are the app's.
+        let few = ListFilter {
+            app: Some("sho".to_owned()),
+            state: Some(StateFilter::AnyEnded),
+            limit: 7,
+            ..ListFilter::default()
+        };
+        let before = number(&connection, &read).await;
+        let listed = Source::Database(&connection).list(&few).await;
+        assert_eq!(listed.transfers.len(), 7);
+        let rows = (number(&connection, &read).await - before) - (second - first);
+        assert!(rows <= 100, "{rows} rows were read for a list of 7");
     }
     connection.close().await.expect("closes");
 }

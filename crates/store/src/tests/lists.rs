@@ -129,18 +129,27 @@ async fn a_page_goes_back_so_far_and_no_farther(url: String) {
         |sequence: u64, app: &str| accept(&transfer(master(sequence), app, &sequence.to_string()));
     // One of the shop's at the beginning and one at the end, and many of the bank's between them.
     desk.record(vec![of(1, "shop")]).await;
-    desk.record((2..=700).map(|sequence| of(sequence, "bank")).collect()).await;
-    desk.record(vec![of(701, "shop"), end(master(1), FinalState::Refused)]).await;
+    desk.record((2..=1400).map(|sequence| of(sequence, "bank")).collect()).await;
+    desk.record(vec![of(1401, "shop"), end(master(1), FinalState::Refused)]).await;
     let shop = ListFilter { app: Some("shop".to_owned()), limit: 2, ..ListFilter::default() };
+    let serials = |listed: &Listed| -> Vec<MasterSerial> {
+        listed.transfers.iter().map(|stored| stored.transfer.master).collect()
+    };
+    // More than are looked at for one page lie between the two: the page ends there, and the next one
+    // goes on.
     let listed = store.list(&shop).await.expect("asks");
-    assert_eq!(listed.transfers.len(), 2);
-    assert_eq!(listed.next, Some(master(1)));
-    let last = ListFilter { before: listed.next, ..shop.clone() };
-    assert_eq!(store.list(&last).await, Ok(Listed::default()));
+    assert_eq!(serials(&listed), [master(1401)]);
+    let next = listed.next.expect("it was not looked at all of them");
+    assert!(master(1) < next && next < master(1401), "{next}");
+    let last = ListFilter { before: Some(next), ..shop.clone() };
+    let listed = store.list(&last).await.expect("asks");
+    assert_eq!((serials(&listed), listed.next), (vec![master(1)], None));
+    let none = ListFilter { before: Some(master(1)), ..shop.clone() };
+    assert_eq!(store.list(&none).await, Ok(Listed::default()));
     let refused = StateFilter::Ended(FinalState::Refused);
     assert_eq!(sequences(&store, ListFilter { state: Some(refused), ..shop.clone() }).await, [1]);
     let one = store.list(&ListFilter { limit: 1, ..shop }).await.expect("asks");
-    assert_eq!((one.transfers.len(), one.next), (1, Some(master(701))));
+    assert_eq!((one.transfers.len(), one.next), (1, Some(master(1401))));
     store.close().await;
 }
 
