@@ -242,6 +242,71 @@ mod tests {
         assert_eq!((memory.lease(5), memory.lease(5)), (1..6, 6..11));
     }
 
+    /// A write of the transfer with this sequence.
+    fn of(sequence: u64) -> Write {
+        Write::of(WriteId(200 + sequence), accept(sequence, "").master)
+    }
+
+    fn decision(sequence: u64, word: &str) -> Write {
+        let (who, decision) = ("ann".to_owned(), word.to_owned());
+        let decision = Decision { at: 7, who, decision, note: String::new() };
+        Write { decision: Some(decision), ..of(sequence) }
+    }
+
+    fn trail(sequence: u64, body: &str) -> Write {
+        Write { trail: Some((1, body.to_owned())), ..of(sequence) }
+    }
+
+    /// Each alone in its batch, so that nothing else makes anybody look.
+    #[test]
+    fn whatever_contradicts_the_record_is_refused_and_what_repeats_it_is_not() {
+        let mut memory = Memory::default();
+        let mut write = |write: Write| memory.write(&[write]).remove(0).result.is_ok();
+        assert!(write(accept(1, "a")) && write(trail(1, "one")) && write(decision(1, "wait")));
+        for (repeated, other) in
+            [(trail(1, "one"), trail(1, "two")), (decision(1, "wait"), decision(1, "complete"))]
+        {
+            assert!(write(repeated.clone()), "{repeated:?}");
+            assert!(!write(other.clone()), "{other:?}");
+        }
+        assert!(!write(end(2, FinalState::Refused)), "it was never accepted");
+        assert!(!write(accept(1, "another key")), "its serial is taken");
+        assert!(write(end(1, FinalState::Refused)) && write(end(1, FinalState::Refused)));
+        assert!(!write(end(1, FinalState::Reversed)));
+        assert_eq!(memory.trail(accept(1, "").master), ["one"]);
+    }
+
+    #[test]
+    fn a_transfer_is_found_by_its_sequence_and_decisions_stay_in_their_order() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.decisions(), []);
+        memory.write(&[accept(1, "a"), accept(2, "b"), decision(2, "wait"), decision(1, "go")]);
+        let found = |number| memory.find_by_sequence(Sequence::new(number).expect("a sequence"));
+        assert_eq!(
+            found(2).map(|stored| stored.transfer.idempotency_key.to_string()),
+            Some("b".into())
+        );
+        assert_eq!(found(3), None);
+        let decided: Vec<(u64, &str)> = memory
+            .decisions()
+            .iter()
+            .map(|(master, decision)| (master.sequence.number(), decision.decision.as_str()))
+            .collect();
+        assert_eq!(decided, [(1, "go"), (2, "wait")]);
+    }
+
+    #[test]
+    fn no_serial_is_leased_that_was_leased_or_passed_over() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.next_serial(), 1);
+        assert_eq!((memory.lease(5), memory.next_serial()), (1..6, 6));
+        for (lifted, next) in [(0, 6), (4, 6), (6, 6), (10, 10)] {
+            memory.lift(lifted);
+            assert_eq!(memory.next_serial(), next, "{lifted}");
+        }
+        assert_eq!(memory.lease(1), 10..11);
+    }
+
     #[test]
     fn what_no_column_holds_is_refused_here_too() {
         let mut memory = Memory::default();
