@@ -299,6 +299,21 @@ mod tests {
     }
 
     #[test]
+    fn all_but_the_password_is_shown_of_what_cannot_be_read() {
+        for (url, shown) in [
+            ("mysql://root:s3cr3t@localhost:port/x", "mysql://root@localhost:port/x"),
+            ("mysql://root:s3@cr3t@localhost/x", "mysql://root@localhost/x"),
+            ("root:s3cr3t@localhost/x", "root@localhost/x"),
+            ("mysql://:s3cr3t@localhost/x", "mysql://@localhost/x"),
+            ("mysql://root@localhost/x", "mysql://root@localhost/x"),
+            ("mysql://localhost:port/x", "mysql://localhost:port/x"),
+            ("/var/lib/x.sqlite", "/var/lib/x.sqlite"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
     fn files_are_found_in_both_spellings() {
         for url in ["sqlite://data/x.sqlite", "sqlite:data/x.sqlite"] {
             assert_eq!(Address::parse(url).expect(url).to_string(), "data/x.sqlite");
