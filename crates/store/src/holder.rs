@@ -66,4 +66,16 @@ mod tests {
         assert_eq!(writers(locks, &[131]), [4711, 4713]);
         assert_eq!(writers(locks, &[]), [0_u32; 0]);
     }
+
+    #[test]
+    fn who_holds_a_file_is_found_by_the_file_itself() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = ["one", "two"].map(|name| folder.path().join(name));
+        let [one, _two] = paths.each_ref().map(|path| std::fs::File::create(path).expect("a file"));
+        one.try_lock().expect("free");
+        assert_eq!(
+            paths.each_ref().map(|path| who_holds(path)),
+            ["this very process", "another process"]
+        );
+    }
 }

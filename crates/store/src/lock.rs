@@ -105,4 +105,16 @@ mod tests {
         assert_eq!(held_by(&folder.path().join("nothing")), None);
         take(&path, Duration::ZERO).await.expect("free again");
     }
+
+    #[test]
+    fn one_that_did_not_say_who_it_is_is_another_bridge() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("record.sqlite");
+        for words in [&b""[..], b" \n", b"\xff\xfe"] {
+            std::fs::write(beside(&path), words).expect("a file");
+            let file = File::open(beside(&path)).expect("it is there");
+            file.try_lock().expect("free");
+            assert_eq!(held_by(&path).as_deref(), Some("another bridge"), "{words:?}");
+        }
+    }
 }
