@@ -176,7 +176,7 @@ async fn probe_once(address: &Address) -> Result<(), OpenError> {
     match address {
         Address::Sqlite { path, options, durability } => {
             let folder = make_folder(path)?;
-            let weaknesses = durability::weaknesses_of_folder(folder);
+            let weaknesses = durability::weaknesses_of_folder(&durability::mounts(), folder);
             durability::judge(*durability, &path.display().to_string(), &weaknesses)?;
             // Longer than a lock is waited for.
             let trying = tokio::time::timeout(CONNECT_TIMEOUT, try_file(path, options));

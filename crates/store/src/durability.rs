@@ -140,11 +140,16 @@ const LOCAL_IN_USER_SPACE: [&str; 2] = ["fuse.fuse-overlayfs", "fuse.ntfs-3g"];
 /// is told, and not turned away: its name is in plain sight, and nothing else gives a small disk to try.
 const IN_MEMORY: [&str; 2] = ["ramfs", "tmpfs"];
 
-/// What weakens a file in `folder`, which is there; that it is in memory is said in the log.
-pub(crate) fn weaknesses_of_folder(folder: &Path) -> Vec<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+/// What is mounted where, as far as this machine tells.
+pub(crate) fn mounts() -> String {
+    std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+}
+
+/// What weakens a file in `folder`, which is there, by what is mounted; that it is in memory is said in
+/// the log.
+pub(crate) fn weaknesses_of_folder(mounts: &str, folder: &Path) -> Vec<String> {
     let Ok(folder) = folder.canonicalize() else { return Vec::new() };
-    let Some(kind) = file_system(&mounts, &folder) else { return Vec::new() };
+    let Some(kind) = file_system(mounts, &folder) else { return Vec::new() };
     if IN_MEMORY.contains(&kind) {
         let folder = folder.display();
         tracing::error!(
@@ -326,5 +331,21 @@ mod tests {
             let found = weakness_of(kind, Path::new(path));
             assert_eq!(found.is_some(), is_weak, "{path}: {found:?}");
         }
+    }
+    #[test]
+    fn a_folder_is_as_weak_as_what_is_mounted_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let here = folder.path().canonicalize().expect("it is there");
+        let mounts = format!("{MOUNTS}33 22 0:47 / {} rw - nfs4 files:/ rw\n", here.display());
+        let found = weaknesses_of_folder(&mounts, folder.path());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains(&format!("{} is on a network", here.display())), "{found:?}");
+        assert_eq!(weaknesses_of_folder(MOUNTS, folder.path()), [""; 0]);
+        assert_eq!(weaknesses_of_folder(&mounts, &here.join("absent")), [""; 0]);
+    }
+
+    #[test]
+    fn this_machine_tells_what_is_mounted() {
+        assert_eq!(file_system(&mounts(), Path::new("/proc")), Some("proc"));
     }
 }
