@@ -1,7 +1,8 @@
 //! Opening: what goes wrong is said in words that help, and without the password.
 
 use super::*;
-use crate::OpenError;
+use crate::address::Address;
+use crate::{OpenError, connect};
 use sea_orm::sqlx::Row;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 
@@ -62,6 +63,43 @@ async fn a_file_with_anothers_tables() {
         other.close().await.expect("closed");
         let refused = refusal(&url).await;
         assert!(matches!(refused, OpenError::Migration { .. }), "{refused}");
+    })
+    .await;
+}
+
+/// SQLite refuses at once who makes the file of another's transaction its own log's; whoever opens it
+/// waits for the other as long as for any lock.
+#[tokio::test]
+async fn a_lock_that_sqlite_does_not_wait_for_is_waited_for() {
+    on_sqlite(|url| async move {
+        let options: SqliteConnectOptions = url.parse().expect("a URL");
+        let mut other = options.create_if_missing(true).connect().await.expect("a file");
+        other.execute("CREATE TABLE one (x)").await.expect("a table");
+        other.execute("BEGIN IMMEDIATE").await.expect("a lock");
+        let address = Address::parse(&url).expect("an address");
+        let asked = std::time::Instant::now();
+        let refused = connect::probe(&address).await;
+        assert!(matches!(refused, Err(OpenError::Locked { .. })), "{refused:?}");
+        assert!(asked.elapsed() >= connect::BUSY_TIMEOUT, "{:?}", asked.elapsed());
+        other.execute("ROLLBACK").await.expect("no lock");
+        connect::probe(&address).await.expect("it is free");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_grow_may_do_so_later() {
+    on_sqlite(|url| async move {
+        let Address::Sqlite { path, options, durability } =
+            Address::parse(&url).expect("an address")
+        else {
+            panic!("no file");
+        };
+        let options = options.pragma("max_page_count", "1");
+        let refused = connect::probe(&Address::Sqlite { path, options, durability }).await;
+        let refused = refused.expect_err("there is no room");
+        assert!(matches!(refused, OpenError::Unavailable { .. }), "{refused}");
+        assert!(refused.may_pass() && refused.to_string().contains("full"), "{refused}");
     })
     .await;
 }
