@@ -146,6 +146,17 @@ mod tests {
     }
 
     #[test]
+    fn only_the_first_line_of_a_file_is_read_and_none_of_what_is_not_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("hostname");
+        assert_eq!(first_line(&path), None);
+        for (text, line) in [("", None), ("db1", Some("db1")), ("db1\ndb2\n", Some("db1"))] {
+            fs::write(&path, text).expect("a file");
+            assert_eq!(first_line(&path).as_deref(), line, "{text:?}");
+        }
+    }
+
+    #[test]
     fn who_lives_and_is_not_shown_is_not_gone() {
         let nothing = tempfile::tempdir().expect("a folder");
         let this = Process::this();
