@@ -5,9 +5,8 @@ use super::proxy::{Proxy, Wire};
 use super::*;
 use crate::address::Address;
 use crate::process::Process;
-use crate::{
-    JournalHealth, OpenError, Options, RecordStanding, StoreError, connect, held_by, lease,
-};
+use crate::{JournalHealth, OpenError, Options, RecordStanding, Release, StoreError};
+use crate::{connect, held_by, lease, release};
 use sea_orm::sqlx::Row;
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
 use std::time::Instant;
@@ -240,6 +239,22 @@ async fn a_holder_that_took_over_meanwhile_is_named_at_once() {
             other => panic!("{other:?}"),
         }
         connection.close().await.expect("closes");
+    })
+    .await;
+}
+
+/// Whatever comes of the release.
+#[tokio::test]
+async fn whoever_releases_a_record_holds_it_for_no_longer() {
+    on_mysql(|url| async move {
+        kept(&url).await.close().await;
+        let before = count(&url, "SELECT epoch FROM shard_lease").await;
+        let (who, reason) = ("ann".to_owned(), "counters were asked".to_owned());
+        let said = Release { who, reason, skip_serials: None };
+        let done = release(&url, &Options::default(), &said).await;
+        let after = count(&url, "SELECT epoch FROM shard_lease").await;
+        assert_eq!(after, before + 1, "it was held: {done:?}");
+        assert_eq!(count(&url, "SELECT COUNT(*) FROM shard_lease WHERE host IS NULL").await, 1);
     })
     .await;
 }
