@@ -130,7 +130,7 @@ pub(crate) fn compare(found: Found, kept: &Kept) -> Verdict {
 /// Whether `one` comes after `other`, on a circle: sequences begin anew after the last.
 pub(crate) fn is_later(one: u64, other: u64) -> bool {
     let all = Sequence::MAX;
-    let ahead = (one % all + all - other % all) % all;
+    let ahead = (one + all - other % all) % all;
     ahead != 0 && ahead < all / 2
 }
 
@@ -186,6 +186,28 @@ mod tests {
         // It crashed before its row was there; or the file was lost before anything was recorded.
         assert_eq!(compare(file(0), &fresh), Verdict::First);
         assert_eq!(compare(Found::Missing, &kept(0)), Verdict::First);
+        for begun in [Kept { is_empty: false, ..kept(0) }, Kept { is_empty: true, ..kept(3) }] {
+            assert!(why(compare(Found::Missing, &begun)).contains("file is missing"), "{begun:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_later_is_up_to_half_a_circle_ahead() {
+        let (all, half) = (Sequence::MAX, Sequence::MAX / 2);
+        for (one, other, later) in [
+            (5, 5, false),
+            (6, 5, true),
+            (5, 6, false),
+            (half - 1, 0, true),
+            (half, 0, false),
+            (0, all - 1, true),
+            (all, all - 1, true),
+            (all, 0, false),
+            (1, all, true),
+            (all - 1, 0, false),
+        ] {
+            assert_eq!(is_later(one, other), later, "{one} after {other}");
+        }
     }
 
     #[test]

@@ -240,8 +240,21 @@ mod tests {
         let file = PositionFile::begin(&path, &position(9)).expect("a file");
         file.write(|| position(10));
         assert_eq!(told(&path), 10, "the count of writings goes on");
+        // Should one writing be torn, the other slot holds the one before.
+        let content = std::fs::read(&path).expect("a file");
+        let torn = [0, 1].map(|slot| {
+            let mut content = content.clone();
+            let offset = usize::try_from(slots::offset(slot)).expect("small");
+            content[offset..offset + 16].fill(7);
+            std::fs::write(&path, content).expect("written");
+            told(&path)
+        });
+        assert!(torn == [9, 10] || torn == [10, 9], "{torn:?}");
         std::fs::write(&path, [7; LENGTH]).expect("written");
         assert_eq!(look(&path).expect("a file"), Found::Torn);
+        assert!(look(&path.join("in it")).is_err(), "that is not the same as none");
+        let since = file.shared.now();
+        until(|| file.shared.now() > since + 1);
     }
 
     /// Waits until so much is so, but not for ever.

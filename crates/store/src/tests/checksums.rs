@@ -63,9 +63,9 @@ async fn no_altered_row_is_served(url: String) {
         // An audit, which looks at each of them, finds this one and no other.
         let reader = Reader::open(&url).await.expect("a record all the same");
         let each = reader.each(&ListFilter::default()).await.expect("asks");
-        let damaged: Vec<MasterSerial> =
+        let altered: Vec<MasterSerial> =
             each.iter().filter(|(_, row)| is_damaged(row)).map(|(master, _)| *master).collect();
-        assert_eq!((each.len(), damaged), (6, vec![master(1)]), "{alter}");
+        assert_eq!((each.len(), altered), (6, vec![master(1)]), "{alter}");
         reader.close().await;
         journal.execute(mend).await.expect("mended");
     }
@@ -78,7 +78,7 @@ async fn no_altered_row_is_served(url: String) {
     assert!(is_damaged(&store.decisions(master(5)).await));
     let reader = Reader::open(&url).await.expect("a record all the same");
     assert!(is_damaged(&reader.decisions(master(5)).await));
-    let damages = async |numbers: &[u64]| -> Vec<i64> {
+    let found_in = async |numbers: &[u64]| -> Vec<i64> {
         let masters: Vec<MasterSerial> = numbers.iter().copied().map(master).collect();
         let found = reader.damages(&masters).await.expect("asks");
         let keys = found.into_iter().map(|error| match error {
@@ -87,8 +87,8 @@ async fn no_altered_row_is_served(url: String) {
         });
         keys.collect()
     };
-    assert_eq!(damages(&[1, 5]).await, [1, 5].map(|number| master(number).number()));
-    assert_eq!(damages(&[2, 3, 4, 6]).await, [0; 0]);
+    assert_eq!(found_in(&[1, 5]).await, [1, 5].map(|number| master(number).number()));
+    assert_eq!(found_in(&[2, 3, 4, 6]).await, [0; 0]);
     reader.close().await;
 
     // What is open and damaged is shown to be so, beside what is not.
