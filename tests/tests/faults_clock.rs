@@ -187,7 +187,8 @@ async fn whoever_is_turned_away_for_the_time_has_begun_nothing() {
     count_money(&mut town).await;
 }
 
-/// Callers of both kinds while the clock jumps about and the bridge is killed.
+/// Callers of both kinds while the clock jumps about and the bridge is killed. One that was begun while the
+/// clock was behind, and is open when the bridge starts with the clock ahead, has no time left then.
 #[tokio::test]
 async fn a_clock_that_jumps_about_under_load_loses_nothing() {
     let faults = Faults { clock: true, coordinator: BRISK, ..Faults::default() };
@@ -209,7 +210,7 @@ async fn a_clock_that_jumps_about_under_load_loses_nothing() {
     }
     for caller in callers {
         let ending = caller.await.expect("no panic").expect("it ends");
-        assert_eq!(ending, State::Completed, "{}", town.bridge.log());
+        assert!(ending.is_final(), "{ending:?}: {}", town.bridge.log());
     }
     count_money(&mut town).await;
 }
