@@ -166,7 +166,7 @@ impl Desk {
     }
 }
 
-fn master(sequence: u64) -> MasterSerial {
+pub(crate) fn master(sequence: u64) -> MasterSerial {
     on_day(20_261_121, sequence)
 }
 
@@ -184,7 +184,7 @@ fn place(counter: &str, account: &str) -> Place {
     }
 }
 
-fn transfer(master: MasterSerial, app: &str, key: &str) -> NewTransfer {
+pub(crate) fn transfer(master: MasterSerial, app: &str, key: &str) -> NewTransfer {
     NewTransfer {
         master,
         app: app.into(),
