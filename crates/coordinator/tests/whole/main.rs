@@ -20,6 +20,9 @@ const NO_CREDIT: &str = "[[rule]]\non = [\"credit\"]\ndo = \"drop\"\n";
 /// Neither does any question about it.
 const DEAF: &str = "[[rule]]\non = [\"credit\", \"query\", \"fence\"]\ndo = \"drop\"\n";
 
+/// Whoever asks for a balance loses the connection.
+const DROPS_WHO_ASKS_FOR_A_BALANCE: &str = "[[rule]]\non = [\"balance\"]\ndo = \"close_before\"\n";
+
 const CREDIT_REFUSED: &str = "[[rule]]\non = [\"credit\"]\ndo = { refuse = 302 }\n";
 
 /// The debit cannot be undone, and whether it was, the counter does say.

@@ -1,7 +1,7 @@
 //! A record that lacks something: rows, its end, or all of it.
 
 use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id};
-use crate::{DEAF, folder};
+use crate::{DEAF, DROPS_WHO_ASKS_FOR_A_BALANCE, folder};
 use coordinator::events::{Event, Kind};
 use coordinator::{BeginError, Config, ReadmitError};
 use domain::message::{BalanceQuery, Instruction, Reply};
@@ -9,7 +9,6 @@ use domain::money::Currency;
 use domain::serial::{Role, Sequence};
 use link::Outcome;
 use store::FinalState;
-use tokio::time::Instant;
 
 /// An open transfer of which not even the order can be read is in nobody's hands: operators are told, and
 /// the others go on.
@@ -83,12 +82,30 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     futures.stop().await;
 }
 
+/// What a counter has seen is held against the record at each of its sign-ons: before that is done, it
+/// gets nothing new.
+#[tokio::test]
+async fn what_a_counter_has_seen_is_compared_whenever_it_signs_on() {
+    let securities = Counter::start("securities", DROPS_WHO_ASKS_FOR_A_BALANCE).await;
+    let (folder, futures) = (folder(), Counter::start("futures", "").await);
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    for session in ["first", "second", "third"] {
+        let (_, told) = stage.ends(session).await;
+        assert!(told.ends_with(" completed"), "{session}: {told}");
+        stage.sign_on_again("securities").await;
+    }
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
 /// A counter that does not say at its sign-on how far it has seen our serials is asked what it posted,
 /// and what it says counts the same; one of which that is not known is spoken of once.
 #[tokio::test]
 async fn one_that_does_not_say_what_it_has_seen_is_asked_for_its_entries() {
     let silent = |options: &mut simulator::Options| options.tells_highest_serial = false;
-    let (first, securities) = (folder(), Counter::with("securities", "", silent).await);
+    let plan = DROPS_WHO_ASKS_FOR_A_BALANCE;
+    let (first, securities) = (folder(), Counter::with("securities", plan, silent).await);
     let futures = Counter::with("futures", "", silent).await;
     let states = Config { states_all_accounts: [counter_id("futures")].into(), ..config() };
     let stage = Stage::start(first.path(), &[&securities, &futures], states.clone()).await;
@@ -101,15 +118,7 @@ async fn one_that_does_not_say_what_it_has_seen_is_asked_for_its_entries() {
         1
     );
     // It is not asked again in its next session.
-    let link = &stage.coordinator.links()[0];
-    let first = link.session_began();
-    link.renew_sessions(Instant::now());
-    let renewed = async {
-        while !link.is_up() || link.session_began() == first {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(LIMIT, renewed).await.expect("it signs on again");
+    stage.sign_on_again("securities").await;
     let (master, _) = stage.ends("since").await;
     assert_eq!(
         stage.coordinator.events().follow().0.iter().filter(|one| spoken_of(one)).count(),

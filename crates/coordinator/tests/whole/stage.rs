@@ -2,10 +2,10 @@
 
 use coordinator::events::{Event, Kind};
 use coordinator::{Begin, BeginError, Begun, Config, Coordinator, Rendered, Summary, View};
-use domain::message::{AccountId, CounterId, Place, Reply};
+use domain::message::{AccountId, BalanceQuery, CounterId, Instruction, Place, Reply};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, MasterSerial, Sequence};
-use link::{Link, LinkConfig, Unmatched};
+use link::{Link, LinkConfig, Outcome, Unmatched};
 use simulator::{FaultPlan, Options};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -163,6 +163,23 @@ impl Stage {
         let (counter, allowance) = (counter_id("futures"), Allowance::Wanted(day));
         let lifted = self.store.lift_serials(&counter, sequence, allowance, 1);
         assert!(lifted.await.expect("it writes"));
+    }
+
+    /// Has a counter that goes by [`DROPS_WHO_ASKS_FOR_A_BALANCE`](crate::DROPS_WHO_ASKS_FOR_A_BALANCE)
+    /// drop its session, and waits for the next.
+    pub(crate) async fn sign_on_again(&self, counter: &str) {
+        let query = BalanceQuery { account: account("6001"), currency: Currency::CNY };
+        let link = self.coordinator.links().iter().find(|link| link.counter().as_str() == counter);
+        let link = link.expect("a counter");
+        let former = link.session_began();
+        let asked = self.coordinator.ask(link.counter(), Instruction::Balance(query)).await;
+        assert!(matches!(asked, Ok(Outcome::Unknown(_))), "{asked:?}");
+        let renewed = async {
+            while !link.is_up() || link.session_began() == former {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, renewed).await.expect("it signs on again");
     }
 
     /// Waits until the record itself counts as behind, for the next start to know it.
