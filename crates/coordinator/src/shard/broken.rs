@@ -80,6 +80,7 @@ impl Shard {
             }
         }
         if let Some(sequence) = about.sequence {
+            debug_assert!(!out[before..].iter().any(|output| is_of_another(output, sequence)));
             self.open.settle(sequence);
         }
         #[cfg(test)]
@@ -140,6 +141,21 @@ impl Shard {
     }
 }
 
+/// Whether something is wanted of another transfer, which no step about one ever does.
+fn is_of_another(output: &Output, sequence: u64) -> bool {
+    match output {
+        Output::Write(write) => write.master.sequence.number() != sequence,
+        Output::Ask { ticket: Ticket(ticket), .. } => ticket >> super::COUNT_BITS != sequence,
+        Output::Closed { .. }
+        | Output::Alarm { .. }
+        | Output::Accuse { .. }
+        | Output::LeftOut { .. }
+        | Output::Doubted { .. }
+        | Output::NewSessions { .. }
+        | Output::Compare { .. } => false,
+    }
+}
+
 /// Parks it, with doubt about all that may have been sent.
 pub(super) fn doubt(transfer: &mut Transfer) {
     // Of one that is parked already the reason stays: it says what may be resumed.
@@ -168,8 +184,8 @@ struct Undone {
 }
 
 impl Undone {
-    /// Takes back what the step wanted, all of which is about its transfer, but what is only for
-    /// people or has happened.
+    /// Takes back what the step wanted, all of which is of its transfer ([`is_of_another`]), but what is
+    /// only for people or has happened.
     fn take(out: &mut Vec<Output>, before: usize) -> Undone {
         let mut undone = Undone::default();
         let wanted: Vec<Output> = out.drain(before..).collect();

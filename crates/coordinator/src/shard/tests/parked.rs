@@ -257,13 +257,13 @@ fn what_waits_for_a_person_is_listed_until_its_end_is_recorded() {
 }
 
 /// What a counter says late or unasked is written down where it is news: where something is learned, or
-/// contradicted; and of what is parked and known as far as it can be, nothing is asked for it.
+/// contradicted.
 #[test]
 fn what_is_said_unasked_is_written_down_where_it_is_news() {
     let mut stage = Stage::new(Profile::default());
     let _told = stage.park(1, Role::Credit);
     let credit = stage.shard.open[&1].transfer.posting(Role::Credit);
-    let mut written = |code| {
+    let says = |stage: &mut Stage, code| {
         let Outcome::Answered(reply) = answer(&credit, code) else { unreachable!() };
         stage.handle(Input::Unasked { speaker: counter("futures"), reply });
         let parts = stage.persist().into_iter().filter_map(|write| write.trail);
@@ -273,10 +273,10 @@ fn what_is_said_unasked_is_written_down_where_it_is_news() {
         news += &crate::trail::parts(&std::mem::take(&mut record.pending)).join("");
         news.matches("(late or unasked)").count()
     };
-    assert_eq!(written(AnswerCode::NO_SUCH_ACCOUNT), 1, "it is learned");
-    assert_eq!(written(AnswerCode::NO_SUCH_ACCOUNT), 0, "it is known");
-    assert_eq!(written(AnswerCode::DONE), 1, "it is contradicted");
-    assert_eq!(written(AnswerCode::DONE), 1, "it is contradicted again");
+    assert_eq!(says(&mut stage, AnswerCode::NO_SUCH_ACCOUNT), 1, "it is learned");
+    assert_eq!(says(&mut stage, AnswerCode::NO_SUCH_ACCOUNT), 0, "it is known");
+    assert_eq!(says(&mut stage, AnswerCode::DONE), 1, "it is contradicted");
+    assert_eq!(says(&mut stage, AnswerCode::DONE), 1, "it is contradicted again");
     assert_eq!(stage.phase_of(1), Phase::Parked(Why::Contradicted));
 }
 
