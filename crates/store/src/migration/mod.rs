@@ -40,6 +40,10 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// How often a second is waited for another that migrates. The server of one that is gone without a word
+/// keeps its lock for as long as it believes in the connection; whoever migrates then goes by tries.
+const TURNS: u32 = 60;
+
 /// Held on a server by the connection of the one that migrates; gone with that connection.
 const LOCK: &str = "CONCAT('counter-bridge ', MD5(DATABASE()))";
 
@@ -48,39 +52,47 @@ pub(crate) async fn run(
     address: &Address,
     connection: &DatabaseConnection,
 ) -> Result<(), OpenError> {
-    let is_alone = match address {
+    let has_lock = match address {
         // The file is held by this process.
         Address::Sqlite { .. } => false,
-        Address::Mysql { .. } => is_ones_turn(connection).await,
+        Address::Mysql { .. } => {
+            gets_lock(|| locked(connection, format!("SELECT GET_LOCK({LOCK}, 1)"))).await
+        }
     };
     let result = run_patiently(address, connection).await;
-    if is_alone {
+    if has_lock {
         // Should it fail, the lock goes with the connection.
-        let _ = locked(connection, &format!("SELECT RELEASE_LOCK({LOCK})")).await;
+        let _ = locked(connection, format!("SELECT RELEASE_LOCK({LOCK})")).await;
     }
     result
 }
 
 /// Waits until no other bridge brings the tables of this database up to date; whether none begins to
-/// before this one is done. A cluster has no such locks, and a server that is gone is found out about by
-/// what follows.
-async fn is_ones_turn(connection: &DatabaseConnection) -> bool {
-    let mut is_told = false;
-    loop {
-        match locked(connection, &format!("SELECT GET_LOCK({LOCK}, 1)")).await {
+/// before this one is done. `ask` waits a second for it. A cluster has no such locks, and a server that
+/// is gone is found out about by what follows.
+async fn gets_lock<A>(ask: impl Fn() -> A) -> bool
+where
+    A: Future<Output = Option<bool>>,
+{
+    for turn in 0..TURNS {
+        match ask().await {
             Some(true) => return true,
-            Some(false) if !is_told => {
-                tracing::info!("waiting for another bridge, which brings the tables up to date");
-                is_told = true;
+            Some(false) => {
+                if turn == 0 {
+                    tracing::info!(
+                        "waiting for another bridge, which brings the tables up to date"
+                    );
+                }
             }
-            Some(false) => {}
             None => return false,
         }
     }
+    tracing::warn!("another bridge does not get done with the tables: going on beside it");
+    false
 }
 
 /// What a server answers of a lock, if it has any.
-async fn locked(connection: &DatabaseConnection, sql: &str) -> Option<bool> {
+async fn locked(connection: &DatabaseConnection, sql: String) -> Option<bool> {
     let asked = Statement::from_string(connection.get_database_backend(), sql);
     let answer = tokio::time::timeout(SILENCE, connection.query_one_raw(asked)).await;
     let row = answer.ok()?.ok()??;
@@ -187,6 +199,22 @@ mod tests {
     use super::*;
     use std::cell::Cell;
     use tokio::time::Instant;
+
+    /// Whoever has gone without a word holds up nobody for ever.
+    #[tokio::test]
+    async fn the_lock_of_another_is_waited_for_so_long() {
+        for (free_after, asked, has_lock) in
+            [(0, 1, true), (59, 60, true), (60, 60, false), (u32::MAX, 60, false)]
+        {
+            let turns = Cell::new(0);
+            let got = gets_lock(|| {
+                turns.set(turns.get() + 1);
+                std::future::ready(Some(turns.get() > free_after))
+            });
+            assert_eq!((got.await, turns.get()), (has_lock, asked), "free after {free_after}");
+        }
+        assert!(!gets_lock(|| std::future::ready(None)).await, "there are no locks");
+    }
 
     /// One that was away for a moment is not given up.
     #[tokio::test(start_paused = true)]
