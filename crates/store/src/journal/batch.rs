@@ -152,6 +152,20 @@ impl Engine {
         }
     }
 
+    /// What an error means, and says. A connection that is lost by it is left at once: on one that
+    /// hangs, whatever comes next would wait as long again.
+    async fn understood<T>(&mut self, result: Result<T, DbErr>) -> Result<T, (Fault, String)> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let (fault, why) = (Fault::of(&error), connect::explain(&self.address, &error));
+        if fault == Fault::Lost {
+            self.disconnect().await;
+        }
+        Err((fault, why))
+    }
+
     /// Writes a batch; a lost connection is replaced once.
     pub(super) async fn write(&mut self, batch: &[Arc<Write>]) -> Attempt {
         let attempt = self.write_once(batch).await;
@@ -181,23 +195,13 @@ impl Engine {
         let mut replaced = false;
         loop {
             let connection = self.connection().await.map_err(|error| error.to_string())?;
-            let error = match limited(serials::lease(&connection, &self.ledger, count)).await {
+            let leased = limited(serials::lease(&connection, &self.ledger, count)).await;
+            match self.understood(leased).await {
                 Ok(leased) => return Ok(leased),
-                Err(error) => error,
-            };
-            let why = connect::explain(&self.address, &error);
-            match Fault::of(&error) {
-                Fault::Lost => {
-                    self.disconnect().await;
-                    if std::mem::replace(&mut replaced, true) {
-                        return Err(why);
-                    }
-                }
+                Err((Fault::Lost, _)) if !replaced => replaced = true,
                 // Others lease too: nothing is wrong with the database.
-                Fault::Contention => return Ok(Err(StoreError::Unavailable { why })),
-                Fault::Duplicate | Fault::Row | Fault::Down | Fault::Superseded => {
-                    return Err(why);
-                }
+                Err((Fault::Contention, why)) => return Ok(Err(StoreError::Unavailable { why })),
+                Err((_, why)) => return Err(why),
             }
         }
     }
@@ -262,10 +266,8 @@ impl Engine {
             .connection()
             .await
             .map_err(|error| Attempt::Failed { fault: Fault::Down, why: error.to_string() })?;
-        limited(examine::look_up(&connection, batch)).await.map_err(|error| Attempt::Failed {
-            fault: Fault::of(&error),
-            why: connect::explain(&self.address, &error),
-        })
+        let found = limited(examine::look_up(&connection, batch)).await;
+        self.understood(found).await.map_err(|(fault, why)| Attempt::Failed { fault, why })
     }
 
     /// What nobody waits for, after a batch of so many writes was answered: the index of accounts
@@ -279,12 +281,10 @@ impl Engine {
         if !self.accounts.is_due() {
             return;
         }
-        if let Err(error) = limited(self.accounts.enter(&connection, self.ledger.epoch())).await {
+        let entered = limited(self.accounts.enter(&connection, self.ledger.epoch())).await;
+        if let Err((_, why)) = self.understood(entered).await {
             metrics::counter!("store_account_entries_failures_total").increment(1);
-            tracing::warn!(why = connect::explain(&self.address, &error), "accounts not entered");
-            if Fault::of(&error) == Fault::Lost {
-                self.disconnect().await;
-            }
+            tracing::warn!(why, "accounts not entered");
         }
         // As many as have ended: however busy the bridge is, it gets done.
         self.enter_earlier().await;
@@ -300,12 +300,10 @@ impl Engine {
         let Some(connection) = self.connection.clone().filter(|_| self.reach.is_due()) else {
             return;
         };
-        if let Err(error) = limited(self.reach.go_on(&connection, self.ledger.epoch())).await {
+        let entered = limited(self.reach.go_on(&connection, self.ledger.epoch())).await;
+        if let Err((_, why)) = self.understood(entered).await {
             self.reach.rest();
-            tracing::warn!(why = connect::explain(&self.address, &error), "lists not completed");
-            if Fault::of(&error) == Fault::Lost {
-                self.disconnect().await;
-            }
+            tracing::warn!(why, "lists not completed");
         }
     }
 
@@ -316,10 +314,10 @@ impl Engine {
         }
         let standing = self.ledger.standing().borrow().clone();
         if let (RecordStanding::Behind { why }, Some(node)) = (standing, self.ledger.node()) {
-            match limited(rows::note_behind(connection, node, &why)).await {
+            let noted = limited(rows::note_behind(connection, node, &why)).await;
+            match self.understood(noted).await {
                 Ok(()) => self.has_noted = true,
-                Err(error) => {
-                    let why = connect::explain(&self.address, &error);
+                Err((_, why)) => {
                     tracing::warn!(why, "the record does not say yet that it is behind");
                 }
             }
@@ -335,12 +333,8 @@ impl Engine {
 
     /// Says that the holder is there while nothing is written; a lost connection is replaced once.
     pub(super) async fn beat(&mut self) -> Result<(), (Fault, String)> {
-        let beaten = self.beat_once().await;
-        match beaten {
-            Err((Fault::Lost, _)) => {
-                self.disconnect().await;
-                self.beat_once().await
-            }
+        match self.beat_once().await {
+            Err((Fault::Lost, _)) => self.beat_once().await,
             beaten => beaten,
         }
     }
@@ -349,14 +343,12 @@ impl Engine {
         let down = |error: OpenError| (Fault::Down, error.to_string());
         let connection = self.connection().await.map_err(down)?;
         let asked = Instant::now();
-        match limited(fence::superseded(&connection, &self.ledger)).await {
-            Ok(None) => {
-                self.ledger.held(asked);
-                Ok(())
-            }
-            Ok(Some(why)) => Err((Fault::Superseded, why)),
-            Err(error) => Err((Fault::of(&error), connect::explain(&self.address, &error))),
+        let superseded = limited(fence::superseded(&connection, &self.ledger)).await;
+        if let Some(why) = self.understood(superseded).await? {
+            return Err((Fault::Superseded, why));
         }
+        self.ledger.held(asked);
+        Ok(())
     }
 
     /// Gives the lease back, so that the next start need not wait for it to run out.
@@ -375,16 +367,8 @@ impl Engine {
         transfers: &[&NewTransfer],
     ) -> Result<Vec<bool>, String> {
         let connection = self.connection().await.map_err(|error| error.to_string())?;
-        match limited(examine::recorded(&connection, transfers)).await {
-            Ok(recorded) => Ok(recorded),
-            Err(error) => {
-                let why = connect::explain(&self.address, &error);
-                if Fault::of(&error) == Fault::Lost {
-                    self.disconnect().await;
-                }
-                Err(why)
-            }
-        }
+        let recorded = limited(examine::recorded(&connection, transfers)).await;
+        self.understood(recorded).await.map_err(|(_, why)| why)
     }
 
     /// Runs a statement where batches are written.
@@ -410,16 +394,10 @@ impl Engine {
         }
         let connection =
             self.connection().await.map_err(|error| (Fault::Down, error.to_string()))?;
-        match limited(server::try_out(&connection, &self.ledger)).await {
-            Ok(None) => Ok(()),
-            Ok(Some(why)) => Err((Fault::Superseded, why)),
-            Err(error) => {
-                let (fault, why) = (Fault::of(&error), connect::explain(&self.address, &error));
-                if fault == Fault::Lost {
-                    self.disconnect().await;
-                }
-                Err((fault, why))
-            }
+        let superseded = limited(server::try_out(&connection, &self.ledger)).await;
+        match self.understood(superseded).await? {
+            None => Ok(()),
+            Some(why) => Err((Fault::Superseded, why)),
         }
     }
 }
@@ -465,5 +443,39 @@ mod tests {
     fn what_is_tried_out_is_large_and_silence_says_how_long() {
         assert_eq!(large_body(), "-".repeat(16_384));
         assert_eq!(silence(), format!("no answer of the disk within {} s", DEADLINE.as_secs()));
+    }
+
+    /// In a record that has nothing from before there was an index, that is found out once.
+    #[tokio::test]
+    async fn what_ended_earlier_is_entered_until_there_is_no_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
+        crate::Store::open(&url).await.expect("its tables are made").close().await;
+        let address = Address::parse(&url).expect("an address");
+        let connection = connect::writer(&address);
+        let ledger = Arc::new(Ledger::unkept(None));
+        let mut engine = Engine::new(address, connection, ledger, Arc::default());
+        assert!(engine.has_earlier(), "it has not looked yet");
+        engine.enter_earlier().await;
+        assert!(!engine.has_earlier());
+        engine.close().await;
+    }
+
+    /// Only a connection that is lost is left, and its reason is told.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_left_when_it_is_lost() {
+        let address = Address::parse("sqlite:///nowhere/bridge.sqlite").expect("an address");
+        let connection = connect::writer(&address);
+        let ledger = Arc::new(Ledger::unkept(None));
+        let mut engine = Engine::new(address, connection, ledger, Arc::default());
+        assert_eq!(engine.understood(Ok(7)).await, Ok(7));
+        let spoiled = engine.understood::<()>(Err(DbErr::Custom("no such row".to_owned()))).await;
+        assert_eq!(spoiled, Err((Fault::Down, "Custom Error: no such row".to_owned())));
+        assert!(engine.connection.is_some());
+        let silent = limited(std::future::pending::<Result<(), DbErr>>());
+        let (fault, why) = engine.understood(silent.await).await.expect_err("it is lost");
+        assert_eq!(fault, Fault::Lost);
+        assert!(why.contains("no answer within"), "{why}");
+        assert!(engine.connection.is_none());
     }
 }

@@ -76,3 +76,76 @@ impl Checkpoints {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// A file with a log that nobody has moved, and who writes to it.
+    async fn with_a_log(folder: &tempfile::TempDir) -> (Address, DatabaseConnection) {
+        let path = folder.path().join("bridge.sqlite");
+        let address = Address::parse(&format!("sqlite://{}", path.display())).expect("an address");
+        connect::probe(&address).await.expect("it is made");
+        let writer = connect::writer(&address);
+        writer.execute_unprepared("CREATE TABLE one (x TEXT)").await.expect("a table");
+        (address, writer)
+    }
+
+    /// Rows in the file alone, as whoever loses the log finds it.
+    fn rows_without_log(folder: &tempfile::TempDir) -> i64 {
+        let copy = folder.path().join("copy");
+        std::fs::copy(folder.path().join("bridge.sqlite"), &copy).expect("a copy");
+        let copy = rusqlite::Connection::open(copy).expect("it opens");
+        copy.query_row("SELECT COUNT(*) FROM one", [], |row| row.get(0)).unwrap_or(0)
+    }
+
+    async fn finished(checkpoints: &Checkpoints) {
+        let running = || checkpoints.running.as_ref().expect("it runs").is_finished();
+        let waiting = async {
+            while !running() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("in time");
+    }
+
+    /// The log is due after so many writes, moved beside the writer, and due again after as many more.
+    #[tokio::test]
+    async fn the_log_is_moved_once_enough_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (address, writer) = with_a_log(&folder).await;
+        let mut checkpoints = Checkpoints::default();
+        for round in 1..=2 {
+            writer.execute_unprepared("INSERT INTO one VALUES ('x')").await.expect("written");
+            checkpoints.look_after(&address, &writer, EVERY - 1).await;
+            assert!(checkpoints.running.is_none(), "round {round}: one is missing");
+            assert_eq!(rows_without_log(&folder), round - 1);
+            checkpoints.look_after(&address, &writer, 1).await;
+            finished(&checkpoints).await;
+            checkpoints.look_after(&address, &writer, 0).await;
+            assert!(checkpoints.running.is_none(), "round {round}: it is through");
+            assert_eq!(rows_without_log(&folder), round);
+        }
+        checkpoints.close().await;
+        assert!(checkpoints.connection.is_none(), "its connection is closed");
+        writer.close().await.expect("closed");
+    }
+
+    /// Nobody waits for it, however long it takes; only the end does.
+    #[tokio::test]
+    async fn one_that_hangs_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (address, writer) = with_a_log(&folder).await;
+        let mut checkpoints = Checkpoints::default();
+        checkpoints.running = Some(tokio::spawn(std::future::pending()));
+        tokio::time::pause();
+        for _ in 0..2 {
+            let looking = checkpoints.look_after(&address, &writer, EVERY);
+            tokio::time::timeout(Duration::from_secs(1), looking).await.expect("at once");
+            assert!(checkpoints.running.is_some(), "there is one at a time");
+        }
+        let closing = tokio::time::timeout(Duration::from_secs(1), checkpoints.close());
+        assert!(closing.await.is_err(), "what runs has the connection");
+    }
+}

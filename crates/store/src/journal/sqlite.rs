@@ -208,10 +208,7 @@ impl Worker {
                 }
                 Tried::committed(plan)
             }
-            Ok((Err(error), ..)) if commit_was_undone_by_sqlite(code(&error)) => {
-                self.failed(&error)
-            }
-            Ok((Err(error), ..)) => Tried::Unclear { why: self.explain(&error) },
+            Ok((Err(error), ..)) => self.failed_to_commit(&error),
             Err(Stopped::Conflict) => Tried::Conflict,
             Err(Stopped::Elsewhere) => {
                 let why = "the record does not end where it was left".to_owned();
@@ -238,6 +235,14 @@ impl Worker {
         )?;
         transaction.execute("DELETE FROM trail WHERE master_serial = 0 AND part = -1", [])?;
         transaction.commit()
+    }
+
+    fn failed_to_commit(&self, error: &rusqlite::Error) -> Tried {
+        if commit_was_undone_by_sqlite(code(error)) {
+            self.failed(error)
+        } else {
+            Tried::Unclear { why: self.explain(error) }
+        }
     }
 
     fn failed(&self, error: &rusqlite::Error) -> Tried {
@@ -431,5 +436,25 @@ mod tests {
         connection.pragma_update(None, "synchronous", "FULL").expect("a setting");
         connection.pragma_update(None, "journal_mode", "DELETE").expect("a setting");
         assert!(is_durable(&connection).is_err());
+    }
+
+    /// What a full disk did not take is certainly not recorded; what was lost on its way to the disk may
+    /// be.
+    #[test]
+    fn a_failed_commit_is_unclear_unless_it_is_certain() {
+        let worker = Worker {
+            file: PathBuf::new(),
+            connection: Connection::open_in_memory().expect("it opens"),
+            ledger: Arc::new(Ledger::unkept(None)),
+            knows_place: false,
+        };
+        let failed_by = |code| {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            worker.failed_to_commit(&error)
+        };
+        let full = failed_by(rusqlite::ffi::SQLITE_FULL);
+        assert!(matches!(full, Tried::Failed { fault: Fault::Down, .. }));
+        let lost = failed_by(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        assert!(matches!(lost, Tried::Unclear { .. }));
     }
 }

@@ -95,6 +95,38 @@ impl Answers {
     }
 }
 
+/// What the writer does when nothing comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    /// After [`REST`] it enters some of what had ended before there was an index.
+    EntersEarlier,
+    /// After [`BEAT`] it says that the holder of the lease is there.
+    Beats,
+    /// It waits.
+    Waits,
+}
+
+impl Idle {
+    /// `holds_lease`: the record is a server's, and another may take it from a holder that is silent.
+    fn of(has_earlier: bool, holds_lease: bool) -> Idle {
+        match (has_earlier, holds_lease) {
+            (true, _) => Idle::EntersEarlier,
+            (false, true) => Idle::Beats,
+            (false, false) => Idle::Waits,
+        }
+    }
+
+    /// What comes in time; `None` if nothing does.
+    async fn wait_for<T>(self, coming: impl Future<Output = T>) -> Option<T> {
+        let pause = match self {
+            Idle::EntersEarlier => REST,
+            Idle::Beats => BEAT,
+            Idle::Waits => return Some(coming.await),
+        };
+        tokio::time::timeout(pause, coming).await.ok()
+    }
+}
+
 /// How far the database is from working.
 struct Failing {
     since: i64,
@@ -180,21 +212,14 @@ impl Writer {
 
     /// One turn while the database works.
     async fn work(&mut self) {
+        let idle = Idle::of(self.engine.has_earlier(), self.engine.ledger().epoch().is_some());
         let command = match self.queue.next.pop_front() {
             Some(command) => Some(command),
-            None if self.engine.has_earlier() => {
-                match tokio::time::timeout(REST, self.queue.commands.recv()).await {
-                    Ok(command) => command,
-                    Err(_) => return self.enter_earlier().await,
-                }
-            }
-            None if self.engine.ledger().epoch().is_some() => {
-                match tokio::time::timeout(BEAT, self.queue.commands.recv()).await {
-                    Ok(command) => command,
-                    Err(_) => return self.beat().await,
-                }
-            }
-            None => self.queue.commands.recv().await,
+            None => match idle.wait_for(self.queue.commands.recv()).await {
+                Some(command) => command,
+                None if idle == Idle::EntersEarlier => return self.enter_earlier().await,
+                None => return self.beat().await,
+            },
         };
         match command {
             Some(Command::Submit(writes)) => {

@@ -149,20 +149,24 @@ impl PositionFile {
     /// `position` is asked while no other writes, so that what is newer is never overwritten.
     pub(crate) fn write(&self, position: impl FnOnce() -> Position) {
         self.look_after_flusher();
-        match self.put(position) {
-            Ok(()) => {
-                if self.failing.swap(false, Ordering::Relaxed) {
-                    tracing::info!(file = %self.path.display(), "the position file is written again");
-                }
-            }
+        let written = self.put(position);
+        let is_news = self.is_news(written.is_err());
+        let file = self.path.display();
+        match written {
+            Ok(()) if is_news => tracing::info!(%file, "the position file is written again"),
+            Ok(()) => {}
             Err(error) => {
                 metrics::counter!("store_position_failures_total").increment(1);
-                if !self.failing.swap(true, Ordering::Relaxed) {
-                    let file = self.path.display();
+                if is_news {
                     tracing::error!(%error, %file, "the position file cannot be written");
                 }
             }
         }
+    }
+
+    /// Whether it was otherwise the last time: only then it is worth a line in the log.
+    fn is_news(&self, fails: bool) -> bool {
+        self.failing.swap(fails, Ordering::Relaxed) != fails
     }
 
     fn put(&self, position: impl FnOnce() -> Position) -> io::Result<()> {
@@ -255,6 +259,16 @@ mod tests {
         assert!(look(&path.join("in it")).is_err(), "that is not the same as none");
         let since = file.shared.now();
         until(|| file.shared.now() > since + 1);
+    }
+
+    /// A disk that takes nothing is a line in the log, and not one for each batch.
+    #[test]
+    fn that_it_cannot_be_written_is_said_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("record.position");
+        let file = PositionFile::begin(&path, &position(0)).expect("a file");
+        let told = [false, true, true, false, false, true].map(|fails| file.is_news(fails));
+        assert_eq!(told, [false, true, false, true, false, true]);
     }
 
     /// Waits until so much is so, but not for ever.

@@ -21,7 +21,9 @@ mod proxy;
 mod reading;
 mod servers;
 mod slow_questions;
+mod spoiled;
 mod sqlite_faults;
+mod waited_out;
 
 use crate::{
     Decision, FinalState, Journal, NewTransfer, OpenState, OpenTransfer, Outcome, Place, Store,

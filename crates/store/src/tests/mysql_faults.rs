@@ -2,8 +2,9 @@
 //! lost, nothing twice, and over by itself.
 
 use super::proxy::{Proxy, Wire};
+use super::waited_out::{returns_by_itself, survives};
 use super::*;
-use crate::{JournalHealth, Options, StoreError};
+use crate::{JournalHealth, Options, RecordStanding, StoreError};
 use sea_orm::sqlx::{Row, mysql::MySqlConnectOptions};
 
 /// A store behind a wire, and the database's true URL.
@@ -217,6 +218,7 @@ async fn cut_at_commit(wire: Wire) {
         desk.record(writes_of_both_kinds()).await;
         patiently(proxy.happened()).await;
         well_again(&store).await;
+        assert_eq!(*store.standing().borrow(), RecordStanding::Current, "nothing is missing");
         assert_eq!(store.trail(master(3)).await.expect("asks"), ["accepted"]);
         let open = store.open_transfers(None, 10).await.expect("asks");
         assert_eq!(open.len(), 1);
@@ -224,6 +226,54 @@ async fn cut_at_commit(wire: Wire) {
         let again = accept(&transfer(master(5), "shop", "key-3"));
         assert_eq!(desk.write(vec![again]).await, [Err(WriteError::DuplicateKey)]);
         store.close().await;
+    })
+    .await;
+}
+
+/// A COMMIT that lost against another's recorded nothing, for certain: it is made again at once, and
+/// nobody hears of it.
+#[tokio::test]
+async fn a_commit_that_certainly_failed_is_made_again() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let mut desk = Desk::of(&store);
+        desk.record(vec![simple(1)]).await;
+        let health = store.journal().health();
+        proxy.set(Wire::FailCommit);
+        desk.record(writes_of_both_kinds()).await;
+        patiently(proxy.happened()).await;
+        assert!(!health.has_changed().expect("a journal"), "it works all the time");
+        assert_eq!(store.trail(master(3)).await.expect("asks"), ["accepted"]);
+        store.close().await;
+    })
+    .await;
+}
+
+/// Makes the table of trails fail as a full one does, for whoever inserts.
+async fn fill(url: &str) {
+    let full = "CREATE TRIGGER full BEFORE INSERT ON trail FOR EACH ROW \
+                SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'the table is full'";
+    mysql_connection(url).await.execute(full).await.expect("a trigger");
+}
+
+async fn empty(url: &str) {
+    mysql_connection(url).await.execute("DROP TRIGGER full").await.expect("no trigger");
+}
+
+#[tokio::test]
+async fn a_full_table_is_waited_out() {
+    on_mysql(|url| async move {
+        survives(url.clone(), "full", async |_| fill(&url).await, async |_| empty(&url).await)
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn health_returns_by_itself() {
+    on_mysql(|url| async move {
+        let (broken, mended) = (async |_: &_| fill(&url).await, async |_: &_| empty(&url).await);
+        returns_by_itself(url.clone(), broken, mended).await;
     })
     .await;
 }

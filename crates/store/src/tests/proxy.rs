@@ -25,6 +25,8 @@ pub(super) enum Wire {
     CutBeforeCommit,
     /// The next COMMIT arrives; its answer is lost with the connection.
     CutAfterCommit,
+    /// The next COMMIT fails by a deadlock, as the certification of a cluster lets it.
+    FailCommit,
     /// The next COMMIT is held up while its connection is lost, and arrives when released.
     HoldCommit,
 }
@@ -96,9 +98,12 @@ async fn pass(
     match wire.send_replace(Wire::Whole) {
         Wire::CutAfterCommit => {}
         Wire::HoldCommit => release.notified().await,
-        Wire::CutBeforeCommit | Wire::Whole | Wire::Cut | Wire::Silent | Wire::SilentAfter(_) => {
-            return;
-        }
+        Wire::CutBeforeCommit
+        | Wire::Whole
+        | Wire::Cut
+        | Wire::Silent
+        | Wire::SilentAfter(_)
+        | Wire::FailCommit => return,
     }
     to_server.write_all(&packet).await.expect("a server");
     to_server.shutdown().await.expect("a server");
@@ -132,18 +137,34 @@ async fn upwards(
                 shared.send_replace(Wire::SilentAfter(more - 1));
             }
             Wire::CutBeforeCommit | Wire::CutAfterCommit | Wire::HoldCommit
-                if packet[4..].eq_ignore_ascii_case(b"\x03COMMIT") =>
+                if is_commit(&packet) =>
             {
                 return Some((to, packet));
+            }
+            Wire::FailCommit if is_commit(&packet) => {
+                packet = failing();
+                shared.send_replace(Wire::Whole);
             }
             Wire::Whole
             | Wire::Cut
             | Wire::CutBeforeCommit
             | Wire::CutAfterCommit
+            | Wire::FailCommit
             | Wire::HoldCommit => {}
         }
         to.write_all(&packet).await.ok()?;
     }
+}
+
+fn is_commit(packet: &[u8]) -> bool {
+    packet[4..].eq_ignore_ascii_case(b"\x03COMMIT")
+}
+
+/// A packet with a statement that fails as a COMMIT does that lost against another node's.
+fn failing() -> Vec<u8> {
+    let statement = b"\x03SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213";
+    let length = u8::try_from(statement.len()).expect("short");
+    [&[length, 0, 0, 0], statement.as_slice()].concat()
 }
 
 async fn downwards(from: &mut OwnedReadHalf, mut to: OwnedWriteHalf) {

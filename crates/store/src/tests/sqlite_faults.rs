@@ -1,8 +1,8 @@
 //! A SQLite file that is locked, full or read-only while the journal runs: told plainly, nothing
 //! lost, and over by itself.
 
+use super::waited_out::{returns_by_itself, survives};
 use super::*;
-use crate::{JournalHealth, StoreError};
 use sea_orm::sqlx::SqliteConnection;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::Mutex;
@@ -10,65 +10,6 @@ use tokio::sync::Mutex;
 async fn another(url: &str) -> SqliteConnection {
     let options: SqliteConnectOptions = url.parse().expect("a URL");
     options.connect().await.expect("another connection")
-}
-
-fn why(answer: &Answer) -> &str {
-    match answer {
-        Err(WriteError::Refused { why }) => why,
-        other => panic!("{other:?} is no refusal"),
-    }
-}
-
-/// Breaks a database, writes what is new and what was begun, mends it, and looks what came of it.
-async fn survives(
-    url: String,
-    word: &str,
-    break_it: impl AsyncFnOnce(&Journal),
-    mend_it: impl AsyncFnOnce(&Journal),
-) {
-    let store = Store::open(&url).await.expect("opens");
-    let journal = store.journal();
-    let mut desk = Desk::of(&store);
-    desk.record(vec![simple(1), simple(2)]).await;
-    break_it(&journal).await;
-
-    // In one batch: what is new is refused, what was begun is kept.
-    let first = desk.submit(vec![
-        simple(3),
-        trail(master(1), 1, "debited"),
-        end(master(1), FinalState::Completed),
-    ]);
-    let answer = desk.answers(&first[..1]).await.remove(0);
-    assert!(why(&answer).contains(word), "{}", why(&answer));
-    let mut health = journal.health();
-    assert!(
-        matches!(&*health.borrow(), JournalHealth::Failing { why, .. } if why.contains(word)),
-        "{:?}",
-        *health.borrow()
-    );
-    // What is new is refused at once from now on, and what was begun goes on being kept.
-    let kept =
-        desk.submit(vec![trail(master(2), 1, "debited"), end(master(2), FinalState::Reversed)]);
-    let answer = desk.write(vec![simple(4)]).await.remove(0);
-    assert!(is_refused(&answer));
-    assert!(matches!(store.lease_serials(1).await, Err(StoreError::Unavailable { .. })));
-    // Questions are answered meanwhile.
-    assert_eq!(store.open_transfers(None, 10).await.expect("asks").len(), 2);
-
-    mend_it(&journal).await;
-    assert_eq!(desk.answers(&first[1..]).await, [Ok(()), Ok(())]);
-    assert_eq!(desk.answers(&kept).await, [Ok(()), Ok(())]);
-    patiently(journal.drain()).await;
-    patiently(health.wait_for(|health| *health == JournalHealth::Ok)).await.expect("a journal");
-    desk.record(vec![simple(5)]).await;
-    assert!(store.lease_serials(1).await.is_ok());
-    for refused in [3, 4] {
-        assert_eq!(store.find(master(refused)).await.expect("asks"), None);
-    }
-    assert_eq!(store.trail(master(1)).await.expect("asks"), ["debited"]);
-    let open = store.open_transfers(None, 10).await.expect("asks");
-    assert_eq!(open.len(), 1, "only the last is open");
-    store.close().await;
 }
 
 #[tokio::test]
@@ -136,27 +77,36 @@ async fn a_read_only_database_is_waited_out() {
     .await;
 }
 
-/// Health comes back even if nobody writes anything.
 #[tokio::test]
 async fn health_returns_by_itself() {
+    on_sqlite(|url| {
+        returns_by_itself(
+            url,
+            async |journal| journal.execute("PRAGMA query_only = ON").await.expect("a setting"),
+            async |journal| journal.execute("PRAGMA query_only = OFF").await.expect("a setting"),
+        )
+    })
+    .await;
+}
+
+/// If the database works again by the time the journal ends, what was kept is written all the same.
+#[tokio::test]
+async fn what_was_kept_is_written_at_the_end() {
     on_sqlite(|url| async move {
         let store = Store::open(&url).await.expect("opens");
         let journal = store.journal();
         let mut desk = Desk::of(&store);
-        journal.execute("PRAGMA query_only = ON").await.expect("a setting");
-        assert!(is_refused(&desk.write(vec![simple(1)]).await[0]));
-        let mut health = journal.health();
-        let JournalHealth::Failing { since, .. } = health.borrow_and_update().clone() else {
-            panic!("healthy");
-        };
-        // A further attempt fails and says since when.
-        patiently(health.changed()).await.expect("a journal");
-        assert!(
-            matches!(&*health.borrow_and_update(), JournalHealth::Failing { since: s, .. } if *s == since)
-        );
-        journal.execute("PRAGMA query_only = OFF").await.expect("a setting");
-        patiently(health.wait_for(|health| *health == JournalHealth::Ok)).await.expect("a journal");
         desk.record(vec![simple(1)]).await;
+        journal.execute("PRAGMA query_only = ON").await.expect("a setting");
+        assert!(is_refused(&desk.write(vec![simple(2)]).await[0]));
+        let kept = desk.submit(vec![end(master(1), FinalState::Completed)]);
+        // Both are said before the next attempt.
+        let mended = journal.execute("PRAGMA query_only = OFF");
+        let (mended, ()) = tokio::join!(mended, store.close());
+        mended.expect("a setting");
+        assert_eq!(desk.answers(&kept).await, [Ok(())]);
+        let store = Store::open(&url).await.expect("opens again");
+        assert_eq!(store.open_transfers(None, 10).await.expect("asks").len(), 0);
         store.close().await;
     })
     .await;
