@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use system_tests::audit::State;
 use system_tests::auditor::{Statements, audit};
 use system_tests::books::Kind as Line;
@@ -315,4 +315,54 @@ async fn an_open_transfer_that_cannot_be_read_keeps_no_other_from_being_taken_up
     let named = format!("an open transfer cannot be taken up: the record of {}", serials[0]);
     assert!(log.contains(&named), "{log}");
     assert_eq!(readiness(&town).await.0, StatusCode::OK);
+}
+
+/// A bridge that asks soon, and calls nobody for long.
+const PATIENT: &str = "posting_deadline_ms = 300\nquery_deadline_ms = 200\nfirst_pause_ms = 50";
+
+/// Of an open transfer the part is gone that says that its credit was sent: the audit names it, it is left
+/// to a person, and nothing is sent that might be sent twice.
+#[tokio::test]
+async fn a_trail_that_has_lost_its_end_is_named() {
+    let faults = Faults { futures: GONE, coordinator: PATIENT, ..Faults::default() };
+    let mut town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
+    let order = Order::new("one", 700);
+    let said = town.caller.post(&order.key, &order.body(), 0).await.expect("an answer");
+    let told: serde_json::Value = said.json().expect("a transfer");
+    let serial = told["master_serial"].as_str().expect("a serial").to_owned();
+    let url = format!("sqlite://{}", record_of(&town).display());
+    let record = sea_orm::Database::connect(url).await.expect("a database");
+    let said_so = format!("trail WHERE master_serial = {serial} AND body LIKE '%\"credit_%'");
+    let parts = || async {
+        let asked = sea_orm::Statement::from_string(
+            sea_orm::DbBackend::Sqlite,
+            format!("SELECT COUNT(*) FROM {said_so}"),
+        );
+        let row = sea_orm::ConnectionTrait::query_one_raw(&record, asked).await.expect("asked");
+        row.expect("a row").try_get_by_index::<i64>(0).expect("a count")
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while parts().await == 0 {
+        assert!(Instant::now() < deadline, "it is recorded that the credit is asked about");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    town.bridge.kill().await.expect("it is gone");
+    let lose = format!("DELETE FROM {said_so}");
+    sea_orm::ConnectionTrait::execute_unprepared(&record, &lose).await.expect("lost");
+    record.close().await.expect("closed");
+
+    let books = |counter: &system_tests::counter::Counter| {
+        format!("{}={}", counter.id(), counter.books_file().display())
+    };
+    let (securities, futures) = (books(&town.securities), books(&town.futures));
+    let (code, told) = run(&town, &["audit", "--books", &securities, "--books", &futures]).await;
+    assert_eq!(code, Some(1), "{told}");
+    let named = format!("the record of {serial} is damaged: the end of its trail is missing");
+    assert!(told.contains(&named), "{told}");
+
+    town.bridge.restart().await.expect("it starts again");
+    let said = town.caller.get(&format!("/v1/transfers/{serial}")).await.expect("an answer");
+    assert_eq!(said.status, StatusCode::OK, "{said:?}");
+    let told: serde_json::Value = said.json().expect("a transfer");
+    assert_eq!(told["state"], "needs_operator", "{told}");
 }

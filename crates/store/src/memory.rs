@@ -113,7 +113,8 @@ impl Memory {
         let of = |(master, state): (&i64, &OpenState)| {
             let transfer = self.transfers.get(master)?.clone();
             let trail = self.trail_of(*master);
-            Some(OpenTransfer { transfer, trail, open_state: *state, damage: None })
+            let next_part = u32::try_from(trail.len()).unwrap_or(u32::MAX);
+            Some(OpenTransfer { transfer, trail, next_part, open_state: *state, damage: None })
         };
         self.open.iter().filter_map(of).collect()
     }

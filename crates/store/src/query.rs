@@ -15,7 +15,7 @@ use sea_orm::{
     Order, QueryFilter, QueryOrder, QuerySelect, RelationTrait, SelectThree, Statement,
     TopologyStar,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 /// Within this, a question is answered or given up.
@@ -165,19 +165,32 @@ pub(crate) async fn open_page(
     Ok(page)
 }
 
-/// A trail as far as it was read, and what is wrong with a part of it.
+/// A trail as far as it was read, and what is wrong with it first.
 #[derive(Default)]
 struct Trail {
     parts: Vec<String>,
-    damage: Option<String>,
+    /// The number of the part that comes next.
+    next: i64,
+    damage: Option<StoreError>,
 }
 
 impl Trail {
     fn add(&mut self, row: trail::Model) {
-        if let Err(error) = check_trail(&row) {
-            self.damage = Some(error.to_string());
-        }
+        let found = check_trail(&row).and_then(|()| self.follows(&row));
+        self.next = row.part + 1;
         self.parts.push(row.body);
+        if let Err(error) = found {
+            self.damage.get_or_insert(error);
+        }
+    }
+
+    /// Parts are numbered from 0 on, and none is left out.
+    fn follows(&self, row: &trail::Model) -> Result<(), StoreError> {
+        if row.part == self.next {
+            return Ok(());
+        }
+        let what = format!("part {} of its trail is missing", self.next);
+        Err(StoreError::corrupt(row.master_serial, &what))
     }
 }
 
@@ -241,8 +254,10 @@ fn opened((row, ending, open): Joined, trail: Trail) -> Result<OpenTransfer, Sto
             return Err(StoreError::corrupt(master, "it has ended, and is marked as open"));
         }
     };
-    let damage = trail.damage.or(sum.err().and_then(said)).or(odd);
-    Ok(OpenTransfer { transfer, trail: trail.parts, open_state, damage })
+    let Trail { parts, next, damage } = trail;
+    let damage = damage.and_then(said).or(sum.err().and_then(said)).or(odd);
+    let next_part = u32::try_from(next).unwrap_or(u32::MAX);
+    Ok(OpenTransfer { transfer, trail: parts, next_part, open_state, damage })
 }
 
 /// Transfers with how they ended and how far they have come, by their keys. Where one row of a page
@@ -282,11 +297,14 @@ pub(crate) async fn trail(
     let query = trail::Entity::find()
         .filter(trail::Column::MasterSerial.eq(master.number()))
         .order_by_asc(trail::Column::Part);
-    let mut bodies = Vec::new();
+    let mut trail = Trail::default();
     for row in ask(query.all(connection)).await? {
-        check_trail(&row)?;
-        bodies.push(row.body);
+        trail.add(row);
     }
+    if let Some(error) = trail.damage {
+        return Err(error);
+    }
+    let mut bodies = trail.parts;
     let query = outcome::Entity::find_by_id(master.number());
     if let Some(row) = ask(query.one(connection)).await? {
         check_outcome(&row)?;
@@ -326,9 +344,15 @@ pub(crate) async fn damages(
     let mut damages = Vec::new();
     for chunk in masters.chunks(CHUNK) {
         let keys = || chunk.iter().map(|master| master.number());
-        let query = trail::Entity::find().filter(trail::Column::MasterSerial.is_in(keys()));
-        let rows = ask(query.all(connection)).await?;
-        damages.extend(rows.iter().filter_map(|row| check_trail(row).err()));
+        let query = trail::Entity::find()
+            .filter(trail::Column::MasterSerial.is_in(keys()))
+            .order_by_asc(trail::Column::MasterSerial)
+            .order_by_asc(trail::Column::Part);
+        let mut trails: BTreeMap<i64, Trail> = BTreeMap::new();
+        for row in ask(query.all(connection)).await? {
+            trails.entry(row.master_serial).or_default().add(row);
+        }
+        damages.extend(trails.into_values().filter_map(|trail| trail.damage));
         let query = decision::Entity::find().filter(decision::Column::MasterSerial.is_in(keys()));
         let rows = ask(query.all(connection)).await?;
         damages.extend(rows.iter().filter_map(|row| check_decision(row).err()));

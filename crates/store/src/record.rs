@@ -111,9 +111,12 @@ pub struct OpenTransfer {
     pub transfer: NewTransfer,
     /// The bodies of its trail, in the order of their parts.
     pub trail: Vec<String>,
+    /// The number of the part that comes next.
+    pub next_part: u32,
     /// How far it was last known to have come.
     pub open_state: OpenState,
-    /// Which of its rows is not what was written, if one is not: nothing of it may be acted upon.
+    /// Which of its rows is not what was written or is missing, if one is: nothing of it may be acted
+    /// upon.
     pub damage: Option<String>,
 }
 

@@ -7,7 +7,8 @@ use coordinator::{BeginError, Config, ReadmitError};
 use domain::message::{BalanceQuery, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::{Role, Sequence};
-use link::Outcome;
+use domain::transfer::{Phase, Why};
+use link::{LinkConfig, Outcome};
 use store::FinalState;
 
 /// An open transfer of which not even the order can be read is in nobody's hands: operators are told, and
@@ -35,6 +36,38 @@ async fn an_open_transfer_that_cannot_be_read_is_told_of_and_holds_up_no_other()
     let stored = stage.coordinator.stored(whole).await.expect("it reads").expect("there");
     assert_eq!(stored.outcome.map(|outcome| outcome.state), Some(FinalState::Completed));
     assert!(stage.coordinator.find(damaged).await.is_err(), "it is never shown");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// Of two transfers whose credit is being made at a counter that does not dedupe, the record has lost the
+/// part that says so of one. Whoever went by what is left would send a first credit, and it would be the
+/// second; so it is left to a person, and the other goes on.
+#[tokio::test]
+async fn an_open_transfer_whose_trail_has_lost_its_end_is_left_to_a_person() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let runs_all = |options: &mut simulator::Options| options.profile.dedupes = false;
+    let known = |link: &mut LinkConfig| link.profile.dedupes = link.counter.as_str() != "futures";
+    let futures = Counter::with("futures", DEAF, runs_all).await;
+    let stage = Stage::with_links(folder.path(), &[&securities, &futures], config(), known).await;
+    let (damaged, whole) = (stage.goes_on("damaged").await, stage.goes_on("whole").await);
+    stage.crediting(2).await;
+    stage.stop().await;
+    futures.stop().await;
+    let record = rusqlite::Connection::open(folder.path().join("record.sqlite")).expect("it opens");
+    let lose = "DELETE FROM trail WHERE master_serial = ?1 AND body LIKE '%\"credit_%'";
+    let parts = record.execute(lose, [damaged.number()]).expect("they are lost");
+    assert!(parts > 0, "something said so");
+    drop(record);
+
+    let futures = Counter::with("futures", "", runs_all).await;
+    let stage = Stage::with_links(folder.path(), &[&securities, &futures], config(), known).await;
+    stage.coordinator.wait(whole.sequence, LIMIT).await;
+    let stored = stage.coordinator.stored(whole).await.expect("it reads").expect("there");
+    assert!(stored.outcome.is_some(), "it ends by what its counters say");
+    let view = stage.coordinator.live(damaged).await.expect("it is open");
+    assert_eq!(view.transfer.phase, Phase::Parked(Why::Illegal));
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;

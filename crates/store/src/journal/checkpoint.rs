@@ -137,8 +137,8 @@ mod tests {
     async fn one_that_hangs_is_not_waited_for() {
         let folder = tempfile::tempdir().expect("a folder");
         let (address, writer) = with_a_log(&folder).await;
-        let mut checkpoints = Checkpoints::default();
-        checkpoints.running = Some(tokio::spawn(std::future::pending()));
+        let running = Some(tokio::spawn(std::future::pending()));
+        let mut checkpoints = Checkpoints { running, ..Checkpoints::default() };
         tokio::time::pause();
         for _ in 0..2 {
             let looking = checkpoints.look_after(&address, &writer, EVERY);

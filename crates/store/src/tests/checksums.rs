@@ -5,6 +5,7 @@ use crate::{ListFilter, Reader, StoreError};
 
 on_each_database!(
     no_altered_row_is_served,
+    a_part_of_a_trail_that_is_missing_is_named,
     rows_without_a_checksum_are_taken,
     what_is_open_and_cannot_be_read_hides_no_other,
 );
@@ -99,6 +100,36 @@ async fn no_altered_row_is_served(url: String) {
     let open = store.open_transfers(None, 10).await.expect("asks");
     let damaged: Vec<bool> = open.iter().map(|open| open.damage.is_some()).collect();
     assert_eq!(damaged, [false, true, true]);
+    store.close().await;
+}
+
+/// Whichever of them it is, but for the last: of that the state tells, where it matters.
+async fn a_part_of_a_trail_that_is_missing_is_named(url: String) {
+    let store = filled(&url).await;
+    let journal = store.journal();
+    let mut desk = Desk::of(&store);
+    let more = (1..=3).map(|part| trail(master(5), part, "more")).collect();
+    desk.record(more).await;
+    for (lose, named) in [
+        ("DELETE FROM trail WHERE part = 2", "part 2 of its trail is missing"),
+        ("DELETE FROM trail WHERE part = 1", "part 1 of its trail is missing"),
+        ("DELETE FROM trail WHERE part = 0", "part 0 of its trail is missing"),
+    ] {
+        let reader = Reader::open(&url).await.expect("a record all the same");
+        let before = reader.damages(&[master(5), master(6)]).await.expect("asks");
+        journal.execute(lose).await.expect("lost");
+        let found = reader.damages(&[master(5), master(6)]).await.expect("asks");
+        assert!(before.len() <= 1 && found.len() == 1, "{lose}: {before:?} and {found:?}");
+        reader.close().await;
+        let told = store.trail(master(5)).await.expect_err("it is not whole");
+        assert_eq!(told, found[0]);
+        assert!(told.to_string().contains(named), "{told}");
+        let open = store.open_transfers(None, 10).await.expect("asks");
+        let damaged: Vec<bool> = open.iter().map(|open| open.damage.is_some()).collect();
+        assert_eq!(damaged, [false, true, false], "{lose}");
+        assert!(open[1].damage.as_ref().is_some_and(|what| what.contains(named)), "{open:?}");
+        assert_eq!(open[1].next_part, 4, "what is written from now on follows the last");
+    }
     store.close().await;
 }
 

@@ -22,7 +22,7 @@ async fn an_old_key_is_a_duplicate(url: String) {
             accept(&transfer(master(4), "shop", "key-1")),
             accept(&transfer(master(5), "bank", "key-1")),
             accept(&transfer(master(2), "shop", "key-2")),
-            trail(master(3), 1, "goes on"),
+            trail(master(3), 0, "goes on"),
         ])
         .await;
     let duplicate = Err(WriteError::DuplicateKey);
@@ -108,7 +108,7 @@ async fn what_follows_a_duplicate_is_not_recorded(url: String) {
     let answers = desk
         .write(vec![
             Write {
-                trail: Some((1, "never".to_owned())),
+                trail: Some((0, "never".to_owned())),
                 ..accept(&transfer(master(2), "shop", "key-1"))
             },
             trail(master(2), 2, "never"),

@@ -28,8 +28,8 @@ async fn everything_comes_back_as_it_was(url: String) {
     assert_eq!((found.outcome, found.open_state), (None, Some(OpenState::Accepted)));
 
     desk.record(vec![
-        Write { state: Some(OpenState::Debiting), ..trail(m, 1, "{\"sent\":\"借\"}") },
-        trail(m, 2, "{}"),
+        Write { state: Some(OpenState::Debiting), ..trail(m, 0, "{\"sent\":\"借\"}") },
+        trail(m, 1, "{}"),
         state(m, OpenState::NeedsOperator),
         decision(m, 5, "李雷", "complete"),
         decision(m, 4, "韩梅梅", "look"),
@@ -64,7 +64,7 @@ async fn one_write_can_hold_a_whole_life(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let m = master(1);
     let whole = Write {
-        trail: Some((1, "refused at once".to_owned())),
+        trail: Some((0, "refused at once".to_owned())),
         state: Some(OpenState::Debiting),
         outcome: Some(outcome(FinalState::Refused)),
         ..simple(1)
@@ -109,8 +109,8 @@ async fn saying_the_same_again_changes_nothing(url: String) {
     let m = master(1);
     let told = || {
         vec![
-            trail(m, 1, "one"),
-            trail(m, 2, "two"),
+            trail(m, 0, "one"),
+            trail(m, 1, "two"),
             decision(m, 9, "ann", "complete"),
             end(m, FinalState::Completed),
         ]
@@ -119,7 +119,7 @@ async fn saying_the_same_again_changes_nothing(url: String) {
     desk.record(told()).await;
     desk.record(told()).await;
     // Half of it old, half of it new.
-    desk.record(vec![trail(m, 2, "two"), trail(m, 3, "three"), simple(2)]).await;
+    desk.record(vec![trail(m, 1, "two"), trail(m, 2, "three"), simple(2)]).await;
     assert_eq!(store.trail(m).await.expect("asks"), ["one", "two", "three"]);
     assert_eq!(store.decisions(m).await.expect("asks").len(), 1);
     store.close().await;
@@ -131,7 +131,7 @@ async fn what_was_never_accepted_cannot_end(url: String) {
     desk.record(vec![simple(1)]).await;
     let answers = desk
         .write(vec![
-            trail(master(1), 1, "a"),
+            trail(master(1), 0, "a"),
             end(master(2), FinalState::Completed),
             end(master(1), FinalState::Completed),
         ])
@@ -148,18 +148,18 @@ async fn a_contradiction_spoils_nobody_elses_write(url: String) {
     let mut desk = Desk::of(&store);
     desk.record(vec![
         simple(1),
-        trail(master(1), 1, "true"),
+        trail(master(1), 0, "true"),
         decision(master(1), 1, "ann", "wait"),
     ])
     .await;
     let answers = desk
         .write(vec![
             simple(2),
-            trail(master(1), 1, "false"),
+            trail(master(1), 0, "false"),
             decision(master(1), 1, "ann", "complete"),
-            Write { outcome: Some(outcome(FinalState::Completed)), ..trail(master(1), 1, "false") },
-            trail(master(2), 1, "fine"),
-            trail(master(2), 1, "not fine"),
+            Write { outcome: Some(outcome(FinalState::Completed)), ..trail(master(1), 0, "false") },
+            trail(master(2), 0, "fine"),
+            trail(master(2), 0, "not fine"),
             decision(master(2), 1, "ann", "wait"),
             decision(master(2), 1, "ann", "complete"),
             decision(master(2), 1, "ann", "wait"),
@@ -180,9 +180,8 @@ async fn recovery_sees_what_is_open_oldest_first(url: String) {
     let mut desk = Desk::of(&store);
     let mut writes: Vec<Write> = [5, 3, 9, 1, 7].into_iter().map(simple).collect();
     for sequence in [3, 7] {
-        writes.push(trail(master(sequence), 2, "second"));
-        writes.push(trail(master(sequence), 10, "tenth"));
-        writes.push(trail(master(sequence), 1, "first"));
+        // In the order of their numbers, not in that of their writing, nor of their digits.
+        writes.extend((0..=10).rev().map(|part| trail(master(sequence), part, &part.to_string())));
     }
     writes.push(state(master(7), OpenState::Crediting));
     writes.push(end(master(5), FinalState::Completed));
@@ -194,7 +193,8 @@ async fn recovery_sees_what_is_open_oldest_first(url: String) {
     let serials: Vec<_> = first.iter().map(|open| open.transfer.master).collect();
     assert_eq!(serials, [master(1), master(3), master(7)]);
     assert_eq!(first[0].trail, [""; 0]);
-    assert_eq!(first[1].trail, ["first", "second", "tenth"]);
+    assert_eq!(first[1].trail, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
+    assert_eq!((first[0].next_part, first[1].next_part), (0, 11));
     assert_eq!(first[2].open_state, OpenState::Crediting);
     let rest = store.open_transfers(Some(master(7)), 3).await.expect("asks");
     assert_eq!(rest.len(), 1);
@@ -213,7 +213,7 @@ async fn however_many_are_open_recovery_sees_all_of_them(url: String) {
     let ended = (1..=many).filter(|sequence| sequence.is_multiple_of(100));
     desk.record(ended.map(|sequence| end(master(sequence), FinalState::Refused)).collect()).await;
     let told = (1..=many).filter(|sequence| sequence % 100 == 1);
-    desk.record(told.map(|sequence| trail(master(sequence), 1, "debited")).collect()).await;
+    desk.record(told.map(|sequence| trail(master(sequence), 0, "debited")).collect()).await;
     let expected: Vec<u64> = (1..=many).filter(|sequence| sequence % 100 != 0).collect();
     for (limit, longest) in [(1000, 1000), (u64::MAX, 1000), (700, 700)] {
         let (mut seen, mut after) = (Vec::new(), None);
@@ -241,7 +241,7 @@ async fn large_batches_are_cut(url: String) {
     let mut writes: Vec<Write> = (1..=2500).map(simple).collect();
     writes.extend((1..=2500).map(|sequence| {
         let body = if sequence % 25 == 0 { &body } else { "{}" };
-        trail(master(sequence), 1, body)
+        trail(master(sequence), 0, body)
     }));
     writes.extend((1..=2499).map(|sequence| end(master(sequence), FinalState::Completed)));
     desk.record(writes).await;
@@ -269,14 +269,14 @@ async fn what_does_not_fit_is_refused(url: String) {
             accept(&transfer(master(2), "", "key")),
             accept(&transfer(master(3), &long, "key")),
             Write { master: master(5), ..simple(4) },
-            trail(m, 1, &"x".repeat(65_536)),
+            trail(m, 0, &"x".repeat(65_536)),
             decision(m, 1, "", "complete"),
             Write {
                 outcome: Some(Outcome { answer_status: 99, ..outcome(FinalState::Refused) }),
                 ..Write::of(WriteId(0), m)
             },
             accept(&transfer(master(6), "shop", &"k".repeat(255))),
-            trail(master(6), 1, &"x".repeat(65_535)),
+            trail(master(6), 0, &"x".repeat(65_535)),
             accept(&transfer(master(7), "shop", "key")),
             answered(7, 65_537),
             answered(7, 65_536),

@@ -23,8 +23,8 @@ async fn behind_a_wire(url: &str) -> (Proxy, Store) {
 
 fn writes_of_both_kinds() -> Vec<Write> {
     vec![
-        Write { trail: Some((1, "accepted".to_owned())), ..simple(3) },
-        trail(master(1), 1, "debited"),
+        Write { trail: Some((0, "accepted".to_owned())), ..simple(3) },
+        trail(master(1), 0, "debited"),
         end(master(1), FinalState::Completed),
     ]
 }
@@ -137,7 +137,7 @@ async fn silent_after(url: &str, packets: u32) {
     desk.record(vec![new(1)]).await;
     proxy.set(Wire::SilentAfter(packets));
     let leased = store.lease_serials(1);
-    let ids = desk.submit(vec![new(2), trail(at(1), 1, "debited")]);
+    let ids = desk.submit(vec![new(2), trail(at(1), 0, "debited")]);
     let (_, answers) = tokio::join!(leased, desk.answers(&ids));
     assert_eq!(answers[1], Ok(()), "{packets}: what was begun is never refused");
     let was_recorded = store.find(at(2)).await.expect("asks").is_some();

@@ -34,7 +34,7 @@ async fn a_server_that_becomes_read_only_is_left() {
     let mut desk = Desk::of(&store);
     desk.record(vec![simple(1)]).await;
     set(&server, "SET GLOBAL read_only = 1").await;
-    let ids = desk.submit(vec![simple(2), trail(master(1), 1, "debited")]);
+    let ids = desk.submit(vec![simple(2), trail(master(1), 0, "debited")]);
     assert!(is_refused(&desk.answers(&ids[..1]).await[0]));
     let leased = store.lease_serials(1).await;
     assert!(leased.is_err(), "{leased:?}");

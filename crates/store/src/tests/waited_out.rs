@@ -27,7 +27,7 @@ pub(super) async fn survives(
     // In one batch: what is new is refused, what was begun is kept.
     let first = desk.submit(vec![
         simple(3),
-        trail(master(1), 1, "debited"),
+        trail(master(1), 0, "debited"),
         end(master(1), FinalState::Completed),
     ]);
     let answer = desk.answers(&first[..1]).await.remove(0);
@@ -40,7 +40,7 @@ pub(super) async fn survives(
     );
     // What is new is refused at once from now on, and what was begun goes on being kept.
     let kept =
-        desk.submit(vec![trail(master(2), 1, "debited"), end(master(2), FinalState::Reversed)]);
+        desk.submit(vec![trail(master(2), 0, "debited"), end(master(2), FinalState::Reversed)]);
     let answer = desk.write(vec![simple(4)]).await.remove(0);
     assert!(is_refused(&answer));
     assert!(matches!(store.lease_serials(1).await, Err(StoreError::Unavailable { .. })));
@@ -73,7 +73,7 @@ pub(super) async fn returns_by_itself(
     let journal = store.journal();
     let mut desk = Desk::of(&store);
     break_it(&journal).await;
-    let told = |number| Write { trail: Some((1, "accepted".to_owned())), ..simple(number) };
+    let told = |number| Write { trail: Some((0, "accepted".to_owned())), ..simple(number) };
     assert!(is_refused(&desk.write(vec![told(1)]).await[0]));
     let mut health = journal.health();
     let JournalHealth::Failing { since, .. } = health.borrow_and_update().clone() else {
