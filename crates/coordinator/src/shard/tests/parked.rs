@@ -299,6 +299,27 @@ fn a_claim_is_of_what_waits_for_a_person_and_a_decision_ends_it() {
     assert_eq!(stage.shard.claims.next(), None);
 }
 
+/// Slow asking goes on while something is not known, and no longer: a person decides, and no counter is
+/// asked meanwhile.
+#[test]
+fn what_is_known_as_far_as_it_can_be_is_asked_about_no_more() {
+    for (reversal, is_asked) in [(Knowledge::Refused, false), (Knowledge::Unknown, true)] {
+        let mut stage = Stage::new(Profile::default());
+        let new = stage.new_transfer(1);
+        let mut transfer = Transfer::accepted(intent(&new));
+        transfer.phase = Phase::Parked(Why::ReversalRefused);
+        transfer.debit.knowledge = Knowledge::Done;
+        transfer.credit.knowledge = Knowledge::NotExecuted;
+        transfer.reversal.knowledge = reversal;
+        let transfer = Box::new(transfer);
+        let (updated_at, next_part) = (0, 0);
+        stage.handle(Input::Recovered { new, transfer, updated_at, next_part, left_alone: false });
+        stage.persist();
+        assert_eq!(stage.ask().is_some(), is_asked, "{reversal:?}");
+        assert_eq!(stage.shard.next_timer(), None, "{reversal:?}");
+    }
+}
+
 #[test]
 fn claims_are_bounded_and_the_end_of_one_makes_room() {
     let mut stage = Stage::new(Profile::default());
