@@ -9,6 +9,7 @@ use crate::reach;
 use crate::shard::Input;
 use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
+use domain::serial::SubSerial;
 use link::{Link, Unmatched};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,35 +82,58 @@ pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, lin
     }
 }
 
+/// How it is found out how far a counter has seen our serials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    /// It has said so at its sign-on.
+    With(SubSerial),
+    /// It is asked what it posted.
+    Asked,
+    /// Not now: there is no session, or it was asked in an earlier one.
+    Not,
+}
+
+impl Comparison {
+    fn of(told: Option<SubSerial>, is_up: bool, was_asked: bool) -> Comparison {
+        match (told, is_up, was_asked) {
+            (Some(told), _, _) => Comparison::With(told),
+            (None, true, false) => Comparison::Asked,
+            (None, true, true) | (None, false, _) => Comparison::Not,
+        }
+    }
+}
+
+/// Asks a counter that says nothing at its sign-on. `false`: its session was gone before it had answered.
+async fn ask_for_serials(inner: &Inner, link: &Link) -> bool {
+    match posted::last_posted(inner, link).await {
+        Posted::Last(serial) => reach::look(inner, link.counter(), serial).await,
+        Posted::Nothing => {}
+        Posted::Unsaid(why) => {
+            let text = format!(
+                "{} says neither at sign-on nor when it is asked how far it has seen our serials \
+                 ({why}): whether the record lacks something shows only in its answers",
+                link.counter()
+            );
+            say(inner, link.counter(), &text);
+        }
+        Posted::Gone => return false,
+    }
+    true
+}
+
 /// Holds what a counter says of our serials against what the record gave out: what it says at each
 /// sign-on, on whichever connection; and where it says nothing, what it posted last, once in a life.
 pub(crate) async fn watch_serials(inner: Arc<Inner>, counter: CounterIndex, link: Link) {
     let mut asked = false;
     loop {
         let (began, told) = (link.session_began(), link.highest_serial());
-        if let Some(told) = told {
-            reach::look(&inner, link.counter(), told).await;
-            inner.compared[counter.0].send_replace(Some(told));
-        } else if began.is_some() && !asked {
-            match posted::last_posted(&inner, &link).await {
-                Posted::Last(serial) => {
-                    reach::look(&inner, link.counter(), serial).await;
-                    asked = true;
-                }
-                Posted::Nothing => asked = true,
-                Posted::Unsaid(why) => {
-                    let text = format!(
-                        "{} says neither at sign-on nor when it is asked how far it has seen our \
-                         serials ({why}): whether the record lacks something shows only in its \
-                         answers",
-                        link.counter()
-                    );
-                    say(&inner, link.counter(), &text);
-                    asked = true;
-                }
-                // The session is gone: the next is asked.
-                Posted::Gone => {}
+        match Comparison::of(told, began.is_some(), asked) {
+            Comparison::With(told) => {
+                reach::look(&inner, link.counter(), told).await;
+                inner.compared[counter.0].send_replace(Some(told));
             }
+            Comparison::Asked => asked = ask_for_serials(&inner, &link).await,
+            Comparison::Not => {}
         }
         if !link.sign_on_changes((began, told)).await {
             break;
@@ -167,6 +191,21 @@ pub(crate) async fn watch_journal(inner: Arc<Inner>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_is_asked_once_and_only_if_it_does_not_say_it() {
+        let told = SubSerial::from_number(71).expect("a serial");
+        for (told, is_up, was_asked, expected) in [
+            (Some(told), true, false, Comparison::With(told)),
+            (Some(told), false, true, Comparison::With(told)),
+            (None, true, false, Comparison::Asked),
+            (None, true, true, Comparison::Not),
+            (None, false, false, Comparison::Not),
+            (None, false, true, Comparison::Not),
+        ] {
+            assert_eq!(Comparison::of(told, is_up, was_asked), expected);
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_left_out_is_told_some_time_whoever_has_fallen_silent() {
