@@ -192,18 +192,25 @@ impl Engine {
         &mut self,
         count: u64,
     ) -> Result<Result<Range<u64>, StoreError>, String> {
-        let mut replaced = false;
-        loop {
-            let connection = self.connection().await.map_err(|error| error.to_string())?;
-            let leased = limited(serials::lease(&connection, &self.ledger, count)).await;
-            match self.understood(leased).await {
-                Ok(leased) => return Ok(leased),
-                Err((Fault::Lost, _)) if !replaced => replaced = true,
-                // Others lease too: nothing is wrong with the database.
-                Err((Fault::Contention, why)) => return Ok(Err(StoreError::Unavailable { why })),
-                Err((_, why)) => return Err(why),
-            }
+        let leased = match self.lease_once(count).await {
+            Err((Fault::Lost, _)) => self.lease_once(count).await,
+            leased => leased,
+        };
+        match leased {
+            Ok(leased) => Ok(leased),
+            // Others lease too: nothing is wrong with the database.
+            Err((Fault::Contention, why)) => Ok(Err(StoreError::Unavailable { why })),
+            Err((_, why)) => Err(why),
         }
+    }
+
+    async fn lease_once(
+        &mut self,
+        count: u64,
+    ) -> Result<Result<Range<u64>, StoreError>, (Fault, String)> {
+        let connection = self.connection().await.map_err(|error| down(&error))?;
+        let leased = limited(serials::lease(&connection, &self.ledger, count)).await;
+        self.understood(leased).await
     }
 
     async fn write_once(&mut self, batch: &[Arc<Write>]) -> Attempt {
@@ -233,12 +240,15 @@ impl Engine {
     }
 
     async fn transact(&mut self, batch: &[Arc<Write>], known: Option<&Known>) -> Tried {
-        let down = |error: OpenError| Tried::Failed { fault: Fault::Down, why: error.to_string() };
+        let failed = |error| {
+            let (fault, why) = down(&error);
+            Tried::Failed { fault, why }
+        };
         match self.address.clone() {
             Address::Sqlite { path, .. } => {
                 let hand = match self.hand(&path).await {
                     Ok(hand) => hand,
-                    Err(error) => return down(error),
+                    Err(error) => return failed(error),
                 };
                 match tokio::time::timeout(DEADLINE, hand.write(batch, known)).await {
                     Ok(Some(tried)) => tried,
@@ -256,7 +266,7 @@ impl Engine {
                     self.knows_place |= matches!(tried, Tried::Committed { .. });
                     tried
                 }
-                Err(error) => down(error),
+                Err(error) => failed(error),
             },
         }
     }
@@ -340,8 +350,7 @@ impl Engine {
     }
 
     async fn beat_once(&mut self) -> Result<(), (Fault, String)> {
-        let down = |error: OpenError| (Fault::Down, error.to_string());
-        let connection = self.connection().await.map_err(down)?;
+        let connection = self.connection().await.map_err(|error| down(&error))?;
         let asked = Instant::now();
         let superseded = limited(fence::superseded(&connection, &self.ledger)).await;
         if let Some(why) = self.understood(superseded).await? {
@@ -385,21 +394,25 @@ impl Engine {
     /// Writes something, takes it away again and commits: whether writing works.
     pub(super) async fn try_out(&mut self) -> Result<(), (Fault, String)> {
         if let Address::Sqlite { path, .. } = self.address.clone() {
-            let hand = self.hand(&path).await.map_err(|error| (Fault::Down, error.to_string()))?;
+            let hand = self.hand(&path).await.map_err(|error| down(&error))?;
             if let Ok(Some(result)) = tokio::time::timeout(DEADLINE, hand.try_out()).await {
                 return result.map_err(|why| (Fault::Down, why));
             }
             self.hand = None;
             return Err((Fault::Down, silence()));
         }
-        let connection =
-            self.connection().await.map_err(|error| (Fault::Down, error.to_string()))?;
+        let connection = self.connection().await.map_err(|error| down(&error))?;
         let superseded = limited(server::try_out(&connection, &self.ledger)).await;
         match self.understood(superseded).await? {
             None => Ok(()),
             Some(why) => Err((Fault::Superseded, why)),
         }
     }
+}
+
+/// A database that cannot be connected to.
+fn down(error: &OpenError) -> (Fault, String) {
+    (Fault::Down, error.to_string())
 }
 
 fn silence() -> String {

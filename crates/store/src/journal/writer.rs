@@ -95,35 +95,21 @@ impl Answers {
     }
 }
 
-/// What the writer does when nothing comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Idle {
-    /// After [`REST`] it enters some of what had ended before there was an index.
-    EntersEarlier,
-    /// After [`BEAT`] it says that the holder of the lease is there.
-    Beats,
-    /// It waits.
-    Waits,
+/// How long nothing may come before something else is done: some of what had ended before there was an
+/// index is entered, or the holder of a server's lease says that it is there. `None`: there is nothing else.
+fn idle_after(has_earlier: bool, holds_lease: bool) -> Option<Duration> {
+    match (has_earlier, holds_lease) {
+        (true, _) => Some(REST),
+        (false, true) => Some(BEAT),
+        (false, false) => None,
+    }
 }
 
-impl Idle {
-    /// `holds_lease`: the record is a server's, and another may take it from a holder that is silent.
-    fn of(has_earlier: bool, holds_lease: bool) -> Idle {
-        match (has_earlier, holds_lease) {
-            (true, _) => Idle::EntersEarlier,
-            (false, true) => Idle::Beats,
-            (false, false) => Idle::Waits,
-        }
-    }
-
-    /// What comes in time; `None` if nothing does.
-    async fn wait_for<T>(self, coming: impl Future<Output = T>) -> Option<T> {
-        let pause = match self {
-            Idle::EntersEarlier => REST,
-            Idle::Beats => BEAT,
-            Idle::Waits => return Some(coming.await),
-        };
-        tokio::time::timeout(pause, coming).await.ok()
+/// What comes in time; `None` if nothing does.
+async fn within<T>(time: Option<Duration>, coming: impl Future<Output = T>) -> Option<T> {
+    match time {
+        Some(time) => tokio::time::timeout(time, coming).await.ok(),
+        None => Some(coming.await),
     }
 }
 
@@ -196,7 +182,7 @@ impl Writer {
                 self.work().await;
             }
         }
-        if self.queue.failing.is_some() && !self.queue.superseded {
+        if self.queue.failing.is_some() {
             self.retry().await;
         }
         if let Some(writes) = NonZeroUsize::new(self.queue.kept.len()) {
@@ -212,13 +198,12 @@ impl Writer {
 
     /// One turn while the database works.
     async fn work(&mut self) {
-        let idle = Idle::of(self.engine.has_earlier(), self.engine.ledger().epoch().is_some());
+        let time = idle_after(self.engine.has_earlier(), self.engine.ledger().epoch().is_some());
         let command = match self.queue.next.pop_front() {
             Some(command) => Some(command),
-            None => match idle.wait_for(self.queue.commands.recv()).await {
+            None => match within(time, self.queue.commands.recv()).await {
                 Some(command) => command,
-                None if idle == Idle::EntersEarlier => return self.enter_earlier().await,
-                None => return self.beat().await,
+                None => return self.while_idle().await,
             },
         };
         match command {
@@ -287,8 +272,9 @@ impl Writer {
         true
     }
 
-    /// While nothing is written, enters some of what had ended before there was an index.
-    async fn enter_earlier(&mut self) {
+    /// While nothing is written, enters some of what had ended before there was an index, and says that
+    /// this holder is there.
+    async fn while_idle(&mut self) {
         self.engine.enter_earlier().await;
         if self.engine.ledger().epoch().is_some() {
             self.beat().await;
@@ -325,8 +311,11 @@ impl Writer {
     }
 
     /// One attempt to get the database to work again, with what was kept or, if there is nothing,
-    /// with a row of no meaning.
+    /// with a row of no meaning. None, if another holds the record.
     async fn retry(&mut self) {
+        if self.queue.superseded {
+            return;
+        }
         #[cfg(test)]
         while let Some(Command::Execute(sql, reply)) = self.queue.next.pop_front() {
             let _ = reply.send(self.engine.execute(sql).await);

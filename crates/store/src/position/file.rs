@@ -78,6 +78,12 @@ impl Flusher {
         Ok(Flusher { ends: Some(ends), thread: Some(thread), late: false })
     }
 
+    /// Whether the file is as old on the disk as is worth a word, and was not the last time.
+    fn turns_late(&mut self, age: Duration) -> bool {
+        let was_late = std::mem::replace(&mut self.late, age > LATE);
+        self.late && !was_late
+    }
+
     /// Whether the thread has ended, although nobody asked it to.
     fn has_died(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -150,16 +156,14 @@ impl PositionFile {
     pub(crate) fn write(&self, position: impl FnOnce() -> Position) {
         self.look_after_flusher();
         let written = self.put(position);
-        let is_news = self.is_news(written.is_err());
-        let file = self.path.display();
-        match written {
-            Ok(()) if is_news => tracing::info!(%file, "the position file is written again"),
-            Ok(()) => {}
-            Err(error) => {
-                metrics::counter!("store_position_failures_total").increment(1);
-                if is_news {
-                    tracing::error!(%error, %file, "the position file cannot be written");
-                }
+        if written.is_err() {
+            metrics::counter!("store_position_failures_total").increment(1);
+        }
+        if self.is_news(written.is_err()) {
+            let file = self.path.display();
+            match written {
+                Ok(()) => tracing::info!(%file, "the position file is written again"),
+                Err(error) => tracing::error!(%error, %file, "the position file cannot be written"),
             }
         }
     }
@@ -194,12 +198,10 @@ impl PositionFile {
             }
         }
         let age = self.shared.now().saturating_sub(self.shared.flushed_at.load(Ordering::Acquire));
-        let late = age > LATE.as_secs() * 1000;
-        if late && !flusher.late {
+        if flusher.turns_late(Duration::from_millis(age)) {
             metrics::counter!("store_position_failures_total").increment(1);
             tracing::error!(%file, age_ms = age, "the position file is not flushed: its disk hangs");
         }
-        flusher.late = late;
     }
 }
 
@@ -269,6 +271,27 @@ mod tests {
         let file = PositionFile::begin(&path, &position(0)).expect("a file");
         let told = [false, true, true, false, false, true].map(|fails| file.is_news(fails));
         assert_eq!(told, [false, true, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_told_of_once() {
+        let mut flusher = Flusher { ends: None, thread: None, late: false };
+        let told = [9_999, 10_000, 10_001, 60_000, 10_000, 10_001]
+            .map(|age| flusher.turns_late(Duration::from_millis(age)));
+        assert_eq!(told, [false, false, true, false, false, true]);
+    }
+
+    /// Whoever closes the file leaves it as it is to be found.
+    #[test]
+    fn what_was_written_is_flushed_before_the_file_is_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("record.position");
+        let file = PositionFile::begin(&path, &position(0)).expect("a file");
+        file.write(|| position(1));
+        let shared = file.shared.clone();
+        drop(file);
+        assert!(!shared.dirty.load(Ordering::Acquire));
+        assert_eq!(Arc::strong_count(&shared), 1, "its thread has ended");
     }
 
     /// Waits until so much is so, but not for ever.

@@ -198,3 +198,20 @@ impl Ledger {
         Some(self.held_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn how_long_a_lease_was_not_seen_counts_from_when_it_was_seen_last() {
+        let ledger = Ledger::unkept(Some(1));
+        let long = Duration::from_mins(1);
+        ledger.held(Instant::now().checked_sub(long).expect("the machine runs for longer"));
+        assert!(ledger.unseen_for().is_some_and(|unseen| unseen >= long));
+        ledger.held(Instant::now());
+        assert!(ledger.unseen_for().is_some_and(|unseen| unseen < long));
+        assert_eq!(Ledger::unkept(None).unseen_for(), None, "a file's lock cannot be lost");
+    }
+}

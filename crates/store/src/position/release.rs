@@ -272,3 +272,45 @@ pub(crate) fn look(address: &Address, options: &Options) -> Result<Found, OpenEr
         why: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::serial::Sequence;
+
+    const OURS: Id = Id([1; 16]);
+
+    /// Where serials go on in a record that would give out `kept` next, beside a position file that tells
+    /// of a record that it gave out all before `told`.
+    fn goes_on(kept: u64, told: Option<(Id, u64)>, skip: Option<u64>) -> Result<u64, ReleaseError> {
+        let kept = Kept { record: OURS, is_empty: false, next_serial: kept, nodes: Vec::new() };
+        let found = told.map_or(Found::Missing, |(record, next_serial)| Found::Whole {
+            position: Position { record, node: Id([2; 16]), lineage: 1, number: 1, next_serial },
+            written: 1,
+        });
+        let (who, reason) = ("ann".to_owned(), "counters were asked".to_owned());
+        next_serial(found, &kept, &Release { who, reason, skip_serials: skip }, "it is so")
+    }
+
+    #[test]
+    fn serials_go_on_after_all_that_either_side_knows() {
+        let (ours, another) = (|next| Some((OURS, next)), Some((Id([3; 16]), 900)));
+        for (kept, told, skip, expected) in [
+            (500, ours(100), None, 500),
+            (100, ours(500), None, 500),
+            (100, ours(500), Some(7), 507),
+            (100, another, Some(7), 107),
+            (100, None, Some(0), 100),
+            (100, None, Some(Sequence::MAX - 1), 99 + Sequence::MAX),
+        ] {
+            let found = goes_on(kept, told, skip).expect("it goes on");
+            assert_eq!(found, expected, "{kept} {told:?} {skip:?}");
+        }
+        for told in [another, None] {
+            let refused = goes_on(100, told, None);
+            assert!(matches!(refused, Err(ReleaseError::SerialsUnknown(_))), "{refused:?}");
+        }
+        let refused = goes_on(100, None, Some(Sequence::MAX));
+        assert!(matches!(refused, Err(ReleaseError::NoSerials(_))), "{refused:?}");
+    }
+}

@@ -55,23 +55,31 @@ async fn a_server_that_went_and_came_back() {
     .await;
 }
 
+/// Ends all connections to a database, as its server does.
+async fn kill_all(url: &str) {
+    let mut server = mysql_connection(url).await;
+    let others = "SELECT id FROM information_schema.processlist \
+                  WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+    for row in server.fetch_all(others).await.expect("a list") {
+        let id: i64 = row.get(0);
+        let kill = sea_orm::sqlx::AssertSqlSafe(format!("KILL {id}"));
+        server.execute(kill).await.expect("a kill");
+    }
+}
+
 /// A connection that died while nobody looked is replaced, and nobody is refused for it.
 #[tokio::test]
 async fn a_dead_connection_costs_nothing() {
     on_mysql(|url| async move {
-        let (proxy, store) = behind_a_wire(&url).await;
+        let (_proxy, store) = behind_a_wire(&url).await;
         let mut desk = Desk::of(&store);
         desk.record(vec![simple(1)]).await;
-        let mut server = mysql_connection(&url).await;
-        let others = "SELECT id FROM information_schema.processlist \
-                      WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-        for row in server.fetch_all(others).await.expect("a list") {
-            let id: i64 = row.get(0);
-            let kill = sea_orm::sqlx::AssertSqlSafe(format!("KILL {id}"));
-            server.execute(kill).await.expect("a kill");
-        }
+        let health = store.journal().health();
+        kill_all(&url).await;
         desk.record(vec![simple(2), end(master(1), FinalState::Completed)]).await;
-        proxy.set(Wire::Whole);
+        kill_all(&url).await;
+        store.lease_serials(5).await.expect("a block");
+        assert!(!health.has_changed().expect("a journal"), "nobody heard of it");
         store.close().await;
     })
     .await;

@@ -190,6 +190,26 @@ async fn half_of_a_log_that_is_cut_off_is_noticed() {
     store.close().await;
 }
 
+/// However often a record is released, what is written from then on is told from what was before.
+#[tokio::test]
+async fn each_release_begins_a_lineage_of_its_own() {
+    let place = Place::new();
+    place.record(1..4).await;
+    for lineage in 2..5 {
+        std::fs::remove_file(&place.position).expect("removed");
+        place.release(Some(1_000)).await.expect("released");
+        let record = rusqlite::Connection::open(&place.record).expect("it opens");
+        for sql in
+            ["SELECT MAX(lineage) FROM record_release", "SELECT MAX(lineage) FROM node_position"]
+        {
+            let newest: i64 = record.query_row(sql, [], |row| row.get(0)).expect("a lineage");
+            assert_eq!(newest, lineage, "{sql}");
+        }
+        drop(record);
+        place.record(lineage.unsigned_abs() * 10..lineage.unsigned_abs() * 10 + 1).await;
+    }
+}
+
 /// The database is put back while the bridge runs: the next batch does not follow the last.
 #[tokio::test]
 async fn a_record_that_goes_back_while_it_is_written_is_noticed() {
@@ -260,6 +280,9 @@ async fn where_there_is_no_record_that_is_said() {
     std::fs::write(&place.record, "").expect("an empty file");
     let empty = status(url, &Options::default()).await.expect_err("no tables");
     assert!(matches!(empty, crate::OpenError::NoRecord { .. }), "{empty}");
+    std::fs::write(&place.record, "no database".repeat(99)).expect("a file");
+    let other = status(url, &Options::default()).await.expect_err("something else");
+    assert!(other.to_string().contains("not a database"), "{other}");
 }
 
 on_each_database!(a_commit_whose_answer_was_lost_is_where_the_record_goes_on,);
