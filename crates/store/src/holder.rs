@@ -28,15 +28,9 @@ fn name(pid: u32) -> String {
     }
 }
 
-#[cfg(unix)]
 fn inode(path: &Path) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(path).ok().map(|metadata| metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn inode(_: &Path) -> Option<u64> {
-    None
 }
 
 /// Processes with a write lock on one of the inodes. A line of `/proc/locks` reads

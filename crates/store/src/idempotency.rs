@@ -252,3 +252,73 @@ pub(crate) fn misfit(write: &Write) -> Option<String> {
     };
     accept.or_else(trail).or_else(decision).or_else(outcome)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FinalState;
+    use crate::journal::WriteId;
+    use crate::tests::{master, transfer};
+
+    fn of(sequence: u64) -> Write {
+        Write::of(WriteId(0), master(sequence))
+    }
+
+    fn accepted(sequence: u64) -> Write {
+        let key = format!("key-{sequence}");
+        Write { accept: Some(transfer(master(sequence), "shop", &key)), ..of(sequence) }
+    }
+
+    fn told(sequence: u64, part: u32, body: &str) -> Write {
+        Write { trail: Some((part, body.to_owned())), ..of(sequence) }
+    }
+
+    fn ended(write: Write) -> Write {
+        let outcome = Outcome {
+            state: FinalState::Completed,
+            reason: None,
+            finished_at: 1,
+            answer_status: 201,
+            answer_body: Vec::new().into(),
+        };
+        Write { outcome: Some(outcome), ..write }
+    }
+
+    /// Which writes of a batch are taken.
+    fn taken(batch: &[Write], known: Option<&Known>) -> Vec<bool> {
+        Plan::of(batch, known).answers.iter().map(Result::is_ok).collect()
+    }
+
+    /// What follows an acceptance that is turned down is nobody's; what follows anything else that is
+    /// turned down is its transfer's all the same.
+    #[test]
+    fn what_is_turned_down_takes_with_it_only_what_hangs_on_it() {
+        let contradicted = [told(1, 0, "debited"), told(1, 0, "refused"), told(1, 1, "credited")];
+        assert_eq!(taken(&contradicted, None), [true, false, true]);
+        let same_key = Write { accept: Some(transfer(master(2), "shop", "key-1")), ..of(2) };
+        let turned_down = [accepted(1), same_key, told(2, 0, "debited"), told(1, 0, "debited")];
+        assert_eq!(taken(&turned_down, None), [true, false, false, true]);
+    }
+
+    /// Begun and ended in one batch, also when it is looked at beside what the record holds.
+    #[test]
+    fn what_is_begun_may_end_at_once() {
+        let beside = Known::default();
+        for known in [None, Some(&beside)] {
+            assert_eq!(taken(&[ended(accepted(1))], known), [true]);
+            assert_eq!(taken(&[accepted(1), ended(of(1))], known), [true, true]);
+        }
+        assert_eq!(taken(&[ended(of(1))], Some(&beside)), [false], "nobody began it");
+    }
+
+    #[test]
+    fn a_plan_is_empty_when_all_of_it_is_recorded() {
+        assert!(Plan::of(&[], None).is_empty());
+        let batch = [told(1, 0, "debited")];
+        assert!(!Plan::of(&batch, None).is_empty());
+        let mut known = Known::default();
+        known.trail.insert((master(1).number(), 0), "debited".to_owned());
+        let plan = Plan::of(&batch, Some(&known));
+        assert!(plan.is_empty() && plan.answers == [Ok(())]);
+    }
+}

@@ -34,6 +34,29 @@ struct Lease {
     holder: Option<Process>,
 }
 
+/// What a second look at a lease shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Sign {
+    /// Nothing has changed, or it was given back.
+    Nobody,
+    /// Another took it in between, and is certainly gone again.
+    Another,
+    /// Its holder is there; who, in words.
+    Alive(String),
+}
+
+impl Lease {
+    /// Since it stood as `before`.
+    fn since(&self, before: &Lease) -> Sign {
+        let Some(holder) = &self.holder else { return Sign::Nobody };
+        match (self.epoch == before.epoch, self.beat == before.beat) {
+            (true, true) => Sign::Nobody,
+            (false, _) if holder.is_gone() => Sign::Another,
+            (false, _) | (true, false) => Sign::Alive(holder.told()),
+        }
+    }
+}
+
 /// Takes the lease, and says under which epoch. From a holder that is certainly gone it is taken at
 /// once, from a silent one after [`SILENT`]; one that is there is named.
 pub(crate) async fn take(connection: &DatabaseConnection, shown: &str) -> Result<i64, OpenError> {
@@ -54,14 +77,10 @@ pub(crate) async fn take(connection: &DatabaseConnection, shown: &str) -> Result
         }
         tokio::time::sleep(LOOK_AGAIN).await;
         let now = read(connection).await.map_err(unreachable)?;
-        let (epoch, beat) = (lease.epoch, lease.beat);
-        if let Some(holder) = &now.holder
-            && (now.epoch, now.beat) != (epoch, beat)
-        {
-            if now.epoch == epoch || !holder.is_gone() {
-                return Err(OpenError::Held { database: shown.to_owned(), by: holder.told() });
-            }
-            since = Instant::now();
+        match now.since(&lease) {
+            Sign::Nobody => {}
+            Sign::Another => since = Instant::now(),
+            Sign::Alive(by) => return Err(OpenError::Held { database: shown.to_owned(), by }),
         }
         lease = now;
     }
@@ -153,5 +172,32 @@ pub(crate) async fn told<C: ConnectionTrait>(connection: &C) -> String {
     match row.ok().flatten().map(|row| holder(&row)) {
         Some(Ok(Some(holder))) => format!("the record is held by {} now", holder.told()),
         Some(Ok(None) | Err(_)) | None => "the record is no longer held by this process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One who took the lease in between and has died since is no reason to give up; one who beats is.
+    #[test]
+    fn a_second_look_shows_who_is_there() {
+        let (alive, gone) = (Process::this(), Process { pid: u32::MAX, ..Process::this() });
+        let told = |holder: &Process| Sign::Alive(holder.told());
+        let stands =
+            |epoch, beat, holder: Option<&Process>| Lease { epoch, beat, holder: holder.cloned() };
+        let before = stands(3, 7, Some(&alive));
+        for (epoch, beat, holder, expected) in [
+            (3, 7, Some(&alive), Sign::Nobody),
+            (3, 8, None, Sign::Nobody),
+            (3, 8, Some(&alive), told(&alive)),
+            (3, 8, Some(&gone), told(&gone)),
+            (4, 8, Some(&alive), told(&alive)),
+            (4, 8, Some(&gone), Sign::Another),
+            (4, 7, Some(&gone), Sign::Another),
+        ] {
+            let now = stands(epoch, beat, holder);
+            assert_eq!(now.since(&before), expected, "{epoch} {beat}");
+        }
     }
 }

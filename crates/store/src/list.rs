@@ -309,3 +309,20 @@ fn on_either_side(counter: Option<&CounterId>, account: Option<&AccountId>) -> C
         any.add(Condition::all().add_option(counter).add_option(account))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page is done when it is full of what is newer than all that is left.
+    #[test]
+    fn a_page_is_done_once_nothing_older_belongs_on_it() {
+        let full = BTreeSet::from([5, 6]);
+        for (length, newest, expected) in
+            [(2, 4, true), (1, 4, true), (2, 5, false), (2, 7, false), (3, 4, false)]
+        {
+            assert_eq!(is_done(&full, length, newest), expected, "{length} {newest}");
+        }
+        assert!(!is_done(&BTreeSet::new(), 0, 4));
+    }
+}

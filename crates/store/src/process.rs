@@ -131,6 +131,11 @@ mod tests {
         assert!(Process { pid: u32::MAX, ..this.clone() }.is_gone());
         assert!(!Process { pid: u32::MAX, boot: "another".to_owned(), ..this.clone() }.is_gone());
         assert!(this.told().contains(" since 20"), "{}", this.told());
+        let command = fs::read_to_string("/proc/self/comm").expect("it has a name");
+        let named = format!("process {} ({}) on ", std::process::id(), command.trim_end());
+        assert!(this.told().starts_with(&named), "{}", this.told());
+        let elsewhere = Process { boot: "another".to_owned(), ..this.clone() }.told();
+        assert!(elsewhere.starts_with(&format!("process {} on ", this.pid)), "{elsewhere}");
     }
 
     /// The number of one that was buried may be another's by now, which is not the one either.

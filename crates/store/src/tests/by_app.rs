@@ -201,9 +201,13 @@ async fn what_had_ended_before_there_was_an_index_is_entered_while_the_bridge_ru
     connection.close().await.expect("closes");
 }
 
-/// More than one question looks for, none of it entered.
+/// More than one question looks for, none of it entered; and what is older fills no page in which what is
+/// newer, and not entered either, has its place.
 async fn what_has_just_ended_is_found_however_much_it_is(url: String) {
     let connection = without_an_index(&url).await;
+    let oldest = Recent::default();
+    oldest.add((1..=400).filter(|one| before(*one)).map(|one| master(one).number()));
+    check(Source::Recent(&connection, &oldest), before).await;
     let all_entered = "UPDATE ended_reach SET oldest = 0";
     connection.execute_unprepared(all_entered).await.expect("it is done");
     let recent = Recent::default();

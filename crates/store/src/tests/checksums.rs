@@ -79,6 +79,8 @@ async fn no_altered_row_is_served(url: String) {
     assert!(is_damaged(&store.decisions(master(5)).await));
     let reader = Reader::open(&url).await.expect("a record all the same");
     assert!(is_damaged(&reader.decisions(master(5)).await));
+    assert!(is_damaged(&reader.trail(master(1)).await));
+    assert_eq!(reader.trail(master(2)).await.expect("asks"), ["first", "last"]);
     let found_in = async |numbers: &[u64]| -> Vec<i64> {
         let masters: Vec<MasterSerial> = numbers.iter().copied().map(master).collect();
         let found = reader.damages(&masters).await.expect("asks");
