@@ -360,6 +360,7 @@ mod tests {
             assert!(crate::Store::check_url(url).is_ok(), "{url}");
             crate::Store::notes_on_url(url)
         };
+        assert!(crate::Store::check_url("ftp://x").is_err());
         for quiet in ["sqlite://x", "mysql://me@localhost/x?ssl-mode=disabled", "mysql://me@db/x"] {
             assert_eq!(noted(quiet), [""; 0], "{quiet}");
         }

@@ -138,6 +138,12 @@ mod tests {
         assert!(elsewhere.starts_with(&format!("process {} on ", this.pid)), "{elsewhere}");
     }
 
+    #[test]
+    fn this_start_of_the_machine_is_told_from_all_others() {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("it is shown");
+        assert!(boot().contains(id.trim_end()), "{}", boot());
+    }
+
     /// The number of one that was buried may be another's by now, which is not the one either.
     #[test]
     fn who_has_ended_is_gone_before_and_after_it_is_buried() {

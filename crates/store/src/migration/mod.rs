@@ -111,14 +111,7 @@ async fn run_patiently(
         };
         let why = connect::explain(address, &error);
         if attempt == ATTEMPTS {
-            return Err(match (address, fault::number(&error).map(|number| number & 0xff)) {
-                (Address::Sqlite { path, .. }, Some(5 | 6)) => {
-                    OpenError::Locked { path: path.display().to_string(), by: who_holds(path) }
-                }
-                (Address::Sqlite { .. } | Address::Mysql { .. }, _) => {
-                    failed(address, Fault::of(&error), why)
-                }
-            });
+            return Err(refused(address, &error, why));
         }
         tracing::debug!(why, attempt, "migration will be tried again");
         attempt += 1;
@@ -178,6 +171,19 @@ fn silence() -> String {
     format!("no answer within {} s", SILENCE.as_secs())
 }
 
+/// A file that another writes to may be free later.
+fn refused(address: &Address, error: &DbErr, why: String) -> OpenError {
+    // SQLite's numbers for a lock of another process, and of another connection of this one.
+    match (address, fault::number(error).map(|number| number & 0xff)) {
+        (Address::Sqlite { path, .. }, Some(5 | 6)) => {
+            OpenError::Locked { path: path.display().to_string(), by: who_holds(path) }
+        }
+        (Address::Sqlite { .. } | Address::Mysql { .. }, _) => {
+            failed(address, Fault::of(error), why)
+        }
+    }
+}
+
 fn failed(address: &Address, fault: Fault, why: String) -> OpenError {
     let database = address.to_string();
     match fault {
@@ -214,6 +220,29 @@ mod tests {
             assert_eq!((got.await, turns.get()), (has_lock, asked), "free after {free_after}");
         }
         assert!(!gets_lock(|| std::future::ready(None)).await, "there are no locks");
+    }
+
+    /// Whoever meets another's lock may wait for it; what is wrong with the tables does not pass.
+    #[tokio::test]
+    async fn a_file_that_is_locked_may_be_free_later() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
+        let address = Address::parse(&url).expect("an address");
+        let writer = connect::writer(&address);
+        let refusal = async |sql: &str| {
+            let error = writer.execute_unprepared(sql).await.expect_err("it is refused");
+            refused(&address, &error, "as a test wants".to_owned())
+        };
+        writer.execute_unprepared("CREATE TABLE one (x)").await.expect("a table");
+        writer.execute_unprepared("PRAGMA busy_timeout = 0").await.expect("a setting");
+        let again = refusal("CREATE TABLE one (x)").await;
+        assert!(matches!(again, OpenError::Migration { .. }), "{again}");
+        let other = connect::writer(&address);
+        other.execute_unprepared("BEGIN IMMEDIATE").await.expect("a lock");
+        let locked = refusal("INSERT INTO one VALUES (1)").await;
+        assert!(matches!(locked, OpenError::Locked { .. }), "{locked}");
+        other.close().await.expect("closes");
+        writer.close().await.expect("closes");
     }
 
     /// One that was away for a moment is not given up.
