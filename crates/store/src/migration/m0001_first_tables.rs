@@ -45,11 +45,6 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.execute(first).await
     }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        // The record of money is not thrown away.
-        Err(DbErr::Migration("the first tables cannot be undone".to_owned()))
-    }
 }
 
 /// Case counts in accounts and days in text, whatever a server's defaults are.

@@ -74,11 +74,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        // The record of money is not thrown away.
-        Err(DbErr::Migration("the index of accounts cannot be taken back".to_owned()))
-    }
 }
 
 /// Both rows of every transfer that has ended, as one portion.

@@ -23,11 +23,6 @@ impl MigrationTrait for Migration {
         let table = Table::alter().table(Transfer::Table).add_column(column).to_owned();
         manager.alter_table(table).await
     }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        // Without its mark a posting is not known to be ours.
-        Err(DbErr::Migration("the marks of transfers cannot be taken back".to_owned()))
-    }
 }
 
 // A migration is frozen; it names its tables itself, whatever the entities become.

@@ -50,11 +50,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        // Without it a lost tail of the record would go unnoticed again.
-        Err(DbErr::Migration("the record's position cannot be taken back".to_owned()))
-    }
 }
 
 /// Case counts, whatever a server's defaults are.

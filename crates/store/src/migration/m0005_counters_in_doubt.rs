@@ -40,11 +40,6 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.create_table(lift).await
     }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        // Without it a counter in doubt would get transfers again.
-        Err(DbErr::Migration("what was held against counters cannot be taken back".to_owned()))
-    }
 }
 
 // A migration is frozen; it names its tables itself, whatever the entities become.

@@ -55,11 +55,6 @@ impl MigrationTrait for Migration {
         );
         connection.execute_unprepared(&sql).await.map(drop)
     }
-
-    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
-        // What was taken out of the table of what has just ended would be in no list.
-        Err(DbErr::Migration("the lists of apps cannot be taken back".to_owned()))
-    }
 }
 
 // A migration is frozen; it names its tables itself, whatever the entities become.

@@ -206,6 +206,23 @@ mod tests {
     use std::cell::Cell;
     use tokio::time::Instant;
 
+    /// Databases remember by these names what was done to them: under another it would be done again. Nor
+    /// is any undone, for the record of money is not thrown away.
+    #[test]
+    fn migrations_keep_their_names() {
+        let names: Vec<String> =
+            Migrator::migrations().iter().map(|one| one.name().to_owned()).collect();
+        let expected = [
+            "m0001_first_tables",
+            "m0002_accounts_in_portions",
+            "m0003_marks",
+            "m0004_where_the_record_ends",
+            "m0005_counters_in_doubt",
+            "m0006_lists_of_apps",
+        ];
+        assert_eq!(names, expected);
+    }
+
     /// Whoever has gone without a word holds up nobody for ever.
     #[tokio::test]
     async fn the_lock_of_another_is_waited_for_so_long() {
