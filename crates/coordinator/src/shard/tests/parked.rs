@@ -320,6 +320,21 @@ fn what_is_known_as_far_as_it_can_be_is_asked_about_no_more() {
     }
 }
 
+/// A record that is behind fences nothing, and looks in vain; a new session is wanted only where it can
+/// prove something.
+#[test]
+fn while_the_record_is_behind_sessions_are_wanted_only_of_counters_that_cannot_fence() {
+    for can_fence in [true, false] {
+        let mut stage = Stage::new(Profile { can_fence, ..Profile::default() });
+        let _told = stage.park(1, Role::Debit);
+        stage.world.behind = true;
+        stage.answer_slowly(1, Finding::NotFound);
+        assert!(matches!(stage.phase_of(1), Phase::Parked(_)));
+        let wanted = stage.out.iter().any(|output| matches!(output, Output::NewSessions { .. }));
+        assert_eq!(wanted, !can_fence, "can fence: {can_fence}");
+    }
+}
+
 #[test]
 fn claims_are_bounded_and_the_end_of_one_makes_room() {
     let mut stage = Stage::new(Profile::default());

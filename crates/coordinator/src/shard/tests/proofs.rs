@@ -153,6 +153,24 @@ fn what_a_fence_can_prove_a_look_does_not() {
     }
 }
 
+/// The same of one that dedupes: it is sent again, and not given up.
+#[test]
+fn what_was_looked_for_in_vain_is_sent_again_where_a_fence_could_prove_it() {
+    let fencing = Profile { in_flight_limit_ms: 1_000, ..Profile::default() };
+    let mut stage = Stage::new(fencing);
+    let _told = stage.begin(1);
+    stage.durable();
+    let (ticket, _) = stage.asked();
+    stage.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+    for facts in &mut stage.world.counters {
+        facts.sessions = Some(Sessions::at(stage.now.at + Duration::from_millis(1)));
+    }
+    stage.pass(5);
+    let (ticket, question) = stage.asked();
+    stage.deliver(ticket, found(&question, Finding::NotFound));
+    assert!(matches!(stage.asked().1, Instruction::Debit(_)));
+}
+
 /// The first copy of the undoing lies at the counter, the second is refused, the first is done after
 /// all: a person is called for the refusal, and what is done is learnt.
 #[test]
