@@ -125,6 +125,22 @@ pub enum StateFilter {
 mod tests {
     use super::*;
 
+    /// Databases hold the numbers, and everybody knows the words.
+    #[test]
+    fn states_keep_their_numbers_and_their_words() {
+        let told = FinalState::ALL.map(|state| (state.number(), state.as_str()));
+        assert_eq!(told, [(1, "completed"), (2, "refused"), (3, "reversed")]);
+        let told = OpenState::ALL.map(|state| (state.number(), state.as_str()));
+        let expected = [
+            (1, "accepted"),
+            (2, "debiting"),
+            (3, "crediting"),
+            (4, "reversing"),
+            (5, "needs_operator"),
+        ];
+        assert_eq!(told, expected);
+    }
+
     #[test]
     fn numbers_come_back_as_the_state_they_were() {
         for state in FinalState::ALL {
