@@ -4,7 +4,7 @@
 use crate::actor::Mail;
 use crate::handle::Coordinator;
 use crate::record::View;
-use crate::recovery::{Remembrance, Tail, lacks_its_end, remembered};
+use crate::recovery::{Remembrance, Tail, remembered};
 use crate::shard::{Page as ShardPage, Wanted};
 use crate::trail;
 use domain::serial::MasterSerial;
@@ -106,9 +106,6 @@ async fn find(
             return Ok(Some(Found::Open(Box::new(view_at_rest(new, trail)))));
         }
         let trail = record.trail(master).await?;
-        if let Some(what) = stored.open_state.and_then(|state| lacks_its_end(state, &trail)) {
-            return Err(StoreError::Corrupt { key: master.number(), what });
-        }
         // One that has ended since is in the record now.
         if trail::fold(&trail).is_ok_and(|folded| folded.phase.state().is_final()) {
             continue;

@@ -54,5 +54,5 @@ pub use handle::{Coordinator, StartError};
 pub use persons::DecideError;
 pub use reach::ReadmitError;
 pub use record::{Rendered, View};
-pub use recovery::{Tail, lacks_its_end, taken_up};
+pub use recovery::{Tail, taken_up};
 pub use summary::Summary;

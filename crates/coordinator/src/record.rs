@@ -276,15 +276,6 @@ impl Record {
         }
     }
 
-    /// Whether the trail says, with this write, that it has come so far as the write says: recovery goes
-    /// by that ([`crate::recovery::lacks_its_end`]).
-    pub(crate) fn tells_its_state(&self) -> bool {
-        let state = self.transfer.state();
-        !matches!(state, State::Crediting | State::Reversing)
-            || self.written == Some(state)
-            || self.pending.last().is_some_and(|entry| entry.phase.state() == state)
-    }
-
     /// Notes what happened, for the trail.
     pub(crate) fn note(&mut self, now: Now, event: String, role: Option<Role>) {
         self.updated_at = now.wall;

@@ -10,11 +10,11 @@ use crate::shard::{Input, intent};
 use crate::trail;
 use domain::serial::MasterSerial;
 use domain::transfer::recovery::Remembered;
-use domain::transfer::{Knowledge, Phase, State, Transfer, Why};
+use domain::transfer::{Knowledge, Phase, Transfer, Why};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{NewTransfer, OpenState, OpenTransfer, StoreError};
+use store::{NewTransfer, OpenTransfer, StoreError};
 use supervise::trap::spring;
 
 /// Open transfers read at a time.
@@ -69,7 +69,7 @@ fn tell_unreadable(inner: &Inner, error: &StoreError) {
 }
 
 async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), StartError> {
-    let OpenTransfer { transfer: new, trail, next_part, open_state, damage } = open;
+    let OpenTransfer { transfer: new, trail, next_part, damage, .. } = open;
     for place in [&new.from, &new.to] {
         if !inner.links.iter().any(|link| *link.counter() == place.counter) {
             return Err(StartError::CounterMissing {
@@ -87,7 +87,7 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
     // Also after its release: a life of which it knows nothing may have gone on with what was open.
     let lost = inner.standing.state().is_behind() || inner.store.is_doubted(new.master);
     let tail = if lost { Tail::Lost } else { Tail::Whole };
-    let input = match damage.or_else(|| lacks_its_end(open_state, &trail)) {
+    let input = match damage {
         Some(what) => taken_up_unread(new, next_part, &what),
         None => taken_up(new, &trail, tail),
     };
@@ -104,21 +104,6 @@ fn taken_up_unread(new: NewTransfer, next_part: u32, what: &str) -> Input {
     transfer.credit.knowledge = Knowledge::Unknown;
     let updated_at = new.created_at;
     Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part, left_alone: false }
-}
-
-/// What is wrong with a trail whose end is missing: how far the transfer has come is recorded together
-/// with the part that tells of it, so the state is never further on than the trail. Whoever went by such
-/// a trail would take a credit that was sent for one that never left, or undo a debit twice.
-pub fn lacks_its_end(state: OpenState, parts: &[String]) -> Option<String> {
-    // One that cannot be read is found out by whoever reads it.
-    let told = trail::fold(parts).ok()?.phase.state();
-    let is_further = match state {
-        OpenState::Accepted | OpenState::Debiting | OpenState::NeedsOperator => false,
-        OpenState::Crediting => matches!(told, State::Accepted | State::Debiting),
-        OpenState::Reversing => !matches!(told, State::Reversing) && !told.is_final(),
-    };
-    is_further
-        .then(|| format!("the end of its trail is missing: it is {state}, and was {told} by that"))
 }
 
 /// Whether a record ends where it ended when it was last written.
@@ -260,42 +245,6 @@ mod tests {
         });
         let (config, store) = (Config::default(), store.clone());
         Coordinator::start(config, store, links.collect(), said, render, tasks, stop.clone()).await
-    }
-
-    /// A state further on than the trail is what a lost end leaves; a trail further on than the state is
-    /// what is left where many parts were written one after another.
-    #[test]
-    fn a_state_that_is_further_on_than_the_trail_has_lost_its_end() {
-        let trail = |phase: Option<Phase>| {
-            let entry = |phase| trail::Entry {
-                at: 1,
-                event: "something".to_owned(),
-                phase,
-                leg: None,
-                reason: None,
-            };
-            phase.map(|phase| trail::part(&[entry(phase)])).into_iter().collect::<Vec<_>>()
-        };
-        let (parked, any) = (Some(Phase::Parked(Why::CreditUnresolved)), OpenState::ALL);
-        let lacking = [OpenState::Crediting, OpenState::Reversing];
-        for (told, lacks) in [
-            (None, &lacking[..]),
-            (Some(Phase::Accepted), &lacking),
-            (Some(Phase::DebitAsking), &lacking),
-            (Some(Phase::CreditSent), &lacking[1..]),
-            (parked, &lacking[1..]),
-            (Some(Phase::ReversalSent), &[]),
-            (Some(Phase::Completed), &[]),
-        ] {
-            for state in any {
-                let found = lacks_its_end(state, &trail(told));
-                assert_eq!(found.is_some(), lacks.contains(&state), "{state} {told:?}: {found:?}");
-            }
-        }
-        let words = lacks_its_end(OpenState::Crediting, &trail(Some(Phase::DebitSent)));
-        let expected = "the end of its trail is missing: it is crediting, and was debiting by that";
-        assert_eq!(words.as_deref(), Some(expected));
-        assert_eq!(lacks_its_end(OpenState::Crediting, &["no trail".to_owned()]), None);
     }
 
     /// More than two pages of them, and each is in its shard.

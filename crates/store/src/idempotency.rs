@@ -41,6 +41,13 @@ pub(crate) struct Plan<'a> {
     pub(crate) closed: Vec<i64>,
 }
 
+/// How far an open transfer has come, if that changes, and how many parts of its trail are added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Progress {
+    pub(crate) state: Option<OpenState>,
+    pub(crate) parts: u32,
+}
+
 /// How a transfer ended, with what of its trail was still to be written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End<'a> {
@@ -76,6 +83,27 @@ impl<'a> Plan<'a> {
             }
         }
         planner.plan
+    }
+
+    /// Parts of a trail that are added.
+    pub(crate) fn parts_of(&self, master: i64) -> u32 {
+        let parts = self.trail.range((master, 0)..=(master, u32::MAX)).count();
+        u32::try_from(parts).unwrap_or(u32::MAX)
+    }
+
+    /// What changes of transfers that were open before and stay so.
+    pub(crate) fn progress(&self) -> BTreeMap<i64, Progress> {
+        let mut progress: BTreeMap<i64, Progress> = BTreeMap::new();
+        for (master, state) in &self.states {
+            progress.entry(*master).or_default().state = Some(*state);
+        }
+        for (master, _) in self.trail.keys() {
+            progress.entry(*master).or_default().parts += 1;
+        }
+        progress.retain(|master, _| {
+            !self.opened.contains_key(master) && !self.outcomes.contains_key(master)
+        });
+        progress
     }
 
     /// Whether there is nothing to write.
@@ -309,6 +337,31 @@ mod tests {
             assert_eq!(taken(&[accepted(1), ended(of(1))], known), [true, true]);
         }
         assert_eq!(taken(&[ended(of(1))], Some(&beside)), [false], "nobody began it");
+    }
+
+    /// Parts are counted where they are added, and not where they are recorded already.
+    #[test]
+    fn the_parts_of_open_trails_are_counted_once() {
+        let state =
+            |sequence| Write { state: Some(OpenState::Crediting), ..told(sequence, 1, "b") };
+        let batch = [
+            accepted(1),
+            told(1, 0, "a"),
+            told(2, 0, "a"),
+            state(2),
+            state(3),
+            ended(told(4, 1, "b")),
+        ];
+        let mut known = Known::default();
+        known.open.insert(master(4).number());
+        let progress = |known: &Known| Plan::of(&batch, Some(known)).progress();
+        let went = |parts| Progress { state: Some(OpenState::Crediting), parts };
+        let of = |sequence| master(sequence).number();
+        assert_eq!(Plan::of(&batch, Some(&known)).parts_of(of(1)), 1);
+        assert_eq!(progress(&known), BTreeMap::from([(of(2), went(2)), (of(3), went(1))]));
+        known.trail.insert((of(2), 0), "a".to_owned());
+        known.trail.insert((of(3), 1), "b".to_owned());
+        assert_eq!(progress(&known), BTreeMap::from([(of(2), went(1)), (of(3), went(0))]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use domain::money::Amount;
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType,
-    Order, QueryFilter, QueryOrder, QuerySelect, RelationTrait, SelectThree, Statement,
+    Order, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select, SelectThree, Statement,
     TopologyStar,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -165,6 +165,10 @@ pub(crate) async fn open_page(
     Ok(page)
 }
 
+fn still_open() -> Select<open_transfer::Entity> {
+    open_transfer::Entity::find().filter(open_transfer::Column::State.ne(open_transfer::ENDED))
+}
+
 /// A trail as far as it was read, and what is wrong with it first.
 #[derive(Default)]
 struct Trail {
@@ -186,11 +190,21 @@ impl Trail {
 
     /// Parts are numbered from 0 on, and none is left out.
     fn follows(&self, row: &trail::Model) -> Result<(), StoreError> {
-        if row.part == self.next {
-            return Ok(());
+        if row.part == self.next { Ok(()) } else { Err(self.lacks_next(row.master_serial)) }
+    }
+
+    /// Nor is the last one left out: the row of an open transfer counts them.
+    fn check_end(&mut self, open: &open_transfer::Model) {
+        let parts = open.parts.map_or(0, i64::from);
+        if self.next < parts {
+            let lacking = self.lacks_next(open.master_serial);
+            self.damage.get_or_insert(lacking);
+            self.next = parts;
         }
-        let what = format!("part {} of its trail is missing", self.next);
-        Err(StoreError::corrupt(row.master_serial, &what))
+    }
+
+    fn lacks_next(&self, master: i64) -> StoreError {
+        StoreError::corrupt(master, &format!("part {} of its trail is missing", self.next))
     }
 }
 
@@ -235,7 +249,10 @@ async fn trails(
 }
 
 /// An open transfer by its rows, with what is wrong with one that can be read all the same.
-fn opened((row, ending, open): Joined, trail: Trail) -> Result<OpenTransfer, StoreError> {
+fn opened((row, ending, open): Joined, mut trail: Trail) -> Result<OpenTransfer, StoreError> {
+    if let Some(open) = &open {
+        trail.check_end(open);
+    }
     let master = row.master_serial;
     let said = |error: StoreError| Some(error.to_string());
     let sum = checksum::check(master, "what was asked for", row.checksum, || {
@@ -298,8 +315,14 @@ pub(crate) async fn trail(
         .filter(trail::Column::MasterSerial.eq(master.number()))
         .order_by_asc(trail::Column::Part);
     let mut trail = Trail::default();
+    // Before the trail: one that goes on meanwhile has no fewer parts than its row says.
+    let open = still_open().filter(open_transfer::Column::MasterSerial.eq(master.number()));
+    let open = ask(open.one(connection)).await?;
     for row in ask(query.all(connection)).await? {
         trail.add(row);
+    }
+    if let Some(open) = &open {
+        trail.check_end(open);
     }
     if let Some(error) = trail.damage {
         return Err(error);
@@ -348,9 +371,17 @@ pub(crate) async fn damages(
             .filter(trail::Column::MasterSerial.is_in(keys()))
             .order_by_asc(trail::Column::MasterSerial)
             .order_by_asc(trail::Column::Part);
+        // Before the trails: one that goes on meanwhile has no fewer parts than its row says.
+        let open = ask(still_open()
+            .filter(open_transfer::Column::MasterSerial.is_in(keys()))
+            .all(connection))
+        .await?;
         let mut trails: BTreeMap<i64, Trail> = BTreeMap::new();
         for row in ask(query.all(connection)).await? {
             trails.entry(row.master_serial).or_default().add(row);
+        }
+        for row in &open {
+            trails.entry(row.master_serial).or_default().check_end(row);
         }
         damages.extend(trails.into_values().filter_map(|trail| trail.damage));
         let query = decision::Entity::find().filter(decision::Column::MasterSerial.is_in(keys()));

@@ -99,11 +99,6 @@ impl Reader {
         query::find_by_sequence(&self.connection, sequence).await
     }
 
-    /// The bodies of a transfer's trail, in the order of their parts.
-    pub async fn trail(&self, master: MasterSerial) -> Result<Vec<String>, StoreError> {
-        query::trail(&self.connection, master).await
-    }
-
     /// What operators decided about a transfer, oldest first.
     pub async fn decisions(&self, master: MasterSerial) -> Result<Vec<Decision>, StoreError> {
         query::decisions(&self.connection, master).await

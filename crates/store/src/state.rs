@@ -51,7 +51,7 @@ impl fmt::Display for FinalState {
 
 /// How far a transfer that has not ended is known to have come. It is for lists and people;
 /// recovery decides by the trail and by what the counters answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OpenState {
     /// Durable, nothing sent.
     #[default]

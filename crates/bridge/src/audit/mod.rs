@@ -22,7 +22,6 @@ use anyhow::{Context, Result};
 use books::{BooksOf, books_of};
 use clap::Args;
 use client::{Client, Retry};
-use coordinator::lacks_its_end;
 use domain::message::{AccountId, CounterId, Place};
 use domain::serial::{Day, MasterSerial, Role, SubSerial};
 use evidence::{Posting, Recorded, Standing, Word};
@@ -35,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::{FinalState, ListFilter, Reader, StoreError, Stored};
+use store::{FinalState, ListFilter, Reader, StoreError};
 use supervise::say;
 
 /// How often evidence is taken, at most, while something odd may only be something moving.
@@ -311,7 +310,6 @@ impl Auditor {
                 }
                 match stored {
                     Ok(stored) => {
-                        damaged.extend(self.lacking(&stored).await?);
                         let transfer = Recorded::of(&stored)
                             .with_context(|| format!("the record of {master} is damaged"))?;
                         record.push(transfer);
@@ -320,20 +318,6 @@ impl Auditor {
                     Err(error) => return Err(error.into()),
                 }
             }
-        }
-    }
-
-    /// What an open transfer's trail lacks at its end; what of the trail is damaged was found before.
-    async fn lacking(&self, stored: &Stored) -> Result<Option<Finding>> {
-        let (Some(state), master) = (stored.open_state, stored.transfer.master) else {
-            return Ok(None);
-        };
-        match self.reader.trail(master).await {
-            Ok(trail) => Ok(lacks_its_end(state, &trail)
-                .map(|what| StoreError::Corrupt { key: master.number(), what })
-                .map(|error| Finding::Damaged { master, what: error.to_string() })),
-            Err(StoreError::Corrupt { .. } | StoreError::Damaged { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
         }
     }
 

@@ -217,12 +217,6 @@ impl Shard {
             State::Refused => Err(FinalState::Refused),
             State::Reversed => Err(FinalState::Reversed),
         };
-        debug_assert!(
-            record.tells_its_state(),
-            "{} is {} by its row, and not by its trail",
-            record.master(),
-            record.transfer.state()
-        );
         record.written = Some(record.transfer.state());
         let mut write = Write::of(WriteId(id), record.master());
         write.decision = decision;

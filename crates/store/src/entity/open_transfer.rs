@@ -14,6 +14,9 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) master_serial: i64,
     pub(crate) state: i16,
+    /// How many parts its trail has in the table of trails; `None` if a version began it that did not
+    /// count them.
+    pub(crate) parts: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -136,7 +136,7 @@ async fn enter_all(
              SELECT ?, {side}_account, {side}_counter, master_serial FROM transfer \
              WHERE master_serial"
         );
-        each_of(transaction, &sql, Some(Value::from(portion)), masters).await?;
+        each_of(transaction, &sql, &[Value::from(portion)], masters).await?;
     }
     let sql = format!(
         "{insert} ended_entry (app, state, master_serial) \
@@ -144,9 +144,9 @@ async fn enter_all(
          FROM transfer t JOIN outcome o ON o.master_serial = t.master_serial \
          WHERE t.master_serial"
     );
-    each_of(transaction, &sql, None, masters).await?;
+    each_of(transaction, &sql, &[], masters).await?;
     let sql = "DELETE FROM open_transfer WHERE state = ? AND master_serial";
-    each_of(transaction, sql, Some(open_transfer::ENDED.into()), masters).await?;
+    each_of(transaction, sql, &[open_transfer::ENDED.into()], masters).await?;
     Ok(())
 }
 

@@ -42,11 +42,11 @@ fn next_chunk(rows: &mut Peekable<impl Iterator<Item = Vec<Value>>>) -> Vec<Vec<
     chunk
 }
 
-/// Runs `sql` followed by `IN (…)` over the keys; says how many rows it met.
+/// Runs `sql`, with these values, followed by `IN (…)` over the keys; says how many rows it met.
 pub(super) async fn each_of(
     transaction: &DatabaseTransaction,
     sql: &str,
-    first: Option<Value>,
+    values: &[Value],
     keys: &[i64],
 ) -> Result<u64, DbErr> {
     let backend = transaction.get_database_backend();
@@ -60,7 +60,7 @@ pub(super) async fn each_of(
         let statement = Statement::from_sql_and_values(
             backend,
             format!("{sql} IN ({marks})"),
-            first.clone().into_iter().chain(padded.map(Value::from)),
+            values.iter().cloned().chain(padded.map(Value::from)),
         );
         met += transaction.execute_raw(statement).await?.rows_affected();
     }

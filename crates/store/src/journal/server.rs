@@ -10,12 +10,13 @@ use crate::checksum;
 use crate::connect;
 use crate::entity::open_transfer;
 use crate::fault::Fault;
-use crate::idempotency::{End, Known, Plan};
+use crate::idempotency::{End, Known, Plan, Progress};
 use crate::position::ledger::Ledger;
 use crate::record::NewTransfer;
 use crate::state::OpenState;
 use domain::serial::Role;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -87,8 +88,11 @@ pub(super) async fn write(
 async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool, DbErr> {
     let transfers = plan.transfers.values().map(|transfer| transfer_row(transfer)).collect();
     insert(transaction, "transfer", &TRANSFER, transfers).await?;
-    let opened = plan.opened.iter().map(|(master, state)| open_row(*master, *state)).collect();
-    insert(transaction, "open_transfer", &["master_serial", "state"], opened).await?;
+    let opened = plan.opened.iter().map(|(master, state)| {
+        let state = state.map_or(open_transfer::ENDED, OpenState::number);
+        vec![Value::from(*master), state.into(), plan.parts_of(*master).into()]
+    });
+    insert(transaction, "open_transfer", &OPEN, opened.collect()).await?;
     let trail = plan
         .trail
         .iter()
@@ -98,10 +102,14 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
         })
         .collect();
     insert(transaction, "trail", &TRAIL, trail).await?;
-    for state in OpenState::ALL {
-        let masters: Vec<i64> =
-            plan.states.iter().filter(|(_, s)| **s == state).map(|(master, _)| *master).collect();
-        each_of(transaction, UPDATE_STATE, Some(state.number().into()), &masters).await?;
+    // Few that differ, of many transfers.
+    let mut alike: BTreeMap<Progress, Vec<i64>> = BTreeMap::new();
+    for (master, progress) in plan.progress() {
+        alike.entry(progress).or_default().push(master);
+    }
+    for (Progress { state, parts }, masters) in alike {
+        let values = [state.map(OpenState::number).into(), parts.into()];
+        each_of(transaction, UPDATE, &values, &masters).await?;
     }
     let decisions = plan
         .decisions
@@ -127,13 +135,15 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
     insert(transaction, "decision", &DECISION, decisions).await?;
     let outcomes = plan.outcomes.iter().map(|(master, end)| outcome_row(*master, end)).collect();
     insert(transaction, "outcome", &OUTCOME, outcomes).await?;
-    let ended = open_transfer::ENDED.into();
-    let closed = each_of(transaction, UPDATE_STATE, Some(ended), &plan.closed).await?;
+    let ended = [Value::from(open_transfer::ENDED), 0_u32.into()];
+    let closed = each_of(transaction, UPDATE, &ended, &plan.closed).await?;
     Ok(usize::try_from(closed) == Ok(plan.closed.len()))
 }
 
 /// What has ended stays so: 0 is [`open_transfer::ENDED`].
-const UPDATE_STATE: &str = "UPDATE open_transfer SET state = ? WHERE state <> 0 AND master_serial";
+const UPDATE: &str = "UPDATE open_transfer SET state = COALESCE(?, state), parts = parts + ? \
+                      WHERE state <> 0 AND master_serial";
+const OPEN: [&str; 3] = ["master_serial", "state", "parts"];
 const TRANSFER: [&str; 19] = [
     "master_serial",
     "app",
@@ -193,10 +203,6 @@ fn transfer_row(transfer: &NewTransfer) -> Vec<Value> {
         transfer.mark.map(|mark| mark.0.cast_signed()).into(),
         checksum::of_transfer(transfer).into(),
     ]
-}
-
-fn open_row(master: i64, state: Option<OpenState>) -> Vec<Value> {
-    vec![master.into(), state.map_or(open_transfer::ENDED, OpenState::number).into()]
 }
 
 /// The status was checked to have three digits.

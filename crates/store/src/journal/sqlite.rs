@@ -11,7 +11,7 @@ use crate::entity::open_transfer;
 use crate::error::OpenError;
 use crate::fault::{Fault, commit_was_undone_by_sqlite, of_sqlite};
 use crate::holder::who_holds;
-use crate::idempotency::{End, Known, Plan};
+use crate::idempotency::{End, Known, Plan, Progress};
 use crate::position::ledger::{Ledger, Numbering};
 use crate::position::rows::{count, signed};
 use crate::state::OpenState;
@@ -307,12 +307,10 @@ fn run(transaction: &Transaction<'_>, plan: &Plan<'_>) -> Result<(), Stopped> {
             insert.execute(params![master, part, body, sum])?;
         }
     }
-    if !plan.states.is_empty() {
-        let mut update = transaction.prepare_cached(UPDATE_STATE)?;
-        for (master, state) in &plan.states {
-            // A state that comes after the end changes nothing.
-            update.execute(params![state.number(), master])?;
-        }
+    let mut update = transaction.prepare_cached(UPDATE)?;
+    for (master, Progress { state, parts }) in plan.progress() {
+        // A state that comes after the end changes nothing.
+        update.execute(params![state.map(OpenState::number), parts, master])?;
     }
     if !plan.decisions.is_empty() {
         let mut insert = transaction.prepare_cached(
@@ -328,9 +326,8 @@ fn run(transaction: &Transaction<'_>, plan: &Plan<'_>) -> Result<(), Stopped> {
     if !plan.outcomes.is_empty() {
         insert_outcomes(transaction, plan)?;
     }
-    let mut close = transaction.prepare_cached(UPDATE_STATE)?;
     for master in &plan.closed {
-        if close.execute(params![open_transfer::ENDED, master])? != 1 {
+        if update.execute(params![open_transfer::ENDED, 0, master])? != 1 {
             return Err(Stopped::Conflict);
         }
     }
@@ -371,10 +368,12 @@ fn insert_transfers(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite:
             checksum::of_transfer(new),
         ])?;
     }
-    let mut insert = transaction
-        .prepare_cached("INSERT INTO open_transfer (master_serial, state) VALUES (?1, ?2)")?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO open_transfer (master_serial, state, parts) VALUES (?1, ?2, ?3)",
+    )?;
     for (master, state) in &plan.opened {
-        insert.execute(params![master, state.map_or(open_transfer::ENDED, OpenState::number)])?;
+        let state = state.map_or(open_transfer::ENDED, OpenState::number);
+        insert.execute(params![master, state, plan.parts_of(*master)])?;
     }
     Ok(())
 }
@@ -404,8 +403,8 @@ fn insert_outcomes(transaction: &Transaction<'_>, plan: &Plan<'_>) -> rusqlite::
 }
 
 /// What has ended stays so: 0 is [`open_transfer::ENDED`].
-const UPDATE_STATE: &str =
-    "UPDATE open_transfer SET state = ?1 WHERE master_serial = ?2 AND state <> 0";
+const UPDATE: &str = "UPDATE open_transfer SET state = COALESCE(?1, state), parts = parts + ?2 \
+                      WHERE master_serial = ?3 AND state <> 0";
 
 fn code(error: &rusqlite::Error) -> u32 {
     let code = error.sqlite_error().map_or(1, |error| error.extended_code);

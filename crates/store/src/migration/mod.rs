@@ -7,6 +7,7 @@ mod m0003_marks;
 mod m0004_where_the_record_ends;
 mod m0005_counters_in_doubt;
 mod m0006_lists_of_apps;
+mod m0007_parts_of_trails;
 
 use crate::address::Address;
 use crate::connect;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_where_the_record_ends::Migration),
             Box::new(m0005_counters_in_doubt::Migration),
             Box::new(m0006_lists_of_apps::Migration),
+            Box::new(m0007_parts_of_trails::Migration),
         ]
     }
 }
@@ -219,6 +221,7 @@ mod tests {
             "m0004_where_the_record_ends",
             "m0005_counters_in_doubt",
             "m0006_lists_of_apps",
+            "m0007_parts_of_trails",
         ];
         assert_eq!(names, expected);
     }

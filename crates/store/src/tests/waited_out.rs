@@ -60,6 +60,9 @@ pub(super) async fn survives(
     assert_eq!(store.trail(master(1)).await.expect("asks"), ["debited"]);
     let open = store.open_transfers(None, 10).await.expect("asks");
     assert_eq!(open.len(), 1, "only the last is open");
+    desk.record(vec![trail(master(5), 0, "debited"), trail(master(5), 1, "credited")]).await;
+    let open = store.open_transfers(None, 10).await.expect("asks");
+    assert_eq!((open[0].next_part, &open[0].damage), (2, &None));
     store.close().await;
 }
 
