@@ -177,7 +177,9 @@ async fn apps_see_their_own_transfers_only() {
     assert_eq!(other.told().await.expect("a list"), []);
     let path = format!("/v1/transfers/{}", told.master_serial);
     let peek = other.get(&path).await.expect("an answer");
-    assert!(matches!(peek.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND), "{peek:?}");
+    assert_eq!(peek.status, StatusCode::NOT_FOUND, "{peek:?}");
+    let absent = other.get("/v1/transfers/2026112100000000999").await.expect("an answer");
+    assert_eq!(peek.body, absent.body, "as if there were none");
     let own = town.caller.get(&path).await.expect("an answer");
     assert_eq!(own.json::<Told>().expect("a transfer"), told);
 }

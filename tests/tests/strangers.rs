@@ -19,8 +19,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// Begins of requests that are never ended.
 const HALVES: [&str; 3] = [
     "",
-    "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Half",
-    "POST /v1/transfers HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Half",
+    "POST /v1/transfers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
 ];
 
 /// Connects and says this. Where there is no place left, nobody is there to be told of it.
@@ -111,7 +111,8 @@ async fn sixty_four_idle_connections_blind_nobody() -> Result<()> {
     stage.restart().await?;
     let mut idle = Vec::new();
     for _ in 0..64 {
-        let mut stream = stranger(stage.operators(), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        let mut stream =
+            stranger(stage.operators(), "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
         // Answered, or not taken: it rests from then on.
         let _ = stream.read(&mut [0; 1024]);
         idle.push(stream);
@@ -171,8 +172,12 @@ async fn an_idle_bridge_is_gone_within_a_second_whoever_is_connected() -> Result
         }
     }
     // A connection that was answered, and one whose owner reads a feed.
-    strangers.push(stranger(stage.operators(), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")?);
-    strangers.push(stranger(stage.operators(), "GET /ops/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")?);
+    strangers
+        .push(stranger(stage.operators(), "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?);
+    strangers.push(stranger(
+        stage.operators(),
+        "GET /ops/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    )?);
     operators_are_answered(&stage).await?;
     let begun = Instant::now();
     let bridge = stage.bridge()?;
@@ -181,5 +186,42 @@ async fn an_idle_bridge_is_gone_within_a_second_whoever_is_connected() -> Result
     let took = begun.elapsed();
     ensure!(status.success(), "{status}\n{}", stage.log());
     ensure!(took <= GONE_WITHIN, "it took {took:?}\n{}", stage.log());
+    Ok(())
+}
+
+/// Who runs the bridge sees who is not let in, by which key and why; a flood of it is a few lines.
+#[tokio::test]
+async fn refused_signatures_are_logged_once_in_a_while_with_key_cause_and_address() -> Result<()> {
+    let stage = Stage::start(&counter("securities", free_address()?)).await?;
+    let url = format!("http://{}/v1/transfers", stage.api());
+    let client = reqwest::Client::new();
+    let asked = async |keyid: &str| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+        let input = format!(
+            r#"sig=("@method" "@target-uri");created={now};expires={};nonce="n";keyid="{keyid}""#,
+            now + 60
+        );
+        let request = client.get(&url).header("signature-input", input);
+        let answer = request.header("signature", "sig=:AAAA:").send().await?;
+        let head = answer.headers();
+        ensure!(answer.status() == 401 && head["cache-control"] == "no-store", "{answer:?}");
+        ensure!(head["x-content-type-options"] == "nosniff", "{answer:?}");
+        anyhow::Ok(answer.text().await?)
+    };
+    let unknown = asked("who-is-this").await?;
+    let known = asked("demo-hmac").await?;
+    ensure!(unknown == known, "a stranger learns which keys there are: {unknown} {known}");
+    for _ in 0..100 {
+        asked("who-is-this").await?;
+    }
+    let log = stage.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("was not let in")).collect();
+    ensure!(lines.len() == 3, "{log}");
+    for (line, words) in lines.iter().zip([
+        ["who-is-this", "no such key is known here", "127.0.0.1"],
+        ["demo-hmac", "does not fit this request", "127.0.0.1"],
+    ]) {
+        ensure!(words.iter().all(|word| line.contains(word)), "{line}");
+    }
     Ok(())
 }

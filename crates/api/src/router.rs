@@ -8,7 +8,7 @@ use crate::{accounts, openapi, transfers};
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 use coordinator::{BeginError, Coordinator};
@@ -76,6 +76,16 @@ pub fn router(state: Arc<ApiState>) -> Router {
                 "This path does not take that method",
             )
         })
+        .layer(map_response(keep_no_copy))
+}
+
+/// What is said of money is for its caller alone and of this moment, whatever stands between; and is
+/// never taken for anything but what it says that it is.
+async fn keep_no_copy(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
@@ -89,7 +99,8 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
     let now_s = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     let has_body = !request.body().is_end_stream();
     let wanted = wanted_signature(request.method());
-    match state.authenticator.admit(request, now_s, state.longest_body).await {
+    let way = request.extensions().get::<Visit>().map(Visit::way);
+    match state.authenticator.admit(request, way, now_s, state.longest_body).await {
         Ok(admitted) => {
             let request = admitted.into_request();
             if let Some(visit) = request.extensions().get::<Visit>() {

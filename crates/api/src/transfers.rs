@@ -100,8 +100,7 @@ pub async fn create(
     responses(
         (status = 200, description = "The transfer as it stands", body = TransferJson),
         (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Another app's transfer", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such transfer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such transfer of this app", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(
@@ -119,11 +118,8 @@ pub async fn show(
         let found = state.coordinator.find(master).await.map_err(|error| database(&error))?;
         let found = found.ok_or_else(not_found)?;
         if found.app() != &*caller.app {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "foreign_transfer",
-                "The transfer is another app's",
-            ));
+            // Whether there is one is the other app's affair.
+            return Err(not_found());
         }
         Ok(found)
     };

@@ -79,7 +79,9 @@ impl Bridge {
         let database = config.database.expose_secret();
         let api = listen(config.api.listen, "the transfer API", database).await?;
         let operators = listen(config.operators.listen, "the operators' side", database).await?;
-        let store = waiting::for_database(database, &config.record, &api, &operators).await?;
+        let names = &config.operators.names;
+        let store =
+            waiting::for_database(database, &config.record, &api, (&operators, names)).await?;
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
         let history = History::default();
@@ -150,6 +152,7 @@ impl Bridge {
             started_at: now_micros(),
             stop: serving.soft.clone(),
             feeds_per_address: config.operators.feeds_per_address,
+            names: config.operators.names,
         };
         let limits = Limits { connections: allotted.api, ..config.api.limits };
         let api = Server::new(api, "api", limits, Trust::Signed);

@@ -1,6 +1,7 @@
 //! Waits for a database that is not there yet, and says so meanwhile: to the log, to operators and
 //! to callers. What waiting cannot mend ends the start at once.
 
+use api::ops::Names;
 use api::problem::{MEDIA_TYPE, Problem};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,11 +35,11 @@ struct Waiting {
     what: String,
 }
 
-/// Which listener is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which listener is asked; the operators' by the names that are its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Side {
     Api,
-    Operators,
+    Operators(Names),
 }
 
 /// Opens the database behind `url`, and waits for it as long as it may come by itself. Who asks one
@@ -47,7 +48,7 @@ pub(crate) async fn for_database(
     url: &str,
     record: &Options,
     api: &TcpListener,
-    operators: &TcpListener,
+    (operators, names): (&TcpListener, &Names),
 ) -> Result<Store, OpenError> {
     let error = match Store::open_with(url, record).await {
         Ok(store) => return Ok(store),
@@ -63,7 +64,7 @@ pub(crate) async fn for_database(
             opened.inspect(|_| tracing::info!(seconds, "the database is there"))
         }
         never = answer(api, Side::Api, &shared) => match never {},
-        never = answer(operators, Side::Operators, &shared) => match never {},
+        never = answer(operators, Side::Operators(names.clone()), &shared) => match never {},
     }
 }
 
@@ -100,7 +101,8 @@ async fn answer(
         match listener.accept().await {
             Ok((stream, _)) => {
                 let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                asking.spawn(timeout(ASKING_TAKES, tell(stream, side, Arc::new(waiting))));
+                let telling = tell(stream, side.clone(), Arc::new(waiting));
+                asking.spawn(timeout(ASKING_TAKES, telling));
             }
             // No descriptor is free: one will be.
             Err(_) => sleep(FIRST_PAUSE).await,
@@ -119,7 +121,12 @@ async fn tell(mut stream: TcpStream, side: Side, waiting: Arc<Waiting>) -> std::
             length => head.extend_from_slice(&piece[..length]),
         }
     }
-    stream.write_all(told(side, path(&head), &waiting).as_bytes()).await?;
+    // Who asks for another host is told no more than any stranger.
+    let side = match side {
+        Side::Operators(names) if !names.know(host(&head)) => Side::Api,
+        side => side,
+    };
+    stream.write_all(told(&side, path(&head), &waiting).as_bytes()).await?;
     stream.shutdown().await?;
     // A body that is on its way still: closing on it would take the answer away.
     while stream.read(&mut piece).await? > 0 {}
@@ -137,12 +144,22 @@ fn path(head: &[u8]) -> &str {
     target.and_then(|target| target.split('?').next()).unwrap_or("")
 }
 
-fn told(side: Side, path: &str, waiting: &Waiting) -> String {
+/// What the first `Host` line says; nothing readable is nobody's name.
+fn host(head: &[u8]) -> Option<&str> {
+    let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+    lines.find_map(|line| {
+        let (name, value) = line.split_at_checked(b"host:".len())?;
+        let named = name.eq_ignore_ascii_case(b"host:");
+        named.then(|| std::str::from_utf8(value).unwrap_or("").trim())
+    })
+}
+
+fn told(side: &Side, path: &str, waiting: &Waiting) -> String {
     match (side, path) {
-        (Side::Operators, "/healthz") => {
+        (Side::Operators(_), "/healthz") => {
             response("200 OK", "application/json", &json!({ "status": "ok" }))
         }
-        (Side::Operators, "/readyz") => response(
+        (Side::Operators(_), "/readyz") => response(
             "503 Service Unavailable",
             "application/json",
             &json!({
@@ -151,7 +168,7 @@ fn told(side: Side, path: &str, waiting: &Waiting) -> String {
                 "waiting_for": "the database",
             }),
         ),
-        (Side::Operators, _) => {
+        (Side::Operators(_), _) => {
             let what = Some(waiting.what.as_str());
             response("503 Service Unavailable", MEDIA_TYPE, &Problem::starting(what).document())
         }
@@ -195,6 +212,20 @@ mod tests {
         assert_eq!(path(b"GET /\xff HTTP/1.1\r\n\r\n"), "");
     }
 
+    #[test]
+    fn a_host_is_what_its_line_says() {
+        for (head, expected) in [
+            ("GET / HTTP/1.1\r\nA: b\r\nHOST:  a:80 \r\nhost: b\r\n\r\n", Some("a:80")),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Some("")),
+            ("GET / HTTP/1.1\r\nX-Host: a\r\n\r\n", None),
+            ("Host: a\r\n\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(host(head.as_bytes()), expected, "{head}");
+        }
+        assert_eq!(host(b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n"), Some(""));
+    }
+
     async fn ask(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).await.expect("it listens");
         stream.write_all(request.as_bytes()).await.expect("it reads");
@@ -215,7 +246,8 @@ mod tests {
         let (api, operators) = (listen().await, listen().await);
         let addresses = [&api, &operators].map(|listener| listener.local_addr().expect("known"));
         let opening = tokio::spawn(async move {
-            for_database(&url, &Options::default(), &api, &operators).await.map(drop)
+            let operators = (&operators, &Names::default());
+            for_database(&url, &Options::default(), &api, operators).await.map(drop)
         });
         let mut silent = Vec::new();
         for _ in 0..3 {
@@ -226,6 +258,8 @@ mod tests {
         assert!(ready.contains("is locked by this very process"), "{ready}");
         let alive = ask(addresses[1], "GET /healthz HTTP/1.1\r\n\r\n").await;
         assert!(alive.starts_with("HTTP/1.1 200"), "{alive}");
+        let bent = ask(addresses[1], "GET /readyz HTTP/1.1\r\nhost: evil.example\r\n\r\n").await;
+        assert!(bent.starts_with("HTTP/1.1 503") && !bent.contains("is locked"), "{bent}");
         let order = ask(addresses[0], "POST /v1/transfers HTTP/1.1\r\n\r\n{}").await;
         assert!(order.starts_with("HTTP/1.1 503"), "{order}");
         assert!(order.contains("\"/errors/starting\"") && !order.contains("locked"), "{order}");
@@ -247,7 +281,8 @@ mod tests {
         std::fs::write(folder.path().join("text"), "no database at all".repeat(99)).expect("made");
         let url = format!("sqlite://{}/text", folder.path().display());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let refused = for_database(&url, &Options::default(), &listener, &listener).await.map(drop);
+        let operators = (&listener, &Names::default());
+        let refused = for_database(&url, &Options::default(), &listener, operators).await.map(drop);
         assert!(matches!(refused, Err(OpenError::NotADatabase { .. })), "{refused:?}");
     }
 }

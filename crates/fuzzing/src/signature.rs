@@ -41,10 +41,10 @@ pub fn signature(bytes: &[u8]) {
         }
     }
     let body = lines.next().unwrap_or_default();
-    let request = Request { method: &method, uri: &uri, headers: &headers };
+    let request = Request { method: &method, uri: &uri, headers: &headers, arrived_at: None };
     let nonces = NonceMemory::new(64);
     for public_url in [None, "https://bridge.example/money".parse().ok()] {
-        let policy = Policy { public_url, ..Policy::default() };
+        let policy = Policy { public_url, believes_host: true, ..Policy::default() };
         let refused = verify(&request, body, &KEYS, &policy, NOW_S, &nonces)
             .expect_err("a forged signature was let in");
         assert!(refused.to_string().len() < 1000, "an error that grows with its request");

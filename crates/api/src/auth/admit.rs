@@ -5,12 +5,15 @@ use super::{
     error::AuthError,
     keys::Keys,
     nonces::NonceMemory,
-    verify::{Policy, Verified, verify_head},
+    refusals::Refusals,
+    verify::{Policy, Verified, named_key, verify_head},
 };
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
 use futures::StreamExt;
+use http::HeaderMap;
 use http::request::Parts;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What is needed to tell who sent a request. Shared by all requests of a listener.
@@ -19,6 +22,16 @@ pub struct Authenticator {
     keys: Keys,
     policy: Policy,
     nonces: NonceMemory,
+    refusals: Refusals,
+}
+
+/// Between which addresses a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Where it comes from.
+    pub from: SocketAddr,
+    /// At which address of this bridge it arrived.
+    pub to: SocketAddr,
 }
 
 /// A request of a known app, whole.
@@ -47,7 +60,8 @@ impl Authenticator {
 
     /// With the keys of all apps, the rules, and room for `nonces` nonces at a time.
     pub fn new(keys: Keys, policy: Policy, nonces: usize) -> Authenticator {
-        Authenticator { keys, policy, nonces: NonceMemory::new(nonces) }
+        let (nonces, refusals) = (NonceMemory::new(nonces), Refusals::default());
+        Authenticator { keys, policy, nonces, refusals }
     }
 
     /// The memory of nonces, to watch how full it is.
@@ -57,17 +71,46 @@ impl Authenticator {
 
     /// Lets a request in at `now_s`, in seconds since 1970, if it is signed by an app and its body
     /// has at most `longest_body` bytes. Its URI must be as it arrived: call this in a layer of
-    /// the outermost router, before a nested one strips a prefix.
+    /// the outermost router, before a nested one strips a prefix. Who is turned away is logged, once
+    /// in a while.
     ///
     /// The head is verified first, so that a body is only read from those who may send one.
     pub async fn admit(
         &self,
         request: axum::extract::Request,
+        way: Option<Way>,
         now_s: i64,
         longest_body: usize,
     ) -> Result<Admitted, AuthError> {
         let (parts, body) = request.into_parts();
-        let head = Request { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
+        let admitted = self.admit_parts(&parts, body, way, now_s, longest_body).await;
+        let (caller, body) = admitted.inspect_err(|error| {
+            self.refusals.refused(way, error, || self.named(&parts.headers));
+        })?;
+        Ok(Admitted { caller, parts, body })
+    }
+
+    /// The key that a request names, true or not, and whether it is known here.
+    fn named(&self, headers: &HeaderMap) -> Option<(String, bool)> {
+        let named = named_key(headers, &self.keys)?;
+        let known = self.keys.get(&named).is_some();
+        Some((named, known))
+    }
+
+    async fn admit_parts(
+        &self,
+        parts: &Parts,
+        body: Body,
+        way: Option<Way>,
+        now_s: i64,
+        longest_body: usize,
+    ) -> Result<(Verified, Bytes), AuthError> {
+        let head = Request {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            arrived_at: way.map(|way| way.to),
+        };
         let signed = verify_head(&head, &self.keys, &self.policy, now_s)?;
         let stated = parts.headers.get(http::header::CONTENT_LENGTH);
         let stated = stated.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -79,7 +122,7 @@ impl Authenticator {
             .await
             .map_err(|_| AuthError::BodyUnreadable)??;
         let caller = signed.verify_body(&body, now_s, &self.nonces)?;
-        Ok(Admitted { caller, parts, body })
+        Ok((caller, body))
     }
 }
 

@@ -5,9 +5,11 @@ use super::{
     error::{AuthError, excerpt},
     fields::Input,
     limits,
+    verify::Policy,
 };
 use http::{HeaderMap, Method, Uri, uri::Authority};
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 /// What is signed of a request, apart from its body.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +20,8 @@ pub struct Request<'a> {
     pub uri: &'a Uri,
     /// All headers.
     pub headers: &'a HeaderMap,
+    /// The address of this bridge at which the connection arrived, as far as it is known.
+    pub arrived_at: Option<SocketAddr>,
 }
 
 /// Where callers find this API, if a proxy stands in front: what they take for scheme, authority
@@ -93,31 +97,23 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// From the configured URL; or, without one, from `http` and the authority of the request
-    /// line or else the `Host` header.
-    pub(super) fn of(
-        request: &Request<'a>,
-        public_url: Option<&'a PublicUrl>,
-    ) -> Result<Target<'a>, AuthError> {
+    /// line or else the `Host` header, where that is believed; or else from the address at which the
+    /// request arrived.
+    pub(super) fn of(request: &Request<'a>, policy: &'a Policy) -> Result<Target<'a>, AuthError> {
         let (path, query) = (request.uri.path(), request.uri.query());
-        if let Some(PublicUrl { scheme, authority, prefix }) = public_url {
+        if let Some(PublicUrl { scheme, authority, prefix }) = &policy.public_url {
             let authority = Cow::Borrowed(authority.as_str());
             return Ok(Target { scheme: *scheme, authority, prefix, path, query });
         }
-        let parsed;
-        let found = if let Some(authority) = request.uri.authority() {
-            authority
+        let said = asked(request)?;
+        let authority = if policy.believes_host {
+            said
         } else {
-            let mut lines = request.headers.get_all("host").iter();
-            let line = lines.next().ok_or(AuthError::MalformedAuthority("no Host header"))?;
-            if lines.next().is_some() {
-                return Err(AuthError::MalformedAuthority("several Host headers"));
-            }
-            parsed = Authority::try_from(line.as_bytes())
-                .map_err(|_| AuthError::MalformedAuthority("the Host header is not a host"))?;
-            &parsed
+            let own = request.arrived_at.ok_or(AuthError::MalformedAuthority("no own address"))?;
+            // What comes over IPv4 to a socket of both kinds is told as IPv4.
+            let own = SocketAddr::new(own.ip().to_canonical(), own.port()).to_string();
+            own.parse().ok().and_then(|own| normalized(&own, Scheme::Http)).unwrap_or(own)
         };
-        let authority = normalized(found, Scheme::Http)
-            .ok_or(AuthError::MalformedAuthority("it is not a host and perhaps a port"))?;
         let authority = Cow::Owned(authority);
         Ok(Target { scheme: Scheme::Http, authority, prefix: "", path, query })
     }
@@ -131,6 +127,14 @@ impl<'a> Target<'a> {
         let mut uri = String::with_capacity(128);
         self.write_uri(&mut uri);
         uri
+    }
+
+    /// Whether the `Host` header names this bridge, with the port of its scheme left out or not.
+    fn is_host_of(&self, request: &Request<'_>) -> bool {
+        let said = request.headers.get("host").map(http::HeaderValue::as_bytes);
+        let said = said.and_then(|said| Authority::try_from(said).ok());
+        said.and_then(|said| normalized(&said, self.scheme))
+            .is_some_and(|said| said == *self.authority)
     }
 
     fn write_uri(&self, text: &mut String) {
@@ -148,6 +152,25 @@ impl<'a> Target<'a> {
             text.push_str(query);
         }
     }
+}
+
+/// Whom the caller asked: the authority of the request line or else of the `Host` header.
+fn asked(request: &Request<'_>) -> Result<String, AuthError> {
+    let parsed;
+    let found = if let Some(authority) = request.uri.authority() {
+        authority
+    } else {
+        let mut lines = request.headers.get_all("host").iter();
+        let line = lines.next().ok_or(AuthError::MalformedAuthority("no Host header"))?;
+        if lines.next().is_some() {
+            return Err(AuthError::MalformedAuthority("several Host headers"));
+        }
+        parsed = Authority::try_from(line.as_bytes())
+            .map_err(|_| AuthError::MalformedAuthority("the Host header is not a host"))?;
+        &parsed
+    };
+    normalized(found, Scheme::Http)
+        .ok_or(AuthError::MalformedAuthority("it is not a host and perhaps a port"))
 }
 
 /// Lower case, without the scheme's default port (RFC 9421 §2.2.3); `None` for a user part, no
@@ -216,6 +239,10 @@ fn write_value(
             base.push('?');
             base.push_str(target.query.unwrap_or_default());
         }
+        // A signature that covers whom it was sent to holds for nobody else.
+        "host" if !target.is_host_of(request) => {
+            return Err(AuthError::BadSignature { target_uri: excerpt(&target.uri()) });
+        }
         field => return write_field(base, request.headers, field),
     }
     Ok(())
@@ -252,9 +279,10 @@ mod tests {
             map.append(name, value.parse().expect("a value"));
         }
         let public: Option<PublicUrl> = public.map(|url| url.parse().expect("a public URL"));
-        let request = Request { method: &Method::POST, uri: &uri, headers: &map };
+        let request = Request { method: &Method::POST, uri: &uri, headers: &map, arrived_at: None };
+        let policy = Policy { public_url: public, believes_host: true, ..Policy::default() };
         let inputs = signature_inputs(covered).expect("inputs");
-        Target::of(&request, public.as_ref())
+        Target::of(&request, &policy)
             .and_then(|target| signature_base(&request, &target, &inputs[0]))
             .unwrap_or_else(|error| format!("refused: {error}"))
     }

@@ -36,9 +36,6 @@ pub enum AuthError {
     /// A covered component that this request does not have, or that is not known here.
     #[error("the signature covers {0:?}, which this request does not have")]
     CoveredButAbsent(String),
-    /// No key of any signature is known.
-    #[error("the key {0:?} is not known")]
-    UnknownKey(String),
     /// The `alg` parameter is not the key's algorithm.
     #[error("the signature says alg={said:?}, but the key is for {registered}")]
     WrongAlgorithm {
@@ -67,8 +64,11 @@ pub enum AuthError {
         /// The longest validity allowed.
         most: i64,
     },
-    /// The signature is not that of this request under this key.
-    #[error("the signature does not fit this request as received at {target_uri}")]
+    /// The signature is not that of this request under a key that is registered, whatever the reason:
+    /// whoever has proven nothing is not told which keys there are.
+    #[error(
+        "the signature does not fit this request, as received at {target_uri}, under a known key"
+    )]
     BadSignature {
         /// The value of `@target-uri` here, the part that differs most often behind a proxy.
         target_uri: String,
@@ -132,7 +132,6 @@ kinds! {
     MALFORMED_AUTHORITY = "malformed_authority", BAD_REQUEST, "The request's authority cannot be told";
     MISSING_PARAMETER = "missing_signature_parameter", UNAUTHORIZED, "The signature lacks a parameter";
     NOT_COVERED = "insufficient_coverage", UNAUTHORIZED, "The signature covers too little";
-    UNKNOWN_KEY = "unknown_key", UNAUTHORIZED, "The signing key is not known";
     WRONG_ALGORITHM = "wrong_algorithm", UNAUTHORIZED, "The signature's algorithm is not the key's";
     EXPIRED = "expired_signature", UNAUTHORIZED, "The signature is outside its time window";
     BAD_VALIDITY = "bad_validity", UNAUTHORIZED, "The signature's validity is too long or empty";
@@ -159,7 +158,6 @@ impl AuthError {
             AuthError::MalformedAuthority(_) => MALFORMED_AUTHORITY,
             AuthError::MissingParameter(_) => MISSING_PARAMETER,
             AuthError::NotCovered(_) => NOT_COVERED,
-            AuthError::UnknownKey(_) => UNKNOWN_KEY,
             AuthError::WrongAlgorithm { .. } => WRONG_ALGORITHM,
             AuthError::Expired { .. } | AuthError::CreatedInFuture { .. } => EXPIRED,
             AuthError::BadValidity { .. } => BAD_VALIDITY,
@@ -187,7 +185,6 @@ impl AuthError {
             | AuthError::MissingParameter(_)
             | AuthError::NotCovered(_)
             | AuthError::CoveredButAbsent(_)
-            | AuthError::UnknownKey(_)
             | AuthError::WrongAlgorithm { .. }
             | AuthError::Expired { .. }
             | AuthError::CreatedInFuture { .. }

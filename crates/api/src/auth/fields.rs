@@ -1,5 +1,6 @@
 //! Reading `Signature-Input` and `Signature` (RFC 9421 §4, structured fields of RFC 9651), with
-//! every count limited and nothing read leniently.
+//! every count limited and nothing read leniently. A member that this bridge does not take spoils
+//! itself alone: a proxy signs in its own way, and has nothing to say about our callers.
 
 use super::{error::AuthError, limits};
 use http::HeaderMap;
@@ -42,9 +43,19 @@ pub(super) struct Input<'a> {
     pub(super) label: &'a str,
     pub(super) components: Vec<Cow<'a, StringRef>>,
     parameters: Vec<(&'a KeyRef, BareItemFromInput<'a>)>,
+    /// Why it cannot be used; what it holds beside is only a part of it then.
+    flaw: Option<Refused>,
 }
 
 impl Input<'_> {
+    /// Whose it says that it is: the `keyid` of a member that can be used.
+    pub(super) fn keyid(&self) -> Result<&str, AuthError> {
+        if let Some(flaw) = &self.flaw {
+            return Err(AuthError::malformed("Signature-Input", flaw));
+        }
+        self.string("keyid")?.ok_or(AuthError::MissingParameter("keyid"))
+    }
+
     /// Whether the component is covered.
     pub(super) fn covers(&self, component: &str) -> bool {
         self.components.iter().any(|covered| covered.as_str() == component)
@@ -106,9 +117,9 @@ pub(super) fn signature_inputs(value: &str) -> Result<Vec<Input<'_>>, AuthError>
     Ok(inputs)
 }
 
-/// The signature under `label`.
+/// The signature under `label`; what stands under others is not looked at.
 pub(super) fn signature(value: &str, label: &str) -> Result<Vec<u8>, AuthError> {
-    let mut found = Signatures { label, found: None, seen: Vec::new() };
+    let mut found = Signatures { label, found: None };
     Parser::new(value)
         .with_version(Version::Rfc9651)
         .parse_dictionary_with_visitor(&mut found)
@@ -117,7 +128,7 @@ pub(super) fn signature(value: &str, label: &str) -> Result<Vec<u8>, AuthError> 
 }
 
 /// What a structured field says that this bridge does not take.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 enum Refused {
     #[error("more than {} labels", limits::LABELS)]
     TooManyLabels,
@@ -149,20 +160,36 @@ impl<'a> DictionaryVisitor<'a> for Inputs<'_, 'a> {
         if self.0.len() >= limits::LABELS {
             return Err(Refused::TooManyLabels);
         }
-        if self.0.iter().any(|input| input.label == key.as_str()) {
-            return Err(Refused::SameLabel);
+        // Which of two is meant nobody can tell: neither is.
+        let mut flaw = None;
+        for earlier in self.0.iter_mut().filter(|input| input.label == key.as_str()) {
+            earlier.flaw = Some(Refused::SameLabel);
+            flaw = earlier.flaw;
         }
-        self.0.push(Input { label: key.as_str(), components: Vec::new(), parameters: Vec::new() });
+        let (components, parameters) = (Vec::new(), Vec::new());
+        self.0.push(Input { label: key.as_str(), components, parameters, flaw });
         self.0.last_mut().map(Member).ok_or(Refused::TooManyLabels)
     }
 }
 
 struct Member<'v, 'a>(&'v mut Input<'a>);
 
+impl<'a> Member<'_, 'a> {
+    /// The first thing that is wrong with a member is told, and nothing more of it is kept.
+    fn keep(&mut self, check: Result<impl FnOnce(&mut Input<'a>), Refused>) {
+        match (self.0.flaw, check) {
+            (None, Ok(keep)) => keep(self.0),
+            (None, Err(flaw)) => self.0.flaw = Some(flaw),
+            (Some(_), _) => {}
+        }
+    }
+}
+
 impl<'a> ItemVisitor<'a> for Member<'_, 'a> {
     type Error = Refused;
-    fn bare_item(self, _: BareItemFromInput<'a>) -> Result<impl ParameterVisitor<'a>, Refused> {
-        Err::<Never, _>(Refused::NotComponents)
+    fn bare_item(mut self, _: BareItemFromInput<'a>) -> Result<impl ParameterVisitor<'a>, Refused> {
+        self.keep(Err::<fn(&mut Input<'a>), _>(Refused::NotComponents));
+        Ok(Ignored)
     }
 }
 
@@ -175,72 +202,80 @@ impl<'a> EntryVisitor<'a> for Member<'_, 'a> {
 impl<'a> InnerListVisitor<'a> for Member<'_, 'a> {
     type Error = Refused;
     fn item(&mut self) -> Result<impl ItemVisitor<'a>, Refused> {
-        if self.0.components.len() >= limits::COMPONENTS {
-            return Err(Refused::TooManyComponents);
-        }
-        Ok(Component(&mut self.0.components))
+        Ok(Component(Member(self.0)))
     }
     fn finish(self) -> Result<impl ParameterVisitor<'a>, Refused> {
-        Ok(Parameters(&mut self.0.parameters))
+        Ok(Parameters(self))
     }
 }
 
-struct Component<'v, 'a>(&'v mut Vec<Cow<'a, StringRef>>);
+struct Component<'v, 'a>(Member<'v, 'a>);
 
 impl<'a> ItemVisitor<'a> for Component<'_, 'a> {
     type Error = Refused;
-    fn bare_item(self, item: BareItemFromInput<'a>) -> Result<impl ParameterVisitor<'a>, Refused> {
-        let BareItemFromInput::String(name) = item else { return Err(Refused::NotAComponent) };
-        if self.0.iter().any(|earlier| earlier.as_str() == name.as_str()) {
-            return Err(Refused::SameComponent);
-        }
-        self.0.push(name);
-        Ok(NoParameters)
+    fn bare_item(
+        mut self,
+        item: BareItemFromInput<'a>,
+    ) -> Result<impl ParameterVisitor<'a>, Refused> {
+        let covered = &self.0.0.components;
+        let check = match item {
+            _ if covered.len() >= limits::COMPONENTS => Err(Refused::TooManyComponents),
+            BareItemFromInput::String(name)
+                if covered.iter().any(|earlier| earlier.as_str() == name.as_str()) =>
+            {
+                Err(Refused::SameComponent)
+            }
+            BareItemFromInput::String(name) => {
+                Ok(|input: &mut Input<'a>| input.components.push(name))
+            }
+            _ => Err(Refused::NotAComponent),
+        };
+        self.0.keep(check);
+        Ok(NoParameters(self.0))
     }
 }
 
-struct NoParameters;
+struct NoParameters<'v, 'a>(Member<'v, 'a>);
 
-impl<'a> ParameterVisitor<'a> for NoParameters {
+impl<'a> ParameterVisitor<'a> for NoParameters<'_, 'a> {
     type Error = Refused;
     fn parameter(&mut self, _: &'a KeyRef, _: BareItemFromInput<'a>) -> Result<(), Refused> {
-        Err(Refused::ComponentParameter)
-    }
-}
-
-struct Parameters<'v, 'a>(&'v mut Vec<(&'a KeyRef, BareItemFromInput<'a>)>);
-
-impl<'a> ParameterVisitor<'a> for Parameters<'_, 'a> {
-    type Error = Refused;
-    fn parameter(&mut self, key: &'a KeyRef, value: BareItemFromInput<'a>) -> Result<(), Refused> {
-        if self.0.len() >= limits::PARAMETERS {
-            return Err(Refused::TooManyParameters);
-        }
-        if self.0.iter().any(|(earlier, _)| *earlier == key) {
-            return Err(Refused::SameParameter);
-        }
-        self.0.push((key, value));
+        self.0.keep(Err::<fn(&mut Input<'a>), _>(Refused::ComponentParameter));
         Ok(())
     }
 }
 
-struct Signatures<'l, 'a> {
-    label: &'l str,
-    found: Option<Vec<u8>>,
-    seen: Vec<&'a str>,
+struct Parameters<'v, 'a>(Member<'v, 'a>);
+
+impl<'a> ParameterVisitor<'a> for Parameters<'_, 'a> {
+    type Error = Refused;
+    fn parameter(&mut self, key: &'a KeyRef, value: BareItemFromInput<'a>) -> Result<(), Refused> {
+        let parameters = &self.0.0.parameters;
+        let check = if parameters.len() >= limits::PARAMETERS {
+            Err(Refused::TooManyParameters)
+        } else if parameters.iter().any(|(earlier, _)| *earlier == key) {
+            Err(Refused::SameParameter)
+        } else {
+            Ok(|input: &mut Input<'a>| input.parameters.push((key, value)))
+        };
+        self.0.keep(check);
+        Ok(())
+    }
 }
 
-impl<'a> DictionaryVisitor<'a> for Signatures<'_, 'a> {
+struct Signatures<'l> {
+    label: &'l str,
+    found: Option<Vec<u8>>,
+}
+
+impl<'a> DictionaryVisitor<'a> for Signatures<'_> {
     type Error = Refused;
     fn entry(&mut self, key: &'a KeyRef) -> Result<impl EntryVisitor<'a>, Refused> {
-        if self.seen.len() >= limits::LABELS {
-            return Err(Refused::TooManyLabels);
-        }
-        if self.seen.contains(&key.as_str()) {
+        let is_ours = key.as_str() == self.label;
+        if is_ours && self.found.is_some() {
             return Err(Refused::SameLabel);
         }
-        self.seen.push(key.as_str());
-        Ok((key.as_str() == self.label).then_some(SignatureValue(&mut self.found)))
+        Ok(is_ours.then_some(SignatureValue(&mut self.found)))
     }
 }
 
@@ -265,19 +300,20 @@ impl<'a> EntryVisitor<'a> for SignatureValue<'_> {
 mod tests {
     use super::*;
 
-    /// Why `Signature-Input` is refused, or its members serialized again.
+    /// Why `Signature-Input` is refused; or its members serialized again, those that cannot be used
+    /// with the reason.
     fn read(value: &str) -> String {
+        let written = |input: &Input<'_>| {
+            let mut text = format!("{}=", input.label);
+            match &input.flaw {
+                Some(flaw) => text.push_str(&format!("<{flaw}>")),
+                None => input.write_signature_params(&mut text),
+            }
+            text
+        };
         match signature_inputs(value) {
             Err(error) => error.to_string(),
-            Ok(inputs) => inputs
-                .iter()
-                .map(|input| {
-                    let mut text = format!("{}=", input.label);
-                    input.write_signature_params(&mut text);
-                    text
-                })
-                .collect::<Vec<_>>()
-                .join(", "),
+            Ok(inputs) => inputs.iter().map(written).collect::<Vec<_>>().join(", "),
         }
     }
 
@@ -309,23 +345,47 @@ mod tests {
         }
     }
 
+    /// A proxy signs as it likes.
+    #[test]
+    fn what_is_wrong_with_one_member_says_nothing_of_another() {
+        let ours = r#"ours=("@method");keyid="k""#;
+        for other in [
+            "a",
+            "a=1",
+            "a=(sig)",
+            "a=(sig);keyid=k;keyid=k",
+            r#"a=("@authority";req "cookie";sf);keyid="cdn""#,
+            r#"a=("date" "date");created=1;created=2"#,
+            r#"a=("date");created=@1618884473;expires=%"soon""#,
+            r#"a=("date");keyid=k"#,
+            r#"a=("date"), a=("date")"#,
+        ] {
+            for value in [format!("{other}, {ours}"), format!("{ours}, {other}")] {
+                let inputs = signature_inputs(&value).expect(other);
+                let ours = inputs.iter().find(|input| input.label == "ours").expect("ours");
+                assert_eq!(ours.keyid(), Ok("k"), "{value}");
+                assert_eq!(inputs.iter().filter(|input| input.keyid().is_ok()).count(), 1);
+            }
+        }
+    }
+
     #[test]
     fn counts_have_edges() {
         let names =
             |count: usize| (0..count).map(|n| format!("\"h{n}\" ")).collect::<Vec<_>>().concat();
-        assert!(signature_inputs(&format!("a=({})", names(limits::COMPONENTS))).is_ok());
-        assert!(signature_inputs(&format!("a=({})", names(limits::COMPONENTS + 1))).is_err());
+        let is_whole = |value: &str| signature_inputs(value).expect("inputs")[0].flaw.is_none();
+        assert!(is_whole(&format!("a=({})", names(limits::COMPONENTS))));
+        assert!(!is_whole(&format!("a=({})", names(limits::COMPONENTS + 1))));
         let parameters =
             |count: usize| (0..count).map(|n| format!(";p{n}=1")).collect::<Vec<_>>().concat();
-        assert!(signature_inputs(&format!("a=(){}", parameters(limits::PARAMETERS))).is_ok());
-        assert!(signature_inputs(&format!("a=(){}", parameters(limits::PARAMETERS + 1))).is_err());
+        assert!(is_whole(&format!("a=(){}", parameters(limits::PARAMETERS))));
+        assert!(!is_whole(&format!("a=(){}", parameters(limits::PARAMETERS + 1))));
         let labels = |count: usize, what: &str| {
             (0..count).map(|n| format!("l{n}={what}")).collect::<Vec<_>>().join(",")
         };
         assert!(signature_inputs(&labels(limits::LABELS, "()")).is_ok());
         assert!(signature_inputs(&labels(limits::LABELS + 1, "()")).is_err());
-        assert!(signature(&labels(limits::LABELS, ":AQI=:"), "l0").is_ok());
-        assert!(signature(&labels(limits::LABELS + 1, ":AQI=:"), "l0").is_err());
+        assert!(signature(&labels(limits::LABELS + 1, ":AQI=:"), "l0").is_ok(), "one is looked at");
     }
 
     #[test]
@@ -343,6 +403,9 @@ mod tests {
     fn a_signature_is_found_by_its_label() {
         assert_eq!(signature("a=:AQI=:, b=:Aw==:", "b"), Ok(vec![3]));
         assert!(matches!(signature("a=:AQI=:", "b"), Err(AuthError::MissingSignatureValue(_))));
+        for beside in ["a", r#"a="text""#, "a=(1 2)", "a=:AQI=:, a=:AQI=:", "a=@1"] {
+            assert_eq!(signature(&format!("{beside}, b=:Aw==:"), "b"), Ok(vec![3]), "{beside}");
+        }
         for bad in ["b=1", "b", "b=(:AQI=:)", "b=:!:", "b=:AQI=:, b=:AQI=:"] {
             assert!(matches!(signature(bad, "b"), Err(AuthError::Malformed { .. })), "{bad}");
         }

@@ -9,8 +9,8 @@ pub const SIGNATURE: usize = 2048;
 pub const CONTENT_DIGEST: usize = 1024;
 /// Members of `Content-Digest`.
 pub const DIGESTS: usize = 8;
-/// Labels in `Signature-Input`, and in `Signature`: the app's own and those of proxies.
-pub const LABELS: usize = 4;
+/// Labels in `Signature-Input`: the app's own and those of proxies. Of all of them one is verified.
+pub const LABELS: usize = 16;
 /// Components that one signature covers.
 pub const COMPONENTS: usize = 32;
 /// Parameters of one signature.

@@ -4,7 +4,7 @@
 //! Reading order: [`verify`](mod@verify) is the rule book; [`keys`] whose signatures count;
 //! `fields` reads the headers, `base` puts the signed text together again, `digest` binds the
 //! body, [`nonces`] tells replays; [`admit`] is the thin part that knows axum; [`error`] says
-//! what a caller is told; [`limits`] bounds all of it.
+//! what a caller is told, `refusals` what is logged of it; [`limits`] bounds all of it.
 
 pub mod admit;
 mod base;
@@ -14,9 +14,10 @@ mod fields;
 pub mod keys;
 pub mod limits;
 pub mod nonces;
+mod refusals;
 pub mod verify;
 
-pub use admit::{Admitted, Authenticator};
+pub use admit::{Admitted, Authenticator, Way};
 pub use base::{NotAPublicUrl, PublicUrl, Request};
 pub use error::{AuthError, KINDS, Kind};
 pub use keys::{Algorithm, KeyError, Keys, VerificationKey};

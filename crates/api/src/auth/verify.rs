@@ -2,6 +2,8 @@
 //!
 //! - Of several signatures, the first in `Signature-Input` whose `keyid` is registered is ours:
 //!   it decides alone, whatever the others are. (Proxies may add theirs.)
+//! - Whoever has not proven a key learns nothing of keys: what such a one is told is worked out from
+//!   the request alone, so an unknown key, another algorithm and a bad signature look alike.
 //! - Covered: `@method`; `@target-uri`, or `@path` and, where there is a query, `@query`; on a
 //!   POST `idempotency-key`; with a body `content-digest`, which must fit it. More headers, and
 //!   `@authority`, `@scheme` and `@request-target`, may be covered and must then fit as well.
@@ -27,10 +29,13 @@ use std::sync::Arc;
 /// What may be configured of the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Where callers find the API. Without it `@target-uri` is `http://`, the `Host` header and
-    /// the request's path: right where callers connect directly, wrong behind TLS. Set it wherever
-    /// a proxy stands in front; then a signature for another host does not fit either.
+    /// Where callers find the API: to be set wherever a proxy stands in front, or where they call it
+    /// by a name. A signature for another host does not fit.
     pub public_url: Option<PublicUrl>,
+    /// Without that, whether `@target-uri` is what the `Host` header says: only where nobody but this
+    /// machine can connect. Otherwise it is `http://` and the address at which the request arrived,
+    /// for whoever is given a signature for another host could pass it on.
+    pub believes_host: bool,
     /// How far a caller's clock may be ahead, in seconds; 60 by default.
     pub clock_skew_s: i64,
     /// The longest time from `created` to `expires`, in seconds; 300 by default.
@@ -39,7 +44,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { public_url: None, clock_skew_s: 60, longest_validity_s: 300 }
+        Policy { public_url: None, believes_host: false, clock_skew_s: 60, longest_validity_s: 300 }
     }
 }
 
@@ -89,23 +94,12 @@ pub fn verify_head<'a>(
     let signatures = fields::combined(headers, "signature", limits::SIGNATURE)?
         .ok_or(AuthError::MissingSignature("Signature"))?;
     let inputs = fields::signature_inputs(&inputs)?;
-    let (input, registered) = ours(&inputs, keys)?;
-    let signature = fields::signature(&signatures, input.label)?;
-
+    let target = Target::of(request, policy)?;
+    let Some((input, registered)) = proven(&inputs, &signatures, request, &target, keys) else {
+        return Err(unproven(&inputs, &signatures, request, &target, policy, now_s));
+    };
     check_algorithm(input, registered)?;
-    let expiry = check_window(input, policy, now_s)?;
-    let nonce = input.string("nonce")?.ok_or(AuthError::MissingParameter("nonce"))?;
-    if nonce.is_empty() || nonce.len() > limits::NONCE {
-        let why = format_args!("nonce must have 1 to {} characters", limits::NONCE);
-        return Err(AuthError::malformed("Signature-Input", why));
-    }
-    let target = Target::of(request, policy.public_url.as_ref())?;
-    check_coverage(input, request, &target)?;
-
-    let base = base::signature_base(request, &target, input)?;
-    if !registered.key.verifies(base.as_bytes(), &signature) {
-        return Err(AuthError::BadSignature { target_uri: excerpt(&target.uri()) });
-    }
+    let (expiry, nonce) = check(input, request, &target, policy, now_s)?;
     Ok(SignedHead {
         caller: Verified { app: Arc::clone(&registered.app), keyid: Arc::clone(&registered.keyid) },
         headers,
@@ -113,6 +107,14 @@ pub fn verify_head<'a>(
         nonce: Fingerprint::of(&registered.keyid, nonce),
         expiry,
     })
+}
+
+/// Whose key a request names, true or not: the `keyid` of the signature that decides, for the log.
+pub(super) fn named_key(headers: &HeaderMap, keys: &Keys) -> Option<String> {
+    let inputs = fields::combined(headers, "signature-input", limits::SIGNATURE_INPUT).ok()??;
+    let inputs = fields::signature_inputs(&inputs).ok()?;
+    let named = ours(&inputs, keys).map(|(_, registered)| &*registered.keyid);
+    named.or_else(|| first(&inputs)?.keyid().ok()).map(excerpt)
 }
 
 impl SignedHead<'_> {
@@ -143,19 +145,66 @@ impl SignedHead<'_> {
 fn ours<'i, 'h, 'k>(
     inputs: &'i [Input<'h>],
     keys: &'k Keys,
-) -> Result<(&'i Input<'h>, &'k Registered), AuthError> {
-    let mut unknown = None;
-    for input in inputs {
-        if let Some(keyid) = input.string("keyid")? {
-            if let Some(registered) = keys.get(keyid) {
-                return Ok((input, registered));
-            }
-            unknown.get_or_insert(keyid);
-        }
+) -> Option<(&'i Input<'h>, &'k Registered)> {
+    inputs.iter().find_map(|input| Some((input, keys.get(input.keyid().ok()?)?)))
+}
+
+/// The same, if it is a signature of this request under that key.
+fn proven<'i, 'h, 'k>(
+    inputs: &'i [Input<'h>],
+    signatures: &str,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    keys: &'k Keys,
+) -> Option<(&'i Input<'h>, &'k Registered)> {
+    let (input, registered) = ours(inputs, keys)?;
+    let signature = fields::signature(signatures, input.label).ok()?;
+    let base = base::signature_base(request, target, input).ok()?;
+    registered.key.verifies(base.as_bytes(), &signature).then_some((input, registered))
+}
+
+/// The first signature that can be used, or else the first.
+fn first<'i, 'h>(inputs: &'i [Input<'h>]) -> Option<&'i Input<'h>> {
+    inputs.iter().find(|input| input.keyid().is_ok()).or(inputs.first())
+}
+
+/// What somebody is told who has proven nothing. It knows no keys: whatever is registered here, the
+/// same request is told the same.
+fn unproven(
+    inputs: &[Input<'_>],
+    signatures: &str,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    policy: &Policy,
+    now_s: i64,
+) -> AuthError {
+    let said = || {
+        let input = first(inputs).ok_or(AuthError::MissingSignature("Signature-Input"))?;
+        input.keyid()?;
+        fields::signature(signatures, input.label)?;
+        check(input, request, target, policy, now_s)?;
+        base::signature_base(request, target, input)
+    };
+    let bad = |_| AuthError::BadSignature { target_uri: excerpt(&target.uri()) };
+    said().map_or_else(|error| error, bad)
+}
+
+/// Whether the signature says all that it must: the window, the nonce, what is covered.
+fn check<'i>(
+    input: &'i Input<'_>,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    policy: &Policy,
+    now_s: i64,
+) -> Result<(Expiry, &'i str), AuthError> {
+    let expiry = check_window(input, policy, now_s)?;
+    let nonce = input.string("nonce")?.ok_or(AuthError::MissingParameter("nonce"))?;
+    if nonce.is_empty() || nonce.len() > limits::NONCE {
+        let why = format_args!("nonce must have 1 to {} characters", limits::NONCE);
+        return Err(AuthError::malformed("Signature-Input", why));
     }
-    Err(unknown.map_or(AuthError::MissingParameter("keyid"), |keyid| {
-        AuthError::UnknownKey(excerpt(keyid))
-    }))
+    check_coverage(input, request, target)?;
+    Ok((expiry, nonce))
 }
 
 fn check_algorithm(input: &Input<'_>, registered: &Registered) -> Result<(), AuthError> {

@@ -1,11 +1,68 @@
-//! No web page of somebody else's may act through an operator's browser.
+//! No web page of somebody else's may read or act through an operator's browser.
 
 use crate::problem::Problem;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The names by which the operators' listener is asked, beside any IP address and `localhost`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(Arc<[String]>);
+
+impl Names {
+    /// These, without a port; case does not count.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Names {
+        Names(names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
+    }
+
+    /// Whether what a `Host` header says, a name and perhaps a port, is this listener. A name that
+    /// somebody else bent to its address (DNS rebinding) is not: the page that was loaded by that name
+    /// would otherwise read here as if it were ours. Nothing at all is what no browser says.
+    pub fn know(&self, host: Option<&str>) -> bool {
+        let Some(host) = host else { return true };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            Some(_) | None => host,
+        };
+        let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        address.unwrap_or(name).parse::<IpAddr>().is_ok()
+            || name.eq_ignore_ascii_case("localhost")
+            || self.0.iter().any(|known| name.eq_ignore_ascii_case(known))
+    }
+}
+
+/// Lets a request through that is addressed to this listener.
+pub(super) async fn known_host(
+    State(names): State<Names>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if names_this_listener(&names, &request) {
+        return next.run(request).await;
+    }
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "foreign_host",
+        "The request is for another host",
+    )
+    .detail(
+        "use the listener's IP address or localhost; another name has to be among the names of \
+         [operators] in the configuration"
+            .to_owned(),
+    )
+    .into_response()
+}
+
+fn names_this_listener(names: &Names, request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let said = hosts.next().map(|host| host.to_str().unwrap_or(""));
+    let target = request.uri().authority().map(http::uri::Authority::as_str);
+    // The one that goes before the other differs from program to program: both have to be this one.
+    hosts.next().is_none() && names.know(said) && names.know(target)
+}
 
 /// Lets a request through that does not come from a foreign page.
 pub(super) async fn same_origin(request: Request, next: Next) -> Response {
@@ -15,11 +72,10 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     }
 }
 
-/// Three barriers. A form cannot say `application/json`, and a script elsewhere cannot without
-/// asking first, which nobody answers. A browser says where a request comes from, in `Origin` and
-/// `Sec-Fetch-Site`. And a name that was bent to this address (DNS rebinding) looks like its own
-/// origin, so what a browser sends must be addressed to an IP address or to `localhost`. Programs
-/// send neither header and are let through.
+/// Two barriers more. A form cannot say `application/json`, and a script elsewhere cannot without
+/// asking first, which nobody answers. And a browser says where a request comes from, in `Origin` and
+/// `Sec-Fetch-Site`; a name that was bent to this address would look like its own origin, but
+/// [`known_host`] lets none in. Programs send neither header and are let through.
 fn judge(headers: &HeaderMap) -> Result<(), Problem> {
     if !is_json(headers) {
         return Err(Problem::new(
@@ -41,12 +97,6 @@ fn judge(headers: &HeaderMap) -> Result<(), Problem> {
     if host.is_empty() || !authority.is_some_and(|from| from.eq_ignore_ascii_case(host)) {
         return Err(foreign("its Origin is not this listener".to_owned()));
     }
-    if !is_local_name(host) {
-        return Err(foreign(
-            "in a browser, use the listener's IP address or localhost; or decide by the command line"
-                .to_owned(),
-        ));
-    }
     Ok(())
 }
 
@@ -56,16 +106,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// Whether a host, perhaps with a port, needs no name server to be understood.
-fn is_local_name(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        Some(_) | None => host,
-    };
-    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 fn foreign(detail: String) -> Problem {
@@ -115,15 +155,56 @@ mod tests {
     }
 
     #[test]
-    fn a_name_bent_to_this_address_is_refused() {
-        for host in
-            ["evil.example:8081", "evil.example", "127.0.0.1.evil.example", "localhost.evil"]
-        {
-            let origin = format!("http://{host}");
-            check(
-                &[("content-type", "application/json"), ("host", host), ("origin", &origin)],
-                Err(403),
-            );
+    fn a_name_bent_to_this_address_is_not_this_listener() {
+        let names = Names::new(["Bridge.internal".to_owned()]);
+        for own in [
+            "127.0.0.1:8081",
+            "10.0.0.7",
+            "[::1]:8081",
+            "[fd00::7]",
+            "localhost",
+            "LocalHost:8081",
+            "bridge.internal",
+            "bridge.INTERNAL:8081",
+        ] {
+            assert!(names.know(Some(own)), "{own}");
         }
+        assert!(names.know(None), "no browser says nothing");
+        for foreign in [
+            "evil.example:8081",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "",
+            "localhost.",
+            "bridge.internal.evil",
+            "x.bridge.internal",
+            "127.0.0.1:80:80",
+            "[::1",
+            "localhost@evil.example",
+            "127.0.0.1 ",
+            "localhost:x",
+        ] {
+            assert!(!names.know(Some(foreign)), "{foreign}");
+        }
+        assert!(!Names::default().know(Some("bridge.internal")));
+    }
+
+    #[test]
+    fn request_line_and_host_header_have_to_agree_with_it() {
+        let said = |target: &str, hosts: &[&str]| {
+            let mut request = Request::builder().uri(target);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            names_this_listener(&Names::default(), &request.body("".into()).expect("a request"))
+        };
+        assert!(said("/", &["localhost"]));
+        assert!(said("/", &[]));
+        assert!(said("http://127.0.0.1/", &["127.0.0.1"]));
+        assert!(!said("/", &["localhost", "localhost"]));
+        assert!(!said("/", &["evil.example"]));
+        assert!(!said("http://evil.example/", &["localhost"]));
+        assert!(!said("http://localhost/", &["evil.example"]));
     }
 }

@@ -1,7 +1,7 @@
 //! The operators' side: connections, what needs a person, decisions, health, metrics, and a page
 //! that shows them live. It has a listener of its own, on loopback unless configured otherwise, and
-//! knows no users yet: whoever reaches the listener may act, except through a web page of somebody
-//! else's (`guard`).
+//! knows no users yet: whoever reaches the listener may read and act, except through a web page of
+//! somebody else's (`guard`).
 //!
 //! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done, `claims`
 //! who is busy with what, `proven` what waits for nothing but a word; `events` how it is followed, by how
@@ -25,11 +25,13 @@ mod proven;
 mod tests;
 mod transfers;
 
+pub use guard::Names;
+
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use coordinator::Coordinator;
@@ -56,6 +58,8 @@ pub struct OpsState {
     pub stop: CancellationToken,
     /// Live feeds that one address may have at once.
     pub feeds_per_address: usize,
+    /// The names by which it is asked.
+    pub names: Names,
 }
 
 impl std::fmt::Debug for OpsState {
@@ -113,6 +117,7 @@ pub fn router(state: OpsState) -> Router {
                 "This path does not take that method",
             )
         })
+        .layer(from_fn_with_state(state.names.clone(), guard::known_host))
         .layer(map_response(harden))
         .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), state })
 }

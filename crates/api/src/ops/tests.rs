@@ -1,6 +1,6 @@
 //! The routes over a real coordinator on a database in a folder of its own; no counter answers.
 
-use super::{OpsState, router};
+use super::{Names, OpsState, router};
 use crate::lone::Lone;
 use axum::Router;
 use axum::body::Body;
@@ -115,6 +115,7 @@ impl Rig {
     async fn with(counters: &[&str], transfers: &[Write]) -> Rig {
         let Lone { coordinator, stop, folder } = Lone::start(counters, transfers).await;
         let routes = router(OpsState {
+            names: Names::default(),
             coordinator: coordinator.clone(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             started_at: ACCEPTED_AT,
@@ -154,6 +155,34 @@ impl Rig {
             "note": "seen in the statement",
         });
         self.post("/ops/v1/decisions", body).await
+    }
+}
+
+/// A page that was loaded by a name that somebody bent to this address reads nothing.
+#[tokio::test]
+async fn no_route_answers_for_another_host() {
+    let rig = Rig::new(&["securities"], &[]).await;
+    let routes: Vec<&str> = include_str!("mod.rs")
+        .split(".route(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(routes.len() > 20 && routes.contains(&"/metrics"), "{routes:?}");
+    for route in routes.into_iter().chain(["/nowhere"]) {
+        let path = route.replace('{', "").replace('}', "");
+        for method in ["GET", "POST", "OPTIONS"] {
+            let asked = async |host: &str| {
+                let request = Request::builder().method(method).uri(&path).header("host", host);
+                let request = request.header(header::CONTENT_TYPE, "application/json");
+                let request = request.body(Body::from("{}")).expect("a request");
+                rig.routes.clone().oneshot(request).await.expect("never fails")
+            };
+            let bent = asked("evil.example:8081").await;
+            assert_eq!(bent.status(), StatusCode::MISDIRECTED_REQUEST, "{method} {path}");
+            assert_eq!(bent.headers()[header::CACHE_CONTROL], "no-store");
+            let own = asked("127.0.0.1:8081").await;
+            assert_ne!(own.status(), StatusCode::MISDIRECTED_REQUEST, "{method} {path}");
+        }
     }
 }
 

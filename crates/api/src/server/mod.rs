@@ -13,6 +13,7 @@ mod stream;
 mod tests;
 mod watch;
 
+use crate::auth::Way;
 use axum::Router;
 use connection::Guest;
 use link::places::{Places, Ticket};
@@ -102,7 +103,12 @@ pub struct Visit(Arc<Seat>);
 impl Visit {
     /// Who is at the other end.
     pub fn peer(&self) -> SocketAddr {
-        self.0.peer
+        self.0.way.from
+    }
+
+    /// Between which addresses the connection is.
+    pub fn way(&self) -> Way {
+        self.0.way
     }
 
     /// Whoever is at the other end has shown that he belongs here.
@@ -118,7 +124,7 @@ impl Visit {
 struct Seat {
     house: Arc<House>,
     ticket: Ticket,
-    peer: SocketAddr,
+    way: Way,
     settled: AtomicBool,
 }
 
@@ -219,6 +225,8 @@ fn seat(
     peer: SocketAddr,
     stop: &CancellationToken,
 ) -> Option<Guest> {
+    // One that is gone already has none.
+    let way = Way { from: peer, to: stream.local_addr().ok()? };
     let leave = stop.child_token();
     let watch = Arc::new(Watch::new());
     let seated = Seated { leave: leave.clone(), watch: watch.clone() };
@@ -236,7 +244,7 @@ fn seat(
             .increment(1);
         gone.leave.cancel();
     }
-    let seat = Seat { house: house.clone(), ticket, peer, settled: AtomicBool::new(false) };
+    let seat = Seat { house: house.clone(), ticket, way, settled: AtomicBool::new(false) };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }

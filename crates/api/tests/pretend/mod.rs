@@ -46,7 +46,7 @@ pub(crate) async fn serve(listener: TcpListener, auth: Authenticator) -> std::io
 async fn admit(State(bridge): State<Arc<Bridge>>, request: Request, next: Next) -> Response {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let now_s = i64::try_from(now).unwrap_or(i64::MAX);
-    match bridge.auth.admit(request, now_s, LONGEST_BODY).await {
+    match bridge.auth.admit(request, None, now_s, LONGEST_BODY).await {
         Ok(admitted) => next.run(Admitted::into_request(admitted)).await,
         Err(error) => refusal(&error),
     }

@@ -258,7 +258,8 @@ mod tests {
             let mut keys = Keys::default();
             let app = std::sync::Arc::from("bench");
             keys.insert("bench-key", &app, verification).expect("a new key");
-            let gate = Authenticator::new(keys, Policy::default(), 1000);
+            let gate =
+                Authenticator::new(keys, Policy { believes_host: true, ..Policy::default() }, 1000);
             let mut clerk = Clerk::new(orders(key), SmallRng::seed_from_u64(1));
             clerk.stock_up(2);
             for _ in 0..4 {
@@ -266,7 +267,8 @@ mod tests {
                 assert_eq!(ending, Ending::Completed);
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
                 let now_s = i64::try_from(since.as_secs()).expect("before the end of time");
-                let admitted = gate.admit(arrived(request), now_s, 4096).await.expect("admitted");
+                let admitted =
+                    gate.admit(arrived(request), None, now_s, 4096).await.expect("admitted");
                 let body: serde_json::Value =
                     serde_json::from_slice(&admitted.body).expect("a body");
                 assert_eq!(body["to"]["account"], "8001");

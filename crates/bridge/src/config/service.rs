@@ -2,6 +2,7 @@
 
 use super::section::{Located, Section};
 use api::auth::{Policy, PublicUrl};
+use api::ops::Names;
 use api::server::Limits;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(crate) struct Operators {
     pub(crate) limits: Limits,
     /// Live feeds at once from one address.
     pub(crate) feeds_per_address: usize,
+    /// The names by which it is asked, beside IP addresses and `localhost`.
+    pub(crate) names: Names,
 }
 
 /// Reads `[api]`.
@@ -49,6 +52,8 @@ pub(super) fn api(root: &mut Section<'_>) -> Located<Api> {
                     "http:// or https:// with a host and perhaps a path",
                 )
                 .map(|url| url.value),
+            // Whoever can connect from elsewhere may bring what was signed for somebody else.
+            believes_host: listen.value.ip().is_loopback(),
             clock_skew_s: value_or(section.number("clock_skew_s", 0..=3600), default.clock_skew_s),
             longest_validity_s: value_or(
                 section.number("longest_validity_s", 1..=86_400),
@@ -57,6 +62,13 @@ pub(super) fn api(root: &mut Section<'_>) -> Located<Api> {
         },
         limits: limits(&mut section, &Limits::default()),
     };
+    if !api.policy.believes_host && api.policy.public_url.is_none() {
+        listen.note(
+            section.findings(),
+            "without a public_url only signatures for the very address at which a request arrives \
+             are taken, and none for a name",
+        );
+    }
     section.end();
     listen.map(|_| api)
 }
@@ -80,8 +92,25 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
              transfers",
         );
     }
+    let names = names(&mut section);
     section.end();
-    Operators { listen: listen.value, limits, feeds_per_address }
+    Operators { listen: listen.value, limits, feeds_per_address, names }
+}
+
+/// Names of hosts, without ports.
+fn names(section: &mut Section<'_>) -> Names {
+    let findings = section.findings();
+    let names = section.texts("names").unwrap_or_default();
+    for name in &names {
+        let may_be = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        if name.value.is_empty() || name.value.len() > 253 || !name.value.bytes().all(may_be) {
+            name.wrong(
+                findings,
+                format!("must be a host's name without a port, not {:?}", name.value),
+            );
+        }
+    }
+    Names::new(names.into_iter().map(|name| name.value))
 }
 
 /// What is allowed to those who connect to a listener.

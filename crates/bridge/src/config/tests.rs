@@ -56,7 +56,8 @@ fn every_default_works() {
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.operators.listen.to_string(), "127.0.0.1:8081");
     assert_eq!((config.api.longest_body, config.api.nonces), (16_384, 1_000_000));
-    assert_eq!(config.api.policy, api::auth::Policy::default());
+    let loopback = api::auth::Policy { believes_host: true, ..api::auth::Policy::default() };
+    assert_eq!(config.api.policy, loopback);
     assert_eq!(config.coordinator, coordinator::Config::default());
     assert_eq!(config.drain_budget, Duration::from_secs(20));
     assert!(config.apps.is_empty() && config.counters.is_empty() && config.notes.is_empty());
@@ -189,6 +190,28 @@ fn names_are_taken_at_their_edges_and_refused_beyond_them() {
     ] {
         let mistakes = told(&bad, &[]);
         assert!(mistakes.len() == 1 && mistakes[0].contains(word), "{bad}: {mistakes:?}");
+    }
+}
+
+/// Signatures for other hosts count only where nobody else can bring them; and whoever looks at a
+/// listener that others reach is told what counts there.
+#[test]
+fn who_is_believed_follows_from_where_it_listens() {
+    let believed = |api: &str| {
+        let config = read(&format!("[api]\n{api}\n")).expect(api);
+        (config.api.policy.believes_host, config.notes.len())
+    };
+    assert_eq!(believed("listen = '127.0.0.1:1'"), (true, 0));
+    assert_eq!(believed("listen = '[::1]:1'"), (true, 0));
+    assert_eq!(believed("listen = '0.0.0.0:1'"), (false, 1));
+    assert_eq!(believed("listen = '10.0.0.7:1'\npublic_url = 'https://pay.example'"), (false, 0));
+
+    let named = read("[operators]\nnames = ['bridge.internal', 'Ops']\n").expect("names");
+    assert!(named.operators.names.know(Some("ops:8081")));
+    assert!(!named.operators.names.know(Some("other:8081")));
+    for bad in ["", "a b", "a:80", "http://a", &"a".repeat(254)] {
+        let mistakes = told(&format!("[operators]\nnames = ['{bad}']\n"), &[]);
+        assert!(mistakes.len() == 1 && mistakes[0].contains("host's name"), "{bad}: {mistakes:?}");
     }
 }
 

@@ -23,8 +23,9 @@ async fn admitted(stated: Option<usize>, pieces: &[&[u8]]) -> Result<Bytes, Auth
     if let Some(stated) = stated {
         request.headers_mut().insert("content-length", HeaderValue::from(stated));
     }
-    let authenticator = Authenticator::new(keys().0, Policy::default(), 64);
-    authenticator.admit(request, NOW_S, BODY.len()).await.map(|admitted| admitted.body)
+    let authenticator =
+        Authenticator::new(keys().0, Policy { believes_host: true, ..Policy::default() }, 64);
+    authenticator.admit(request, None, NOW_S, BODY.len()).await.map(|admitted| admitted.body)
 }
 
 #[tokio::test]

@@ -97,9 +97,13 @@ impl Case {
         self
     }
 
+    fn head(&self) -> Request<'_> {
+        let Case { method, uri, headers, .. } = self;
+        Request { method, uri, headers, arrived_at: None }
+    }
+
     fn verify(&self, keys: &Keys, nonces: &NonceMemory) -> Result<Verified, AuthError> {
-        let head = Request { method: &self.method, uri: &self.uri, headers: &self.headers };
-        verify(&head, &self.body, keys, &Policy::default(), NOW_S, nonces)
+        verify(&self.head(), &self.body, keys, &believing(), NOW_S, nonces)
     }
 
     /// The app, or the slug of the refusal.
@@ -109,6 +113,11 @@ impl Case {
             Err(error) => error.kind().slug.to_owned(),
         }
     }
+}
+
+/// Nobody but this machine can connect.
+fn believing() -> Policy {
+    Policy { believes_host: true, ..Policy::default() }
 }
 
 /// With room for several nonces in each of its shards, whichever they are drawn.
@@ -251,8 +260,8 @@ fn parameters_must_be_there_and_agree() {
         (|p| p.expires_s = None, "missing_signature_parameter"),
         (|p| p.nonce = None, "missing_signature_parameter"),
         (|p| p.keyid = None, "missing_signature_parameter"),
-        (|p| p.keyid = Some("shop-2".into()), "unknown_key"),
-        (|p| p.keyid = Some("bank-1".into()), "wrong_algorithm"),
+        (|p| p.keyid = Some("shop-2".into()), "bad_signature"),
+        (|p| p.keyid = Some("bank-1".into()), "bad_signature"),
         (|p| p.alg = Some("ed25519".into()), "wrong_algorithm"),
         (|p| p.alg = Some("HMAC-SHA256".into()), "wrong_algorithm"),
         (|p| p.nonce = Some(String::new()), "malformed_signature"),
@@ -265,6 +274,104 @@ fn parameters_must_be_there_and_agree() {
     // A public key is not a secret: signing with it as if it were does not help.
     let forged = Case::with(|p| (p.keyid, p.alg) = (Some("bank-1".into()), None));
     assert_eq!(forged.outcome(), "bad_signature");
+}
+
+/// Whoever has not proven a key is told the same whether it is registered or not, whatever else is wrong.
+#[test]
+fn nobody_who_has_proven_nothing_learns_which_keys_there_are() {
+    let (known, nobody) = (keys().0, Keys::new());
+    let stranger = Signer::new("shop-1", Key::hmac(&[9; 32]).expect("a key")).expect("a signer");
+    let nonces = roomy();
+    type Change = fn(&mut Parameters);
+    let changes: [Change; 9] = [
+        |_| (),
+        |p| p.alg = None,
+        |p| p.alg = Some("ed25519".into()),
+        |p| p.keyid = Some("bank-1".into()),
+        |p| p.nonce = None,
+        |p| p.created_s = None,
+        |p| p.expires_s = Some(NOW_S - 5),
+        |p| p.expires_s = Some(NOW_S + 9999),
+        |p| p.nonce = Some("n".repeat(65)),
+    ];
+    for covered in [&USUAL[..], &["@method"], &["x-absent"], &[]] {
+        for change in changes {
+            let mut parameters = stranger.parameters(NOW_S);
+            change(&mut parameters);
+            // The last one has nothing to cover.
+            let mut case = Case::unsigned().header("x-absent", "here");
+            case = case.signed_as(&stranger, covered, &parameters).without("x-absent");
+            let told =
+                |keys: &Keys| case.verify(keys, &nonces).expect_err("a stranger").to_string();
+            assert_eq!(told(&known), told(&nobody));
+            // Nor by another signature beside it.
+            for other in [r#"z=("@method");keyid="shop-1""#, r#"z=("@method");keyid="cdn""#] {
+                let inputs = case.headers["signature-input"].to_str().expect("text");
+                for inputs in [format!("{inputs}, {other}"), format!("{other}, {inputs}")] {
+                    let mut case = Case::unsigned();
+                    case.headers.insert("signature-input", inputs.parse().expect("a value"));
+                    case = case.header("signature", "sig=:AAAA:, z=:AAAA:");
+                    let told =
+                        |keys| case.verify(keys, &nonces).expect_err("a stranger").to_string();
+                    assert_eq!(told(&known), told(&nobody));
+                }
+            }
+        }
+    }
+}
+
+/// Where others can connect, whoever was given a signature for somebody else could bring it here.
+#[test]
+fn a_signature_for_another_host_is_refused_where_others_can_connect() {
+    let (keys, _) = keys();
+    let signer = hmac_signer("shop-1");
+    let verified = |target: &str, host: &str, at: &str, covered: &[&str], policy: &Policy| {
+        let mut case = Case::unsigned().header("host", host);
+        let parameters = signer.parameters(NOW_S);
+        signer
+            .sign_as(&case.method, target, &mut case.headers, covered, &parameters)
+            .expect("signed");
+        let request = Request { arrived_at: at.parse().ok(), ..case.head() };
+        let result = verify(&request, &case.body, &keys, policy, NOW_S, &NonceMemory::new(64));
+        result.map_or_else(|error| error.kind().slug.to_owned(), |caller| caller.app.to_string())
+    };
+    let by_path = ["@method", "@path", "content-digest", "idempotency-key", "host"];
+    let (believing, own) = (believing(), Policy::default());
+    for (host, at, at_own_address) in [
+        ("10.0.0.7:8080", "10.0.0.7:8080", "shop"),
+        ("10.0.0.7", "10.0.0.7:80", "shop"),
+        ("10.0.0.7:8080", "[::ffff:10.0.0.7]:8080", "shop"),
+        ("[fd00::7]:8080", "[fd00::7]:8080", "shop"),
+        ("10.0.0.7:8081", "10.0.0.7:8080", "bad_signature"),
+        ("evil.example", "10.0.0.7:80", "bad_signature"),
+        ("localhost:8080", "127.0.0.1:8080", "bad_signature"),
+        ("10.0.0.7:8080", "", "malformed_authority"),
+    ] {
+        let target = format!("http://{host}/v1/transfers");
+        for covered in [&USUAL[..], &by_path] {
+            assert_eq!(verified(&target, host, at, covered, &own), at_own_address, "{host} {at}");
+            assert_eq!(verified(&target, host, at, covered, &believing), "shop", "{host} {at}");
+        }
+    }
+    let public = Policy { public_url: "https://pay.example".parse().ok(), ..Policy::default() };
+    let target = "https://pay.example/v1/transfers";
+    assert_eq!(verified(target, "pay.example:443", "", &by_path, &public), "shop");
+    assert_eq!(verified(target, "evil.example", "", &by_path, &public), "bad_signature");
+}
+
+/// What operators are told of those who were not let in.
+#[test]
+fn the_named_key_is_that_of_the_signature_that_decides() {
+    let keys = keys().0;
+    let named = |input: &str| {
+        let case = Case::unsigned().header("signature-input", input);
+        verify::named_key(&case.headers, &keys)
+    };
+    assert_eq!(named(r#"a=();keyid="cdn", b=();keyid="shop-1""#).as_deref(), Some("shop-1"));
+    assert_eq!(named(r#"a=();keyid=cdn, b=();keyid="else""#).as_deref(), Some("else"));
+    for nothing in ["", "a=(", "a=()", "a=();keyid=1"] {
+        assert_eq!(named(nothing), None, "{nothing}");
+    }
 }
 
 #[test]
@@ -310,8 +417,7 @@ fn a_clock_that_is_set_back_costs_the_longest_validity_and_the_skew() {
             parameters.expires_s = Some(created + 300);
             parameters.nonce = Some("same".into());
         });
-        let head = Request { method: &case.method, uri: &case.uri, headers: &case.headers };
-        verify(&head, &case.body, &keys, &Policy::default(), now_s, &nonces).map(drop)
+        verify(&case.head(), &case.body, &keys, &believing(), now_s, &nonces).map(drop)
     };
     for day in 1..=2 {
         let ahead = NOW_S + day * DAY_S;
@@ -353,6 +459,14 @@ fn of_several_signatures_the_first_of_a_known_key_decides() {
     for ours_first in [true, false] {
         assert_eq!(both(of_proxy, "proxy=:AAAA:", ours_first), "shop");
         assert_eq!(both("proxy=()", "proxy=:AAAA:", ours_first), "shop", "no keyid");
+        for odd in [
+            r#"x=("@authority";req "cookie";sf);created=1;keyid="cdn""#,
+            "x=1",
+            "x=();keyid=cdn",
+            r#"p1=(), p2=(), p3=();keyid="cdn", p4=(), p4=()"#,
+        ] {
+            assert_eq!(both(odd, r#"x="no bytes", p1"#, ours_first), "shop", "{odd}");
+        }
         // Their signature may even be missing, since nobody looks at it.
         assert_eq!(both(of_proxy, "else=:AAAA:", ours_first), "shop");
     }
@@ -360,6 +474,9 @@ fn of_several_signatures_the_first_of_a_known_key_decides() {
     assert_eq!(both(of_known_key, "old=:AAAA:", true), "shop");
     assert_eq!(both(of_known_key, "old=:AAAA:", false), "expired_signature");
     assert_eq!(both(r#"sig=();keyid="proxy""#, "x=:AAAA:", true), "malformed_signature");
+    let twice = format!("{input}, {input}");
+    let twice = Case::signed().header("signature-input", &twice);
+    assert_eq!(twice.outcome(), "malformed_signature", "which of the two nobody can tell");
 
     let lines = Case::signed();
     let mut lines = lines.header("signature-input", of_proxy).header("signature", "proxy=:AAAA:");
@@ -422,8 +539,7 @@ fn behind_a_proxy_the_public_url_counts() {
     let verified = |target: &str| {
         let mut case = Case::unsigned();
         signer.sign(&case.method, target, &mut case.headers, &case.body, NOW_S).expect("signed");
-        let head = Request { method: &case.method, uri: &case.uri, headers: &case.headers };
-        verify(&head, &case.body, &keys, &policy, NOW_S, &NonceMemory::new(64))
+        verify(&case.head(), &case.body, &keys, &policy, NOW_S, &NonceMemory::new(64))
     };
     assert!(verified("https://pay.example.com/bridge/v1/transfers").is_ok());
     let error = verified("http://127.0.0.1:8080/v1/transfers").expect_err("another target");

@@ -2,7 +2,7 @@
 //! bridge wants, so they test the signature base and the keys, not the rules.
 
 use super::super::{
-    VerificationKey,
+    Policy, VerificationKey,
     base::{Request, Target, signature_base},
     fields::{self, signature_inputs},
 };
@@ -20,9 +20,10 @@ fn rfc_9421(key: &VerificationKey, input: &str, signature: &str) -> (String, boo
         headers.insert(name, HeaderValue::from_static(value));
     }
     let uri = Uri::from_static("/foo?param=Value&Pet=dog");
-    let request = Request { method: &Method::POST, uri: &uri, headers: &headers };
+    let request = Request { method: &Method::POST, uri: &uri, headers: &headers, arrived_at: None };
     let inputs = signature_inputs(input).expect("inputs");
-    let target = Target::of(&request, None).expect("a target");
+    let policy = Policy { believes_host: true, ..Policy::default() };
+    let target = Target::of(&request, &policy).expect("a target");
     let base = signature_base(&request, &target, &inputs[0]).expect("a base");
     let signature = fields::signature(signature, inputs[0].label).expect("a signature");
     let verifies = key.verifies(base.as_bytes(), &signature);
