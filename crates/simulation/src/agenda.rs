@@ -82,8 +82,9 @@ impl Agenda {
         self.events.pop().map(|Reverse(Scheduled { at, event, .. })| (at, event))
     }
 
-    /// Lets what was put off until `from` be due at `to` already, in the same order.
-    pub(crate) fn bring_forward(&mut self, from: Micros, to: Micros) {
+    /// Lets what was put off until `from` be due at `to` instead, in the same order and before whatever
+    /// else is put off until then.
+    pub(crate) fn move_put_off(&mut self, from: Micros, to: Micros) {
         let put_off = |event: &Scheduled| event.at == from && event.tie == PUT_OFF;
         let events = std::mem::take(&mut self.events).into_iter().map(|Reverse(event)| {
             Reverse(if put_off(&event) { Scheduled { at: to, ..event } } else { event })
@@ -137,16 +138,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_brought_forward_keeps_its_order_and_leaves_the_rest_where_it_is() {
+    fn what_was_put_off_is_moved_in_its_order_and_the_rest_stays_where_it_is() {
         let mut agenda = Agenda::default();
         for (at, tie, life) in [(9, PUT_OFF, 1), (5, 3, 2), (9, PUT_OFF, 3), (9, 7, 4)] {
             agenda.add(at, tie, Event::Start(life));
         }
-        agenda.bring_forward(9, 4);
+        agenda.move_put_off(9, 12);
+        agenda.add(12, PUT_OFF, Event::Start(5));
+        agenda.move_put_off(12, 4);
         let mut order = Vec::new();
         while let Some((at, Event::Start(life))) = agenda.next() {
             order.push((at, life));
         }
-        assert_eq!(order, [(4, 1), (4, 3), (5, 2), (9, 4)]);
+        assert_eq!(order, [(4, 1), (4, 3), (4, 5), (5, 2), (9, 4)]);
     }
 }

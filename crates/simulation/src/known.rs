@@ -61,6 +61,10 @@ const FAILED: &[(u64, usize)] = &[
     (6_879_572_910_469, 21),
     // A counter without dedupe that decides at once what it was to take its time for.
     (50_002_017, 21),
+    // A counter that lies claims a debit that was never sent, and vouches for it; a bridge that stands
+    // still twice over, and is taken up with what was put off in its order.
+    (700_000_000_219_379, 21),
+    (700_000_000_703_204, 21),
 ];
 
 /// All of them, as they are asked for.

@@ -46,10 +46,14 @@ impl Simulation {
             Mishap::CopyRecord => self.database.shelf.copy(),
             Mishap::Restore(what, down) => self.restore(what, down),
             Mishap::Release => self.readmit_and_release(),
-            // What is put off already keeps its place before what comes until the longer one ends.
-            Mishap::FreezeBridge(hang) => {
-                self.frozen_until = self.frozen_until.max(self.now + hang);
+            // What is not there does not stand still.
+            Mishap::FreezeBridge(hang) if self.bridge.is_some() => {
+                let until = self.frozen_until.max(self.now + hang);
+                // What is put off already keeps its place before what comes until then.
+                self.agenda.move_put_off(self.frozen_until, until);
+                self.frozen_until = until;
             }
+            Mishap::FreezeBridge(_) => {}
         }
     }
 
@@ -74,7 +78,7 @@ impl Simulation {
     pub(crate) fn heal(&mut self) {
         self.note(None, format_args!("all heals"));
         self.healed = true;
-        self.agenda.bring_forward(self.frozen_until, self.now);
+        self.agenda.move_put_off(self.frozen_until, self.now);
         self.frozen_until = 0;
         self.network.heal();
         self.unreachable_until.fill(0);

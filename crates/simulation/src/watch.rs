@@ -13,6 +13,7 @@ use coordinator::late::{self, Compared};
 use coordinator::shard::Input;
 use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{Day, Mark, MasterSerial, Role, SubSerial};
+use domain::transfer::Transfer;
 use link::Outcome;
 use rand::RngExt;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -178,21 +179,25 @@ impl Simulation {
             _ => &[],
         };
         let (source, destination) = self.honest(new);
+        let Some(outcome) = &stored.outcome else { return };
+        let ended = late::ended(new, outcome.state, &self.database.tables().trail(new.master));
         for role in legs {
             let honest = if *role == Role::Credit { destination } else { source };
-            if !honest && !self.audit.is_decided(&name) && !self.was_claimed(new, *role) {
+            if !honest && !self.audit.is_decided(&name) && !self.was_claimed(&ended, *role) {
                 let found = format!("is told {state}, and nobody ever claimed the {role} rightly");
                 self.audit.find(&name, found);
             }
         }
     }
 
-    fn was_claimed(&self, new: &NewTransfer, role: Role) -> bool {
-        let serial = new.master.leg(role);
-        let Some(claimed) = self.watch.claimed.get(&serial) else { return false };
-        let named = |serial| self.watch.days.get(&serial).into_iter().flatten();
-        let mut named = named(serial).chain(named(new.master.leg(Role::Debit)));
-        named.any(|day| claimed.contains(day))
+    /// Whether the leg was claimed to be posted as it should be, on a day that was named to the counter
+    /// or that the leg is bound to: who knows of it before it is sent may claim it, too.
+    fn was_claimed(&self, ended: &Transfer, role: Role) -> bool {
+        let master = ended.intent.master;
+        let Some(claimed) = self.watch.claimed.get(&master.leg(role)) else { return false };
+        let named = |role| self.watch.days.get(&master.leg(role)).into_iter().flatten().copied();
+        let mut days = named(role).chain(named(Role::Debit)).chain(ended.bound_days(role));
+        days.any(|day| claimed.contains(&day))
     }
 
     /// Whether a transfer that waits for a person does so because a serial was given out twice, or
