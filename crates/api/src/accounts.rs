@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use coordinator::Coordinator;
 use domain::message::{
-    AccountId, Answer, AnswerCode, BalanceQuery, CounterId, EntriesQuery, Instruction, Reply,
+    AccountId, Answer, AnswerCode, BalanceQuery, CounterId, EntriesQuery, Instruction, Place, Reply,
 };
 use domain::money::Currency;
 use domain::serial::Day;
@@ -40,6 +40,7 @@ pub struct BalanceParams {
         (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not this app's counter", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such counter or account", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The counter did not answer; ask again after `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -92,6 +93,7 @@ pub struct EntriesParams {
         (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not this app's counter", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such counter or account", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The counter did not answer; ask again after `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -154,7 +156,9 @@ fn named(
     };
     let counter = CounterId::new(counter).map_err(|error| not_found(error.to_string()))?;
     let account = AccountId::new(account).map_err(|error| not_found(error.to_string()))?;
-    state.allow(&caller.app, &counter)?;
+    let place = Place { counter, account };
+    state.apps.may_use(&caller.app, &place)?;
+    let Place { counter, account } = place;
     if !state.coordinator.links().iter().any(|link| *link.counter() == counter) {
         return Err(not_found(format!("there is no counter {counter}")));
     }

@@ -1,6 +1,7 @@
 //! An app reads its own transfers and nobody else's, while they are open too: the routes over a real
 //! coordinator, on a record that holds open transfers of two apps.
 
+use crate::apps::Apps;
 use crate::auth::{Authenticator, Keys, Policy, Verified};
 use crate::lone::Lone;
 use crate::problem::Problem;
@@ -14,7 +15,6 @@ use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::Arc;
 use store::{NewTransfer, Write, WriteId};
 
@@ -69,7 +69,7 @@ async fn an_app_does_not_read_anothers_open_transfer() {
         coordinator: lone.coordinator.clone(),
         authenticator: Authenticator::new(Keys::new(), Policy::default(), 16),
         longest_body: 1024,
-        allowed: HashMap::new(),
+        apps: Apps::new([], 16),
     }));
     let shown = async |app: &str, number: u64, headers: HeaderMap| -> Result<Response, Problem> {
         let path = Ok(Path(master(number).to_string()));

@@ -1,11 +1,12 @@
 //! The HTTP side of the bridge: who may ask for what, and what is answered.
 //!
-//! Reading order: [`auth`] says who sent a request; [`json`] is what is said, apart from the
+//! Reading order: [`auth`] says who sent a request, [`apps`] what each may and how much; [`json`] is what is said, apart from the
 //! domain's own types; [`transfers`] and [`accounts`] are the transfer API, [`problem`] its
 //! refusals; [`openapi`] describes it from the code; [`ops`] is the operators' side; [`server`] is what both
 //! are served by.
 
 pub mod accounts;
+pub mod apps;
 pub mod auth;
 #[cfg(test)]
 mod foreign_apps;
@@ -19,6 +20,7 @@ pub mod problem;
 mod problem_pages;
 pub mod router;
 pub mod server;
+mod shares;
 pub mod transfers;
 
 pub use openapi::openapi_json;

@@ -1,7 +1,8 @@
 //! One route table for the transfer API. Every request but the description's is signed, and
 //! nothing is read of a body before it is known whose it is.
 
-use crate::auth::Authenticator;
+use crate::apps::Apps;
+use crate::auth::{Authenticator, Verified};
 use crate::problem::Problem;
 use crate::server::Visit;
 use crate::{accounts, openapi, transfers};
@@ -12,15 +13,16 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 use coordinator::{BeginError, Coordinator};
-use domain::message::CounterId;
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The longest body that is taken unless configured otherwise, in bytes; a transfer is a tenth.
 pub const LONGEST_BODY: usize = 16 * 1024;
+
+/// How long the refusal of a request takes that is one too many in its second.
+const HELD_BACK: Duration = Duration::from_millis(100);
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -31,23 +33,8 @@ pub struct ApiState {
     pub authenticator: Authenticator,
     /// The longest body that is taken, in bytes.
     pub longest_body: usize,
-    /// The counters that an app may name; an app that is not listed may name all.
-    pub allowed: HashMap<Arc<str>, BTreeSet<CounterId>>,
-}
-
-impl ApiState {
-    /// Whether the app may name the counter.
-    pub(crate) fn allow(&self, app: &Arc<str>, counter: &CounterId) -> Result<(), Problem> {
-        match self.allowed.get(app) {
-            Some(counters) if !counters.contains(counter) => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "foreign_account",
-                "Not this app's account",
-            )
-            .detail(format!("{app} may not use {counter}"))),
-            Some(_) | None => Ok(()),
-        }
-    }
+    /// What each app may do.
+    pub apps: Apps,
 }
 
 /// The signed routes, with their description.
@@ -105,6 +92,14 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
             let request = admitted.into_request();
             if let Some(visit) = request.extensions().get::<Visit>() {
                 visit.settle();
+            }
+            let caller = request.extensions().get::<Verified>();
+            if let Some(Err(problem)) = caller.map(|caller| state.apps.take_turn(&caller.app)) {
+                metrics::counter!("requests_not_admitted_total", "why" => problem.slug())
+                    .increment(1);
+                // Whoever does not hold back by itself is held back, and costs others nothing.
+                tokio::time::sleep(HELD_BACK).await;
+                return problem.into_response();
             }
             next.run(request).await
         }

@@ -43,7 +43,7 @@ pub const LONGEST_KEY: usize = 128;
         (status = 202, description = "It is durable and goes on; ask at `Location` after `Retry-After`", body = TransferJson),
         (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not this app's account", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not this app's account or direction", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The key belongs to a transfer that is in progress", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The key was used with another body, or a rule is broken (field named)", body = Problem, content_type = "application/problem+json"),
@@ -63,9 +63,17 @@ pub async fn create(
             .detail(error.to_string())
     })?;
     let begin = checked(&caller, idempotency_key, &request)?;
-    for place in [&begin.from, &begin.to] {
-        state.allow(&caller.app, &place.counter)?;
-    }
+    state.apps.may_order(&caller.app, &begin.from, &begin.to, begin.amount)?;
+    let Some(_seat) = state.apps.seat(&caller.app) else {
+        metrics::counter!("requests_not_admitted_total", "why" => "overloaded").increment(1);
+        return Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "overloaded",
+            "Too much is going on",
+        )
+        .detail(format!("too many callers of {} wait; nothing was begun", caller.app))
+        .retry_after(1));
+    };
     let wait = wait(&headers).unwrap_or(USUAL_WAIT_S);
     match state.coordinator.begin(begin, Duration::from_secs(wait)).await {
         Ok(Begun::Final { master, answer, replayed }) => {
@@ -101,6 +109,7 @@ pub async fn create(
         (status = 200, description = "The transfer as it stands", body = TransferJson),
         (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such transfer of this app", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(
@@ -166,6 +175,7 @@ pub struct ListQuery {
         (status = 200, description = "A page of them", body = TransferPage),
         (status = 400, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn list(
@@ -354,7 +364,7 @@ fn fingerprint(from: &Place, to: &Place, amount: Amount, currency: Currency) -> 
     fingerprint
 }
 
-fn rule(field: &str, why: impl Display) -> Problem {
+pub(crate) fn rule(field: &str, why: impl Display) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
         .detail(format!("{field}: {why}"))
         .with("field", field.into())

@@ -1,6 +1,7 @@
 //! `counter-bridge check`: everything that is wrong with a configuration, and nothing started.
 
 use crate::config::Config;
+use api::apps::Rights;
 use std::fmt::Write;
 
 /// What a configuration without mistakes amounts to: a line, and one for each thing that should be
@@ -16,6 +17,9 @@ pub(crate) fn told(config: &Config, file: &str) -> String {
         config.database_shown(),
     );
     // Writing to a string does not fail.
+    for app in &config.apps {
+        let _ = write!(told, "\n{}: {}", app.name, may(&app.rights));
+    }
     for note in &config.notes {
         let _ = write!(told, "\nnote: {}", note.shown(file));
     }
@@ -26,6 +30,32 @@ pub(crate) fn told(config: &Config, file: &str) -> String {
         told.push_str("\nnote: without an app nobody may call the transfer API");
     }
     told
+}
+
+/// What an app may do, in words.
+fn may(rights: &Rights) -> String {
+    fn list<T: ToString>(what: &str, all: Option<impl IntoIterator<Item = T>>) -> Option<String> {
+        let all: Vec<String> = all?.into_iter().map(|one| one.to_string()).collect();
+        Some(if all.is_empty() {
+            format!("no {what}")
+        } else {
+            format!("{what} {}", all.join(", "))
+        })
+    }
+    let Rights { counters, accounts, directions, largest_transfer, requests_per_s } = rights;
+    let words = [
+        list("counters", counters.as_ref()),
+        list("accounts", accounts.as_ref()),
+        list("directions", directions.as_ref()),
+        largest_transfer.map(|most| format!("at most {most} minor units in one transfer")),
+        requests_per_s.map(|most| format!("at most {most} requests in a second")),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    if words.is_empty() {
+        "may do everything".to_owned()
+    } else {
+        format!("only {}", words.join("; "))
+    }
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {

@@ -4,6 +4,7 @@ use crate::config::{Config, Counter};
 use crate::descriptors::{self, Wants};
 use crate::waiting;
 use anyhow::{Context, Result, anyhow};
+use api::apps::Apps;
 use api::auth::Authenticator;
 use api::ops::OpsState;
 use api::router::ApiState;
@@ -124,6 +125,7 @@ impl Bridge {
         let addresses =
             Addresses { api: api.local_addr()?, operators: operators.local_addr()?, accept };
         let shards = (TaskTracker::new(), CancellationToken::new());
+        let most_callers = config.coordinator.most_callers;
         let coordinator = Coordinator::start(
             config.coordinator,
             store.clone(),
@@ -140,11 +142,10 @@ impl Bridge {
             coordinator: coordinator.clone(),
             authenticator: Authenticator::new(config.keys, config.api.policy, config.api.nonces),
             longest_body: config.api.longest_body,
-            allowed: config
-                .apps
-                .into_iter()
-                .filter_map(|app| Some((app.name, app.counters?)))
-                .collect(),
+            apps: Apps::new(
+                config.apps.into_iter().map(|app| (app.name, app.rights)),
+                most_callers,
+            ),
         });
         let ops = OpsState {
             coordinator: coordinator.clone(),

@@ -55,7 +55,7 @@ fn verify(count: u32, private: Key, public: VerificationKey) -> Result<Operation
     let mut keys = Keys::new();
     keys.insert(KEY_ID, "broker-app", public)?;
     let policy = Policy { believes_host: true, ..Policy::default() };
-    let nonces = NonceMemory::new(1_000_000);
+    let nonces = NonceMemory::new(1_000_000, []);
     Ok(Box::new(move || {
         let headers = requests.next().context("no more requests")?;
         let request =

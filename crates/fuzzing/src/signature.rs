@@ -42,7 +42,7 @@ pub fn signature(bytes: &[u8]) {
     }
     let body = lines.next().unwrap_or_default();
     let request = Request { method: &method, uri: &uri, headers: &headers, arrived_at: None };
-    let nonces = NonceMemory::new(64);
+    let nonces = NonceMemory::new(64, []);
     for public_url in [None, "https://bridge.example/money".parse().ok()] {
         let policy = Policy { public_url, believes_host: true, ..Policy::default() };
         let refused = verify(&request, body, &KEYS, &policy, NOW_S, &nonces)

@@ -58,9 +58,10 @@ impl Authenticator {
     /// A body that is not complete by then is given up; the small ones of this API take far less.
     pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-    /// With the keys of all apps, the rules, and room for `nonces` nonces at a time.
+    /// With the keys of all apps, the rules, and room for `nonces` nonces at a time, which the apps share.
     pub fn new(keys: Keys, policy: Policy, nonces: usize) -> Authenticator {
-        let (nonces, refusals) = (NonceMemory::new(nonces), Refusals::default());
+        let nonces = NonceMemory::new(nonces, keys.apps());
+        let refusals = Refusals::default();
         Authenticator { keys, policy, nonces, refusals }
     }
 

@@ -156,6 +156,11 @@ impl Keys {
         self.by_id.len()
     }
 
+    /// The apps that have keys, each as often as it has some.
+    pub fn apps(&self) -> impl Iterator<Item = Arc<str>> {
+        self.by_id.values().map(|registered| registered.app.clone())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()

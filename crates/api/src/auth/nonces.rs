@@ -1,23 +1,25 @@
 //! The memory of nonces: bounded, and never forgetful before a signature expires.
 
 use super::error::AuthError;
+use crate::shares::Shares;
 use ring::digest::{Context, SHA256};
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Remembers every (key id, nonce) until the signature that carried it has expired. A node's own:
 /// at another node, or after a restart, a replayed POST is told its stored answer.
 ///
 /// Only signatures that verified are remembered, so nobody without a key can fill it. It holds a
-/// fingerprint of sixteen bytes for each, about 60 bytes of memory in all, taken as needed. When a
-/// shard is full it refuses rather than forgets. Time is an input. Should the clock step back, what
+/// fingerprint of sixteen bytes for each, about 80 bytes of memory in all, taken as needed. When a
+/// shard is full it refuses rather than forgets, and half of it is kept for the apps in equal parts: none
+/// can use it up for another. Time is an input. Should the clock step back, what
 /// was forgotten counts as expired, until whatever could have been signed by then has expired.
 pub struct NonceMemory {
     shards: Box<[Mutex<Shard>]>,
-    capacity_of_shard: usize,
+    capacity: usize,
 }
 
 /// What a nonce is remembered by: half a SHA-256 over the key's id, behind its length, and the
@@ -45,11 +47,12 @@ pub(super) struct Expiry {
     pub(super) latest_s: i64,
 }
 
-#[derive(Default)]
+#[derive(Clone)]
 struct Shard {
     seen: HashSet<Fingerprint>,
-    /// The same fingerprints by the second in which they expire.
-    by_expiry: BTreeMap<i64, Vec<Fingerprint>>,
+    /// The same fingerprints by the second in which they expire, with the app whose they are.
+    by_expiry: BTreeMap<i64, Vec<(Fingerprint, Arc<str>)>>,
+    shares: Shares,
     /// Everything that expires at or before this second has been forgotten.
     forgotten_until: i64,
 }
@@ -58,12 +61,19 @@ impl NonceMemory {
     /// Two signed requests meet in one of 64 locks seldom, and each is held for under 1 µs.
     const SHARDS: usize = 64;
 
-    /// Room for `capacity` nonces, rounded up to a multiple of 64. Enough is the highest rate of
-    /// signed requests times how long their signatures are valid.
-    pub fn new(capacity: usize) -> NonceMemory {
+    /// Room for `capacity` nonces, rounded up to a multiple of 64, that these apps share. Enough is the
+    /// highest rate of signed requests times how long their signatures are valid.
+    pub fn new(capacity: usize, apps: impl IntoIterator<Item = Arc<str>>) -> NonceMemory {
+        let of_shard = capacity.div_ceil(Self::SHARDS).max(1);
+        let shard = Shard {
+            seen: HashSet::new(),
+            by_expiry: BTreeMap::new(),
+            shares: Shares::new(of_shard, apps),
+            forgotten_until: 0,
+        };
         NonceMemory {
-            shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(),
-            capacity_of_shard: capacity.div_ceil(Self::SHARDS).max(1),
+            shards: (0..Self::SHARDS).map(|_| Mutex::new(shard.clone())).collect(),
+            capacity: of_shard * Self::SHARDS,
         }
     }
 
@@ -80,9 +90,10 @@ impl NonceMemory {
         self.len() == 0
     }
 
-    /// Remembers a nonce of a signature that verified, or says that it was used before.
+    /// Remembers a nonce of a signature of this app's that verified, or says that it was used before.
     pub(super) fn remember(
         &self,
+        app: &Arc<str>,
         fingerprint: Fingerprint,
         expiry: Expiry,
         now_s: i64,
@@ -100,7 +111,7 @@ impl NonceMemory {
         if shard.seen.contains(&fingerprint) {
             return Err(AuthError::ReplayedNonce);
         }
-        if shard.seen.len() >= self.capacity_of_shard {
+        if !shard.shares.take(app) {
             let first = shard.by_expiry.keys().next().copied().unwrap_or(now_s);
             let wait = first.saturating_sub(now_s).clamp(1, 300);
             return Err(AuthError::NonceMemoryFull {
@@ -108,7 +119,7 @@ impl NonceMemory {
             });
         }
         shard.seen.insert(fingerprint);
-        shard.by_expiry.entry(expires_s).or_default().push(fingerprint);
+        shard.by_expiry.entry(expires_s).or_default().push((fingerprint, app.clone()));
         Ok(())
     }
 }
@@ -120,8 +131,9 @@ impl Shard {
                 break;
             }
             self.forgotten_until = self.forgotten_until.max(*first.key());
-            for fingerprint in first.remove() {
+            for (fingerprint, app) in first.remove() {
                 self.seen.remove(&fingerprint);
+                self.shares.give_back(&app);
             }
         }
     }
@@ -129,8 +141,7 @@ impl Shard {
 
 impl fmt::Debug for NonceMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let capacity = self.capacity_of_shard * self.shards.len();
-        write!(f, "NonceMemory {{ capacity: {capacity} }}")
+        write!(f, "NonceMemory {{ capacity: {} }}", self.capacity)
     }
 }
 
@@ -149,12 +160,12 @@ mod tests {
         at_s: i64,
         now_s: i64,
     ) -> Result<(), AuthError> {
-        memory.remember(nonce, Expiry { at_s, latest_s: now_s + 300 }, now_s)
+        memory.remember(&"shop".into(), nonce, Expiry { at_s, latest_s: now_s + 300 }, now_s)
     }
 
     #[test]
     fn a_nonce_is_remembered_until_its_signature_expires() {
-        let memory = NonceMemory::new(1000);
+        let memory = NonceMemory::new(1000, []);
         assert_eq!(remember(&memory, nonce(1), 100, 50), Ok(()));
         assert_eq!(remember(&memory, nonce(1), 100, 99), Err(AuthError::ReplayedNonce));
         // The same nonce in a later signature is a replay too, while the first is remembered.
@@ -165,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_stays_expired_when_the_clock_steps_back() {
-        let memory = NonceMemory::new(64);
+        let memory = NonceMemory::new(64, []);
         assert_eq!(remember(&memory, nonce(1), 100, 50), Ok(()));
         assert_eq!(remember(&memory, nonce(1), 200, 150), Ok(()), "swept and remembered anew");
         assert_eq!(remember(&memory, nonce(1), 100, 60), Err(AuthError::Expired { ago_s: 0 }));
@@ -174,7 +185,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_a_day_ahead_is_forgiven_once_nothing_of_before_is_valid() {
         const DAY: i64 = 86_400;
-        let memory = NonceMemory::new(1000);
+        let memory = NonceMemory::new(1000, []);
         assert_eq!(remember(&memory, nonce(1), 400, 100), Ok(()));
         assert_eq!(remember(&memory, nonce(1), DAY + 300, DAY), Ok(()));
         assert_eq!(remember(&memory, nonce(1), 2 * DAY + 300, 2 * DAY), Ok(()), "all is forgotten");
@@ -188,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_full_memory_refuses_and_recovers() {
-        let memory = NonceMemory::new(64);
+        let memory = NonceMemory::new(64, []);
         let mut kept = 0;
         let mut refused = 0;
         for number in 0..1000 {
@@ -210,6 +221,23 @@ mod tests {
     }
 
     #[test]
+    fn one_app_does_not_use_up_anothers_room() {
+        let apps = ["busy", "quiet"].map(Arc::<str>::from);
+        let memory = NonceMemory::new(64 * 40, apps.clone());
+        let kept = |app: &Arc<str>, numbers: std::ops::Range<u32>, now_s: i64| {
+            let expiry = Expiry { at_s: now_s + 30, latest_s: now_s + 300 };
+            let remember = |number| memory.remember(app, nonce(number), expiry, now_s);
+            numbers.filter(|number| remember(*number).is_ok()).count()
+        };
+        let [busy, quiet] = apps;
+        let most = kept(&busy, 0..100_000, 100);
+        assert_eq!(most, 64 * 30, "its own quarter and the common half");
+        assert_eq!(kept(&quiet, 100_000..100_064, 100), 64, "few for its quarter");
+        assert_eq!(memory.len(), most + 64);
+        assert_eq!(kept(&busy, 200_000..300_000, 130), most, "what has expired makes room again");
+    }
+
+    #[test]
     fn keys_have_nonces_of_their_own() {
         assert_ne!(Fingerprint::of("a", "bc"), Fingerprint::of("ab", "c"));
         assert_ne!(Fingerprint::of("a", "n"), Fingerprint::of("b", "n"));
@@ -217,7 +245,7 @@ mod tests {
 
     #[test]
     fn of_many_at_once_one_wins() {
-        let memory = NonceMemory::new(1000);
+        let memory = NonceMemory::new(1000, []);
         let wins = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..8)
                 .map(|_| scope.spawn(|| remember(&memory, nonce(7), 100, 50).is_ok()))

@@ -136,7 +136,7 @@ impl SignedHead<'_> {
         }
         // An empty body needs no digest; but if there is one, the body must not have been lost.
         digest::check(self.headers, body)?;
-        nonces.remember(self.nonce, self.expiry, now_s)?;
+        nonces.remember(&self.caller.app, self.nonce, self.expiry, now_s)?;
         Ok(self.caller)
     }
 }

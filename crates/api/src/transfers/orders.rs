@@ -2,10 +2,10 @@
 //! coordinator, whose counters do not answer.
 
 use super::*;
+use crate::apps::{Apps, Rights};
 use crate::auth::{Authenticator, Keys, Policy};
 use crate::lone::Lone;
 use domain::serial::{Day, Sequence};
-use std::collections::HashMap;
 use store::{NewTransfer, Outcome, Write, WriteId};
 
 const ORDER: &str = r#"{"from":{"counter":"securities","account":"6001"},
@@ -59,11 +59,12 @@ async fn state() -> (State<Arc<ApiState>>, Lone) {
     ];
     let lone = Lone::start(&["securities", "futures"], &transfers).await;
     let banks = ["futures", "bank"].map(|counter| CounterId::new(counter).expect("a counter"));
+    let rights = Rights { counters: Some(banks.into_iter().collect()), ..Rights::default() };
     let state = ApiState {
         coordinator: lone.coordinator.clone(),
         authenticator: Authenticator::new(Keys::new(), Policy::default(), 16),
         longest_body: 1024,
-        allowed: HashMap::from_iter([("bank".into(), banks.into_iter().collect())]),
+        apps: Apps::new([("bank".into(), rights)], 16),
     };
     (State(Arc::new(state)), lone)
 }

@@ -2,11 +2,14 @@
 
 use super::mistake::did_you_mean;
 use super::secret::{APP_PUBLIC_KEY, APP_SECRET, Sources};
-use super::section::Section;
+use super::section::{Findings, Located, Section};
+use api::apps::{AccountPattern, Direction, NotARight, Rights};
 use api::auth::{Algorithm, Keys, VerificationKey};
 use domain::message::CounterId;
+use domain::money::Amount;
 use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// The longest name of an app, in bytes: what the database keeps of it.
@@ -17,8 +20,8 @@ const LONGEST_NAME: usize = 64;
 pub(crate) struct App {
     /// Its name, under which its transfers are kept.
     pub(crate) name: Arc<str>,
-    /// The only counters that it may move money between; `None`: all.
-    pub(crate) counters: Option<BTreeSet<CounterId>>,
+    /// What it may do.
+    pub(crate) rights: Rights,
 }
 
 /// The apps that were read, and all their keys.
@@ -37,14 +40,14 @@ pub(super) fn read(
     let mut apps = Apps::default();
     for mut section in root.sections("app") {
         let name = name(&mut section, &apps.list);
-        let allowed = allowed(&mut section, counters);
+        let rights = rights(&mut section, counters);
         section.require("key", "without a key the app cannot call; write [[app.key]]");
         for section in section.sections("key") {
             key(section, sources, name.as_ref(), &mut apps.keys);
         }
         section.end();
         if let Some(name) = name {
-            apps.list.push(App { name, counters: allowed });
+            apps.list.push(App { name, rights });
         }
     }
     apps
@@ -66,21 +69,50 @@ fn name(section: &mut Section<'_>, others: &[App]) -> Option<Arc<str>> {
     Some(name.value.into())
 }
 
-fn allowed(
-    section: &mut Section<'_>,
-    counters: &BTreeSet<CounterId>,
-) -> Option<BTreeSet<CounterId>> {
+fn rights(section: &mut Section<'_>, counters: &BTreeSet<CounterId>) -> Rights {
     let findings = section.findings();
-    let mut allowed = BTreeSet::new();
-    for id in section.texts("counters")? {
-        let counter = counters.iter().find(|counter| counter.as_str() == id.value);
+    // Whatever is wrong with a right, it is one: nothing is allowed for a mistake in it.
+    let known = |at: &Located<String>, id: &str| {
+        let counter = counters.iter().find(|counter| counter.as_str() == id);
         if counter.is_none() {
-            let near = did_you_mean(&id.value, counters.iter().map(CounterId::as_str));
-            id.wrong(findings, format!("no counter {:?} is configured{near}", id.value));
+            let near = did_you_mean(id, counters.iter().map(CounterId::as_str));
+            at.wrong(findings, format!("no counter {id:?} is configured{near}"));
         }
-        allowed.extend(counter.cloned());
+        counter.cloned()
+    };
+    let named = section.texts("counters");
+    let patterns = section.texts("accounts");
+    let directions = section.texts("directions");
+    let largest = section.number("largest_transfer", 1..=Amount::MAX.minor());
+    let requests_per_s = section.number("requests_per_s", 1..=1_000_000);
+    Rights {
+        counters: named.map(|all| all.iter().filter_map(|id| known(id, &id.value)).collect()),
+        accounts: patterns.map(|all| {
+            let read = all.iter().filter_map(|text| {
+                let pattern: AccountPattern = right(text, findings)?;
+                known(text, pattern.counter().as_str()).map(|_| pattern)
+            });
+            read.collect()
+        }),
+        directions: directions.map(|all| {
+            let read = all.iter().filter_map(|text| {
+                let direction: Direction = right(text, findings)?;
+                let both = [&direction.from, &direction.to].map(|id| known(text, id.as_str()));
+                both.into_iter().all(|known| known.is_some()).then_some(direction)
+            });
+            read.collect()
+        }),
+        largest_transfer: largest.and_then(|largest| Amount::new(largest.value).ok()),
+        requests_per_s: requests_per_s.map(|most| most.value),
     }
-    Some(allowed)
+}
+
+/// Reads a text as a right.
+fn right<T: FromStr<Err = NotARight>>(text: &Located<String>, findings: &Findings) -> Option<T> {
+    text.value
+        .parse()
+        .map_err(|error| text.wrong(findings, format!("{:?}: {error}", text.value)))
+        .ok()
 }
 
 /// Reads one `[[app.key]]` and registers it.

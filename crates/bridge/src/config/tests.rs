@@ -349,7 +349,46 @@ fn variables_go_before_the_file_and_may_stand_alone() {
     assert_eq!((second.id.as_str(), &second.addresses[..]), ("d", &["[::1]:3".to_owned()][..]));
     assert_eq!(second.key.expose_secret(), KEY.trim_end().as_bytes());
     assert_eq!(config.keys.len(), 1);
-    assert_eq!(config.apps[0].counters.as_ref().map(BTreeSet::len), Some(1));
+    assert_eq!(config.apps[0].rights.counters.as_ref().map(BTreeSet::len), Some(1));
+}
+
+#[test]
+fn what_an_app_may_is_read_and_a_mistake_in_it_allows_nothing() {
+    let app = |rights: &str| {
+        format!(
+            "{}[[app]]\nname = 'shop'\n{rights}\n[[app.key]]\nid = 'k'\nalgorithm = 'ed25519'\npublic_key_file = '/keys/public'\n",
+            counter("")
+        )
+    };
+    let all = read(&app(
+        "counters = ['c']\naccounts = ['c:6*']\ndirections = ['c->c']\nlargest_transfer = 5\nrequests_per_s = 9",
+    ))
+    .expect("rights");
+    let said = crate::check::told(&all, "b.toml");
+    let shop = said.lines().nth(1).expect("a line");
+    assert_eq!(
+        shop,
+        "shop: only counters c; accounts c:6*; directions c->c; at most 5 minor units in one transfer; \
+         at most 9 requests in a second"
+    );
+    let none = read(&app("accounts = []")).expect("no rights");
+    assert!(crate::check::told(&none, "b.toml").contains("\nshop: only no accounts\n"));
+    let every = read(&app("")).expect("every right");
+    assert!(crate::check::told(&every, "b.toml").contains("\nshop: may do everything\n"));
+    for (rights, word) in [
+        ("accounts = ['6*']", "a counter, a colon and an account"),
+        ("accounts = ['d:6*']", "no counter \"d\" is configured"),
+        ("directions = ['c']", "two counters with ->"),
+        ("directions = ['c->d']", "no counter \"d\" is configured"),
+        ("directions = ['d->c']", "no counter \"d\" is configured"),
+        ("largest_transfer = 0", "must be 1 to 999999999999"),
+        ("largest_transfer = 1000000000000", "must be 1 to 999999999999"),
+        ("requests_per_s = 0", "must be 1 to 1000000"),
+        ("requests_per_s = 1000001", "must be 1 to 1000000"),
+    ] {
+        let mistakes = told(&app(rights), &[]);
+        assert!(mistakes.len() == 1 && mistakes[0].contains(word), "{rights}: {mistakes:?}");
+    }
 }
 
 #[test]

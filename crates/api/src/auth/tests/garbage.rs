@@ -56,7 +56,7 @@ proptest! {
                 case.headers.insert(name, value);
             }
         }
-        prop_assert!(case.verify(&keys().0, &NonceMemory::new(64)).is_err());
+        prop_assert!(case.verify(&keys().0, &NonceMemory::new(64, [])).is_err());
     }
 
     #[test]
@@ -69,7 +69,7 @@ proptest! {
         let value = HeaderValue::from_bytes(&value).expect("a value");
         prop_assume!(case.headers[name] != value);
         case.headers.insert(name, value);
-        let error = case.verify(&keys().0, &NonceMemory::new(64)).expect_err("changed");
+        let error = case.verify(&keys().0, &NonceMemory::new(64, [])).expect_err("changed");
         prop_assert!(error.to_string().len() < 600, "bounded: {error}");
     }
 
@@ -93,6 +93,6 @@ proptest! {
             prop_assume!(decoded(&value) != decoded(case.headers[name].as_bytes()));
         }
         case.headers.insert(name, HeaderValue::from_bytes(&value).expect("a value"));
-        prop_assert!(case.verify(&keys().0, &NonceMemory::new(64)).is_err());
+        prop_assert!(case.verify(&keys().0, &NonceMemory::new(64, [])).is_err());
     }
 }

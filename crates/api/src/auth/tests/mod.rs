@@ -108,7 +108,7 @@ impl Case {
 
     /// The app, or the slug of the refusal.
     fn outcome(&self) -> String {
-        match self.verify(&keys().0, &NonceMemory::new(64)) {
+        match self.verify(&keys().0, &NonceMemory::new(64, [])) {
             Ok(verified) => verified.app.to_string(),
             Err(error) => error.kind().slug.to_owned(),
         }
@@ -122,7 +122,7 @@ fn believing() -> Policy {
 
 /// With room for several nonces in each of its shards, whichever they are drawn.
 fn roomy() -> NonceMemory {
-    NonceMemory::new(64 * 64)
+    NonceMemory::new(64 * 64, [])
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_signature_for_another_host_is_refused_where_others_can_connect() {
             .sign_as(&case.method, target, &mut case.headers, covered, &parameters)
             .expect("signed");
         let request = Request { arrived_at: at.parse().ok(), ..case.head() };
-        let result = verify(&request, &case.body, &keys, policy, NOW_S, &NonceMemory::new(64));
+        let result = verify(&request, &case.body, &keys, policy, NOW_S, &NonceMemory::new(64, []));
         result.map_or_else(|error| error.kind().slug.to_owned(), |caller| caller.app.to_string())
     };
     let by_path = ["@method", "@path", "content-digest", "idempotency-key", "host"];
@@ -410,7 +410,7 @@ fn a_nonce_is_spent_once_per_key_and_only_by_a_good_request() {
 #[test]
 fn a_clock_that_is_set_back_costs_the_longest_validity_and_the_skew() {
     const DAY_S: i64 = 86_400;
-    let (keys, nonces) = (keys().0, NonceMemory::new(64));
+    let (keys, nonces) = (keys().0, NonceMemory::new(64, []));
     let verified = |created: i64, now_s: i64| {
         let case = Case::with(|parameters| {
             parameters.created_s = Some(created);
@@ -431,7 +431,7 @@ fn a_clock_that_is_set_back_costs_the_longest_validity_and_the_skew() {
 #[test]
 fn a_full_memory_lets_nobody_in() {
     let (keys, _) = keys();
-    let nonces = NonceMemory::new(1);
+    let nonces = NonceMemory::new(1, []);
     let refused = (0..10_000).find_map(|_| Case::signed().verify(&keys, &nonces).err());
     let error = refused.expect("it fills up");
     assert_eq!(error.kind().status, http::StatusCode::SERVICE_UNAVAILABLE);
@@ -539,7 +539,7 @@ fn behind_a_proxy_the_public_url_counts() {
     let verified = |target: &str| {
         let mut case = Case::unsigned();
         signer.sign(&case.method, target, &mut case.headers, &case.body, NOW_S).expect("signed");
-        verify(&case.head(), &case.body, &keys, &policy, NOW_S, &NonceMemory::new(64))
+        verify(&case.head(), &case.body, &keys, &policy, NOW_S, &NonceMemory::new(64, []))
     };
     assert!(verified("https://pay.example.com/bridge/v1/transfers").is_ok());
     let error = verified("http://127.0.0.1:8080/v1/transfers").expect_err("another target");
