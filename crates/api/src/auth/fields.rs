@@ -305,10 +305,10 @@ mod tests {
     fn read(value: &str) -> String {
         let written = |input: &Input<'_>| {
             let mut text = format!("{}=", input.label);
-            match &input.flaw {
-                Some(flaw) => text.push_str(&format!("<{flaw}>")),
-                None => input.write_signature_params(&mut text),
+            if let Some(flaw) = &input.flaw {
+                return format!("{text}<{flaw}>");
             }
+            input.write_signature_params(&mut text);
             text
         };
         match signature_inputs(value) {

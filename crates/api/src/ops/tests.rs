@@ -169,7 +169,7 @@ async fn no_route_answers_for_another_host() {
         .collect();
     assert!(routes.len() > 20 && routes.contains(&"/metrics"), "{routes:?}");
     for route in routes.into_iter().chain(["/nowhere"]) {
-        let path = route.replace('{', "").replace('}', "");
+        let path = route.replace(['{', '}'], "");
         for method in ["GET", "POST", "OPTIONS"] {
             let asked = async |host: &str| {
                 let request = Request::builder().method(method).uri(&path).header("host", host);

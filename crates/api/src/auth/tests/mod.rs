@@ -279,10 +279,10 @@ fn parameters_must_be_there_and_agree() {
 /// Whoever has not proven a key is told the same whether it is registered or not, whatever else is wrong.
 #[test]
 fn nobody_who_has_proven_nothing_learns_which_keys_there_are() {
+    type Change = fn(&mut Parameters);
     let (known, nobody) = (keys().0, Keys::new());
     let stranger = Signer::new("shop-1", Key::hmac(&[9; 32]).expect("a key")).expect("a signer");
     let nonces = roomy();
-    type Change = fn(&mut Parameters);
     let changes: [Change; 9] = [
         |_| (),
         |p| p.alg = None,
