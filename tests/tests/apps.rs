@@ -1,6 +1,7 @@
 //! What an app may do, and how much of the bridge it may take up, beside another.
 
 use reqwest::StatusCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 use system_tests::audit::{State, audit};
 use system_tests::caller::{Caller, Order, Said};
 use system_tests::database::Kind;
@@ -121,4 +122,58 @@ async fn an_app_may_do_what_its_configuration_says() {
     let other = Caller::new(&town.other_app, &town.bridge.api()).expect("a caller");
     let order = Order::new("of-the-other", 40).from(POOR);
     assert_eq!(other.ending(&order).await.expect("it ends"), State::Completed);
+}
+
+/// Orders beyond what an app may move in a day, before and after a kill, and what became of each.
+async fn orders_of_a_day() -> Vec<String> {
+    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    with_rights(&mut town, "sum_a_day = 1000\ntransfers_a_day = 3").await;
+    let mut told = Vec::new();
+    let too_much = Order::new("too-much", 401);
+    let orders = [
+        vec![Order::new("first", 600), Order::new("refused", 400).from(POOR), too_much.clone()],
+        vec![
+            too_much,
+            Order::new("second", 399),
+            Order::new("third", 1),
+            Order::new("fourth", 1),
+            // What was answered once is answered again.
+            Order::new("first", 600),
+        ],
+    ];
+    for life in orders {
+        for order in life {
+            let said = town.caller.send(&order).await.expect("an answer");
+            told.push(if said.status.is_success() {
+                let ending = town.caller.ending(&order).await.expect("it ends");
+                format!("{ending:?}").to_lowercase()
+            } else {
+                refused(&said).1
+            });
+        }
+        town.bridge.kill().await.expect("killed");
+        town.bridge.restart().await.expect("it starts");
+        operator::connected(&town).await.expect("connected");
+    }
+    assert_eq!(town.audit().await.expect("an audit"), []);
+    told
+}
+
+/// What was moved before a restart still counts after it, and what moved nothing does not.
+#[tokio::test]
+async fn what_an_app_may_move_in_a_day_is_kept_over_a_restart() {
+    let today = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        since.as_secs() / 86_400
+    };
+    let told = loop {
+        let day = today();
+        let told = orders_of_a_day().await;
+        // Over midnight another day's limit would count.
+        if day == today() {
+            break told;
+        }
+    };
+    let (done, over) = ("completed", "over_day_limit");
+    assert_eq!(told, [done, "refused", over, over, done, done, over, done]);
 }

@@ -43,7 +43,7 @@ pub const LONGEST_KEY: usize = 128;
         (status = 202, description = "It is durable and goes on; ask at `Location` after `Retry-After`", body = TransferJson),
         (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not this app's account or direction", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not this app's account or direction, or more than it may move in a day", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The key belongs to a transfer that is in progress", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The key was used with another body, or a rule is broken (field named)", body = Problem, content_type = "application/problem+json"),
@@ -396,6 +396,12 @@ pub(crate) fn refusal(error: BeginError) -> Problem {
         BeginError::UnknownCounter(_) => rule("counter", detail),
         BeginError::SameAccount => rule("to", detail),
         BeginError::OverLimit { .. } => rule("amount", detail),
+        BeginError::OverDayLimit(_) => Problem::new(
+            StatusCode::FORBIDDEN,
+            "over_day_limit",
+            "More than the app may move in a day",
+        )
+        .detail(detail),
         BeginError::InProgress(master) => Problem::new(
             StatusCode::CONFLICT,
             "in_progress",

@@ -1,5 +1,6 @@
 //! `counter-bridge check`: everything that is wrong with a configuration, and nothing started.
 
+use crate::config::App;
 use crate::config::Config;
 use api::apps::Rights;
 use std::fmt::Write;
@@ -18,7 +19,7 @@ pub(crate) fn told(config: &Config, file: &str) -> String {
     );
     // Writing to a string does not fail.
     for app in &config.apps {
-        let _ = write!(told, "\n{}: {}", app.name, may(&app.rights));
+        let _ = write!(told, "\n{}: {}", app.name, may(app));
     }
     for note in &config.notes {
         let _ = write!(told, "\nnote: {}", note.shown(file));
@@ -33,7 +34,7 @@ pub(crate) fn told(config: &Config, file: &str) -> String {
 }
 
 /// What an app may do, in words.
-fn may(rights: &Rights) -> String {
+fn may(App { rights, day_limit, .. }: &App) -> String {
     fn list<T: ToString>(what: &str, all: Option<impl IntoIterator<Item = T>>) -> Option<String> {
         let all: Vec<String> = all?.into_iter().map(|one| one.to_string()).collect();
         Some(if all.is_empty() {
@@ -48,6 +49,8 @@ fn may(rights: &Rights) -> String {
         list("accounts", accounts.as_ref()),
         list("directions", directions.as_ref()),
         largest_transfer.map(|most| format!("at most {most} minor units in one transfer")),
+        day_limit.transfers.map(|most| format!("at most {most} transfers in a day")),
+        day_limit.sum.map(|most| format!("at most {most} minor units of a currency in a day")),
         requests_per_s.map(|most| format!("at most {most} requests in a second")),
     ];
     let words: Vec<String> = words.into_iter().flatten().collect();

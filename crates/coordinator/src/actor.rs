@@ -179,6 +179,7 @@ impl Actor {
                     self.inner.links[counter.0].renew_sessions(after);
                 }
                 Output::Closed { app, idempotency_key, ended } => {
+                    self.inner.allowances.close(&app, &idempotency_key, ended);
                     self.inner.running.remove(&Key { app, idempotency_key });
                     self.inner.open.fetch_sub(1, Ordering::Relaxed);
                     if let Some(state) = ended {

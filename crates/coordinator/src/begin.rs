@@ -1,6 +1,7 @@
 //! Begins transfers: what is asked for, what is turned away and why, and what the caller is told.
 
 use crate::actor::Mail;
+use crate::allowance::OverDayLimit;
 use crate::claim::{self, Claim, Next, Seen, Verdict};
 use crate::clock::now_micros;
 use crate::handle::Coordinator;
@@ -81,6 +82,9 @@ pub enum BeginError {
         /// How much it takes.
         limit: Amount,
     },
+    /// More than the app may move in a day.
+    #[error(transparent)]
+    OverDayLimit(#[from] OverDayLimit),
     /// The key is in use by an open transfer.
     #[error("transfer {0} with this key is still in progress")]
     InProgress(MasterSerial),
@@ -233,9 +237,11 @@ impl Coordinator {
             Entry::Occupied(claim) => return Ok(Tried::TooLate(*claim.get())),
             Entry::Vacant(vacant) => vacant,
         };
+        inner.allowances.begin(&new).map_err(|over| Refusal::UnlessRecorded(over.into()))?;
         inner.open.fetch_add(1, Ordering::Relaxed);
         let mail = Mail::Input(Input::Begin { new, waiter });
         if let Err(refused) = inner.shard_of(sequence).try_send(mail) {
+            inner.allowances.close(&begin.app, &begin.idempotency_key, None);
             inner.open.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::Final(match refused {
                 mpsc::error::TrySendError::Full(_) => BeginError::Overloaded,

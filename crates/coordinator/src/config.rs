@@ -1,7 +1,9 @@
 //! How patient the coordinator is, and how much it takes on at once.
 
+use crate::allowance::DayLimit;
 use domain::message::CounterId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Numbers that may be set; the defaults are those of the design.
@@ -33,6 +35,8 @@ pub struct Config {
     /// Counters that can state a day's entries of all accounts in one. The question is a new one: no
     /// other counter is asked it unless an operator does.
     pub states_all_accounts: BTreeSet<CounterId>,
+    /// How much apps may move in a day; those that are not listed, anything.
+    pub day_limits: BTreeMap<Arc<str>, DayLimit>,
 }
 
 impl Default for Config {
@@ -51,6 +55,7 @@ impl Default for Config {
             most_callers: 1024,
             serial_block: 10_000,
             states_all_accounts: BTreeSet::new(),
+            day_limits: BTreeMap::new(),
         }
     }
 }

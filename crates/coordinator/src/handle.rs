@@ -3,7 +3,9 @@
 
 use crate::accusations::{Accusations, Fault};
 use crate::actor::{Actor, Mail};
+use crate::allowance::Allowances;
 use crate::begin::BeginError;
+use crate::clock::now_micros;
 use crate::comparing::{LateQueue, compare_late};
 use crate::config::Config;
 use crate::doubts::Doubts;
@@ -24,7 +26,7 @@ use crate::watch::{
 use crate::world::CounterIndex;
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
-use domain::serial::{MasterSerial, Sequence};
+use domain::serial::{Day, MasterSerial, Sequence};
 use link::{Link, Outcome, Unmatched};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,7 +91,13 @@ impl Coordinator {
         let (queues, late): (Vec<_>, Vec<_>) = links.iter().map(|_| LateQueue::new()).unzip();
         let links_compared = links.iter().map(|_| watch::Sender::new(None)).collect();
         let horizon = links.iter().map(|link| link.profile().query_horizon_days).max();
+        let today = Day::from_unix_micros(now_micros());
+        let limits = &config.day_limits;
+        // Only of those that have a limit: a day is read as a whole.
+        let moved = if limits.is_empty() { Vec::new() } else { store.moved_on(today).await? };
+        let limits = limits.iter().map(|(app, limit)| (app.clone(), *limit));
         let inner = Arc::new(Inner {
+            allowances: Allowances::new(limits, today, &moved),
             journal: store.journal(),
             serials: Serials::new(store.clone(), config.serial_block, horizon.unwrap_or(0)),
             store,

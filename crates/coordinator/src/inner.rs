@@ -2,6 +2,7 @@
 
 use crate::accusations::Accusations;
 use crate::actor::Mail;
+use crate::allowance::Allowances;
 use crate::claim::Claim;
 use crate::comparing::LateQueue;
 use crate::config::Config;
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) running: DashMap<Key, Claim>,
     /// Apps of which earlier versions recorded keys with their quotation marks.
     pub(crate) quoting_apps: HashSet<String>,
+    pub(crate) allowances: Allowances,
     pub(crate) open: AtomicUsize,
     /// Callers that wait for the end of a transfer.
     pub(crate) callers: AtomicUsize,

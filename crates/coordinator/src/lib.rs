@@ -17,6 +17,7 @@
 
 pub mod accusations;
 mod actor;
+mod allowance;
 mod begin;
 mod claim;
 pub mod claimant;
@@ -46,6 +47,7 @@ pub mod trail;
 mod watch;
 pub mod world;
 
+pub use allowance::{DayLimit, OverDayLimit};
 pub use begin::{Begin, BeginError, Begun};
 pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;

@@ -82,6 +82,7 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
         Key { app: new.app.clone(), idempotency_key: new.idempotency_key.clone() },
         Claim { master: new.master, fingerprint: new.fingerprint },
     );
+    inner.allowances.take_up(&new);
     inner.open.fetch_add(1, Ordering::Relaxed);
     let shard = inner.shard_of(new.master.sequence);
     // Also after its release: a life of which it knows nothing may have gone on with what was open.

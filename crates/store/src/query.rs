@@ -578,6 +578,6 @@ fn day(key: i64, number: i32) -> Result<Day, StoreError> {
     Day::new(number).map_err(|error| StoreError::corrupt(key, &error))
 }
 
-fn text(key: i64, what: &str, bytes: Vec<u8>) -> Result<String, StoreError> {
+pub(crate) fn text(key: i64, what: &str, bytes: Vec<u8>) -> Result<String, StoreError> {
     String::from_utf8(bytes).map_err(|_| StoreError::corrupt(key, &format!("{what} is not UTF-8")))
 }

@@ -8,6 +8,7 @@ use crate::journal::Journal;
 use crate::lease::UNSEEN;
 use crate::list;
 use crate::migration;
+use crate::moved::{self, MovedOn};
 use crate::position::compare::{Verdict, compare};
 use crate::position::file::PositionFile;
 use crate::position::ledger::Ledger;
@@ -186,6 +187,12 @@ impl Store {
     /// recorded keys that came in quotation marks.
     pub async fn apps_with_quoted_keys(&self) -> Result<HashSet<String>, StoreError> {
         query::apps_with_quoted_keys(&self.shared.readers).await
+    }
+
+    /// How much each app has moved of each currency by transfers that were begun on this day and are
+    /// completed. The whole day is read, some thousand rows at a time.
+    pub async fn moved_on(&self, day: Day) -> Result<Vec<MovedOn>, StoreError> {
+        moved::moved_on(&self.shared.readers, day).await
     }
 
     /// A page of transfers, newest first.

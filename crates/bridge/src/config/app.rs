@@ -5,10 +5,11 @@ use super::secret::{APP_PUBLIC_KEY, APP_SECRET, Sources};
 use super::section::{Findings, Located, Section};
 use api::apps::{AccountPattern, Direction, NotARight, Rights};
 use api::auth::{Algorithm, Keys, VerificationKey};
+use coordinator::DayLimit;
 use domain::message::CounterId;
 use domain::money::Amount;
 use secrecy::ExposeSecret;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(crate) struct App {
     pub(crate) name: Arc<str>,
     /// What it may do.
     pub(crate) rights: Rights,
+    /// How much of it in a day.
+    pub(crate) day_limit: DayLimit,
 }
 
 /// The apps that were read, and all their keys.
@@ -29,6 +32,14 @@ pub(crate) struct App {
 pub(super) struct Apps {
     pub(super) list: Vec<App>,
     pub(super) keys: Keys,
+}
+
+impl Apps {
+    /// How much those may move in a day that have a limit.
+    pub(super) fn day_limits(&self) -> BTreeMap<Arc<str>, DayLimit> {
+        let limited = self.list.iter().filter(|app| app.day_limit != DayLimit::default());
+        limited.map(|app| (app.name.clone(), app.day_limit)).collect()
+    }
 }
 
 /// Reads `[[app]]`. `counters` are the configured ones.
@@ -41,13 +52,17 @@ pub(super) fn read(
     for mut section in root.sections("app") {
         let name = name(&mut section, &apps.list);
         let rights = rights(&mut section, counters);
+        let day_limit = DayLimit {
+            transfers: section.number("transfers_a_day", 1..=1_000_000_000).map(|most| most.value),
+            sum: section.number("sum_a_day", 1..=i64::MAX).map(|most| most.value),
+        };
         section.require("key", "without a key the app cannot call; write [[app.key]]");
         for section in section.sections("key") {
             key(section, sources, name.as_ref(), &mut apps.keys);
         }
         section.end();
         if let Some(name) = name {
-            apps.list.push(App { name, rights });
+            apps.list.push(App { name, rights, day_limit });
         }
     }
     apps

@@ -145,6 +145,7 @@ impl Config {
         let counters = counter::read(&mut root, sources, door);
         coordinator.states_all_accounts = counters.that_state_all_accounts();
         let apps = app::read(&mut root, sources, &counters.ids);
+        coordinator.day_limits = apps.day_limits();
         root.end();
         let (mistakes, notes) = findings.take();
         if !mistakes.is_empty() {

@@ -164,8 +164,9 @@ pub(super) fn coordinator(root: &mut Section<'_>) -> coordinator::Config {
         most_callers: value_or(section.number("most_callers", 1..=1_000_000), default.most_callers),
         most_open: value_or(section.number("most_open", 1..=10_000_000), default.most_open),
         serial_block: value_or(section.number("serial_block", 1..=1_000_000), default.serial_block),
-        // Said of each counter.
+        // Said of each counter, and of each app.
         states_all_accounts: default.states_all_accounts,
+        day_limits: default.day_limits,
     };
     if config.first_pause > config.longest_pause
         && let Some(pause) = longest_pause.or(first_pause)

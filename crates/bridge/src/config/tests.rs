@@ -361,7 +361,7 @@ fn what_an_app_may_is_read_and_a_mistake_in_it_allows_nothing() {
         )
     };
     let all = read(&app(
-        "counters = ['c']\naccounts = ['c:6*']\ndirections = ['c->c']\nlargest_transfer = 5\nrequests_per_s = 9",
+        "counters = ['c']\naccounts = ['c:6*']\ndirections = ['c->c']\nlargest_transfer = 5\nrequests_per_s = 9\ntransfers_a_day = 3\nsum_a_day = 8",
     ))
     .expect("rights");
     let said = crate::check::told(&all, "b.toml");
@@ -369,7 +369,7 @@ fn what_an_app_may_is_read_and_a_mistake_in_it_allows_nothing() {
     assert_eq!(
         shop,
         "shop: only counters c; accounts c:6*; directions c->c; at most 5 minor units in one transfer; \
-         at most 9 requests in a second"
+         at most 3 transfers in a day; at most 8 minor units of a currency in a day; at most 9 requests in a second"
     );
     let none = read(&app("accounts = []")).expect("no rights");
     assert!(crate::check::told(&none, "b.toml").contains("\nshop: only no accounts\n"));
@@ -383,6 +383,9 @@ fn what_an_app_may_is_read_and_a_mistake_in_it_allows_nothing() {
         ("directions = ['d->c']", "no counter \"d\" is configured"),
         ("largest_transfer = 0", "must be 1 to 999999999999"),
         ("largest_transfer = 1000000000000", "must be 1 to 999999999999"),
+        ("transfers_a_day = 0", "must be 1 to 1000000000"),
+        ("transfers_a_day = 1000000001", "must be 1 to 1000000000"),
+        ("sum_a_day = 0", "must be 1 to 9223372036854775807"),
         ("requests_per_s = 0", "must be 1 to 1000000"),
         ("requests_per_s = 1000001", "must be 1 to 1000000"),
     ] {

@@ -11,6 +11,7 @@ mod holding;
 mod in_doubt;
 mod leases;
 mod lists;
+mod moved;
 mod mysql_faults;
 mod opening;
 mod own_server;

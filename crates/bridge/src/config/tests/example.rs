@@ -64,9 +64,17 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
             }
             // What an app may do is everything, where nothing is said.
             Some(rest)
-                if ["counters", "accounts", "directions", "largest_transfer", "requests_per_s"]
-                    .iter()
-                    .any(|right| rest.starts_with(&format!("{right} = "))) =>
+                if [
+                    "counters",
+                    "accounts",
+                    "directions",
+                    "largest_transfer",
+                    "requests_per_s",
+                    "transfers_a_day",
+                    "sum_a_day",
+                ]
+                .iter()
+                .any(|right| rest.starts_with(&format!("{right} = "))) =>
             {
                 line
             }
