@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// The three variables of the example, each a key of 32 bytes.
 const VARIABLES: [&str; 3] = ["BRIDGE_DEMO_SECRET", "BRIDGE_SECURITIES_KEY", "BRIDGE_FUTURES_KEY"];
@@ -72,6 +76,35 @@ fn a_bridge_that_is_not_there_ends_a_look_at_it_with_1() {
     let output = run(&["status", "--operators", "http://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("http://127.0.0.1:1/ does not answer"));
+}
+
+/// A company's proxy looks for 127.0.0.1 on a machine of its own.
+#[test]
+fn what_runs_on_this_machine_is_not_asked_of_a_proxy() {
+    let listen = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (bridge, proxy) = (listen(), listen());
+    let url =
+        |listener: &TcpListener| format!("http://{}", listener.local_addr().expect("an address"));
+    let mut command = program(&["status", "--operators", &url(&bridge)]);
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(name, url(&proxy));
+    }
+    let mut status = command
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let (asked, who) = mpsc::channel();
+    for (name, listener) in [("bridge", bridge), ("proxy", proxy)] {
+        let asked = asked.clone();
+        // It hangs up at once; the thread ends with the process.
+        thread::spawn(move || listener.accept().map(|_| asked.send(name)));
+    }
+    let who = who.recv_timeout(Duration::from_secs(20)).expect("somebody is asked");
+    assert_eq!(who, "bridge");
+    status.wait().expect("it ends");
 }
 
 #[test]

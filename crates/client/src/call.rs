@@ -1,5 +1,6 @@
 //! Calls to the transfer API, one method for each.
 
+use crate::way;
 use crate::{
     error::CallError,
     retry::Retry,
@@ -10,7 +11,7 @@ use crate::{
     },
 };
 use http::{HeaderMap, HeaderValue, Method, header};
-use reqwest::{Url, redirect};
+use reqwest::Url;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -75,9 +76,7 @@ impl Client {
         if base.scheme() != "http" || !base.has_host() || !plain {
             return Err(unsendable(&"the URL must be http:// with a host and perhaps a path"));
         }
-        // A signature is for one target, so a redirect is never followed.
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
+        let http = way::builder(&base)
             .connect_timeout(Self::CONNECT_DEADLINE)
             .tcp_nodelay(true)
             .build()

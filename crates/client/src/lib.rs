@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`transfer`] is what is said and answered; [`key`] and [`signature`] are how a
 //! request is signed; [`error`] is what the caller does next; [`call`] puts it together;
-//! [`retry`] repeats, where that was asked for.
+//! [`retry`] repeats, where that was asked for; [`way`] is how a bridge is reached.
 //!
 //! It speaks plain HTTP: TLS is terminated in front of the bridge, and on the app's side by
 //! whatever its network has for that. The signature protects what is said against change and
@@ -15,6 +15,7 @@ pub mod key;
 pub mod retry;
 pub mod signature;
 pub mod transfer;
+pub mod way;
 
 pub use call::{Client, Posted};
 pub use error::{CallError, Problem};

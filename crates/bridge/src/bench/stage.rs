@@ -144,7 +144,7 @@ impl Stage {
             },
             database: scheme(&database),
             operators: Some(operators),
-            http: reqwest::Client::new(),
+            http: unproxied()?,
             own: Some(Own {
                 folder,
                 counters: counters_of(securities, futures),
@@ -189,7 +189,7 @@ impl Stage {
             },
             database: "that of the running bridge".to_owned(),
             operators: Some(said.operators.trim_end_matches('/').to_owned()),
-            http: reqwest::Client::new(),
+            http: unproxied()?,
             own: None,
         })
     }
@@ -229,7 +229,7 @@ impl Stage {
             orders,
             database: scheme(&database),
             operators: None,
-            http: reqwest::Client::new(),
+            http: unproxied()?,
             own: Some(Own { folder, counters: echoes, bridge, again: None, filled: None }),
         })
     }
@@ -550,4 +550,9 @@ fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<
 /// 64 random hexadecimal digits.
 fn secret() -> String {
     format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
+}
+
+/// A client that asks what is measured, and no proxy on the way.
+fn unproxied() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().no_proxy().build()?)
 }

@@ -3,7 +3,7 @@
 use crate::Usage;
 use anyhow::{Context, Result, anyhow};
 use client::{Account, Entries, Problem, State, Transfer};
-use reqwest::{Method, Url, redirect};
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -277,8 +277,7 @@ impl Operators {
         if base.scheme() != "http" || !base.has_host() {
             return Err(Usage(format!("--operators: {url:?} must be http:// with a host")).into());
         }
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
+        let http = client::way::builder(&base)
             .connect_timeout(CONNECT_DEADLINE)
             .timeout(ANSWER_DEADLINE)
             .build()?;
