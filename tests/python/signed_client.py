@@ -164,7 +164,7 @@ def run(checks, app, other):
 
         more = dict(checks.order, amount=checks.order["amount"] + 1)
         checks.refused("another order under its key", app.sign(checks.post(more, key)), 422)
-        checks.refused("another app may not see it", other.sign(checks.get(path)), 403)
+        checks.refused("another app may not see it", other.sign(checks.get(path)), 404)
         checks.refused("a replayed signature", again_request, 401, "replayed_nonce")
 
     altered = app.sign(checks.post())
