@@ -114,7 +114,7 @@ pub fn done(instruction: &Instruction) -> Reply {
             serial: it.serial,
             answer: answer(AnswerCode::DONE),
             posted: Some(Posted {
-                counter_serial: format!("X{}", it.serial),
+                counter_serial: format!("X{}", it.serial).into(),
                 settle_day: it.settle_day,
                 account: it.account.clone(),
                 amount: it.amount,
@@ -153,7 +153,7 @@ pub fn not_found(instruction: &Instruction) -> Option<Reply> {
 }
 
 fn answer(code: AnswerCode) -> Answer {
-    Answer { code, text: "as the test has it".to_owned() }
+    Answer { code, text: "as the test has it".into() }
 }
 
 fn today() -> Day {

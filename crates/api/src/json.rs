@@ -6,6 +6,7 @@ use coordinator::{Rendered, View};
 use domain::message::{Balance, Entry, Place};
 use domain::serial::Role;
 use domain::transfer::{Knowledge, Leg};
+use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -124,7 +125,8 @@ pub struct AnswerJson {
     #[schema(minimum = 100, maximum = 999, example = 200)]
     pub code: u16,
     /// The counter's words.
-    pub text: String,
+    #[schema(value_type = String)]
+    pub text: ForeignText,
 }
 
 /// One posting of a transfer at one counter.
@@ -142,7 +144,8 @@ pub struct LegJson {
     /// What is known of it.
     pub knowledge: KnowledgeJson,
     /// The counter's own number of the posting.
-    pub counter_serial: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub counter_serial: Option<ForeignText>,
     /// What the counter last said.
     pub answer: Option<AnswerJson>,
 }
@@ -285,7 +288,8 @@ pub struct EntryJson {
     /// For a reversal, the sub serial of the posting it undid.
     pub original: Option<String>,
     /// The counter's own number.
-    pub counter_serial: String,
+    #[schema(value_type = String)]
+    pub counter_serial: ForeignText,
     /// The counter's accounting day, `YYYYMMDD`.
     pub settle_day: String,
     /// The account posted to.

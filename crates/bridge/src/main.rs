@@ -25,7 +25,7 @@ use cli::{Cli, Command, ConfigFile, LogFormat, WithAccess};
 use config::{Config, Mistakes};
 use person::Form;
 use std::fs::File;
-use std::io::{IsTerminal, Write, sink, stderr};
+use std::io::{Write, sink, stderr};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -185,7 +185,8 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         // A line that cannot be formatted is not written by another way.
         .log_internal_errors(false);
     match format {
-        LogFormat::Human => log.with_ansi(stderr().is_terminal()).init(),
+        // Without colours: the escape sequences of ours could not be told from anybody else's.
+        LogFormat::Human => log.with_ansi(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     std::panic::set_hook(Box::new(|panic| {

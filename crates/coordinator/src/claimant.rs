@@ -2,6 +2,7 @@
 //! left out where many are resumed at once; a person's decision and the claim's own end free it. Claims
 //! are kept in memory: a restart forgets them.
 
+use foreign::ForeignText;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -16,9 +17,9 @@ pub(crate) const MOST_CLAIMS: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimant {
     /// Who.
-    pub who: String,
+    pub who: ForeignText,
     /// In the operator's own words.
-    pub note: String,
+    pub note: ForeignText,
     /// When it was claimed first, in microseconds since 1970 UTC.
     pub since: i64,
     /// When the claim ends, if it is not said again, in microseconds since 1970 UTC.

@@ -232,7 +232,7 @@ mod tests {
         let whereabouts = async || find(&inner, master.sequence).await.expect("it reads");
         assert!(matches!(whereabouts().await, Whereabouts::Elsewhere(same) if same == master));
         // Nor can anybody decide it before it is taken up.
-        let (who, note) = ("ann".to_owned(), "?".to_owned());
+        let (who, note) = ("ann".into(), "?".into());
         let decided = coordinator.decide(master, Decision::Refused, who, note).await;
         assert!(matches!(decided, Err(DecideError::Busy)), "{decided:?}");
         inner.running.insert(key.clone(), Claim { master, fingerprint });

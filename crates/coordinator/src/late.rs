@@ -106,6 +106,7 @@ mod tests {
     use domain::money::{Amount, Currency};
     use domain::serial::{Day, MasterSerial, Role, Sequence};
     use domain::transfer::Reason;
+    use foreign::ForeignText;
 
     fn day() -> Day {
         Day::new(20_261_121).expect("a day")
@@ -149,7 +150,7 @@ mod tests {
     fn posted(role: Role) -> Posted {
         let account = if role == Role::Credit { "8001" } else { "6001" };
         Posted {
-            counter_serial: "C1".to_owned(),
+            counter_serial: "C1".into(),
             settle_day: day(),
             account: AccountId::new(account).expect("an account"),
             amount: Amount::new(500).expect("an amount"),
@@ -167,7 +168,7 @@ mod tests {
         Reply::Query(QueryReply {
             serial,
             finding,
-            answer: Answer { code, text: String::new() },
+            answer: Answer { code, text: ForeignText::default() },
             posted: (finding == Finding::Done).then(|| posted(role)),
             mark: None,
         })
@@ -286,7 +287,7 @@ mod tests {
         let other = Posted { amount: Amount::new(501).expect("one"), ..posted(Role::Credit) };
         let said = Reply::Posting(PostingReply {
             serial: new().master.leg(Role::Credit),
-            answer: Answer { code: AnswerCode::DONE, text: String::new() },
+            answer: Answer { code: AnswerCode::DONE, text: ForeignText::default() },
             posted: Some(other),
             mark: None,
         });

@@ -116,6 +116,7 @@ mod tests {
     use crate::claimant::Claimant;
     use crate::find::tests;
     use domain::transfer::{Leg, Phase};
+    use foreign::ForeignText;
 
     /// What is said of a transfer that waits for this reason, with these legs, and leads to this.
     fn said(why: Why, legs: [Knowledge; 3], outlook: Outlook) -> String {
@@ -124,7 +125,8 @@ mod tests {
         [view.transfer.debit, view.transfer.credit, view.transfer.reversal] = legs;
         (view.transfer.phase, view.outlook) = (Phase::Parked(why), Some(outlook));
         let unclaimed = next(&view, why);
-        let claimant = Claimant { who: "wang".to_owned(), note: String::new(), since: 1, until: 2 };
+        let claimant =
+            Claimant { who: "wang".into(), note: ForeignText::default(), since: 1, until: 2 };
         view.claim = Some(claimant);
         let claimed = next(&view, why);
         assert!(claimed.contains("wang") && !unclaimed.contains("wang"), "{claimed}");

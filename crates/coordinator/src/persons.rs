@@ -10,6 +10,7 @@ use crate::record::View;
 use crate::shard::{DecideRefused, Input};
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Illegal, Outlook};
+use foreign::ForeignText;
 use store::StoreError;
 use tokio::sync::oneshot;
 
@@ -51,8 +52,8 @@ impl Coordinator {
         &self,
         master: MasterSerial,
         decision: Decision,
-        who: String,
-        note: String,
+        who: ForeignText,
+        note: ForeignText,
     ) -> Result<(), DecideError> {
         let text = format!("{who}: {}", decision.as_str());
         self.say(master, |done| Input::Decide { master, decision, who, note, done }).await?;
@@ -65,8 +66,8 @@ impl Coordinator {
     pub async fn claim_transfer(
         &self,
         master: MasterSerial,
-        who: String,
-        note: String,
+        who: ForeignText,
+        note: ForeignText,
     ) -> Result<Claimant, DecideError> {
         let claimed = self.say(master, |done| Input::Claim { master, who, note, done }).await?;
         let text = format!("{} has claimed it: {}", claimed.who, claimed.note);
@@ -78,7 +79,7 @@ impl Coordinator {
     pub async fn unclaim_transfer(
         &self,
         master: MasterSerial,
-        who: String,
+        who: ForeignText,
     ) -> Result<bool, DecideError> {
         let text = format!("{who} claims it no longer");
         let ended = self.say(master, |done| Input::Unclaim { master, who, done }).await?;
@@ -111,8 +112,8 @@ impl Coordinator {
     pub async fn resume_proven(
         &self,
         master: MasterSerial,
-        who: String,
-        note: String,
+        who: ForeignText,
+        note: ForeignText,
     ) -> Result<Outlook, DecideError> {
         let text = format!("{who}: {}, as all that is proven", Decision::Resume.as_str());
         let outlook =

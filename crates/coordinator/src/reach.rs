@@ -7,6 +7,7 @@ use crate::inner::Inner;
 use crate::standing::Hold;
 use domain::message::CounterId;
 use domain::serial::{Day, Sequence, SubSerial};
+use foreign::ForeignText;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Allowance, HeldCounter, Reach, StoreError};
@@ -157,8 +158,8 @@ impl Coordinator {
     pub async fn readmit(
         &self,
         counter: &CounterId,
-        who: &str,
-        note: &str,
+        who: &ForeignText,
+        note: &ForeignText,
         move_serials: bool,
     ) -> Result<(), ReadmitError> {
         let inner = &self.inner;
@@ -178,10 +179,10 @@ impl Coordinator {
         if let Some(seen) = held.seen {
             self.move_past(counter, seen, move_serials, now).await?;
         }
-        inner.store.readmit_counter(counter, who, note, now).await?;
+        inner.store.readmit_counter(counter, who.as_received(), note.as_received(), now).await?;
         inner.doubts.explained(counter);
         inner.standing.release(counter);
-        tracing::warn!(%counter, who, note, "the counter is readmitted");
+        tracing::warn!(%counter, %who, %note, "the counter is readmitted");
         let text = format!("{who} readmitted {counter}: {note}");
         inner.events.record(now, crate::events::Kind::Notice, None, text);
         Ok(())

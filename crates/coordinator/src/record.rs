@@ -452,9 +452,8 @@ mod tests {
         let mut view = tests::view(1);
         view.transfer.phase = Phase::Refused;
         assert_eq!(view.reason(), None);
-        let answer = |text: &str| {
-            Some(Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: text.to_owned() })
-        };
+        let answer =
+            |text: &str| Some(Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: text.into() });
         let code = AnswerCode::INSUFFICIENT_FUNDS;
         for (text, expected) in [
             (None, "securities refused the debit".to_owned()),

@@ -5,6 +5,7 @@
 use domain::message::Answer;
 use domain::serial::{Day, Role};
 use domain::transfer::{Doubt, Knowledge, Leg, Phase, Reason};
+use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use store::Write;
 
@@ -39,7 +40,7 @@ pub struct LegEntry {
     pub answer: Option<Answer>,
     /// The counter's number of the posting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counter_serial: Option<String>,
+    pub counter_serial: Option<ForeignText>,
     /// The counter's day of the posting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posted_day: Option<Day>,
@@ -122,10 +123,10 @@ pub(crate) fn parts(entries: &[Entry]) -> Vec<String> {
 
 /// The same with no more words than fit; the evidence is kept whole.
 fn shortened(entry: &Entry) -> Entry {
-    let cut = |text: &str| -> String { text.chars().take(WORDS_KEPT).collect() };
-    let mut short = Entry { event: cut(&entry.event), ..entry.clone() };
+    let event = entry.event.chars().take(WORDS_KEPT).collect();
+    let mut short = Entry { event, ..entry.clone() };
     if let Some(Answer { text, .. }) = short.leg.as_mut().and_then(|leg| leg.answer.as_mut()) {
-        *text = cut(text);
+        *text = text.clipped(WORDS_KEPT);
     }
     short
 }

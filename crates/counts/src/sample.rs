@@ -41,9 +41,9 @@ pub(crate) fn posted(transfer: &Transfer, role: Role) -> PostingReply {
     let Intent { master, amount, currency, mark, .. } = transfer.intent;
     PostingReply {
         serial: master.leg(role),
-        answer: Answer { code: AnswerCode::DONE, text: "done".to_owned() },
+        answer: Answer { code: AnswerCode::DONE, text: "done".into() },
         posted: Some(Posted {
-            counter_serial: "202611210000004711".to_owned(),
+            counter_serial: "202611210000004711".into(),
             settle_day: transfer.bound_day(role),
             account: transfer.place(role).account.clone(),
             amount,

@@ -2,6 +2,7 @@
 
 use crate::money::{Amount, Currency};
 use crate::serial::{Day, Mark, MasterSerial, SubSerial};
+use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -151,7 +152,7 @@ pub struct Answer {
     /// What the profile's code table is asked about.
     pub code: AnswerCode,
     /// The counter's words, at most 200 characters are kept.
-    pub text: String,
+    pub text: ForeignText,
 }
 
 /// One thing asked of a counter.
@@ -325,7 +326,7 @@ pub struct PostingReply {
 pub struct Posted {
     /// The counter's own number, at most 32 characters; empty if there was one and it could not be
     /// read. Nothing is decided by it.
-    pub counter_serial: String,
+    pub counter_serial: ForeignText,
     /// The counter's accounting day.
     pub settle_day: Day,
     /// The account posted to.

@@ -53,7 +53,7 @@ fn transfer() -> Transfer {
 /// The posting that a leg asks for.
 fn posted(transfer: &Transfer, role: Role) -> Posted {
     Posted {
-        counter_serial: "C1".to_owned(),
+        counter_serial: "C1".into(),
         settle_day: transfer.bound_day(role),
         account: transfer.place(role).account.clone(),
         amount: transfer.intent.amount,
@@ -63,10 +63,7 @@ fn posted(transfer: &Transfer, role: Role) -> Posted {
 }
 
 fn answer(code: u16) -> Answer {
-    Answer {
-        code: AnswerCode::new(code).expect("a code"),
-        text: "as the counter put it".to_owned(),
-    }
+    Answer { code: AnswerCode::new(code).expect("a code"), text: "as the counter put it".into() }
 }
 
 /// What the leg's own counter said.

@@ -8,6 +8,7 @@ use domain::message::{
 use domain::money::{Amount, Currency};
 use domain::profile::{AmountUnit, Profile};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence, SubSerial};
+use foreign::ForeignText;
 
 fn day() -> Day {
     Day::new(20_261_121).expect("a day")
@@ -66,7 +67,8 @@ fn only_postings_move_money_and_each_names_its_serial() {
 
 #[test]
 fn a_reply_names_the_serial_that_it_is_about() {
-    let answer = || Answer { code: AnswerCode::new(200).expect("a code"), text: String::new() };
+    let answer =
+        || Answer { code: AnswerCode::new(200).expect("a code"), text: ForeignText::default() };
     let serial = master().leg(Role::Debit);
     for (reply, expected) in [
         (Reply::Posting(PostingReply { serial, answer: answer(), posted: None, mark: None }), true),

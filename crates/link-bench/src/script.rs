@@ -8,6 +8,7 @@ use domain::message::{PostingReply, Reply};
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, MasterSerial, Role, Sequence};
+use foreign::ForeignText;
 use wire::codec::{Codec, Dialect, Incoming, Parties};
 use wire::message::{
     Challenge, CounterState, HeartbeatAck, Message, Nonce, RequestId, SignOn, Welcome,
@@ -186,9 +187,9 @@ fn tail(codec: &Codec) -> Result<Vec<u8>> {
     let Instruction::Debit(posting) = debit(1, &account()) else { bail!("a debit is a debit") };
     let reply = PostingReply {
         serial: posting.serial,
-        answer: Answer { code: AnswerCode::DONE, text: String::new() },
+        answer: Answer { code: AnswerCode::DONE, text: ForeignText::default() },
         posted: Some(Posted {
-            counter_serial: "F20261123000017".to_owned(),
+            counter_serial: "F20261123000017".into(),
             settle_day: posting.settle_day,
             account: posting.account,
             amount: posting.amount,

@@ -235,7 +235,7 @@ impl Board {
                     Severity::Warning => "warning",
                     Severity::Alarm => "alarm",
                 };
-                tracing::info!(%counter, severity, text = notice.text, "the counter says");
+                tracing::info!(%counter, severity, text = %notice.text, "the counter says");
                 self.history.record(&counter, What::Notice { severity, text: notice.text.clone() });
                 self.hand_out(Unmatched::Notice { counter, notice }, desk);
             }

@@ -2,6 +2,7 @@
 
 use domain::message::CounterId;
 use domain::profile::Unconfirmed;
+use foreign::ForeignText;
 use std::time::Duration;
 use wire::codec::FrameError;
 use wire::message::RejectReason;
@@ -29,7 +30,7 @@ pub enum Cause {
         /// Why, for the machine.
         reason: RejectReason,
         /// Why, for people; at most 200 characters.
-        text: String,
+        text: ForeignText,
     },
     /// The counter did not prove that it holds the key.
     #[error("the counter's proof is wrong: it does not hold this link's key")]
@@ -40,7 +41,7 @@ pub enum Cause {
         /// Whom the link is for.
         configured: CounterId,
         /// What the other side called itself.
-        declared: String,
+        declared: ForeignText,
     },
     /// The counter cannot do what the configuration relies on.
     #[error("{0}")]
@@ -89,7 +90,7 @@ pub enum Cause {
     Io(String),
     /// The counter signed off.
     #[error("the counter signed off: {0}")]
-    PeerSignedOff(String),
+    PeerSignedOff(ForeignText),
     /// We signed off, in order.
     #[error("signed off")]
     SignedOff,
@@ -170,9 +171,4 @@ impl Cause {
     pub(crate) fn is_orderly(&self) -> bool {
         matches!(self, Cause::SignedOff | Cause::FailedBack(_) | Cause::OutOfHours | Cause::Renewed)
     }
-}
-
-/// At most `most` characters of what a counter said.
-pub(crate) fn clip(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
 }

@@ -271,7 +271,7 @@ async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
             }
             // Dropped without a word: it was taken, or everything ends.
             let Ok(Refused { stream, text }) = refused.await else { return };
-            let rejected = Rejected { reason: RejectReason::AlreadySignedOn, text };
+            let rejected = Rejected { reason: RejectReason::AlreadySignedOn, text: text.into() };
             No::Told(Box::new((stream, codec)), rejected, known)
         }
         Err(no) => no,
@@ -327,7 +327,7 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
     let pass = match guest.gates[channel].enter(Instant::now()) {
         Ok(pass) => pass,
         Err(text) => {
-            let rejected = Rejected { reason: RejectReason::NotNow, text };
+            let rejected = Rejected { reason: RejectReason::NotNow, text: text.into() };
             return Err(told(stranger, codec, rejected, Some(counter)));
         }
     };
@@ -384,7 +384,7 @@ impl House {
             No::Mute(why, what) => self.refused(from, why, &what, None),
             No::Told(stream_and_codec, rejected, counter) => {
                 let (mut stream, codec) = *stream_and_codec;
-                self.refused(from, why(rejected.reason), &rejected.text, counter);
+                self.refused(from, why(rejected.reason), rejected.text.as_received(), counter);
                 let mut bytes = BytesMut::new();
                 if codec.encode(&Message::Rejected(rejected), &mut bytes).is_ok() {
                     // How it went changes nothing.

@@ -1,11 +1,11 @@
 //! What happened lately: a numbered ring that can be read and followed without a gap that goes
 //! unnoticed.
 
-use crate::cause::clip;
 use crate::status::State;
 use crate::strangers::{Stranger, Strangers, Told};
 use domain::message::CounterId;
 use domain::serial::{Day, SubSerial};
+use foreign::ForeignText;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -86,7 +86,7 @@ pub enum What {
         /// `info`, `warning` or `alarm`.
         severity: &'static str,
         /// At most 500 characters.
-        text: String,
+        text: ForeignText,
     },
 }
 
@@ -155,7 +155,7 @@ impl History {
         cause: &str,
         counter: Option<CounterId>,
     ) -> bool {
-        let (at, cause) = (now_micros(), clip(cause, 300));
+        let (at, cause) = (now_micros(), cause.chars().take(300).collect());
         let stranger =
             Stranger { address, why, cause, counter, times: 1, first_at: at, last_at: at };
         self.with(|ring| {

@@ -7,7 +7,7 @@ pub(crate) mod greeting;
 mod sign_on;
 
 use crate::ask::NotSent;
-use crate::cause::{Cause, clip};
+use crate::cause::Cause;
 use crate::config::{Bounds, Timers};
 use crate::desk::{Admission, Desk};
 use crate::flood::Flood;
@@ -18,6 +18,7 @@ use domain::message::{CounterId, Reply};
 use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
+use foreign::ForeignText;
 use secrecy::SecretSlice;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -146,7 +147,7 @@ enum Leaver {
         text: &'static str,
     },
     They {
-        text: String,
+        text: ForeignText,
     },
 }
 
@@ -315,7 +316,7 @@ impl Session {
                 self.closed.answered(ack.number);
             }
             Message::Notice(Notice { severity, text }) => {
-                let notice = Notice { severity, text: clip(&text, 500) };
+                let notice = Notice { severity, text: text.clipped(500) };
                 self.on_unasked(now, Event::Notice(notice), false, desk)?;
             }
             Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text, desk),
@@ -512,7 +513,7 @@ impl Session {
             }
             Phase::Draining { leaver, until } if drained || now >= *until => {
                 let sign_off = |text: &str, within| {
-                    let text = text.to_owned();
+                    let text = text.into();
                     (Message::SignOff(SignOff { text }), Phase::SigningOff { until: now + within })
                 };
                 let within = self.setup.timers.sign_off;
@@ -549,9 +550,9 @@ impl Session {
     }
 
     /// The counter takes no new requests: what is queued cannot be sent here any more.
-    fn on_sign_off(&mut self, now: Instant, text: &str, desk: &mut Desk) {
+    fn on_sign_off(&mut self, now: Instant, text: &ForeignText, desk: &mut Desk) {
         desk.refuse_all(NotSent::Down);
-        let leaver = Leaver::They { text: clip(text, 200) };
+        let leaver = Leaver::They { text: text.clipped(200) };
         match &mut self.phase {
             Phase::Syncing { .. } | Phase::Open => {
                 self.phase = Phase::Draining { leaver, until: now + self.setup.timers.drain };

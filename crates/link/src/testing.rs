@@ -186,7 +186,7 @@ impl GoodCounter {
 /// A posting of a day.
 pub(crate) fn posted(settle_day: Day) -> Posted {
     Posted {
-        counter_serial: "C1".to_owned(),
+        counter_serial: "C1".into(),
         settle_day,
         account: "6200001".parse().expect("an account"),
         amount: Amount::new(100).expect("an amount"),
@@ -197,7 +197,7 @@ pub(crate) fn posted(settle_day: Day) -> Posted {
 
 /// A true answer.
 pub(crate) fn reply(instruction: &Instruction) -> Reply {
-    let done = Answer { code: AnswerCode::DONE, text: "done".to_owned() };
+    let done = Answer { code: AnswerCode::DONE, text: "done".into() };
     match instruction {
         Instruction::Debit(_) | Instruction::Credit(_) | Instruction::Reverse(_) => {
             let serial = instruction.serial().expect("a serial");

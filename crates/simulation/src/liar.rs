@@ -69,7 +69,7 @@ pub(crate) fn lie(random: &mut Random, new: &NewTransfer, role: Role) -> Reply {
         Finding::Unclear,
     ];
     let code = codes[random.random_range(0..codes.len())];
-    let answer = Answer { code, text: "take my word for it".to_owned() };
+    let answer = Answer { code, text: "take my word for it".into() };
     let posted = random.random_bool(0.9).then(|| posting(random, new, role));
     if random.random_bool(0.6) {
         return Reply::Posting(PostingReply { serial, answer, posted, mark });
@@ -87,7 +87,7 @@ fn posting(random: &mut Random, new: &NewTransfer, role: Role) -> Posted {
     };
     let debit = new.master.leg(Role::Debit);
     let mut posted = Posted {
-        counter_serial: "L1".to_owned(),
+        counter_serial: "L1".into(),
         settle_day: day,
         account: place.account.clone(),
         amount: new.amount,

@@ -90,7 +90,7 @@ impl Simulation {
         let (done, answer) = oneshot::channel();
         let (who, note) = ("operator".to_owned(), String::new());
         self.decisions.push(Decided { master, decision, by_hand, by_chance, answer });
-        let input = Input::Decide { master, decision, who, note, done };
+        let input = Input::Decide { master, decision, who: who.into(), note: note.into(), done };
         self.put(bridge, shard, Queue::Mail, input);
     }
 

@@ -172,7 +172,8 @@ impl Peer {
         let Some(talk) = self.talks.get_mut(&conn) else { return };
         if talk.epoch != self.sessions {
             let text = "no session here; sign on again".to_owned();
-            let rejected = Message::Rejected(Rejected { reason: RejectReason::Other, text });
+            let rejected =
+                Message::Rejected(Rejected { reason: RejectReason::Other, text: text.into() });
             return self.end(conn, Some(&rejected), "its session was forgotten", wishes);
         }
         talk.inbound.extend_from_slice(bytes);
@@ -192,7 +193,10 @@ impl Peer {
                         Next::Close(None, "bodies that are no messages")
                     } else {
                         let text = format!("not understood: {}", malformed.error);
-                        Next::Write(Message::Notice(Notice { severity: Severity::Warning, text }))
+                        Next::Write(Message::Notice(Notice {
+                            severity: Severity::Warning,
+                            text: text.into(),
+                        }))
                     }
                 }
                 Err(_) => Next::Close(None, "broken framing"),

@@ -60,7 +60,7 @@ impl Simulation {
     fn claim(&mut self, bridge: &mut Bridge, shard: usize, master: MasterSerial) {
         let (done, _answer) = oneshot::channel();
         let (who, note) = ("operator".to_owned(), "on the telephone".to_owned());
-        let input = Input::Claim { master, who, note, done };
+        let input = Input::Claim { master, who: who.into(), note: note.into(), done };
         self.note_input(&input);
         let (world, mut out) = (bridge.world(), Vec::new());
         bridge.shards[shard].handle(input, self.present(), &world, &mut out);

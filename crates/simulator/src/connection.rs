@@ -269,7 +269,10 @@ impl Connection {
     fn read(&mut self) -> Flow {
         if *self.around.sessions.borrow() != self.epoch {
             let text = "no session here; sign on again".to_owned();
-            self.write(&Message::Rejected(Rejected { reason: RejectReason::Other, text }));
+            self.write(&Message::Rejected(Rejected {
+                reason: RejectReason::Other,
+                text: text.into(),
+            }));
             return Flow::End("its session was forgotten");
         }
         let now = Instant::now();
@@ -303,7 +306,7 @@ impl Connection {
             return Flow::End("bodies that are no messages");
         }
         let text = format!("not understood, and not done: {error}");
-        self.write(&Message::Notice(Notice { severity: Severity::Warning, text }));
+        self.write(&Message::Notice(Notice { severity: Severity::Warning, text: text.into() }));
         Flow::On
     }
 

@@ -382,7 +382,7 @@ fn rejection(code: AnswerCode) -> Rejected {
         AnswerCode::SERIAL_CONFLICT => RejectReason::AlreadySignedOn,
         _ => RejectReason::Other,
     };
-    Rejected { reason, text: format!("rejected by this counter's plan ({code})") }
+    Rejected { reason, text: format!("rejected by this counter's plan ({code})").into() }
 }
 
 #[cfg(test)]

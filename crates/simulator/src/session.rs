@@ -172,7 +172,7 @@ impl Session {
                 Phase::Silent(_) | Phase::Challenged(..) | Phase::SignedOn(_) | Phase::Proven,
                 Message::Rejected(rejected),
             ) => {
-                tracing::warn!(reason = ?rejected.reason, text = rejected.text, "rejected");
+                tracing::warn!(reason = ?rejected.reason, text = %rejected.text, "rejected");
                 Next::Close(None, "the bridge rejected us")
             }
             (Phase::Silent(_) | Phase::Challenged(..), _) => {
@@ -223,7 +223,7 @@ impl Session {
             Phase::Leaving => Next::Nothing,
             Phase::Open => {
                 self.phase = Phase::Leaving;
-                Next::Write(Message::SignOff(SignOff { text: why.to_owned() }))
+                Next::Write(Message::SignOff(SignOff { text: why.into() }))
             }
         }
     }
@@ -268,7 +268,7 @@ impl Session {
 }
 
 fn reject(reason: RejectReason, text: &'static str) -> Next {
-    let rejected = Rejected { reason, text: text.to_owned() };
+    let rejected = Rejected { reason, text: text.into() };
     Next::Close(Some(Message::Rejected(rejected)), text)
 }
 

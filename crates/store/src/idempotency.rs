@@ -194,13 +194,13 @@ impl<'a> Planner<'a, '_> {
 
     /// Whether the decision is there already, and if so, whether it says the same.
     fn recorded_decision(&self, master: i64, decision: &Decision) -> Option<bool> {
-        let key = (master, decision.at, decision.who.as_str());
+        let key = (master, decision.at, decision.who.as_received());
         if let Some(there) = self.plan.decisions.get(&key) {
             return Some(*there == decision);
         }
-        let key = (master, decision.at, decision.who.as_bytes().to_vec());
+        let key = (master, decision.at, decision.who.as_received().as_bytes().to_vec());
         let (word, note) = self.known?.decisions.get(&key)?;
-        Some(*word == decision.decision && *note == decision.note)
+        Some(*word == decision.decision && decision.note == note.as_str())
     }
 
     /// Adds what is not recorded yet of a write that was checked.
@@ -228,7 +228,7 @@ impl<'a> Planner<'a, '_> {
         if let Some(decision) = &write.decision
             && self.recorded_decision(master, decision).is_none()
         {
-            self.plan.decisions.insert((master, decision.at, &decision.who), decision);
+            self.plan.decisions.insert((master, decision.at, decision.who.as_received()), decision);
         }
         if let Some(outcome) = &write.outcome
             && self.known.is_none_or(|known| !known.outcomes.contains_key(&master))
@@ -264,9 +264,9 @@ pub(crate) fn misfit(write: &Write) -> Option<String> {
     };
     let decision = || {
         let decision = write.decision.as_ref()?;
-        within("name", &decision.who, 1, Decision::LONGEST_WHO)
+        within("name", decision.who.as_received(), 1, Decision::LONGEST_WHO)
             .or_else(|| within("decision", &decision.decision, 1, Decision::LONGEST_DECISION))
-            .or_else(|| within("note", &decision.note, 0, Decision::LONGEST_NOTE))
+            .or_else(|| within("note", decision.note.as_received(), 0, Decision::LONGEST_NOTE))
     };
     let outcome = || {
         let outcome = write.outcome.as_ref()?;

@@ -66,7 +66,7 @@ impl Memory {
             }
         }
         for ((master, at, who), decision) in decisions {
-            let said = (decision.decision.clone(), decision.note.clone());
+            let said = (decision.decision.clone(), decision.note.as_received().to_owned());
             known.decisions.insert((master, at, who.as_bytes().to_vec()), said);
             if let Some(transfer) = self.transfers.get(&master) {
                 self.decisions.push((transfer.master, decision.clone()));
@@ -189,6 +189,7 @@ mod tests {
     use domain::message::{AccountId, CounterId};
     use domain::money::{Amount, Currency};
     use domain::serial::Day;
+    use foreign::ForeignText;
 
     fn accept(sequence: u64, idempotency_key: &str) -> Write {
         let day = Day::new(20_261_121).expect("a day");
@@ -250,7 +251,7 @@ mod tests {
 
     fn decision(sequence: u64, word: &str) -> Write {
         let (who, decision) = ("ann".to_owned(), word.to_owned());
-        let decision = Decision { at: 7, who, decision, note: String::new() };
+        let decision = Decision { at: 7, who: who.into(), decision, note: ForeignText::default() };
         Write { decision: Some(decision), ..of(sequence) }
     }
 

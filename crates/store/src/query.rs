@@ -351,9 +351,9 @@ pub(crate) async fn decisions(
             check_decision(&row)?;
             Ok(Decision {
                 at: row.at,
-                who: text(row.master_serial, "the operator's name", row.who)?,
+                who: text(row.master_serial, "the operator's name", row.who)?.into(),
                 decision: row.decision,
-                note: row.note,
+                note: row.note.into(),
             })
         })
         .collect()

@@ -7,6 +7,7 @@ pub use domain::message::Place;
 use domain::message::{AccountId, CounterId};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial};
+use foreign::ForeignText;
 use std::sync::Arc;
 
 /// A transfer as it was accepted; nothing of it ever changes.
@@ -77,11 +78,11 @@ pub struct Decision {
     /// When. With the transfer and `who`, it identifies the decision.
     pub at: i64,
     /// The operator's name, 1 to [`Decision::LONGEST_WHO`] bytes.
-    pub who: String,
+    pub who: ForeignText,
     /// What was decided, 1 to [`Decision::LONGEST_DECISION`] bytes.
     pub decision: String,
     /// The operator's words, at most [`Decision::LONGEST_NOTE`] bytes.
-    pub note: String,
+    pub note: ForeignText,
 }
 
 impl Decision {

@@ -2,7 +2,11 @@
 //! it. What the sink does not take is dropped and counted, whether its reader has gone, its disk is
 //! full or it takes no more for the moment; and when it takes lines again, the first one says how many
 //! are missing.
+//!
+//! One call is one line, whatever its words say: those from outside cannot begin another, nor drive
+//! the terminal of whoever reads the log.
 
+use foreign::shown;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,6 +79,9 @@ impl Lines {
 impl Write for Lines {
     /// Takes one whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let taken = line.len();
+        let harmless = harmless(line);
+        let line = harmless.as_deref().unwrap_or(line);
         let mut inside = self.0.inside();
         if inside.bytes + line.len() > MOST_BYTES {
             drop(inside);
@@ -85,12 +92,23 @@ impl Write for Lines {
             drop(inside);
             self.0.news.notify_all();
         }
-        Ok(line.len())
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The line as it may be written, where that is not as it is.
+fn harmless(line: &[u8]) -> Option<Vec<u8>> {
+    let (words, end) = line.strip_suffix(b"\n").map_or((line, ""), |words| (words, "\n"));
+    // Most are of this kind, and are not looked at further.
+    if words.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return None;
+    }
+    let words = String::from_utf8_lossy(words);
+    Some(format!("{}{end}", shown(&words)).into_bytes())
 }
 
 impl Shared {
@@ -250,6 +268,21 @@ mod tests {
             "one\nlog: 4 lines before this one could not be written\ntwo\nthree\n"
         );
         assert!(dropped() >= 4);
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_drives_no_terminal() {
+        let sink = Sink::default();
+        let mut lines = Lines::to(sink.clone());
+        log(&mut lines, "余额 said\nERROR forged \u{1b}[2J\u{202e}\u{9b}\n");
+        lines.write_all(b"no text: \xff\n").expect("it never fails");
+        log(&mut lines, "an end without an end of line");
+        lines.flush(LONG);
+        assert_eq!(
+            sink.text(),
+            "余额 said\\nERROR forged \\u001b[2J\\u202e\\u009b\nno text: \u{fffd}\n\
+             an end without an end of line"
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Lines for whoever reads standard output and standard error. `println!` panics when the reader has
 //! gone or the disk is full; here it is an error that ends a command quietly, and that what runs for
-//! long may ignore.
+//! long may ignore. Whatever is said here is harmless to a terminal, even if a word of it comes from
+//! outside and was put in as it came.
 
+use foreign::shown_by_lines;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
@@ -53,10 +55,22 @@ pub fn error_line(text: fmt::Arguments<'_>) {
     let _ = write_line(&mut io::stderr().lock(), text);
 }
 
+/// Clears a terminal and begins at its top.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+
+/// Says something in the place of all that stands on a terminal.
+pub fn screen(text: fmt::Arguments<'_>) -> Result<(), Unsaid> {
+    write_after(CLEAR, &mut io::stdout().lock(), text)
+}
+
 fn write_line(out: &mut impl Write, text: fmt::Arguments<'_>) -> Result<(), Unsaid> {
+    write_after("", out, text)
+}
+
+fn write_after(before: &str, out: &mut impl Write, text: fmt::Arguments<'_>) -> Result<(), Unsaid> {
     // In one piece: several processes may write to one terminal or file.
-    let mut line = text.to_string();
-    line.push('\n');
+    let text = text.to_string();
+    let line = format!("{before}{}\n", shown_by_lines(&text));
     out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(Unsaid)
 }
 
@@ -125,6 +139,16 @@ mod tests {
         let unsaid = write_line(&mut Gone, format_args!("x")).expect_err("nobody reads");
         assert!(unsaid.is_quiet());
         assert_eq!(unsaid.exit_code(), 141);
+    }
+
+    #[test]
+    fn nothing_that_is_said_drives_a_terminal() {
+        let mut said = Vec::new();
+        write_line(&mut said, format_args!("a\nb\u{1b}[2J\r\u{9b}5m\u{202e}")).expect("said");
+        assert_eq!(said, b"a\nb\\u001b[2J\\r\\u009b5m\\u202e\n");
+        said.clear();
+        write_after(CLEAR, &mut said, format_args!("a\u{1b}[H")).expect("said");
+        assert_eq!(said, b"\x1b[2J\x1b[Ha\\u001b[H\n", "only what is our own drives it");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use domain::message::{CounterId, Instruction, Reply};
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
+use foreign::ForeignText;
 
 /// Identifies one request over all connections between two parties; the answer repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,14 +143,14 @@ pub struct Rejected {
     /// Why, for the machine.
     pub reason: RejectReason,
     /// Why, for people.
-    pub text: String,
+    pub text: ForeignText,
 }
 
 /// No new requests from here on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignOff {
     /// Why, for people.
-    pub text: String,
+    pub text: ForeignText,
 }
 
 /// Are you there?
@@ -174,7 +175,7 @@ pub struct Notice {
     /// How grave.
     pub severity: Severity,
     /// What, for people; at most 500 characters are kept.
-    pub text: String,
+    pub text: ForeignText,
 }
 
 /// How grave a [`Notice`] is.

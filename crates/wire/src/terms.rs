@@ -9,6 +9,7 @@ use domain::message::{
 };
 use domain::money::{Amount, Currency, MoneyError};
 use domain::serial::{Day, MasterSerial, SerialError, SubSerial};
+use foreign::ForeignText;
 use std::{borrow::Cow, cell::Cell, fmt};
 
 /// Why a body is not a message: which field, and what is wrong with it.
@@ -112,7 +113,7 @@ pub(crate) fn figure(field: &'static str, minor: i64) -> Result<i64, Fault> {
 pub(crate) fn answer(code: u64, text: &str) -> Result<Answer, Fault> {
     let code = u16::try_from(code).map_err(|_| Fault::from("answer code: not three digits"))?;
     let code = AnswerCode::new(code).named("answer code")?;
-    Ok(Answer { code, text: clip(text, ANSWER_TEXT_LONGEST).to_owned() })
+    Ok(Answer { code, text: clip(text, ANSWER_TEXT_LONGEST).into() })
 }
 
 /// Request ids start at 1; zero is what a missing one looks like.
@@ -130,9 +131,9 @@ pub(crate) fn name(field: &'static str, text: &str) -> Result<String, Fault> {
 }
 
 /// The counter's own number of a posting.
-pub(crate) fn counter_serial(text: &str) -> Result<String, Fault> {
+pub(crate) fn counter_serial(text: &str) -> Result<&str, Fault> {
     if is_line(text, COUNTER_SERIAL_LONGEST) {
-        Ok(text.to_owned())
+        Ok(text)
     } else {
         Err("counter serial: must be 1 to 32 characters without control characters".into())
     }
@@ -140,13 +141,13 @@ pub(crate) fn counter_serial(text: &str) -> Result<String, Fault> {
 
 /// The same as it is read: there must be one, but what it says may cost no more than itself. Empty
 /// if it cannot be read.
-pub(crate) fn counter_serial_read(text: &str, trace: &Trace) -> Result<String, Fault> {
+pub(crate) fn counter_serial_read(text: &str, trace: &Trace) -> Result<ForeignText, Fault> {
     match counter_serial(text) {
-        Ok(serial) if !serial.contains(char::REPLACEMENT_CHARACTER) => Ok(serial),
+        Ok(serial) if !serial.contains(char::REPLACEMENT_CHARACTER) => Ok(serial.into()),
         Err(fault) if text.is_empty() => Err(fault),
         Ok(_) | Err(_) => {
             trace.blemish(Ornament::CounterSerial);
-            Ok(String::new())
+            Ok(ForeignText::default())
         }
     }
 }

@@ -299,7 +299,7 @@ fn units_of_two_counters_are_never_mixed() {
 fn words_for_people_are_cut_and_cleaned_rather_than_lost() {
     let message = Message::Rejected(Rejected {
         reason: RejectReason::Other,
-        text: format!("\0{}", "长".repeat(600)),
+        text: format!("\0{}", "长".repeat(600)).into(),
     });
     let codec = futures(Encoding::Utf8, AmountUnit::Minor);
     match common::only_message(
@@ -307,7 +307,7 @@ fn words_for_people_are_cut_and_cleaned_rather_than_lost() {
         &encoded(&codec, &message),
     ) {
         Message::Rejected(rejected) => {
-            assert_eq!(rejected.text, format!("\u{fffd}{}", "长".repeat(499)));
+            assert_eq!(rejected.text, format!("\u{fffd}{}", "长".repeat(499)).as_str());
         }
         other => panic!("{other:?}"),
     }

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use common::{PACKET_MICROS, facing, parties, samples};
 use domain::message::{Answer, EntriesReply, PostingReply, QueryReply, Reply};
 use domain::profile::AmountUnit;
+use foreign::ForeignText;
 use proptest::prelude::*;
 use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming};
 use wire::message::{Message, Notice, Rejected, Severity, SignOff};
@@ -211,7 +212,10 @@ fn a_counter_serial_that_cannot_be_read_costs_itself() {
             assert_eq!(
                 Some(&read),
                 expected
-                    .map(|it| domain::message::Posted { counter_serial, ..it.clone() })
+                    .map(|it| domain::message::Posted {
+                        counter_serial: counter_serial.into(),
+                        ..it.clone()
+                    })
                     .as_ref()
             );
             assert!(blemishes.has(Ornament::CounterSerial));
@@ -330,14 +334,14 @@ proptest! {
 
 fn in_encoding(text: &str, encoding: Encoding) -> Vec<u8> {
     let dialect = futures(encoding);
-    let said = |text: &str| body(&dialect, &Message::SignOff(SignOff { text: text.to_owned() }));
+    let said = |text: &str| body(&dialect, &Message::SignOff(SignOff { text: text.into() }));
     let (one, other) = (said("x"), said(&format!("x{text}")));
     let at = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
     other[at..at + other.len() - one.len()].to_vec()
 }
 
 fn without_words(message: Message) -> Message {
-    let bare = |answer: Answer| Answer { text: String::new(), ..answer };
+    let bare = |answer: Answer| Answer { text: ForeignText::default(), ..answer };
     match message {
         Message::Response(id, Reply::Posting(it)) => {
             Message::Response(id, Reply::Posting(PostingReply { answer: bare(it.answer), ..it }))

@@ -12,6 +12,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use coordinator::Claimant;
 use domain::serial::MasterSerial;
+use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 
 /// The body of a request.
@@ -30,8 +31,8 @@ struct Body {
 /// Who has claimed a transfer.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ClaimJson {
-    who: String,
-    note: String,
+    who: ForeignText,
+    note: ForeignText,
     since: String,
     /// When it ends, if it is not said again.
     until: String,
@@ -69,13 +70,13 @@ pub(super) async fn claim(
     let coordinator = &ops.state.coordinator;
     let claim = if body.release {
         let ended = coordinator.unclaim_transfer(master, who.clone()).await.map_err(refusal)?;
-        tracing::info!(%master, who, ended, "an operator claims a transfer no longer");
+        tracing::info!(%master, %who, ended, "an operator claims a transfer no longer");
         None
     } else {
         let note = note(&body.note)?;
         let claimant =
             coordinator.claim_transfer(master, who.clone(), note).await.map_err(refusal)?;
-        tracing::info!(%master, who, "an operator has claimed a transfer");
+        tracing::info!(%master, %who, "an operator has claimed a transfer");
         Some(ClaimJson::from(&claimant))
     };
     Ok(Json(ClaimedJson { master_serial: master.to_string(), claim }))

@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use coordinator::{DecideError, Found};
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Illegal};
+use foreign::{ForeignText, is_unseen};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -38,8 +39,8 @@ struct Body {
 struct Decided {
     master: MasterSerial,
     decision: Decision,
-    who: String,
-    note: String,
+    who: ForeignText,
+    note: ForeignText,
 }
 
 /// What was taken.
@@ -47,8 +48,8 @@ struct Decided {
 pub(super) struct DecisionJson {
     master_serial: String,
     decision: &'static str,
-    who: String,
-    note: String,
+    who: ForeignText,
+    note: ForeignText,
     /// The transfer's state after it, as far as it is durable.
     state: &'static str,
 }
@@ -63,7 +64,7 @@ pub(super) async fn decide(
     let Decided { master, decision, who, note } = read(&body)?;
     let coordinator = &ops.state.coordinator;
     coordinator.decide(master, decision, who.clone(), note.clone()).await.map_err(refusal)?;
-    tracing::info!(%master, decision = decision.as_str(), who, "an operator decided");
+    tracing::info!(%master, decision = decision.as_str(), %who, "an operator decided");
     let ends = match decision {
         Decision::Completed | Decision::Reversed | Decision::Refused => true,
         Decision::Resume => false,
@@ -125,12 +126,12 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 /// Who says so: a name.
-pub(super) fn name(who: &str) -> Result<String, Problem> {
+pub(super) fn name(who: &str) -> Result<ForeignText, Problem> {
     text("who", who, store::Decision::LONGEST_WHO, |_| false)
 }
 
 /// Why: a note.
-pub(super) fn note(note: &str) -> Result<String, Problem> {
+pub(super) fn note(note: &str) -> Result<ForeignText, Problem> {
     text("note", note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))
 }
 
@@ -150,14 +151,14 @@ fn read(body: &[u8]) -> Result<Decided, Problem> {
     Ok(Decided { master, decision, who, note })
 }
 
-/// A text that says something, of at most `longest` bytes, without control characters but those
-/// that `allowed` lets through.
+/// A text that says something, of at most `longest` bytes, without characters that nobody sees (control
+/// characters, marks of direction) but those that `allowed` lets through.
 pub(super) fn text(
     field: &'static str,
     text: &str,
     longest: usize,
     allowed: fn(char) -> bool,
-) -> Result<String, Problem> {
+) -> Result<ForeignText, Problem> {
     let text = text.trim();
     if text.is_empty() {
         return Err(rule(field, "must not be empty"));
@@ -165,10 +166,10 @@ pub(super) fn text(
     if text.len() > longest {
         return Err(rule(field, &format!("must be at most {longest} bytes, not {}", text.len())));
     }
-    if text.chars().any(|c| c.is_control() && !allowed(c)) {
-        return Err(rule(field, "must not have control characters"));
+    if text.chars().any(|c| is_unseen(c) && !allowed(c)) {
+        return Err(rule(field, "must not have control characters, or others that nobody sees"));
     }
-    Ok(text.to_owned())
+    Ok(text.into())
 }
 
 fn rule(field: &'static str, why: &str) -> Problem {
@@ -213,7 +214,7 @@ pub(super) fn refusal(error: DecideError) -> Problem {
         DecideError::Claimed(claimant) => {
             Problem::new(StatusCode::CONFLICT, "claimed", "Another has claimed the transfer")
                 .detail(detail)
-                .with("who", claimant.who.into())
+                .with("who", claimant.who.into_received().into())
                 .with("until", timestamp(claimant.until).into())
         }
         DecideError::TooManyClaims => Problem::new(
@@ -269,7 +270,7 @@ mod tests {
         assert_eq!(decided.master.to_string(), "2026112100000000042");
         assert_eq!(decided.decision, Decision::Completed);
         assert_eq!(decided.who, "Wang Fang");
-        assert!(decided.note.contains('\n'));
+        assert!(decided.note.as_received().contains('\n'));
     }
 
     #[test]

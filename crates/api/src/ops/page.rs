@@ -57,6 +57,31 @@ mod tests {
         ("icon.svg", include_str!("page/icon.svg")),
     ];
 
+    /// The page escapes what the terminal and the log escape: its table is the same.
+    #[test]
+    fn what_nobody_sees_is_shown_on_the_page_as_everywhere() {
+        let tools = include_str!("page/tools.js");
+        let table = tools.split_once("/[").and_then(|(_, rest)| rest.split_once("]/gu"));
+        let (table, _) = table.expect("a table");
+        let code = |text: &str| {
+            let digits = text.strip_prefix("\\u{")?.strip_suffix('}')?;
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+        };
+        let ranges: Vec<_> = table
+            .replace("}\\u", "} \\u")
+            .split(' ')
+            .map(|range| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                code(first).expect("a letter")..=code(last).expect("a letter")
+            })
+            .collect();
+        assert_eq!(ranges.len(), 11);
+        for letter in '\0'..=char::MAX {
+            let escaped = ranges.iter().any(|range| range.contains(&letter));
+            assert_eq!(escaped, foreign::is_unseen(letter), "{letter:?}");
+        }
+    }
+
     #[test]
     fn the_page_needs_nothing_from_elsewhere_and_never_reads_data_as_markup() {
         for (name, text) in FILES {

@@ -126,7 +126,7 @@ pub(super) async fn resume(
         }
     }
     tracing::info!(
-        who,
+        %who,
         resumed = taken.len(),
         kept = kept.len(),
         "an operator resumed what is proven"

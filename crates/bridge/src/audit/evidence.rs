@@ -4,6 +4,7 @@
 use domain::message::{AccountId, CounterId};
 use domain::money::Currency;
 use domain::serial::{Day, Mark, MasterSerial, Role, SubSerial};
+use foreign::ForeignText;
 use store::{FinalState, OpenState, Place, Stored};
 
 /// How a transfer stands, by the record.
@@ -111,6 +112,6 @@ impl Posting {
 /// A transfer that a person ended, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
-    pub(super) who: String,
-    pub(super) note: String,
+    pub(super) who: ForeignText,
+    pub(super) note: ForeignText,
 }

@@ -124,8 +124,8 @@ impl Report {
                 transfer.master.to_string(),
                 transfer.standing.as_str().to_owned(),
                 amount::shown(transfer.amount, &transfer.currency.to_string()),
-                tables::plain(&word.who),
-                tables::plain(&word.note),
+                word.who.to_string(),
+                word.note.to_string(),
             ]);
         }
         let _ = writeln!(text, "{table}");

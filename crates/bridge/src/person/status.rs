@@ -11,10 +11,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
 use std::time::Duration;
-use supervise::say;
-
-/// Clears a terminal and begins at its top.
-const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+use supervise::{output, say};
 
 /// `status`.
 #[derive(Debug, Args)]
@@ -69,8 +66,11 @@ pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> 
                 Form::Json => serde_json::json!({ "error": format!("{error:#}") }).to_string(),
             },
         };
-        let clear = if form == Form::Tables && stdout().is_terminal() { CLEAR } else { "" };
-        say!("{clear}{told}")?;
+        if form == Form::Tables && stdout().is_terminal() {
+            output::screen(format_args!("{told}"))?;
+        } else {
+            say!("{told}")?;
+        }
     }
 }
 

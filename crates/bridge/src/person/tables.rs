@@ -1,5 +1,5 @@
-//! Tables for people. What comes from elsewhere loses its control characters: a counter's words
-//! must not drive a terminal.
+//! Tables for people. What comes from elsewhere is shown escaped: a counter's words must neither
+//! drive a terminal nor begin a line.
 
 use super::amount;
 use client::{Account, CounterAnswer, Knowledge, Leg, Role, Transfer};
@@ -25,9 +25,9 @@ pub(crate) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     table
 }
 
-/// The text without control characters.
+/// A text from elsewhere as it may stand on a terminal.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    foreign::shown(text).to_string()
 }
 
 /// What there is, or a dash.
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_is_shown_with_its_legs_and_without_control_characters() {
+    fn a_transfer_is_shown_with_its_legs_and_with_harmless_words() {
         let read: Transfer = serde_json::from_str(
             r#"{"master_serial":"2026112100000000042","state":"crediting",
                 "from":{"counter":"securities","account":"6001"},
@@ -161,7 +161,7 @@ mod tests {
             "next: the credit is asked about",
             "accepted 2026-11-21T10:00:00Z, last change 2026-11-21T10:00:01Z",
             "000000000421",
-            "200 posted\u{fffd}[2J",
+            r"200 posted\u001b[2J",
             "unknown",
         ] {
             assert!(shown.contains(words), "{words} is not in\n{shown}");

@@ -4,6 +4,7 @@ use super::*;
 use crate::find::tests::new;
 use domain::message::{Entry, Place};
 use domain::serial::{Role, Sequence};
+use foreign::ForeignText;
 use link::{NotSent, Unclear};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -117,7 +118,7 @@ impl Asked for Books {
             kind: domain::message::EntryKind::Credit,
             serial: serial(*number),
             posted: domain::message::Posted {
-                counter_serial: "C1".to_owned(),
+                counter_serial: "C1".into(),
                 settle_day: query.day,
                 account: intent.to.account.clone(),
                 amount: intent.amount,
@@ -127,7 +128,7 @@ impl Asked for Books {
             at_micros: 0,
             mark: None,
         });
-        let answer = Answer { code: AnswerCode::DONE, text: String::new() };
+        let answer = Answer { code: AnswerCode::DONE, text: ForeignText::default() };
         Ok(EntriesReply { answer, entries: entries.collect(), more: to < serials.len() })
     }
 }
@@ -205,7 +206,7 @@ async fn a_page_that_is_not_full_is_the_last_whatever_is_said() {
 #[test]
 fn what_is_no_page_of_entries_says_nothing_and_without_a_session_it_is_asked_again() {
     let page = |code| {
-        let answer = Answer { code, text: "closed".to_owned() };
+        let answer = Answer { code, text: "closed".into() };
         let reply = EntriesReply { answer, entries: Vec::new(), more: false };
         Some(Outcome::Answered(Reply::Entries(reply)))
     };

@@ -9,6 +9,7 @@ use crate::record::{Awaited, Record, View};
 use crate::world::World;
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Event, Illegal, Outlook, Phase};
+use foreign::ForeignText;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
@@ -56,8 +57,8 @@ impl Shard {
     pub(super) fn claim(
         &mut self,
         master: MasterSerial,
-        who: String,
-        note: String,
+        who: ForeignText,
+        note: ForeignText,
         now: Now,
     ) -> Result<Claimant, DecideRefused> {
         let sequence = master.sequence.number();
@@ -86,7 +87,7 @@ impl Shard {
     pub(super) fn unclaim(
         &mut self,
         master: MasterSerial,
-        who: &str,
+        who: &ForeignText,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,
@@ -94,7 +95,7 @@ impl Shard {
         let sequence = master.sequence.number();
         let record = self.open.waiting(master)?;
         match &record.claim {
-            Some(Claim { claimant, .. }) if claimant.who != who => {
+            Some(Claim { claimant, .. }) if claimant.who != *who => {
                 return Err(DecideRefused::Claimed(claimant.clone()));
             }
             Some(_) => {}
@@ -134,8 +135,8 @@ impl Shard {
     pub(super) fn resume_proven(
         &mut self,
         master: MasterSerial,
-        who: String,
-        note: String,
+        who: ForeignText,
+        note: ForeignText,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,

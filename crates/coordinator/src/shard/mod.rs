@@ -17,6 +17,7 @@ use domain::transfer::{
     Decision, Event, Evidence, Intent, Knowledge, Phase, State, Transfer, Why, Words, attribute,
     step,
 };
+use foreign::ForeignText;
 use link::{Outcome, Ticket, Unclear};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -474,8 +475,8 @@ impl Shard {
         &mut self,
         master: MasterSerial,
         decision: Decision,
-        who: String,
-        note: String,
+        who: ForeignText,
+        note: ForeignText,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,

@@ -12,6 +12,7 @@ use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, Mark};
 use domain::transfer::{Illegal, Outlook};
+use foreign::ForeignText;
 use link::{NotSent, Sessions, Unclear};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -186,7 +187,7 @@ fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
         other => panic!("{other:?} posts nothing"),
     };
     let posted = (code == AnswerCode::DONE).then(|| Posted {
-        counter_serial: format!("C{serial}"),
+        counter_serial: format!("C{serial}").into(),
         settle_day: day(20_261_121),
         account,
         amount,
@@ -195,7 +196,7 @@ fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
     });
     Outcome::Answered(Reply::Posting(PostingReply {
         serial,
-        answer: Answer { code, text: String::new() },
+        answer: Answer { code, text: ForeignText::default() },
         posted,
         mark: MARK,
     }))
@@ -207,7 +208,7 @@ fn found(instruction: &Instruction, finding: Finding) -> Outcome {
     };
     let account = if serial.role == Role::Credit { "8001" } else { "6001" };
     let posted = (finding == Finding::Done).then(|| Posted {
-        counter_serial: format!("C{serial}"),
+        counter_serial: format!("C{serial}").into(),
         settle_day: day(20_261_121),
         account: AccountId::new(account).expect("an account"),
         amount: Amount::new(500).expect("an amount"),
@@ -225,7 +226,7 @@ fn found(instruction: &Instruction, finding: Finding) -> Outcome {
     Outcome::Answered(Reply::Query(QueryReply {
         serial,
         finding,
-        answer: Answer { code, text: String::new() },
+        answer: Answer { code, text: ForeignText::default() },
         posted,
         mark: MARK,
     }))

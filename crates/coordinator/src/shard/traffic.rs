@@ -10,6 +10,7 @@ use domain::serial::{MasterSerial, Role};
 use domain::transfer::{
     Decision, Doubt, Event, Evidence, Illegal, Outlook, State, Transfer, Words,
 };
+use foreign::ForeignText;
 use link::{Outcome, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,9 +68,9 @@ pub enum Input {
         /// What.
         decision: Decision,
         /// Who.
-        who: String,
+        who: ForeignText,
         /// In the operator's own words.
-        note: String,
+        note: ForeignText,
         /// Told whether it was accepted.
         done: oneshot::Sender<Result<(), DecideRefused>>,
     },
@@ -78,9 +79,9 @@ pub enum Input {
         /// Which transfer.
         master: MasterSerial,
         /// Who.
-        who: String,
+        who: ForeignText,
         /// In the operator's own words.
-        note: String,
+        note: ForeignText,
         /// Told until when, or why not.
         done: oneshot::Sender<Result<Claimant, DecideRefused>>,
     },
@@ -89,7 +90,7 @@ pub enum Input {
         /// Which transfer.
         master: MasterSerial,
         /// Who.
-        who: String,
+        who: ForeignText,
         /// Told whether it was claimed.
         done: oneshot::Sender<Result<bool, DecideRefused>>,
     },
@@ -98,9 +99,9 @@ pub enum Input {
         /// Which transfer.
         master: MasterSerial,
         /// Who.
-        who: String,
+        who: ForeignText,
         /// In the operator's own words.
-        note: String,
+        note: ForeignText,
         /// Told what it leads to, or why it was left.
         done: oneshot::Sender<Result<Outlook, DecideRefused>>,
     },

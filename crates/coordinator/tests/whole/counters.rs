@@ -148,7 +148,7 @@ async fn what_is_said_unasked_of_what_has_ended_is_held_against_the_record() {
     let told = tokio::time::timeout(LIMIT, told).await.expect("it is too much some time");
     assert!(told.starts_with("futures said more about ended transfers than could be"), "{told}");
 
-    let notice = Notice { severity: Severity::Warning, text: "mind the gap".to_owned() };
+    let notice = Notice { severity: Severity::Warning, text: "mind the gap".into() };
     let said = Unmatched::Notice { counter: counter_id("futures"), notice };
     stage.unasked.send(said).await.expect("it is heard");
     stage.event(Kind::Notice, "futures: Warning: mind the gap").await;

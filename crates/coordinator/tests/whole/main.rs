@@ -11,6 +11,7 @@ mod stage;
 use coordinator::Found;
 use domain::message::{Answer, AnswerCode, Posted, PostingReply};
 use domain::serial::{MasterSerial, Role};
+use foreign::ForeignText;
 use stage::{Stage, counter_id, order};
 use store::{ListFilter, StateFilter};
 
@@ -54,7 +55,7 @@ async fn of_credit(stage: &Stage, master: MasterSerial, code: AnswerCode) -> Pos
     let stored = stage.coordinator.stored(master).await.expect("it reads").expect("it is there");
     let transfer = stored.transfer;
     let posted = Posted {
-        counter_serial: "C1".to_owned(),
+        counter_serial: "C1".into(),
         settle_day: transfer.credit_day,
         account: transfer.to.account,
         amount: transfer.amount,
@@ -63,7 +64,7 @@ async fn of_credit(stage: &Stage, master: MasterSerial, code: AnswerCode) -> Pos
     };
     PostingReply {
         serial: master.leg(Role::Credit),
-        answer: Answer { code, text: String::new() },
+        answer: Answer { code, text: ForeignText::default() },
         posted: (code == AnswerCode::DONE).then_some(posted),
         mark: transfer.mark,
     }

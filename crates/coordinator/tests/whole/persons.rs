@@ -7,6 +7,7 @@ use coordinator::{Config, DecideError, Found};
 use domain::message::{AnswerCode, Reply};
 use domain::serial::{Day, MasterSerial, Role, Sequence};
 use domain::transfer::{Decision, Outlook, Phase, State, Why};
+use foreign::ForeignText;
 use std::time::Duration;
 use store::FinalState;
 
@@ -25,7 +26,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     assert_eq!(coordinator.summary().await.moving(), 0);
     assert_eq!(coordinator.proven(9).await.1, 0, "a person decides what was refused");
 
-    let said = |words: &str| words.to_owned();
+    let said = |words: &str| ForeignText::from(words);
     let claimed = coordinator.claim_transfer(master, said("ann"), said("on the telephone")).await;
     assert_eq!(claimed.expect("it is claimed").who, "ann");
     stage.event(Kind::Claimed, "ann has claimed it: on the telephone").await;
@@ -33,7 +34,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let Some(Found::Open(view)) = coordinator.find(master).await.expect("it reads") else {
         panic!("it is open")
     };
-    assert_eq!(view.claim.map(|claimant| claimant.who), Some("ann".to_owned()));
+    assert_eq!(view.claim.map(|claimant| claimant.who), Some("ann".into()));
     let other_day = MasterSerial { day: Day::new(19_990_101).expect("a day"), ..master };
     assert!(coordinator.find(other_day).await.expect("it reads").is_none());
     assert!(coordinator.live(other_day).await.is_none());
@@ -101,7 +102,7 @@ async fn what_is_proven_of_what_waits_is_resumed_by_one_word() {
     let serials: Vec<_> = proven.iter().map(|view| view.transfer.intent.master).collect();
     assert_eq!(serials, masters[..2]);
     assert_eq!(proven[0].outlook, Some(Outlook::Sends(Role::Reversal)));
-    let resumed = coordinator.resume_proven(masters[0], "bob".to_owned(), "all".to_owned()).await;
+    let resumed = coordinator.resume_proven(masters[0], "bob".into(), "all".into()).await;
     assert!(matches!(resumed, Ok(Outlook::Sends(Role::Reversal))), "{resumed:?}");
     coordinator.wait(masters[0].sequence, LIMIT).await;
     let stored = coordinator.stored(masters[0]).await.expect("it reads").expect("there");

@@ -90,12 +90,12 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     assert!(matches!(&begun, Err(BeginError::CounterHeld(by)) if *by == held), "{begun:?}");
     let words = "futures gets no new transfers: it says that it has seen";
     stage.event(Kind::Contradiction, words).await;
-    let (coordinator, note) = (&stage.coordinator, "restored on purpose");
-    let nobody = coordinator.readmit(&counter_id("nobody"), "ann", note, false).await;
+    let (coordinator, note) = (&stage.coordinator, "restored on purpose".into());
+    let nobody = coordinator.readmit(&counter_id("nobody"), &"ann".into(), &note, false).await;
     assert!(matches!(nobody, Err(ReadmitError::UnknownCounter(_))), "{nobody:?}");
-    let free = coordinator.readmit(&counter_id("securities"), "ann", note, false).await;
+    let free = coordinator.readmit(&counter_id("securities"), &"ann".into(), &note, false).await;
     assert!(matches!(free, Err(ReadmitError::NotHeld(_))), "{free:?}");
-    coordinator.readmit(&held, "ann", note, false).await.expect("it is readmitted");
+    coordinator.readmit(&held, &"ann".into(), &note, false).await.expect("it is readmitted");
     let (next, told) = stage.ends("after").await;
     assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
     stage.stop().await;
@@ -190,8 +190,8 @@ async fn what_a_counter_has_seen_far_ahead_takes_a_person_to_be_passed() {
         .event(Kind::Contradiction, "futures gets no new transfers: it says that it has seen")
         .await;
     let (coordinator, held) = (&stage.coordinator, counter_id("futures"));
-    let note = "restored on purpose";
-    let behind = coordinator.readmit(&held, "ann", note, false).await;
+    let note = "restored on purpose".into();
+    let behind = coordinator.readmit(&held, &"ann".into(), &note, false).await;
     assert!(
         matches!(&behind, Err(ReadmitError::SerialsBehind { counter, seen })
             if *counter == held && *seen == master.sequence.number()),
@@ -199,7 +199,7 @@ async fn what_a_counter_has_seen_far_ahead_takes_a_person_to_be_passed() {
     );
     let begun = stage.begin("held", LIMIT).await;
     assert!(matches!(begun, Err(BeginError::CounterHeld(_))), "{begun:?}");
-    coordinator.readmit(&held, "ann", note, true).await.expect("it is readmitted");
+    coordinator.readmit(&held, &"ann".into(), &note, true).await.expect("it is readmitted");
     let (next, told) = stage.ends("after").await;
     assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
     stage.stop().await;

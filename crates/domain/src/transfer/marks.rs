@@ -93,6 +93,7 @@ pub(super) fn weigh(
 mod tests {
     use super::super::tests::intent;
     use super::*;
+    use foreign::ForeignText;
 
     const OURS: Option<Mark> = Some(Mark(7));
     const OTHER: Option<Mark> = Some(Mark(8));
@@ -149,7 +150,7 @@ mod tests {
         let profile = Profile::default();
         let says = |code| {
             let code = AnswerCode::new(code).expect("three digits");
-            says_known(&Answer { code, text: String::new() }, &profile)
+            says_known(&Answer { code, text: ForeignText::default() }, &profile)
         };
         assert!([201, 409, 601].into_iter().all(says));
         assert!(![100, 200, 402, 404, 501, 550, 602, 603].into_iter().any(says));

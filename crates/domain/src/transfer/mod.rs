@@ -34,6 +34,7 @@ use crate::message::{Answer, Instruction, Look, Place, Posting, Query, Reversal}
 use crate::money::{Amount, Currency};
 use crate::profile::Profile;
 use crate::serial::{Day, Mark, MasterSerial, Role};
+use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -111,7 +112,7 @@ pub struct Leg {
     /// The counter's last answer about it.
     pub answer: Option<Answer>,
     /// The counter's own number of the posting.
-    pub counter_serial: Option<String>,
+    pub counter_serial: Option<ForeignText>,
     /// The counter's day of the posting.
     pub posted_day: Option<Day>,
     /// Why what the counter holds under the serial may be another transfer's; it stays.

@@ -5,6 +5,7 @@ use super::*;
 use crate::message::{AccountId, AnswerCode, CounterId, Posted};
 use crate::serial::Sequence;
 use expect_test::{Expect, expect};
+use foreign::ForeignText;
 use proptest::prelude::*;
 
 mod courses;
@@ -52,9 +53,9 @@ pub(super) fn ground<'p>(debit: &'p Profile, credit: &'p Profile, patience: u16)
 }
 
 pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
-    let answer = |code| Some(Answer { code, text: String::new() });
+    let answer = |code| Some(Answer { code, text: ForeignText::default() });
     let posted = Posted {
-        counter_serial: "C1".to_owned(),
+        counter_serial: "C1".into(),
         settle_day: intent().debit_day,
         account: intent().from.account,
         amount: intent().amount,
@@ -82,7 +83,7 @@ pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
 
 /// Refused, because the counter is closed or the day is over.
 pub(super) fn closed(weight: Weight) -> Told {
-    let answer = Answer { code: AnswerCode::CLOSED, text: String::new() };
+    let answer = Answer { code: AnswerCode::CLOSED, text: ForeignText::default() };
     Told { answer: Some(answer), ..told(Evidence::Refused, weight) }
 }
 

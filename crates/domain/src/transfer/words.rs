@@ -132,6 +132,7 @@ pub(super) fn compare(
         Role::Reversal => Some(transfer.intent.master.leg(Role::Debit)),
     };
     // Empty where the counter wrote one that cannot be read: that costs only the number.
+    let counter_serial = counter_serial.as_received();
     let number_is_one = counter_serial.chars().count() <= LONGEST_COUNTER_SERIAL
         && !counter_serial.chars().any(char::is_control);
     if *account != transfer.place(role).account {
@@ -160,6 +161,7 @@ mod tests {
     use crate::message::{AccountId, Answer, AnswerCode};
     use crate::money::Amount;
     use crate::serial::{Day, Sequence};
+    use foreign::ForeignText;
 
     fn counter(name: &str) -> CounterId {
         CounterId::new(name).expect("a counter")
@@ -176,14 +178,14 @@ mod tests {
         let code = AnswerCode::new(code).expect("a code");
         Reply::Posting(PostingReply {
             serial,
-            answer: Answer { code, text: String::new() },
+            answer: Answer { code, text: ForeignText::default() },
             posted,
             mark: intent().mark,
         })
     }
 
     fn found(serial: SubSerial, finding: Finding, posted: Option<Posted>) -> Reply {
-        let answer = Answer { code: AnswerCode::DONE, text: String::new() };
+        let answer = Answer { code: AnswerCode::DONE, text: ForeignText::default() };
         Reply::Query(QueryReply { serial, finding, answer, posted, mark: intent().mark })
     }
 
@@ -240,7 +242,7 @@ mod tests {
         let said = answered(serial, 200, Some(posted(Role::Debit)));
         let refused = Err(Unattributed::OtherTransfer(serial));
         assert_eq!(attribute(&transfer, &counter("securities"), said), refused);
-        let answer = Answer { code: AnswerCode::DONE, text: String::new() };
+        let answer = Answer { code: AnswerCode::DONE, text: ForeignText::default() };
         let entries = crate::message::EntriesReply { answer, entries: Vec::new(), more: false };
         let said = attribute(&transfer, &counter("securities"), Reply::Entries(entries));
         assert_eq!(said, Err(Unattributed::NoLeg));
@@ -258,9 +260,9 @@ mod tests {
             (|it| it.settle_day = Day::new(20_261_122).expect("one"), Some(Mismatch::SettleDay)),
             (|it| it.settle_day = Day::new(20_261_120).expect("one"), Some(Mismatch::SettleDay)),
             (|it| it.original = Some(intent().master.leg(Role::Credit)), Some(Mismatch::Original)),
-            (|it| it.counter_serial = String::new(), None),
-            (|it| it.counter_serial = "9".repeat(33), Some(Mismatch::CounterSerial)),
-            (|it| it.counter_serial = "a\u{1b}[2J".to_owned(), Some(Mismatch::CounterSerial)),
+            (|it| it.counter_serial = ForeignText::default(), None),
+            (|it| it.counter_serial = "9".repeat(33).into(), Some(Mismatch::CounterSerial)),
+            (|it| it.counter_serial = "a\u{1b}[2J".into(), Some(Mismatch::CounterSerial)),
         ];
         for role in Role::ALL {
             let serial = intent().master.leg(role);

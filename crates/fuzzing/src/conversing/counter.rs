@@ -19,9 +19,9 @@ pub(super) fn reply(instruction: &Instruction, how: u8) -> Reply {
         AnswerCode::OUTCOME_UNKNOWN,
         AnswerCode::FENCED,
     ][usize::from(how % 6)];
-    let answer = Answer { code, text: "说".to_owned() };
+    let answer = Answer { code, text: "说".into() };
     let posted = |account, amount| Posted {
-        counter_serial: format!("C{how}"),
+        counter_serial: format!("C{how}").into(),
         settle_day: Day::from_unix_days(day().unix_days() + u32::from(how / 128)),
         account,
         amount,
@@ -81,7 +81,7 @@ pub(super) fn set_words(reply: &mut Reply, words: &str) {
         Reply::Balance(reply) => &mut reply.answer,
         Reply::Entries(reply) => &mut reply.answer,
     };
-    words.clone_into(&mut answer.text);
+    answer.text = words.into();
 }
 
 pub(super) fn day() -> Day {

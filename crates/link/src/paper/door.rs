@@ -124,7 +124,7 @@ impl PaperDoor {
 }
 
 fn refused(codec: &Codec, rejected: Rejected) -> Step {
-    let why = rejected.text.clone();
+    let why = rejected.text.to_string();
     Step::Close(encoded(codec, &Message::Rejected(rejected)), why)
 }
 

@@ -179,7 +179,7 @@ fn a_session_that_is_wanted_anew_signs_off_at_its_age_and_ends_as_renewed() {
 fn one_that_is_held_tries_again_once_it_is_released() {
     let mut paper = paper(config(), GoodCounter::default());
     let (reason, text) = (RejectReason::UnknownParty, String::new());
-    let rejected = Cause::Rejected { reason, text };
+    let rejected = Cause::Rejected { reason, text: text.into() };
     let mut rests = |times: usize| -> Vec<bool> {
         let rest = |_| matches!(paper.link.lost(at(0), &rejected), Rest::Wait(_));
         (0..times).map(rest).collect()

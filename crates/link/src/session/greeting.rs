@@ -118,7 +118,7 @@ pub(crate) fn unknown(text: &str) -> Rejected {
 }
 
 fn no(reason: RejectReason, text: &str) -> Rejected {
-    Rejected { reason, text: text.to_owned() }
+    Rejected { reason, text: text.into() }
 }
 
 #[cfg(test)]
@@ -197,7 +197,7 @@ mod tests {
         let at = |micros| night.challenge(&their_sign_on(), None, [4; 32], micros);
         let early = at(3_000_000_000).map(drop).expect_err("fifty minutes past midnight");
         assert_eq!(early.reason, RejectReason::NotNow);
-        assert!(early.text.contains("in 10 min"), "{}", early.text);
+        assert!(early.text.as_received().contains("in 10 min"), "{}", early.text);
         assert!(at(3_600_000_000).is_ok());
 
         let open = |message| {

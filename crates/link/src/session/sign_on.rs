@@ -1,7 +1,7 @@
 //! The dialling side of a sign-on: we challenge, are challenged, and check who answers.
 
 use super::Setup;
-use crate::cause::{Cause, clip};
+use crate::cause::Cause;
 use domain::message::CounterId;
 use domain::money::Amount;
 use domain::profile::Profile;
@@ -61,7 +61,7 @@ impl SigningOn {
     ) -> Result<Option<Opened>, Cause> {
         match (self.awaits, message) {
             (_, Message::Rejected(Rejected { reason, text })) => {
-                Err(Cause::Rejected { reason, text: clip(&text, 200) })
+                Err(Cause::Rejected { reason, text: text.clipped(200) })
             }
             (Awaits::Challenge, Message::Challenge(challenge)) => {
                 let key = setup.key.expose_secret();
@@ -95,7 +95,10 @@ pub(super) fn opened(
     heartbeat_s: u16,
     said: Option<CounterState>,
 ) -> Result<Opened, Cause> {
-    let wrong = |declared: String| Cause::WrongCounter { configured: configured.clone(), declared };
+    let wrong = |declared: String| Cause::WrongCounter {
+        configured: configured.clone(),
+        declared: declared.into(),
+    };
     let counter = said.ok_or_else(|| wrong("somebody without a name".to_owned()))?;
     if counter.id != *configured {
         return Err(wrong(counter.id.as_str().to_owned()));

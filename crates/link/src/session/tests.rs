@@ -5,6 +5,7 @@ use crate::ask::{Outcome, Unclear};
 use crate::testing::{Asks, GoodCounter, asks, at, at_ms, reply, serial, setup};
 use domain::message::{AccountId, Instruction};
 use domain::profile::Profile;
+use foreign::ForeignText;
 use tokio::time::Instant;
 
 mod days;
@@ -162,8 +163,10 @@ fn a_rejection_is_told_with_its_reason() {
     {
         let mut talk = talk();
         let text = "x".repeat(1000);
-        let cause = talk.hear(at(0), Message::Rejected(Rejected { reason, text })).expect_err("no");
-        assert_eq!(cause, Cause::Rejected { reason, text: "x".repeat(200) });
+        let cause = talk
+            .hear(at(0), Message::Rejected(Rejected { reason, text: text.into() }))
+            .expect_err("no");
+        assert_eq!(cause, Cause::Rejected { reason, text: "x".repeat(200).into() });
     }
 }
 
@@ -321,7 +324,7 @@ fn an_answer_about_something_else_answers_nothing() {
     let other_account = Reply::Balance(domain::message::BalanceReply {
         answer: domain::message::Answer {
             code: domain::message::AnswerCode::DONE,
-            text: String::new(),
+            text: ForeignText::default(),
         },
         balance: Some(domain::message::Balance {
             account: "6200002".parse().expect("an account"),
@@ -486,7 +489,7 @@ fn a_counter_that_writes_but_does_not_read_costs_no_memory() {
 #[test]
 fn a_notice_is_handed_out_clipped() {
     let mut talk = signed_on();
-    let notice = |count| Notice { severity: Severity::Alarm, text: "x".repeat(count) };
+    let notice = |count| Notice { severity: Severity::Alarm, text: "x".repeat(count).into() };
     talk.hear(at(0), Message::Notice(notice(10_000))).expect("alive");
     assert_eq!(talk.session.events().collect::<Vec<_>>(), [Event::Notice(notice(500))]);
 }
@@ -506,7 +509,7 @@ fn the_smaller_of_two_limits_is_told() {
 
 #[test]
 fn what_nobody_asked_for_is_taken_for_a_while_then_dropped_then_left() {
-    let notice = || Notice { severity: Severity::Info, text: "x".to_owned() };
+    let notice = || Notice { severity: Severity::Info, text: "x".into() };
     let mut talk = signed_on();
     talk.session.events().for_each(drop);
     let mut heard = 0;
@@ -547,7 +550,7 @@ fn what_cannot_be_said_ends_the_request_it_is_of_or_else_the_session() {
 fn a_session_with_nothing_to_say_or_to_tell_holds_no_memory_for_it() {
     let mut talk = signed_on();
     talk.session.probe(at(1));
-    let notice = Notice { severity: Severity::Info, text: "x".to_owned() };
+    let notice = Notice { severity: Severity::Info, text: "x".into() };
     talk.hear(at(1), Message::Notice(notice)).expect("alive");
     talk.session.shrink();
     assert_eq!((talk.session.outgoing.len(), talk.session.events.len()), (1, 1));

@@ -53,7 +53,7 @@ impl Books {
                 Ok(line) => Settled { line: Some(line), ..told(Finding::Fenced, fenced(), None) },
                 Err(why) => {
                     let text = why.to_string();
-                    let words = Answer { code: AnswerCode::OUTCOME_UNKNOWN, text };
+                    let words = Answer { code: AnswerCode::OUTCOME_UNKNOWN, text: text.into() };
                     told(Finding::Unclear, words, None)
                 }
             };

@@ -11,6 +11,7 @@ use super::order::Order;
 use domain::message::{AccountId, Answer, AnswerCode, CounterId, EntryKind};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, SubSerial};
+use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 
 /// Something that happened at the counter. The whole state is the sum of these.
@@ -110,7 +111,7 @@ pub struct RefusedOrder {
     /// The answer's code.
     pub code: AnswerCode,
     /// The answer's words.
-    pub text: String,
+    pub text: ForeignText,
 }
 
 /// A line that states no fact.

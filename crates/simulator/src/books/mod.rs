@@ -436,7 +436,7 @@ impl Books {
         let row = &self.rows[row];
         let account = &self.accounts[row.account];
         Posted {
-            counter_serial,
+            counter_serial: counter_serial.into(),
             settle_day: row.settle_day,
             account: account.id.clone(),
             amount: row.amount,
@@ -467,7 +467,7 @@ fn bare_reply(instruction: &Instruction, answer: Answer) -> Reply {
 }
 
 pub(crate) fn answer(code: AnswerCode, text: &str) -> Answer {
-    Answer { code, text: text.to_owned() }
+    Answer { code, text: text.into() }
 }
 
 fn posting_reply(serial: SubSerial, answer: Answer, posted: Option<Posted>) -> Settled {

@@ -25,7 +25,7 @@ impl Books {
             },
             Err(why) => posting_reply(
                 serial,
-                Answer { code: AnswerCode::OUTCOME_UNKNOWN, text: why.to_string() },
+                Answer { code: AnswerCode::OUTCOME_UNKNOWN, text: why.to_string().into() },
                 None,
             ),
         }
@@ -152,7 +152,7 @@ impl Books {
             Ok(line) => Settled { line: Some(line), ..posting_reply(serial, refusal, None) },
             Err(why) => posting_reply(
                 serial,
-                Answer { code: AnswerCode::OUTCOME_UNKNOWN, text: why.to_string() },
+                Answer { code: AnswerCode::OUTCOME_UNKNOWN, text: why.to_string().into() },
                 None,
             ),
         }

@@ -228,7 +228,7 @@ impl Bridge {
     }
 
     pub(crate) async fn sign_off(&mut self) {
-        self.send(&Message::SignOff(SignOff { text: "done".to_owned() })).await;
+        self.send(&Message::SignOff(SignOff { text: "done".into() })).await;
     }
 }
 

@@ -120,13 +120,13 @@ async fn run(transaction: &DatabaseTransaction, plan: &Plan<'_>) -> Result<bool,
                 (*at).into(),
                 who.as_bytes().to_vec().into(),
                 decision.decision.as_str().into(),
-                decision.note.as_str().into(),
+                decision.note.as_received().into(),
                 checksum::of_decision(
                     *master,
                     *at,
                     who.as_bytes(),
                     &decision.decision,
-                    &decision.note,
+                    decision.note.as_received(),
                 )
                 .into(),
             ]

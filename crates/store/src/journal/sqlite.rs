@@ -318,7 +318,7 @@ fn run(transaction: &Transaction<'_>, plan: &Plan<'_>) -> Result<(), Stopped> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for ((master, at, who), decision) in &plan.decisions {
-            let (word, note) = (&decision.decision, &decision.note);
+            let (word, note) = (&decision.decision, decision.note.as_received());
             let sum = checksum::of_decision(*master, *at, who.as_bytes(), word, note);
             insert.execute(params![master, at, who.as_bytes(), word, note, sum])?;
         }

@@ -226,9 +226,9 @@ fn state(master: MasterSerial, state: OpenState) -> Write {
 fn decision(master: MasterSerial, at: i64, who: &str, word: &str) -> Write {
     let decision = Decision {
         at,
-        who: who.to_owned(),
+        who: who.into(),
         decision: word.to_owned(),
-        note: "对方流水号 checked by telephone".to_owned(),
+        note: "对方流水号 checked by telephone".into(),
     };
     Write { decision: Some(decision), ..Write::of(WriteId(0), master) }
 }

@@ -56,11 +56,11 @@ impl Packet<'_> {
     }
 
     pub(super) fn posted(&mut self, posted: &Posted) -> Written {
-        terms::counter_serial(&posted.counter_serial)?;
+        let counter_serial = terms::counter_serial(posted.counter_serial.as_received())?;
         if let Some(original) = posted.original {
             self.serial(Item::OriginalSerial, original);
         }
-        self.text(Item::CounterSerial, &posted.counter_serial);
+        self.text(Item::CounterSerial, counter_serial);
         self.day(posted.settle_day);
         self.text(Item::FundAccount, posted.account.as_str());
         self.amount(Item::Amount, posted.amount);

@@ -18,6 +18,7 @@ use domain::message::{
 use domain::money::{Amount, Currency};
 use domain::profile::{CodeTable, Profile};
 use domain::serial::{Day, Mark, SubSerial};
+use foreign::ForeignText;
 
 type Read<T> = Result<T, Fault>;
 
@@ -121,7 +122,7 @@ fn answer_message(
             // A reason that is not in the protocol is another reason.
             let reason = Word::of(said()?.group.text(Item::RejectReason)?)
                 .unwrap_or(crate::message::RejectReason::Other);
-            let text = clip(text, WORDS_LONGEST).to_owned();
+            let text = clip(text, WORDS_LONGEST).into();
             return packet.conversation(Message::Rejected(Rejected { reason, text }));
         }
         AnswerKind::SignOffAck => {
@@ -219,12 +220,12 @@ impl Said<'_> {
     }
 
     /// Words for people; none where there are none.
-    fn words(&self) -> String {
+    fn words(&self) -> ForeignText {
         let words = self.group.find(Item::Text).unwrap_or_else(|| {
             self.trace.blemish(Ornament::Words);
             ""
         });
-        clip(words, WORDS_LONGEST).to_owned()
+        clip(words, WORDS_LONGEST).into()
     }
 
     /// How grave a notice is. Where that cannot be read, whoever reads it decides.

@@ -105,7 +105,7 @@ impl Packet<'_> {
                 Ok(())
             }),
             Message::Rejected(rejected) => {
-                let text = clip(&rejected.text, WORDS_LONGEST);
+                let text = clip(rejected.text.as_received(), WORDS_LONGEST);
                 self.response(0, AnswerKind::Rejected, 401, text, |packet| {
                     packet.group(|group| {
                         group.word(Item::RejectReason, rejected.reason);
@@ -114,13 +114,13 @@ impl Packet<'_> {
                 })
             }
             Message::SignOff(sign_off) => self.request(0, Transaction::SignOff, |group| {
-                group.text(Item::Text, clip(&sign_off.text, WORDS_LONGEST));
+                group.text(Item::Text, clip(sign_off.text.as_received(), WORDS_LONGEST));
                 Ok(())
             }),
             Message::SignOffAck => self.response(0, AnswerKind::SignOffAck, 200, "", |_| Ok(())),
             Message::Notice(notice) => self.request(0, Transaction::Notice, |group| {
                 group.word(Item::Severity, notice.severity);
-                group.text(Item::Text, clip(&notice.text, WORDS_LONGEST));
+                group.text(Item::Text, clip(notice.text.as_received(), WORDS_LONGEST));
                 Ok(())
             }),
         }
@@ -244,7 +244,7 @@ impl Packet<'_> {
         answer: &Answer,
         groups: impl FnOnce(&mut Packet) -> Written,
     ) -> Written {
-        let text = clip(&answer.text, ANSWER_TEXT_LONGEST);
+        let text = clip(answer.text.as_received(), ANSWER_TEXT_LONGEST);
         self.response(id, kind, answer.code.number(), text, groups)
     }
 

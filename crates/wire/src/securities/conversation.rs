@@ -231,7 +231,7 @@ fn rejected(bytes: &[u8], trace: &Trace) -> Read<Rejected> {
             5 => RejectReason::NotNow,
             _ => RejectReason::Other,
         },
-        text: clip(&text, WORDS_LONGEST).to_owned(),
+        text: clip(&text, WORDS_LONGEST).into(),
     })
 }
 
@@ -243,7 +243,7 @@ fn sign_off(bytes: &[u8], trace: &Trace) -> Read<SignOff> {
         }
         Ok(())
     })?;
-    Ok(SignOff { text: clip(&text, WORDS_LONGEST).to_owned() })
+    Ok(SignOff { text: clip(&text, WORDS_LONGEST).into() })
 }
 
 fn notice(bytes: &[u8], trace: &Trace) -> Read<Notice> {
@@ -267,6 +267,6 @@ fn notice(bytes: &[u8], trace: &Trace) -> Read<Notice> {
                 Severity::Warning
             }
         },
-        text: clip(&text, WORDS_LONGEST).to_owned(),
+        text: clip(&text, WORDS_LONGEST).into(),
     })
 }

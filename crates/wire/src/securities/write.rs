@@ -61,11 +61,11 @@ pub(crate) fn write(message: &Message, out: &mut BytesMut) -> Written {
                 RejectReason::Other => 6,
             };
             fields.uint(1, reason);
-            fields.text(2, clip(&rejected.text, WORDS_LONGEST));
+            fields.text(2, clip(rejected.text.as_received(), WORDS_LONGEST));
             Ok(())
         }),
         Message::SignOff(sign_off) => frame.message(body::SIGN_OFF, |fields| {
-            fields.text(1, clip(&sign_off.text, WORDS_LONGEST));
+            fields.text(1, clip(sign_off.text.as_received(), WORDS_LONGEST));
             Ok(())
         }),
         Message::SignOffAck => frame.message(body::SIGN_OFF_ACK, |_| Ok(())),
@@ -76,7 +76,7 @@ pub(crate) fn write(message: &Message, out: &mut BytesMut) -> Written {
                 Severity::Alarm => 3,
             };
             fields.uint(1, severity);
-            fields.text(2, clip(&notice.text, WORDS_LONGEST));
+            fields.text(2, clip(notice.text.as_received(), WORDS_LONGEST));
             Ok(())
         }),
     }
@@ -188,7 +188,7 @@ fn query(fields: &mut Writer, query: &Query) {
 /// The code in one field and the words in the next.
 fn answer(fields: &mut Writer, code_field: u32, answer: &Answer) {
     fields.uint(code_field, answer.code.number());
-    fields.text(code_field + 1, clip(&answer.text, ANSWER_TEXT_LONGEST));
+    fields.text(code_field + 1, clip(answer.text.as_received(), ANSWER_TEXT_LONGEST));
 }
 
 fn finding(finding: Finding) -> u32 {
@@ -214,8 +214,8 @@ fn posted_undoing(
     original: Option<SubSerial>,
 ) -> Written {
     fields.message(field, |fields| {
-        sayable(terms::counter_serial(&posted.counter_serial))?;
-        fields.text(1, &posted.counter_serial);
+        let counter_serial = sayable(terms::counter_serial(posted.counter_serial.as_received()))?;
+        fields.text(1, counter_serial);
         fields.uint(2, posted.settle_day.number());
         fields.text(3, posted.account.as_str());
         fields.minor(4, posted.amount.minor());

@@ -43,8 +43,8 @@ fn conversation() -> BoxedStrategy<Message> {
             ],
             words(500)
         )
-            .prop_map(|(reason, text)| Message::Rejected(Rejected { reason, text })),
-        words(500).prop_map(|text| Message::SignOff(SignOff { text })),
+            .prop_map(|(reason, text)| Message::Rejected(Rejected { reason, text: text.into() })),
+        words(500).prop_map(|text| Message::SignOff(SignOff { text: text.into() })),
         Just(Message::SignOffAck),
         any::<u64>().prop_map(|number| Message::Heartbeat(Heartbeat { number })),
         (any::<u64>(), option::of((day(), any::<bool>())))
@@ -53,7 +53,7 @@ fn conversation() -> BoxedStrategy<Message> {
             prop_oneof![Just(Severity::Info), Just(Severity::Warning), Just(Severity::Alarm)],
             words(500)
         )
-            .prop_map(|(severity, text)| Message::Notice(Notice { severity, text })),
+            .prop_map(|(severity, text)| Message::Notice(Notice { severity, text: text.into() })),
     ]
     .boxed()
 }
@@ -150,7 +150,7 @@ fn posting() -> BoxedStrategy<Posting> {
 fn posted() -> BoxedStrategy<Posted> {
     ("[!-~ 一-龥]{1,32}", day(), account(), amount(), currency(), option::of(serial()))
         .prop_map(|(counter_serial, settle_day, account, amount, currency, original)| Posted {
-            counter_serial,
+            counter_serial: counter_serial.into(),
             settle_day,
             account,
             amount,
@@ -232,7 +232,7 @@ fn answer() -> BoxedStrategy<Answer> {
     (100u16..=999, words(200))
         .prop_map(|(code, text)| Answer {
             code: AnswerCode::new(code).expect("three digits"),
-            text,
+            text: text.into(),
         })
         .boxed()
 }

@@ -4,6 +4,17 @@
 /** How long an answer is waited for, in milliseconds. */
 export const ANSWER_WITHIN_MS = 5000;
 
+// Control characters, marks of direction and what else nobody sees: the table of the crate `foreign`.
+const UNSEEN =
+  /[\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{180e}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e007f}]/gu;
+const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** A text as the terminal and the log show it too: whoever's words it has, they turn nothing around. */
+export const shown = (text) => text.replace(UNSEEN, (letter) => SHORT[letter] ?? escaped(letter));
+
+const escaped = (letter) =>
+  [...Array(letter.length).keys()].map((at) => `\\u${letter.charCodeAt(at).toString(16).padStart(4, "0")}`).join("");
+
 let ahead = 0;
 
 /** Tells what time it is at the server, in milliseconds since 1970. */
@@ -29,7 +40,8 @@ export const byId = (id) => document.getElementById(id);
 // Small tools: text only where it differs, so that nothing flickers and selections stay.
 
 export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const seen = shown(text);
+  if (node.textContent !== seen) node.textContent = seen;
 }
 
 export function show(node, text) {
@@ -40,7 +52,7 @@ export function show(node, text) {
 
 export function element(name, text, className) {
   const node = document.createElement(name);
-  if (text !== undefined) node.textContent = text;
+  if (text !== undefined) node.textContent = shown(text);
   if (className) node.className = className;
   return node;
 }

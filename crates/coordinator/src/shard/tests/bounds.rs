@@ -18,7 +18,7 @@ fn reply(outcome: Outcome) -> Reply {
 fn reworded(reply: &Reply, number: usize) -> Reply {
     let mut reply = reply.clone();
     if let Reply::Posting(posting) = &mut reply {
-        posting.answer.text = format!("{}{number:0>150}", "\u{1}".repeat(50));
+        posting.answer.text = format!("{}{number:0>150}", "\u{1}".repeat(50)).into();
     }
     reply
 }

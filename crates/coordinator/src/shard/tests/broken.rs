@@ -63,8 +63,8 @@ fn a_panic_in_a_step_parks_that_transfer_durably_and_others_go_on() {
     stage.handle(Input::Decide {
         master: master(1),
         decision: Decision::Resume,
-        who: "wu".to_owned(),
-        note: "mended".to_owned(),
+        who: "wu".into(),
+        note: "mended".into(),
         done,
     });
     assert_eq!(decided.blocking_recv(), Ok(Ok(())));

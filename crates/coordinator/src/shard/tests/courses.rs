@@ -261,7 +261,7 @@ fn what_a_counter_answers_is_written_with_its_code_and_its_words() {
         let Outcome::Answered(Reply::Posting(mut reply)) = answer(&debit, code) else {
             unreachable!()
         };
-        reply.answer.text = text.to_owned();
+        reply.answer.text = text.into();
         stage.deliver(ticket, Outcome::Answered(Reply::Posting(reply)));
         let (_, trail) = stage.write().trail.expect("a trail");
         assert!(trail.contains(&format!("\"{written}\"")), "{trail}");

@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::transfer::Doubt;
+use foreign::ForeignText;
 
 /// The same answer with another mark.
 fn bearing(mark: Option<Mark>, outcome: Outcome) -> Outcome {
@@ -42,7 +43,7 @@ impl Stage {
 fn a_serial_that_is_held_under_another_mark_parks_and_is_doubted_once() {
     let duplicate = |debit: &Instruction| match answer(debit, AnswerCode::DONE) {
         Outcome::Answered(Reply::Posting(reply)) => {
-            let answer = Answer { code: AnswerCode::DUPLICATE, text: String::new() };
+            let answer = Answer { code: AnswerCode::DUPLICATE, text: ForeignText::default() };
             Outcome::Answered(Reply::Posting(PostingReply { answer, ..reply }))
         }
         other => panic!("{other:?}"),

@@ -69,27 +69,43 @@ impl Stage {
     fn claim(&mut self, sequence: u64, who: &str) -> Result<Claimant, DecideRefused> {
         let (done, mut answer) = oneshot::channel();
         let (who, note) = (who.to_owned(), "on the telephone".to_owned());
-        self.handle(Input::Claim { master: master(sequence), who, note, done });
+        self.handle(Input::Claim {
+            master: master(sequence),
+            who: who.into(),
+            note: note.into(),
+            done,
+        });
         answer.try_recv().expect("an answer")
     }
 
     fn unclaim(&mut self, sequence: u64, who: &str) -> Result<bool, DecideRefused> {
         let (done, mut answer) = oneshot::channel();
-        self.handle(Input::Unclaim { master: master(sequence), who: who.to_owned(), done });
+        self.handle(Input::Unclaim { master: master(sequence), who: who.into(), done });
         answer.try_recv().expect("an answer")
     }
 
     fn resume_proven(&mut self, sequence: u64) -> Result<Outlook, DecideRefused> {
         let (done, mut answer) = oneshot::channel();
         let (who, note) = ("lin".to_owned(), "futures is back".to_owned());
-        self.handle(Input::ResumeProven { master: master(sequence), who, note, done });
+        self.handle(Input::ResumeProven {
+            master: master(sequence),
+            who: who.into(),
+            note: note.into(),
+            done,
+        });
         answer.try_recv().expect("an answer")
     }
 
     fn decide(&mut self, sequence: u64, decision: Decision) -> Result<(), DecideRefused> {
         let (done, mut answer) = oneshot::channel();
         let (who, note) = ("lin".to_owned(), "seen".to_owned());
-        self.handle(Input::Decide { master: master(sequence), decision, who, note, done });
+        self.handle(Input::Decide {
+            master: master(sequence),
+            decision,
+            who: who.into(),
+            note: note.into(),
+            done,
+        });
         answer.try_recv().expect("an answer")
     }
 
@@ -123,7 +139,7 @@ fn what_is_proven_while_it_is_parked_ends_it_by_itself_once_that_is_durable() {
     assert_eq!(view.reason().as_deref(), Some("proven: debit done, credit done"));
     let (done, mut refused) = oneshot::channel();
     let (who, note) = ("lin".to_owned(), String::new());
-    stage.handle(Input::Claim { master: master(1), who, note, done });
+    stage.handle(Input::Claim { master: master(1), who: who.into(), note: note.into(), done });
     assert_eq!(refused.try_recv().expect("an answer"), Err(DecideRefused::Busy));
     let writes = stage.persist();
     let ending = ended(&writes).expect("an end");

@@ -1,6 +1,7 @@
 //! What proves without a fence, and what an old refusal is worth (decision 0015).
 
 use super::*;
+use foreign::ForeignText;
 
 /// A counter that dedupes, cannot fence, and may change its mind about a refusal.
 fn fickle() -> Profile {
@@ -12,7 +13,7 @@ fn refused(question: &Instruction) -> Outcome {
     Outcome::Answered(Reply::Query(QueryReply {
         serial: *serial,
         finding: Finding::Refused,
-        answer: Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: String::new() },
+        answer: Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: ForeignText::default() },
         posted: None,
         mark: None,
     }))

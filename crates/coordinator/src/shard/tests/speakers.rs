@@ -1,6 +1,7 @@
 //! Who may speak about a leg, and what becomes of what anybody else says.
 
 use super::*;
+use foreign::ForeignText;
 
 /// Refused, done, buried: whatever could decide a leg.
 fn proofs(instruction: &Instruction) -> Vec<Reply> {
@@ -12,7 +13,7 @@ fn proofs(instruction: &Instruction) -> Vec<Reply> {
     let buried = Reply::Query(QueryReply {
         serial,
         finding: Finding::Fenced,
-        answer: Answer { code: AnswerCode::FENCED, text: String::new() },
+        answer: Answer { code: AnswerCode::FENCED, text: ForeignText::default() },
         posted: None,
         mark: None,
     });
@@ -77,7 +78,7 @@ fn foreign_words_are_not_held_back() {
     let serial = master(1).leg(Role::Debit);
     let refused = Reply::Posting(PostingReply {
         serial,
-        answer: Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: String::new() },
+        answer: Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: ForeignText::default() },
         posted: None,
         mark: None,
     });

@@ -72,7 +72,7 @@ async fn no_session_is_begun_before_there_is_leave() {
 async fn reject(stage: &mut Stage, reason: RejectReason) {
     let mut peer = stage.accept().await;
     peer.hear().await;
-    peer.say(&[Message::Rejected(Rejected { reason, text: "no".to_owned() })]).await;
+    peer.say(&[Message::Rejected(Rejected { reason, text: "no".into() })]).await;
     assert_eq!(peer.hear().await, None, "the link closes");
 }
 

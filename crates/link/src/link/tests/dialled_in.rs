@@ -237,7 +237,11 @@ async fn a_second_login_is_refused_while_the_first_lives_and_takes_its_place_whe
     let said = sign_on(&mut second, their_sign_on(), &KEY).await;
     let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
     assert_eq!(rejected.reason, RejectReason::AlreadySignedOn);
-    assert!(rejected.text.contains(&old) && rejected.text.contains(&new), "{}", rejected.text);
+    assert!(
+        rejected.text.as_received().contains(&old) && rejected.text.as_received().contains(&new),
+        "{}",
+        rejected.text
+    );
     house.ask(1);
     assert!(
         matches!(house.outcome().await, (1, Outcome::Answered(_))),
@@ -326,7 +330,11 @@ async fn under_tls_the_certificate_must_be_the_counters_own() {
         match peer.hear().await {
             Some(Message::Challenge(_)) => assert!(lets_in),
             Some(Message::Rejected(rejected)) => {
-                assert!(!lets_in && rejected.text.contains("certificate"), "{}", rejected.text);
+                assert!(
+                    !lets_in && rejected.text.as_received().contains("certificate"),
+                    "{}",
+                    rejected.text
+                );
             }
             other => panic!("{other:?}"),
         }

@@ -8,6 +8,7 @@ use crate::cause::Verdict;
 use crate::desk::{Admission, Desk};
 use crate::in_flight::InFlight;
 use crate::testing::{asks, at_ms};
+use foreign::ForeignText;
 use wire::message::{Heartbeat, HeartbeatAck, Notice, Severity};
 
 /// How long until it is seen that the counter is gone.
@@ -103,7 +104,7 @@ async fn mode_04_a_session_that_lives_is_not_killed_for_its_manners() {
         assert!(!matches!(heard, Ok(None)), "killed");
         if heard.is_err() {
             let text = "still here".to_owned();
-            let notice = Message::Notice(Notice { severity: Severity::Info, text });
+            let notice = Message::Notice(Notice { severity: Severity::Info, text: text.into() });
             let odd = Message::HeartbeatAck(HeartbeatAck { number: 77, counter: None });
             peer.say(&[notice, odd, Message::Heartbeat(Heartbeat { number: 3 })]).await;
         }
@@ -157,7 +158,10 @@ async fn mode_06_frames_of_the_old_connection_never_reach_the_new_one() {
     let mut bytes = BytesMut::new();
     their_codec().encode(&Message::Response(id, reply(&asked)), &mut bytes).expect("sayable");
     their_codec()
-        .encode(&Message::SignOff(wire::message::SignOff { text: String::new() }), &mut bytes)
+        .encode(
+            &Message::SignOff(wire::message::SignOff { text: ForeignText::default() }),
+            &mut bytes,
+        )
         .expect("sayable");
     // The pipe is closed, or nobody reads it.
     let _ = timeout(Duration::from_secs(1), old.stream.write_all(&bytes)).await;
@@ -179,7 +183,7 @@ async fn mode_07_already_signed_on_never_wedges_it_whatever_went_before() {
             1 => {
                 let text = "channel 0".to_owned();
                 let reason = RejectReason::AlreadySignedOn;
-                peer.say(&[Message::Rejected(Rejected { reason, text })]).await;
+                peer.say(&[Message::Rejected(Rejected { reason, text: text.into() })]).await;
             }
             // Accepted, and hanging.
             2 => assert!(timeout(Duration::from_mins(1), peer.hear()).await.is_ok()),

@@ -1,6 +1,7 @@
 //! How a session ends in order, by whichever side.
 
 use super::*;
+use foreign::ForeignText;
 
 #[test]
 fn stopping_waits_for_what_is_in_flight_and_signs_off() {
@@ -47,14 +48,14 @@ fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
     let mut talk = signed_on();
     let ids = talk.ask(1, at(0), at(9));
     talk.desk.push(talk.asks.debit(at(9)));
-    talk.hear(at(1), Message::SignOff(SignOff { text: "night".to_owned() })).expect("alive");
+    talk.hear(at(1), Message::SignOff(SignOff { text: "night".into() })).expect("alive");
     assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))]);
     assert!(!talk.session.takes_requests());
     assert!(talk.written(at(1)).is_empty(), "no new requests");
     talk.hear(at(2), response(ids[0], 1)).expect("alive");
     assert_eq!(talk.session.flushed(), Ok(()), "the last word is still to be written");
     assert!(matches!(talk.written(at(2)).as_slice(), [Message::SignOffAck]));
-    assert_eq!(talk.session.flushed(), Err(Cause::PeerSignedOff("night".to_owned())));
+    assert_eq!(talk.session.flushed(), Err(Cause::PeerSignedOff("night".into())));
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn two_sign_offs_at_once_acknowledge_each_other() {
     let mut talk = signed_on();
     talk.session.stop(at(0), &mut talk.desk).expect("in order");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
-    talk.hear(at(0), Message::SignOff(SignOff { text: String::new() })).expect("alive");
+    talk.hear(at(0), Message::SignOff(SignOff { text: ForeignText::default() })).expect("alive");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOffAck]));
     assert_eq!(talk.session.flushed(), Err(Cause::SignedOff));
 }
@@ -80,9 +81,9 @@ fn a_question_that_nobody_answers_does_not_keep_a_bridge_from_going() {
 #[test]
 fn the_last_word_to_a_counter_that_signed_off_has_half_a_second_to_leave() {
     let mut talk = signed_on();
-    talk.hear(at(1), Message::SignOff(SignOff { text: "night".to_owned() })).expect("alive");
+    talk.hear(at(1), Message::SignOff(SignOff { text: "night".into() })).expect("alive");
     assert_eq!(talk.session.next_timeout(), Some(at_ms(1_500)));
     let mut time_out = |now| talk.session.on_timeout(now, &mut talk.desk, &mut Vec::new());
     assert_eq!(time_out(at_ms(1_499)), Ok(()));
-    assert_eq!(time_out(at_ms(1_500)), Err(Cause::PeerSignedOff("night".to_owned())));
+    assert_eq!(time_out(at_ms(1_500)), Err(Cause::PeerSignedOff("night".into())));
 }
