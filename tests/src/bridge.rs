@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::counter::{BRIDGE_NAME, Counter};
+use crate::private;
 use crate::process::{Process, free_address};
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
@@ -27,7 +28,7 @@ impl App {
     /// Makes an app with a new secret, whose file lies in `folder`.
     pub fn new(name: &'static str, key_id: &'static str, folder: &Path) -> Result<App> {
         let secret_file = folder.join(format!("{key_id}.secret"));
-        fs::write(&secret_file, crate::counter::new_key())
+        private::write(&secret_file, crate::counter::new_key())
             .with_context(|| format!("{} could not be written", secret_file.display()))?;
         Ok(App { name, key_id, secret_file })
     }
@@ -59,7 +60,7 @@ impl Bridge {
         let mut bridge =
             Bridge { folder, process: None, clock, api, operators, traps: String::new() };
         let (url, password) = without_password(database);
-        fs::write(bridge.password_file(), password)
+        private::write(bridge.password_file(), password)
             .context("the database's password could not be written")?;
         let text = config_text((&url, &bridge.password_file()), (api, operators), apps, counters);
         let text = format!("{text}[coordinator]\n{coordinator}\n");

@@ -3,6 +3,7 @@
 
 use crate::away::Away;
 use crate::books::Book;
+use crate::private;
 use crate::process::{Process, free_address, program};
 use anyhow::{Context, Result, ensure};
 use domain::serial::Day;
@@ -78,7 +79,7 @@ impl Counter {
         let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
         let day = Day::from_unix_micros(i64::try_from(since.as_micros())?);
         let mut counter = Counter { plan, folder: folder.to_owned(), address, day, process: None };
-        fs::write(counter.key_file(), new_key()).context("the key could not be written")?;
+        private::write(counter.key_file(), new_key()).context("the key could not be written")?;
         fs::write(counter.faults_file(), &counter.plan.faults)
             .context("the fault plan could not be written")?;
         counter.restart().await?;

@@ -1,7 +1,6 @@
 //! A counter played by the test itself: it signs on honestly, and then says what the test wants, when
 //! the test wants it. So it can lie, contradict itself, or not answer.
 
-use crate::stage::KEY;
 use anyhow::{Context, Result, bail, ensure};
 use domain::message::{
     Answer, AnswerCode, CounterId, Finding, Instruction, Posted, PostingReply, QueryReply, Reply,
@@ -34,6 +33,21 @@ pub struct Peer {
     task: JoinHandle<()>,
 }
 
+/// The key that a peer shares with the bridge; no two have the same.
+pub(crate) fn key(id: &str) -> [u8; 32] {
+    let mut key = *b"a key that peers have.          ";
+    let id = &id.as_bytes()[..id.len().min(9)];
+    key[23..23 + id.len()].copy_from_slice(id);
+    key
+}
+
+/// The peers in a configuration, and where it wants their keys.
+pub(crate) fn keys_wanted(configuration: &str) -> impl Iterator<Item = (&str, String)> {
+    let named =
+        configuration.split("key_file = '").skip(1).filter_map(|rest| rest.split_once(".peer'"));
+    named.map(|(id, _)| (id, format!("{id}.peer")))
+}
+
 /// Whether it answers a sign-off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manners {
@@ -63,8 +77,8 @@ impl Peer {
     /// Its lines in the bridge's configuration.
     pub fn configured(&self) -> String {
         format!(
-            "[[counter]]\nid = '{}'\ndialect = 'securities'\naddresses = ['{}']\nkey_file = 'k'\n",
-            self.id, self.address
+            "[[counter]]\nid = '{}'\ndialect = 'securities'\naddresses = ['{}']\nkey_file = '{}.peer'\n",
+            self.id, self.address, self.id
         )
     }
 
@@ -209,13 +223,16 @@ impl Session<'_> {
     fn reply(&self, message: Message, signed_on: &mut Option<SignOn>) -> Result<Option<Message>> {
         Ok(match message {
             Message::SignOn(sign_on) => {
-                let proof = prove(&KEY, Side::Acceptor, &sign_on, &NONCE);
+                let proof = prove(&key(self.id), Side::Acceptor, &sign_on, &NONCE);
                 *signed_on = Some(sign_on);
                 Some(Message::Challenge(Challenge { nonce: NONCE, proof }))
             }
             Message::Answer(said) => {
                 let sign_on = signed_on.as_ref().context("an answer to nothing")?;
-                ensure!(verify(&KEY, Side::Dialler, sign_on, &NONCE, &said.proof), "no proof");
+                ensure!(
+                    verify(&key(self.id), Side::Dialler, sign_on, &NONCE, &said.proof),
+                    "no proof"
+                );
                 let counter = CounterState {
                     id: CounterId::new(self.id)?,
                     profile: Profile { echoes_marks: true, ..Profile::default() },

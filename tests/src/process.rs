@@ -153,6 +153,11 @@ impl Process {
         }
     }
 
+    /// Asks it to read its configuration again (SIGHUP), and does not wait.
+    pub fn ask_to_read_again(&self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
     /// Asks it to end (SIGTERM), and does not wait.
     pub fn ask_to_end(&self) -> Result<()> {
         self.signal(Signal::TERM)

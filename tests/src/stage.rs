@@ -3,6 +3,8 @@
 
 use crate::bridge::App;
 use crate::caller::{Caller, LOOK_EVERY};
+use crate::peer;
+use crate::private;
 use crate::process::{Process, free_address, program};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -18,8 +20,10 @@ use tokio::time::{Instant, sleep, timeout};
 /// How long a bridge with nothing in its way may take to find a counter.
 pub const FOUND_WITHIN: Duration = Duration::from_secs(20);
 
-/// The key that every counter of a stage shares with the bridge.
-pub const KEY: [u8; 32] = [b'k'; 32];
+/// The keys of a stage's counters that are no peers, by their files: `k`, and `f` of those that speak
+/// futures.
+const KEYS: [(&str, &[u8; 32]); 2] =
+    [("k", b"a key that securities and we k w"), ("f", b"a key that a futures counter has")];
 
 /// The bridge, and where its files lie.
 pub struct Stage {
@@ -33,8 +37,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts a bridge with these counters in its configuration, on `SQLite`. Relative to its folder,
-    /// the file `k` holds [`KEY`].
+    /// Starts a bridge with these counters in its configuration, on `SQLite`. In its folder, `k` holds
+    /// the key of a counter that speaks securities, `f` of one that speaks futures, and those of peers are
+    /// where [`crate::peer::Peer::configured`] says.
     pub async fn start(counters: &str) -> Result<Stage> {
         let mut stage = Stage::prepared(counters)?;
         stage.restart().await?;
@@ -46,7 +51,12 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let app = App::new("demo", "demo-hmac", folder.path())?;
         let (api, operators) = (free_address()?, free_address()?);
-        fs::write(folder.path().join("k"), KEY)?;
+        for (file, key) in KEYS {
+            private::write(folder.path().join(file), key)?;
+        }
+        for (id, file) in peer::keys_wanted(counters) {
+            private::write(folder.path().join(file), peer::key(id))?;
+        }
         let database = folder.path().join("record.sqlite");
         let text = format!(
             "database = 'sqlite://{}'\n[api]\nlisten = '{api}'\n[operators]\nlisten = \
@@ -80,7 +90,8 @@ impl Stage {
         let limit = self.descriptors.map(|most| format!("ulimit -n {most};")).unwrap_or_default();
         // Whoever appends to a full disk goes on where there is room again.
         let log = self.log.as_ref().map(|file| format!("2>>'{}'", file.display()));
-        let script = format!("{limit} exec \"$0\" \"$@\" {}", log.unwrap_or_default());
+        // Whatever is made is its owner's alone, also under a shell that thinks otherwise.
+        let script = format!("umask 000; {limit} exec \"$0\" \"$@\" {}", log.unwrap_or_default());
         let mut all = vec![OsString::from("-c"), script.into(), program()?.into()];
         all.extend(arguments.map(OsString::from));
         let mut bridge =
@@ -90,9 +101,33 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts a counter that shares the key; more options behind its dialect.
+    /// Changes the configuration, and has the bridge read it again; waits until it says `words` of it.
+    pub async fn reconfigure(
+        &mut self,
+        change: impl FnOnce(String) -> String,
+        words: &str,
+    ) -> Result<()> {
+        let file = self.folder.path().join("bridge.toml");
+        let before = self.log().matches(words).count();
+        fs::write(&file, change(fs::read_to_string(&file)?))?;
+        self.bridge()?.ask_to_read_again()?;
+        self.logged(words, before + 1).await
+    }
+
+    /// Waits until the log has these words so many times.
+    pub async fn logged(&self, words: &str, times: usize) -> Result<()> {
+        let until = Instant::now() + FOUND_WITHIN;
+        while self.log().matches(words).count() < times {
+            ensure!(Instant::now() < until, "{words} is not logged:\n{}", self.log());
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Starts a counter that has the key of its dialect; more options behind it.
     pub fn counter(&self, dialect: &str, more: &[&str]) -> Result<Process> {
-        let mut arguments = vec!["simulate", dialect, "--key-file", "k"];
+        let key = if dialect == "futures" { "f" } else { "k" };
+        let mut arguments = vec!["simulate", dialect, "--key-file", key];
         arguments.extend(more);
         Process::start(dialect, self.folder.path(), &arguments)
     }

@@ -2,7 +2,6 @@
 //! stands still.
 
 use anyhow::{Context, Result, ensure};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use system_tests::audit::State;
 use system_tests::away::{Away, Way};
 use system_tests::caller::Order;
+use system_tests::certificates::{Authority, Naming};
 use system_tests::process::{free_address, program};
 use system_tests::stage::{FOUND_WITHIN, Stage};
 use tokio::process::Command;
@@ -21,7 +21,7 @@ async fn counters_that_dial_in_carry_transfers_and_may_be_killed() -> Result<()>
     let stage = Stage::start(&format!(
         "[accept]\nlisten = '{door}'\n[[counter]]\nid = 'securities'\ndialect = 'securities'\n\
          dials_in = true\nkey_file = 'k'\n[[counter]]\nid = 'futures'\ndialect = 'futures'\n\
-         dials_in = true\nkey_file = 'k'\n"
+         dials_in = true\nkey_file = 'f'\n"
     ))
     .await?;
     let door = door.to_string();
@@ -107,18 +107,9 @@ async fn mode_01_a_network_that_swallows_everything_is_seen_within_four_seconds_
 
 /// Certificates for these names in files of the folder, by an authority that is forgotten at once.
 fn certify(folder: &Path, names: &[&str]) -> Result<()> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate()?;
-    fs::write(folder.join("ca.pem"), params.self_signed(&key)?.pem())?;
-    let authority = Issuer::new(params, key);
-    for name in names {
-        let key = KeyPair::generate()?;
-        let params = CertificateParams::new(vec![(*name).to_owned()])?;
-        fs::write(folder.join(format!("{name}.pem")), params.signed_by(&key, &authority)?.pem())?;
-        fs::write(folder.join(format!("{name}.key.pem")), key.serialize_pem())?;
-    }
-    Ok(())
+    let authority = Authority::new()?;
+    fs::write(folder.join("ca.pem"), authority.pem())?;
+    names.iter().try_for_each(|name| authority.certify(folder, name, Naming::Alternative))
 }
 
 #[tokio::test]
@@ -136,7 +127,7 @@ async fn a_counter_dials_in_on_two_channels_and_another_is_dialled_both_under_tl
     let stage = Stage::start(&format!(
         "[accept]\nlisten = '{door}'\ntls = {ours}\n[[counter]]\nid = 'securities'\ndialect = \
          'securities'\ndials_in = true\nconnections = 2\nkey_file = 'k'\n[[counter]]\nid = \
-         'futures'\ndialect = 'futures'\naddresses = ['{address}']\ntls = {ours}\nkey_file = 'k'\n"
+         'futures'\ndialect = 'futures'\naddresses = ['{address}']\ntls = {ours}\nkey_file = 'f'\n"
     ))
     .await?;
     let tls = |name: &str| {

@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::shares::Shares;
+use arc_swap::ArcSwap;
 use domain::message::{CounterId, Place};
 use domain::money::Amount;
 use http::StatusCode;
@@ -25,6 +26,13 @@ pub struct Rights {
     pub largest_transfer: Option<Amount>,
     /// How many requests it may send in a second, and at once.
     pub requests_per_s: Option<u32>,
+}
+
+impl Rights {
+    /// Those of an app that is one no more.
+    fn none() -> Rights {
+        Rights { counters: Some(BTreeSet::new()), ..Rights::default() }
+    }
 }
 
 /// Accounts of a counter: `securities:6*`, where a `*` stands for any characters, also none.
@@ -129,7 +137,7 @@ impl fmt::Display for Direction {
 /// All apps. One that is not among them may do everything, as far as there is room.
 #[derive(Debug)]
 pub struct Apps {
-    all: HashMap<Arc<str>, App>,
+    all: ArcSwap<HashMap<Arc<str>, Arc<App>>>,
     // A lock, because every request takes a place and gives it back; it is held for one look.
     callers: Mutex<Shares>,
     since: Instant,
@@ -141,25 +149,52 @@ struct App {
     pace: Option<Mutex<Limiter<()>>>,
 }
 
+impl App {
+    fn new(rights: Rights) -> App {
+        let pace = rights.requests_per_s.map(|per_s| {
+            let every = Duration::from_secs(1) / per_s.max(1);
+            Mutex::new(Limiter::new(Pace { burst: per_s.max(1), every }))
+        });
+        App { rights, pace }
+    }
+}
+
 impl Apps {
     /// These, of whose callers so many may wait at once, all together.
     pub fn new(apps: impl IntoIterator<Item = (Arc<str>, Rights)>, most_callers: usize) -> Apps {
-        let app = |rights: Rights| {
-            let pace = rights.requests_per_s.map(|per_s| {
-                let every = Duration::from_secs(1) / per_s.max(1);
-                Mutex::new(Limiter::new(Pace { burst: per_s.max(1), every }))
-            });
-            App { rights, pace }
-        };
         let all: HashMap<_, _> =
-            apps.into_iter().map(|(name, rights)| (name, app(rights))).collect();
+            apps.into_iter().map(|(name, rights)| (name, Arc::new(App::new(rights)))).collect();
         let callers = Mutex::new(Shares::new(most_callers, all.keys().cloned()));
-        Apps { all, callers, since: Instant::now() }
+        Apps { all: ArcSwap::from_pointee(all), callers, since: Instant::now() }
+    }
+
+    /// Puts others in their place, from the next request on. One that is no longer among them may do
+    /// nothing: it may be asking for something at this moment.
+    pub fn replace(&self, apps: impl IntoIterator<Item = (Arc<str>, Rights)>) {
+        let old = self.all.load();
+        let app = |name: &Arc<str>, rights: Rights| match old.get(name) {
+            // What it has used of its requests in a second stays used.
+            Some(app) if app.rights == rights => app.clone(),
+            Some(_) | None => Arc::new(App::new(rights)),
+        };
+        let mut all: HashMap<_, _> = apps
+            .into_iter()
+            .map(|(name, rights)| {
+                let app = app(&name, rights);
+                (name, app)
+            })
+            .collect();
+        lock(&self.callers).belong_to(all.keys().cloned());
+        for name in old.keys() {
+            all.entry(name.clone()).or_insert_with(|| Arc::new(App::new(Rights::none())));
+        }
+        self.all.store(Arc::new(all));
     }
 
     /// Whether the app may look at an account, and name it in an order.
     pub(crate) fn may_use(&self, app: &str, place: &Place) -> Result<(), Problem> {
-        let Some(App { rights, .. }) = self.all.get(app) else { return Ok(()) };
+        let all = self.all.load();
+        let Some(App { rights, .. }) = all.get(app).map(|app| &**app) else { return Ok(()) };
         let forbidden = |detail| {
             Err(Problem::new(StatusCode::FORBIDDEN, "foreign_account", "Not this app's account")
                 .detail(detail))
@@ -185,7 +220,8 @@ impl Apps {
     ) -> Result<(), Problem> {
         self.may_use(app, from)?;
         self.may_use(app, to)?;
-        let Some(App { rights, .. }) = self.all.get(app) else { return Ok(()) };
+        let all = self.all.load();
+        let Some(App { rights, .. }) = all.get(app).map(|app| &**app) else { return Ok(()) };
         let direction = Direction { from: from.counter.clone(), to: to.counter.clone() };
         if rights.directions.as_ref().is_some_and(|all| !all.contains(&direction)) {
             return Err(Problem::new(
@@ -206,7 +242,10 @@ impl Apps {
 
     /// Whether the app may send one more request now.
     pub(crate) fn take_turn(&self, app: &str) -> Result<(), Problem> {
-        let Some(App { rights, pace: Some(pace) }) = self.all.get(app) else { return Ok(()) };
+        let all = self.all.load();
+        let Some(App { rights, pace: Some(pace) }) = all.get(app).map(|app| &**app) else {
+            return Ok(());
+        };
         match lock(pace).take(&(), self.since.elapsed()) {
             Verdict::Say { .. } => Ok(()),
             Verdict::LeaveOut => Err(Problem::new(

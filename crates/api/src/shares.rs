@@ -27,9 +27,24 @@ impl Shares {
         Shares { capacity, own, taken, total: 0, kept_free }
     }
 
+    /// From here on the places belong to these apps; whoever has one keeps it.
+    pub(crate) fn belong_to(&mut self, apps: impl IntoIterator<Item = Arc<str>>) {
+        let mut next = Shares::new(self.capacity, apps);
+        for (app, taken) in &mut next.taken {
+            *taken = self.taken.get(app).copied().unwrap_or(0);
+            next.kept_free -= next.own.min(*taken);
+        }
+        next.total = self.total;
+        *self = next;
+    }
+
     /// Takes a place for an app; `false` if there is none for it. An app that is not listed has none
     /// of its own.
     pub(crate) fn take(&mut self, app: &str) -> bool {
+        // After a change of the apps there may be less than is kept free.
+        if self.total >= self.capacity {
+            return false;
+        }
         let taken = self.taken.get_mut(app);
         if taken.as_ref().is_some_and(|taken| **taken < self.own) {
             self.kept_free -= 1;
@@ -66,6 +81,30 @@ mod tests {
 
     fn taken(shares: &mut Shares, app: &str) -> usize {
         (0..1000).take_while(|_| shares.take(app)).count()
+    }
+
+    #[test]
+    fn places_that_are_taken_stay_taken_when_the_apps_change() {
+        let mut shares = shares(8, &["demo", "gone"]);
+        assert_eq!((taken(&mut shares, "demo"), taken(&mut shares, "gone")), (6, 2));
+        shares.belong_to(["demo", "new"].map(Arc::from));
+        assert!(!shares.take("new"), "nothing is left yet");
+        for _ in 0..2 {
+            shares.give_back("gone");
+        }
+        assert!(
+            !shares.take("demo") && !shares.take("gone"),
+            "what is free now belongs to the new one"
+        );
+        assert_eq!(taken(&mut shares, "new"), 2);
+        for _ in 0..6 {
+            shares.give_back("demo");
+        }
+        for _ in 0..2 {
+            shares.give_back("new");
+        }
+        assert_eq!((shares.total, shares.kept_free), (0, 4));
+        assert_eq!(taken(&mut shares, "demo"), 6);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use clap::Parser;
 use cli::{Cli, Command, ConfigFile, LogFormat, WithAccess};
 use config::{Config, Mistakes};
 use person::Form;
+use rustix::fs::Mode;
 use std::fs::File;
 use std::io::{Write, sink, stderr};
 use std::os::fd::AsFd;
@@ -56,6 +57,9 @@ pub(crate) enum Ended {
 pub(crate) struct Usage(pub(crate) String);
 
 fn main() -> ExitCode {
+    // What is made here is its owner's alone, whatever the shell thinks: the record names accounts, and
+    // keys are made here too.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     // Wrong command lines end here, with 2.
     let Cli { log, command } = Cli::parse();
     let mut lines = log_to_stderr(log, &command);
@@ -66,7 +70,9 @@ fn main() -> ExitCode {
         Err(error) => {
             let (code, words) = told(&error);
             // Behind what was logged, and by the same way: whoever does not read it holds nobody up.
-            let _ = lines.write_all(words.as_bytes());
+            for line in words {
+                let _ = lines.write_all(line.as_bytes());
+            }
             ExitCode::from(code)
         }
     };
@@ -77,18 +83,18 @@ fn main() -> ExitCode {
 /// How long the last lines of the log may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The exit code of an error, and what is said of it on standard error.
-fn told(error: &anyhow::Error) -> (u8, String) {
+/// The exit code of an error, and what is said of it on standard error, line by line.
+fn told(error: &anyhow::Error) -> (u8, Vec<String>) {
     if let Some(unsaid) = error.downcast_ref::<Unsaid>() {
         let words = format!("counter-bridge: {unsaid}\n");
-        return (unsaid.exit_code(), if unsaid.is_quiet() { String::new() } else { words });
+        return (unsaid.exit_code(), if unsaid.is_quiet() { Vec::new() } else { vec![words] });
     }
     if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
         // Each line begins with its place already.
-        return (2, format!("{mistakes}\n"));
+        return (2, mistakes.lines().map(|line| format!("{line}\n")).collect());
     }
     let code = if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 };
-    (code, format!("counter-bridge: {error:#}\n"))
+    (code, vec![format!("counter-bridge: {error:#}\n")])
 }
 
 fn carry_out(command: Command) -> Result<Ended> {
@@ -98,12 +104,13 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Demo(cli::DemoCommand { once, database }) => {
                 demo::run(demo::Options { once, database }).await.map(|()| Ended::Well)
             }
-            Command::Serve(ConfigFile { config }) => {
-                let config = Config::load(&config, config::environment())?;
+            Command::Serve(ConfigFile { config: file }) => {
+                let read = move || Config::load(&file, config::environment());
+                let config = read()?;
                 for note in &config.notes {
                     tracing::warn!(key = note.key, "{}", note.what);
                 }
-                serve::run(config).await.map(|()| Ended::Well)
+                serve::run(config, read).await.map(|()| Ended::Well)
             }
             Command::Check(ConfigFile { config: file }) => {
                 let config = Config::load_to_check(&file, config::environment())?;

@@ -1,6 +1,6 @@
 //! The running bridge: everything wired together, and taken down in order.
 
-use crate::config::{Config, Counter};
+use crate::config::{Config, Counter, Mistakes, Settings};
 use crate::descriptors::{self, Wants};
 use crate::waiting;
 use anyhow::{Context, Result, anyhow};
@@ -10,8 +10,9 @@ use api::ops::OpsState;
 use api::router::ApiState;
 use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
+use domain::message::CounterId;
 use link::history::History;
-use link::{Door, DoorConfig, DoorLimits, Leave, Link};
+use link::{Door, DoorConfig, DoorLimits, Leave, Link, LinkKeys};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -60,6 +61,9 @@ pub(crate) struct Bridge {
     shards: (TaskTracker, CancellationToken),
     serving: Stop,
     drain_budget: Duration,
+    state: Arc<ApiState>,
+    counters: Vec<(CounterId, LinkKeys)>,
+    settings: Settings,
 }
 
 impl Bridge {
@@ -137,6 +141,8 @@ impl Bridge {
         )
         .await?;
 
+        let counters = config.counters.iter();
+        let counters = counters.map(|it| (it.id.clone(), it.keys.clone())).collect();
         let serving = Stop::default();
         let state = Arc::new(ApiState {
             coordinator: coordinator.clone(),
@@ -169,7 +175,7 @@ impl Bridge {
             tokio::spawn(watched(task, work))
         };
         let servers = vec![
-            listening("the transfer API", api.serve(api::router(state), serving.clone())),
+            listening("the transfer API", api.serve(api::router(state.clone()), serving.clone())),
             listening(
                 "the operators' side",
                 operators.serve(api::ops::router(ops), serving.clone()),
@@ -191,7 +197,44 @@ impl Bridge {
             shards,
             serving,
             drain_budget: config.drain_budget,
+            state,
+            counters,
+            settings: config.settings,
         })
+    }
+
+    /// Takes over what may change while it runs: who may call and what they may, the counters' keys,
+    /// and certificates. Sessions whose key or authority was withdrawn are left in order.
+    pub(crate) async fn take_over(&mut self, new: Config) {
+        for note in &new.notes {
+            tracing::warn!(key = note.key, "{}", note.what);
+        }
+        if let Err(error) = self.coordinator.limit_days(new.coordinator.day_limits).await {
+            tracing::error!(%error, "what apps have moved today is not known: nothing was taken over");
+            return;
+        }
+        // What an app may is known before its key is.
+        self.state.apps.replace(new.apps.into_iter().map(|app| (app.name, app.rights)));
+        self.state.authenticator.replace_keys(new.keys);
+        for counter in &new.counters {
+            let known = self.counters.iter().find(|(id, _)| *id == counter.id);
+            if known.is_some_and(|(_, keys)| keys.replace(&counter.keys)) {
+                tracing::info!(counter = %counter.id, "its keys were replaced");
+            }
+        }
+        for link in self.coordinator.links() {
+            link.recheck();
+        }
+        let waiting = self.settings.that_need_a_start(&new.settings);
+        if waiting.is_empty() {
+            tracing::info!("the configuration was read again");
+        } else {
+            let keys = waiting.join(", ");
+            tracing::warn!(
+                keys,
+                "the configuration was read again; these are taken over at a start"
+            );
+        }
     }
 
     /// Waits until something has died that the bridge cannot do without, or another bridge holds the
@@ -316,8 +359,15 @@ fn now_micros() -> i64 {
 
 /// `counter-bridge serve`: runs until SIGTERM or SIGINT; a second one stops at once, which is as
 /// safe: what was promised is durable.
-pub(crate) async fn run(config: Config) -> Result<()> {
+///
+/// SIGHUP reads the configuration again, by `read`. If anything is wrong with it, all stays as it is.
+pub(crate) async fn run<R>(config: Config, read: R) -> Result<()>
+where
+    R: Fn() -> Result<Config, Mistakes> + Clone + Send + 'static,
+{
     use tokio::signal::unix::{SignalKind, signal};
+    // From the first moment on: it would end the process.
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let started = tokio::select! {
@@ -326,7 +376,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
-    let Some(bridge) = started else {
+    let Some(mut bridge) = started else {
         tracing::info!("stopped before the bridge was up");
         return Ok(());
     };
@@ -338,10 +388,32 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         None => say_if_heard!(r#"{{"api":"{api}","operators":"{operators}"}}"#),
     }
     tracing::info!(%api, %operators, ?accept, "the bridge is up");
-    let failed = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        why = bridge.failed() => Some(why),
+    let failed = loop {
+        tokio::select! {
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            why = bridge.failed() => break Some(why),
+            _ = hangup.recv() => {}
+        }
+        let read = read.clone();
+        // Files are read; whatever their disk does, signals are heard.
+        let config = tokio::select! {
+            config = tokio::task::spawn_blocking(read) => config,
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+        };
+        match config {
+            Ok(Ok(config)) => bridge.take_over(config).await,
+            Err(error) => tracing::error!(%error, "the configuration could not be read again"),
+            Ok(Err(mistakes)) => {
+                for mistake in mistakes.lines() {
+                    tracing::error!("{mistake}");
+                }
+                tracing::error!(
+                    "the configuration was read again and is wrong: nothing has changed"
+                );
+            }
+        }
     };
     if let Some(why) = &failed {
         tracing::error!("the bridge cannot go on and stops: {why}");

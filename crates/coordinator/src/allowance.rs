@@ -2,6 +2,7 @@
 //! that it moves nothing. The day is that of the master serial (UTC). After a restart the record says how
 //! much was moved, and what is open is counted as it is taken up.
 
+use arc_swap::ArcSwap;
 use domain::money::{Amount, Currency};
 use domain::serial::Day;
 use domain::transfer::State;
@@ -48,7 +49,7 @@ pub enum OverDayLimit {
 pub(crate) struct Allowances {
     // A lock, because transfers are begun by the tasks of their callers and ended by shards; it is held
     // for one look.
-    limited: HashMap<Arc<str>, Mutex<Account>>,
+    limited: ArcSwap<HashMap<Arc<str>, Arc<Mutex<Account>>>>,
 }
 
 /// Of one app.
@@ -69,26 +70,42 @@ impl Allowances {
         day: Day,
         moved: &[MovedOn],
     ) -> Allowances {
-        let account = |app: &Arc<str>, limit| {
-            let own = || moved.iter().filter(|moved| moved.app == **app);
-            Account {
-                limit,
-                day,
-                transfers: own().map(|moved| moved.transfers).sum(),
-                sums: own().map(|moved| (moved.currency, moved.sum)).collect(),
-                open: HashMap::new(),
-            }
-        };
+        let all = Allowances::default();
+        all.replace(limits, day, moved);
+        all
+    }
+
+    /// Whether an app has a limit, and what counts against it is known.
+    pub(crate) fn counts(&self, app: &str) -> bool {
+        self.limited.load().contains_key(app)
+    }
+
+    /// Puts other limits in the place of these. What counted against an app counts on; what an app has
+    /// moved that had no limit before is in `moved`.
+    pub(crate) fn replace(
+        &self,
+        limits: impl IntoIterator<Item = (Arc<str>, DayLimit)>,
+        day: Day,
+        moved: &[MovedOn],
+    ) {
+        let old = self.limited.load();
         let limited = limits.into_iter().map(|(app, limit)| {
-            let account = Mutex::new(account(&app, limit));
+            let account = match old.get(&app) {
+                Some(account) => {
+                    lock(account).limit = limit;
+                    account.clone()
+                }
+                None => Arc::new(Mutex::new(Account::new(&app, limit, day, moved))),
+            };
             (app, account)
         });
-        Allowances { limited: limited.collect() }
+        self.limited.store(Arc::new(limited.collect()));
     }
 
     /// A transfer is to be begun, and is counted, if its app may.
     pub(crate) fn begin(&self, new: &NewTransfer) -> Result<(), OverDayLimit> {
-        let Some(mut account) = self.account(&new.app) else { return Ok(()) };
+        let Some(account) = self.account(&new.app) else { return Ok(()) };
+        let mut account = lock(&account);
         account.turn_to(new.master.day);
         account.check(new)?;
         account.count(new);
@@ -98,28 +115,43 @@ impl Allowances {
     /// One that was begun before is taken up. It is counted whatever the limit is now, if it was begun on
     /// the same day.
     pub(crate) fn take_up(&self, new: &NewTransfer) {
-        if let Some(mut account) = self.account(&new.app)
-            && account.day == new.master.day
-        {
-            account.count(new);
+        if let Some(account) = self.account(&new.app) {
+            let mut account = lock(&account);
+            if account.day == new.master.day {
+                account.count(new);
+            }
         }
     }
 
     /// One is no longer open; `None` if it was never recorded.
     pub(crate) fn close(&self, app: &str, key: &str, ended: Option<State>) {
-        if let Some(mut account) = self.account(app) {
-            account.close(key, ended == Some(State::Completed));
+        if let Some(account) = self.account(app) {
+            lock(&account).close(key, ended == Some(State::Completed));
         }
     }
 
-    fn account(&self, app: &str) -> Option<MutexGuard<'_, Account>> {
-        let account = self.limited.get(app)?;
-        // What a panic leaves behind counts too much, at worst.
-        Some(account.lock().unwrap_or_else(PoisonError::into_inner))
+    fn account(&self, app: &str) -> Option<Arc<Mutex<Account>>> {
+        self.limited.load().get(app).cloned()
     }
 }
 
+/// What a panic leaves behind counts too much, at worst.
+fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
+    account.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Account {
+    fn new(app: &str, limit: DayLimit, day: Day, moved: &[MovedOn]) -> Account {
+        let own = || moved.iter().filter(|moved| *moved.app == *app);
+        Account {
+            limit,
+            day,
+            transfers: own().map(|moved| moved.transfers).sum(),
+            sums: own().map(|moved| (moved.currency, moved.sum)).collect(),
+            open: HashMap::new(),
+        }
+    }
+
     /// A new day begins with nothing; a clock that is set back does not bring the old one back.
     fn turn_to(&mut self, day: Day) {
         if day > self.day {

@@ -3,7 +3,7 @@
 
 use crate::accusations::{Accusations, Fault};
 use crate::actor::{Actor, Mail};
-use crate::allowance::Allowances;
+use crate::allowance::{Allowances, DayLimit};
 use crate::begin::BeginError;
 use crate::clock::now_micros;
 use crate::comparing::{LateQueue, compare_late};
@@ -251,6 +251,20 @@ impl Coordinator {
     /// What operators follow.
     pub fn events(&self) -> &Events {
         &self.inner.events
+    }
+
+    /// From here on these apps may move no more than this in a day. What an app has moved today counts
+    /// also where it had no limit before; but then not what of it is still on its way.
+    pub async fn limit_days(
+        &self,
+        limits: impl IntoIterator<Item = (Arc<str>, DayLimit)>,
+    ) -> Result<(), StoreError> {
+        let limits: Vec<_> = limits.into_iter().collect();
+        let today = Day::from_unix_micros(now_micros());
+        let are_counted = limits.iter().all(|(app, _)| self.inner.allowances.counts(app));
+        let moved = if are_counted { Vec::new() } else { self.inner.store.moved_on(today).await? };
+        self.inner.allowances.replace(limits, today, &moved);
+        Ok(())
     }
 
     /// The links, in the order of configuration.

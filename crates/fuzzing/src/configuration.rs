@@ -1,6 +1,7 @@
 //! The configuration.
 
 use crate::config::Config;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 const SECRET: &str = "c0ffee-never-shown-c0ffee-never-shown-c0ffee";
@@ -18,7 +19,8 @@ pub fn configuration(bytes: &[u8]) {
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let read_file = |path: &Path| match path.extension() {
-        Some(_) => Ok(SECRET.as_bytes().to_vec()),
+        // Each file has its own: no two parties may have one key.
+        Some(_) => Ok([SECRET.as_bytes(), path.as_os_str().as_bytes()].concat().into()),
         None => Err(std::io::ErrorKind::NotFound.into()),
     };
     match Config::from_text(text, Path::new("folder"), variables, &read_file) {

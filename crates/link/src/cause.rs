@@ -103,6 +103,9 @@ pub enum Cause {
     /// We signed off, because only a new session can prove what became of a request.
     #[error("signed off, to prove by a new session what became of requests")]
     Renewed,
+    /// We signed off, because what the counter proved itself by is not believed any more.
+    #[error("signed off: {0}")]
+    Withdrawn(String),
     /// Whether the record is still this bridge's was not certain: no session is begun before it is.
     #[error("it was not certain that the record is still held: no session was begun")]
     NoLeave,
@@ -163,12 +166,20 @@ impl Cause {
             | Cause::FailedBack(_)
             | Cause::Replaced(_)
             | Cause::OutOfHours
+            | Cause::Withdrawn(_)
             | Cause::Renewed => Verdict::AtOnce,
         }
     }
 
     /// Whether the session ended because we wanted it to.
     pub(crate) fn is_orderly(&self) -> bool {
-        matches!(self, Cause::SignedOff | Cause::FailedBack(_) | Cause::OutOfHours | Cause::Renewed)
+        matches!(
+            self,
+            Cause::SignedOff
+                | Cause::FailedBack(_)
+                | Cause::OutOfHours
+                | Cause::Withdrawn(_)
+                | Cause::Renewed
+        )
     }
 }

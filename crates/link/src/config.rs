@@ -2,11 +2,11 @@
 
 use crate::history::History;
 use crate::hours::ServiceHours;
+use crate::keys::LinkKeys;
 use crate::outage::Outages;
 use crate::tls::TlsDial;
 use domain::message::CounterId;
 use domain::profile::Profile;
-use secrecy::SecretSlice;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::codec::Dialect;
@@ -33,8 +33,8 @@ pub struct LinkConfig {
     pub dialect: Dialect,
     /// The bridge's name at sign-on.
     pub own_name: String,
-    /// The key of the proofs at sign-on; at least 32 bytes.
-    pub key: SecretSlice<u8>,
+    /// The keys of the proofs at sign-on.
+    pub keys: LinkKeys,
     /// What is relied on; the counter must confirm it at sign-on.
     pub profile: Profile,
     /// How long things may take.
@@ -80,7 +80,7 @@ impl LinkConfig {
         addresses: Vec<String>,
         dialect: Dialect,
         own_name: String,
-        key: SecretSlice<u8>,
+        keys: LinkKeys,
     ) -> LinkConfig {
         LinkConfig {
             counter,
@@ -92,7 +92,7 @@ impl LinkConfig {
             hours: None,
             dialect,
             own_name,
-            key,
+            keys,
             profile: Profile::default(),
             timers: Timers::default(),
             bounds: Bounds::default(),

@@ -13,13 +13,14 @@ use crate::reception::Reception;
 use crate::renewal::{RENEWS, Turn};
 use crate::session::Event;
 use crate::spare;
+use crate::transport::Carrier;
 use crate::visitor::Visitor;
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{SemaphorePermit, mpsc};
 use tokio::task::coop::poll_proceed;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -76,6 +77,10 @@ pub(crate) struct Conversation<'a, S> {
     leaving: bool,
     /// Whether it is to a new session.
     renewing: bool,
+    /// Why the other side is believed no more, if that is why we leave.
+    withdrawn: Option<Box<str>>,
+    /// Whether it is to be looked at whether the other side is still believed.
+    recheck: bool,
     /// When it may be time for that.
     renew_at: Option<Instant>,
     /// `None` where there is nothing of it, as with most.
@@ -125,7 +130,7 @@ struct Woken {
     read: bool,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
+impl<'a, S: Carrier> Conversation<'a, S> {
     pub(crate) fn new(
         stream: S,
         line: Line,
@@ -147,6 +152,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             opened: None,
             leaving: false,
             renewing: false,
+            withdrawn: None,
+            recheck: false,
             renew_at: None,
             prospects: None,
         }
@@ -214,6 +221,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         match (&cause, &leave_for) {
             (Cause::SignedOff, Some(preferred)) => {
                 cause = Cause::FailedBack(preferred.address.clone());
+            }
+            (Cause::SignedOff, None) if self.withdrawn.is_some() && !self.stopping => {
+                cause = Cause::Withdrawn(self.withdrawn.take().unwrap_or_default().into());
             }
             (Cause::SignedOff, None) if self.renewing && !self.stopping => cause = Cause::Renewed,
             (Cause::SignedOff, None) if self.leaving && !self.stopping => cause = Cause::OutOfHours,
@@ -317,6 +327,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             verdict,
             closing,
             self.renew_at,
+            self.recheck.then_some(now),
         ];
         let due = due.into_iter().flatten().min().unwrap_or(now + IDLE);
         // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn would
@@ -351,6 +362,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         if woken.rung && self.reception.shared.take(Command::Synced) {
             self.line.session.synced();
         }
+        self.recheck |= woken.rung && self.reception.shared.take(Command::Recheck);
         if self.line.next_timeout(self.desk).is_some_and(|due| due <= now) {
             self.line.on_timeout(now, self.desk)?;
         }
@@ -376,9 +388,34 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             self.prospects().leave_for = None;
             self.line.session.leave(now, self.desk, "the service hours are over")?;
         }
+        self.doubt(now)?;
         self.renew(now)?;
         self.reception.rehome(self.desk);
         self.line.fill(now, self.desk)
+    }
+
+    /// Signs off where what the counter proved itself by is not believed any more.
+    fn doubt(&mut self, now: Instant) -> Result<(), Cause> {
+        if !self.recheck || self.opened.is_none() {
+            return Ok(());
+        }
+        self.recheck = false;
+        let why = if self.line.session.key_is_withdrawn() {
+            "the key that it signed on by was withdrawn".to_owned()
+        } else if let Some(why) = self.stream.distrusted() {
+            format!("its certificate is not believed any more: {why}")
+        } else {
+            return Ok(());
+        };
+        if self.stopping || self.withdrawn.is_some() {
+            return Ok(());
+        }
+        tracing::warn!(counter = %self.reception.shared.counter, why, "a session is left");
+        (self.leaving, self.withdrawn) = (true, Some(why.into()));
+        if let Some(prospects) = &mut self.prospects {
+            prospects.leave_for = None;
+        }
+        self.line.session.leave(now, self.desk, "it is not believed any more who you are")
     }
 
     /// Signs off where only a new session can prove what became of requests, and it is this
@@ -475,6 +512,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             let opened = matches!(event, Event::Opened(_));
             if opened {
                 self.opened = Some(now);
+                // It may have been withdrawn while it was being proven.
+                self.recheck = true;
             }
             self.board.tell(now, event, self.desk);
             if opened {

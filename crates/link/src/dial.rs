@@ -4,12 +4,11 @@
 use crate::config::Timers;
 use crate::intern::{Pool, TIMERS};
 use crate::status::Tls;
-use crate::tls::TlsDial;
-use crate::transport::{Secured, Transport};
+use crate::tls::{TlsDial, Trust};
+use crate::transport::{Carrier, Secured, Transport};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -17,7 +16,7 @@ use tokio_rustls::TlsConnector;
 pub trait Dial: Send + 'static {
     /// What it opens. A write that is pending or fails must not have taken a byte: what may have
     /// left is said to be taken.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: Carrier + Send + 'static;
 
     /// Opens one to `address`, `host:port`. The caller limits the time.
     fn dial(&mut self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send;
@@ -103,7 +102,8 @@ impl Dial for TcpDial {
         };
         let ready = tls.credentials.current();
         let connector = TlsConnector::from(ready.client);
-        let secured = Secured::new(connector.connect(tls.server_name.clone(), stream).await?);
+        let stream = connector.connect(tls.server_name.clone(), stream).await?;
+        let secured = Secured::new(stream, Trust::of_server(tls));
         let told = secured.told(ready.own_expires_at)?;
         Ok((Transport::Secured(Box::new(secured)), Some(told)))
     }

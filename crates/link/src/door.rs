@@ -8,7 +8,7 @@ use crate::history::{History, now_micros};
 use crate::session::greeting::{self, Known};
 use crate::status::Tls;
 use crate::strangers::TOLD_EVERY;
-use crate::tls::Credentials;
+use crate::tls::{Credentials, Trust};
 use crate::transport::{Secured, Transport};
 use crate::visitor::{Refused, Visitor};
 use bytes::BytesMut;
@@ -355,7 +355,7 @@ impl House {
         let secured = match timeout(self.config.limits.tls, handshake).await {
             Err(_) => return Err(tls("no handshake in time".to_owned())),
             Ok(Err(error)) => return Err(tls(error.to_string())),
-            Ok(Ok(stream)) => Secured::new(stream),
+            Ok(Ok(stream)) => Secured::new(stream, Trust::of_client(credentials)),
         };
         let told = secured.told(ready.own_expires_at).map_err(|error| tls(error.to_string()))?;
         let names = secured.names().map_err(tls)?;

@@ -123,7 +123,7 @@ impl Link {
             hours,
             dialect,
             own_name,
-            key,
+            keys,
             profile,
             timers,
             bounds,
@@ -142,7 +142,7 @@ impl Link {
             counter,
             own_name: NAMES.one(own_name),
             codec,
-            key,
+            keys,
             profile: Arc::clone(&profile),
             timers: TIMERS.one(timers),
             bounds: bounds.clone(),
@@ -376,6 +376,13 @@ impl Link {
     /// Lets a link that is [`crate::status::State::Held`] try again, its rejections forgotten.
     pub fn release(&self) {
         self.command(Command::Release);
+    }
+
+    /// Looks whether the counter's key and certificate are still believed, as they are now; a session
+    /// that was opened by another key, or with a certificate whose authority is none any more, is left
+    /// in order.
+    pub fn recheck(&self) {
+        self.command(Command::Recheck);
     }
 
     /// Says that everything that the last drop left unknown has been asked about, which ends

@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     reconnect: AtomicBool,
     release: AtomicBool,
     synced: AtomicBool,
+    recheck: AtomicBool,
     /// A defect, made on purpose.
     #[cfg(test)]
     pub(crate) panic: AtomicBool,
@@ -66,6 +67,7 @@ impl Shared {
             reconnect: AtomicBool::new(false),
             release: AtomicBool::new(false),
             synced: AtomicBool::new(false),
+            recheck: AtomicBool::new(false),
             #[cfg(test)]
             panic: AtomicBool::new(false),
             mailbox: Mailbox::default(),
@@ -175,6 +177,7 @@ impl Shared {
             Command::Reconnect => &self.reconnect,
             Command::Release => &self.release,
             Command::Synced => &self.synced,
+            Command::Recheck => &self.recheck,
         }
     }
 }
@@ -185,10 +188,12 @@ pub(crate) enum Command {
     Reconnect,
     Release,
     Synced,
+    Recheck,
 }
 
 impl Command {
-    pub(crate) const ALL: [Command; 3] = [Command::Reconnect, Command::Release, Command::Synced];
+    pub(crate) const ALL: [Command; 4] =
+        [Command::Reconnect, Command::Release, Command::Synced, Command::Recheck];
 }
 
 /// An outcome that somebody waits for. Dropped without one, as when the task that held it panics,

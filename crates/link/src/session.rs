@@ -12,6 +12,7 @@ use crate::config::{Bounds, Timers};
 use crate::desk::{Admission, Desk};
 use crate::flood::Flood;
 use crate::in_flight::InFlight;
+use crate::keys::{KeyId, LinkKeys};
 use crate::pulse::{Beat, Pulse};
 use crate::status::State;
 use domain::message::{CounterId, Reply};
@@ -19,7 +20,6 @@ use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
 use foreign::ForeignText;
-use secrecy::SecretSlice;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ pub(crate) struct Setup {
     pub(crate) counter: CounterId,
     pub(crate) own_name: Arc<String>,
     pub(crate) codec: Codec,
-    pub(crate) key: SecretSlice<u8>,
+    pub(crate) keys: LinkKeys,
     pub(crate) profile: Arc<Profile>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) bounds: Bounds,
@@ -115,6 +115,8 @@ pub(crate) struct Session {
     closed: Closed,
     /// How much was said that nobody asked for; `None` as with most.
     flood: Option<Box<Flood>>,
+    /// By which key the counter proved itself, once it has.
+    key: Option<KeyId>,
 }
 
 /// When something happened lately.
@@ -174,6 +176,7 @@ impl Session {
             day: None,
             closed: Closed::default(),
             flood: None,
+            key: None,
             setup,
         }
     }
@@ -198,6 +201,7 @@ impl Session {
             day: None,
             closed: Closed::default(),
             flood: None,
+            key: None,
             setup,
         };
         session.open(now, opened, desk);
@@ -205,6 +209,7 @@ impl Session {
     }
 
     fn open(&mut self, now: Instant, opened: Opened, desk: &mut Desk) {
+        self.key = Some(opened.key);
         let wanted = self.setup.timers.heartbeat_s;
         let interval = opened.heartbeat_s.min(wanted);
         self.pulse = Pulse::new(interval, self.setup.timers.early_probe, now);
@@ -224,6 +229,11 @@ impl Session {
     /// What all sessions of the link have in common.
     pub(crate) fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// Whether the key by which it was opened is one no more.
+    pub(crate) fn key_is_withdrawn(&self) -> bool {
+        self.key.is_some_and(|key| !self.setup.keys.hold(key))
     }
 
     /// Asks at once whether the other side lives.

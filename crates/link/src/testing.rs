@@ -116,7 +116,7 @@ pub(crate) fn setup() -> Setup {
         counter: counter(),
         own_name: Arc::new("bridge".to_owned()),
         codec: our_codec(),
-        key: KEY.to_vec().into(),
+        keys: KEY.to_vec().into(),
         profile: Arc::new(Profile::default()),
         timers: Arc::default(),
         bounds: Bounds::default(),

@@ -2,9 +2,12 @@
 //! at a handshake if one of them has changed, so a renewed certificate needs no restart.
 
 use rustls::client::Resumption;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::fs;
@@ -66,6 +69,39 @@ pub struct Ready {
     pub server: Arc<ServerConfig>,
     /// When our certificate expires, in microseconds since 1970 UTC.
     pub own_expires_at: i64,
+    servers: Arc<WebPkiServerVerifier>,
+    clients: Arc<dyn ClientCertVerifier>,
+}
+
+/// Whom we believe at the other end of a connection, and as whom. It may be asked again later.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    credentials: Credentials,
+    /// Whom we dialled; `None` for whoever dialled us.
+    server_name: Option<ServerName<'static>>,
+}
+
+impl Trust {
+    /// In whom we dialled.
+    pub fn of_server(tls: &TlsDial) -> Trust {
+        Trust { credentials: tls.credentials.clone(), server_name: Some(tls.server_name.clone()) }
+    }
+
+    /// In who dialled us.
+    pub fn of_client(credentials: &Credentials) -> Trust {
+        Trust { credentials: credentials.clone(), server_name: None }
+    }
+
+    /// Whether a chain of certificates would be believed now; if not, why, for people.
+    pub(crate) fn still(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+        let (first, rest) = chain.split_first().ok_or("no certificate")?;
+        let (ready, now) = (self.credentials.current(), UnixTime::now());
+        let verified = match &self.server_name {
+            Some(name) => ready.servers.verify_server_cert(first, rest, name, &[], now).map(drop),
+            None => ready.clients.verify_client_cert(first, rest, now).map(drop),
+        };
+        verified.map_err(|error| error.to_string())
+    }
 }
 
 impl std::fmt::Debug for Credentials {
@@ -141,6 +177,10 @@ impl TlsFiles {
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|error| wrong(&self.key, error.to_string()))?;
         let provider = Arc::new(ring::default_provider());
+        let servers =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+                .build()
+                .map_err(|error| wrong(&self.ca, error.to_string()))?;
         let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| wrong(&self.certificate, error.to_string()))?
@@ -150,18 +190,19 @@ impl TlsFiles {
         // Every handshake proves everything anew: connections live long, and a certificate that
         // is no longer believed must not come in by an old ticket.
         client.resumption = Resumption::disabled();
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
             .build()
             .map_err(|error| wrong(&self.ca, error.to_string()))?;
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| wrong(&self.certificate, error.to_string()))?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::clone(&clients))
             .with_single_cert(chain, key)
             .map_err(|error| wrong(&self.key, error.to_string()))?;
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
-        Ok(Ready { client: Arc::new(client), server: Arc::new(server), own_expires_at })
+        let (client, server) = (Arc::new(client), Arc::new(server));
+        Ok(Ready { client, server, own_expires_at, servers, clients })
     }
 }
 
@@ -175,7 +216,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 /// What a certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    /// Whom it names: the DNS names, or the common name where there are none.
+    /// Whom it names: the DNS names of its subject alternative name. The common name counts for
+    /// nothing, as everywhere else today (RFC 9525 §6.3).
     pub(crate) names: Vec<String>,
     /// In microseconds since 1970 UTC.
     pub(crate) expires_at: i64,
@@ -196,11 +238,7 @@ pub(crate) fn read(der: &CertificateDer<'_>) -> Result<Certificate, String> {
                 _ => None,
             })
             .collect(),
-        None => certificate
-            .subject()
-            .iter_common_name()
-            .filter_map(|name| name.as_str().ok().map(str::to_owned))
-            .collect(),
+        None => Vec::new(),
     };
     let expires_at = certificate.validity().not_after.timestamp().saturating_mul(1_000_000);
     Ok(Certificate { names, expires_at })

@@ -5,18 +5,37 @@
 //! left is never told to be unsent.
 
 use crate::status::Tls;
-use crate::tls;
+use crate::tls::{self, Trust};
 use rustls::ProtocolVersion;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 /// How much is offered to TLS at once, in bytes: one record. So much of what is queued is taken
 /// for sent when a write fails, and no more.
 const RECORD: usize = 16 << 10;
+
+/// What carries a conversation.
+pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
+    /// Why the other side's certificate is not believed any more, if it is not; for people.
+    fn distrusted(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Carrier for DuplexStream {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Carrier for Transport<S> {
+    fn distrusted(&self) -> Option<String> {
+        match self {
+            Transport::Plain(_) => None,
+            Transport::Secured(secured) => secured.distrusted(),
+        }
+    }
+}
 
 /// TCP, plain or under TLS; or another stream of bytes in its place.
 #[derive(Debug)]
@@ -32,12 +51,19 @@ pub enum Transport<S = TcpStream> {
 pub struct Secured<S> {
     stream: TlsStream<S>,
     failed: Option<io::Error>,
+    /// Whom we believe, and as whom.
+    trust: Trust,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
     /// After the handshake.
-    pub fn new(stream: impl Into<TlsStream<S>>) -> Secured<S> {
-        Secured { stream: stream.into(), failed: None }
+    pub fn new(stream: impl Into<TlsStream<S>>, trust: Trust) -> Secured<S> {
+        Secured { stream: stream.into(), failed: None, trust }
+    }
+
+    fn distrusted(&self) -> Option<String> {
+        let chain = self.stream.get_ref().1.peer_certificates().unwrap_or_default();
+        self.trust.still(chain).err()
     }
 
     /// Whom the other side's certificate names. An error is for people.

@@ -8,18 +8,20 @@ use super::{
     refusals::Refusals,
     verify::{Policy, Verified, named_key, verify_head},
 };
+use arc_swap::ArcSwap;
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
 use futures::StreamExt;
 use http::HeaderMap;
 use http::request::Parts;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is needed to tell who sent a request. Shared by all requests of a listener.
 #[derive(Debug)]
 pub struct Authenticator {
-    keys: Keys,
+    keys: ArcSwap<Keys>,
     policy: Policy,
     nonces: NonceMemory,
     refusals: Refusals,
@@ -62,7 +64,14 @@ impl Authenticator {
     pub fn new(keys: Keys, policy: Policy, nonces: usize) -> Authenticator {
         let nonces = NonceMemory::new(nonces, keys.apps());
         let refusals = Refusals::default();
-        Authenticator { keys, policy, nonces, refusals }
+        Authenticator { keys: ArcSwap::from_pointee(keys), policy, nonces, refusals }
+    }
+
+    /// Puts other keys in the place of these, from the next request on. What an app may must be known
+    /// before its key is.
+    pub fn replace_keys(&self, keys: Keys) {
+        self.nonces.belongs_to(&keys.apps());
+        self.keys.store(Arc::new(keys));
     }
 
     /// The memory of nonces, to watch how full it is.
@@ -93,8 +102,9 @@ impl Authenticator {
 
     /// The key that a request names, true or not, and whether it is known here.
     fn named(&self, headers: &HeaderMap) -> Option<(String, bool)> {
-        let named = named_key(headers, &self.keys)?;
-        let known = self.keys.get(&named).is_some();
+        let keys = self.keys.load();
+        let named = named_key(headers, &keys)?;
+        let known = keys.get(&named).is_some();
         Some((named, known))
     }
 
@@ -112,7 +122,7 @@ impl Authenticator {
             headers: &parts.headers,
             arrived_at: way.map(|way| way.to),
         };
-        let signed = verify_head(&head, &self.keys, &self.policy, now_s)?;
+        let signed = verify_head(&head, &self.keys.load(), &self.policy, now_s)?;
         let stated = parts.headers.get(http::header::CONTENT_LENGTH);
         let stated = stated.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if stated.is_some_and(|length| usize::try_from(length).unwrap_or(usize::MAX) > longest_body)

@@ -157,7 +157,7 @@ impl Keys {
     }
 
     /// The apps that have keys, each as often as it has some.
-    pub fn apps(&self) -> impl Iterator<Item = Arc<str>> {
+    pub fn apps(&self) -> impl Iterator<Item = Arc<str>> + Clone {
         self.by_id.values().map(|registered| registered.app.clone())
     }
 

@@ -77,6 +77,14 @@ impl NonceMemory {
         }
     }
 
+    /// From here on these apps share the room.
+    pub(super) fn belongs_to(&self, apps: &(impl Iterator<Item = Arc<str>> + Clone)) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.shares.belong_to(apps.clone());
+        }
+    }
+
     /// How many nonces are remembered now, expired ones included until they are swept.
     pub fn len(&self) -> usize {
         self.shards

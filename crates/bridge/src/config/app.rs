@@ -1,5 +1,6 @@
 //! App backends: who may call the transfer API, and with which keys.
 
+use super::keyring::Reach;
 use super::mistake::did_you_mean;
 use super::secret::{APP_PUBLIC_KEY, APP_SECRET, Sources};
 use super::section::{Findings, Located, Section};
@@ -47,6 +48,7 @@ pub(super) fn read(
     root: &mut Section<'_>,
     sources: &Sources<'_>,
     counters: &BTreeSet<CounterId>,
+    reach: Reach,
 ) -> Apps {
     let mut apps = Apps::default();
     for mut section in root.sections("app") {
@@ -58,7 +60,7 @@ pub(super) fn read(
         };
         section.require("key", "without a key the app cannot call; write [[app.key]]");
         for section in section.sections("key") {
-            key(section, sources, name.as_ref(), &mut apps.keys);
+            key(section, sources, (name.as_ref(), reach), &mut apps.keys);
         }
         section.end();
         if let Some(name) = name {
@@ -131,7 +133,12 @@ fn right<T: FromStr<Err = NotARight>>(text: &Located<String>, findings: &Finding
 }
 
 /// Reads one `[[app.key]]` and registers it.
-fn key(mut section: Section<'_>, sources: &Sources<'_>, app: Option<&Arc<str>>, keys: &mut Keys) {
+fn key(
+    mut section: Section<'_>,
+    sources: &Sources<'_>,
+    (app, reach): (Option<&Arc<str>>, Reach),
+    keys: &mut Keys,
+) {
     let findings = section.findings();
     section.require("id", "the key's id, as signatures name it");
     section.require("algorithm", "\"hmac-sha256\" or \"ed25519\"");
@@ -157,6 +164,10 @@ fn key(mut section: Section<'_>, sources: &Sources<'_>, app: Option<&Arc<str>>, 
     let content = names.read(&mut section, sources);
     section.end();
     let verification = content.and_then(|content| {
+        let holder = format!("the app {:?}", app.map_or("", AsRef::as_ref));
+        if !sources.keyring.take_in(&content, &holder, reach, findings) {
+            return None;
+        }
         VerificationKey::from_file(algorithm.value, content.value.expose_secret())
             .map_err(|error| content.wrong(findings, error))
             .ok()

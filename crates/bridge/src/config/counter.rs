@@ -1,14 +1,15 @@
 //! Counters: what they speak, where they are, what they can do, how patient their links are.
 
+use super::keyring::Reach;
 use super::profile;
-use super::secret::{COUNTER_KEY, Sources};
+use super::secret::{COUNTER_KEY, Names, SECOND_COUNTER_KEY, Sources};
 use super::section::{Located, Section};
 use super::service::{milliseconds, seconds, value_or};
 use super::tls;
 use domain::message::CounterId;
 use domain::profile::{AmountUnit, Profile};
 use link::history::History;
-use link::{Bounds, LinkConfig, Outages, ServiceHours, Timers, TlsDial};
+use link::{Bounds, LinkConfig, LinkKeys, Outages, ServiceHours, Timers, TlsDial};
 use secrecy::{ExposeSecret, SecretSlice};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -49,8 +50,8 @@ pub(crate) struct Counter {
     pub(crate) hours: Option<ServiceHours>,
     /// Which bytes it speaks.
     pub(crate) dialect: Dialect,
-    /// The key of the proofs at sign-on.
-    pub(crate) key: SecretSlice<u8>,
+    /// The keys of the proofs at sign-on.
+    pub(crate) keys: LinkKeys,
     /// What is relied on.
     pub(crate) profile: Profile,
     /// How long things may take.
@@ -79,7 +80,7 @@ impl Counter {
                 self.addresses.clone(),
                 self.dialect.clone(),
                 own_name.to_owned(),
-                self.key.clone(),
+                self.keys.clone(),
             )
         }
     }
@@ -102,7 +103,8 @@ pub(super) struct Counters {
 /// Whether there is a door at which counters can dial in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
-    Open,
+    /// There is one, for those who can reach it.
+    Open(Reach),
     Missing,
 }
 
@@ -130,7 +132,11 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let name = id.as_ref().map_or("", CounterId::as_str);
         let good = addresses.iter().flatten().filter(|address| is_host_and_port(address));
         let tls = tls::dialled(&mut section, sources, name, good);
-        let key = key(&mut section, sources);
+        let reach = match door {
+            Door::Open(reach) if dials_in => reach,
+            Door::Open(_) | Door::Missing => reach(addresses.iter().flatten()),
+        };
+        let keys = keys(&mut section, sources, (name, reach));
         let connections = value_or(section.number("connections", 1..=MOST_CONNECTIONS), 1);
         let standby = standby(&mut section, connections);
         let hours = section
@@ -143,7 +149,8 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let profile::Read { profile, amount_unit } = profile::read(&mut section);
         let dialect = speech.and_then(|s| dialect(&mut section, s.value, &amount_unit));
         section.end();
-        if let (Some(id), Some(addresses), Some(key), Some(dialect)) = (id, addresses, key, dialect)
+        if let (Some(id), Some(addresses), Some(keys), Some(dialect)) =
+            (id, addresses, keys, dialect)
         {
             counters.list.push(Counter {
                 id,
@@ -157,7 +164,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
                 states_all_accounts,
                 hours,
                 dialect,
-                key,
+                keys,
                 profile,
                 timers,
                 bounds,
@@ -266,19 +273,49 @@ fn is_host_and_port(text: &str) -> bool {
     host_is_good && plain_port && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
-fn key(section: &mut Section<'_>, sources: &Sources<'_>) -> Option<SecretSlice<u8>> {
-    let findings = section.findings();
+/// From where somebody could be taken for a counter that is dialled there.
+fn reach<'a>(mut addresses: impl Iterator<Item = &'a String>) -> Reach {
+    if addresses.all(|address| tls::is_loopback(address)) {
+        Reach::ThisMachine
+    } else {
+        Reach::Beyond
+    }
+}
+
+/// The counter's key, and the one that replaces it or is replaced by it.
+fn keys(
+    section: &mut Section<'_>,
+    sources: &Sources<'_>,
+    whose: (&str, Reach),
+) -> Option<LinkKeys> {
     if !COUNTER_KEY.stand_in(section) {
         let what = format!("is missing: write {}", COUNTER_KEY.told());
-        section.absent(COUNTER_KEY.file).wrong(findings, what);
+        section.absent(COUNTER_KEY.file).wrong(section.findings(), what);
     }
-    let key = COUNTER_KEY.read(section, sources)?;
+    let first = key(COUNTER_KEY, section, sources, whose);
+    let has_second = SECOND_COUNTER_KEY.stand_in(section);
+    let second = key(SECOND_COUNTER_KEY, section, sources, whose);
+    if has_second && second.is_none() {
+        return None;
+    }
+    Some(LinkKeys::new(first?, second))
+}
+
+fn key(
+    names: Names,
+    section: &mut Section<'_>,
+    sources: &Sources<'_>,
+    (id, reach): (&str, Reach),
+) -> Option<SecretSlice<u8>> {
+    let findings = section.findings();
+    let key = names.read(section, sources)?;
     let length = key.value.expose_secret().len();
     if length < SHORTEST_KEY {
         key.wrong(findings, format!("a key must have at least {SHORTEST_KEY} bytes, not {length}"));
         return None;
     }
-    Some(key.value)
+    let holder = format!("the counter {id:?}");
+    sources.keyring.take_in(&key, &holder, reach, findings).then_some(key.value)
 }
 
 /// The dialect with its details, which only the XML one has.

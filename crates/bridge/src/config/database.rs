@@ -81,7 +81,7 @@ fn readable_authority(
     let what = match (sources.read_file)(&file) {
         Ok(content) => {
             let mark = b"-----BEGIN CERTIFICATE-----";
-            let holds_one = content.windows(mark.len()).any(|bytes| bytes == mark);
+            let holds_one = content.bytes.windows(mark.len()).any(|bytes| bytes == mark);
             (!holds_one).then(|| format!("{} holds no certificate in PEM", file.display()))
         }
         Err(error) => Some(format!("{} cannot be read: {error}", file.display())),

@@ -48,6 +48,13 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
+impl Mistakes {
+    /// One line for each.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.list.iter().map(|mistake| mistake.shown(&self.file))
+    }
+}
+
 impl Mistake {
     /// The mistake as a line for people: `bridge.toml:17: counter.heartbeat_s: must be …`.
     pub(crate) fn shown(&self, file: &str) -> String {

@@ -14,6 +14,7 @@ mod accept;
 mod app;
 mod counter;
 mod database;
+mod keyring;
 mod mistake;
 mod profile;
 mod secret;
@@ -27,20 +28,22 @@ mod tree;
 pub(crate) use app::App;
 pub(crate) use counter::Counter;
 pub(crate) use mistake::{Mistake, Mistakes, Place};
-pub(crate) use secret::LONGEST_KEY;
+pub(crate) use secret::{Content, LONGEST_KEY};
 pub(crate) use service::{Api, Operators};
 
 use api::auth::Keys;
+use keyring::{Keyring, Reach};
 use link::history::History;
 use link::{LinkConfig, Outages};
 use secrecy::{ExposeSecret, SecretString};
 #[cfg(any(test, fuzzing))]
 use secret::ReadFile;
-use secret::{Sources, Unset};
+use secret::{COUNTER_KEY, SECOND_COUNTER_KEY, Sources, Unset};
 use section::{Findings, Section};
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -72,6 +75,8 @@ pub(crate) struct Config {
     pub(crate) counters: Vec<Counter>,
     /// Where counters dial in.
     pub(crate) accept: Option<accept::Accept>,
+    /// Every value of the file and the environment, to see what has changed.
+    pub(crate) settings: Settings,
     /// What is allowed, but should be known; for people.
     pub(crate) notes: Vec<Mistake>,
 }
@@ -109,7 +114,9 @@ impl Config {
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let variables: BTreeMap<String, String> = variables.into_iter().collect();
-        let sources = Sources { folder, variables: &variables, read_file: &read_key, unset };
+        let keyring = Keyring::default();
+        let sources =
+            Sources { folder, variables: &variables, read_file: &read_key, unset, keyring };
         Config::read(&text, &sources).map_err(|list| Mistakes { file, list })
     }
 
@@ -123,8 +130,8 @@ impl Config {
         read_file: &ReadFile<'_>,
     ) -> Result<Config, Vec<Mistake>> {
         let variables: BTreeMap<String, String> = variables.into_iter().collect();
-        let unset = Unset::IsAMistake;
-        Config::read(text, &Sources { folder, variables: &variables, read_file, unset })
+        let (unset, keyring) = (Unset::IsAMistake, Keyring::default());
+        Config::read(text, &Sources { folder, variables: &variables, read_file, unset, keyring })
     }
 
     fn read(text: &str, sources: &Sources<'_>) -> Result<Config, Vec<Mistake>> {
@@ -133,6 +140,7 @@ impl Config {
         for mistake in tree::overlay(&mut rows, sources.variables) {
             findings.mistake(mistake);
         }
+        let settings = Settings(tree::settings(&rows));
         let mut root = Section::root(rows, &findings);
         let (database, record) = database::read(&mut root, sources);
         let name = own_name(&mut root);
@@ -141,10 +149,12 @@ impl Config {
         let mut coordinator = service::coordinator(&mut root);
         let drain_budget = service::drain_budget(&mut root);
         let accept = accept::read(&mut root, sources);
-        let door = if accept.is_some() { counter::Door::Open } else { counter::Door::Missing };
+        let door = accept.as_ref().map_or(counter::Door::Missing, |accept| {
+            counter::Door::Open(Reach::of(accept.listen.ip()))
+        });
         let counters = counter::read(&mut root, sources, door);
         coordinator.states_all_accounts = counters.that_state_all_accounts();
-        let apps = app::read(&mut root, sources, &counters.ids);
+        let apps = app::read(&mut root, sources, &counters.ids, Reach::of(api.listen.ip()));
         coordinator.day_limits = apps.day_limits();
         root.end();
         let (mistakes, notes) = findings.take();
@@ -163,6 +173,7 @@ impl Config {
             keys: apps.keys,
             counters: counters.list,
             accept,
+            settings,
             notes,
         })
     }
@@ -176,6 +187,34 @@ impl Config {
     pub(crate) fn links(&self, history: &History) -> Vec<LinkConfig> {
         let outages = Outages::default();
         self.counters.iter().map(|counter| counter.link(&self.name, history, &outages)).collect()
+    }
+}
+
+/// Every value of a configuration, so that two can be compared. Shows none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings(BTreeMap<String, u64>);
+
+impl Settings {
+    /// The keys whose values differ and that a bridge takes over only when it starts.
+    pub(crate) fn that_need_a_start(&self, new: &Settings) -> Vec<String> {
+        let keys: BTreeSet<&String> = self.0.keys().chain(new.0.keys()).collect();
+        let differs = |key: &&&String| self.0.get(**key) != new.0.get(**key);
+        keys.iter()
+            .filter(differs)
+            .filter(|key| !is_taken_over(key))
+            .map(ToString::to_string)
+            .collect()
+    }
+}
+
+/// Whether a bridge that runs takes the value over when it reads its configuration again.
+fn is_taken_over(key: &str) -> bool {
+    match key.split('.').collect::<Vec<_>>()[..] {
+        ["app", ..] => true,
+        ["counter", _, name] => [COUNTER_KEY, SECOND_COUNTER_KEY]
+            .iter()
+            .any(|names| names.file == name || names.variable == Some(name)),
+        _ => false,
     }
 }
 
@@ -205,8 +244,15 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn read_key(path: &Path) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    File::open(path)?.take(LONGEST_KEY as u64 + 1).read_to_end(&mut content)?;
-    Ok(content)
+fn read_key(path: &Path) -> io::Result<Content> {
+    let file = File::open(path)?;
+    let is_open_to_others = is_open_to_others(&file.metadata()?);
+    let mut bytes = Vec::new();
+    file.take(LONGEST_KEY as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Content { bytes, is_open_to_others })
+}
+
+/// Whether others than a file's owner may read or write it.
+fn is_open_to_others(metadata: &Metadata) -> bool {
+    metadata.permissions().mode() & 0o066 != 0
 }

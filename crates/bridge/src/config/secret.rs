@@ -1,5 +1,6 @@
 //! Secrets: from a file or a variable that the configuration names, never from its own text.
 
+use super::keyring::Keyring;
 use super::mistake::Place;
 use super::section::{Findings, Located, Section};
 use secrecy::SecretSlice;
@@ -11,7 +12,22 @@ use std::path::{Path, PathBuf};
 pub(crate) const LONGEST_KEY: usize = 64 * 1024;
 
 /// Reads a file as a whole, or its first bytes if it is longer than [`LONGEST_KEY`].
-pub(super) type ReadFile<'s> = dyn Fn(&Path) -> io::Result<Vec<u8>> + 's;
+pub(super) type ReadFile<'s> = dyn Fn(&Path) -> io::Result<Content> + 's;
+
+/// What a file holds.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether others on this machine than its owner may read or write it.
+    pub(crate) is_open_to_others: bool,
+}
+
+impl From<Vec<u8>> for Content {
+    /// A file that is its owner's alone.
+    fn from(bytes: Vec<u8>) -> Content {
+        Content { bytes, is_open_to_others: false }
+    }
+}
 
 /// What secrets are read from.
 pub(super) struct Sources<'s> {
@@ -24,6 +40,8 @@ pub(super) struct Sources<'s> {
     pub(super) read_file: &'s ReadFile<'s>,
     /// What a variable is that is named and not set.
     pub(super) unset: Unset,
+    /// Whose each key is.
+    pub(super) keyring: Keyring,
 }
 
 /// What to make of a variable that is named and not set.
@@ -36,9 +54,6 @@ pub(super) enum Unset {
     IsNoted,
 }
 
-/// Stands for a secret that is not there; long enough for every use, and never used.
-const STAND_IN: [u8; 64] = [0; 64];
-
 /// The keys that a secret is configured by.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Names {
@@ -48,25 +63,40 @@ pub(super) struct Names {
     pub(super) variable: Option<&'static str>,
     /// What somebody might write who puts the secret itself into the file.
     pub(super) literal: Option<&'static str>,
+    /// Whether nobody else may know it.
+    pub(super) is_secret: bool,
 }
 
 /// A counter's key at sign-on.
 pub(super) const COUNTER_KEY: Names =
-    Names { file: "key_file", variable: Some("key_env"), literal: Some("key") };
+    Names { file: "key_file", variable: Some("key_env"), literal: Some("key"), is_secret: true };
+
+/// A counter's other key at sign-on, while one replaces the other.
+pub(super) const SECOND_COUNTER_KEY: Names = Names {
+    file: "second_key_file",
+    variable: Some("second_key_env"),
+    literal: Some("second_key"),
+    is_secret: true,
+};
 
 /// An app's shared secret.
-pub(super) const APP_SECRET: Names =
-    Names { file: "secret_file", variable: Some("secret_env"), literal: Some("secret") };
+pub(super) const APP_SECRET: Names = Names {
+    file: "secret_file",
+    variable: Some("secret_env"),
+    literal: Some("secret"),
+    is_secret: true,
+};
 
 /// An app's public key: not a secret, but read like one.
 pub(super) const APP_PUBLIC_KEY: Names =
-    Names { file: "public_key_file", variable: None, literal: None };
+    Names { file: "public_key_file", variable: None, literal: None, is_secret: false };
 
 /// The database's password.
 pub(super) const DATABASE_PASSWORD: Names = Names {
     file: "database_password_file",
     variable: Some("database_password_env"),
     literal: Some("database_password"),
+    is_secret: true,
 };
 
 impl Names {
@@ -102,17 +132,42 @@ impl Names {
         let variable = self.variable.and_then(|key| section.text(key));
         match (file, variable) {
             (None, None) => None,
-            (Some(file), None) => from_file(file, sources, findings),
+            (Some(file), None) => self.read_file(file, sources, findings),
             (None, Some(variable)) => from_variable(variable, sources, findings),
             // What the environment says replaces what the file says.
             (Some(file), Some(variable)) => match (&file.place, &variable.place) {
-                (Place::Variable(_), Place::Line(_)) => from_file(file, sources, findings),
+                (Place::Variable(_), Place::Line(_)) => self.read_file(file, sources, findings),
                 (Place::Line(_), Place::Variable(_)) => from_variable(variable, sources, findings),
                 (Place::Line(_) | Place::Variable(_) | Place::Whole, _) => {
                     variable.wrong(findings, format!("write {}, not both", self.told()));
                     None
                 }
             },
+        }
+    }
+
+    fn read_file(
+        self,
+        path: Located<String>,
+        sources: &Sources<'_>,
+        findings: &Findings,
+    ) -> Option<Located<SecretSlice<u8>>> {
+        let file = resolved(&path, sources);
+        match (sources.read_file)(&file) {
+            Ok(content) if content.bytes.len() > LONGEST_KEY => {
+                path.wrong(findings, format!("{} is too long for a key", file.display()));
+                None
+            }
+            Ok(content) => {
+                if self.is_secret && content.is_open_to_others {
+                    note_that_others_read(&path, &file, findings);
+                }
+                Some(path.map(|_| trimmed(content.bytes)))
+            }
+            Err(error) => {
+                path.wrong(findings, format!("{} cannot be read: {error}", file.display()));
+                None
+            }
         }
     }
 }
@@ -125,23 +180,10 @@ pub(super) fn resolved(path: &Located<String>, sources: &Sources<'_>) -> PathBuf
     }
 }
 
-fn from_file(
-    path: Located<String>,
-    sources: &Sources<'_>,
-    findings: &Findings,
-) -> Option<Located<SecretSlice<u8>>> {
-    let file = resolved(&path, sources);
-    match (sources.read_file)(&file) {
-        Ok(content) if content.len() > LONGEST_KEY => {
-            path.wrong(findings, format!("{} is too long for a key", file.display()));
-            None
-        }
-        Ok(content) => Some(path.map(|_| trimmed(content))),
-        Err(error) => {
-            path.wrong(findings, format!("{} cannot be read: {error}", file.display()));
-            None
-        }
-    }
+/// Notes that others on this machine can read the file of a secret.
+pub(super) fn note_that_others_read(path: &Located<impl Sized>, file: &Path, findings: &Findings) {
+    let file = file.display();
+    path.note(findings, format!("others on this machine may read {file}: chmod 600 {file}"));
 }
 
 fn from_variable(
@@ -155,7 +197,9 @@ fn from_variable(
             findings,
             format!("the environment variable {} is not set here; `serve` needs it", name.value),
         );
-        return Some(name.map(|_| SecretSlice::from(STAND_IN.to_vec())));
+        // Long enough for every use, nobody else's, and never used.
+        let stand_in: Vec<u8> = format!("{} is not set. ", name.value).repeat(8).into();
+        return Some(name.map(|_| stand_in.into()));
     }
     if value.is_none() {
         let what = if is_a_name(&name.value) {

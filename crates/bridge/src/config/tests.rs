@@ -11,19 +11,21 @@ use std::path::PathBuf;
 const KEY: &str = "0123456789abcdef0123456789abcdef\n";
 
 /// Files that exist, with their content.
-fn files(path: &Path) -> io::Result<Vec<u8>> {
+fn files(path: &Path) -> io::Result<Content> {
     let public = "-----BEGIN PUBLIC KEY-----\n\
                   MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=\n\
                   -----END PUBLIC KEY-----\n";
-    match path.to_str() {
+    let content: io::Result<Vec<u8>> = match path.to_str() {
         Some("/keys/good" | "/etc/bridge/good" | "good") => Ok(KEY.into()),
         Some("/keys/short") => Ok(vec![b'k'; 31]),
         Some("/keys/32") => Ok(vec![b'k'; 32]),
         Some("/keys/public") => Ok(public.into()),
         Some("/keys/long") => Ok(vec![b'k'; LONGEST_KEY + 1]),
         Some("/keys/password") => Ok(b"p@ss\n".into()),
+        Some(other) if other.starts_with("/keys/good-") => Ok(format!("{other} {KEY}").into()),
         _ => Err(io::ErrorKind::NotFound.into()),
-    }
+    };
+    content.map(Content::from)
 }
 
 fn read_with(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<Mistake>> {
@@ -68,7 +70,7 @@ fn every_default_works() {
     assert_eq!(link.bounds, link::Bounds::default());
     assert_eq!(link.profile, domain::profile::Profile::default());
     assert_eq!(link.own_name, "bridge");
-    assert_eq!(link.key.expose_secret(), KEY.trim_end().as_bytes());
+    assert!(!link.keys.replace(&KEY.trim_end().as_bytes().to_vec().into()), "it is that key");
 }
 
 /// A key, its least and its most value, and where it stands.
@@ -329,7 +331,7 @@ fn variables_go_before_the_file_and_may_stand_alone() {
             ("COUNTER_BRIDGE__COUNTER__1__DIALECT", "securities"),
             ("COUNTER_BRIDGE__COUNTER__1__ADDRESSES__0", "[::1]:3"),
             ("COUNTER_BRIDGE__COUNTER__1__KEY_ENV", "D_KEY"),
-            ("D_KEY", KEY),
+            ("D_KEY", "a key of its own, with no less than 32 bytes"),
             ("COUNTER_BRIDGE__APP__0__NAME", "app"),
             ("COUNTER_BRIDGE__APP__0__COUNTERS", "d"),
             ("COUNTER_BRIDGE__APP__0__KEY__0__ID", "k"),
@@ -347,7 +349,10 @@ fn variables_go_before_the_file_and_may_stand_alone() {
     assert!(!first.profile.can_fence);
     assert_eq!(first.profile.codes.rows().count(), 1);
     assert_eq!((second.id.as_str(), &second.addresses[..]), ("d", &["[::1]:3".to_owned()][..]));
-    assert_eq!(second.key.expose_secret(), KEY.trim_end().as_bytes());
+    assert!(
+        !second.keys.replace(&b"a key of its own, with no less than 32 bytes".to_vec().into()),
+        "that key"
+    );
     assert_eq!(config.keys.len(), 1);
     assert_eq!(config.apps[0].rights.counters.as_ref().map(BTreeSet::len), Some(1));
 }
@@ -474,10 +479,11 @@ fn others_stand_by_only_where_there_are_others() {
 #[test]
 fn no_secret_is_shown() {
     let text = counter("").replace("key_file = 'good'", "key_env = 'K'")
-        + "[[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'hmac-sha256'\nsecret_env = 'K'\n";
+        + "[[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'hmac-sha256'\nsecret_env = 'L'\n";
     let secret = "geheim geheim geheim geheim geheim";
     let database = ("COUNTER_BRIDGE__DATABASE", "mysql://me:geheim@h/x");
-    let config = read_with(&text, &[("K", secret), database]).expect("a configuration");
+    let config = read_with(&text, &[("K", secret), ("L", &format!("another {secret}")), database])
+        .expect("a configuration");
     let shown = format!("{config:?} {:?} {:#?}", config.links(&History::default()), config.apps);
     let bytes = format!("{:?}", &secret.as_bytes()[..6]);
     assert!(
@@ -552,4 +558,110 @@ fn a_counter_dials_in_where_there_is_a_door() {
     assert!(dialled[0].contains("is for a counter with dials_in = true"), "{dialled:?}");
     let both = with("[accept]\nlisten = '127.0.0.1:0'", &counter("dials_in = true"));
     assert!(told(&both, &[])[0].contains("one side dials, not both"));
+}
+
+/// A counter and an app, by the content of their key files; the notes, or the mistakes.
+fn keyed(address: &str, counter: &[u8], app: &[u8]) -> Result<Vec<String>, Vec<String>> {
+    let text = format!(
+        "[[counter]]\nid = 'c'\ndialect = 'securities'\naddresses = ['{address}']\nplain = true\n\
+         key_file = 'c'\n[[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'hmac-sha256'\n\
+         secret_file = 'a'\n"
+    );
+    let read_file = |path: &Path| -> io::Result<Content> {
+        let key = if path.ends_with("c") { counter } else { app };
+        Ok(Content { bytes: key.to_vec(), is_open_to_others: key.starts_with(b"open") })
+    };
+    let shown = |list: Vec<Mistake>| list.iter().map(|it| it.shown("b.toml")).collect::<Vec<_>>();
+    Config::from_text(&text, Path::new(""), [], &read_file)
+        .map(|config| shown(config.notes))
+        .map_err(shown)
+}
+
+#[test]
+fn a_key_that_can_be_guessed_or_is_anothers_proves_nothing() {
+    const HERE: &str = "127.0.0.1:1";
+    const THERE: &str = "10.0.0.1:1";
+    let good = b"0123456789abcdef0123456789abcdef";
+    let other = b"another key, of which nobody else knows";
+    assert_eq!(keyed(HERE, good, other), Ok(Vec::new()));
+    for zeros in [[0; 32], [b'0'; 32]] {
+        for address in [HERE, THERE] {
+            let told = keyed(address, &zeros, other).expect_err("zeros");
+            assert!(
+                told.len() == 1 && told[0].contains("b.toml:6: counter.key_file: is nothing but")
+            );
+        }
+    }
+    let told = keyed(THERE, &[b'k'; 32], other).expect_err("one byte, for everybody");
+    assert!(told.len() == 1 && told[0].contains("is one byte again and again"), "{told:?}");
+    let told = keyed(HERE, &[b'k'; 32], other).expect("for this machine alone");
+    assert!(told.len() == 1 && told[0].contains("is one byte again and again"), "{told:?}");
+    // Almost one byte is for whoever makes keys to know.
+    assert_eq!(keyed(HERE, &[&[b'k'; 31][..], b"l"].concat(), other), Ok(Vec::new()));
+    for address in [HERE, THERE] {
+        let told = keyed(address, good, good).expect_err("one key for two");
+        assert!(
+            told.len() == 1 && told[0].contains("is also the key of the counter \"c\""),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn two_keys_of_one_counter_may_be_the_same_and_those_of_two_may_not() {
+    let two = |first: &str, second: &str| {
+        let other = "[[counter]]\nid = 'd'\ndialect = 'securities'\naddresses = ['127.0.0.1:2']\n";
+        let more = format!("second_key_file = '/keys/good-{first}'\n");
+        let text = counter(&more) + other + &format!("key_file = '/keys/good-{second}'\n");
+        read(&text).map(|config| config.counters.len())
+    };
+    assert_eq!(two("1", "2").expect("good"), 2);
+    let told = two("1", "1").expect_err("one key for two counters");
+    assert!(told[0].what.contains("is also the key of the counter \"c\""), "{told:?}");
+    assert!(read(&counter("second_key_file = 'good'")).is_ok(), "twice the same is one");
+    let short = told_of_second("second_key_file = '/keys/short'");
+    assert!(
+        short[0].contains("counter.second_key_file: a key must have at least 32 bytes"),
+        "{short:?}"
+    );
+    let both = told_of_second("second_key_file = 'good'\nsecond_key_env = 'K'");
+    assert!(both.iter().any(|told| told.contains("not both")), "{both:?}");
+}
+
+fn told_of_second(more: &str) -> Vec<String> {
+    told(&counter(more), &[])
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_noted_with_what_to_do() {
+    let open = b"open: 0123456789abcdef0123456789";
+    let told = keyed("127.0.0.1:1", open, b"another key, of which nobody else knows");
+    let told = told.expect("it is noted");
+    let note = "counter.key_file: others on this machine may read c: chmod 600 c";
+    assert!(told.len() == 1 && told[0].ends_with(note), "{told:?}");
+    // What is public may be read by anybody.
+    let text = "[[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'ed25519'\npublic_key_file = '/keys/public'\n";
+    let open_files = |path: &Path| files(path).map(|it| Content { is_open_to_others: true, ..it });
+    let config = Config::from_text(text, Path::new(""), [], &open_files).expect("good");
+    assert_eq!(config.notes, []);
+}
+
+#[test]
+fn whoever_is_not_the_owner_is_seen_in_a_files_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    std::fs::write(&file, KEY).expect("a file");
+    for (mode, open) in [
+        (0o600, false),
+        (0o400, false),
+        (0o640, true),
+        (0o604, true),
+        (0o622, true),
+        (0o711, false),
+    ] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("a mode");
+        let read = read_key(&file).expect("it is ours");
+        assert_eq!((read.is_open_to_others, &read.bytes[..]), (open, KEY.as_bytes()), "{mode:o}");
+    }
 }

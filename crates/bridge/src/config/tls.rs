@@ -1,8 +1,10 @@
 //! How connections with counters are secured: certificates, or the plain word that there are none.
 
-use super::secret::{Sources, resolved};
+use super::is_open_to_others;
+use super::secret::{Sources, note_that_others_read, resolved};
 use super::section::Section;
 use link::{Credentials, TlsDial, TlsFiles};
+use std::fs;
 use std::net::IpAddr;
 
 /// Reads `tls` and `plain` of a counter that is dialled at `addresses`; its certificate is to name
@@ -97,12 +99,16 @@ pub(super) fn credentials(section: &mut Section<'_>, sources: &Sources<'_>) -> O
     let findings = section.findings();
     let mut file = |key, meaning| {
         section.require(key, meaning);
-        section.text(key).map(|name| resolved(&name, sources))
+        section.text(key).map(|name| name.clone().map(|_| resolved(&name, sources)))
     };
     let ca = file("ca_file", "the authorities whose certificates are believed, in PEM");
     let certificate = file("cert_file", "the bridge's certificate, in PEM");
     let key = file("key_file", "the key of the bridge's certificate, in PEM");
-    let files = TlsFiles { ca: ca?, certificate: certificate?, key: key? };
+    let (ca, certificate, key) = (ca?.value, certificate?.value, key?);
+    if fs::metadata(&key.value).is_ok_and(|metadata| is_open_to_others(&metadata)) {
+        note_that_others_read(&key, &key.value, findings);
+    }
+    let files = TlsFiles { ca, certificate, key: key.value };
     match Credentials::load(files) {
         Ok(credentials) => Some(credentials),
         Err(error) => {
@@ -113,7 +119,7 @@ pub(super) fn credentials(section: &mut Section<'_>, sources: &Sources<'_>) -> O
 }
 
 /// Whether what is sent there stays on this machine.
-fn is_loopback(address: &str) -> bool {
+pub(super) fn is_loopback(address: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

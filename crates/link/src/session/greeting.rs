@@ -4,12 +4,11 @@ use super::sign_on::{Opened, name, opened};
 use crate::cause::Cause;
 use crate::config::{LinkConfig, Timers};
 use crate::hours::{Now, ServiceHours};
+use crate::keys::LinkKeys;
 use domain::message::CounterId;
 use domain::profile::Profile;
-use secrecy::{ExposeSecret, SecretSlice};
 use std::sync::Arc;
 use wire::message::{Challenge, Message, Nonce, RejectReason, Rejected, SignOn};
-use wire::proof::{self, Side};
 
 /// What is known of a counter that may dial in.
 #[derive(Clone, Debug)]
@@ -17,7 +16,7 @@ pub(crate) struct Known {
     pub(crate) counter: CounterId,
     /// Our name; the counter must ask for it.
     pub(crate) own_name: String,
-    pub(crate) key: Arc<SecretSlice<u8>>,
+    pub(crate) keys: LinkKeys,
     pub(crate) profile: Arc<Profile>,
     pub(crate) timers: Timers,
     /// How many connections it may have.
@@ -43,7 +42,7 @@ impl Known {
         Known {
             counter: config.counter.clone(),
             own_name: config.own_name.clone(),
-            key: Arc::new(config.key.clone()),
+            keys: config.keys.clone(),
             profile: Arc::new(config.profile.clone()),
             timers: config.timers.clone(),
             channels: config.connections.max(1),
@@ -82,7 +81,7 @@ impl Known {
             let text = format!("outside the service hours; they begin in {minutes} min");
             return Err(no(RejectReason::NotNow, &text));
         }
-        let proof = proof::prove(self.key.expose_secret(), Side::Acceptor, sign_on, &nonce);
+        let proof = self.keys.challenge(sign_on, &nonce);
         Ok(Challenge { nonce, proof })
     }
 
@@ -97,12 +96,12 @@ impl Known {
             let text = format!("the proof was expected, not {}", name(&message));
             return Err(no(RejectReason::Other, &text));
         };
-        let key = self.key.expose_secret();
-        if !proof::verify(key, Side::Dialler, sign_on, nonce, &answer.proof) {
-            return Err(no(RejectReason::BadProof, "the proof is wrong"));
-        }
+        let key = self
+            .keys
+            .verify(sign_on, nonce, &answer.proof)
+            .ok_or_else(|| no(RejectReason::BadProof, "the proof is wrong"))?;
         let heartbeat_s = sign_on.heartbeat_s.min(self.timers.heartbeat_s);
-        opened(&self.counter, &self.profile, heartbeat_s, answer.counter).map_err(|cause| {
+        opened(&self.counter, &self.profile, heartbeat_s, answer.counter, key).map_err(|cause| {
             let reason = match cause {
                 Cause::WrongCounter { .. } => RejectReason::UnknownParty,
                 _ => RejectReason::Other,
@@ -126,12 +125,13 @@ mod tests {
     use super::*;
     use crate::testing::{KEY, counter, day};
     use wire::message::{ChallengeAnswer, CounterState};
+    use wire::proof::{self, Side};
 
     fn known() -> Known {
         Known {
             counter: counter(),
             own_name: "bridge".to_owned(),
-            key: Arc::new(KEY.to_vec().into()),
+            keys: KEY.to_vec().into(),
             profile: Arc::default(),
             timers: Timers::default(),
             channels: 2,

@@ -2,14 +2,13 @@
 
 use super::Setup;
 use crate::cause::Cause;
+use crate::keys::KeyId;
 use domain::message::CounterId;
 use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
-use secrecy::ExposeSecret;
 use std::collections::VecDeque;
 use wire::message::{ChallengeAnswer, CounterState, Message, Nonce, Rejected, SignOn, Welcome};
-use wire::proof::{self, Side};
 
 /// Where a sign-on stands.
 #[derive(Debug)]
@@ -21,12 +20,15 @@ pub(super) struct SigningOn {
 #[derive(Clone, Copy, Debug)]
 enum Awaits {
     Challenge,
-    Welcome,
+    /// After it has proven itself by this key.
+    Welcome(KeyId),
 }
 
 /// What the counter said as it opened the session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opened {
+    /// By which key it has proven itself.
+    pub(crate) key: KeyId,
     pub(crate) heartbeat_s: u16,
     pub(crate) settle_day: Day,
     pub(crate) highest_serial: Option<SubSerial>,
@@ -64,24 +66,22 @@ impl SigningOn {
                 Err(Cause::Rejected { reason, text: text.clipped(200) })
             }
             (Awaits::Challenge, Message::Challenge(challenge)) => {
-                let key = setup.key.expose_secret();
-                let (sign_on, nonce) = (&self.sign_on, &challenge.nonce);
-                if !proof::verify(key, Side::Acceptor, sign_on, nonce, &challenge.proof) {
-                    return Err(Cause::BadProof);
-                }
-                let proof = proof::prove(key, Side::Dialler, sign_on, nonce);
+                let (key, proof) = setup
+                    .keys
+                    .answer(&self.sign_on, &challenge.nonce, &challenge.proof)
+                    .ok_or(Cause::BadProof)?;
                 outgoing.push_back(Message::Answer(ChallengeAnswer { proof, counter: None }));
-                self.awaits = Awaits::Welcome;
+                self.awaits = Awaits::Welcome(key);
                 Ok(None)
             }
-            (Awaits::Welcome, Message::Welcome(Welcome { heartbeat_s, counter })) => {
-                opened(&setup.counter, &setup.profile, heartbeat_s, counter).map(Some)
+            (Awaits::Welcome(key), Message::Welcome(Welcome { heartbeat_s, counter })) => {
+                opened(&setup.counter, &setup.profile, heartbeat_s, counter, key).map(Some)
             }
             (awaits, other) => Err(Cause::Protocol {
                 message: name(&other),
                 state: match awaits {
                     Awaits::Challenge => "its challenge was expected",
-                    Awaits::Welcome => "its welcome was expected",
+                    Awaits::Welcome(_) => "its welcome was expected",
                 },
             }),
         }
@@ -94,6 +94,7 @@ pub(super) fn opened(
     profile: &Profile,
     heartbeat_s: u16,
     said: Option<CounterState>,
+    key: KeyId,
 ) -> Result<Opened, Cause> {
     let wrong = |declared: String| Cause::WrongCounter {
         configured: configured.clone(),
@@ -105,6 +106,7 @@ pub(super) fn opened(
     }
     profile.confirm(&counter.profile)?;
     Ok(Opened {
+        key,
         heartbeat_s,
         settle_day: counter.settle_day,
         highest_serial: counter.highest_serial,

@@ -6,7 +6,7 @@ use super::*;
 fn example() -> (PathBuf, Vec<(String, String)>) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/counter-bridge.toml");
     let names = ["BRIDGE_DEMO_SECRET", "BRIDGE_SECURITIES_KEY", "BRIDGE_FUTURES_KEY"];
-    (file, names.map(|name| (name.to_owned(), KEY.to_owned())).into())
+    (file, names.map(|name| (name.to_owned(), name.repeat(2))).into())
 }
 
 #[test]

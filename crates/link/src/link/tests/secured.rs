@@ -1,6 +1,7 @@
 //! The link under TLS: who gets in, what is shown, and what is true of requests when it is cut.
 
 use super::*;
+use crate::Trust;
 use crate::status::Tls;
 use crate::tls::testing::Authority;
 use crate::{Credentials, Secured, TlsDial, Transport};
@@ -151,7 +152,9 @@ impl Dial for SecuredDial {
         };
         let connector = TlsConnector::from(self.ours.current().client);
         let name = ServerName::try_from("securities").expect("a name");
-        let secured = Secured::new(connector.connect(name, stream).await?);
+        let tls = TlsDial::new(self.ours.clone(), "securities").expect("a name");
+        let stream = connector.connect(name, stream).await?;
+        let secured = Secured::new(stream, Trust::of_server(&tls));
         let told = secured.told(0)?;
         Ok((Transport::Secured(Box::new(secured)), Some(told)))
     }
@@ -314,7 +317,7 @@ async fn a_write_that_fails_half_way_is_told_to_be_taken_and_fails_the_next_time
         tokio::join!(connector.connect(name, Brittle(inner, 1 << 20)), acceptor.accept(outer));
     let (mut client, _server) = (client.expect("a handshake"), server.expect("a handshake"));
     client.get_mut().0.1 = 50;
-    let mut secured = Secured::new(client);
+    let mut secured = Secured::new(client, Trust::of_client(&ours));
     let first = secured.write(&[7; 1000]).await.expect("taken, as far as anybody can know");
     assert_eq!(first, 1000);
     assert!(secured.write(&[7; 1000]).await.is_err());

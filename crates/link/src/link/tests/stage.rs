@@ -8,6 +8,8 @@ pub(super) struct Pipe {
     panic: Arc<AtomicBool>,
 }
 
+impl crate::transport::Carrier for Pipe {}
+
 impl AsyncRead for Pipe {
     fn poll_read(
         mut self: Pin<&mut Self>,
