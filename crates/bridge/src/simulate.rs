@@ -2,13 +2,14 @@
 
 use crate::Usage;
 use crate::config::LONGEST_KEY;
+use crate::config::secret::less_one_line_end;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use domain::message::{AccountId, CounterId};
 use domain::money::Currency;
 use domain::profile::{AmountUnit, Profile};
 use domain::serial::Day;
-use secrecy::SecretSlice;
+use secrecy::{ExposeSecret, SecretSlice};
 use simulator::{Durability, FaultPlan, Options, TlsFiles};
 use std::fs::File;
 use std::io::Read;
@@ -253,14 +254,13 @@ fn key(path: &Path) -> Result<SecretSlice<u8>> {
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut key))
         .with_context(|| format!("the key file {} cannot be read", path.display()))?;
-    let last = key.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
-    key.truncate(last.map_or(0, |last| last + 1));
-    if key.len() < 32 {
-        let what =
-            format!("{}: a key must have at least 32 bytes, not {}", path.display(), key.len());
+    let key = less_one_line_end(key);
+    let length = key.expose_secret().len();
+    if length < 32 {
+        let what = format!("{}: a key must have at least 32 bytes, not {length}", path.display());
         return Err(Usage(what).into());
     }
-    Ok(key.into())
+    Ok(key)
 }
 
 #[cfg(test)]
@@ -268,7 +268,6 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
     use clap::Parser;
-    use secrecy::ExposeSecret;
     use std::fs;
 
     /// The options of a command line; `{key}` in it is a file with a good key.

@@ -97,8 +97,9 @@ impl Key {
     pub fn from_file(algorithm: Algorithm, content: &[u8]) -> Result<Key, KeyError> {
         match algorithm {
             Algorithm::HmacSha256 => {
-                let end = content.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
-                Key::hmac(&content[..end.map_or(0, |last| last + 1)])
+                let key =
+                    content.strip_suffix(b"\n").map(|key| key.strip_suffix(b"\r").unwrap_or(key));
+                Key::hmac(key.unwrap_or(content))
             }
             Algorithm::Ed25519 => std::str::from_utf8(content)
                 .map_err(|_| KeyError::NotAPrivateKey)
@@ -179,7 +180,11 @@ mod tests {
     }
 
     #[test]
-    fn secrets_lose_the_line_end_of_their_file_and_nothing_else() {
+    fn secrets_lose_one_line_end_of_their_file_and_nothing_else() {
+        let two = [[b'k'; 32].as_slice(), b"\n\n"].concat();
+        let one = Key::hmac(&[[b'k'; 32].as_slice(), b"\n"].concat()).expect("a key");
+        let read = Key::from_file(Algorithm::HmacSha256, &two).expect("a key");
+        assert_eq!(read.sign(b"text"), one.sign(b"text"));
         let secret = [b" 0123456789abcdef0123456789abcd ".as_slice(), b"\r\n"].concat();
         let key = Key::from_file(Algorithm::HmacSha256, &secret).expect("a key");
         let plain = Key::hmac(b" 0123456789abcdef0123456789abcd ").expect("a key");

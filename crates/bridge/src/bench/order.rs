@@ -254,7 +254,7 @@ mod tests {
             (private.clone(), Algorithm::Ed25519, public.into_bytes()),
         ];
         for (key, algorithm, shared) in cases {
-            let verification = VerificationKey::from_file(algorithm, &shared).expect("a key");
+            let verification = VerificationKey::read(algorithm, &shared).expect("a key");
             let mut keys = Keys::default();
             let app = std::sync::Arc::from("bench");
             keys.insert("bench-key", &app, verification).expect("a new key");

@@ -168,7 +168,7 @@ fn key(
         if !sources.keyring.take_in(&content, &holder, reach, findings) {
             return None;
         }
-        VerificationKey::from_file(algorithm.value, content.value.expose_secret())
+        VerificationKey::read(algorithm.value, content.value.expose_secret())
             .map_err(|error| content.wrong(findings, error))
             .ok()
     });

@@ -17,7 +17,7 @@ mod database;
 mod keyring;
 mod mistake;
 mod profile;
-mod secret;
+pub(crate) mod secret;
 mod section;
 mod service;
 #[cfg(all(test, not(fuzzing)))]

@@ -162,7 +162,7 @@ impl Names {
                 if self.is_secret && content.is_open_to_others {
                     note_that_others_read(&path, &file, findings);
                 }
-                Some(path.map(|_| trimmed(content.bytes)))
+                Some(path.map(|_| less_one_line_end(content.bytes)))
             }
             Err(error) => {
                 path.wrong(findings, format!("{} cannot be read: {error}", file.display()));
@@ -211,7 +211,7 @@ fn from_variable(
         name.wrong(findings, what);
     }
     let value = value?.clone().into_bytes();
-    Some(name.map(|_| trimmed(value)))
+    Some(name.map(|_| less_one_line_end(value)))
 }
 
 fn is_a_name(text: &str) -> bool {
@@ -219,9 +219,13 @@ fn is_a_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// Without the line end that editors leave behind.
-fn trimmed(mut content: Vec<u8>) -> SecretSlice<u8> {
-    let last = content.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
-    content.truncate(last.map_or(0, |last| last + 1));
+/// Without the one line end that editors leave behind; all else is the key, whatever it looks like.
+pub(crate) fn less_one_line_end(mut content: Vec<u8>) -> SecretSlice<u8> {
+    if content.last() == Some(&b'\n') {
+        content.pop();
+        if content.last() == Some(&b'\r') {
+            content.pop();
+        }
+    }
     content.into()
 }

@@ -22,7 +22,9 @@ fn files(path: &Path) -> io::Result<Content> {
         Some("/keys/public") => Ok(public.into()),
         Some("/keys/long") => Ok(vec![b'k'; LONGEST_KEY + 1]),
         Some("/keys/password") => Ok(b"p@ss\n".into()),
-        Some(other) if other.starts_with("/keys/good-") => Ok(format!("{other} {KEY}").into()),
+        Some(other) if other.starts_with("/keys/good-") || other.ends_with(".next.key") => {
+            Ok(format!("{other} {KEY}").into())
+        }
         _ => Err(io::ErrorKind::NotFound.into()),
     };
     content.map(Content::from)
@@ -663,5 +665,24 @@ fn whoever_is_not_the_owner_is_seen_in_a_files_mode() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("a mode");
         let read = read_key(&file).expect("it is ours");
         assert_eq!((read.is_open_to_others, &read.bytes[..]), (open, KEY.as_bytes()), "{mode:o}");
+    }
+}
+
+#[test]
+fn a_key_is_the_files_text_less_one_line_end_and_is_never_decoded() {
+    let text = |content: &'static [u8]| {
+        let read = secret::less_one_line_end(content.to_vec());
+        read.expose_secret().to_vec()
+    };
+    for (file, key) in [
+        (&b"00ff\n"[..], &b"00ff"[..]),
+        (b"00ff\r\n", b"00ff"),
+        (b"00ff\n\n", b"00ff\n"),
+        (b"00ff\r", b"00ff\r"),
+        (b" 00ff ", b" 00ff "),
+        (b"\n", b""),
+        (b"", b""),
+    ] {
+        assert_eq!(text(file), key, "{file:?}");
     }
 }
