@@ -128,7 +128,7 @@ impl Caller {
     pub fn new(app: &App, api: &str) -> Result<Caller> {
         let secret = std::fs::read(&app.secret_file).context("the secret could not be read")?;
         let key = Key::from_file(Algorithm::HmacSha256, &secret)?;
-        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
+        let http = crate::http::builder().timeout(ANSWER_WITHIN).build()?;
         Ok(Caller {
             api: api.to_owned(),
             http,

@@ -18,6 +18,7 @@ pub mod chaos;
 pub mod clock;
 pub mod counter;
 pub mod database;
+pub mod http;
 pub mod mariadb;
 pub mod operator;
 pub mod peer;

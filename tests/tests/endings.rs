@@ -155,7 +155,7 @@ async fn whoever_is_too_many_is_told_at_once() {
     let second = Order::new("second", 20);
     let said = town.caller.send(&second).await.expect("an answer");
     assert_eq!(said.status, StatusCode::TOO_MANY_REQUESTS, "{said:?}");
-    let unsigned = reqwest::Client::new().post(format!("{}/v1/transfers", town.bridge.api()));
+    let unsigned = system_tests::http::client().post(format!("{}/v1/transfers", town.bridge.api()));
     let unsigned = unsigned.body(second.body()).send().await.expect("an answer");
     assert_eq!(unsigned.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(unsigned.headers()["retry-after"], "1");
@@ -203,7 +203,7 @@ async fn balances_and_entries_are_the_counters_own() {
 async fn who_does_not_sign_is_told_what_to_sign() {
     let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
     let url = format!("{}/v1/transfers", town.bridge.api());
-    let http = reqwest::Client::new();
+    let http = system_tests::http::client();
     for (request, wanted) in [
         (http.get(&url), r#"sig=("@method" "@target-uri");created"#),
         (

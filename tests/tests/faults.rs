@@ -280,7 +280,7 @@ async fn a_database_that_comes_late_is_waited_for() {
     let said = async |path: &str| -> (u16, String) {
         let within = tokio::time::timeout(READY_WITHIN, async {
             loop {
-                if let Ok(answer) = reqwest::get(path).await {
+                if let Ok(answer) = system_tests::http::get(path).await {
                     return (answer.status().as_u16(), answer.text().await.expect("a body"));
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;

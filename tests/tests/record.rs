@@ -68,7 +68,8 @@ fn credits(town: &Town) -> usize {
 }
 
 async fn readiness(town: &Town) -> (StatusCode, String) {
-    let answer = reqwest::get(format!("{}/readyz", town.bridge.operators())).await.expect("asks");
+    let answer =
+        system_tests::http::get(format!("{}/readyz", town.bridge.operators())).await.expect("asks");
     (answer.status(), answer.text().await.expect("text"))
 }
 

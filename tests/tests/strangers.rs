@@ -194,7 +194,7 @@ async fn an_idle_bridge_is_gone_within_a_second_whoever_is_connected() -> Result
 async fn refused_signatures_are_logged_once_in_a_while_with_key_cause_and_address() -> Result<()> {
     let stage = Stage::start(&counter("securities", free_address()?)).await?;
     let url = format!("http://{}/v1/transfers", stage.api());
-    let client = reqwest::Client::new();
+    let client = system_tests::http::client();
     let asked = async |keyid: &str| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
         let input = format!(

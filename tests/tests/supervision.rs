@@ -22,8 +22,9 @@ const BRISK: &str = "patience = 2\nfirst_pause_ms = 50\nlongest_pause_ms = 100\n
                      posting_deadline_ms = 300\nquery_deadline_ms = 300\ntransfer_deadline_s = 2";
 
 async fn ready(town: &Town) -> (u16, Value) {
-    let answer =
-        reqwest::get(format!("{}/readyz", town.bridge.operators())).await.expect("it answers");
+    let answer = system_tests::http::get(format!("{}/readyz", town.bridge.operators()))
+        .await
+        .expect("it answers");
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
@@ -53,7 +54,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     let (status, said) = ready(&town).await;
     assert_eq!((status, &said["status"]), (200, &"ready".into()), "{said}");
     let url = format!("{}/metrics", town.bridge.operators());
-    let metrics = reqwest::get(url).await.expect("metrics").text().await.expect("text");
+    let metrics = system_tests::http::get(url).await.expect("metrics").text().await.expect("text");
     let dropped = metrics.lines().find_map(|line| line.strip_prefix("log_lines_dropped_total "));
     assert_ne!(dropped, Some("0"), "{metrics}");
     assert!(town.bridge.terminate().await.expect("it ends").success());

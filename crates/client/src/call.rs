@@ -1,6 +1,6 @@
 //! Calls to the transfer API, one method for each.
 
-use crate::way;
+use crate::way::{self, Authorities};
 use crate::{
     error::CallError,
     retry::Retry,
@@ -61,26 +61,25 @@ impl Client {
     /// How often an open transfer is asked for, where the bridge does not say.
     const ASK_EVERY: Duration = Duration::from_millis(500);
 
-    /// A client of the bridge at `base_url`, such as `http://127.0.0.1:8080`: `http`, with a path
-    /// only if the API is under one. It must be the URL that the bridge takes for its own
+    /// A client of the bridge at `base_url`, such as `http://127.0.0.1:8080`: `http` or `https`, with a
+    /// path only if the API is under one. It must be the URL that the bridge takes for its own
     /// (`public_url`), since it is signed. Nothing is sent yet.
     pub fn new(base_url: &str, signer: Signer) -> Result<Client, CallError> {
-        let unsendable = |why: &dyn std::fmt::Display| CallError::Unsendable(why.to_string());
-        let base: Url = base_url.parse().map_err(|error| {
-            CallError::Unsendable(format!("{base_url:?} is not a URL: {error}"))
-        })?;
-        let plain = base.query().is_none()
-            && base.fragment().is_none()
-            && base.username().is_empty()
-            && base.password().is_none();
-        if base.scheme() != "http" || !base.has_host() || !plain {
-            return Err(unsendable(&"the URL must be http:// with a host and perhaps a path"));
-        }
-        let http = way::builder(&base)
+        Client::believing(base_url, signer, &Authorities::OfTheSystem)
+    }
+
+    /// The same, where `https` needs other authorities than this machine's.
+    pub fn believing(
+        base_url: &str,
+        signer: Signer,
+        authorities: &Authorities,
+    ) -> Result<Client, CallError> {
+        let base = way::base(base_url).map_err(CallError::Unsendable)?;
+        let http = way::builder(&base, authorities)
             .connect_timeout(Self::CONNECT_DEADLINE)
             .tcp_nodelay(true)
             .build()
-            .map_err(|error| unsendable(&error))?;
+            .map_err(|error| CallError::Unsendable(error.to_string()))?;
         Ok(Client { http, base, signer, retry: None })
     }
 
@@ -353,8 +352,8 @@ mod tests {
     }
 
     #[test]
-    fn bases_are_plain_http() {
-        for bad in ["", "h:8080", "https://h", "http://u:p@h", "http://h/?q", "ftp://h"] {
+    fn bases_are_http() {
+        for bad in ["", "h:8080", "http://u:p@h", "http://h/?q", "ftp://h"] {
             assert!(matches!(client(bad), Err(CallError::Unsendable(_))), "{bad:?}");
         }
     }

@@ -1,13 +1,53 @@
 //! How a bridge is reached.
 
-use reqwest::{ClientBuilder, Url, redirect};
+use reqwest::{Certificate, ClientBuilder, Url, redirect};
 use std::net::IpAddr;
+
+/// By whom a bridge's certificate must be vouched for, where it is reached over `https`.
+#[derive(Clone, Debug, Default)]
+pub enum Authorities {
+    /// By one that this machine's system believes.
+    #[default]
+    OfTheSystem,
+    /// By one of these, and nobody else.
+    Only(Vec<Certificate>),
+}
+
+impl Authorities {
+    /// Those of a file in PEM. An error is for people.
+    pub fn from_pem(pem: &[u8]) -> Result<Authorities, String> {
+        let list = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
+        if list.is_empty() {
+            return Err("it holds no certificate in PEM".to_owned());
+        }
+        Ok(Authorities::Only(list))
+    }
+}
+
+/// Reads where a bridge is: `http` or `https`, a host, and perhaps a path. An error is for people.
+pub fn base(text: &str) -> Result<Url, String> {
+    let base: Url = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
+    let is_plain = base.query().is_none()
+        && base.fragment().is_none()
+        && base.username().is_empty()
+        && base.password().is_none();
+    if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !is_plain {
+        return Err("the URL must be http:// or https:// with a host and perhaps a path".to_owned());
+    }
+    Ok(base)
+}
 
 /// A builder of HTTP clients that ask `url` and nothing else. What runs on this machine is asked
 /// directly, whatever proxy the environment names (`http_proxy` and its kin): a proxy would look for it
 /// on a machine of its own. A redirect is never followed, for a signature is for one target.
-pub fn builder(url: &Url) -> ClientBuilder {
+pub fn builder(url: &Url, authorities: &Authorities) -> ClientBuilder {
+    // The one that the process has chosen before stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().redirect(redirect::Policy::none());
+    let builder = match authorities {
+        Authorities::OfTheSystem => builder,
+        Authorities::Only(list) => builder.tls_certs_only(list.iter().cloned()),
+    };
     if is_this_machine(url) { builder.no_proxy() } else { builder }
 }
 
@@ -23,6 +63,28 @@ fn is_this_machine(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_base_is_a_scheme_a_host_and_perhaps_a_path() {
+        for good in ["http://h:8080", "https://h", "https://h/bridge/", "http://[::1]:1"] {
+            base(good).expect(good);
+        }
+        for bad in
+            ["", "h:8080", "https://", "http://u:p@h", "https://h/?q", "http://h/#f", "ftp://h"]
+        {
+            let error = base(bad).expect_err(bad);
+            assert!(error.contains("URL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn authorities_are_certificates() {
+        for bad in
+            [&b""[..], b"nonsense", b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"]
+        {
+            assert!(Authorities::from_pem(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn this_machine_is_told_by_its_names_and_addresses() {

@@ -169,7 +169,8 @@ impl Town {
         )?;
         self.signer.sign(&reqwest::Method::POST, &url, &mut headers, &body, now_s)?;
         let forged = String::from_utf8(body)?.replace("\"amount\":1", "\"amount\":9");
-        let http = client::way::builder(&url.parse()?).build()?;
+        let http =
+            client::way::builder(&url.parse()?, &client::way::Authorities::OfTheSystem).build()?;
         let answer = http.post(url).headers(headers).body(forged).send().await?;
         Ok((answer.status().as_u16(), answer.bytes().await?.to_vec()))
     }

@@ -5,6 +5,7 @@ use super::operators::Operators;
 use crate::Usage;
 use anyhow::{Context, Result};
 use clap::Args;
+use client::way::Authorities;
 use client::{Algorithm, Client, Key, Signer};
 use serde::Deserialize;
 use std::fs;
@@ -19,7 +20,7 @@ const OPERATORS: &str = "http://127.0.0.1:8081";
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Where the bridge is, and who asks")]
 pub(crate) struct Access {
-    /// A TOML file with url, operators, `key_id`, `key_file` and algorithm, as `demo` writes it;
+    /// A TOML file with url, operators, `ca_file`, `key_id`, `key_file` and algorithm, as `demo` writes it;
     /// the options below go before it
     #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CLIENT")]
     client: Option<PathBuf>,
@@ -29,6 +30,10 @@ pub(crate) struct Access {
     /// The operators' side [default: port 8081 of this machine]
     #[arg(long, value_name = "URL", env = "COUNTER_BRIDGE_OPERATORS")]
     operators: Option<String>,
+    /// Where a URL is https: the authorities, in PEM, one of which must vouch for the certificate
+    /// [default: those of this machine]
+    #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// The id of the app's key
     #[arg(long, value_name = "ID", env = "COUNTER_BRIDGE_KEY_ID")]
     key_id: Option<String>,
@@ -46,6 +51,7 @@ pub(crate) struct Access {
 struct ClientFile {
     url: Option<String>,
     operators: Option<String>,
+    ca_file: Option<PathBuf>,
     key_id: Option<String>,
     key_file: Option<PathBuf>,
     algorithm: Option<String>,
@@ -69,14 +75,17 @@ impl Access {
             .map_err(|error| Usage(format!("{}: {error}", path.display())))?;
         let signer =
             Signer::new(&key_id, key).map_err(|error| Usage(format!("--key-id: {error}")))?;
-        Client::new(&url, signer).map_err(|error| Usage(format!("--url: {error}")).into())
+        let authorities = authorities(self.ca_file.clone().or(file.ca_file))?;
+        Client::believing(&url, signer, &authorities)
+            .map_err(|error| Usage(format!("--url: {error}")).into())
     }
 
     /// A client of the operators' side.
     pub(super) fn operators(&self) -> Result<Operators> {
         let file = self.file()?;
         let url = self.operators.clone().or(file.operators);
-        Operators::new(url.as_deref().unwrap_or(OPERATORS))
+        let authorities = authorities(self.ca_file.clone().or(file.ca_file))?;
+        Operators::new(url.as_deref().unwrap_or(OPERATORS), &authorities)
     }
 
     /// The same, if it is known to be the bridge that is asked otherwise: it is named, or both sides are
@@ -97,8 +106,17 @@ impl Access {
             toml::from_str(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         file.key_file = file.key_file.map(|key| folder.join(key));
+        file.ca_file = file.ca_file.map(|authorities| folder.join(authorities));
         Ok(file)
     }
+}
+
+fn authorities(file: Option<PathBuf>) -> Result<Authorities> {
+    let Some(path) = file else { return Ok(Authorities::OfTheSystem) };
+    let pem = fs::read(&path)
+        .with_context(|| format!("the authorities' file {} cannot be read", path.display()))?;
+    Authorities::from_pem(&pem)
+        .map_err(|error| Usage(format!("--ca-file: {}: {error}", path.display())).into())
 }
 
 fn missing(option: &str) -> Usage {
@@ -127,8 +145,12 @@ mod tests {
         let access = Access { client: Some(file.clone()), ..Access::default() };
         access.client().expect("a client");
         access.operators().expect("a client");
-        let elsewhere = Access { url: Some("https://h".into()), ..access.clone() };
-        assert!(elsewhere.client().expect_err("TLS").to_string().contains("--url"));
+        let elsewhere = Access { url: Some("ftp://h".into()), ..access.clone() };
+        assert!(elsewhere.client().expect_err("FTP").to_string().contains("--url"));
+        let secured = Access { url: Some("https://h".into()), ..access.clone() };
+        secured.client().expect("a client");
+        let nobodys = Access { ca_file: Some(file.clone()), ..secured };
+        assert!(nobodys.client().expect_err("no PEM").to_string().contains("--ca-file"));
         let other = Access { algorithm: Some(Algorithm::Ed25519), ..access.clone() };
         assert!(other.client().expect_err("not a key").to_string().contains("app.key"));
         fs::write(&file, format!("{text}secret = 'x'\n")).expect("a file");

@@ -2,6 +2,7 @@
 
 use crate::Usage;
 use anyhow::{Context, Result, anyhow};
+use client::way::{self, Authorities};
 use client::{Account, Entries, Problem, State, Transfer};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
@@ -270,14 +271,9 @@ pub(super) struct Taken {
 
 impl Operators {
     /// A client of the operators' side at `url`, such as `http://127.0.0.1:8081`.
-    pub(super) fn new(url: &str) -> Result<Operators> {
-        let base: Url = url
-            .parse()
-            .map_err(|error| Usage(format!("--operators: {url:?} is not a URL: {error}")))?;
-        if base.scheme() != "http" || !base.has_host() {
-            return Err(Usage(format!("--operators: {url:?} must be http:// with a host")).into());
-        }
-        let http = client::way::builder(&base)
+    pub(super) fn new(url: &str, authorities: &Authorities) -> Result<Operators> {
+        let base = way::base(url).map_err(|error| Usage(format!("--operators: {error}")))?;
+        let http = way::builder(&base, authorities)
             .connect_timeout(CONNECT_DEADLINE)
             .timeout(ANSWER_DEADLINE)
             .build()?;
@@ -397,12 +393,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_plain_http() {
-        for bad in ["", "h:8081", "https://h", "ftp://h"] {
-            let error = Operators::new(bad).expect_err(bad).to_string();
+    fn urls_are_http() {
+        for bad in ["", "h:8081", "ftp://h"] {
+            let error = Operators::new(bad, &Authorities::OfTheSystem).expect_err(bad).to_string();
             assert!(error.starts_with("--operators"), "{error}");
         }
-        Operators::new("http://127.0.0.1:8081/").expect("a client");
+        Operators::new("http://127.0.0.1:8081/", &Authorities::OfTheSystem).expect("a client");
     }
 
     /// An operators' side that answers every decision so; and where it is.
@@ -420,7 +416,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let url = format!("http://{}/", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Operators::new(&url).expect("a client")
+        Operators::new(&url, &Authorities::OfTheSystem).expect("a client")
     }
 
     const DECIDED: Decided<'_> =
@@ -451,7 +447,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
         drop(listener);
-        let operators = Operators::new(&format!("http://{address}")).expect("a client");
+        let operators = Operators::new(&format!("http://{address}"), &Authorities::OfTheSystem)
+            .expect("a client");
         let error = format!("{:#}", operators.summary().await.expect_err("nobody is there"));
         assert!(error.contains(&address.to_string()) && error.contains("--operators"), "{error}");
     }
