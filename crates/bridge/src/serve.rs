@@ -12,7 +12,7 @@ use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
 use domain::message::CounterId;
 use link::history::History;
-use link::{Door, DoorConfig, DoorLimits, Leave, Link, LinkKeys};
+use link::{Door, DoorConfig, DoorLimits, Leave, Link, LinkKeys, ServiceHours};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -62,7 +62,7 @@ pub(crate) struct Bridge {
     serving: Stop,
     drain_budget: Duration,
     state: Arc<ApiState>,
-    counters: Vec<(CounterId, LinkKeys)>,
+    counters: Vec<(CounterId, LinkKeys, Option<ServiceHours>)>,
     settings: Settings,
 }
 
@@ -142,7 +142,8 @@ impl Bridge {
         .await?;
 
         let counters = config.counters.iter();
-        let counters = counters.map(|it| (it.id.clone(), it.keys.clone())).collect();
+        let counters =
+            counters.map(|it| (it.id.clone(), it.keys.clone(), it.hours.clone())).collect();
         let serving = Stop::default();
         let state = Arc::new(ApiState {
             coordinator: coordinator.clone(),
@@ -203,8 +204,8 @@ impl Bridge {
         })
     }
 
-    /// Takes over what may change while it runs: who may call and what they may, the counters' keys,
-    /// and certificates. Sessions whose key or authority was withdrawn are left in order.
+    /// Takes over what may change while it runs: who may call and what they may, the counters' keys and
+    /// hours, and certificates. Sessions whose key or authority was withdrawn are left in order.
     pub(crate) async fn take_over(&mut self, new: Config) {
         for note in &new.notes {
             tracing::warn!(key = note.key, "{}", note.what);
@@ -217,9 +218,13 @@ impl Bridge {
         self.state.apps.replace(new.apps.into_iter().map(|app| (app.name, app.rights)));
         self.state.authenticator.replace_keys(new.keys);
         for counter in &new.counters {
-            let known = self.counters.iter().find(|(id, _)| *id == counter.id);
-            if known.is_some_and(|(_, keys)| keys.replace(&counter.keys)) {
+            let known = self.counters.iter().find(|(id, ..)| *id == counter.id);
+            let Some((_, keys, hours)) = known else { continue };
+            if keys.replace(&counter.keys) {
                 tracing::info!(counter = %counter.id, "its keys were replaced");
+            }
+            if let (Some(hours), Some(new)) = (hours, &counter.hours) {
+                hours.replace(new);
             }
         }
         for link in self.coordinator.links() {

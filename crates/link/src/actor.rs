@@ -224,7 +224,7 @@ impl<D: Dial> Actor<D> {
     /// Waits until the counter's service hours, unless an operator will not; when they end. Who
     /// dials in meanwhile is refused at the door.
     async fn opening(&mut self) -> Waited<Option<Instant>> {
-        while let Some(hours) = self.hours {
+        while let Some(hours) = &self.hours {
             match hours.at(now_micros()) {
                 Now::Open(rest) => return Waited::Came(Some(Instant::now() + rest)),
                 Now::Closed(rest) => {

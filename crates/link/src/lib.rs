@@ -61,7 +61,7 @@ pub use cause::{Cause, Verdict};
 pub use config::{Bounds, Leave, LinkConfig, Timers};
 pub use dial::{Dial, TcpDial};
 pub use door::{Door, DoorConfig, DoorLimits, Guest};
-pub use hours::{NotHours, ServiceHours};
+pub use hours::{NotADay, NotHours, ServiceHours};
 pub use keys::LinkKeys;
 pub use link::Link;
 pub use outage::Outages;

@@ -186,7 +186,7 @@ impl Link {
                     channel,
                     addresses: Addresses::new(addresses.clone()),
                     dialler: dialler.clone(),
-                    hours,
+                    hours: hours.clone(),
                     door: doors.next(),
                     next: None,
                     outages: outages.clone(),

@@ -2,7 +2,7 @@
 
 use super::keyring::Reach;
 use super::profile;
-use super::secret::{COUNTER_KEY, Names, SECOND_COUNTER_KEY, Sources};
+use super::secret::{COUNTER_KEY, LONGEST_KEY, Names, SECOND_COUNTER_KEY, Sources, resolved};
 use super::section::{Located, Section};
 use super::service::{milliseconds, seconds, value_or};
 use super::tls;
@@ -68,7 +68,7 @@ impl Counter {
             connections: self.connections,
             standby: self.standby,
             tls: self.tls.clone(),
-            hours: self.hours,
+            hours: self.hours.clone(),
             certificate_name: self.certificate_name.clone(),
             profile: self.profile.clone(),
             timers: self.timers.clone(),
@@ -139,9 +139,7 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let keys = keys(&mut section, sources, (name, reach));
         let connections = value_or(section.number("connections", 1..=MOST_CONNECTIONS), 1);
         let standby = standby(&mut section, connections);
-        let hours = section
-            .parsed::<ServiceHours>("service_hours", "hours and a zone, such as 09:00-15:30 +08:00")
-            .map(|hours| hours.value);
+        let hours = hours(&mut section, sources);
         let states_all_accounts =
             section.flag("states_all_accounts").is_some_and(|flag| flag.value);
         let timers = timers(&mut section);
@@ -203,6 +201,39 @@ fn dials_in(section: &mut Section<'_>, door: Door) -> bool {
         addresses.wrong(findings, "is said together with dials_in: one side dials, not both");
     }
     true
+}
+
+/// The service hours, with the days that are otherwise.
+fn hours(section: &mut Section<'_>, sources: &Sources<'_>) -> Option<ServiceHours> {
+    let findings = section.findings();
+    let wanted = "hours and a zone, such as \"09:00-15:30 +08:00\" or \"Mon-Fri 09:00-11:30 13:30-15:00, \
+                  Mon-Thu 21:00-02:30 +08:00\"";
+    let hours = section.parsed::<ServiceHours>("service_hours", wanted);
+    let Some(path) = section.text("special_days_file") else {
+        return hours.map(|hours| hours.value);
+    };
+    let file = resolved(&path, sources);
+    let read = (sources.read_file)(&file);
+    let text = match read.map(|content| String::from_utf8(content.bytes)) {
+        Err(error) => {
+            path.wrong(findings, format!("{} cannot be read: {error}", file.display()));
+            return None;
+        }
+        Ok(Ok(text)) if text.len() <= LONGEST_KEY => text,
+        Ok(_) => {
+            path.wrong(findings, format!("{} is too long, or no text", file.display()));
+            return None;
+        }
+    };
+    let Some(hours) = hours else {
+        path.wrong(findings, "is for a counter with service_hours");
+        return None;
+    };
+    hours
+        .value
+        .with_special_days(&text)
+        .map_err(|error| path.wrong(findings, format!("{}: {error}", file.display())))
+        .ok()
 }
 
 fn dials_from(section: &mut Section<'_>, dials_in: bool) -> Vec<IpAddr> {

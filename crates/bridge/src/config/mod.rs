@@ -201,16 +201,21 @@ impl Settings {
         let differs = |key: &&&String| self.0.get(**key) != new.0.get(**key);
         keys.iter()
             .filter(differs)
-            .filter(|key| !is_taken_over(key))
+            .filter(|key| {
+                let is_changed = self.0.contains_key(**key) && new.0.contains_key(**key);
+                !is_taken_over(key, is_changed)
+            })
             .map(ToString::to_string)
             .collect()
     }
 }
 
-/// Whether a bridge that runs takes the value over when it reads its configuration again.
-fn is_taken_over(key: &str) -> bool {
+/// Whether a bridge that runs takes the value over when it reads its configuration again; `is_changed`
+/// if it was there before and is there now.
+fn is_taken_over(key: &str, is_changed: bool) -> bool {
     match key.split('.').collect::<Vec<_>>()[..] {
-        ["app", ..] => true,
+        ["app", ..] | ["counter", _, "special_days_file"] => true,
+        ["counter", _, "service_hours"] => is_changed,
         ["counter", _, name] => [COUNTER_KEY, SECOND_COUNTER_KEY]
             .iter()
             .any(|names| names.file == name || names.variable == Some(name)),

@@ -46,7 +46,7 @@ impl Known {
             profile: Arc::new(config.profile.clone()),
             timers: config.timers.clone(),
             channels: config.connections.max(1),
-            hours: config.hours,
+            hours: config.hours.clone(),
             certificate_name: match &config.certificate_name {
                 Some(name) => name.clone(),
                 None => config.counter.as_str().to_owned(),
@@ -76,7 +76,7 @@ impl Known {
         if certified.is_some_and(|names| !fits(names)) {
             return Err(unknown("the certificate names somebody else"));
         }
-        if let Some(Now::Closed(rest)) = self.hours.map(|hours| hours.at(micros)) {
+        if let Some(Now::Closed(rest)) = self.hours.as_ref().map(|hours| hours.at(micros)) {
             let minutes = rest.as_secs().div_ceil(60);
             let text = format!("outside the service hours; they begin in {minutes} min");
             return Err(no(RejectReason::NotNow, &text));

@@ -57,6 +57,7 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
                     || rest.starts_with("dials_in")
                     || rest.starts_with("dials_from")
                     || rest.starts_with("service_hours")
+                    || rest.starts_with("special_days_file")
                     || rest.starts_with("certificate_name")
                     || rest.starts_with("tls = ") =>
             {
