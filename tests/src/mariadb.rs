@@ -37,6 +37,8 @@ impl MariaDb {
             .arg(format!("--datadir={}", folder.join("data").display()))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
             .args(as_root())
+            // A server that starts removes what another has left in a folder that both use for a while.
+            .env("TMPDIR", folder)
             .stdin(Stdio::null())
             .output()
             .context("the server could not be installed")?;
@@ -101,6 +103,7 @@ impl MariaDb {
             format!("--bind-address={}", self.address.ip()),
             // Relative to the data folder: a socket's path may have 107 bytes, a folder's may be longer.
             String::from("--socket=server.sock"),
+            format!("--tmpdir={}", self.folder.display()),
             format!("--pid-file={}", self.folder.join("server.pid").display()),
             format!("--init-file={}", self.folder.join("users.sql").display()),
             String::from("--skip-name-resolve"),

@@ -225,3 +225,19 @@ async fn refused_signatures_are_logged_once_in_a_while_with_key_cause_and_addres
     }
     Ok(())
 }
+
+/// For whoever balances load; what ails it is for operators alone.
+#[tokio::test]
+async fn the_api_says_unsigned_that_it_lives_and_nothing_else() -> Result<()> {
+    let stage = Stage::start("").await?;
+    let asked =
+        async |path: &str| system_tests::http::get(format!("http://{}{path}", stage.api())).await;
+    let alive = asked("/healthz").await?;
+    assert_eq!(alive.status(), 200);
+    assert_eq!(alive.headers()["cache-control"], "no-store");
+    assert_eq!(alive.text().await?, r#"{"status":"ok"}"#);
+    for path in ["/readyz", "/metrics", "/ops/v1/summary"] {
+        assert_eq!(asked(path).await?.status(), 404, "{path}");
+    }
+    Ok(())
+}

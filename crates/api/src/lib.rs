@@ -15,6 +15,7 @@ pub mod json;
 mod lone;
 pub mod openapi;
 pub mod ops;
+mod plain;
 pub mod problem;
 #[cfg(test)]
 mod problem_pages;

@@ -11,10 +11,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, routing::get};
+use axum::{Json, Router, routing::get};
 use coordinator::{BeginError, Coordinator};
+use serde_json::{Value, json};
+use std::future::ready;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -49,10 +51,12 @@ pub(crate) fn described() -> OpenApiRouter<Arc<ApiState>> {
 /// The transfer API.
 pub fn router(state: Arc<ApiState>) -> Router {
     let (signed, _) = described().split_for_parts();
+    let alive = state.clone();
     signed
         .layer(from_fn_with_state(state.clone(), admit))
         .with_state(state)
         .route("/v1/openapi.json", get(openapi::serve))
+        .route("/healthz", get(move || ready(healthz(&alive))))
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing here")
         })
@@ -64,6 +68,16 @@ pub fn router(state: Arc<ApiState>) -> Router {
             )
         })
         .layer(map_response(keep_no_copy))
+}
+
+/// `GET /healthz`, for load balancers, unsigned: 200 while every task of the process lives and gets on,
+/// otherwise 503. What ails it is for operators alone, who ask on their own listener.
+fn healthz(state: &ApiState) -> (StatusCode, Json<Value>) {
+    if state.coordinator.vitals().look(Instant::now()).is_nothing() {
+        (StatusCode::OK, Json(json!({ "status": "ok" })))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "ailing" })))
+    }
 }
 
 /// What is said of money is for its caller alone and of this moment, whatever stands between; and is

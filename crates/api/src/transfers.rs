@@ -2,6 +2,7 @@
 
 use crate::auth::Verified;
 use crate::json::{TransferJson, TransferPage, TransferRequest};
+use crate::plain;
 use crate::problem::Problem;
 use crate::router::ApiState;
 use axum::Extension;
@@ -60,7 +61,7 @@ pub async fn create(
     let idempotency_key = idempotency_key(&headers)?;
     let request: TransferRequest = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body is not a transfer")
-            .detail(error.to_string())
+            .detail(plain::words(&error.to_string()))
     })?;
     let begin = checked(&caller, idempotency_key, &request)?;
     state.apps.may_order(&caller.app, &begin.from, &begin.to, begin.amount)?;
@@ -188,7 +189,7 @@ pub async fn list(
             .detail(format!("{field}: {why}"))
             .with("field", field.into())
     };
-    let Query(query) = query.map_err(|error| bad("query", error.body_text()))?;
+    let Query(query) = query.map_err(|error| bad("query", plain::words(&error.body_text())))?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=ListFilter::LONGEST_PAGE).contains(&limit) {
         return Err(bad(

@@ -22,7 +22,7 @@ Exit codes:
   0  it was done
   1  it failed, or was refused; standard error says what, where, and what to do
   2  the command line or the configuration is wrong; nothing was begun
-  3  a transfer was accepted and is not final yet: it goes on by itself";
+  3  a transfer was accepted and is not final yet: it goes on by itself, or waits for a person";
 
 /// Moves money between counters, exactly once.
 #[derive(Debug, Parser)]
@@ -39,7 +39,7 @@ pub(crate) struct Cli {
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people; coloured on a terminal
+    /// For people
     Human,
     /// One JSON object a line
     Json,
@@ -96,6 +96,13 @@ pub(crate) enum Command {
     /// Print the description of the transfer API for machines (openapi.json)
     #[command(after_help = EXIT_CODES)]
     Openapi,
+    /// Print a script that completes the command line in a shell, such as
+    /// `counter-bridge completions bash > /etc/bash_completion.d/counter-bridge`
+    #[command(after_help = EXIT_CODES)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// `demo`.

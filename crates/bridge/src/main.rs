@@ -20,7 +20,7 @@ mod simulate;
 mod waiting;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, ConfigFile, LogFormat, WithAccess};
 use config::{Config, Mistakes};
 use person::Form;
@@ -147,6 +147,13 @@ fn carry_out(command: Command) -> Result<Ended> {
             }
             Command::Record(command) => record::run(command).await,
             Command::Bench(command) => Box::pin(bench::run(*command)).await,
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                let mut command = Cli::command();
+                clap_complete::generate(shell, &mut command, "counter-bridge", &mut script);
+                output::bytes(&script)?;
+                Ok(Ended::Well)
+            }
             Command::Openapi => {
                 output::bytes(api::openapi_json().as_bytes())?;
                 Ok(Ended::Well)
@@ -177,6 +184,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Audit(_)
         | Command::Record(_)
         | Command::Bench(_)
+        | Command::Completions { .. }
         | Command::Openapi => "warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));

@@ -392,7 +392,8 @@ where
         }
         None => say_if_heard!(r#"{{"api":"{api}","operators":"{operators}"}}"#),
     }
-    tracing::info!(%api, %operators, ?accept, "the bridge is up");
+    let accept = accept.map(|address| address.to_string());
+    tracing::info!(%api, %operators, accept, "the bridge is up");
     let failed = loop {
         tokio::select! {
             _ = terminate.recv() => break None,

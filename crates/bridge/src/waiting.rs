@@ -156,7 +156,7 @@ fn host(head: &[u8]) -> Option<&str> {
 
 fn told(side: &Side, path: &str, waiting: &Waiting) -> String {
     match (side, path) {
-        (Side::Operators(_), "/healthz") => {
+        (Side::Operators(_) | Side::Api, "/healthz") => {
             response("200 OK", "application/json", &json!({ "status": "ok" }))
         }
         (Side::Operators(_), "/readyz") => response(

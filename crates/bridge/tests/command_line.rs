@@ -157,3 +157,15 @@ fn a_simulated_counter_says_where_it_listens_and_ends_when_asked() {
     assert!(asked.success());
     assert_eq!(running.0.wait().expect("it ends").code(), Some(0));
 }
+
+#[test]
+fn shells_complete_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let script = text(&output.stdout);
+        for word in ["resume-proven", "readmit", "--ca-file", "completions"] {
+            assert!(script.contains(word.trim_start_matches('-')), "{shell} knows no {word}");
+        }
+    }
+}

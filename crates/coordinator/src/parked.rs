@@ -95,17 +95,15 @@ fn claimed(view: &View) -> String {
 fn proven(transfer: &Transfer) -> String {
     let unknown: Vec<Role> = transfer.unknown().collect();
     let known = Role::ALL.into_iter().filter_map(|role| {
-        let words = match transfer.leg(role).knowledge {
+        let knowledge = transfer.leg(role).knowledge;
+        match knowledge {
             _ if unknown.contains(&role) => return None,
-            Knowledge::Done => "done",
-            Knowledge::Refused => "refused",
-            Knowledge::NotExecuted => "never executed",
             // Nobody asked for the debit to be undone.
             Knowledge::NotSent if role == Role::Reversal => return None,
-            Knowledge::NotSent => "never sent",
             Knowledge::Unknown => return None,
-        };
-        Some(format!("{role} {words}"))
+            Knowledge::NotSent | Knowledge::Done | Knowledge::Refused | Knowledge::NotExecuted => {}
+        }
+        Some(format!("{role} {}", knowledge.words()))
     });
     known.collect::<Vec<_>>().join(", ")
 }

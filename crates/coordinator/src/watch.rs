@@ -29,7 +29,8 @@ pub(crate) async fn route_unmatched(
         match said {
             Unmatched::Reply { counter, reply, .. } => route_reply(&inner, &counter, reply).await,
             Unmatched::Notice { counter, notice } => {
-                let text = format!("{counter}: {:?}: {}", notice.severity, notice.text);
+                let severity = notice.severity.as_str();
+                let text = format!("{counter} says ({severity}): {}", notice.text);
                 say(&inner, &counter, &text);
             }
             Unmatched::Malformed { counter, serial, error } => {
@@ -44,7 +45,7 @@ pub(crate) async fn route_unmatched(
 /// What one counter says is logged and shown as often as others can read it.
 fn say(inner: &Inner, counter: &CounterId, text: &str) {
     if inner.events.record_of(now_micros(), Kind::Notice, counter.as_str(), text) {
-        tracing::warn!("{text}");
+        tracing::warn!(%counter, "{text}");
     }
 }
 

@@ -118,6 +118,16 @@ pub enum AmountUnit {
     Major,
 }
 
+impl AmountUnit {
+    /// As it is configured.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AmountUnit::Minor => "minor",
+            AmountUnit::Major => "major",
+        }
+    }
+}
+
 /// The capabilities and limits of one counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -231,8 +241,8 @@ impl Profile {
         if declared.amount_unit != self.amount_unit {
             return Err(Unconfirmed {
                 field: "amount_unit",
-                configured: format!("{:?}", self.amount_unit),
-                declared: format!("{:?}", declared.amount_unit),
+                configured: self.amount_unit.as_str().to_owned(),
+                declared: declared.amount_unit.as_str().to_owned(),
             });
         }
         Ok(())

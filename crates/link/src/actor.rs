@@ -163,7 +163,11 @@ impl<D: Dial> Actor<D> {
         }
         if self.door.is_some() {
             // When it comes again is the counter's decision.
-            tracing::info!(%counter, %cause, "not connected");
+            if is_lost(open_for, &cause) {
+                tracing::warn!(%counter, %cause, "the connection is lost");
+            } else {
+                tracing::info!(%counter, %cause, "not connected");
+            }
             self.board.ended(State::Closed, &cause, 0, None, &self.desk);
             return Waited::Came(());
         }
@@ -172,6 +176,9 @@ impl<D: Dial> Actor<D> {
         match next {
             Next::Wait(wait) => {
                 match cause.verdict() {
+                    _ if is_lost(open_for, &cause) => {
+                        tracing::warn!(%counter, %cause, ?wait, "the connection is lost");
+                    }
                     Verdict::AtOnce | Verdict::Retry => {
                         tracing::info!(%counter, %cause, ?wait, "not connected");
                     }
@@ -406,6 +413,11 @@ impl<D: Dial> Actor<D> {
         self.reception.close();
         self.board.stopped(&self.desk);
     }
+}
+
+/// Whether a session is over that neither side ended in order.
+fn is_lost(open_for: Option<Duration>, cause: &Cause) -> bool {
+    open_for.is_some() && !cause.is_orderly()
 }
 
 /// What came of waiting for a connection.

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use wire::message::Severity;
 use wire::ornament::{Blemishes, Ornament};
 
 /// While only counts change, the snapshot is renewed this often: fresh for an eye, and nothing for
@@ -219,23 +218,18 @@ impl Board {
             }
             Event::Unmatched { reply, late } => {
                 let serial = reply.serial();
-                tracing::warn!(%counter, ?serial, late, "an answer that nobody waits for");
+                let about = serial.map(|serial| serial.to_string());
+                tracing::warn!(%counter, serial = about, late, "an answer that nobody waits for");
                 self.history.record(&counter, What::Unmatched { serial, late });
                 self.hand_out(Unmatched::Reply { counter, reply, late }, desk);
             }
             Event::Malformed { serial, error } => {
-                tracing::warn!(%counter, ?serial, error, "a message that cannot be read");
                 self.history.record(&counter, What::Malformed { error: error.clone() });
                 self.hand_out(Unmatched::Malformed { counter, serial, error }, desk);
             }
             Event::Blemished(blemishes) => self.unreadable(now, blemishes, desk),
             Event::Notice(notice) => {
-                let severity = match notice.severity {
-                    Severity::Info => "info",
-                    Severity::Warning => "warning",
-                    Severity::Alarm => "alarm",
-                };
-                tracing::info!(%counter, severity, text = %notice.text, "the counter says");
+                let severity = notice.severity.as_str();
                 self.history.record(&counter, What::Notice { severity, text: notice.text.clone() });
                 self.hand_out(Unmatched::Notice { counter, notice }, desk);
             }

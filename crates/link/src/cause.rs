@@ -25,7 +25,7 @@ pub enum Cause {
     #[error("no answer to the sign-on in time")]
     SignOnTimedOut,
     /// The counter refused the session.
-    #[error("the counter rejected the sign-on ({reason:?}): {text}")]
+    #[error("the counter rejected the sign-on ({}): {text}", .reason.words())]
     Rejected {
         /// Why, for the machine.
         reason: RejectReason,

@@ -137,6 +137,20 @@ pub enum RejectReason {
     Other,
 }
 
+impl RejectReason {
+    /// In words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            RejectReason::Version => "another version",
+            RejectReason::UnknownParty => "unknown party",
+            RejectReason::BadProof => "bad proof",
+            RejectReason::AlreadySignedOn => "already signed on",
+            RejectReason::NotNow => "not now",
+            RejectReason::Other => "another reason",
+        }
+    }
+}
+
 /// No session; the connection is closed after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
@@ -187,4 +201,15 @@ pub enum Severity {
     Warning,
     /// Somebody must act.
     Alarm,
+}
+
+impl Severity {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Alarm => "alarm",
+        }
+    }
 }

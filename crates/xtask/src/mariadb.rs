@@ -163,6 +163,8 @@ fn initialise(folder: &Path) -> Result<()> {
         .arg(format!("--datadir={}", folder.join("data").display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
         .args(as_user())
+        // A server that starts removes what another has left in a folder that both use for a while.
+        .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("the log could not be shared")?)
         .stderr(log);
@@ -181,6 +183,7 @@ fn settings(folder: &Path, address: SocketAddr) -> Vec<String> {
     let mut settings = vec![
         String::from("--no-defaults"),
         format!("--datadir={}", folder.join("data").display()),
+        format!("--tmpdir={}", folder.display()),
         format!("--port={}", address.port()),
         format!("--bind-address={}", address.ip()),
         // Relative to the data folder: a socket's path may have 107 bytes, a checkout's may be longer.

@@ -3,6 +3,7 @@
 use super::Ops;
 use super::decisions::{LONGEST_NOTE, text};
 use crate::accounts::{EntriesParams, postings};
+use crate::plain;
 use crate::problem::Problem;
 use crate::transfers::database;
 use axum::Json;
@@ -149,7 +150,7 @@ pub(super) async fn readmit(
     let coordinator = &ops.state.coordinator;
     let body: Readmission = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body is not a readmission")
-            .detail(error.to_string())
+            .detail(plain::words(&error.to_string()))
     })?;
     let who = text("who", &body.who, store::Decision::LONGEST_WHO, |_| false)?;
     let note = text("note", &body.note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))?;

@@ -3,6 +3,7 @@
 use super::Ops;
 use super::transfers::not_found;
 use crate::json::timestamp;
+use crate::plain;
 use crate::problem::Problem;
 use crate::transfers::database;
 use axum::Json;
@@ -121,7 +122,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
                 (StatusCode::BAD_REQUEST, "malformed_body", "The body is not a decision")
             }
         };
-        Problem::new(status, slug, title).detail(error.to_string())
+        Problem::new(status, slug, title).detail(plain::words(&error.to_string()))
     })
 }
 

@@ -5,6 +5,7 @@ use super::Ops;
 use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, whole};
 use super::transfers::malformed;
 use crate::json::{AccountJson, TransferJson};
+use crate::plain;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -98,7 +99,7 @@ pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ProvenJson>, Problem> {
-    let Query(wanted) = wanted.map_err(|error| malformed(error.body_text()))?;
+    let Query(wanted) = wanted.map_err(|error| malformed(plain::words(&error.body_text())))?;
     let (views, total) = ops.state.coordinator.proven(limit(wanted.limit)?).await;
     Ok(Json(ProvenJson { transfers: views.iter().map(OneJson::from).collect(), total }))
 }

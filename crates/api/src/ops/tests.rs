@@ -286,7 +286,7 @@ async fn a_decision_ends_a_transfer_once() {
     let (status, body) = rig.decide(42, "refused").await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
     assert_eq!(body["type"], "/errors/against_proof");
-    assert_eq!(body["detail"], "the decision contradicts the proof: the debit is Done");
+    assert_eq!(body["detail"], "the decision contradicts the proof: the debit is done");
     assert_eq!(body["leg"], "debit");
 
     let (status, body) = rig.decide(42, "completed").await;

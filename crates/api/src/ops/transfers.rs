@@ -3,6 +3,7 @@
 use super::claims::ClaimJson;
 use super::{Ops, now_micros, seconds_between};
 use crate::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
+use crate::plain;
 use crate::problem::Problem;
 use crate::transfers::database;
 use axum::Json;
@@ -120,7 +121,7 @@ pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ListJson>, Problem> {
-    let Query(wanted) = wanted.map_err(|error| malformed(error.body_text()))?;
+    let Query(wanted) = wanted.map_err(|error| malformed(plain::words(&error.body_text())))?;
     let limit = wanted.limit.unwrap_or(PAGE);
     if !(1..=LONGEST_PAGE).contains(&limit) {
         return Err(malformed(format!("limit must be 1 to {LONGEST_PAGE}, not {limit}")));
@@ -420,24 +421,24 @@ mod tests {
             expect![[r#"
                 completed: yes
                 reversed: yes
-                refused: the decision contradicts the proof: the debit is Done
+                refused: the decision contradicts the proof: the debit is done
                 resume: yes"#]],
         );
         check(
             parked(Why::DebitUnresolved, Unknown, NotSent, NotSent),
             expect![[r#"
-            completed: the decision contradicts the proof: the credit is NotSent
-            reversed: yes
-            refused: yes
-            resume: yes"#]],
+                completed: the decision contradicts the proof: the credit is never sent
+                reversed: yes
+                refused: yes
+                resume: yes"#]],
         );
         check(
             parked(Why::Contradicted, Done, Done, NotSent),
             expect![[r#"
-            completed: yes
-            reversed: the decision contradicts the proof: the credit is Done
-            refused: the decision contradicts the proof: the debit is Done
-            resume: the counter contradicted itself: decide the ending, it cannot be resumed"#]],
+                completed: yes
+                reversed: the decision contradicts the proof: the credit is done
+                refused: the decision contradicts the proof: the debit is done
+                resume: the counter contradicted itself: decide the ending, it cannot be resumed"#]],
         );
         let mut open = parked(Why::Illegal, Done, Unknown, NotSent);
         open.phase = Phase::CreditAsking;

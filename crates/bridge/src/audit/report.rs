@@ -83,7 +83,11 @@ impl Report {
                 shown(of.returned),
                 shown(of.in_transit),
                 shown(of.on_a_persons_word),
-                shown(of.unaccounted()),
+                // What is wrong need not show in a sum: that it is zero would say too much.
+                match of.unaccounted() {
+                    0 if !self.verdict.findings.is_empty() => "see below".to_owned(),
+                    minor => shown(minor),
+                },
             ]);
         }
         if !sums.is_empty() {

@@ -67,10 +67,14 @@ pub(crate) async fn run(command: TransferCommand, access: &Access, form: Form) -
     }
     let ended = ended(&transfer);
     if ended == Ended::Unfinished {
-        tell!(
-            "counter-bridge: it goes on by itself; ask later: counter-bridge show {}",
-            transfer.master_serial
-        );
+        let serial = &transfer.master_serial;
+        if transfer.state == State::NeedsOperator {
+            tell!(
+                "counter-bridge: it waits for a person; what is known: counter-bridge show {serial}"
+            );
+        } else {
+            tell!("counter-bridge: it goes on by itself; ask later: counter-bridge show {serial}");
+        }
     }
     Ok(ended)
 }

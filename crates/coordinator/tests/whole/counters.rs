@@ -151,7 +151,7 @@ async fn what_is_said_unasked_of_what_has_ended_is_held_against_the_record() {
     let notice = Notice { severity: Severity::Warning, text: "mind the gap".into() };
     let said = Unmatched::Notice { counter: counter_id("futures"), notice };
     stage.unasked.send(said).await.expect("it is heard");
-    stage.event(Kind::Notice, "futures: Warning: mind the gap").await;
+    stage.event(Kind::Notice, "futures says (warning): mind the gap").await;
     let error = "nonsense".to_owned();
     let said = Unmatched::Malformed { counter: counter_id("futures"), serial: None, error };
     stage.unasked.send(said).await.expect("it is heard");

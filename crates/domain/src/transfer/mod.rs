@@ -82,6 +82,17 @@ pub enum Knowledge {
 }
 
 impl Knowledge {
+    /// In words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Knowledge::NotSent => "never sent",
+            Knowledge::Unknown => "unknown",
+            Knowledge::Done => "done",
+            Knowledge::Refused => "refused",
+            Knowledge::NotExecuted => "never executed",
+        }
+    }
+
     /// Whether nothing further can be learned.
     pub fn is_proof(self) -> bool {
         match self {

@@ -70,7 +70,7 @@ pub enum Illegal {
     #[error("only a transfer that needs an operator can be decided")]
     NotParked,
     /// The decision contradicts what is proven.
-    #[error("the decision contradicts the proof: the {role} is {knowledge:?}")]
+    #[error("the decision contradicts the proof: the {role} is {known}", known = .knowledge.words())]
     AgainstProof {
         /// The leg.
         role: Role,

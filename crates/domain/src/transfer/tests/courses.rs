@@ -125,7 +125,7 @@ fn patience_ends_with_a_person_and_asking_goes_on() {
             query debit silent -> Parked(DebitUnresolved): Pause
             wake -> Parked(DebitUnresolved): Ask(Debit, Only)
             query debit done -> Parked(DebitUnresolved): Pause
-            decide refused -> illegal: the decision contradicts the proof: the debit is Done
+            decide refused -> illegal: the decision contradicts the proof: the debit is done
             decide resume -> CreditSent: Send(Credit), durable first
             credit done -> Completed: Finish, durable first
         "#]],

@@ -238,7 +238,7 @@ fn an_undoing_of_a_lost_life_is_kept_and_proven_when_the_rules_have_come_so_far(
          fence credit done; decide refused; decide completed",
         &expect![[r#"
             fence credit done -> Parked(Contradicted): Pause (CONTRADICTION)
-            decide refused -> illegal: the decision contradicts the proof: the debit is Done
+            decide refused -> illegal: the decision contradicts the proof: the debit is done
             decide completed -> Completed: Finish, durable first
         "#]],
     );
@@ -248,7 +248,7 @@ fn an_undoing_of_a_lost_life_is_kept_and_proven_when_the_rules_have_come_so_far(
         &expect![[r#"
             fence debit not_executed -> CreditFencing: Ask(Credit, Fence)
             fence credit not_executed -> Parked(Contradicted): Pause (CONTRADICTION)
-            decide reversed -> illegal: the decision contradicts the proof: the debit is NotExecuted
+            decide reversed -> illegal: the decision contradicts the proof: the debit is never executed
         "#]],
     );
     // While it waits for a person, the same; and resuming it does not go past the credit.

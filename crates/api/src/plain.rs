@@ -1,0 +1,71 @@
+//! What is wrong with a body or a query, in words of the documents. The libraries that read them speak of
+//! types of this program, which means nothing to a caller.
+
+/// The words of an error, without those of this program's language.
+pub(crate) fn words(error: &str) -> String {
+    let mut said: Vec<&str> = Vec::new();
+    let mut words = error.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let (bare, rest) = word.split_at(word.trim_end_matches([',', ';', ':', ')']).len());
+        match bare {
+            // `struct AccountJson`, `unit variant State::Open`: the name is ours alone.
+            "struct" | "enum" | "variant" | "newtype" | "tuple" => {
+                let name = words.next_if(|next| next.starts_with(|c: char| c.is_ascii_uppercase()));
+                said.push("an object");
+                said.push(
+                    name.map_or("", |name| {
+                        &name[name.trim_end_matches([',', ';', ':', ')']).len()..]
+                    }),
+                );
+            }
+            "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => {
+                said.extend(["a whole number", rest]);
+            }
+            "f32" | "f64" => said.extend(["a number", rest]),
+            "map" => said.extend(["object", rest]),
+            "sequence" => said.extend(["list", rest]),
+            "borrowed" => {}
+            _ => said.push(word),
+        }
+    }
+    let said =
+        said.join(" ").replace(" ,", ",").replace("a an ", "an ").replace("a object", "an object");
+    said.replace("  ", " ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::TransferRequest;
+
+    fn told(body: &str) -> String {
+        words(&serde_json::from_str::<TransferRequest>(body).expect_err("no order").to_string())
+    }
+
+    #[test]
+    fn no_word_of_the_language_reaches_a_caller() {
+        for (body, words) in [
+            ("[]", "invalid length 0, expected an object with"),
+            ("{}", "missing field `from`"),
+            (r#"{"from":7}"#, "invalid type: integer `7`, expected an object at line 1"),
+            (r#"{"amount":"1"}"#, "invalid type: string \"1\", expected a whole number at line 1"),
+            (r#"{"amount":1.5}"#, "invalid type: floating point `1.5`, expected a whole number at"),
+            (r#"{"amount":[]}"#, "invalid type: list, expected a whole number at"),
+            (r#"{"amount":{}}"#, "invalid type: object, expected a whole number at"),
+            (r#"{"amount":99999999999999999999}"#, "expected a whole number at"),
+            (r#"{"currency":1}"#, "invalid type: integer `1`, expected a string at"),
+            (r#"{"more":1}"#, "unknown field `more`, expected one of"),
+            ("{", "EOF while parsing an object at"),
+        ] {
+            let told = told(body);
+            assert!(told.contains(words), "{body}: {told}");
+            for rust in ["struct", "Json", "i64", "u64", "map", "sequence"] {
+                assert!(!told.contains(rust), "{body}: {told}");
+            }
+        }
+        assert_eq!(
+            words("limit: invalid digit found in string"),
+            "limit: invalid digit found in string"
+        );
+    }
+}
