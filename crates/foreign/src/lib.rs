@@ -92,7 +92,7 @@ pub fn shown(text: &str) -> Shown<'_> {
     Shown { text, keeps_lines: false }
 }
 
-/// As [`shown`], but the ends of lines stay: for a text whose lines are our own.
+/// As [`shown`], but ends of lines and tabs stay: for a text whose lines and columns are our own.
 pub fn shown_by_lines(text: &str) -> Shown<'_> {
     Shown { text, keeps_lines: true }
 }
@@ -106,7 +106,7 @@ impl Shown<'_> {
     }
 
     fn keeps(&self, letter: char) -> bool {
-        self.keeps_lines && letter == '\n'
+        self.keeps_lines && matches!(letter, '\n' | '\t')
     }
 }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn lines_of_ours_stay_lines() {
-        assert_eq!(shown_by_lines("a\nb\u{1b}\n").to_string(), "a\nb\\u001b\n");
+        assert_eq!(shown_by_lines("a\tb\nb\u{1b}\r\n").to_string(), "a\tb\nb\\u001b\\r\n");
         assert!(shown_by_lines("a\nb\n").is_as_it_is());
         assert!(!shown("a\n").is_as_it_is());
     }
