@@ -206,7 +206,7 @@ impl Bridge {
 
     /// Takes over what may change while it runs: who may call and what they may, the counters' keys and
     /// hours, and certificates. Sessions whose key or authority was withdrawn are left in order.
-    pub(crate) async fn take_over(&mut self, new: Config) {
+    pub(crate) async fn take_over(&self, new: Config) {
         for note in &new.notes {
             tracing::warn!(key = note.key, "{}", note.what);
         }
@@ -381,7 +381,7 @@ where
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
-    let Some(mut bridge) = started else {
+    let Some(bridge) = started else {
         tracing::info!("stopped before the bridge was up");
         return Ok(());
     };
@@ -409,7 +409,12 @@ where
             _ = interrupt.recv() => break None,
         };
         match config {
-            Ok(Ok(config)) => bridge.take_over(config).await,
+            // It waits for the database before it changes anything: who stops it there loses nothing.
+            Ok(Ok(config)) => tokio::select! {
+                () = bridge.take_over(config) => {}
+                _ = terminate.recv() => break None,
+                _ = interrupt.recv() => break None,
+            },
             Err(error) => tracing::error!(%error, "the configuration could not be read again"),
             Ok(Err(mistakes)) => {
                 for mistake in mistakes.lines() {
