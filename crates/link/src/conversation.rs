@@ -327,7 +327,7 @@ impl<'a, S: Carrier> Conversation<'a, S> {
             verdict,
             closing,
             self.renew_at,
-            self.recheck.then_some(now),
+            (self.recheck && self.opened.is_some()).then_some(now),
         ];
         let due = due.into_iter().flatten().min().unwrap_or(now + IDLE);
         // Only ever set earlier: to fire too soon costs one look, to be set anew in each turn would

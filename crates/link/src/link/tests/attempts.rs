@@ -130,3 +130,51 @@ async fn addresses_are_tried_in_order() {
     let dials = stage.dials.lock().expect("no panic").clone();
     assert_eq!(dials, ["closed:1", "counter:2", "counter:3"]);
 }
+
+/// Whoever reads the configuration again meets links that are signing on: they go on, and end in time.
+#[tokio::test(start_paused = true)]
+async fn a_look_at_who_is_believed_disturbs_no_sign_on() {
+    let mut stage = stage();
+    let mut silent = stage.accept().await;
+    silent.hear().await;
+    stage.link.recheck();
+    assert_eq!(silent.hear().await, None, "it is given up when its time is over");
+    let mut peer = stage.accept().await;
+    peer.hear().await;
+    stage.link.recheck();
+    drop(peer);
+    stage.signed_on().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_key_was_withdrawn_is_left_in_order() {
+    let keys: crate::LinkKeys = KEY.to_vec().into();
+    let mut stage = stage_with(1 << 20, |config| config.keys = keys.clone());
+    let mut peer = stage.signed_on().await;
+    stage.link.recheck();
+    assert!(
+        timeout(Duration::from_secs(1), peer.hear()).await.is_err(),
+        "nothing has changed, and nobody is disturbed"
+    );
+    keys.replace(&vec![8; 32].into());
+    stage.link.recheck();
+    let mut heard = peer.hear().await.expect("a frame");
+    while matches!(heard, Message::Heartbeat(_)) {
+        heard = peer.hear().await.expect("a frame");
+    }
+    assert!(matches!(heard, Message::SignOff(_)), "{heard:?}");
+    peer.say(&[Message::SignOffAck]).await;
+    let left = |now: &Arc<crate::status::Snapshot>| {
+        let cause = now.connections[0].last_cause.as_deref();
+        cause == Some("signed off: the key that it signed on by was withdrawn")
+    };
+    let mut status = stage.link.status();
+    timeout(Duration::from_secs(200), status.wait_for(left))
+        .await
+        .expect("in time")
+        .expect("a link");
+    // With the old key nobody comes in any more.
+    let mut peer = stage.accept().await;
+    peer.answer().await;
+    stage.until(|state| state == State::BackingOff).await;
+}
