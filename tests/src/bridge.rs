@@ -87,6 +87,11 @@ impl Bridge {
         self.process.as_ref().context("it does not run")?.thaw()
     }
 
+    /// Asks it to read its configuration again, and does not wait.
+    pub fn ask_to_read_again(&self) -> Result<()> {
+        self.process.as_ref().context("it does not run")?.ask_to_read_again()
+    }
+
     /// Asks it to end, and waits until it has.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
         self.process.take().context("it does not run")?.terminate().await

@@ -1,18 +1,23 @@
 //! Keys, certificates and apps change while the bridge runs: SIGHUP takes them over, and what was
 //! withdrawn is believed no more.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use reqwest::StatusCode;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use system_tests::audit::State;
 use system_tests::bridge::App;
-use system_tests::caller::{Caller, Order};
+use system_tests::caller::{Caller, LOOK_EVERY, Order};
 use system_tests::certificates::{Authority, Naming};
+use system_tests::database::Database;
+use system_tests::mariadb::MariaDb;
+use system_tests::operator;
 use system_tests::private;
 use system_tests::process::{Process, free_address};
 use system_tests::stage::{FOUND_WITHIN, Stage};
+use system_tests::town::{Faults, RICH, Town};
+use tokio::time::{Instant, sleep};
 
 const READ_AGAIN: &str = "the configuration was read again";
 const NOTHING: &str = "is wrong: nothing has changed";
@@ -127,6 +132,10 @@ async fn a_counters_key_is_changed_without_losing_its_session() -> Result<()> {
     // The counter changes when it likes.
     counter.kill().await?;
     stage.until("securities", false, FOUND_WITHIN).await?;
+    let log = stage.log();
+    let lost = log.lines().find(|line| line.contains("the connection is lost"));
+    let lost = lost.unwrap_or_else(|| panic!("nobody is told:\n{log}"));
+    ensure!(lost.contains(" WARN ") && lost.contains("counter=securities"), "{lost}");
     let _counter = with_key(&stage, "next")?;
     stage.until("securities", true, FOUND_WITHIN).await?;
     stage.reconfigure(|text| text.replace(both, "key_file = 'next'\n"), READ_AGAIN).await?;
@@ -241,5 +250,53 @@ async fn what_the_bridge_makes_is_its_owners_alone_whatever_the_shell_thinks() -
         }
     }
     ensure!(seen >= 3, "the record, its log and its position: {seen}");
+    Ok(())
+}
+
+/// A key that has fallen into wrong hands is withdrawn also while the database stands still.
+#[tokio::test]
+async fn whatever_the_database_does_who_was_taken_out_may_do_nothing() -> Result<()> {
+    if !MariaDb::is_installed() {
+        println!("LEFT OUT: MariaDB is not installed here");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let server = MariaDb::start(folder.path()).await?;
+    let database = Database::on_own_server(&server.url()).await?;
+    let town = Town::start_on(database, Faults::default()).await?;
+    operator::connected(&town).await?;
+    let other = Caller::new(&town.other_app, &town.bridge.api())?;
+    let balance = format!("/v1/counters/securities/accounts/{RICH}/balance?currency=CNY");
+    assert_eq!(other.get(&balance).await?.status, StatusCode::OK);
+    server.freeze()?;
+    let file = town.bridge.config_file();
+    let text = fs::read_to_string(&file)?;
+    let (before, rest) = text.split_once("[[app]]\nname = \"other\"").context("the other app")?;
+    // With a limit of a day that has to be asked of the database.
+    let before = before.replace("name = \"demo\"\n", "name = \"demo\"\ntransfers_a_day = 1\n");
+    let rest = rest.find("\n[[counter]]").map_or("", |at| &rest[at..]);
+    fs::write(&file, format!("{before}{rest}"))?;
+    town.bridge.ask_to_read_again()?;
+    let until = Instant::now() + Duration::from_secs(25);
+    let refused = loop {
+        let said = other.get(&balance).await?;
+        if said.status == StatusCode::UNAUTHORIZED {
+            break said;
+        }
+        ensure!(Instant::now() < until, "{said:?}\n{}", town.bridge.log());
+        sleep(LOOK_EVERY).await;
+    };
+    server.thaw()?;
+    ensure!(
+        town.bridge.log().contains("are counted from now on"),
+        "{refused:?}\n{}",
+        town.bridge.log()
+    );
+    // The limit holds all the same.
+    let ending = town.caller.ending(&Order::new("one", 1)).await?;
+    assert_eq!(ending, State::Completed);
+    let over = Order::new("two", 1);
+    let said = town.caller.post(&over.key, &over.body(), 5).await?;
+    assert_eq!(said.status, StatusCode::FORBIDDEN, "{said:?}");
     Ok(())
 }

@@ -15,6 +15,7 @@ mod demo;
 mod descriptors;
 mod person;
 mod record;
+mod reload;
 mod serve;
 mod simulate;
 mod waiting;

@@ -1,7 +1,8 @@
 //! The running bridge: everything wired together, and taken down in order.
 
-use crate::config::{Config, Counter, Mistakes, Settings};
+use crate::config::{Config, Counter, Mistakes};
 use crate::descriptors::{self, Wants};
+use crate::reload::{self, Running};
 use crate::waiting;
 use anyhow::{Context, Result, anyhow};
 use api::apps::Apps;
@@ -10,9 +11,8 @@ use api::ops::OpsState;
 use api::router::ApiState;
 use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
-use domain::message::CounterId;
 use link::history::History;
-use link::{Door, DoorConfig, DoorLimits, Leave, Link, LinkKeys, ServiceHours};
+use link::{Door, DoorConfig, DoorLimits, Leave, Link};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -61,9 +61,7 @@ pub(crate) struct Bridge {
     shards: (TaskTracker, CancellationToken),
     serving: Stop,
     drain_budget: Duration,
-    state: Arc<ApiState>,
-    counters: Vec<(CounterId, LinkKeys, Option<ServiceHours>)>,
-    settings: Settings,
+    running: Running,
 }
 
 impl Bridge {
@@ -141,9 +139,6 @@ impl Bridge {
         )
         .await?;
 
-        let counters = config.counters.iter();
-        let counters =
-            counters.map(|it| (it.id.clone(), it.keys.clone(), it.hours.clone())).collect();
         let serving = Stop::default();
         let state = Arc::new(ApiState {
             coordinator: coordinator.clone(),
@@ -162,6 +157,7 @@ impl Bridge {
             feeds_per_address: config.operators.feeds_per_address,
             names: config.operators.names,
         };
+        let running = Running::new(state.clone(), &config.counters, config.settings);
         let limits = Limits { connections: allotted.api, ..config.api.limits };
         let api = Server::new(api, "api", limits, Trust::Signed);
         let limits = Limits { connections: allotted.operators, ..config.operators.limits };
@@ -176,7 +172,7 @@ impl Bridge {
             tokio::spawn(watched(task, work))
         };
         let servers = vec![
-            listening("the transfer API", api.serve(api::router(state.clone()), serving.clone())),
+            listening("the transfer API", api.serve(api::router(state), serving.clone())),
             listening(
                 "the operators' side",
                 operators.serve(api::ops::router(ops), serving.clone()),
@@ -198,48 +194,8 @@ impl Bridge {
             shards,
             serving,
             drain_budget: config.drain_budget,
-            state,
-            counters,
-            settings: config.settings,
+            running,
         })
-    }
-
-    /// Takes over what may change while it runs: who may call and what they may, the counters' keys and
-    /// hours, and certificates. Sessions whose key or authority was withdrawn are left in order.
-    pub(crate) async fn take_over(&self, new: Config) {
-        for note in &new.notes {
-            tracing::warn!(key = note.key, "{}", note.what);
-        }
-        if let Err(error) = self.coordinator.limit_days(new.coordinator.day_limits).await {
-            tracing::error!(%error, "what apps have moved today is not known: nothing was taken over");
-            return;
-        }
-        // What an app may is known before its key is.
-        self.state.apps.replace(new.apps.into_iter().map(|app| (app.name, app.rights)));
-        self.state.authenticator.replace_keys(new.keys);
-        for counter in &new.counters {
-            let known = self.counters.iter().find(|(id, ..)| *id == counter.id);
-            let Some((_, keys, hours)) = known else { continue };
-            if keys.replace(&counter.keys) {
-                tracing::info!(counter = %counter.id, "its keys were replaced");
-            }
-            if let (Some(hours), Some(new)) = (hours, &counter.hours) {
-                hours.replace(new);
-            }
-        }
-        for link in self.coordinator.links() {
-            link.recheck();
-        }
-        let waiting = self.settings.that_need_a_start(&new.settings);
-        if waiting.is_empty() {
-            tracing::info!("the configuration was read again");
-        } else {
-            let keys = waiting.join(", ");
-            tracing::warn!(
-                keys,
-                "the configuration was read again; these are taken over at a start"
-            );
-        }
     }
 
     /// Waits until something has died that the bridge cannot do without, or another bridge holds the
@@ -372,7 +328,7 @@ where
 {
     use tokio::signal::unix::{SignalKind, signal};
     // From the first moment on: it would end the process.
-    let mut hangup = signal(SignalKind::hangup())?;
+    let hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let started = tokio::select! {
@@ -394,37 +350,12 @@ where
     }
     let accept = accept.map(|address| address.to_string());
     tracing::info!(%api, %operators, accept, "the bridge is up");
-    let failed = loop {
-        tokio::select! {
-            _ = terminate.recv() => break None,
-            _ = interrupt.recv() => break None,
-            why = bridge.failed() => break Some(why),
-            _ = hangup.recv() => {}
-        }
-        let read = read.clone();
-        // Files are read; whatever their disk does, signals are heard.
-        let config = tokio::select! {
-            config = tokio::task::spawn_blocking(read) => config,
-            _ = terminate.recv() => break None,
-            _ = interrupt.recv() => break None,
-        };
-        match config {
-            // It waits for the database before it changes anything: who stops it there loses nothing.
-            Ok(Ok(config)) => tokio::select! {
-                () = bridge.take_over(config) => {}
-                _ = terminate.recv() => break None,
-                _ = interrupt.recv() => break None,
-            },
-            Err(error) => tracing::error!(%error, "the configuration could not be read again"),
-            Ok(Err(mistakes)) => {
-                for mistake in mistakes.lines() {
-                    tracing::error!("{mistake}");
-                }
-                tracing::error!(
-                    "the configuration was read again and is wrong: nothing has changed"
-                );
-            }
-        }
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        why = bridge.failed() => Some(why),
+        // Beside the others, so that they are heard whatever a file's disk or the database does.
+        never = reload::at_each(hangup, read, &bridge.running) => match never {},
     };
     if let Some(why) = &failed {
         tracing::error!("the bridge cannot go on and stops: {why}");

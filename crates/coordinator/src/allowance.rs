@@ -307,4 +307,25 @@ mod tests {
         let over = allowances(SUM, &[moved("shop", 500)]);
         assert!(!begins(&over, "a", 1), "the limit was lowered meanwhile");
     }
+
+    #[test]
+    fn limits_that_are_replaced_go_on_counting() {
+        let currency: Currency = "CNY".parse().expect("a currency");
+        let all = allowances(SUM, &[]);
+        assert!(begins(&all, "a", 60));
+        let wider = DayLimit { sum: Some(150), ..SUM };
+        let bank = DayLimit { transfers: Some(2), sum: None };
+        let moved = MovedOn { app: "bank".to_owned(), currency, transfers: 1, sum: 1_000_000 };
+        assert!(all.counts("shop") && !all.counts("bank"));
+        all.replace([("shop".into(), wider), ("bank".into(), bank)], day(TODAY), &[moved]);
+        assert!(!begins(&all, "b", 91) && begins(&all, "c", 90), "60 of before count on");
+        let of_bank = |key: &str| NewTransfer { app: "bank".into(), ..order(TODAY, key, 1, "CNY") };
+        assert!(all.begin(&of_bank("a")).is_ok(), "one was moved before");
+        assert!(all.begin(&of_bank("b")).is_err());
+        // What was begun under the former limit is given back under this one.
+        all.close("shop", "a", Some(State::Refused));
+        assert!(begins(&all, "d", 60) && !begins(&all, "e", 1));
+        all.replace([], day(TODAY), &[]);
+        assert!(begins(&all, "f", 9999), "no limit any more");
+    }
 }

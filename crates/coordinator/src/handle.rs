@@ -254,7 +254,8 @@ impl Coordinator {
     }
 
     /// From here on these apps may move no more than this in a day. What an app has moved today counts
-    /// also where it had no limit before; but then not what of it is still on its way.
+    /// also where it had no limit before; but then not what of it is still on its way, nor, with an error,
+    /// anything that it began before now. The limits hold either way.
     pub async fn limit_days(
         &self,
         limits: impl IntoIterator<Item = (Arc<str>, DayLimit)>,
@@ -262,9 +263,10 @@ impl Coordinator {
         let limits: Vec<_> = limits.into_iter().collect();
         let today = Day::from_unix_micros(now_micros());
         let are_counted = limits.iter().all(|(app, _)| self.inner.allowances.counts(app));
-        let moved = if are_counted { Vec::new() } else { self.inner.store.moved_on(today).await? };
-        self.inner.allowances.replace(limits, today, &moved);
-        Ok(())
+        let moved =
+            if are_counted { Ok(Vec::new()) } else { self.inner.store.moved_on(today).await };
+        self.inner.allowances.replace(limits, today, moved.as_deref().unwrap_or_default());
+        moved.map(drop)
     }
 
     /// The links, in the order of configuration.

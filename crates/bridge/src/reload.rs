@@ -1,0 +1,90 @@
+//! What a running bridge takes over when its configuration is read again.
+
+use crate::config::{Config, Counter, Mistakes, Settings};
+use api::router::ApiState;
+use domain::message::CounterId;
+use link::{LinkKeys, ServiceHours};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::signal::unix::Signal;
+
+/// What may change while the bridge runs: who may call and what they may, the counters' keys and hours,
+/// and certificates, which their links read themselves.
+pub(crate) struct Running {
+    state: Arc<ApiState>,
+    counters: Vec<(CounterId, LinkKeys, Option<ServiceHours>)>,
+    /// By what it was started, and goes on running but for the above.
+    settings: Settings,
+}
+
+impl Running {
+    pub(crate) fn new(state: Arc<ApiState>, counters: &[Counter], settings: Settings) -> Running {
+        let counters = counters.iter();
+        let counters = counters.map(|it| (it.id.clone(), it.keys.clone(), it.hours.clone()));
+        Running { state, counters: counters.collect(), settings }
+    }
+
+    /// Sessions whose key or authority was withdrawn are left in order. Whatever the database does, what
+    /// was withdrawn is believed no more.
+    async fn take_over(&self, new: Config) {
+        for note in &new.notes {
+            tracing::warn!(key = note.key, "{}", note.what);
+        }
+        for counter in &new.counters {
+            let known = self.counters.iter().find(|(id, ..)| *id == counter.id);
+            let Some((_, keys, hours)) = known else { continue };
+            if keys.replace(&counter.keys) {
+                tracing::info!(counter = %counter.id, "its keys were replaced");
+            }
+            if let (Some(hours), Some(new)) = (hours, &counter.hours) {
+                hours.replace(new);
+            }
+        }
+        for link in self.state.coordinator.links() {
+            link.recheck();
+        }
+        // What an app may is known before its key is.
+        self.state.apps.replace(new.apps.into_iter().map(|app| (app.name, app.rights)));
+        if let Err(error) = self.state.coordinator.limit_days(new.coordinator.day_limits).await {
+            tracing::error!(
+                %error,
+                "what apps have moved today is not known: those that had no limit of a day before \
+                 are counted from now on"
+            );
+        }
+        self.state.authenticator.replace_keys(new.keys);
+        let waiting = self.settings.that_need_a_start(&new.settings);
+        if waiting.is_empty() {
+            tracing::info!("the configuration was read again");
+        } else {
+            let keys = waiting.join(", ");
+            tracing::warn!(
+                keys,
+                "the configuration was read again; these are taken over at a start"
+            );
+        }
+    }
+}
+
+/// Reads the configuration by `read` at each signal, and takes it over. If anything is wrong with it, all
+/// stays as it is.
+pub(crate) async fn at_each<R>(mut signal: Signal, read: R, running: &Running) -> Infallible
+where
+    R: Fn() -> Result<Config, Mistakes> + Clone + Send + 'static,
+{
+    while signal.recv().await.is_some() {
+        match tokio::task::spawn_blocking(read.clone()).await {
+            Ok(Ok(config)) => running.take_over(config).await,
+            Ok(Err(mistakes)) => {
+                for mistake in mistakes.lines() {
+                    tracing::error!("{mistake}");
+                }
+                tracing::error!(
+                    "the configuration was read again and is wrong: nothing has changed"
+                );
+            }
+            Err(error) => tracing::error!(%error, "the configuration could not be read again"),
+        }
+    }
+    std::future::pending().await
+}
