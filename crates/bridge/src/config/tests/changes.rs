@@ -1,0 +1,49 @@
+//! Hours, and what of a changed file a running bridge takes over.
+
+use super::*;
+
+#[test]
+fn service_hours_have_windows_and_days_that_are_otherwise() {
+    let hours = "service_hours = 'Mon-Fri 09:00-11:30 13:30-15:00, Mon-Thu 21:00-02:30 +08:00'\n";
+    let with = |days: &str| read(&counter(&format!("{hours}{days}")));
+    let plain = with("").expect("hours");
+    let special = with("special_days_file = '/keys/holidays'").expect("hours and days");
+    assert_ne!(plain.counters[0].hours, special.counters[0].hours);
+    for (text, what) in [
+        (counter("service_hours = '9-17'"), "counter.service_hours: must be hours and a zone"),
+        (
+            counter("special_days_file = '/keys/holidays'"),
+            "counter.special_days_file: is for a counter with service_hours",
+        ),
+        (counter(&format!("{hours}special_days_file = '/keys/none'")), "/keys/none cannot be read"),
+        (counter(&format!("{hours}special_days_file = '/keys/long'")), "is too long, or no text"),
+        (
+            counter(&format!("{hours}special_days_file = '/keys/no-days'")),
+            "/keys/no-days: line 2: a day is written once",
+        ),
+    ] {
+        let told = told(&text, &[]);
+        assert!(told.len() == 1 && told[0].contains(what), "{told:?}");
+    }
+}
+
+#[test]
+fn what_a_running_bridge_takes_over_is_told_from_what_waits_for_a_start() {
+    let settings = |text: &str| read(text).expect("a configuration").settings;
+    let old = settings(&counter("service_hours = '09:00-15:00 +08:00'"));
+    let needs = |more: &str| old.that_need_a_start(&settings(&counter(more)));
+    let hours = "service_hours = '09:00-15:00 +08:00'";
+    assert!(needs(hours).is_empty());
+    for taken_over in [
+        "service_hours = 'Mon-Fri 09:00-16:00 +08:00'",
+        "service_hours = '09:00-15:00 +08:00'\nspecial_days_file = '/keys/holidays'",
+        "service_hours = '09:00-15:00 +08:00'\nsecond_key_file = '/keys/good-2'",
+    ] {
+        assert!(needs(taken_over).is_empty(), "{taken_over}");
+    }
+    assert_eq!(needs(""), ["counter.0.service_hours"]);
+    assert_eq!(needs(&format!("{hours}\nheartbeat_s = 9")), ["counter.0.heartbeat_s"]);
+    assert_eq!(needs(&format!("{hours}\n[drain]\nbudget_s = 9")), ["drain.budget_s"]);
+    let app = "[[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'ed25519'\npublic_key_file = '/keys/public'\n";
+    assert!(needs(&format!("{hours}\n{app}")).is_empty());
+}
