@@ -401,4 +401,24 @@ mod tests {
         drop(seats);
         assert!(apps.seat(&shop).is_some());
     }
+
+    #[test]
+    fn apps_that_are_replaced_keep_what_they_have_used_and_those_that_are_gone_may_do_nothing() {
+        let few = Rights { requests_per_s: Some(2), ..Rights::default() };
+        let all = Apps::new([("shop".into(), few.clone()), ("bank".into(), Rights::default())], 8);
+        let place = place("securities", "6001");
+        assert!(all.take_turn("shop").is_ok() && all.take_turn("shop").is_ok());
+        let seats: Vec<_> = (0..2).map(|_| all.seat(&"bank".into()).expect("a place")).collect();
+        all.replace([("shop".into(), few), ("new".into(), Rights::default())]);
+        assert!(all.take_turn("shop").is_err(), "its two of this second are used");
+        assert!(all.may_use("new", &place).is_ok());
+        assert!(all.may_use("bank", &place).is_err(), "it may be asking at this moment");
+        all.replace([("shop".into(), Rights { requests_per_s: Some(3), ..Rights::default() })]);
+        assert!(all.take_turn("shop").is_ok(), "another right is another count");
+        assert!(["new", "bank"].iter().all(|app| all.may_use(app, &place).is_err()));
+        drop(seats);
+        all.replace([("bank".into(), Rights::default())]);
+        assert!(all.may_use("bank", &place).is_ok(), "it may come back");
+        assert_eq!((0..9).map_while(|_| all.seat(&"bank".into()).map(std::mem::forget)).count(), 8);
+    }
 }

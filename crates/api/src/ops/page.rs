@@ -83,6 +83,13 @@ mod tests {
     }
 
     #[test]
+    fn what_needs_a_person_stands_first() {
+        let page = include_str!("page/page.html");
+        let first = page.split("<section").nth(1).expect("a section");
+        assert!(first.contains("Needs a person"), "{first}");
+    }
+
+    #[test]
     fn the_page_needs_nothing_from_elsewhere_and_never_reads_data_as_markup() {
         for (name, text) in FILES {
             let text = text.replace("http://www.w3.org/2000/svg", "");

@@ -67,14 +67,7 @@ pub(crate) async fn run(command: TransferCommand, access: &Access, form: Form) -
     }
     let ended = ended(&transfer);
     if ended == Ended::Unfinished {
-        let serial = &transfer.master_serial;
-        if transfer.state == State::NeedsOperator {
-            tell!(
-                "counter-bridge: it waits for a person; what is known: counter-bridge show {serial}"
-            );
-        } else {
-            tell!("counter-bridge: it goes on by itself; ask later: counter-bridge show {serial}");
-        }
+        tell!("counter-bridge: {}", goes_on(&transfer));
     }
     Ok(ended)
 }
@@ -90,6 +83,16 @@ pub(super) fn ended(transfer: &Transfer) -> Ended {
         | State::Reversing
         | State::NeedsOperator
         | State::Unrecognized => Ended::Unfinished,
+    }
+}
+
+/// What becomes of a transfer that is not final.
+fn goes_on(transfer: &Transfer) -> String {
+    let serial = &transfer.master_serial;
+    if transfer.state == State::NeedsOperator {
+        format!("it waits for a person; what is known: counter-bridge show {serial}")
+    } else {
+        format!("it goes on by itself; ask later: counter-bridge show {serial}")
     }
 }
 
@@ -121,6 +124,20 @@ fn key(text: &str) -> Result<IdempotencyKey, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_for_a_person_is_not_told_to_go_on_by_itself() {
+        for (state, words) in [("needs_operator", "waits for a person"), ("crediting", "by itself")]
+        {
+            let transfer: Transfer = serde_json::from_value(serde_json::json!({
+                "master_serial": "2026112100000000042", "state": state, "legs": [],
+                "created_at": "2026-11-21T10:00:00Z", "updated_at": "2026-11-21T10:00:01Z",
+            }))
+            .expect("a transfer");
+            let told = goes_on(&transfer);
+            assert!(told.contains(words) && told.ends_with("show 2026112100000000042"), "{told}");
+        }
+    }
 
     #[test]
     fn a_call_without_an_answer_tells_the_key_to_go_on_with() {
