@@ -1,5 +1,8 @@
 //! `POST /v1/transfers`, one transfer, and lists of them.
 
+mod key;
+mod refusals;
+
 use crate::auth::Verified;
 use crate::json::{TransferJson, TransferPage, TransferRequest};
 use crate::plain;
@@ -11,26 +14,25 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use coordinator::{Begin, BeginError, Begun, Found};
+use coordinator::{Begin, Begun, Found};
 use domain::message::{AccountId, CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::MasterSerial;
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{FinalState, ListFilter, OpenState, StateFilter, Stored};
 use utoipa::IntoParams;
 
+use key::{IdempotencyKey, idempotency_key};
+pub(crate) use refusals::{database, refusal, rule};
+
 /// What a caller waits for if it does not say, in seconds.
 const USUAL_WAIT_S: u64 = 5;
 /// The longest that a caller is kept waiting, in seconds.
 const LONGEST_WAIT_S: u64 = 30;
-/// The longest idempotency key, in bytes.
-pub const LONGEST_KEY: usize = 128;
 
 /// Begins a transfer.
 #[utoipa::path(
@@ -242,69 +244,6 @@ fn state_filter(word: &str) -> Option<StateFilter> {
     )
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
-    let malformed = |why: &str| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed_idempotency_key",
-            "The Idempotency-Key cannot be used",
-        )
-        .detail(why.to_owned())
-    };
-    let mut values = headers.get_all("idempotency-key").iter();
-    let value = values.next().ok_or_else(|| malformed("the header is missing"))?;
-    if values.next().is_some() {
-        return Err(malformed("there is more than one"));
-    }
-    let raw = value.as_bytes();
-    let (key, former) = if raw.first() == Some(&b'"') {
-        let key = unquoted(raw).ok_or_else(|| {
-            malformed("it begins with a quotation mark and is not a string of RFC 9651")
-        })?;
-        if key.first() == Some(&b'"') {
-            return Err(malformed("a key does not begin with a quotation mark"));
-        }
-        (Cow::Owned(key), (raw.len() <= LONGEST_KEY).then(|| in_text(raw)))
-    } else {
-        (Cow::Borrowed(raw), None)
-    };
-    if !(1..=LONGEST_KEY).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
-        return Err(malformed("it must be 1 to 128 visible ASCII characters"));
-    }
-    Ok(IdempotencyKey { key: in_text(&key), former })
-}
-
-/// A caller's key, whichever of the two ways it was written: `abc`, or `"abc"` as the draft of the
-/// header's standard has it (a string of RFC 9651, section 3.3.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct IdempotencyKey {
-    key: Arc<str>,
-    /// As earlier versions recorded it, if it came in quotation marks.
-    former: Option<Arc<str>>,
-}
-
-/// What a quoted string says; `None` if it is none. Within it a backslash stands before a quotation
-/// mark or a backslash, and before nothing else.
-fn unquoted(quoted: &[u8]) -> Option<Vec<u8>> {
-    let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    let mut said = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => said.push(*bytes.next().filter(|byte| matches!(byte, b'"' | b'\\'))?),
-            b'"' => return None,
-            b' '..=b'~' => said.push(*byte),
-            _ => return None,
-        }
-    }
-    Some(said)
-}
-
-/// Header values that were looked at are ASCII.
-fn in_text(bytes: &[u8]) -> Arc<str> {
-    String::from_utf8_lossy(bytes).into()
-}
-
 /// `Prefer: wait=N` (RFC 7240), at most [`LONGEST_WAIT_S`]; what cannot be read is ignored, as the
 /// RFC wants it.
 fn wait(headers: &HeaderMap) -> Option<u64> {
@@ -365,108 +304,6 @@ fn fingerprint(from: &Place, to: &Place, amount: Amount, currency: Currency) -> 
     fingerprint
 }
 
-pub(crate) fn rule(field: &str, why: impl Display) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
-        .detail(format!("{field}: {why}"))
-        .with("field", field.into())
-}
-
-pub(crate) fn database(error: &store::StoreError) -> Problem {
-    if let store::StoreError::Corrupt { .. } | store::StoreError::Damaged { .. } = error {
-        tracing::error!(%error, "a row of the record is not served");
-        return Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "unreadable_record",
-            "A stored answer cannot be read",
-        )
-        .detail(error.to_string());
-    }
-    tracing::error!(%error, "the database did not answer");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "database_unavailable",
-        "The database does not answer",
-    )
-    .retry_after(2)
-}
-
-/// Why a transfer was not begun, to its caller.
-pub(crate) fn refusal(error: BeginError) -> Problem {
-    let detail = error.to_string();
-    match error {
-        BeginError::UnknownCounter(_) => rule("counter", detail),
-        BeginError::SameAccount => rule("to", detail),
-        BeginError::OverLimit { .. } => rule("amount", detail),
-        BeginError::OverDayLimit(_) => Problem::new(
-            StatusCode::FORBIDDEN,
-            "over_day_limit",
-            "More than the app may move in a day",
-        )
-        .detail(detail),
-        BeginError::InProgress(master) => Problem::new(
-            StatusCode::CONFLICT,
-            "in_progress",
-            "The transfer with this key is in progress",
-        )
-        .detail(detail)
-        .with("master_serial", master.to_string().into())
-        .retry_after(1),
-        BeginError::KeyReused(master) => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "key_reused",
-            "The key was used with another body",
-        )
-        .detail(detail)
-        .with("master_serial", master.to_string().into()),
-        BeginError::CounterDown(counter) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "counter_unavailable",
-            "A counter is not connected",
-        )
-        .detail(detail)
-        .with("counter", counter.to_string().into())
-        .retry_after(2),
-        BeginError::CounterHeld(counter) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "counter_held",
-            "A counter gets no new transfers",
-        )
-        .detail(detail)
-        .with("counter", counter.to_string().into())
-        .retry_after(60),
-        BeginError::Overloaded => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too much is going on")
-                .detail(detail)
-                .retry_after(1)
-        }
-        BeginError::RecordBehind => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "record_behind", "The record is behind")
-                .detail(detail)
-                .retry_after(60)
-        }
-        BeginError::NotRecorded(_) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_recorded",
-            "The transfer could not be recorded",
-        )
-        .detail(detail)
-        .retry_after(2),
-        BeginError::NotConfirmed => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_confirmed",
-            "The record is not confirmed yet",
-        )
-        .detail(detail)
-        .retry_after(1),
-        BeginError::Store(error) => database(&error),
-        BeginError::Stopping => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The bridge is stopping")
-                .detail(detail)
-                .retry_after(5)
-        }
-    }
-}
-
 fn json_body() -> [(header::HeaderName, HeaderValue); 1] {
     [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]
 }
@@ -482,7 +319,7 @@ mod orders;
 mod tests {
     use super::*;
 
-    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
+    pub(super) fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(name, HeaderValue::from_str(value).expect("a header value"));
@@ -501,48 +338,6 @@ mod tests {
         assert_eq!(wait(&["respond-async", "wait=2"]), Some(2));
         for ignored in ["wait", "wait=", "wait=-1", "wait=x", "wait=99999999999999999999"] {
             assert_eq!(wait(&[ignored]), None, "{ignored}");
-        }
-    }
-
-    #[test]
-    fn idempotency_keys_have_edges() {
-        let key = |values: &[&str]| idempotency_key(&headers("idempotency-key", values));
-        assert!(key(&[&"k".repeat(128)]).is_ok());
-        for bad in [&["k".repeat(129).as_str()][..], &[""], &["a b"], &["a", "a"], &[]] {
-            assert!(key(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_quoted_key_is_the_same_as_a_plain_one() {
-        let key = |value: &str| {
-            let read = idempotency_key(&headers("idempotency-key", &[value]));
-            read.map(|read| (read.key.to_string(), read.former.map(|former| former.to_string())))
-        };
-        let plain = |key: &str| Ok((key.to_owned(), None));
-        let quoted = |key: &str, former: &str| Ok((key.to_owned(), Some(former.to_owned())));
-        assert_eq!(key("abc"), plain("abc"));
-        assert_eq!(key(r#""abc""#), quoted("abc", r#""abc""#));
-        assert_eq!(key(r#""a\"b\\c""#), quoted(r#"a"b\c"#, r#""a\"b\\c""#));
-        assert_eq!(key(r#"a"b\c"#), plain(r#"a"b\c"#));
-        // As long as a plain one; longer than that, no earlier version took it.
-        let longest = "k".repeat(LONGEST_KEY);
-        assert_eq!(key(&format!("\"{longest}\"")), plain(&longest));
-        assert!(key(&format!("\"{longest}k\"")).is_err());
-        for bad in [
-            r#"""#,
-            r#""""#,
-            r#""abc"#,
-            r#""abc\""#,
-            r#""a"b""#,
-            r#""abc";x"#,
-            r#""abc";x="y""#,
-            r#""a\bc""#,
-            r#""a b""#,
-            r#""\"abc""#,
-            "\"a\tb\"",
-        ] {
-            assert!(key(bad).is_err(), "{bad}");
         }
     }
 
