@@ -20,6 +20,7 @@ mod profile;
 pub(crate) mod secret;
 mod section;
 mod service;
+mod settings;
 #[cfg(all(test, not(fuzzing)))]
 mod tests;
 mod tls;
@@ -30,6 +31,7 @@ pub(crate) use counter::Counter;
 pub(crate) use mistake::{Mistake, Mistakes, Place};
 pub(crate) use secret::{Content, LONGEST_KEY};
 pub(crate) use service::{Api, Operators};
+pub(crate) use settings::Settings;
 
 use api::auth::Keys;
 use keyring::{Keyring, Reach};
@@ -38,9 +40,9 @@ use link::{LinkConfig, Outages};
 use secrecy::{ExposeSecret, SecretString};
 #[cfg(any(test, fuzzing))]
 use secret::ReadFile;
-use secret::{COUNTER_KEY, SECOND_COUNTER_KEY, Sources, Unset};
+use secret::{Sources, Unset};
 use section::{Findings, Section};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -140,7 +142,7 @@ impl Config {
         for mistake in tree::overlay(&mut rows, sources.variables) {
             findings.mistake(mistake);
         }
-        let settings = Settings(tree::settings(&rows));
+        let settings = Settings::of(&rows);
         let mut root = Section::root(rows, &findings);
         let (database, record) = database::read(&mut root, sources);
         let name = own_name(&mut root);
@@ -187,39 +189,6 @@ impl Config {
     pub(crate) fn links(&self, history: &History) -> Vec<LinkConfig> {
         let outages = Outages::default();
         self.counters.iter().map(|counter| counter.link(&self.name, history, &outages)).collect()
-    }
-}
-
-/// Every value of a configuration, so that two can be compared. Shows none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settings(BTreeMap<String, u64>);
-
-impl Settings {
-    /// The keys whose values differ and that a bridge takes over only when it starts.
-    pub(crate) fn that_need_a_start(&self, new: &Settings) -> Vec<String> {
-        let keys: BTreeSet<&String> = self.0.keys().chain(new.0.keys()).collect();
-        let differs = |key: &&&String| self.0.get(**key) != new.0.get(**key);
-        keys.iter()
-            .filter(differs)
-            .filter(|key| {
-                let is_changed = self.0.contains_key(**key) && new.0.contains_key(**key);
-                !is_taken_over(key, is_changed)
-            })
-            .map(ToString::to_string)
-            .collect()
-    }
-}
-
-/// Whether a bridge that runs takes the value over when it reads its configuration again; `is_changed`
-/// if it was there before and is there now.
-fn is_taken_over(key: &str, is_changed: bool) -> bool {
-    match key.split('.').collect::<Vec<_>>()[..] {
-        ["app", ..] | ["counter", _, "special_days_file"] => true,
-        ["counter", _, "service_hours"] => is_changed,
-        ["counter", _, name] => [COUNTER_KEY, SECOND_COUNTER_KEY]
-            .iter()
-            .any(|names| names.file == name || names.variable == Some(name)),
-        _ => false,
     }
 }
 

@@ -24,6 +24,9 @@ fn files(path: &Path) -> io::Result<Content> {
         Some("/keys/public") => Ok(public.into()),
         Some("/keys/long") => Ok(vec![b'k'; LONGEST_KEY + 1]),
         Some("/keys/holidays" | "holidays.txt") => Ok("2026-10-01 # off\n".into()),
+        Some("/keys/most-days") => {
+            Ok([b"#".repeat(LONGEST_KEY - 11), b"\n2026-10-01".to_vec()].concat())
+        }
         Some("/keys/no-days") => Ok("2026-10-01\n2026-10-32\n".into()),
         Some("/keys/password") => Ok(b"p@ss\n".into()),
         Some(other) if other.starts_with("/keys/good-") || other.ends_with(".next.key") => {

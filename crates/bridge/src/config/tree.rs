@@ -4,7 +4,6 @@
 use super::mistake::{Mistake, Place};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -89,39 +88,6 @@ pub(super) fn overlay(rows: &mut Rows, variables: &BTreeMap<String, String>) -> 
         }
     }
     mistakes
-}
-
-/// Every value by its path, as a number that is another where the value is: for comparing what must not
-/// be shown.
-pub(super) fn settings(rows: &Rows) -> BTreeMap<String, u64> {
-    let mut all = BTreeMap::new();
-    for (key, found) in rows {
-        enter(key.clone(), &found.node, &mut all);
-    }
-    all
-}
-
-fn enter(path: String, node: &Node, all: &mut BTreeMap<String, u64>) {
-    let mut hasher = DefaultHasher::new();
-    match node {
-        Node::Table(rows) => {
-            for (key, found) in rows {
-                enter(format!("{path}.{key}"), &found.node, all);
-            }
-            return;
-        }
-        Node::List(list) => {
-            for (index, found) in list.iter().enumerate() {
-                enter(format!("{path}.{index}"), &found.node, all);
-            }
-            return;
-        }
-        Node::Text(text) | Node::Words(text) => text.hash(&mut hasher),
-        Node::Number(number) => number.hash(&mut hasher),
-        Node::Flag(flag) => flag.hash(&mut hasher),
-        Node::Other(kind) => kind.hash(&mut hasher),
-    }
-    all.insert(path, hasher.finish());
 }
 
 fn in_order(one: &str, other: &str) -> Ordering {

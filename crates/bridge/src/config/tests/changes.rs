@@ -9,6 +9,8 @@ fn service_hours_have_windows_and_days_that_are_otherwise() {
     let plain = with("").expect("hours");
     let special = with("special_days_file = '/keys/holidays'").expect("hours and days");
     assert_ne!(plain.counters[0].hours, special.counters[0].hours);
+    let longest = with("special_days_file = '/keys/most-days'").expect("as long as it may be");
+    assert_eq!(longest.counters[0].hours, special.counters[0].hours);
     for (text, what) in [
         (counter("service_hours = '9-17'"), "counter.service_hours: must be hours and a zone"),
         (

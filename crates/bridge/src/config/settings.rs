@@ -1,0 +1,71 @@
+//! What has changed between two configurations, and what of it a running bridge takes over.
+
+use super::secret::{COUNTER_KEY, SECOND_COUNTER_KEY};
+use super::tree::{Node, Rows};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Every value of a configuration by its path, as a number that is another where the value is: for
+/// comparing what must not be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings(BTreeMap<String, u64>);
+
+impl Settings {
+    pub(super) fn of(rows: &Rows) -> Settings {
+        let mut all = BTreeMap::new();
+        for (key, found) in rows {
+            enter(key.clone(), &found.node, &mut all);
+        }
+        Settings(all)
+    }
+
+    /// The keys whose values differ and that a bridge takes over only when it starts.
+    pub(crate) fn that_need_a_start(&self, new: &Settings) -> Vec<String> {
+        let keys: BTreeSet<&String> = self.0.keys().chain(new.0.keys()).collect();
+        let differs = |key: &&&String| self.0.get(**key) != new.0.get(**key);
+        keys.iter()
+            .filter(differs)
+            .filter(|key| {
+                let is_changed = self.0.contains_key(**key) && new.0.contains_key(**key);
+                !is_taken_over(key, is_changed)
+            })
+            .map(ToString::to_string)
+            .collect()
+    }
+}
+
+/// Whether a bridge that runs takes the value over when it reads its configuration again; `is_changed`
+/// if it was there before and is there now.
+fn is_taken_over(key: &str, is_changed: bool) -> bool {
+    match key.split('.').collect::<Vec<_>>()[..] {
+        ["app", ..] | ["counter", _, "special_days_file"] => true,
+        ["counter", _, "service_hours"] => is_changed,
+        ["counter", _, name] => [COUNTER_KEY, SECOND_COUNTER_KEY]
+            .iter()
+            .any(|names| names.file == name || names.variable == Some(name)),
+        _ => false,
+    }
+}
+
+fn enter(path: String, node: &Node, all: &mut BTreeMap<String, u64>) {
+    let mut hasher = DefaultHasher::new();
+    match node {
+        Node::Table(rows) => {
+            for (key, found) in rows {
+                enter(format!("{path}.{key}"), &found.node, all);
+            }
+            return;
+        }
+        Node::List(list) => {
+            for (index, found) in list.iter().enumerate() {
+                enter(format!("{path}.{index}"), &found.node, all);
+            }
+            return;
+        }
+        Node::Text(text) | Node::Words(text) => text.hash(&mut hasher),
+        Node::Number(number) => number.hash(&mut hasher),
+        Node::Flag(flag) => flag.hash(&mut hasher),
+        Node::Other(kind) => kind.hash(&mut hasher),
+    }
+    all.insert(path, hasher.finish());
+}
