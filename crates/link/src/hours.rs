@@ -406,6 +406,12 @@ mod tests {
                 .map(|hours| at(&hours, 0)),
             Ok(at(&weekend, 0))
         );
+        for (zone, good) in
+            [("+14:00", true), ("+14:01", false), ("-12:00", true), ("-12:01", false)]
+        {
+            let hours = format!("09:00-10:00 {zone}").parse::<ServiceHours>();
+            assert_eq!(hours.is_ok(), good, "{zone}");
+        }
         for wrong in [
             "",
             "+08:00",
