@@ -164,7 +164,7 @@ impl<D: Dial> Actor<D> {
         if self.door.is_some() {
             // When it comes again is the counter's decision.
             if is_lost(open_for, &cause) {
-                tracing::warn!(%counter, %cause, "the connection is lost");
+                tracing::warn!(%counter, %cause, "not connected: the connection is lost");
             } else {
                 tracing::info!(%counter, %cause, "not connected");
             }
@@ -177,7 +177,7 @@ impl<D: Dial> Actor<D> {
             Next::Wait(wait) => {
                 match cause.verdict() {
                     _ if is_lost(open_for, &cause) => {
-                        tracing::warn!(%counter, %cause, ?wait, "the connection is lost");
+                        tracing::warn!(%counter, %cause, ?wait, "not connected: the connection is lost");
                     }
                     Verdict::AtOnce | Verdict::Retry => {
                         tracing::info!(%counter, %cause, ?wait, "not connected");

@@ -119,7 +119,8 @@ impl Shard {
             if told.verdict == Verdict::Contradiction
                 && let Some(role) = occurrence.role
             {
-                let text = format!("it contradicted itself about the {role} ({before:?})");
+                let state = before.state().as_str();
+                let text = format!("it contradicted itself about the {role} (while {state})");
                 accuse(record, role, &text, out);
             }
             if told.action != Action::Stay {
