@@ -2,13 +2,13 @@
 
 use crate::auth::Verified;
 use crate::json::{BalanceJson, EntriesJson, EntryJson};
-use crate::problem::Problem;
+use crate::plain;
+use crate::problem::{Problem, kind};
 use crate::router::ApiState;
 use crate::transfers::refusal;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use coordinator::Coordinator;
 use domain::message::{
@@ -51,7 +51,8 @@ pub async fn balance(
     query: Result<Query<BalanceParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (counter, account) = named(&state, &caller, &counter, &account)?;
-    let Query(params) = query.map_err(|error| malformed("query", error.body_text()))?;
+    let Query(params) =
+        query.map_err(|error| malformed("query", plain::words(&error.body_text())))?;
     let currency: Currency = match params.currency {
         Some(text) => text.parse().map_err(|error| malformed("currency", format!("{error}")))?,
         None => Currency::CNY,
@@ -114,7 +115,8 @@ pub(crate) async fn postings(
     account: Option<AccountId>,
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(params) = query.map_err(|error| malformed("query", error.body_text()))?;
+    let Query(params) =
+        query.map_err(|error| malformed("query", plain::words(&error.body_text())))?;
     let links = coordinator.links();
     let settle_day =
         || links.iter().find(|link| link.counter() == counter).and_then(Link::settle_day);
@@ -150,10 +152,7 @@ fn named(
     counter: &str,
     account: &str,
 ) -> Result<(CounterId, AccountId), Problem> {
-    let not_found = |detail: String| {
-        Problem::new(StatusCode::NOT_FOUND, "no_such_account", "There is no such account")
-            .detail(detail)
-    };
+    let not_found = |detail: String| Problem::new(kind::NO_SUCH_ACCOUNT).detail(detail);
     let counter = CounterId::new(counter).map_err(|error| not_found(error.to_string()))?;
     let account = AccountId::new(account).map_err(|error| not_found(error.to_string()))?;
     let place = Place { counter, account };
@@ -178,7 +177,7 @@ async fn ask(
 }
 
 fn silent(counter: &CounterId, why: &str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "counter_unavailable", "A counter did not answer")
+    Problem::new(kind::COUNTER_UNAVAILABLE)
         .detail(format!("{counter}: {why}"))
         .with("counter", counter.to_string().into())
         .retry_after(2)
@@ -186,13 +185,9 @@ fn silent(counter: &CounterId, why: &str) -> Problem {
 
 fn refused(counter: &CounterId, answer: &Answer) -> Problem {
     let problem = if answer.code == AnswerCode::NO_SUCH_ACCOUNT {
-        Problem::new(StatusCode::NOT_FOUND, "no_such_account", "There is no such account")
+        Problem::new(kind::NO_SUCH_ACCOUNT)
     } else {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "refused_by_counter",
-            "The counter refused the question",
-        )
+        Problem::new(kind::REFUSED_BY_COUNTER)
     };
     problem
         .detail(format!("{counter}: {} {}", answer.code, answer.text))
@@ -200,7 +195,7 @@ fn refused(counter: &CounterId, answer: &Answer) -> Problem {
 }
 
 fn malformed(field: &str, why: impl Display) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
+    Problem::new(kind::MALFORMED_QUERY)
         .detail(format!("{field}: {why}"))
         .with("field", field.into())
 }

@@ -1,11 +1,10 @@
 //! What each app may do, and how much of the bridge it may take up. Who an app is, `auth` says.
 
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::shares::Shares;
 use arc_swap::ArcSwap;
 use domain::message::{CounterId, Place};
 use domain::money::Amount;
-use http::StatusCode;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
@@ -195,10 +194,7 @@ impl Apps {
     pub(crate) fn may_use(&self, app: &str, place: &Place) -> Result<(), Problem> {
         let all = self.all.load();
         let Some(App { rights, .. }) = all.get(app).map(|app| &**app) else { return Ok(()) };
-        let forbidden = |detail| {
-            Err(Problem::new(StatusCode::FORBIDDEN, "foreign_account", "Not this app's account")
-                .detail(detail))
-        };
+        let forbidden = |detail| Err(Problem::new(kind::FOREIGN_ACCOUNT).detail(detail));
         if rights.counters.as_ref().is_some_and(|counters| !counters.contains(&place.counter)) {
             return forbidden(format!("{app} may not use {}", place.counter));
         }
@@ -224,12 +220,10 @@ impl Apps {
         let Some(App { rights, .. }) = all.get(app).map(|app| &**app) else { return Ok(()) };
         let direction = Direction { from: from.counter.clone(), to: to.counter.clone() };
         if rights.directions.as_ref().is_some_and(|all| !all.contains(&direction)) {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "foreign_direction",
-                "Not this app's direction",
-            )
-            .detail(format!("{app} may not move money from {} to {}", from.counter, to.counter)));
+            return Err(Problem::new(kind::FOREIGN_DIRECTION).detail(format!(
+                "{app} may not move money from {} to {}",
+                from.counter, to.counter
+            )));
         }
         match rights.largest_transfer {
             Some(largest) if amount > largest => Err(crate::transfers::rule(
@@ -248,16 +242,12 @@ impl Apps {
         };
         match lock(pace).take(&(), self.since.elapsed()) {
             Verdict::Say { .. } => Ok(()),
-            Verdict::LeaveOut => Err(Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_requests",
-                "Too many requests in a second",
-            )
-            .detail(format!(
-                "{app} may send {} requests in a second",
-                rights.requests_per_s.unwrap_or_default()
-            ))
-            .retry_after(1)),
+            Verdict::LeaveOut => Err(Problem::new(kind::TOO_MANY_REQUESTS)
+                .detail(format!(
+                    "{app} may send {} requests in a second",
+                    rights.requests_per_s.unwrap_or_default()
+                ))
+                .retry_after(1)),
         }
     }
 

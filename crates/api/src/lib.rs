@@ -17,8 +17,6 @@ pub mod openapi;
 pub mod ops;
 mod plain;
 pub mod problem;
-#[cfg(test)]
-mod problem_pages;
 pub mod router;
 pub mod server;
 mod shares;

@@ -1,8 +1,13 @@
 //! What a refused caller is told: problem details (RFC 9457).
 
+pub mod kind;
+#[cfg(test)]
+mod pages;
+
 use crate::auth::AuthError;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+pub use kind::Kind;
 use serde_json::{Map, Value};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -17,19 +22,16 @@ const STANDARD: [&str; 5] = ["type", "title", "status", "detail", "instance"];
 /// `docs/errors/{slug}.md`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    status: StatusCode,
-    slug: &'static str,
-    title: &'static str,
+    kind: Kind,
     detail: Option<String>,
     members: Map<String, Value>,
     retry_after_s: Option<u32>,
 }
 
 impl Problem {
-    /// A problem of a kind: `slug` names it for ever, `title` says it in words that are the same
-    /// for every occurrence.
-    pub fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Problem {
-        Problem { status, slug, title, detail: None, members: Map::new(), retry_after_s: None }
+    /// A problem of a kind.
+    pub fn new(kind: Kind) -> Problem {
+        Problem { kind, detail: None, members: Map::new(), retry_after_s: None }
     }
 
     /// The bridge is not up yet; `waits_for` is told to operators only.
@@ -38,9 +40,7 @@ impl Problem {
             Some(what) => format!("the bridge waits for its database: {what}"),
             None => "the bridge waits for its database; nothing was begun".to_owned(),
         };
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "The bridge is starting")
-            .detail(detail)
-            .retry_after(5)
+        Problem::new(kind::STARTING).detail(detail).retry_after(5)
     }
 
     /// What is special about this occurrence, and what to do. No secret may be in it.
@@ -68,20 +68,20 @@ impl Problem {
 
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.kind.status
     }
 
     /// The last part of its `type`.
     pub fn slug(&self) -> &'static str {
-        self.slug
+        self.kind.slug
     }
 
     /// The document.
     pub fn document(&self) -> Value {
         let mut document = Map::new();
-        document.insert("type".to_owned(), format!("/errors/{}", self.slug).into());
-        document.insert("title".to_owned(), self.title.into());
-        document.insert("status".to_owned(), self.status.as_u16().into());
+        document.insert("type".to_owned(), format!("/errors/{}", self.kind.slug).into());
+        document.insert("title".to_owned(), self.kind.title.into());
+        document.insert("status".to_owned(), self.kind.status.as_u16().into());
         if let Some(detail) = &self.detail {
             document.insert("detail".to_owned(), detail.as_str().into());
         }
@@ -115,8 +115,7 @@ impl ToSchema for Problem {}
 
 impl From<&AuthError> for Problem {
     fn from(error: &AuthError) -> Problem {
-        let kind = error.kind();
-        let problem = Problem::new(kind.status, kind.slug, kind.title).detail(error.to_string());
+        let problem = Problem::new(error.kind()).detail(error.to_string());
         match error.retry_after_s() {
             Some(seconds) => problem.retry_after(seconds),
             None => problem,
@@ -126,7 +125,7 @@ impl From<&AuthError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, self.document().to_string()).into_response();
+        let mut response = (self.status(), self.document().to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -144,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_is_a_document_with_its_own_media_type() {
-        let problem = Problem::new(StatusCode::CONFLICT, "in_progress", "It is still in progress")
+        let problem = Problem::new(kind::IN_PROGRESS)
             .detail("transfer 2026112100000000042 is still in progress".to_owned())
             .with("master_serial", "2026112100000000042".into())
             .with("status", 200.into())
@@ -159,7 +158,7 @@ mod tests {
             document,
             json!({
                 "type": "/errors/in_progress",
-                "title": "It is still in progress",
+                "title": "The transfer with this key is in progress",
                 "status": 409,
                 "detail": "transfer 2026112100000000042 is still in progress",
                 "master_serial": "2026112100000000042",

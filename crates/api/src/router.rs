@@ -3,7 +3,7 @@
 
 use crate::apps::Apps;
 use crate::auth::{Authenticator, Verified};
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::server::Visit;
 use crate::{accounts, openapi, transfers};
 use axum::body::HttpBody;
@@ -57,16 +57,8 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .with_state(state)
         .route("/v1/openapi.json", get(openapi::serve))
         .route("/healthz", get(move || ready(healthz(&alive))))
-        .fallback(|| async {
-            Problem::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing here")
-        })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "no_such_method",
-                "This path does not take that method",
-            )
-        })
+        .fallback(|| async { Problem::new(kind::NO_SUCH_PATH) })
+        .method_not_allowed_fallback(|| async { Problem::new(kind::NO_SUCH_METHOD) })
         .layer(map_response(keep_no_copy))
 }
 
@@ -118,15 +110,10 @@ async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next)
             next.run(request).await
         }
         Err(error) => {
-            let kind = error.kind();
-            metrics::counter!("requests_not_admitted_total", "why" => kind.slug).increment(1);
-            let problem =
-                Problem::new(kind.status, kind.slug, kind.title).detail(error.to_string());
-            let mut response = match error.retry_after_s() {
-                Some(seconds) => problem.retry_after(seconds).into_response(),
-                None => problem.into_response(),
-            };
-            if kind.status == StatusCode::UNAUTHORIZED {
+            let problem = Problem::from(&error);
+            metrics::counter!("requests_not_admitted_total", "why" => problem.slug()).increment(1);
+            let mut response = problem.into_response();
+            if response.status() == StatusCode::UNAUTHORIZED {
                 // A challenge (RFC 9110, section 15.5.2), and what is to be signed (RFC 9421,
                 // section 5.1).
                 let scheme = HeaderValue::from_static("Signature");

@@ -6,7 +6,7 @@ mod refusals;
 use crate::auth::Verified;
 use crate::json::{TransferJson, TransferPage, TransferRequest};
 use crate::plain;
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::router::ApiState;
 use axum::Extension;
 use axum::body::Bytes;
@@ -62,20 +62,15 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let idempotency_key = idempotency_key(&headers)?;
     let request: TransferRequest = serde_json::from_slice(&body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body is not a transfer")
-            .detail(plain::words(&error.to_string()))
+        Problem::new(kind::MALFORMED_BODY).detail(plain::words(&error.to_string()))
     })?;
     let begin = checked(&caller, idempotency_key, &request)?;
     state.apps.may_order(&caller.app, &begin.from, &begin.to, begin.amount)?;
     let Some(_seat) = state.apps.seat(&caller.app) else {
         metrics::counter!("requests_not_admitted_total", "why" => "overloaded").increment(1);
-        return Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "overloaded",
-            "Too much is going on",
-        )
-        .detail(format!("too many callers of {} wait; nothing was begun", caller.app))
-        .retry_after(1));
+        return Err(Problem::new(kind::OVERLOADED)
+            .detail(format!("too many callers of {} wait; nothing was begun", caller.app))
+            .retry_after(1));
     };
     let wait = wait(&headers).unwrap_or(USUAL_WAIT_S);
     match state.coordinator.begin(begin, Duration::from_secs(wait)).await {
@@ -121,8 +116,7 @@ pub async fn show(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let not_found =
-        || Problem::new(StatusCode::NOT_FOUND, "no_such_transfer", "There is no such transfer");
+    let not_found = || Problem::new(kind::NO_SUCH_TRANSFER);
     let Path(text) = path.map_err(|error| not_found().detail(error.to_string()))?;
     let master: MasterSerial =
         text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
@@ -187,7 +181,7 @@ pub async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let bad = |field: &'static str, why: String| {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
+        Problem::new(kind::MALFORMED_QUERY)
             .detail(format!("{field}: {why}"))
             .with("field", field.into())
     };
@@ -228,14 +222,8 @@ fn listed(found: Found) -> Result<Box<RawValue>, Problem> {
         Found::Open(view) => serde_json::to_string(&TransferJson::from(&*view)).unwrap_or_default(),
         Found::Ended(stored) => String::from_utf8(answer_of(*stored).to_vec()).unwrap_or_default(),
     };
-    RawValue::from_string(text).map_err(|error| {
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "unreadable_record",
-            "A stored answer cannot be read",
-        )
-        .detail(error.to_string())
-    })
+    RawValue::from_string(text)
+        .map_err(|error| Problem::new(kind::UNREADABLE_RECORD).detail(error.to_string()))
 }
 
 fn state_filter(word: &str) -> Option<StateFilter> {

@@ -1,7 +1,7 @@
 //! Why a request is not let in, and what its caller is told.
 
 use super::limits;
-use http::StatusCode;
+use crate::problem::{Kind, kind};
 
 /// Why a request was not let in. Nothing was recorded for it and no idempotency key was consumed:
 /// sign the corrected request anew, under the same key.
@@ -105,71 +105,32 @@ pub enum AuthError {
     BodyUnreadable,
 }
 
-/// A kind of refusal: what the problem document (RFC 9457) says of it, whatever the occurrence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// The last part of the problem's `type`, and the name of its page in `docs/errors/`.
-    pub slug: &'static str,
-    /// The problem's `title`.
-    pub title: &'static str,
-    /// The problem's `status`.
-    pub status: StatusCode,
-}
-
-/// One row of [`KINDS`] for each variant, or for several that the caller mends alike.
-macro_rules! kinds {
-    ($($name:ident = $slug:literal, $status:ident, $title:literal;)*) => {
-        $(const $name: Kind =
-            Kind { slug: $slug, title: $title, status: StatusCode::$status };)*
-        /// Every kind of refusal, for the index of error pages.
-        pub const KINDS: &[Kind] = &[$($name),*];
-    };
-}
-
-kinds! {
-    MISSING_SIGNATURE = "missing_signature", UNAUTHORIZED, "The request is not signed";
-    MALFORMED_SIGNATURE = "malformed_signature", BAD_REQUEST, "A signature header cannot be used";
-    MALFORMED_AUTHORITY = "malformed_authority", BAD_REQUEST, "The request's authority cannot be told";
-    MISSING_PARAMETER = "missing_signature_parameter", UNAUTHORIZED, "The signature lacks a parameter";
-    NOT_COVERED = "insufficient_coverage", UNAUTHORIZED, "The signature covers too little";
-    WRONG_ALGORITHM = "wrong_algorithm", UNAUTHORIZED, "The signature's algorithm is not the key's";
-    EXPIRED = "expired_signature", UNAUTHORIZED, "The signature is outside its time window";
-    BAD_VALIDITY = "bad_validity", UNAUTHORIZED, "The signature's validity is too long or empty";
-    BAD_SIGNATURE = "bad_signature", UNAUTHORIZED, "The signature does not fit the request";
-    REPLAYED_NONCE = "replayed_nonce", UNAUTHORIZED, "The nonce was used before";
-    NONCE_MEMORY_FULL = "nonce_memory_full", SERVICE_UNAVAILABLE, "Too many signed requests at once";
-    MISSING_DIGEST = "missing_digest", UNAUTHORIZED, "The body has no digest";
-    MALFORMED_DIGEST = "malformed_digest", BAD_REQUEST, "The Content-Digest header cannot be used";
-    BAD_DIGEST = "bad_digest", UNAUTHORIZED, "The digest does not fit the body";
-    MISSING_IDEMPOTENCY_KEY = "missing_idempotency_key", BAD_REQUEST, "A POST needs an Idempotency-Key";
-    BODY_TOO_LARGE = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
-    BODY_UNREADABLE = "body_unreadable", BAD_REQUEST, "The body could not be read";
-}
-
 impl AuthError {
     /// What the problem document says of it. The occurrence's `detail` is its `Display`: no
     /// secret and no more than a few hundred bytes of the request are in it.
     pub const fn kind(&self) -> Kind {
         match self {
             AuthError::MissingSignature(_) | AuthError::MissingSignatureValue(_) => {
-                MISSING_SIGNATURE
+                kind::MISSING_SIGNATURE
             }
-            AuthError::Malformed { .. } | AuthError::TooMuchCovered => MALFORMED_SIGNATURE,
-            AuthError::MalformedAuthority(_) => MALFORMED_AUTHORITY,
-            AuthError::MissingParameter(_) => MISSING_PARAMETER,
-            AuthError::NotCovered(_) => NOT_COVERED,
-            AuthError::WrongAlgorithm { .. } => WRONG_ALGORITHM,
-            AuthError::Expired { .. } | AuthError::CreatedInFuture { .. } => EXPIRED,
-            AuthError::BadValidity { .. } => BAD_VALIDITY,
-            AuthError::BadSignature { .. } | AuthError::CoveredButAbsent(_) => BAD_SIGNATURE,
-            AuthError::ReplayedNonce => REPLAYED_NONCE,
-            AuthError::NonceMemoryFull { .. } => NONCE_MEMORY_FULL,
-            AuthError::MissingDigest => MISSING_DIGEST,
-            AuthError::MalformedDigest(_) => MALFORMED_DIGEST,
-            AuthError::BadDigest(_) => BAD_DIGEST,
-            AuthError::MissingIdempotencyKey => MISSING_IDEMPOTENCY_KEY,
-            AuthError::BodyTooLarge { .. } => BODY_TOO_LARGE,
-            AuthError::BodyUnreadable => BODY_UNREADABLE,
+            AuthError::Malformed { .. } | AuthError::TooMuchCovered => kind::MALFORMED_SIGNATURE,
+            AuthError::MalformedAuthority(_) => kind::MALFORMED_AUTHORITY,
+            AuthError::MissingParameter(_) => kind::MISSING_SIGNATURE_PARAMETER,
+            AuthError::NotCovered(_) => kind::INSUFFICIENT_COVERAGE,
+            AuthError::WrongAlgorithm { .. } => kind::WRONG_ALGORITHM,
+            AuthError::Expired { .. } | AuthError::CreatedInFuture { .. } => {
+                kind::EXPIRED_SIGNATURE
+            }
+            AuthError::BadValidity { .. } => kind::BAD_VALIDITY,
+            AuthError::BadSignature { .. } | AuthError::CoveredButAbsent(_) => kind::BAD_SIGNATURE,
+            AuthError::ReplayedNonce => kind::REPLAYED_NONCE,
+            AuthError::NonceMemoryFull { .. } => kind::NONCE_MEMORY_FULL,
+            AuthError::MissingDigest => kind::MISSING_DIGEST,
+            AuthError::MalformedDigest(_) => kind::MALFORMED_DIGEST,
+            AuthError::BadDigest(_) => kind::BAD_DIGEST,
+            AuthError::MissingIdempotencyKey => kind::MISSING_IDEMPOTENCY_KEY,
+            AuthError::BodyTooLarge { .. } => kind::BODY_TOO_LARGE,
+            AuthError::BodyUnreadable => kind::BODY_UNREADABLE,
         }
     }
 
@@ -208,19 +169,4 @@ impl AuthError {
 /// The first 160 characters of a text that came from outside.
 pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(160).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn slugs_are_distinct_words() {
-        let slugs: HashSet<_> = KINDS.iter().map(|kind| kind.slug).collect();
-        assert_eq!(slugs.len(), KINDS.len());
-        for slug in slugs {
-            assert!(slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{slug}");
-        }
-    }
 }

@@ -19,7 +19,7 @@ pub mod verify;
 
 pub use admit::{Admitted, Authenticator, Way};
 pub use base::{NotAPublicUrl, PublicUrl, Request};
-pub use error::{AuthError, KINDS, Kind};
+pub use error::AuthError;
 pub use keys::{Algorithm, KeyError, Keys, VerificationKey};
 pub use nonces::NonceMemory;
 pub use verify::{Policy, SignedHead, Verified, verify, verify_head};

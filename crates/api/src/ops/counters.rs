@@ -1,14 +1,13 @@
 //! Connections, and the two things that an operator may do about one.
 
 use super::Ops;
-use super::decisions::{LONGEST_NOTE, text};
+use super::decisions::{name, note, parse, whole};
 use crate::accounts::{EntriesParams, postings};
-use crate::plain;
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::transfers::database;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -145,15 +144,11 @@ struct Readmission {
 pub(super) async fn readmit(
     State(ops): State<Ops>,
     Path(counter): Path<String>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let coordinator = &ops.state.coordinator;
-    let body: Readmission = serde_json::from_slice(&body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body is not a readmission")
-            .detail(plain::words(&error.to_string()))
-    })?;
-    let who = text("who", &body.who, store::Decision::LONGEST_WHO, |_| false)?;
-    let note = text("note", &body.note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))?;
+    let body: Readmission = parse(&whole(body)?)?;
+    let (who, note) = (name(&body.who)?, note(&body.note)?);
     let id = find(coordinator.links(), &counter)?.counter().clone();
     coordinator.readmit(&id, &who, &note, body.move_serials).await.map_err(refusal)?;
     Ok(Json(json!({ "counter": counter, "readmitted": true, "who": who, "note": note })))
@@ -163,21 +158,11 @@ pub(super) async fn readmit(
 fn refusal(error: ReadmitError) -> Problem {
     let detail = error.to_string();
     match error {
-        ReadmitError::UnknownCounter(_) => {
-            Problem::new(StatusCode::NOT_FOUND, "no_such_counter", "There is no such counter")
-                .detail(detail)
+        ReadmitError::UnknownCounter(_) => Problem::new(kind::NO_SUCH_COUNTER).detail(detail),
+        ReadmitError::NotHeld(_) => Problem::new(kind::COUNTER_NOT_HELD).detail(detail),
+        ReadmitError::SerialsBehind { seen, .. } => {
+            Problem::new(kind::SERIALS_BEHIND).detail(detail).with("seen", seen.into())
         }
-        ReadmitError::NotHeld(_) => {
-            Problem::new(StatusCode::CONFLICT, "counter_not_held", "The counter is not held")
-                .detail(detail)
-        }
-        ReadmitError::SerialsBehind { seen, .. } => Problem::new(
-            StatusCode::CONFLICT,
-            "serials_behind",
-            "The serials are behind what the counter has seen",
-        )
-        .detail(detail)
-        .with("seen", seen.into()),
         ReadmitError::Store(error) => database(&error),
     }
 }
@@ -185,7 +170,7 @@ fn refusal(error: ReadmitError) -> Problem {
 fn find<'a>(links: &'a [Link], counter: &str) -> Result<&'a Link, Problem> {
     links.iter().find(|link| link.counter().as_str() == counter).ok_or_else(|| {
         let known: Vec<&str> = links.iter().map(|link| link.counter().as_str()).collect();
-        Problem::new(StatusCode::NOT_FOUND, "no_such_counter", "There is no such counter")
+        Problem::new(kind::NO_SUCH_COUNTER)
             .detail(format!("the configured counters are: {}", known.join(", ")))
     })
 }

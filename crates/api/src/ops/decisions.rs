@@ -4,7 +4,7 @@ use super::Ops;
 use super::transfers::not_found;
 use crate::json::timestamp;
 use crate::plain;
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::transfers::database;
 use axum::Json;
 use axum::body::Bytes;
@@ -101,28 +101,21 @@ pub(super) async fn decide(
 /// A body that came whole.
 pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
     body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
-        }
-        status => Problem::new(status, "body_unreadable", "The body could not be read")
-            .detail(error.body_text()),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(kind::BODY_TOO_LARGE),
+        _ => Problem::new(kind::BODY_UNREADABLE).detail(plain::words(&error.body_text())),
     })
 }
 
 /// Reads what an operator says, or says what is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
-        let (status, slug, title) = match error.classify() {
-            serde_json::error::Category::Data => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
-            }
+        let kind = match error.classify() {
+            serde_json::error::Category::Data => kind::RULE_BROKEN,
             serde_json::error::Category::Syntax
             | serde_json::error::Category::Eof
-            | serde_json::error::Category::Io => {
-                (StatusCode::BAD_REQUEST, "malformed_body", "The body is not a decision")
-            }
+            | serde_json::error::Category::Io => kind::MALFORMED_BODY,
         };
-        Problem::new(status, slug, title).detail(plain::words(&error.to_string()))
+        Problem::new(kind).detail(plain::words(&error.to_string()))
     })
 }
 
@@ -154,7 +147,7 @@ fn read(body: &[u8]) -> Result<Decided, Problem> {
 
 /// A text that says something, of at most `longest` bytes, without characters that nobody sees (control
 /// characters, marks of direction) but those that `allowed` lets through.
-pub(super) fn text(
+fn text(
     field: &'static str,
     text: &str,
     longest: usize,
@@ -174,9 +167,7 @@ pub(super) fn text(
 }
 
 fn rule(field: &'static str, why: &str) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "rule_broken", "A rule is broken")
-        .detail(format!("{field}: {why}"))
-        .with("field", field.into())
+    Problem::new(kind::RULE_BROKEN).detail(format!("{field}: {why}")).with("field", field.into())
 }
 
 /// Why what a person said was not taken, in the machine's words.
@@ -184,57 +175,27 @@ pub(super) fn refusal(error: DecideError) -> Problem {
     let detail = error.to_string();
     match error {
         DecideError::NotFound(_) => not_found().detail(detail),
-        DecideError::AlreadyFinal(_) => {
-            Problem::new(StatusCode::CONFLICT, "already_final", "The transfer is final already")
-                .detail(detail)
+        DecideError::AlreadyFinal(_) => Problem::new(kind::ALREADY_FINAL).detail(detail),
+        DecideError::Illegal(Illegal::NotParked) => {
+            Problem::new(kind::NO_DECISION_NEEDED).detail(detail)
         }
-        DecideError::Illegal(Illegal::NotParked) => Problem::new(
-            StatusCode::CONFLICT,
-            "no_decision_needed",
-            "The transfer does not need a decision",
-        )
-        .detail(detail),
-        DecideError::Illegal(Illegal::AgainstProof { role, knowledge: _ }) => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "against_proof",
-            "The decision contradicts what is proven",
-        )
-        .detail(detail)
-        .with("leg", role.as_str().into()),
-        DecideError::Illegal(Illegal::NothingToResume) => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "nothing_to_resume",
-            "The transfer cannot be resumed",
-        )
-        .detail(detail),
-        DecideError::Busy => {
-            Problem::new(StatusCode::CONFLICT, "being_recorded", "The transfer is being recorded")
-                .detail(detail)
-                .retry_after(1)
+        DecideError::Illegal(Illegal::AgainstProof { role, knowledge: _ }) => {
+            Problem::new(kind::AGAINST_PROOF).detail(detail).with("leg", role.as_str().into())
         }
-        DecideError::Claimed(claimant) => {
-            Problem::new(StatusCode::CONFLICT, "claimed", "Another has claimed the transfer")
-                .detail(detail)
-                .with("who", claimant.who.into_received().into())
-                .with("until", timestamp(claimant.until).into())
+        DecideError::Illegal(Illegal::NothingToResume) => {
+            Problem::new(kind::NOTHING_TO_RESUME).detail(detail)
         }
-        DecideError::TooManyClaims => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_claims",
-            "Too many transfers are claimed",
-        )
-        .detail(detail)
-        .retry_after(60),
-        DecideError::NotProven => {
-            Problem::new(StatusCode::CONFLICT, "not_proven", "Not all is proven of the transfer")
-                .detail(detail)
+        DecideError::Busy => Problem::new(kind::BEING_RECORDED).detail(detail).retry_after(1),
+        DecideError::Claimed(claimant) => Problem::new(kind::CLAIMED)
+            .detail(detail)
+            .with("who", claimant.who.into_received().into())
+            .with("until", timestamp(claimant.until).into()),
+        DecideError::TooManyClaims => {
+            Problem::new(kind::TOO_MANY_CLAIMS).detail(detail).retry_after(60)
         }
+        DecideError::NotProven => Problem::new(kind::NOT_PROVEN).detail(detail),
         DecideError::Store(error) => database(&error),
-        DecideError::Stopping => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The bridge is stopping")
-                .detail(detail)
-                .retry_after(5)
-        }
+        DecideError::Stopping => Problem::new(kind::STOPPING).detail(detail).retry_after(5),
     }
 }
 

@@ -3,11 +3,11 @@
 use super::feed::{Feed, From, Source, Told};
 use super::feeds::Place;
 use super::{Ops, counters};
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::server::Visit;
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use coordinator::Coordinator;
@@ -34,12 +34,7 @@ pub(super) async fn follow(
     // Without a connection there is nobody but ourselves.
     let address = visit.map_or(Ipv4Addr::LOCALHOST.into(), |Extension(visit)| visit.peer().ip());
     let Ok(place) = ops.feeds.enter(address) else {
-        return Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too_many_feeds",
-            "Too many live feeds are open",
-        )
-        .retry_after(10));
+        return Err(Problem::new(kind::TOO_MANY_FEEDS).retry_after(10));
     };
     let coordinator = &ops.state.coordinator;
     let links = coordinator.links();

@@ -1,10 +1,10 @@
 //! No web page of somebody else's may read or act through an operator's browser.
 
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -43,11 +43,7 @@ pub(super) async fn known_host(
     if names_this_listener(&names, &request) {
         return next.run(request).await;
     }
-    Problem::new(
-        StatusCode::MISDIRECTED_REQUEST,
-        "foreign_host",
-        "The request is for another host",
-    )
+    Problem::new(kind::FOREIGN_HOST)
     .detail(
         "use the listener's IP address or localhost; another name has to be among the names of \
          [operators] in the configuration"
@@ -78,12 +74,8 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
 /// [`known_host`] lets none in. Programs send neither header and are let through.
 fn judge(headers: &HeaderMap) -> Result<(), Problem> {
     if !is_json(headers) {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "The body must be JSON",
-        )
-        .detail("send the header Content-Type: application/json".to_owned()));
+        return Err(Problem::new(kind::UNSUPPORTED_MEDIA_TYPE)
+            .detail("send the header Content-Type: application/json".to_owned()));
     }
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site"))
@@ -109,12 +101,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn foreign(detail: String) -> Problem {
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        "foreign_origin",
-        "The request comes from another site's page",
-    )
-    .detail(detail)
+    Problem::new(kind::FOREIGN_ORIGIN).detail(detail)
 }
 
 #[cfg(test)]

@@ -27,10 +27,10 @@ mod transfers;
 
 pub use guard::Names;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -107,16 +107,8 @@ pub fn router(state: OpsState) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::scrape))
         .merge(acting)
-        .fallback(|| async {
-            Problem::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing here")
-        })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "no_such_method",
-                "This path does not take that method",
-            )
-        })
+        .fallback(|| async { Problem::new(kind::NO_SUCH_PATH) })
+        .method_not_allowed_fallback(|| async { Problem::new(kind::NO_SUCH_METHOD) })
         .layer(from_fn_with_state(state.names.clone(), guard::known_host))
         .layer(map_response(harden))
         .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), state })

@@ -4,12 +4,11 @@ use super::claims::ClaimJson;
 use super::{Ops, now_micros, seconds_between};
 use crate::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
 use crate::plain;
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 use crate::transfers::database;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use coordinator::trail::{Entry, LegEntry, fold};
 use coordinator::{Coordinator, Found, View};
 use domain::message::Place;
@@ -376,13 +375,12 @@ fn open_state(word: &str) -> Result<Life, Problem> {
 
 /// A parameter that cannot be used.
 pub(super) fn malformed(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_query", "A parameter cannot be used")
-        .detail(detail)
+    Problem::new(kind::MALFORMED_QUERY).detail(detail)
 }
 
 /// No transfer has this serial.
 pub(super) fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_transfer", "There is no such transfer")
+    Problem::new(kind::NO_SUCH_TRANSFER)
 }
 
 #[cfg(test)]
@@ -464,7 +462,7 @@ mod tests {
         assert_eq!(open_state("needs_operator").ok(), Some(Life::NeedsOperator));
         for word in ["completed", "", "Needs_Operator"] {
             let problem = open_state(word).expect_err(word);
-            assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(problem.slug(), "malformed_query");
         }
     }
 }

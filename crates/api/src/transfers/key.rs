@@ -1,7 +1,7 @@
 //! The key under which an order is given once, as its caller wrote it.
 
-use crate::problem::Problem;
-use axum::http::{HeaderMap, StatusCode};
+use crate::problem::{Problem, kind};
+use axum::http::HeaderMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -19,14 +19,8 @@ pub(super) struct IdempotencyKey {
 
 /// Reads the header, which has to be there once.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
-    let malformed = |why: &str| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed_idempotency_key",
-            "The Idempotency-Key cannot be used",
-        )
-        .detail(why.to_owned())
-    };
+    let malformed =
+        |why: &str| Problem::new(kind::MALFORMED_IDEMPOTENCY_KEY).detail(why.to_owned());
     let mut values = headers.get_all("idempotency-key").iter();
     let value = values.next().ok_or_else(|| malformed("the header is missing"))?;
     if values.next().is_some() {
