@@ -3,6 +3,7 @@
 use crate::audit::{State, Told};
 use crate::bridge::App;
 use crate::clock::{Clock, right_time_s};
+use crate::http::Heard;
 use crate::town::{OPEN, RICH};
 use anyhow::{Context, Result, bail, ensure};
 use client::signature::Signer;
@@ -258,7 +259,7 @@ impl Caller {
         let now = right_time_s()? + ahead_s;
         self.signer.sign(&method, url, &mut headers, body.as_bytes(), now)?;
         let request = self.http.request(method, url).headers(headers).body(body.to_owned());
-        let response = request.send().await?;
-        Ok(Said { status: response.status(), body: response.bytes().await?.to_vec() })
+        let Heard { status, body, headers: _ } = crate::http::send(request).await?;
+        Ok(Said { status, body })
     }
 }

@@ -1,7 +1,20 @@
-//! Requests to what runs on this machine.
+//! Requests to what runs on this machine. Every answer is held against the description of the side that
+//! gave it: a status, a header or a member that is not described fails the test that saw it.
 
 use client::way::{self, Authorities};
-use reqwest::{Client, ClientBuilder, Response, Url};
+use described::{Answer, Description};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use std::sync::LazyLock;
+
+/// Of the transfer API.
+pub static TRANSFER_API: LazyLock<Description> =
+    LazyLock::new(|| Description::new(include_str!("../../docs/openapi.json")));
+
+/// Of the operators' side.
+pub static OPERATORS_SIDE: LazyLock<Description> =
+    LazyLock::new(|| Description::new(include_str!("../../docs/openapi-operators.json")));
 
 /// A builder of clients that ask this machine directly.
 pub fn builder() -> ClientBuilder {
@@ -14,7 +27,60 @@ pub fn client() -> Client {
     builder().build().expect("a client")
 }
 
+/// An answer, whole, as it is described.
+#[derive(Debug)]
+pub struct Heard {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body's bytes.
+    pub body: Vec<u8>,
+}
+
+impl Heard {
+    /// The body as text.
+    pub fn text(self) -> String {
+        String::from_utf8(self.body).expect("a text")
+    }
+
+    /// The body as JSON of this shape.
+    pub fn json<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.body)
+    }
+}
+
 /// `GET`.
-pub async fn get(url: impl reqwest::IntoUrl) -> reqwest::Result<Response> {
-    client().get(url).send().await
+pub async fn get(url: impl reqwest::IntoUrl) -> reqwest::Result<Heard> {
+    send(client().get(url)).await
+}
+
+/// Sends a request, and hears the answer to its end.
+///
+/// # Panics
+///
+/// If the answer is not as it is described.
+pub async fn send(request: RequestBuilder) -> reqwest::Result<Heard> {
+    let (client, request) = request.build_split();
+    let request = request?;
+    let (method, url) = (request.method().clone(), request.url().clone());
+    let response = client.execute(request).await?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let heard = Heard { status, headers, body: response.bytes().await?.to_vec() };
+    hold(&method, &url, &heard);
+    Ok(heard)
+}
+
+/// Holds an answer against both sides' descriptions, for either may have given it: one of them has it, or
+/// says that there is nothing.
+fn hold(method: &Method, url: &Url, heard: &Heard) {
+    let Heard { status, headers, body } = heard;
+    let target = url.path();
+    let answer = Answer { method, target, status: *status, headers, body };
+    let differences = [&*TRANSFER_API, &*OPERATORS_SIDE].map(|side| side.differences(&answer));
+    assert!(
+        differences.iter().any(Vec::is_empty),
+        "{method} {target} is answered otherwise than described: {differences:?}\n{}",
+        String::from_utf8_lossy(body)
+    );
 }

@@ -13,7 +13,7 @@ pub async fn look<T>(town: &Town, path: &str, wanted: impl Fn(&Value) -> Option<
     let url = format!("{}{path}", town.bridge.operators());
     let deadline = Instant::now() + END_WITHIN;
     loop {
-        let said = crate::http::get(&url).await?.text().await?;
+        let said = crate::http::get(&url).await?.text();
         let said: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
         if let Some(found) = wanted(&said) {
             return Ok(found);

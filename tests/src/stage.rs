@@ -170,7 +170,7 @@ impl Stage {
     /// What a path of the operators' side says now.
     pub async fn said(&self, path: &str) -> Result<String> {
         let url = format!("http://{}{path}", self.operators);
-        Ok(crate::http::get(url).await?.text().await?)
+        Ok(crate::http::get(url).await?.text())
     }
 
     /// What is known of a counter's connection, in a word.
@@ -208,7 +208,7 @@ impl Stage {
     /// of transfers is wanted.
     pub async fn told(&self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let url = format!("http://{}/ops/v1/events", self.operators);
-        let mut feed = crate::http::get(url).await?;
+        let mut feed = crate::http::client().get(url).send().await?;
         let found = async {
             let mut text = String::new();
             while let Some(chunk) = feed.chunk().await? {

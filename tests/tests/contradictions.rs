@@ -74,12 +74,13 @@ impl Pair {
         });
         let event = event.await.with_context(|| format!("about {serial}"))?;
         assert_eq!(event["kind"], "contradiction", "{event}");
-        let line =
-            format!("counter_faults_total{{counter=\"liar\",fault=\"contradiction\"}} {count}\n");
+        let line = format!(
+            "counter_bridge_counter_faults_total{{counter=\"liar\",fault=\"contradiction\"}} {count}\n"
+        );
         self.stage.look("/metrics", |metrics| metrics.contains(&line).then_some(())).await?;
         self.stage
             .look("/metrics", |all| {
-                all.contains("alarms_total{kind=\"Contradiction\"}").then_some(())
+                all.contains("counter_bridge_alarms_total{kind=\"contradiction\"}").then_some(())
             })
             .await?;
         let told =
@@ -195,7 +196,7 @@ async fn a_counter_that_speaks_of_anothers_leg_touches_nothing_and_is_told_of() 
         pair.liar.say_unasked(done(&debit))?;
         pair.liar.say_unasked(refused(&debit))?;
     }
-    let line = "counter_faults_total{counter=\"liar\",fault=\"foreign\"} 10\n";
+    let line = "counter_bridge_counter_faults_total{counter=\"liar\",fault=\"foreign\"} 10\n";
     pair.stage.look("/metrics", |metrics| metrics.contains(line).then_some(())).await?;
     let event = pair.stage.told(|event| event["kind"] == "foreign").await?;
     assert_eq!(event["transfer"], serial, "{event}");

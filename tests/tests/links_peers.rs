@@ -159,10 +159,10 @@ async fn a_counter_dials_in_on_two_channels_and_another_is_dialled_both_under_tl
     assert_eq!(caller.ending(&Order::new("secured", 10)).await?, State::Completed);
     let metrics = stage.said("/metrics").await?;
     for line in [
-        "link_certificate_expires_at_seconds{counter=\"securities\",channel=\"1\",side=\"peer\"}",
-        "link_certificate_expires_at_seconds{counter=\"futures\",channel=\"0\",side=\"own\"}",
-        "link_in_flight_bound{counter=\"securities\"} 512",
-        "link_door_bound 256",
+        "counter_bridge_link_certificate_expires_at_seconds{counter=\"securities\",channel=\"1\",side=\"peer\"}",
+        "counter_bridge_link_certificate_expires_at_seconds{counter=\"futures\",channel=\"0\",side=\"own\"}",
+        "counter_bridge_link_in_flight_bound{counter=\"securities\"} 512",
+        "counter_bridge_link_door_bound 256",
     ] {
         ensure!(metrics.contains(line), "{line} is missing:\n{metrics}");
     }

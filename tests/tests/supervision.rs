@@ -25,7 +25,7 @@ async fn ready(town: &Town) -> (u16, Value) {
     let answer = system_tests::http::get(format!("{}/readyz", town.bridge.operators()))
         .await
         .expect("it answers");
-    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    (answer.status.as_u16(), answer.json().expect("JSON"))
 }
 
 async fn settles(town: &Town, key: &str) {
@@ -54,8 +54,10 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     let (status, said) = ready(&town).await;
     assert_eq!((status, &said["status"]), (200, &"ready".into()), "{said}");
     let url = format!("{}/metrics", town.bridge.operators());
-    let metrics = system_tests::http::get(url).await.expect("metrics").text().await.expect("text");
-    let dropped = metrics.lines().find_map(|line| line.strip_prefix("log_lines_dropped_total "));
+    let metrics = system_tests::http::get(url).await.expect("metrics").text();
+    let dropped = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("counter_bridge_log_lines_dropped_total "));
     assert_ne!(dropped, Some("0"), "{metrics}");
     assert!(town.bridge.terminate().await.expect("it ends").success());
 }
@@ -283,7 +285,7 @@ async fn a_full_disk_under_the_log_stops_nothing_and_is_said_once_there_is_room(
         assert_eq!(said.status, 201, "{said:?}");
         let now = stage
             .look("/metrics", |all| {
-                value(all, "log_lines_dropped_total ").filter(|now| *now > dropped)
+                value(all, "counter_bridge_log_lines_dropped_total ").filter(|now| *now > dropped)
             })
             .await
             .expect("they are counted");

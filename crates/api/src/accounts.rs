@@ -2,13 +2,14 @@
 
 use crate::auth::Verified;
 use crate::json::{BalanceJson, EntriesJson, EntryJson};
+use crate::named::Named;
 use crate::plain;
 use crate::problem::{Problem, kind};
 use crate::router::ApiState;
 use crate::transfers::refusal;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use coordinator::Coordinator;
 use domain::message::{
@@ -28,26 +29,27 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub struct BalanceParams {
     /// An ISO 4217 code; CNY unless said.
+    #[param(pattern = "^[A-Z]{3}$", example = "CNY")]
     pub currency: Option<String>,
 }
 
-/// An account's balance, asked of its counter.
+/// What an account holds.
+///
+/// It is asked of its counter each time, and never remembered.
 #[utoipa::path(
     get, path = "/v1/counters/{counter}/accounts/{account}/balance", tag = "accounts",
-    params(("counter" = String, Path), ("account" = String, Path), BalanceParams),
+    params(
+        ("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", example = "securities", description = "The counter's name in the bridge's configuration"),
+        ("account" = String, Path, pattern = "^[A-Za-z0-9]{1,25}$", example = "6001", description = "The account's number there"),
+        BalanceParams),
     responses(
         (status = 200, description = "As the counter says", body = BalanceJson),
-        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not this app's counter", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such counter or account", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The counter did not answer; ask again after `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn balance(
+pub(crate) async fn balance(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Verified>,
-    Path((counter, account)): Path<(String, String)>,
+    Named((counter, account)): Named<(String, String)>,
     query: Result<Query<BalanceParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (counter, account) = named(&state, &caller, &counter, &account)?;
@@ -77,6 +79,7 @@ pub async fn balance(
 #[into_params(parameter_in = Query)]
 pub struct EntriesParams {
     /// The settle day, `YYYYMMDD` or `YYYY-MM-DD`; the counter's present one unless said.
+    #[param(pattern = "^[0-9]{4}-?[0-9]{2}-?[0-9]{2}$", example = "2026-11-21")]
     pub date: Option<String>,
     /// How many to skip.
     pub offset: Option<u32>,
@@ -85,23 +88,23 @@ pub struct EntriesParams {
     pub limit: Option<u16>,
 }
 
-/// An account's postings of one settle day, asked of its counter.
+/// An account's postings of one settle day.
+///
+/// They are asked of its counter each time, and never remembered.
 #[utoipa::path(
     get, path = "/v1/counters/{counter}/accounts/{account}/entries", tag = "accounts",
-    params(("counter" = String, Path), ("account" = String, Path), EntriesParams),
+    params(
+        ("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", example = "securities", description = "The counter's name in the bridge's configuration"),
+        ("account" = String, Path, pattern = "^[A-Za-z0-9]{1,25}$", example = "6001", description = "The account's number there"),
+        EntriesParams),
     responses(
         (status = 200, description = "As the counter says, oldest first", body = EntriesJson),
-        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not this app's counter", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such counter or account", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The counter did not answer; ask again after `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn entries(
+pub(crate) async fn entries(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Verified>,
-    Path((counter, account)): Path<(String, String)>,
+    Named((counter, account)): Named<(String, String)>,
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (counter, account) = named(&state, &caller, &counter, &account)?;

@@ -4,11 +4,12 @@
 use crate::apps::Apps;
 use crate::auth::{Authenticator, Keys, Policy, Verified};
 use crate::lone::Lone;
+use crate::named::Named;
 use crate::problem::Problem;
 use crate::router::ApiState;
 use crate::transfers::{ListQuery, list, show};
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use domain::message::{CounterId, Place};
@@ -72,7 +73,7 @@ async fn an_app_does_not_read_anothers_open_transfer() {
         apps: Apps::new([], 16),
     }));
     let shown = async |app: &str, number: u64, headers: HeaderMap| -> Result<Response, Problem> {
-        let path = Ok(Path(master(number).to_string()));
+        let path = Named(master(number).to_string());
         show(state.clone(), caller(app), headers, path).await
     };
     let waiting = HeaderMap::from_iter([(

@@ -15,12 +15,13 @@ use utoipa::ToSchema;
 /// An account at a counter.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Account)]
 pub struct AccountJson {
     /// The counter's name in the bridge's configuration.
-    #[schema(example = "securities")]
+    #[schema(example = "securities", pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: String,
     /// The account's number there: 1 to 25 ASCII letters and digits.
-    #[schema(example = "6001")]
+    #[schema(example = "6001", pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
 }
 
@@ -33,6 +34,7 @@ impl From<&Place> for AccountJson {
 /// The body of `POST /v1/transfers`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TransferOrder)]
 pub struct TransferRequest {
     /// Where the money leaves.
     pub from: AccountJson,
@@ -49,6 +51,7 @@ pub struct TransferRequest {
 /// Where a transfer is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = State)]
 pub enum StateJson {
     /// Recorded; nothing sent.
     Accepted,
@@ -71,6 +74,7 @@ pub enum StateJson {
 /// Which of a transfer's postings a leg is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Role)]
 pub enum RoleJson {
     /// Money leaves the source account.
     Debit,
@@ -93,6 +97,7 @@ impl From<Role> for RoleJson {
 /// What the bridge knows of a leg, by evidence.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Knowledge)]
 pub enum KnowledgeJson {
     /// Not one byte of it has left.
     NotSent,
@@ -120,6 +125,7 @@ impl From<Knowledge> for KnowledgeJson {
 
 /// What a counter last said of a leg.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Answer)]
 pub struct AnswerJson {
     /// Three digits.
     #[schema(minimum = 100, maximum = 999, example = 200)]
@@ -131,30 +137,35 @@ pub struct AnswerJson {
 
 /// One posting of a transfer at one counter.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Leg)]
 pub struct LegJson {
     /// Which one.
     pub role: RoleJson,
     /// The counter.
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: String,
     /// The account there.
+    #[schema(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
     /// What the counter knows it by: 12 digits.
-    #[schema(example = "000000000421")]
+    #[schema(example = "000000000421", pattern = "^[0-9]{12}$")]
     pub sub_serial: String,
     /// What is known of it.
     pub knowledge: KnowledgeJson,
     /// The counter's own number of the posting.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     pub counter_serial: Option<ForeignText>,
     /// What the counter last said.
+    #[schema(required)]
     pub answer: Option<AnswerJson>,
 }
 
 /// A transfer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Transfer)]
 pub struct TransferJson {
     /// Identifies it for ever: 19 digits.
-    #[schema(example = "2026112100000000042")]
+    #[schema(example = "2026112100000000042", pattern = "^[0-9]{19}$")]
     pub master_serial: String,
     /// Where it is.
     pub state: StateJson,
@@ -163,18 +174,24 @@ pub struct TransferJson {
     /// Where it arrives.
     pub to: AccountJson,
     /// How much, in minor units.
+    #[schema(minimum = 1, maximum = 999_999_999_999_i64)]
     pub amount: i64,
     /// The ISO 4217 code.
+    #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
     /// Its postings: debit, credit and, once the debit is to be undone, reversal.
     pub legs: Vec<LegJson>,
     /// Why it ended as it did, or why it needs a person.
+    #[schema(required)]
     pub reason: Option<String>,
     /// What is being done, in a sentence, while it is not final.
+    #[schema(required)]
     pub next: Option<String>,
     /// When it was accepted: RFC 3339, UTC.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// When something last became known of it: RFC 3339, UTC.
+    #[schema(format = DateTime)]
     pub updated_at: String,
 }
 
@@ -245,19 +262,24 @@ pub struct TransferPage {
     /// The transfers.
     #[schema(value_type = Vec<TransferJson>)]
     pub transfers: Vec<Box<serde_json::value::RawValue>>,
-    /// Where the next page begins: the `cursor` to ask with; absent on the last. A page may be shorter
+    /// Where the next page begins: the `cursor` to ask with; null on the last. A page may be shorter
     /// than its limit, even empty, and have one.
+    #[schema(required, pattern = "^[0-9]{19}$")]
     pub next_cursor: Option<String>,
 }
 
 /// What an account holds, as its counter says, in minor units.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Balance)]
 pub struct BalanceJson {
     /// The counter.
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: String,
     /// The account there.
+    #[schema(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
     /// The ISO 4217 code.
+    #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
     /// May be traded with.
     pub available: i64,
@@ -280,28 +302,37 @@ impl BalanceJson {
 
 /// One posting in a counter's books.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Entry)]
 pub struct EntryJson {
     /// What it did to the account.
     pub kind: RoleJson,
     /// The bridge's sub serial: 12 digits.
+    #[schema(pattern = "^[0-9]{12}$")]
     pub sub_serial: String,
     /// For a reversal, the sub serial of the posting it undid.
+    #[schema(required, pattern = "^[0-9]{12}$")]
     pub original: Option<String>,
     /// The counter's own number.
     #[schema(value_type = String)]
     pub counter_serial: ForeignText,
     /// The counter's accounting day, `YYYYMMDD`.
+    #[schema(pattern = "^[0-9]{8}$")]
     pub settle_day: String,
     /// The account posted to.
+    #[schema(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
     /// How much, in minor units.
+    #[schema(minimum = 1, maximum = 999_999_999_999_i64)]
     pub amount: i64,
     /// The ISO 4217 code.
+    #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
     /// When: RFC 3339, UTC.
+    #[schema(format = DateTime)]
     pub at: String,
     /// The mark of the transfer that it belongs to: sixteen hexadecimal digits, where the counter
     /// keeps it.
+    #[schema(required, pattern = "^[0-9a-f]{16}$")]
     pub mark: Option<String>,
 }
 
@@ -329,6 +360,7 @@ impl From<&Entry> for EntryJson {
 
 /// The postings of an account on one settle day, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Entries)]
 pub struct EntriesJson {
     /// The postings.
     pub entries: Vec<EntryJson>,

@@ -13,6 +13,7 @@ mod foreign_apps;
 pub mod json;
 #[cfg(test)]
 mod lone;
+mod named;
 pub mod openapi;
 pub mod ops;
 mod plain;
@@ -22,5 +23,5 @@ pub mod server;
 mod shares;
 pub mod transfers;
 
-pub use openapi::openapi_json;
+pub use openapi::{openapi_json, operators_openapi_json};
 pub use router::{ApiState, router};

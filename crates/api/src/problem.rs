@@ -90,19 +90,46 @@ impl Problem {
     }
 }
 
-/// What a problem document always has; members by other names may come with it.
+/// Why something was not done (RFC 9457). Which of the members after `detail` a kind has, its page in
+/// `docs/errors/` says.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its description is used")]
 struct Document {
     /// What kind of problem it is: `/errors/` and a word that never changes.
     #[schema(example = "/errors/counter_unavailable")]
     r#type: String,
-    /// The same for every problem of the kind.
+    /// The same for every problem of the kind; for people.
     title: String,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 503)]
     status: u16,
-    /// What is special about this occurrence.
+    /// What is special about this occurrence; for people.
+    #[schema(nullable = false)]
     detail: Option<String>,
+    /// The transfer that it is about.
+    #[schema(pattern = "^[0-9]{19}$", nullable = false)]
+    master_serial: Option<String>,
+    /// The counter that it is about.
+    #[schema(nullable = false)]
+    counter: Option<String>,
+    /// What of the request cannot be used.
+    #[schema(nullable = false)]
+    field: Option<String>,
+    /// What the counter answered.
+    #[schema(minimum = 100, maximum = 999, nullable = false)]
+    code: Option<u16>,
+    /// The leg whose proof speaks against it.
+    #[schema(nullable = false)]
+    leg: Option<String>,
+    /// The highest sequence that the counter has seen.
+    #[schema(nullable = false)]
+    seen: Option<u64>,
+    /// Who has claimed the transfer.
+    #[schema(nullable = false)]
+    who: Option<String>,
+    /// Until when, in RFC 3339, UTC.
+    #[schema(nullable = false)]
+    until: Option<String>,
 }
 
 impl PartialSchema for Problem {

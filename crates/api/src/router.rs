@@ -5,18 +5,18 @@ use crate::apps::Apps;
 use crate::auth::{Authenticator, Verified};
 use crate::problem::{Problem, kind};
 use crate::server::Visit;
-use crate::{accounts, openapi, transfers};
+use crate::{accounts, openapi, ops, transfers};
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing::get};
+use axum::{Json, Router};
 use coordinator::{BeginError, Coordinator};
-use serde_json::{Value, json};
-use std::future::ready;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -48,27 +48,49 @@ pub(crate) fn described() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(accounts::entries))
 }
 
+/// What is told whoever asks, with its description.
+pub(crate) fn unsigned() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new().routes(routes!(openapi::serve)).routes(routes!(healthz))
+}
+
 /// The transfer API.
 pub fn router(state: Arc<ApiState>) -> Router {
     let (signed, _) = described().split_for_parts();
     let alive = state.clone();
     signed
         .layer(from_fn_with_state(state.clone(), admit))
+        .layer(from_fn(ops::count))
         .with_state(state)
-        .route("/v1/openapi.json", get(openapi::serve))
-        .route("/healthz", get(move || ready(healthz(&alive))))
+        .merge(unsigned().split_for_parts().0.with_state(alive))
         .fallback(|| async { Problem::new(kind::NO_SUCH_PATH) })
         .method_not_allowed_fallback(|| async { Problem::new(kind::NO_SUCH_METHOD) })
         .layer(map_response(keep_no_copy))
 }
 
-/// `GET /healthz`, for load balancers, unsigned: 200 while every task of the process lives and gets on,
-/// otherwise 503. What ails it is for operators alone, who ask on their own listener.
-fn healthz(state: &ApiState) -> (StatusCode, Json<Value>) {
+/// Whether the process lives and gets on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthJson {
+    /// `ok`, or `ailing`.
+    #[schema(pattern = "^(ok|ailing)$")]
+    status: &'static str,
+}
+
+/// Whether the bridge lives and gets on.
+///
+/// For load balancers. What ails it is for operators alone, who ask on their own listener.
+#[utoipa::path(
+    get, path = "/healthz", tag = "bridge",
+    responses(
+        (status = 200, description = "Every task of the process lives and gets on", body = HealthJson),
+        (status = 503, description = "Not every one does", body = HealthJson),
+    )
+)]
+async fn healthz(State(state): State<Arc<ApiState>>) -> (StatusCode, Json<HealthJson>) {
     if state.coordinator.vitals().look(Instant::now()).is_nothing() {
-        (StatusCode::OK, Json(json!({ "status": "ok" })))
+        (StatusCode::OK, Json(HealthJson { status: "ok" }))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "ailing" })))
+        (StatusCode::SERVICE_UNAVAILABLE, Json(HealthJson { status: "ailing" }))
     }
 }
 

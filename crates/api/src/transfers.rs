@@ -4,14 +4,15 @@ mod key;
 mod refusals;
 
 use crate::auth::Verified;
-use crate::json::{TransferJson, TransferPage, TransferRequest};
+use crate::json::{StateJson, TransferJson, TransferPage, TransferRequest};
+use crate::named::Named;
 use crate::plain;
 use crate::problem::{Problem, kind};
 use crate::router::ApiState;
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use coordinator::{Begin, Begun, Found};
@@ -34,27 +35,30 @@ const USUAL_WAIT_S: u64 = 5;
 /// The longest that a caller is kept waiting, in seconds.
 const LONGEST_WAIT_S: u64 = 30;
 
-/// Begins a transfer.
+/// Begin a transfer.
+///
+/// The same `Idempotency-Key` is the same transfer, for ever: however often it is sent, the order is
+/// carried out once, and each attempt is told how it ended. What a counter refuses is no refusal of the
+/// request: it is an ordinary ending, 201 with the state `refused`.
 #[utoipa::path(
     post, path = "/v1/transfers", tag = "transfers", request_body = TransferRequest,
     params(
-        ("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters, plain or as a quoted string (RFC 9651); `abc` and `\"abc\"` are one key. The same key is the same transfer, for ever"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: seconds to wait for the end, 5 unless said, at most 30"),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 130, example = "order-20261121-77", description = "1 to 128 visible ASCII characters, plain or as a quoted string (RFC 9651); `abc` and `\"abc\"` are one key. The same key is the same transfer, for ever"),
+        ("Prefer" = Option<String>, Header, example = "wait=5", description = "`wait=N`: seconds to wait for the end, 5 unless said, at most 30"),
     ),
     responses(
-        (status = 201, description = "It is final, and durable; also every replay, byte for byte", body = TransferJson),
-        (status = 202, description = "It is durable and goes on; ask at `Location` after `Retry-After`", body = TransferJson),
-        (status = 400, description = "Malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not this app's account or direction, or more than it may move in a day", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The key belongs to a transfer that is in progress", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The key was used with another body, or a rule is broken (field named)", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too much is going on", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was begun, or it is not confirmed: ask again with the same key after `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 201, description = "It is final, and durable; also every replay, byte for byte", body = TransferJson, headers(
+            ("Location", description = "Where it is shown: `/v1/transfers/{master_serial}`"),
+            ("Idempotency-Replayed", description = "`true` where the key had been used before, and this is what was answered then"),
+            ("Preference-Applied", description = "`wait=N`, where `Prefer: wait` was said: how long it might have been waited for (RFC 7240)"),
+        )),
+        (status = 202, description = "It is durable and goes on; ask at `Location` after `Retry-After`", body = TransferJson, headers(
+            ("Location", description = "Where it is shown: `/v1/transfers/{master_serial}`"),
+            ("Preference-Applied", description = "`wait=N`, where `Prefer: wait` was said: how long it was waited for (RFC 7240)"),
+        )),
     )
 )]
-pub async fn create(
+pub(crate) async fn create(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Verified>,
     headers: HeaderMap,
@@ -72,8 +76,9 @@ pub async fn create(
             .detail(format!("too many callers of {} wait; nothing was begun", caller.app))
             .retry_after(1));
     };
-    let wait = wait(&headers).unwrap_or(USUAL_WAIT_S);
-    match state.coordinator.begin(begin, Duration::from_secs(wait)).await {
+    let preferred = wait(&headers);
+    let wait = preferred.unwrap_or(USUAL_WAIT_S);
+    let mut response = match state.coordinator.begin(begin, Duration::from_secs(wait)).await {
         Ok(Begun::Final { master, answer, replayed }) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::CREATED);
             let mut response = (status, json_body(), answer.body).into_response();
@@ -82,7 +87,7 @@ pub async fn create(
             if replayed {
                 headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
             }
-            Ok(response)
+            response
         }
         Ok(Begun::Running(view)) => {
             let mut response =
@@ -90,34 +95,43 @@ pub async fn create(
             let headers = response.headers_mut();
             headers.insert(header::LOCATION, location(view.transfer.intent.master));
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            Ok(response)
+            response
         }
-        Err(error) => Err(refusal(error)),
+        Err(error) => return Err(refusal(error)),
+    };
+    applied(preferred, &mut response);
+    Ok(response)
+}
+
+/// Says which preference was heeded (RFC 7240, section 3).
+fn applied(preferred: Option<u64>, response: &mut Response) {
+    if let Some(value) = preferred.and_then(|wait| format!("wait={wait}").parse().ok()) {
+        response.headers_mut().insert("preference-applied", value);
     }
 }
 
-/// One transfer.
+/// One transfer of the app.
+///
+/// Another app's looks like one that does not exist.
 #[utoipa::path(
     get, path = "/v1/transfers/{master_serial}", tag = "transfers",
     params(
-        ("master_serial" = String, Path, description = "19 digits"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: seconds to wait for the end, 0 unless said, at most 30"),
+        ("master_serial" = String, Path, pattern = "^[0-9]{19}$", example = "2026112100000000042", description = "19 digits"),
+        ("Prefer" = Option<String>, Header, example = "wait=5", description = "`wait=N`: seconds to wait for the end, 0 unless said, at most 30"),
     ),
     responses(
-        (status = 200, description = "The transfer as it stands", body = TransferJson),
-        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such transfer of this app", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The transfer as it stands", body = TransferJson, headers(
+            ("Preference-Applied", description = "`wait=N`, where `Prefer: wait` was said: how long its end might have been waited for (RFC 7240)"),
+        )),
     )
 )]
-pub async fn show(
+pub(crate) async fn show(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Verified>,
     headers: HeaderMap,
-    path: Result<Path<String>, PathRejection>,
+    Named(text): Named<String>,
 ) -> Result<Response, Problem> {
     let not_found = || Problem::new(kind::NO_SUCH_TRANSFER);
-    let Path(text) = path.map_err(|error| not_found().detail(error.to_string()))?;
     let master: MasterSerial =
         text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
     let mine = async || {
@@ -131,14 +145,17 @@ pub async fn show(
     };
     let mut found = mine().await?;
     // Another app's is not waited for: when it ends is not the caller's affair.
-    if let (Found::Open(_), Some(seconds)) = (&found, wait(&headers)) {
+    let preferred = wait(&headers);
+    if let (Found::Open(_), Some(seconds)) = (&found, preferred) {
         state.coordinator.wait(master.sequence, Duration::from_secs(seconds)).await;
         found = mine().await?;
     }
-    Ok(match found {
+    let mut response = match found {
         Found::Open(view) => axum::Json(TransferJson::from(&*view)).into_response(),
         Found::Ended(stored) => (json_body(), answer_of(*stored)).into_response(),
-    })
+    };
+    applied(preferred, &mut response);
+    Ok(response)
 }
 
 /// The stored answer of a transfer that has ended.
@@ -152,30 +169,33 @@ fn answer_of(stored: Stored) -> Bytes {
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Only those in this state.
+    #[param(value_type = Option<StateJson>, inline)]
     pub state: Option<String>,
     /// Only those with this counter on either side.
+    #[param(pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: Option<String>,
     /// Only those with this account on either side.
+    #[param(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: Option<String>,
     /// From `next_cursor` of the page before.
+    #[param(pattern = "^[0-9]{19}$")]
     pub cursor: Option<String>,
     /// At most this many: 1 to 200, 50 unless said.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
 }
 
-/// The app's transfers, newest first. Each is shown as it stood at one moment. Where few of very many
-/// are wanted, a page may be shorter than its limit, even empty, and still have a `next_cursor`.
+/// The app's transfers, newest first.
+///
+/// Each is shown as it stood at one moment. Where few of very many are wanted, a page may be shorter than
+/// its limit, even empty, and still have a `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/transfers", tag = "transfers", params(ListQuery),
     responses(
         (status = 200, description = "A page of them", body = TransferPage),
-        (status = 400, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Signature missing, bad, expired or replayed", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More requests in a second than the app may send", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn list(
+pub(crate) async fn list(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Verified>,
     query: Result<Query<ListQuery>, QueryRejection>,

@@ -95,7 +95,11 @@ pub(crate) enum Command {
     Bench(Box<BenchCommand>),
     /// Print the description of the transfer API for machines (openapi.json)
     #[command(after_help = EXIT_CODES)]
-    Openapi,
+    Openapi {
+        /// Of the operators' side instead
+        #[arg(long)]
+        operators: bool,
+    },
     /// Print a script that completes the command line in a shell, such as
     /// `counter-bridge completions bash > /etc/bash_completion.d/counter-bridge`
     #[command(after_help = EXIT_CODES)]

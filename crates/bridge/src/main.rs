@@ -155,8 +155,10 @@ fn carry_out(command: Command) -> Result<Ended> {
                 output::bytes(&script)?;
                 Ok(Ended::Well)
             }
-            Command::Openapi => {
-                output::bytes(api::openapi_json().as_bytes())?;
+            Command::Openapi { operators } => {
+                let describe =
+                    if operators { api::operators_openapi_json } else { api::openapi_json };
+                output::bytes(describe().as_bytes())?;
                 Ok(Ended::Well)
             }
         }
@@ -186,7 +188,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Record(_)
         | Command::Bench(_)
         | Command::Completions { .. }
-        | Command::Openapi => "warn",
+        | Command::Openapi { operators: _ } => "warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     // A handle of its own: the process's has a lock, and a reader that has stopped would hold it.

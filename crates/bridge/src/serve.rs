@@ -13,7 +13,7 @@ use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
 use link::history::History;
 use link::{Door, DoorConfig, DoorLimits, Leave, Link};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -300,7 +300,7 @@ fn recorder() -> Result<PrometheusHandle> {
     if let Some(handle) = RECORDER.get() {
         return Ok(handle.clone());
     }
-    let handle = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    let handle = api::ops::recorder()?.install_recorder().context("metrics")?;
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {

@@ -181,11 +181,15 @@ fn told(side: &Side, path: &str, waiting: &Waiting) -> String {
 
 fn response(status: &str, kind: &str, body: &Value) -> String {
     let body = body.to_string();
+    let again = match status {
+        "200 OK" => String::new(),
+        _ => format!("Retry-After: {}\r\n", LONGEST_PAUSE.as_secs()),
+    };
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
-         Cache-Control: no-store\r\nRetry-After: {}\r\nConnection: close\r\n\r\n{body}",
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{again}\
+         Connection: close\r\n\r\n{body}",
         body.len(),
-        LONGEST_PAUSE.as_secs(),
     )
 }
 

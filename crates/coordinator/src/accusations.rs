@@ -107,7 +107,7 @@ impl Accusations {
             many => format!("{text} (and {many} more before that were only counted)"),
         };
         tracing::error!(%counter, master = about.map(|it| it.to_string()), fault = fault.as_str(), "{text}");
-        metrics::counter!("alarms_total", "kind" => format!("{:?}", fault.kind())).increment(1);
+        metrics::counter!("alarms_total", "kind" => fault.kind().as_str()).increment(1);
         events.record(wall, fault.kind(), about, text);
     }
 

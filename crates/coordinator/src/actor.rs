@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::events::{Events, Kind};
 use crate::inner::{Inner, Key};
 use crate::record::{Told, View};
-use crate::shard::{Input, Output, Page, Shard, Wanted};
+use crate::shard::{Ended, Input, Output, Page, Shard, Wanted};
 use crate::standing::Standing;
 use crate::summary::Summary;
 use crate::world::{Facts, World};
@@ -13,6 +13,7 @@ use domain::transfer::State;
 use link::{Ask, Delivery, Link, ReplyTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use store::Written;
 use supervise::trap::spring;
 use tokio::sync::{mpsc, oneshot};
@@ -179,12 +180,15 @@ impl Actor {
                     self.inner.links[counter.0].renew_sessions(after);
                 }
                 Output::Closed { app, idempotency_key, ended } => {
-                    self.inner.allowances.close(&app, &idempotency_key, ended);
+                    let state = ended.map(|ended| ended.state);
+                    self.inner.allowances.close(&app, &idempotency_key, state);
                     self.inner.running.remove(&Key { app, idempotency_key });
                     self.inner.open.fetch_sub(1, Ordering::Relaxed);
-                    if let Some(state) = ended {
+                    if let Some(Ended { state, accepted_at }) = ended {
                         metrics::counter!("transfers_total", "state" => state.as_str())
                             .increment(1);
+                        metrics::histogram!("transfer_seconds", "state" => state.as_str())
+                            .record(between(accepted_at, now.wall));
                     }
                 }
                 Output::Alarm { kind, master, text } => {
@@ -222,6 +226,11 @@ impl Actor {
     }
 }
 
+/// The time between two times of the wall clock, in microseconds; none where that was set back.
+fn between(from: i64, to: i64) -> Duration {
+    Duration::from_micros(u64::try_from(to.saturating_sub(from)).unwrap_or(0))
+}
+
 /// Records what somebody should know, and logs it; what wakes a person as an error.
 pub(crate) fn alarm(
     events: &Events,
@@ -232,11 +241,11 @@ pub(crate) fn alarm(
 ) {
     let wakes = kind.wakes_a_person();
     if wakes {
-        metrics::counter!("alarms_total", "kind" => format!("{kind:?}")).increment(1);
+        metrics::counter!("alarms_total", "kind" => kind.as_str()).increment(1);
     }
     if events.admits_alarm(now, kind) {
         if wakes {
-            tracing::error!(%master, ?kind, "{text}");
+            tracing::error!(%master, kind = kind.as_str(), "{text}");
         } else {
             tracing::info!(%master, "{text}");
         }

@@ -59,9 +59,41 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 11] = [
+        Kind::Recovered,
+        Kind::NeedsOperator,
+        Kind::Decided,
+        Kind::Claimed,
+        Kind::Resolved,
+        Kind::Contradiction,
+        Kind::Foreign,
+        Kind::NotCompared,
+        Kind::Notice,
+        Kind::Database,
+        Kind::Defect,
+    ];
+
+    /// The word in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Recovered => "recovered",
+            Kind::NeedsOperator => "needs_operator",
+            Kind::Decided => "decided",
+            Kind::Claimed => "claimed",
+            Kind::Resolved => "resolved",
+            Kind::Contradiction => "contradiction",
+            Kind::Foreign => "foreign",
+            Kind::NotCompared => "not_compared",
+            Kind::Notice => "notice",
+            Kind::Database => "database",
+            Kind::Defect => "defect",
+        }
+    }
+
     /// Whether it is an alarm where it is about a transfer: what has resolved itself is none, and is
     /// told all the same, for a person may be busy with it.
-    pub(crate) const fn wakes_a_person(self) -> bool {
+    pub const fn wakes_a_person(self) -> bool {
         match self {
             Kind::Resolved => false,
             Kind::Recovered
@@ -157,7 +189,7 @@ impl Events {
         };
         if left_out > 0 {
             let words = words_left_out(left_out, "alarms of this kind");
-            tracing::error!(?kind, "{words}");
+            tracing::error!(kind = kind.as_str(), "{words}");
             self.record(at, kind, None, words);
         }
         true

@@ -5,22 +5,28 @@ use super::Ops;
 use super::decisions::{name, note, parse, refusal, whole};
 use super::transfers::not_found;
 use crate::json::timestamp;
+use crate::named::Named;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use coordinator::Claimant;
 use domain::serial::MasterSerial;
 use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// The body of a request.
-#[derive(Debug, Deserialize)]
+/// What is said of a claim.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Claiming)]
 #[serde(deny_unknown_fields)]
-struct Body {
+pub(super) struct Body {
+    /// The operator's name.
+    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
     who: String,
     /// Why; whoever releases it need not say.
+    #[schema(max_length = 2000)]
     #[serde(default)]
     note: String,
     /// It is claimed no longer.
@@ -29,12 +35,20 @@ struct Body {
 }
 
 /// Who has claimed a transfer.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Claim)]
 pub(super) struct ClaimJson {
+    /// The operator's name.
+    #[schema(value_type = String)]
     who: ForeignText,
+    /// Why.
+    #[schema(value_type = String)]
     note: ForeignText,
+    /// Since when.
+    #[schema(format = DateTime)]
     since: String,
     /// When it ends, if it is not said again.
+    #[schema(format = DateTime)]
     until: String,
 }
 
@@ -50,17 +64,28 @@ impl From<&Claimant> for ClaimJson {
 }
 
 /// What was taken.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Claimed)]
 pub(super) struct ClaimedJson {
+    /// Which transfer.
+    #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
     /// Who has claimed it now; nobody, if it was released.
+    #[schema(required)]
     claim: Option<ClaimJson>,
 }
 
-/// `POST /ops/v1/transfers/{master_serial}/claim`: 200 with who has claimed it now.
+/// Claim a transfer that needs a person, or claim it no longer.
+///
+/// As long as it is claimed it does not end by itself, and is left out where many are resumed at once.
+#[utoipa::path(
+    post, path = "/ops/v1/transfers/{master_serial}/claim", tag = "transfers", request_body = Body,
+    params(("master_serial" = String, Path, pattern = "^[0-9]{19}$", description = "19 digits")),
+    responses((status = 200, description = "Who has claimed it now", body = ClaimedJson))
+)]
 pub(super) async fn claim(
     State(ops): State<Ops>,
-    Path(serial): Path<String>,
+    Named(serial): Named<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ClaimedJson>, Problem> {
     let master: MasterSerial =

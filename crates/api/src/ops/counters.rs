@@ -1,14 +1,16 @@
 //! Connections, and the two things that an operator may do about one.
 
-use super::Ops;
 use super::decisions::{name, note, parse, whole};
+use super::{Ops, described};
 use crate::accounts::{EntriesParams, postings};
+use crate::json::EntriesJson;
+use crate::named::Named;
 use crate::problem::{Problem, kind};
 use crate::transfers::database;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use coordinator::accusations::Fault;
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// One counter's link as of one moment; a [`Snapshot`] with the words a person uses.
 #[derive(Debug, Serialize)]
@@ -72,7 +75,11 @@ pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
     links.iter().map(|link| Arc::new(link.snapshot())).collect()
 }
 
-/// `GET /ops/v1/counters`.
+/// How the connections to all counters stand.
+#[utoipa::path(
+    get, path = "/ops/v1/counters", tag = "counters", operation_id = "counters",
+    responses((status = 200, description = "In the order of configuration", body = Vec<described::Counter>))
+)]
 pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
     let coordinator = &ops.state.coordinator;
     let mut counters = all(&snapshots(coordinator.links()));
@@ -129,21 +136,33 @@ pub(super) fn held(coordinator: &Coordinator) -> BTreeMap<String, String> {
     state.held.iter().map(|(counter, hold)| (counter.to_string(), hold.why.clone())).collect()
 }
 
-/// The body of a readmission.
-#[derive(Deserialize)]
+/// Who readmits a counter, and why.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Readmitting)]
 #[serde(deny_unknown_fields)]
-struct Readmission {
+pub(super) struct Readmission {
+    /// The operator's name.
+    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
     who: String,
+    /// Why: what was found.
+    #[schema(min_length = 1, max_length = 2000)]
     note: String,
+    /// Whether our serials go on behind the highest that the counter has seen.
     #[serde(default)]
     move_serials: bool,
 }
 
-/// `POST /ops/v1/counters/{counter}/readmit`: an operator has looked at a counter that gets nothing
-/// new, and it gets new transfers again. 200 once that is recorded.
+/// Give a counter new transfers again.
+///
+/// An operator has looked at why it got none.
+#[utoipa::path(
+    post, path = "/ops/v1/counters/{counter}/readmit", tag = "counters", request_body = Readmission,
+    params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
+    responses((status = 200, description = "That is recorded", body = described::Readmitted))
+)]
 pub(super) async fn readmit(
     State(ops): State<Ops>,
-    Path(counter): Path<String>,
+    Named(counter): Named<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let coordinator = &ops.state.coordinator;
@@ -175,12 +194,20 @@ fn find<'a>(links: &'a [Link], counter: &str) -> Result<&'a Link, Problem> {
     })
 }
 
-/// `GET /ops/v1/counters/{counter}/entries`: what the counter has posted on a settle day, to whatever
-/// account, oldest first, as it says itself. No app is shown that; an audit of a record that may lack
-/// something needs it.
+/// What a counter has posted on a settle day, to whatever account.
+///
+/// As it says itself. No app is shown that; an audit of a record that may lack something needs it.
+#[utoipa::path(
+    get, path = "/ops/v1/counters/{counter}/entries", tag = "counters",
+    params(
+        ("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name"),
+        EntriesParams,
+    ),
+    responses((status = 200, description = "Oldest first", body = EntriesJson))
+)]
 pub(super) async fn entries(
     State(ops): State<Ops>,
-    Path(counter): Path<String>,
+    Named(counter): Named<String>,
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let coordinator = &ops.state.coordinator;
@@ -188,8 +215,11 @@ pub(super) async fn entries(
     postings(coordinator, &id, None, query).await
 }
 
-/// `GET /ops/v1/strangers`: who dialled in lately and was not let in, the last first, and how many
-/// there were since the bridge started.
+/// Who dialled in lately and was not let in.
+#[utoipa::path(
+    get, path = "/ops/v1/strangers", tag = "counters",
+    responses((status = 200, description = "The last first", body = described::Strangers))
+)]
 pub(super) async fn strangers(State(ops): State<Ops>) -> Json<Value> {
     let first = ops.state.coordinator.links().first();
     let (strangers, all) = first.map(|link| link.events().strangers()).unwrap_or_default();
@@ -201,18 +231,32 @@ pub(super) fn all(snapshots: &[Arc<Snapshot>]) -> Value {
     snapshots.iter().map(|snapshot| json!(CounterJson::from(&**snapshot))).collect()
 }
 
-/// `POST /ops/v1/counters/{counter}/reconnect`: ends the wait for the next attempt.
+/// Try a connection again at once.
+///
+/// It ends the wait for the next attempt.
+#[utoipa::path(
+    post, path = "/ops/v1/counters/{counter}/reconnect", tag = "counters",
+    params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
+    responses((status = 202, description = "It is asked to; what comes of it, the connections show", body = described::Asked))
+)]
 pub(super) async fn reconnect(
     State(ops): State<Ops>,
-    Path(counter): Path<String>,
+    Named(counter): Named<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     act(&ops, &counter, "reconnect", Link::reconnect_now)
 }
 
-/// `POST /ops/v1/counters/{counter}/release`: lets a held link try again.
+/// Let a held connection try again.
+///
+/// It is held where credentials or configuration were refused.
+#[utoipa::path(
+    post, path = "/ops/v1/counters/{counter}/release", tag = "counters",
+    params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
+    responses((status = 202, description = "It is asked to; what comes of it, the connections show", body = described::Asked))
+)]
 pub(super) async fn release(
     State(ops): State<Ops>,
-    Path(counter): Path<String>,
+    Named(counter): Named<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     act(&ops, &counter, "release", Link::release)
 }

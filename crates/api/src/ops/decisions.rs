@@ -1,6 +1,7 @@
 //! What a person decided about a transfer that needs one.
 
 use super::Ops;
+use super::described;
 use super::transfers::not_found;
 use crate::json::timestamp;
 use crate::plain;
@@ -18,6 +19,7 @@ use foreign::{ForeignText, is_unseen};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Bytes in a note: a paragraph. It is kept twice, in the trail and in the record of decisions.
 pub(super) const LONGEST_NOTE: usize = 2000;
@@ -25,13 +27,22 @@ pub(super) const LONGEST_NOTE: usize = 2000;
 /// How long a decided ending is waited for until it is durable.
 pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(5);
 
-/// The body of a request.
-#[derive(Deserialize)]
+/// What a person decides.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Deciding)]
 #[serde(deny_unknown_fields)]
-struct Body {
+pub(super) struct Body {
+    /// About which transfer.
+    #[schema(pattern = "^[0-9]{19}$", example = "2026112100000000042")]
     master_serial: String,
+    /// What.
+    #[schema(value_type = described::Decision)]
     decision: String,
+    /// The operator's name.
+    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
     who: String,
+    /// Why: what was found, and where.
+    #[schema(min_length = 1, max_length = 2000)]
     note: String,
 }
 
@@ -45,18 +56,33 @@ struct Decided {
 }
 
 /// What was taken.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Decided)]
 pub(super) struct DecisionJson {
+    /// About which transfer.
+    #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
+    /// What.
+    #[schema(value_type = described::Decision)]
     decision: &'static str,
+    /// The operator's name.
+    #[schema(value_type = String)]
     who: ForeignText,
+    /// Why.
+    #[schema(value_type = String)]
     note: ForeignText,
-    /// The transfer's state after it, as far as it is durable.
+    /// The transfer's state after it, as far as it is durable; `final` where it has ended since.
     state: &'static str,
 }
 
-/// `POST /ops/v1/decisions`: 201 once it is taken and, where it ends the transfer, durable; 202 if
-/// it is taken and the database has not confirmed the ending yet.
+/// Decide about a transfer that needs a person.
+#[utoipa::path(
+    post, path = "/ops/v1/decisions", tag = "transfers", request_body = Body,
+    responses(
+        (status = 201, description = "It is taken and, where it ends the transfer, durable", body = DecisionJson),
+        (status = 202, description = "It is taken; the database has not confirmed the ending yet", body = DecisionJson),
+    )
+)]
 pub(super) async fn decide(
     State(ops): State<Ops>,
     body: Result<Bytes, BytesRejection>,
@@ -182,7 +208,7 @@ pub(super) fn refusal(error: DecideError) -> Problem {
         DecideError::Illegal(Illegal::AgainstProof { role, knowledge: _ }) => {
             Problem::new(kind::AGAINST_PROOF).detail(detail).with("leg", role.as_str().into())
         }
-        DecideError::Illegal(Illegal::NothingToResume) => {
+        DecideError::Illegal(Illegal::NothingToResume) | DecideError::NotProven => {
             Problem::new(kind::NOTHING_TO_RESUME).detail(detail)
         }
         DecideError::Busy => Problem::new(kind::BEING_RECORDED).detail(detail).retry_after(1),
@@ -193,7 +219,6 @@ pub(super) fn refusal(error: DecideError) -> Problem {
         DecideError::TooManyClaims => {
             Problem::new(kind::TOO_MANY_CLAIMS).detail(detail).retry_after(60)
         }
-        DecideError::NotProven => Problem::new(kind::NOT_PROVEN).detail(detail),
         DecideError::Store(error) => database(&error),
         DecideError::Stopping => Problem::new(kind::STOPPING).detail(detail).retry_after(5),
     }

@@ -24,8 +24,20 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long a browser waits before it comes back.
 const COME_BACK: Duration = Duration::from_secs(1);
 
-/// `GET /ops/v1/events`: events named `link`, `transfer`, `counters` and `lagged`, resumed by
-/// `Last-Event-ID`. It begins with the connections and all events that are kept.
+/// What happens, as server-sent events.
+///
+/// Events named `link`, `transfer`, `counters` and `lagged`, resumed by `Last-Event-ID`. The feed begins
+/// with the connections and all events that are kept. The data of each is JSON: `LinkEvent`,
+/// `TransferEvent`, a list of `Counter`, `Lagged`.
+#[utoipa::path(
+    get, path = "/ops/v1/events", tag = "bridge", operation_id = "events",
+    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen")),
+    responses((
+        status = 200, description = "Events for as long as they are read",
+        body = String, content_type = "text/event-stream",
+        headers(("X-Accel-Buffering", description = "`no`: proxies that collect answers make a feed useless")),
+    ))
+)]
 pub(super) async fn follow(
     State(ops): State<Ops>,
     visit: Option<Extension<Visit>>,

@@ -1,6 +1,6 @@
 //! Whether the bridge serves, whether it is ready, and how things stand as a whole.
 
-use super::{Ops, counters, now_micros, seconds_between};
+use super::{Ops, counters, described, now_micros, seconds_between};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,11 +14,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::JournalHealth;
 use supervise::vitals::Ailing;
+use utoipa::ToSchema;
 
 /// How the database is doing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Journal)]
 #[serde(tag = "health", rename_all = "snake_case")]
-enum JournalJson {
+pub(super) enum JournalJson {
     /// What is begun becomes durable.
     Ok,
     /// New transfers are refused; all else is kept and tried again.
@@ -35,9 +37,10 @@ impl From<JournalHealth> for JournalJson {
 }
 
 /// Whether the record is all that was recorded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Record)]
 #[serde(tag = "standing", rename_all = "snake_case")]
-enum RecordJson {
+pub(super) enum RecordJson {
     /// As far as is known.
     Current,
     /// It lacks something: nothing that moves money is sent until it is released.
@@ -54,27 +57,41 @@ impl From<Record> for RecordJson {
 }
 
 /// How things stand.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Summary)]
 pub(super) struct SummaryJson {
+    /// The bridge's version.
     version: &'static str,
+    /// When this was said.
     now: i64,
+    /// When the bridge started.
     started_at: i64,
+    /// Seconds since then.
     uptime_s: i64,
+    /// How the database is doing.
     journal: JournalJson,
+    /// Whether the record is all that was recorded.
     record: RecordJson,
     /// Transfers that are open, those included that are not durable yet.
     open: usize,
     /// Transfers that are open and durable, by state; states without any are left out.
+    #[schema(value_type = BTreeMap<String, usize>)]
     by_state: BTreeMap<&'static str, usize>,
     /// Money debited and neither credited nor returned, in minor units, by currency.
     in_transit: BTreeMap<String, i64>,
     /// When the oldest transfer with money in transit was accepted.
+    #[schema(required)]
     oldest_in_transit_at: Option<i64>,
     /// How long ago that is, in seconds.
+    #[schema(required)]
     oldest_in_transit_age_s: Option<i64>,
 }
 
-/// `GET /ops/v1/summary`.
+/// How things stand as a whole.
+#[utoipa::path(
+    get, path = "/ops/v1/summary", tag = "bridge",
+    responses((status = 200, description = "As of this moment", body = SummaryJson))
+)]
 pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
     let coordinator = &ops.state.coordinator;
     let Summary { by_state, in_transit, oldest_in_transit_at } = coordinator.summary().await;
@@ -94,8 +111,14 @@ pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
     })
 }
 
-/// `GET /healthz`: 200 for as long as every task of the process lives and gets on; otherwise 503,
-/// and which of them does not.
+/// Whether the process lives and gets on.
+#[utoipa::path(
+    get, path = "/healthz", tag = "bridge", operation_id = "healthz",
+    responses(
+        (status = 200, description = "Every task of the process does", body = described::Health),
+        (status = 503, description = "Not every one does; which, is said", body = described::Health),
+    )
+)]
 pub(super) async fn serves(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
     health(&ops.state.coordinator.vitals().look(Instant::now()))
 }
@@ -116,9 +139,20 @@ fn words(ailing: &Ailing) -> Vec<String> {
     dead.chain(ailing.still.chunks(1).map(|still| one(&[], still))).collect()
 }
 
-/// `GET /readyz`: 200 when the database records, the record is not behind, and every task of the process lives and gets on,
-/// otherwise 503. A counter that is down does not make the bridge unready: transfers between the
-/// others go on, and those that need it are refused with a reason.
+/// Whether the bridge takes transfers.
+///
+/// A counter that is down does not make it unready: transfers between the others go on, and those that
+/// need it are refused with a reason.
+#[utoipa::path(
+    get, path = "/readyz", tag = "bridge", operation_id = "readyz",
+    responses(
+        (
+            status = 200, body = described::Readiness,
+            description = "The database records, the record is not behind, and every task of the process lives and gets on",
+        ),
+        (status = 503, description = "Not so, or not yet; why, is said", body = described::Readiness),
+    )
+)]
 pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
     let coordinator = &ops.state.coordinator;
     let ailing = coordinator.vitals().look(Instant::now());

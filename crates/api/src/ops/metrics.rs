@@ -1,6 +1,11 @@
 //! `/metrics`: what was counted on the way, and how things stand at the moment of asking.
 
+mod counted;
 mod links;
+mod requests;
+
+pub(crate) use counted::begin;
+pub(crate) use requests::count;
 
 use super::{Ops, counters, now_micros, seconds_between};
 use axum::extract::State;
@@ -8,68 +13,56 @@ use axum::http::{HeaderName, HeaderValue, header};
 use coordinator::Summary;
 use coordinator::standing::Record;
 use domain::transfer::State as Life;
-use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use std::fmt::{Display, Write};
 use store::JournalHealth;
 
 /// The Prometheus text format.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Says what is counted elsewhere; the recorder is to be installed before.
-pub(super) fn describe() {
-    describe_gauge!("link_door_waiting", "Who dialled in and has not proven who it is");
-    describe_gauge!("link_door_bound", "How many of them there may be");
-    describe_gauge!("link_door_address_bound", "How many of them there may be from one address");
-    describe_counter!(
-        "link_refused_connections_total",
-        "Who dialled in and was not let in, by why"
-    );
-    describe_counter!("transfers_total", "Transfers that became final, by their final state");
-    describe_counter!("alarms_total", "Alarms raised for a person");
-    describe_counter!("late_answers_agreed_total", "Late answers that agree with the record");
-    describe_counter!(
-        "counter_faults_total",
-        "What a counter did wrong: foreign = it spoke of what is not its own"
-    );
-    describe_gauge!(
-        "open_transfers_unreadable",
-        "Open transfers whose rows cannot be read: in nobody's hands, a person has to settle them"
-    );
-    describe_counter!(
-        "late_answers_not_compared_total",
-        "Late answers that were not compared with the record, for there were too many"
-    );
-    describe_gauge!("http_connections", "Connections that have a place, by listener");
-    describe_counter!(
-        "http_refused_connections_total",
-        "Connections that were not taken, by listener and why"
-    );
-    describe_counter!(
-        "http_closed_connections_total",
-        "Connections that the bridge closed, by listener and why"
-    );
-    describe_counter!("http_accept_errors_total", "Failures to accept a connection, by listener");
-    describe_counter!(
-        "late_answers_left_out_total",
-        "Late answers that only repeat, by the counter that repeats itself"
-    );
-    describe_counter!(
-        "events_left_out_total",
-        "Events and log lines that were left out, for there were too many, by whom they are about"
-    );
-    describe_counter!("tasks_failed_total", "Tasks that failed and were begun anew");
-    describe_counter!("requests_not_admitted_total", "Requests whose signature was not accepted");
-    describe_counter!("store_journal_batches_total", "Database transactions of the journal");
-    describe_counter!(
-        "store_position_failures_total",
-        "Times that the position file could not be written or flushed"
-    );
-    describe_counter!("store_journal_failures_total", "Database transactions that failed");
-    describe_histogram!("store_journal_batch_writes", "Writes in one database transaction");
-    describe_histogram!("store_journal_commit_seconds", "Duration of one commit");
+/// Before the name of every metric, so that they are told from those of others; the code and its table
+/// name them without.
+const PREFIX: &str = "counter_bridge_";
+
+/// Upper bounds of what is counted of durations, in seconds: from the fastest commit to the longest wait.
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
+/// Upper bounds of what is counted of batches.
+const WRITES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// A builder of the recorder whose text is served.
+///
+/// # Errors
+///
+/// None: there are bounds, and that is all that is asked of them.
+pub fn recorder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_writes".to_owned()), &WRITES)
 }
 
-/// `GET /metrics`.
+/// The text with every name behind its prefix.
+fn prefixed(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len() * 2);
+    for line in text.lines() {
+        let name = ["# HELP ", "# TYPE "].into_iter().find(|word| line.starts_with(word));
+        let (before, rest) = line.split_at(name.map_or(0, str::len));
+        whole.push_str(before);
+        if !rest.is_empty() {
+            whole.push_str(PREFIX);
+        }
+        whole.push_str(rest);
+        whole.push('\n');
+    }
+    whole
+}
+
+/// What was counted, and how things stand, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "bridge", operation_id = "metrics",
+    responses((status = 200, description = "The text format 0.0.4", body = String, content_type = "text/plain"))
+)]
 pub(super) async fn scrape(State(ops): State<Ops>) -> ([(HeaderName, HeaderValue); 1], String) {
     let coordinator = &ops.state.coordinator;
     let mut text = ops.state.metrics.render();
@@ -84,7 +77,7 @@ pub(super) async fn scrape(State(ops): State<Ops>) -> ([(HeaderName, HeaderValue
     );
     let bounds: Vec<links::Bounds> = coordinator.links().iter().map(links::Bounds::of).collect();
     links::standing(&mut text, &counters::snapshots(coordinator.links()), &bounds);
-    ([(header::CONTENT_TYPE, TEXT)], text)
+    ([(header::CONTENT_TYPE, TEXT)], prefixed(&text))
 }
 
 /// Appends the gauges that are true at this moment. They are written here and not kept by the
@@ -98,6 +91,8 @@ fn standing(
     now: i64,
 ) {
     let mut gauges = Gauges { text };
+    gauges.describe("build_info", "1, and by its label which version this is");
+    gauges.value("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     gauges.describe("uptime_seconds", "Seconds since the bridge started");
     gauges.value("uptime_seconds", &[], uptime_s);
     gauges.describe("record_behind", "1 while the record is behind and waits for a release");
@@ -177,6 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn every_name_is_behind_the_prefix() {
+        let text =
+            "# HELP a_total What a_total is\n# TYPE a_total counter\na_total{of=\"b\"} 1\n\nc 2\n";
+        expect![[r#"
+            # HELP counter_bridge_a_total What a_total is
+            # TYPE counter_bridge_a_total counter
+            counter_bridge_a_total{of="b"} 1
+
+            counter_bridge_c 2
+        "#]]
+        .assert_eq(&prefixed(text));
+    }
+
+    #[test]
     fn standing_is_written_as_prometheus_reads_it() {
         let summary = Summary {
             by_state: [("needs_operator", 2), ("crediting", 5)].into(),
@@ -186,6 +195,7 @@ mod tests {
         let mut text = String::new();
         standing(&mut text, &summary, &JournalHealth::Ok, &Record::Current, 3600, 91_000_000);
         expect![[r#"
+            build_info{version="0.1.0"} 1
             uptime_seconds 3600
             record_behind 0
             journal_ok 1

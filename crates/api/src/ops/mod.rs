@@ -13,6 +13,7 @@
 mod claims;
 mod counters;
 mod decisions;
+mod described;
 mod events;
 mod feed;
 mod feeds;
@@ -25,20 +26,26 @@ mod proven;
 mod tests;
 mod transfers;
 
+pub(crate) use described::{Lagged, LinkEvent, TransferEvent};
 pub use guard::Names;
+pub(crate) use metrics::count;
+pub use metrics::recorder;
 
+use crate::openapi;
 use crate::problem::{Problem, kind};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use coordinator::Coordinator;
 use feeds::Feeds;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The longest body of a request, in bytes: a decision with its note, escaped.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -70,23 +77,54 @@ impl std::fmt::Debug for OpsState {
 
 /// What the handlers share.
 #[derive(Clone)]
-struct Ops {
+pub(crate) struct Ops {
     state: OpsState,
     feeds: Feeds,
 }
 
+/// The routes that change nothing, with their description.
+fn looking() -> OpenApiRouter<Ops> {
+    OpenApiRouter::new()
+        .routes(routes!(counters::list))
+        .routes(routes!(counters::entries))
+        .routes(routes!(counters::strangers))
+        .routes(routes!(events::follow))
+        .routes(routes!(transfers::list))
+        .routes(routes!(transfers::show))
+        .routes(routes!(proven::list))
+        .routes(routes!(health::summary))
+        .routes(routes!(health::serves))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::scrape))
+        .routes(routes!(openapi::serve_operators))
+}
+
+/// The routes by which a person acts, with their description.
+fn acting() -> OpenApiRouter<Ops> {
+    OpenApiRouter::new()
+        .routes(routes!(decisions::decide))
+        .routes(routes!(claims::claim))
+        .routes(routes!(proven::resume))
+        .routes(routes!(counters::reconnect))
+        .routes(routes!(counters::release))
+        .routes(routes!(counters::readmit))
+}
+
+/// All that is described.
+pub(crate) fn described() -> OpenApiRouter<Ops> {
+    looking().merge(acting())
+}
+
 /// The routes of the operators' listener.
 pub fn router(state: OpsState) -> Router {
-    metrics::describe();
-    let acting = Router::new()
-        .route("/ops/v1/decisions", post(decisions::decide))
-        .route("/ops/v1/transfers/{master_serial}/claim", post(claims::claim))
-        .route("/ops/v1/proven/resume", post(proven::resume))
-        .route("/ops/v1/counters/{counter}/reconnect", post(counters::reconnect))
-        .route("/ops/v1/counters/{counter}/release", post(counters::release))
-        .route("/ops/v1/counters/{counter}/readmit", post(counters::readmit))
+    let counters: Vec<_> = state.coordinator.links().iter().map(link::Link::counter).collect();
+    metrics::begin(&counters);
+    let acting = acting()
+        .split_for_parts()
+        .0
         .route_layer(from_fn(guard::same_origin))
         .layer(DefaultBodyLimit::max(LONGEST_BODY));
+    let (looking, _) = looking().split_for_parts();
     Router::new()
         .route("/", get(page::html))
         .route("/page.js", get(page::script))
@@ -95,17 +133,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/words.js", get(page::words))
         .route("/page.css", get(page::style))
         .route("/icon.svg", get(page::icon))
-        .route("/ops/v1/counters", get(counters::list))
-        .route("/ops/v1/counters/{counter}/entries", get(counters::entries))
-        .route("/ops/v1/strangers", get(counters::strangers))
-        .route("/ops/v1/events", get(events::follow))
-        .route("/ops/v1/transfers", get(transfers::list))
-        .route("/ops/v1/transfers/{master_serial}", get(transfers::show))
-        .route("/ops/v1/proven", get(proven::list))
-        .route("/ops/v1/summary", get(health::summary))
-        .route("/healthz", get(health::serves))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::scrape))
+        .merge(looking)
         .merge(acting)
         .fallback(|| async { Problem::new(kind::NO_SUCH_PATH) })
         .method_not_allowed_fallback(|| async { Problem::new(kind::NO_SUCH_METHOD) })

@@ -3,6 +3,7 @@
 
 use super::Ops;
 use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, whole};
+use super::described;
 use super::transfers::malformed;
 use crate::json::{AccountJson, TransferJson};
 use crate::plain;
@@ -16,48 +17,68 @@ use domain::serial::MasterSerial;
 use domain::transfer::Outlook;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
 
 /// Transfers listed, and resumed by one request: a list that a person reads, and far less than the
 /// journal takes at once. Whoever has more asks again.
 const MOST_AT_ONCE: usize = 200;
 
 /// What may be asked of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// At most this many, the oldest first.
+    /// At most this many, the oldest first: 1 to 200, 200 unless said.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
 }
 
-/// The body of a request.
-#[derive(Debug, Deserialize)]
+/// Who resumes what is proven, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Resuming)]
 #[serde(deny_unknown_fields)]
-struct Body {
+pub(super) struct Body {
+    /// The operator's name.
+    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
     who: String,
+    /// Why.
+    #[schema(min_length = 1, max_length = 2000)]
     note: String,
-    /// At most this many, the oldest first.
+    /// At most this many, the oldest first: 1 to 200, 200 unless said.
+    #[schema(minimum = 1, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// What would be resumed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Proven)]
 pub(super) struct ProvenJson {
+    /// The oldest first.
     transfers: Vec<OneJson>,
     /// How many there are, listed or not.
     total: usize,
 }
 
 /// A transfer of which everything is proven.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProvenTransfer)]
 struct OneJson {
+    /// Which.
+    #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
+    /// Where the money leaves.
     from: AccountJson,
+    /// Where it arrives.
     to: AccountJson,
+    /// How much, in minor units.
     amount: i64,
+    /// The ISO 4217 code.
     currency: String,
     /// What is proven.
+    #[schema(required)]
     reason: Option<String>,
     /// What resuming it leads to.
+    #[schema(required, value_type = Option<described::Outlook>)]
     outlook: Option<Outlook>,
 }
 
@@ -70,8 +91,10 @@ impl From<&View> for OneJson {
 }
 
 /// What was resumed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Resumed)]
 pub(super) struct ResumedJson {
+    /// What was.
     resumed: Vec<ResumedOneJson>,
     /// What was listed and was not resumed after all.
     kept: Vec<KeptJson>,
@@ -79,22 +102,36 @@ pub(super) struct ResumedJson {
     remaining: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ResumedTransfer)]
 struct ResumedOneJson {
+    /// Which.
+    #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
     /// What that led to.
+    #[schema(value_type = described::Outlook)]
     outlook: Outlook,
-    /// The transfer's state after it, as far as it is durable.
+    /// The transfer's state after it, as far as it is durable; `final` where it has ended since.
     state: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NotResumed)]
 struct KeptJson {
+    /// Which.
+    #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
+    /// Why it was not.
     why: String,
 }
 
-/// `GET /ops/v1/proven?limit=`: what would be resumed, the oldest first. Nothing is done.
+/// What waits for nothing but a person's word.
+///
+/// Everything is proven of it, and nobody has claimed it: it would be resumed. Nothing is done.
+#[utoipa::path(
+    get, path = "/ops/v1/proven", tag = "transfers", operation_id = "proven", params(Wanted),
+    responses((status = 200, description = "The oldest first", body = ProvenJson))
+)]
 pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
@@ -104,8 +141,13 @@ pub(super) async fn list(
     Ok(Json(ProvenJson { transfers: views.iter().map(OneJson::from).collect(), total }))
 }
 
-/// `POST /ops/v1/proven/resume`: resumes what is listed, each by a decision of its own. 200 with what
-/// became of each; what ends is durable by then, or the database was slow.
+/// Resume all that is proven.
+///
+/// Each by a decision of its own. What ends is durable once it is answered, or the database was slow.
+#[utoipa::path(
+    post, path = "/ops/v1/proven/resume", tag = "transfers", request_body = Body,
+    responses((status = 200, description = "What became of each", body = ResumedJson))
+)]
 pub(super) async fn resume(
     State(ops): State<Ops>,
     body: Result<Bytes, BytesRejection>,

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use coordinator::Coordinator;
 use coordinator::trail::{Entry, LegEntry, part};
+use described::{Answer, Description};
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
@@ -15,6 +16,7 @@ use futures::StreamExt;
 use link::{Door, DoorConfig, DoorLimits};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use std::time::Duration;
 use store::{NewTransfer, OpenState, Write, WriteId};
 use tempfile::TempDir;
@@ -96,6 +98,10 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
     }
 }
 
+/// What is said of this side.
+static DESCRIPTION: LazyLock<Description> =
+    LazyLock::new(|| Description::new(&crate::operators_openapi_json()));
+
 /// A running coordinator and the routes over it.
 struct Rig {
     routes: Router,
@@ -125,10 +131,16 @@ impl Rig {
         Rig { routes, stop, coordinator, _folder: folder }
     }
 
+    /// What is answered, which is to be as it is described.
     async fn send(&self, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
+        let (method, target) = (request.method().clone(), request.uri().to_string());
         let response = self.routes.clone().oneshot(request).await.expect("never fails");
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
+        let (status, headers) = (head.status, &head.headers);
+        let answer = Answer { method: &method, target: &target, status, headers, body: &body };
+        let differences = DESCRIPTION.differences(&answer);
+        assert!(differences.is_empty(), "{method} {target}: {differences:?}\n{body:?}");
         (head.status, head.headers, String::from_utf8(body.to_vec()).expect("text"))
     }
 
@@ -162,13 +174,13 @@ impl Rig {
 #[tokio::test]
 async fn no_route_answers_for_another_host() {
     let rig = Rig::new(&["securities"], &[]).await;
-    let routes: Vec<&str> = include_str!("mod.rs")
-        .split(".route(\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect();
-    assert!(routes.len() > 20 && routes.contains(&"/metrics"), "{routes:?}");
-    for route in routes.into_iter().chain(["/nowhere"]) {
+    let pages = include_str!("mod.rs").split(".route(\"").skip(1);
+    let pages = pages.filter_map(|rest| Some(rest.split('"').next()?.to_owned()));
+    let described: Value = serde_json::from_str(&crate::operators_openapi_json()).expect("JSON");
+    let described = described["paths"].as_object().expect("paths").keys().cloned();
+    let routes: Vec<String> = pages.chain(described).collect();
+    assert!(routes.len() > 20 && routes.contains(&"/metrics".to_owned()), "{routes:?}");
+    for route in routes.into_iter().chain(["/nowhere".to_owned()]) {
         let path = route.replace(['{', '}'], "");
         for method in ["GET", "POST", "OPTIONS"] {
             let asked = async |host: &str| {
@@ -228,8 +240,10 @@ async fn an_idle_bridge_is_healthy_and_ready() {
     let (status, body) = rig.get("/metrics").await;
     let text = body.as_str().expect("text");
     assert_eq!(status, StatusCode::OK);
-    assert!(text.contains("# HELP journal_ok ") && text.contains("\njournal_ok 1\n"), "{text}");
-    assert!(text.contains("transfers_open{state=\"needs_operator\"} 0"), "{text}");
+    assert!(text.contains("# HELP counter_bridge_journal_ok "), "{text}");
+    for line in ["journal_ok 1", "transfers_open{state=\"needs_operator\"} 0"] {
+        assert!(text.contains(&format!("\ncounter_bridge_{line}\n")), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! Open transfers with all that is known of them, and any one transfer with its trail.
 
 use super::claims::ClaimJson;
+use super::described;
 use super::{Ops, now_micros, seconds_between};
 use crate::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
+use crate::named::Named;
 use crate::plain;
 use crate::problem::{Problem, kind};
 use crate::transfers::database;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use coordinator::trail::{Entry, LegEntry, fold};
 use coordinator::{Coordinator, Found, View};
 use domain::message::Place;
@@ -20,6 +22,7 @@ use domain::transfer::{
 use link::Link;
 use serde::{Deserialize, Serialize};
 use store::{FinalState, Stored};
+use utoipa::{IntoParams, ToSchema};
 
 /// Transfers listed unless asked otherwise.
 const PAGE: usize = 50;
@@ -27,40 +30,63 @@ const PAGE: usize = 50;
 const LONGEST_PAGE: usize = 200;
 
 /// What may be asked of the list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Only those in this state; all that are open if absent.
+    #[param(value_type = Option<described::OpenState>, inline)]
     state: Option<String>,
-    /// At most this many, the oldest first.
+    /// At most this many, the oldest first: 1 to 200, 50 unless said.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// Whether to read each one's trail; yes if absent.
     trail: Option<bool>,
 }
 
 /// Open transfers, the oldest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenTransfers)]
 pub(super) struct ListJson {
+    /// The oldest first.
     transfers: Vec<EvidenceJson>,
     /// How many there are, listed or not.
     total: usize,
 }
 
 /// A transfer as in the transfer API, with what a person needs to decide.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Evidence)]
 pub(super) struct EvidenceJson {
+    /// Which.
+    #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
+    /// Where it is.
     state: StateJson,
+    /// Where the money leaves.
     from: AccountJson,
+    /// Where it arrives.
     to: AccountJson,
+    /// How much, in minor units.
     amount: i64,
+    /// The ISO 4217 code.
     currency: String,
+    /// Its postings: debit, credit and, once the debit is to be undone, reversal.
     legs: Vec<LegEvidenceJson>,
+    /// Why it ended as it did, or why it needs a person.
+    #[schema(required)]
     reason: Option<String>,
+    /// What is being done, in a sentence, while it is not final.
+    #[schema(required)]
     next: Option<String>,
+    /// When it was accepted.
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When something last became known of it.
+    #[schema(format = DateTime)]
     updated_at: String,
     /// After this nothing new is begun.
+    #[schema(format = DateTime)]
     deadline_at: String,
     /// Whose it is.
     app: String,
@@ -69,24 +95,30 @@ pub(super) struct EvidenceJson {
     /// Minor units that have left the source and neither arrived nor returned, as far as proven.
     in_transit: i64,
     /// What it leads to by what is proven, while it needs a person.
+    #[schema(required, value_type = Option<described::Outlook>)]
     outlook: Option<Outlook>,
     /// Who has claimed it, while it needs a person.
+    #[schema(required)]
     claim: Option<ClaimJson>,
     /// What a person may decide; empty unless it needs one.
     decisions: Vec<ChoiceJson>,
     /// What happened, in order; absent if it was not asked for, or the database did not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     trail: Option<Vec<TrailJson>>,
 }
 
 /// A leg with what is known of its sending.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LegEvidence)]
 struct LegEvidenceJson {
     #[serde(flatten)]
     leg: LegJson,
     /// The settle day that it is bound to, `YYYYMMDD`.
+    #[schema(pattern = "^[0-9]{8}$")]
     settle_day: String,
     /// The counter's day of the posting, `YYYYMMDD`.
+    #[schema(required, pattern = "^[0-9]{8}$")]
     posted_day: Option<String>,
     /// How often it may have left; after a restart, when nobody remembers, 2.
     sent: u16,
@@ -95,27 +127,48 @@ struct LegEvidenceJson {
 }
 
 /// One decision, and whether what is proven allows it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Choice)]
 struct ChoiceJson {
+    /// Which.
+    #[schema(value_type = described::Decision)]
     decision: &'static str,
+    /// Whether it may be taken.
     allowed: bool,
     /// Why it is not.
+    #[schema(required)]
     why_not: Option<String>,
 }
 
 /// One thing that happened to a transfer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrailEntry)]
 struct TrailJson {
+    /// When; empty where this part of the trail cannot be read.
     at: String,
+    /// What, in words.
     event: String,
+    /// The state after it.
+    #[schema(value_type = StateJson)]
     state: &'static str,
+    /// What the bridge was at after it.
+    #[schema(value_type = described::Phase)]
     phase: Phase,
+    /// What is known of the leg that it was about.
+    #[schema(required, value_type = Option<described::LegKnowledge>)]
     leg: Option<LegEntry>,
+    /// Why it is being undone, or ended as it did.
+    #[schema(required, value_type = Option<described::Reason>)]
     reason: Option<Reason>,
 }
 
-/// `GET /ops/v1/transfers?state=&limit=&trail=`: what is open, from memory, so that it is shown
-/// even while the database fails.
+/// Open transfers.
+///
+/// From memory, so that they are shown even while the database fails.
+#[utoipa::path(
+    get, path = "/ops/v1/transfers", tag = "transfers", params(Wanted),
+    responses((status = 200, description = "The oldest first", body = ListJson))
+)]
 pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
@@ -148,10 +201,15 @@ pub(super) async fn list(
     Ok(Json(ListJson { transfers, total }))
 }
 
-/// `GET /ops/v1/transfers/{master_serial}`: any transfer, open or long final.
+/// Any transfer, open or long final.
+#[utoipa::path(
+    get, path = "/ops/v1/transfers/{master_serial}", tag = "transfers",
+    params(("master_serial" = String, Path, pattern = "^[0-9]{19}$", description = "19 digits")),
+    responses((status = 200, description = "With all that is known of it", body = EvidenceJson))
+)]
 pub(super) async fn show(
     State(ops): State<Ops>,
-    Path(text): Path<String>,
+    Named(text): Named<String>,
 ) -> Result<Json<EvidenceJson>, Problem> {
     let master: MasterSerial =
         text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;

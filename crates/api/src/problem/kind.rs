@@ -92,7 +92,6 @@ kinds! {
     BEING_RECORDED = "being_recorded", CONFLICT, "The transfer is being recorded";
     NO_DECISION_NEEDED = "no_decision_needed", CONFLICT, "The transfer does not need a decision";
     NOTHING_TO_RESUME = "nothing_to_resume", UNPROCESSABLE_ENTITY, "The transfer cannot be resumed";
-    NOT_PROVEN = "not_proven", CONFLICT, "Not all is proven of the transfer";
     CLAIMED = "claimed", CONFLICT, "Another has claimed the transfer";
     TOO_MANY_CLAIMS = "too_many_claims", TOO_MANY_REQUESTS, "Too many transfers are claimed";
 }

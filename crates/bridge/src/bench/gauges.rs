@@ -27,10 +27,10 @@ impl Gauges {
 
     fn read(text: &str) -> Gauges {
         Gauges {
-            batches: sum(text, "store_journal_batches_total"),
-            commit_s: sum(text, "store_journal_commit_seconds_sum"),
-            ended: sum(text, "transfers_total"),
-            sent: sum(text, "link_requests_sent_total"),
+            batches: sum(text, "counter_bridge_store_journal_batches_total"),
+            commit_s: sum(text, "counter_bridge_store_journal_commit_seconds_sum"),
+            ended: sum(text, "counter_bridge_transfers_total"),
+            sent: sum(text, "counter_bridge_link_requests_sent_total"),
         }
     }
 
@@ -67,11 +67,11 @@ mod tests {
 
     #[test]
     fn metrics_are_summed_over_their_labels() {
-        let text = "# TYPE transfers_total counter\n\
-                    transfers_total{state=\"completed\"} 5\ntransfers_total{state=\"refused\"} 2\n\
+        let text = "# TYPE counter_bridge_transfers_total counter\n\
+                    counter_bridge_transfers_total{state=\"completed\"} 5\ntransfers_total{state=\"refused\"} 2\n\
                     transfers_total_more 100\nstore_journal_batches_total 3\n\
-                    store_journal_commit_seconds_sum 0.25\n\
-                    link_requests_sent_total{counter=\"a\"} 4\n";
+                    counter_bridge_store_journal_commit_seconds_sum 0.25\n\
+                    counter_bridge_link_requests_sent_total{counter=\"a\"} 4\n";
         let expected = Gauges { batches: 3.0, commit_s: 0.25, ended: 7.0, sent: 4.0 };
         assert_eq!(Gauges::read(text), expected);
         assert_eq!(Gauges::read(""), Gauges::default());

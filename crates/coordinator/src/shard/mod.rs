@@ -42,7 +42,7 @@ mod perform;
 mod tests;
 mod traffic;
 pub(crate) use traffic::Happening;
-pub use traffic::{DecideRefused, Input, Output};
+pub use traffic::{DecideRefused, Ended, Input, Output};
 mod turns;
 
 /// Tickets and write ids are a transfer's sequence and a count below it, so that whatever comes
@@ -441,7 +441,7 @@ impl Shard {
         out.push(Output::Closed {
             app: record.app,
             idempotency_key: record.idempotency_key,
-            ended: Some(record.transfer.state()),
+            ended: Some(Ended { state: record.transfer.state(), accepted_at: record.created_at }),
         });
     }
 

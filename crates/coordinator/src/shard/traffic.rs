@@ -124,6 +124,15 @@ pub enum DecideRefused {
     NotProven,
 }
 
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its final state.
+    pub state: State,
+    /// When it was accepted, in microseconds since 1970 UTC.
+    pub accepted_at: i64,
+}
+
 /// Something that a shard wants done.
 #[derive(Debug)]
 // The largest is also the most frequent.
@@ -157,7 +166,7 @@ pub enum Output {
         /// The key.
         idempotency_key: Arc<str>,
         /// How it ended; `None` if it was never recorded.
-        ended: Option<State>,
+        ended: Option<Ended>,
     },
     /// Somebody should know.
     Alarm {

@@ -42,7 +42,10 @@ fn nothing_leaves_before_it_is_durable_and_nothing_is_told_before_it_is_durable(
     stage.written(&ending, Ok(()));
     assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
     assert!(stage.shard.is_empty());
-    assert!(matches!(stage.out[..], [Output::Closed { ended: Some(State::Completed), .. }]));
+    assert!(matches!(
+        stage.out[..],
+        [Output::Closed { ended: Some(Ended { state: State::Completed, .. }), .. }]
+    ));
 }
 
 #[test]

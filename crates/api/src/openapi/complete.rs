@@ -1,0 +1,118 @@
+//! What holds for every operation of a side, added to what each handler says of itself.
+
+use crate::problem::{Kind, MEDIA_TYPE};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What holds for all of a side.
+pub(super) struct Rules {
+    /// For what an operation may be refused, by its id.
+    pub(super) refusals: fn(&str) -> Vec<Kind>,
+    pub(super) headers: Headers,
+    /// Whether requests are signed, but for those of the tag `bridge`.
+    pub(super) signed: bool,
+}
+
+/// Which headers answers have.
+pub(super) struct Headers {
+    /// Every answer.
+    pub(super) of_all: &'static [&'static str],
+}
+
+/// What each header says.
+const HEADERS: &[(&str, &str)] = &[
+    ("Accept-Signature", "What a signature of such a request has to cover (RFC 9421, section 5.1)"),
+    ("Cache-Control", "`no-store`: what is said is of this moment, and for its caller alone"),
+    ("Connection", "`close` where nothing more can be said on this connection"),
+    ("Content-Security-Policy", "What a browser may do with the answer"),
+    ("Referrer-Policy", "`no-referrer`"),
+    ("Retry-After", "When it is worth asking again, in seconds from now"),
+    ("WWW-Authenticate", "`Signature`"),
+    ("X-Content-Type-Options", "`nosniff`: it is what its media type says, and nothing else"),
+    ("X-Frame-Options", "`DENY`"),
+];
+
+/// The headers that a status comes with beyond those of all.
+fn headers_of(status: u16) -> &'static [&'static str] {
+    match status {
+        202 | 409 | 429 | 503 => &["Retry-After"],
+        401 => &["Accept-Signature", "WWW-Authenticate"],
+        _ => &[],
+    }
+}
+
+/// Adds it.
+pub(super) fn complete(document: &mut Value, rules: &Rules) {
+    document["servers"] = json!([{ "url": "/", "description": "Where the bridge listens" }]);
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for operation in paths.flat_map(|(_, path)| path.as_object_mut().into_iter().flatten()) {
+        self::operation(operation.1, rules);
+    }
+    let used = document["paths"].to_string();
+    document["components"]["headers"] = HEADERS
+        .iter()
+        .filter(|(name, _)| used.contains(&reference("headers", name)))
+        .map(|(name, about)| {
+            let schema = match *name {
+                "Retry-After" => json!({ "type": "integer", "minimum": 0 }),
+                _ => json!({ "type": "string" }),
+            };
+            ((*name).to_owned(), json!({ "description": about, "schema": schema }))
+        })
+        .collect();
+    if rules.signed {
+        document["security"] = json!([{ "signature": [], "signature_input": [] }]);
+        let header = |name: &str, about: &str| json!({ "type": "apiKey", "in": "header", "name": name, "description": about });
+        document["components"]["securitySchemes"] = json!({
+            "signature": header(
+                "Signature",
+                "HTTP Message Signature (RFC 9421): the signature itself",
+            ),
+            "signature_input": header(
+                "Signature-Input",
+                "HTTP Message Signature (RFC 9421): what is covered, and `created`, `expires`, `nonce`, \
+                 `keyid`",
+            ),
+        });
+    } else {
+        document["security"] = json!([]);
+    }
+}
+
+fn operation(operation: &mut Value, rules: &Rules) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let mut by_status = BTreeMap::<u16, Vec<Kind>>::new();
+    for kind in (rules.refusals)(&id) {
+        by_status.entry(kind.status.as_u16()).or_default().push(kind);
+    }
+    for (status, kinds) in by_status {
+        add(&mut operation["responses"][status.to_string()], &kinds);
+    }
+    let responses = operation["responses"].as_object_mut().into_iter().flatten();
+    for (status, response) in responses {
+        let own = headers_of(status.parse().unwrap_or_default());
+        for name in rules.headers.of_all.iter().chain(own) {
+            response["headers"][*name] = json!({ "$ref": reference("headers", name) });
+        }
+    }
+    if rules.signed && operation["tags"] == json!(["bridge"]) {
+        operation["security"] = json!([]);
+    }
+}
+
+/// Adds all problems that come with one status to what its handler says of it.
+fn add(response: &mut Value, kinds: &[Kind]) {
+    let types: Vec<String> = kinds.iter().map(|kind| format!("/errors/{}", kind.slug)).collect();
+    let told = response["description"].as_str().map(str::to_owned);
+    let titles = kinds.iter().map(|kind| format!("`/errors/{}`: {}", kind.slug, kind.title));
+    let about: Vec<String> = told.into_iter().chain(titles).collect();
+    response["description"] = about.join("\n\n").into();
+    response["content"][MEDIA_TYPE] = json!({ "schema": {
+        "allOf": [{ "$ref": reference("schemas", "Problem") }],
+        "properties": { "type": { "enum": types } },
+    }});
+}
+
+fn reference(kind: &str, name: &str) -> String {
+    format!("#/components/{kind}/{name}")
+}

@@ -1,0 +1,208 @@
+//! What the descriptions of the APIs say is what a bridge answers: every answer of these tests is held
+//! against them, as it is in all others, and here each status is provoked that a caller meets.
+
+use described::Seen;
+use reqwest::StatusCode;
+use std::collections::BTreeSet;
+use system_tests::caller::{Order, Said};
+use system_tests::database::Kind;
+use system_tests::http::{OPERATORS_SIDE, TRANSFER_API};
+use system_tests::operator::connected;
+use system_tests::town::{Faults, NOBODY, OPEN, RICH, Town};
+
+fn seen(operation: &str, status: u16) -> Seen {
+    Seen { operation: operation.to_owned(), status }
+}
+
+/// The last part of a problem's type.
+fn kind(said: &Said) -> String {
+    let problem: serde_json::Value = said.json().expect("a problem");
+    let kind = problem["type"].as_str().expect("a type");
+    kind.trim_start_matches("/errors/").to_owned()
+}
+
+#[tokio::test]
+async fn each_status_that_a_caller_meets_is_described() {
+    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    let caller = &town.caller;
+    let order = Order::new("order", 700);
+    for _ in 0..2 {
+        let said = caller.send(&order).await.expect("an answer");
+        assert_eq!(said.status, StatusCode::CREATED, "{said:?}");
+    }
+    let other = Order::new("order", 701);
+    assert_eq!(kind(&caller.send(&other).await.expect("an answer")), "key_reused");
+    let long = " ".repeat(17 << 10);
+    for (key, body, slug) in [
+        ("a b", order.body(), "malformed_idempotency_key"),
+        ("new", "{}".to_owned(), "malformed_body"),
+        ("new", order.body().replace("CNY", "cny"), "rule_broken"),
+        ("new", order.body().replace("securities", "elsewhere"), "rule_broken"),
+        ("new", long, "body_too_large"),
+    ] {
+        let said = caller.post(key, &body, 5).await.expect("an answer");
+        assert_eq!(kind(&said), slug, "{said:?}");
+    }
+    let unsigned = system_tests::http::client().post(format!("{}/v1/transfers", town.bridge.api()));
+    let unsigned = system_tests::http::send(unsigned).await.expect("an answer");
+    assert_eq!(unsigned.status, StatusCode::UNAUTHORIZED);
+
+    let at =
+        |account: &str, rest: &str| format!("/v1/counters/securities/accounts/{account}/{rest}");
+    for (path, status) in [
+        ("/v1/transfers?limit=1".to_owned(), 200),
+        ("/v1/transfers?limit=0".to_owned(), 400),
+        ("/v1/transfers?limit=x".to_owned(), 400),
+        ("/v1/transfers?state=elsewhere".to_owned(), 400),
+        ("/v1/transfers?more=1".to_owned(), 400),
+        ("/v1/transfers/1".to_owned(), 404),
+        ("/v1/transfers/2026112100000000999".to_owned(), 404),
+        ("/v1/transfers/%ff".to_owned(), 404),
+        (at(RICH, "balance"), 200),
+        (at(RICH, "balance?currency=cny"), 400),
+        (at(RICH, "balance?currency=USD"), 422),
+        (at(RICH, "balance?more=1"), 400),
+        (at(NOBODY, "balance"), 404),
+        (at("6-1", "balance"), 404),
+        (at(RICH, "entries"), 200),
+        (at(RICH, "entries?limit=0"), 400),
+        (at(RICH, "entries?date=today"), 400),
+        (at("%ff", "entries"), 404),
+        ("/v1/counters/elsewhere/accounts/6001/entries".to_owned(), 404),
+    ] {
+        let said = caller.get(&path).await.expect("an answer");
+        assert_eq!(said.status.as_u16(), status, "{path}: {said:?}");
+        let text = String::from_utf8_lossy(&said.body).into_owned();
+        for word in ["struct", "u16", "i64", "Option", "FromStr", "ParseInt"] {
+            assert!(!text.contains(word), "{path}: {text}");
+        }
+    }
+    for path in ["/v1/openapi.json", "/healthz", "/v1/nothing"] {
+        system_tests::http::get(format!("{}{path}", town.bridge.api())).await.expect("an answer");
+    }
+
+    town.futures.freeze().expect("frozen");
+    let slow = Order::new("slow", 10);
+    let said = caller.post(&slow.key, &slow.body(), 0).await.expect("an answer");
+    assert_eq!(said.status, StatusCode::ACCEPTED, "{said:?}");
+    let path = format!("/v1/counters/futures/accounts/{OPEN}/balance");
+    assert_eq!(kind(&caller.get(&path).await.expect("an answer")), "counter_unavailable");
+    town.futures.thaw().expect("thawed");
+    caller.settle(&slow).await.expect("it ends");
+    town.futures.kill().await.expect("it ends");
+    town.securities.kill().await.expect("it ends");
+    // As soon as it is known that they are gone.
+    let late = Order::new("late", 10);
+    while kind_of_refusal(&town, &late).await.as_deref() != Some("counter_unavailable") {}
+
+    let provoked = [
+        ("create", &[201, 202, 400, 401, 413, 422, 503][..]),
+        ("list", &[200, 400]),
+        ("show", &[404]),
+        ("balance", &[200, 400, 404, 422, 503]),
+        ("entries", &[200, 400, 404]),
+        ("description", &[200]),
+        ("healthz", &[200]),
+    ];
+    let provoked: BTreeSet<Seen> = provoked
+        .into_iter()
+        .flat_map(|(operation, all)| all.iter().map(move |status| seen(operation, *status)))
+        .collect();
+    let met = TRANSFER_API.seen();
+    let missing: Vec<&Seen> = provoked.difference(&met).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Why an order was refused, if it was.
+async fn kind_of_refusal(town: &Town, order: &Order) -> Option<String> {
+    let said = town.caller.post(&order.key, &order.body(), 0).await.expect("an answer");
+    said.status.is_server_error().then(|| kind(&said))
+}
+
+/// What has happened is counted, what has not stands there as 0, and each says what it is.
+async fn metrics_are_there_from_the_start(town: &Town) {
+    let url = format!("{}/metrics", town.bridge.operators());
+    let text = system_tests::http::get(url).await.expect("an answer").text();
+    for line in [
+        r#"transfers_total{state="completed"} 1"#,
+        r#"transfers_total{state="reversed"} 0"#,
+        r#"transfer_seconds_count{state="completed"} 1"#,
+        r#"transfer_seconds_bucket{state="completed",le="60"} 1"#,
+        r#"api_requests_total{operation="create",status="201"} 1"#,
+        r#"api_requests_total{operation="balance",status="200"} 0"#,
+        r#"api_request_seconds_count{operation="create"} 1"#,
+        r#"alarms_total{kind="needs_operator"} 0"#,
+        r#"requests_not_admitted_total{why="replayed_nonce"} 0"#,
+        r#"http_closed_connections_total{listener="api",why="slow_head"} 0"#,
+        r#"counter_faults_total{counter="futures",fault="foreign"} 0"#,
+        r#"link_drops_total{counter="futures"} 0"#,
+        "tasks_failed_total 0",
+        "store_position_failures_total 0",
+    ] {
+        assert!(text.contains(&format!("\ncounter_bridge_{line}\n")), "{line}: {text}");
+    }
+    assert!(text.contains("counter_bridge_build_info{version=\"") && text.contains("\"} 1\n"));
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let bare = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
+        assert!(bare.starts_with("counter_bridge_"), "{line}");
+        let name = bare.split(['{', ' ']).next().expect("a name");
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+        let is_told = |name: &str| text.contains(&format!("# HELP {name} "));
+        assert!(is_told(name) || family.is_some_and(is_told), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_operators_see_is_described() {
+    let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    connected(&town).await.expect("they connect");
+    town.caller.settle(&Order::new("order", 700)).await.expect("it ends");
+    let told = town.caller.told().await.expect("a list");
+    let one = format!("/ops/v1/transfers/{}", told[0].master_serial);
+    for (path, status) in [
+        ("/ops/v1/counters", 200),
+        ("/ops/v1/counters/futures/entries", 200),
+        ("/ops/v1/counters/elsewhere/entries", 404),
+        ("/ops/v1/counters/%ff/entries", 404),
+        ("/ops/v1/strangers", 200),
+        ("/ops/v1/transfers", 200),
+        ("/ops/v1/transfers?limit=0", 400),
+        (one.as_str(), 200),
+        ("/ops/v1/transfers/1", 404),
+        ("/ops/v1/proven", 200),
+        ("/ops/v1/proven?limit=x", 400),
+        ("/ops/v1/summary", 200),
+        ("/ops/v1/openapi.json", 200),
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        ("/", 200),
+    ] {
+        let url = format!("{}{path}", town.bridge.operators());
+        let heard = system_tests::http::get(url).await.expect("an answer");
+        assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());
+    }
+    metrics_are_there_from_the_start(&town).await;
+    let http = system_tests::http::client();
+    for (path, body, status) in [
+        ("/ops/v1/decisions", "{}", 422),
+        ("/ops/v1/decisions", "{", 400),
+        ("/ops/v1/proven/resume", r#"{"who":"lin","note":"all proven"}"#, 200),
+        ("/ops/v1/counters/futures/reconnect", "", 202),
+        ("/ops/v1/counters/elsewhere/release", "", 404),
+        ("/ops/v1/counters/futures/readmit", r#"{"who":"lin","note":"looked at"}"#, 409),
+        ("/ops/v1/counters/futures/readmit", r#"{"who":"lin"}"#, 422),
+    ] {
+        let request = http.post(format!("{}{path}", town.bridge.operators()));
+        let request = request.header("content-type", "application/json").body(body);
+        let heard = system_tests::http::send(request).await.expect("an answer");
+        assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());
+    }
+    let looked_at: BTreeSet<String> =
+        OPERATORS_SIDE.seen().into_iter().map(|seen| seen.operation).collect();
+    let all: BTreeSet<String> =
+        OPERATORS_SIDE.statuses().into_iter().map(|seen| seen.operation).collect();
+    let not: Vec<&String> = all.difference(&looked_at).collect();
+    // A feed never ends, and a transfer that nobody needs to look at cannot be claimed.
+    assert_eq!(not, ["claim", "events"]);
+}
