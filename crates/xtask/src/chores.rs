@@ -2,7 +2,7 @@
 
 use crate::mariadb::MariaDb;
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{bench_link, chaos, counts, mutants, python, schedules, tools};
+use crate::{bench_link, chaos, counts, mutants, node, python, schedules, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -18,7 +18,13 @@ const PURE_CRATES: &[&str] = &["domain", "wire"];
 const PROGRAM: &str = "counter-bridge";
 
 /// Documents that the program writes: its arguments, and the file that must say the same.
-const GENERATED_DOCUMENTS: &[(&str, &str)] = &[("openapi", "docs/openapi.json")];
+const GENERATED_DOCUMENTS: &[(&[&str], &str)] = &[
+    (&["openapi"], "docs/openapi.json"),
+    (&["openapi", "--operators"], "docs/openapi-operators.json"),
+];
+
+/// Descriptions of APIs, for the linters.
+const DESCRIPTIONS: &[&str] = &["docs/openapi.json", "docs/openapi-operators.json"];
 
 /// XML documents and the schemas that they must fit: the schema, and the folder of documents.
 const SCHEMAS: &[(&str, &str)] = &[("proto/futures/v1/futures.xsd", "proto/futures/vectors")];
@@ -56,6 +62,10 @@ pub(crate) fn test() -> Result<()> {
     steps.step("format", || format(&place))?;
     let python = steps.step("Python environment", || python_environment(&place))?;
     steps.step("XML against its schema", || schemas(&place, &python))?;
+    let node = steps.step("Node packages", || {
+        node::packages(&place.target.join("node"), &place.root.join("tests/node"))
+    })?;
+    steps.step("descriptions of the APIs", || node::lint(&node, &place.root, DESCRIPTIONS))?;
     steps.step("clippy", || clippy(&place))?;
     // With every target, for then the tests are built from the same dependencies.
     steps.step("build", || run(place.cargo().args(["build", "--workspace", "--all-targets"])))?;
@@ -193,15 +203,15 @@ fn schemas(place: &Place, python: &Path) -> Result<()> {
 }
 
 fn generated_documents(place: &Place) -> Result<()> {
-    for (argument, file) in GENERATED_DOCUMENTS {
-        let written = output(Command::new(place.program()).arg(argument))?;
+    for (arguments, file) in GENERATED_DOCUMENTS {
+        let written = output(Command::new(place.program()).args(*arguments))?;
         let kept = fs::read_to_string(place.root.join(file))
             .with_context(|| format!("{file} could not be read"))?;
         if written != kept {
-            let line = first_difference(&written, &kept);
+            let (line, arguments) = (first_difference(&written, &kept), arguments.join(" "));
             bail!(
                 "{file} is out of date from line {line} on; \
-                 `cargo run -- {argument} > {file}` brings it up to date"
+                 `cargo run -- {arguments} > {file}` brings it up to date"
             );
         }
     }

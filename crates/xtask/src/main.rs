@@ -14,6 +14,7 @@ mod fuzz;
 mod mariadb;
 mod mutants;
 mod mutate;
+mod node;
 mod python;
 mod schedules;
 mod steps;

@@ -74,6 +74,12 @@ pub(crate) const FOR_TEST: &[Tool] = &[
         source: Source::Debian(&["python3", "python3-venv"]),
     },
     Tool {
+        name: "Node with npm",
+        needed_for: "the linters of the APIs' descriptions, and the driver of the browser",
+        probe: Probe::Programs(&["node", "npm"]),
+        source: Source::Debian(&["nodejs", "npm"]),
+    },
+    Tool {
         name: "iproute2",
         needed_for: "the tests of links in a network of their own, as root",
         probe: Probe::Programs(&["ip"]),
