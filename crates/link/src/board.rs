@@ -311,7 +311,7 @@ impl Board {
                 | mpsc::error::TrySendError::Closed(unmatched) => unmatched,
             };
             // The last trace of it, so it is told whole; it holds no secret.
-            tracing::warn!(%counter, ?unmatched, "nobody took what the counter said");
+            tracing::warn!(%counter, said = %unmatched, "nobody took what the counter said");
         }
     }
 }

@@ -172,7 +172,7 @@ impl Session {
                 Phase::Silent(_) | Phase::Challenged(..) | Phase::SignedOn(_) | Phase::Proven,
                 Message::Rejected(rejected),
             ) => {
-                tracing::warn!(reason = ?rejected.reason, text = %rejected.text, "rejected");
+                tracing::warn!(reason = rejected.reason.words(), text = %rejected.text, "rejected");
                 Next::Close(None, "the bridge rejected us")
             }
             (Phase::Silent(_) | Phase::Challenged(..), _) => {
@@ -186,7 +186,7 @@ impl Session {
                 Message::SignOffAck => Next::Close(None, "signed off"),
                 Message::HeartbeatAck(_) => Next::Nothing,
                 Message::Notice(notice) => {
-                    tracing::info!(?notice, "notice");
+                    tracing::info!(severity = notice.severity.as_str(), text = %notice.text, "notice");
                     Next::Nothing
                 }
                 Message::Rejected(_) => Next::Close(None, "the bridge rejected us"),

@@ -44,6 +44,7 @@ impl Refusals {
             _ => error.to_string(),
         };
         let from = from.map(tracing::field::display);
-        tracing::warn!(from, ?key, cause, left_out, "a request was not let in");
+        let key = key.as_deref();
+        tracing::warn!(from, key, cause, left_out, "a request was not let in");
     }
 }
