@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod demo;
 mod descriptors;
+mod doing;
 mod person;
 mod record;
 mod reload;

@@ -145,7 +145,12 @@ mod tests {
             posted: Some(posted(Some(serial))),
             mark: Some(Mark(7)),
         };
-        check(reply(Reply::Posting(posting), true), expect![[r#"too late: 000000000421 was answered 200 posted\u001b[2J; posting F7 of 20261121: 700 minor units CNY, account 8001, undoing 000000000421; mark 0000000000000007"#]]);
+        check(
+            reply(Reply::Posting(posting), true),
+            expect![[
+                r#"too late: 000000000421 was answered 200 posted\u001b[2J; posting F7 of 20261121: 700 minor units CNY, account 8001, undoing 000000000421; mark 0000000000000007"#
+            ]],
+        );
         let query = QueryReply {
             serial,
             finding: Finding::NotFound,
@@ -153,18 +158,30 @@ mod tests {
             posted: None,
             mark: None,
         };
-        check(reply(Reply::Query(query), false), expect![[r#"unasked: 000000000421 is not found: 200 posted\u001b[2J"#]]);
+        check(
+            reply(Reply::Query(query), false),
+            expect![[r#"unasked: 000000000421 is not found: 200 posted\u001b[2J"#]],
+        );
         let entries = EntriesReply { answer: answer(), entries: Vec::new(), more: false };
-        check(reply(Reply::Entries(entries), false), expect![[r#"unasked: 0 entries: 200 posted\u001b[2J"#]]);
+        check(
+            reply(Reply::Entries(entries), false),
+            expect![[r#"unasked: 0 entries: 200 posted\u001b[2J"#]],
+        );
         let notice =
             Notice { severity: Severity::Alarm, text: ForeignText::from("the vault is open") };
-        check(Unmatched::Notice { counter: counter(), notice }, expect!["alarm: the vault is open"]);
+        check(
+            Unmatched::Notice { counter: counter(), notice },
+            expect!["alarm: the vault is open"],
+        );
         let malformed = |serial| Unmatched::Malformed {
             counter: counter(),
             serial,
             error: "no amount".to_owned(),
         };
-        check(malformed(Some(serial)), expect!["something about 000000000421 that cannot be read: no amount"]);
+        check(
+            malformed(Some(serial)),
+            expect!["something about 000000000421 that cannot be read: no amount"],
+        );
         check(malformed(None), expect!["something that cannot be read: no amount"]);
     }
 }

@@ -16,6 +16,7 @@ mod report;
 mod statement;
 
 use crate::config::{self, Config};
+use crate::doing::{Doing, doing};
 use crate::person::{Access, Form, Operators};
 use crate::{Ended, Usage};
 use anyhow::{Context, Result};
@@ -225,7 +226,9 @@ impl Auditor {
 
     async fn audit(&mut self) -> Result<Report> {
         let mut round = 1;
+        let looking = doing("looking at every page of the record", "");
         let pages = self.reader.damaged_pages().await?;
+        drop(looking);
         self.pages = pages.into_iter().map(|what| Finding::DamagedPage { what }).collect();
         loop {
             let (seen, verdict) = self.round().await?;
@@ -259,10 +262,15 @@ impl Auditor {
             let page = |day| Page { counter: counter.clone(), account: account.clone(), day };
             pages.extend(days_back(today, self.days).map(page));
         }
+        let asking = doing("asking counters for what they posted", "statements");
+        let days = (usize::from(self.days) + 2) * self.counters.len();
+        asking.of(u64::try_from(pages.len() + days).unwrap_or(0));
         for page in pages {
             self.state(&mut seen, page).await?;
+            asking.one_more();
         }
-        self.state_all(&mut seen, today).await;
+        self.state_all(&mut seen, today, &asking).await;
+        drop(asking);
         let mut verdict = seen.judge();
         // A counter may have posted around its cut-over: a leg that is missing is looked for there.
         for page in neighbours(&seen.record, &verdict.missing) {
@@ -281,7 +289,9 @@ impl Auditor {
         let damage =
             |master, error: StoreError| Finding::Damaged { master, what: error.to_string() };
         let mut filter = ListFilter { limit: ListFilter::LONGEST_PAGE, ..ListFilter::default() };
+        let reading = doing("reading the record", "transfers");
         loop {
+            reading.done(u64::try_from(record.len()).unwrap_or(0));
             let page = self.reader.each(&filter).await.with_context(|| self.cut_short())?;
             let Some((last, _)) = page.last() else { return Ok((record, damaged)) };
             filter.before = Some(*last);
@@ -379,12 +389,12 @@ impl Auditor {
     /// Takes in what every counter states of all accounts, of the last days: what was posted there and
     /// is in no record shows in no account that the record names. One that cannot be asked so is
     /// asked no further.
-    async fn state_all(&self, seen: &mut Seen, today: Day) {
+    async fn state_all(&self, seen: &mut Seen, today: Day, asking: &Doing) {
         for counter in &self.counters {
             if self.books.contains_key(counter) {
                 continue;
             }
-            let told = self.state_all_of(seen, counter, today).await;
+            let told = self.state_all_of(seen, counter, today, asking).await;
             seen.whole.insert(counter.clone(), told);
         }
     }
@@ -394,11 +404,13 @@ impl Auditor {
         seen: &mut Seen,
         counter: &CounterId,
         today: Day,
+        asking: &Doing,
     ) -> Result<(), String> {
         let operators = self.operators.as_ref().map_err(Clone::clone)?;
         for day in days_back(today, self.days) {
             let stated = statement::ask_all(operators, counter, day).await;
             seen.add_all(stated.map_err(|error| format!("{error:#}"))?);
+            asking.one_more();
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ mod soak;
 mod stage;
 mod tally;
 
+use crate::doing::doing;
 use crate::{Ended, Usage};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -325,6 +326,8 @@ async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
         tokio::time::sleep_until(at.into()).await;
         Ok((Processes::look(&watched), stage.gauges().await?))
     };
+    let all = (plan.warm_up + plan.measured).as_secs();
+    let loading = doing(format!("putting load on the bridge, for {all} s"), "");
     let before = sample(window.start).await?;
     let mut minutes_rss_mb = Vec::new();
     let mut minute = window.start + MINUTE;
@@ -335,6 +338,7 @@ async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
     }
     let after = sample(window.end).await?;
     let tally = tokio::task::spawn_blocking(move || load.join()).await??;
+    drop(loading);
     Ok(Seen {
         seconds: (window.end - window.start).as_secs_f64(),
         tally,

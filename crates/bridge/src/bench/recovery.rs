@@ -6,6 +6,7 @@ use super::order::{Clerk, Orders};
 use super::report::round;
 use super::scale;
 use super::stage::Stage;
+use crate::doing::doing;
 use anyhow::{Context, Result, bail, ensure};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -82,9 +83,12 @@ pub(super) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
     let open = f64::from(count);
     let (mut asked, mut ended) = (None, None);
     let mut gauges = stage.gauges().await?;
+    let ending = doing("waiting until all that was open has ended", "transfers");
+    ending.of(count.into());
     while ended.is_none() && begun.elapsed() < LONGEST {
         tokio::time::sleep(LOOK).await;
         gauges = stage.gauges().await?;
+        ending.done(format!("{:.0}", gauges.ended).parse().unwrap_or(0));
         if asked.is_none() && gauges.sent >= open {
             asked = Some(begun.elapsed());
         }
@@ -92,6 +96,7 @@ pub(super) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
             ended = Some(begun.elapsed());
         }
     }
+    drop(ending);
     let seconds = |time: Duration| round(time.as_secs_f64(), 3);
     Ok(Recovery {
         open: count,

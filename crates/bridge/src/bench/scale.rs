@@ -5,6 +5,7 @@ use super::Seen;
 use super::order::Accounts;
 use super::report::{Latency, per_second, round};
 use super::stage::{APP, Stage};
+use crate::doing::doing;
 use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
 use client::TransferFilter;
@@ -85,7 +86,8 @@ enum Left {
 }
 
 async fn put(store: &Store, count: u64, left: Left, accounts: &Accounts) -> Result<()> {
-    let begun = Instant::now();
+    let filling = doing("filling the database", "transfers");
+    filling.of(count);
     let serials = store.lease_serials(count).await?;
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
     let (done, mut written) = mpsc::unbounded_channel::<Vec<Written>>();
@@ -105,10 +107,7 @@ async fn put(store: &Store, count: u64, left: Left, accounts: &Accounts) -> Resu
         for Written { result, .. } in written.recv().await.context("the journal has ended")? {
             result.context("the database does not take them")?;
             ended += 1;
-        }
-        let told = (ended - serials.start) / 1_000_000;
-        if told > 0 && (ended - serials.start) % 1_000_000 < BATCH {
-            tell!("{told} million transfers after {:.0} s", begun.elapsed().as_secs_f64());
+            filling.one_more();
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ mod operators;
 pub(crate) mod proven;
 pub(crate) mod readmit;
 pub(crate) mod resolve;
+mod screen;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod tables;

@@ -1,6 +1,7 @@
 //! `counter-bridge status`: connections, and the transfers that are open.
 
 use super::operators::{Connection, Counter, OpenTransfer, OpenTransfers, Operators, Summary};
+use super::screen::{Size, fitted};
 use super::tables::{lasting, or_dash, place, plain, table};
 use super::{Access, Form, amount};
 use crate::Ended;
@@ -67,6 +68,7 @@ pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> 
             },
         };
         if form == Form::Tables && stdout().is_terminal() {
+            let told = Size::of(&stdout()).map_or_else(|| told.clone(), |size| fitted(&told, size));
             output::screen(format_args!("{told}"))?;
         } else {
             say!("{told}")?;

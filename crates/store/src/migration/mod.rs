@@ -16,11 +16,17 @@ use crate::fault::{self, Fault};
 use crate::holder::who_holds;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Where nothing keeps two from migrating at once they may fail each other; the loser finds the work done.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Whoever waits for full tables to be changed is told so often how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 /// A server that says nothing for so long is looked at, and after so many looks left.
 const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
@@ -128,16 +134,42 @@ async fn run_once(
     connection: &DatabaseConnection,
 ) -> Result<Result<(), DbErr>, OpenError> {
     let asking = Migrator::get_pending_migrations(connection);
-    match tokio::time::timeout(SILENCE, asking).await {
-        Ok(Ok(pending)) if pending.is_empty() => return Ok(Ok(())),
-        Ok(Ok(_)) => {}
+    let pending: Vec<String> = match tokio::time::timeout(SILENCE, asking).await {
+        Ok(Ok(pending)) => pending.iter().map(|one| one.name().to_owned()).collect(),
         Ok(Err(error)) => return Ok(Err(error)),
         Err(_) => return Err(failed(address, Fault::Lost, silence())),
-    }
+    };
+    let done = AtomicUsize::new(0);
+    let up = async {
+        for _ in &pending {
+            Migrator::up(connection, Some(1)).await?;
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    };
     tokio::select! {
-        result = Box::pin(Migrator::up(connection, None)) => Ok(result),
+        result = Box::pin(up) => Ok(result),
         why = is_gone(address) => Err(failed(address, Fault::Lost, why)),
+        never = tell_of(&pending, &done) => match never {},
     }
+}
+
+/// Says again and again how far it is, where changing full tables takes long.
+async fn tell_of(pending: &[String], done: &AtomicUsize) -> Infallible {
+    let began = Instant::now();
+    loop {
+        tokio::time::sleep(TOLD_EVERY).await;
+        let done = done.load(Ordering::Relaxed);
+        tracing::info!("{}", how_far(pending, done, began.elapsed().as_secs()));
+    }
+}
+
+fn how_far(pending: &[String], done: usize, seconds: u64) -> String {
+    let (at, of) = (pending.len().min(done + 1), pending.len());
+    let name = pending.get(done).map_or("", String::as_str);
+    // The number of a migration is of interest to nobody who waits for it.
+    let what = name.split_once('_').map_or(name, |(_, words)| words).replace('_', " ");
+    format!("bringing the tables up to date since {seconds} s: {at} of {of}, {what}")
 }
 
 /// Returns why, once a server has said nothing to anybody for a while. A file is not looked at: what
@@ -206,7 +238,6 @@ pub(crate) async fn run_first(connection: &DatabaseConnection, migrations: u32) 
 mod tests {
     use super::*;
     use std::cell::Cell;
-    use tokio::time::Instant;
 
     /// Databases remember by these names what was done to them: under another it would be done again. Nor
     /// is any undone, for the record of money is not thrown away.
@@ -224,6 +255,15 @@ mod tests {
             "m0007_parts_of_trails",
         ];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn whoever_waits_for_full_tables_is_told_which() {
+        let pending = ["m0006_lists_of_apps", "m0007_parts_of_trails"].map(str::to_owned);
+        let told = |done| how_far(&pending, done, 4);
+        assert_eq!(told(0), "bringing the tables up to date since 4 s: 1 of 2, lists of apps");
+        assert_eq!(told(1), "bringing the tables up to date since 4 s: 2 of 2, parts of trails");
+        assert_eq!(told(2), "bringing the tables up to date since 4 s: 2 of 2, ");
     }
 
     /// Whoever has gone without a word holds up nobody for ever.
