@@ -62,9 +62,7 @@ pub(crate) fn test() -> Result<()> {
     steps.step("format", || format(&place))?;
     let python = steps.step("Python environment", || python_environment(&place))?;
     steps.step("XML against its schema", || schemas(&place, &python))?;
-    let node = steps.step("Node packages", || {
-        node::packages(&place.target.join("node"), &place.root.join("tests/node"))
-    })?;
+    let node = steps.step("Node packages", || node_packages(&place))?;
     steps.step("descriptions of the APIs", || node::lint(&node, &place.root, DESCRIPTIONS))?;
     steps.step("clippy", || clippy(&place))?;
     // With every target, for then the tests are built from the same dependencies.
@@ -100,10 +98,15 @@ pub(crate) fn with(command: &[OsString]) -> Result<()> {
     let mut steps = Steps::new();
     steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST]))?;
     let python = steps.step("Python environment", || python_environment(&place))?;
+    steps.step("Node packages", || node_packages(&place))?;
     let database = steps.step("a private MariaDB", || private_database(&place))?;
     steps.step("the command", || {
         run(equip(Command::new(program).args(arguments), &place, &python, &database))
     })
+}
+
+fn node_packages(place: &Place) -> Result<PathBuf> {
+    node::packages(&place.node(), &place.root.join("tests/node"))
 }
 
 fn python_environment(place: &Place) -> Result<PathBuf> {
@@ -140,7 +143,11 @@ fn equip<'c>(
     python: &Path,
     database: &MariaDb,
 ) -> &'c mut Command {
+    if let Some(browser) = tools::find(tools::BROWSER) {
+        command.env("COUNTER_BRIDGE_TEST_BROWSER", browser);
+    }
     command
+        .env("COUNTER_BRIDGE_TEST_NODE", place.node())
         .env(SERVER_VARIABLE, database.url())
         .env("COUNTER_BRIDGE_TEST_PYTHON", python)
         .env("COUNTER_BRIDGE_BIN", place.program())
@@ -153,6 +160,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Where the packages of Node are.
+    fn node(&self) -> PathBuf {
+        self.target.join("node")
+    }
+
     pub(crate) fn find() -> Result<Place> {
         let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let metadata: serde_json::Value =

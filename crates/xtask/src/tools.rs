@@ -37,6 +37,9 @@ pub(crate) struct Tool {
     source: Source,
 }
 
+/// The browser, by its program.
+pub(crate) const BROWSER: &str = "chromium";
+
 /// What `cargo xtask check` needs.
 pub(crate) const FOR_CHECK: &[Tool] = &[
     Tool {
@@ -78,6 +81,12 @@ pub(crate) const FOR_TEST: &[Tool] = &[
         needed_for: "the linters of the APIs' descriptions, and the driver of the browser",
         probe: Probe::Programs(&["node", "npm"]),
         source: Source::Debian(&["nodejs", "npm"]),
+    },
+    Tool {
+        name: "Chromium",
+        needed_for: "the operators' page in a real browser",
+        probe: Probe::Programs(&[BROWSER]),
+        source: Source::Debian(&["chromium"]),
     },
     Tool {
         name: "iproute2",
