@@ -68,8 +68,8 @@ mod tests {
     #[test]
     fn metrics_are_summed_over_their_labels() {
         let text = "# TYPE counter_bridge_transfers_total counter\n\
-                    counter_bridge_transfers_total{state=\"completed\"} 5\ntransfers_total{state=\"refused\"} 2\n\
-                    transfers_total_more 100\nstore_journal_batches_total 3\n\
+                    counter_bridge_transfers_total{state=\"completed\"} 5\ncounter_bridge_transfers_total{state=\"refused\"} 2\n\
+                    counter_bridge_transfers_total_more 100\ncounter_bridge_store_journal_batches_total 3\n\
                     counter_bridge_store_journal_commit_seconds_sum 0.25\n\
                     counter_bridge_link_requests_sent_total{counter=\"a\"} 4\n";
         let expected = Gauges { batches: 3.0, commit_s: 0.25, ended: 7.0, sent: 4.0 };

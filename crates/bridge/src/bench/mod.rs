@@ -14,6 +14,7 @@ mod floor;
 mod gauges;
 mod load;
 mod mix;
+mod neighbour;
 mod order;
 mod overload;
 mod process;
@@ -115,6 +116,11 @@ pub(crate) struct BenchCommand {
     /// what is still completed, and how the rest is turned away
     #[arg(long, conflicts_with_all = ["client", "rate", "floor"])]
     overload: bool,
+    /// Measure in turns without and with another app, of so many callers, that asks for far more than it
+    /// may
+    #[arg(long, value_name = "CALLERS", conflicts_with_all = ["client", "floor", "overload", "prefill"],
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    neighbour: Option<u16>,
     /// Put so many completed transfers into the database first, unless it has some, and measure in
     /// turns with an empty one; with --database the filled one can be used again
     #[arg(long, value_name = "N", conflicts_with_all = ["client", "floor", "overload"],
@@ -123,7 +129,8 @@ pub(crate) struct BenchCommand {
     /// Open so many transfers at counters that never answer, kill the bridge, and measure how soon a
     /// new one accepts and has ended them all beside counters that do
     #[arg(long, value_name = "N",
-          conflicts_with_all = ["client", "floor", "overload", "prefill", "rate", "mix", "callers"],
+          conflicts_with_all =
+              ["client", "floor", "overload", "prefill", "rate", "mix", "callers", "neighbour"],
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     recovery: Option<u32>,
     /// Load a running bridge: a TOML file with url, operators, `key_id`, `key_file` and algorithm,
@@ -241,6 +248,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
         stage.database()
     );
     let (mut floor, mut overload, mut scale, mut plan) = (None, None, None, plan);
+    let mut neighbour = None;
     let seen = if command.floor {
         let bare = Stage::floor(command).await?;
         let both = in_turns(&plan, stage, &bare).await;
@@ -251,6 +259,10 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     } else if command.overload {
         let (storm, seen, found) = overload::run(&plan, stage).await?;
         (plan, overload) = (storm, Some(found));
+        seen
+    } else if let Some(callers) = command.neighbour {
+        let (seen, found) = neighbour::run(&plan, stage, callers).await?;
+        neighbour = Some(found);
         seen
     } else if let Some(filled) = stage.filled() {
         let fresh = BenchCommand { prefill: None, database: None, ..command.clone() };
@@ -282,6 +294,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
         floor: floor.as_ref(),
         overload,
         scale,
+        neighbour,
     }))
 }
 
@@ -396,6 +409,8 @@ mod tests {
             ("--prefill 0", "--prefill"),
             ("--prefill 5 --floor", "--floor"),
             ("--recovery 5 --rate 5", "--rate"),
+            ("--neighbour 5 --floor", "--floor"),
+            ("--neighbour 0", "--neighbour"),
             ("--client c.toml --from a --to b:1", "COUNTER:ACCOUNT"),
             ("--client c.toml --from a:1 --to b:1 --database sqlite://x", "--database"),
         ] {

@@ -2,6 +2,7 @@
 
 use super::course::Course;
 use super::load::{Pace, Plan};
+use super::neighbour::Neighbour;
 use super::overload::Overload;
 use super::scale::Scale;
 use super::soak::Soak;
@@ -22,6 +23,7 @@ pub(super) struct Run<'a> {
     pub(super) floor: Option<&'a Seen>,
     pub(super) overload: Option<Overload>,
     pub(super) scale: Option<Scale>,
+    pub(super) neighbour: Option<Neighbour>,
 }
 
 /// Latencies in milliseconds.
@@ -97,6 +99,8 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     scale: Option<Scale>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    neighbour: Option<Neighbour>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     soak: Option<Soak>,
     #[serde(skip)]
     wrong: BTreeMap<String, u64>,
@@ -104,8 +108,8 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(run: Run<'_>) -> Report {
-        let Run { plan, algorithm, database, fsync_ms_p50, seen, course, floor, overload, scale } =
-            run;
+        let Run { plan, algorithm, database, fsync_ms_p50, seen, course, .. } = run;
+        let Run { floor, overload, scale, neighbour, .. } = run;
         let Seen { seconds, tally, processes, gauges, .. } = seen;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let others = processes.machine_s.map(|busy| {
@@ -158,6 +162,7 @@ impl Report {
             floor,
             overload,
             scale,
+            neighbour,
             soak: soak::of(seen),
             wrong,
         }
@@ -189,6 +194,9 @@ impl Report {
         }
         if let Some(scale) = &self.scale {
             scale.explain();
+        }
+        if let Some(neighbour) = &self.neighbour {
+            neighbour.explain();
         }
         if let Some(soak) = &self.soak {
             soak.explain();

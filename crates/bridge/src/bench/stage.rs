@@ -5,7 +5,7 @@ use super::gauges::Gauges;
 use super::load::Plan;
 use super::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
 use super::scale::{self, Filled};
-use super::{BenchCommand, Usage, mix::Mix, process};
+use super::{BenchCommand, Usage, mix::Mix, neighbour, process};
 use anyhow::{Context, Result, bail, ensure};
 use client::{Algorithm, Client, Key, Signer};
 use domain::message::{AccountId, CounterId, Place};
@@ -29,6 +29,8 @@ const RICH: i64 = 900_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The id under which the bridge knows the load's key.
 const KEY_ID: &str = "bench-key";
+/// And that of the neighbour.
+const NEIGHBOURS_KEY_ID: &str = "neighbours-key";
 
 /// Under which the load's app is known; its transfers are listed by it.
 pub(super) const APP: &str = "bench";
@@ -73,6 +75,8 @@ struct Own {
     bridge: Child,
     again: Option<Again>,
     filled: Option<Filled>,
+    /// Of another app, if there is one.
+    neighbours_key: Option<Key>,
 }
 
 /// What is needed to start it again.
@@ -127,10 +131,19 @@ impl Stage {
             ],
         };
 
-        let key = key(&folder, command.algorithm.algorithm())?;
+        let key = key(&folder, KEY_ID, command.algorithm.algorithm())?;
+        let neighbours_key = match command.neighbour {
+            Some(_) => Some(self::key(&folder, NEIGHBOURS_KEY_ID, command.algorithm.algorithm())?),
+            None => None,
+        };
         let file = folder.join("bridge.toml");
         let counters = [&securities, &futures];
-        fs::write(&file, config(&folder, key.algorithm(), &counters)?)?;
+        let mut text = config(&folder, key.algorithm(), &counters)?;
+        if neighbours_key.is_some() {
+            let limit = format!("requests_per_s = {}\n", neighbour::MAY);
+            text += &app(&folder, "neighbour", NEIGHBOURS_KEY_ID, key.algorithm(), &limit);
+        }
+        fs::write(&file, text)?;
         let (bridge, authority, operators) = bridge(&folder, &database).await?;
         let stage = Stage {
             orders: Orders {
@@ -151,6 +164,7 @@ impl Stage {
                 bridge,
                 again: Some(again),
                 filled,
+                neighbours_key,
             }),
         };
         stage.connected().await?;
@@ -214,7 +228,7 @@ impl Stage {
         let (bridge, said) = ready(&mut bare, &folder.join("bridge.log")).await?;
         let authority = said["api"].as_str().context("the floor has no address")?.to_owned();
         // It verifies nothing; the load costs the same.
-        let key = key(&folder, command.algorithm.algorithm())?;
+        let key = key(&folder, KEY_ID, command.algorithm.algorithm())?;
         let accounts = accounts(command)?;
         let orders = Orders {
             authority,
@@ -230,7 +244,14 @@ impl Stage {
             database: scheme(&database),
             operators: None,
             http: unproxied()?,
-            own: Some(Own { folder, counters: echoes, bridge, again: None, filled: None }),
+            own: Some(Own {
+                folder,
+                counters: echoes,
+                bridge,
+                again: None,
+                filled: None,
+                neighbours_key: None,
+            }),
         })
     }
 
@@ -238,6 +259,12 @@ impl Stage {
     pub(super) fn orders_for(&self, plan: &Plan) -> Orders {
         let validity_s = if plan.signed_before { LONGEST_VALIDITY_S } else { VALIDITY_S };
         Orders { validity_s, ..self.orders.clone() }
+    }
+
+    /// What the neighbour orders, if there is one: the same, from the same accounts.
+    pub(super) fn neighbours_orders(&self) -> Option<Orders> {
+        let key = self.own.as_ref()?.neighbours_key.clone()?;
+        Some(Orders { keyid: NEIGHBOURS_KEY_ID.to_owned(), key, ..self.orders.clone() })
     }
 
     pub(super) fn orders(&self) -> &Orders {
@@ -505,43 +532,54 @@ fn place(counter: &str, account: &str) -> Result<Place> {
     Ok(Place { counter: CounterId::new(counter)?, account: AccountId::new(account)? })
 }
 
-/// A fresh key, in the files that the bridge reads.
-fn key(folder: &Path, algorithm: Algorithm) -> Result<Key> {
+/// A fresh key, in the file that the bridge reads.
+fn key(folder: &Path, id: &str, algorithm: Algorithm) -> Result<Key> {
+    let file = folder.join(format!("{id}.key"));
     match algorithm {
         Algorithm::HmacSha256 => {
             let secret = secret();
-            fs::write(folder.join("bench.key"), &secret)?;
+            fs::write(file, &secret)?;
             Ok(Key::hmac(secret.as_bytes())?)
         }
         Algorithm::Ed25519 => {
             let key = Key::generate_ed25519();
             let Key::Ed25519(pair) = &key else { bail!("no Ed25519 key was made") };
-            fs::write(folder.join("bench.key"), pair.public_pem()?)?;
+            fs::write(file, pair.public_pem()?)?;
             Ok(key)
         }
     }
 }
 
-fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<String> {
-    let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
+}
+
+/// An app with one key; `limits` are lines of its own.
+fn app(folder: &Path, name: &str, key_id: &str, algorithm: Algorithm, limits: &str) -> String {
     let file = match algorithm {
         Algorithm::HmacSha256 => "secret_file",
         Algorithm::Ed25519 => "public_key_file",
     };
+    format!(
+        "\n[[app]]\nname = \"{name}\"\n{limits}\n[[app.key]]\nid = \"{key_id}\"\n\
+         algorithm = \"{}\"\n{file} = {}\n",
+        algorithm.as_str(),
+        quoted(&folder.join(format!("{key_id}.key"))),
+    )
+}
+
+fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<String> {
     let mut text = format!(
         "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\
          connections = 16384\nconnections_per_address = 16384\n\n\
-         [operators]\nlisten = \"127.0.0.1:0\"\n\n\
-         [[app]]\nname = \"{APP}\"\n\n[[app.key]]\nid = \"{KEY_ID}\"\n\
-         algorithm = \"{}\"\n{file} = {}\n",
-        algorithm.as_str(),
-        quoted(folder.join("bench.key")),
+         [operators]\nlisten = \"127.0.0.1:0\"\n{}",
+        app(folder, APP, KEY_ID, algorithm, ""),
     );
     for Counter { id, address, .. } in counters {
         write!(
             text,
             "\n[[counter]]\nid = {id:?}\ndialect = {id:?}\naddresses = [\"{address}\"]\nkey_file = {}\n",
-            quoted(folder.join(format!("{id}.key")))
+            quoted(&folder.join(format!("{id}.key")))
         )?;
     }
     Ok(text)

@@ -1,0 +1,86 @@
+//! What an app notices of another that asks for far more than it may: its own figures, measured in turns
+//! without and with that neighbour.
+
+use super::load::{self, Pace, Plan};
+use super::report::{Latency, round};
+use super::stage::Stage;
+use super::tally::Tally;
+use super::{Seen, TURNS, turn};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use supervise::tell;
+
+/// How many requests a second the neighbour may send.
+pub(super) const MAY: u32 = 100;
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Neighbour {
+    /// Without the neighbour.
+    alone_ms: Latency,
+    /// Beside it.
+    beside_ms: Latency,
+    /// The slowest hundredth beside it, as a multiple of that without.
+    p99_ratio: f64,
+    /// Its callers.
+    callers: usize,
+    /// What it may, in requests a second.
+    may_per_s: u32,
+    /// What it was let do.
+    ended: u64,
+    /// What it was refused (429).
+    turned_away: u64,
+}
+
+/// Measures alone and beside so many callers of the neighbour, in turns: what else the machine does falls
+/// on both.
+pub(super) async fn run(plan: &Plan, stage: &Stage, callers: u16) -> Result<(Seen, Neighbour)> {
+    let plan = Plan { measured: plan.measured / TURNS, ..plan.clone() };
+    let callers = usize::from(callers);
+    let (mut alone, mut beside): (Option<Seen>, Option<Seen>) = (None, None);
+    let mut neighbours = Tally::new()?;
+    for _ in 0..TURNS {
+        add(&mut alone, turn(&plan, stage).await?)?;
+        let crowd = Plan { callers, pace: Pace::Callers, threads: 1, ..plan.clone() };
+        let orders = stage.neighbours_orders().context("there is no neighbour")?;
+        let started = move || load::start(&crowd, &orders);
+        let (crowd, _) = tokio::task::spawn_blocking(started).await??;
+        add(&mut beside, turn(&plan, stage).await?)?;
+        neighbours.merge(tokio::task::spawn_blocking(move || crowd.join()).await??)?;
+    }
+    let (alone, beside) = alone.zip(beside).context("there was no turn")?;
+    let (alone_ms, beside_ms) = (Latency::of(&alone.tally), Latency::of(&beside.tally));
+    let p99 = |seen: &Seen| seen.tally.latency_ms(0.99);
+    let found = Neighbour {
+        alone_ms,
+        beside_ms,
+        p99_ratio: round(p99(&beside) / p99(&alone).max(0.001), 3),
+        callers,
+        may_per_s: MAY,
+        ended: neighbours.ended(),
+        turned_away: neighbours.turned_away,
+    };
+    Ok((beside, found))
+}
+
+fn add(all: &mut Option<Seen>, seen: Seen) -> Result<()> {
+    if let Some(all) = all {
+        return all.add(seen);
+    }
+    *all = Some(seen);
+    Ok(())
+}
+
+impl Neighbour {
+    pub(super) fn explain(&self) {
+        tell!(
+            "  beside a neighbour of {} callers that may {} requests/s ({} ended, {} turned away): the \
+             slowest hundredth took {:.2} times as long as alone",
+            self.callers,
+            self.may_per_s,
+            self.ended,
+            self.turned_away,
+            self.p99_ratio
+        );
+    }
+}
