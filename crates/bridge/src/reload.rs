@@ -2,11 +2,16 @@
 
 use crate::config::{Config, Counter, Mistakes, Settings};
 use api::router::ApiState;
+use coordinator::Coordinator;
 use domain::message::CounterId;
 use link::{LinkKeys, ServiceHours};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::Signal;
+
+/// A database that does not say what was moved is asked again after this.
+const COUNTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// What may change while the bridge runs: who may call and what they may, the counters' keys and hours,
 /// and certificates, which their links read themselves.
@@ -24,9 +29,9 @@ impl Running {
         Running { state, counters: counters.collect(), settings }
     }
 
-    /// Sessions whose key or authority was withdrawn are left in order. Whatever the database does, what
-    /// was withdrawn is believed no more.
-    async fn take_over(&self, new: Config) {
+    /// Sessions whose key or authority was withdrawn are left in order. Nothing is waited for: whatever the
+    /// database does, what was withdrawn is believed no more.
+    fn take_over(&self, new: Config) {
         for note in &new.notes {
             tracing::warn!(key = note.key, "{}", note.what);
         }
@@ -45,13 +50,7 @@ impl Running {
         }
         // What an app may is known before its key is.
         self.state.apps.replace(new.apps.into_iter().map(|app| (app.name, app.rights)));
-        if let Err(error) = self.state.coordinator.limit_days(new.coordinator.day_limits).await {
-            tracing::error!(
-                %error,
-                "what apps have moved today is not known: those that had no limit of a day before \
-                 are counted from now on"
-            );
-        }
+        self.state.coordinator.limit_days(new.coordinator.day_limits);
         self.state.authenticator.replace_keys(new.keys);
         let waiting = self.settings.that_need_a_start(&new.settings);
         if waiting.is_empty() {
@@ -72,9 +71,13 @@ pub(crate) async fn at_each<R>(mut signal: Signal, read: R, running: &Running) -
 where
     R: Fn() -> Result<Config, Mistakes> + Clone + Send + 'static,
 {
-    while signal.recv().await.is_some() {
+    loop {
+        tokio::select! {
+            heard = signal.recv() => if heard.is_none() { break },
+            () = count_days(&running.state.coordinator) => continue,
+        }
         match tokio::task::spawn_blocking(read.clone()).await {
-            Ok(Ok(config)) => running.take_over(config).await,
+            Ok(Ok(config)) => running.take_over(config),
             Ok(Err(mistakes)) => {
                 for mistake in mistakes.lines() {
                     tracing::error!("{mistake}");
@@ -87,4 +90,25 @@ where
         }
     }
     std::future::pending().await
+}
+
+/// Returns once it is known what those apps have moved today that had no limit of a day before; there is
+/// nothing to return for where all is known.
+async fn count_days(coordinator: &Coordinator) {
+    if coordinator.are_days_counted() {
+        return std::future::pending().await;
+    }
+    let mut is_told = false;
+    while let Err(error) = coordinator.count_days().await {
+        if !is_told {
+            tracing::error!(
+                %error,
+                "what apps have moved today is not known: those that had no limit of a day before begin \
+                 nothing until it is"
+            );
+            is_told = true;
+        }
+        tokio::time::sleep(COUNTED_AGAIN).await;
+    }
+    tracing::info!("what apps have moved today is counted");
 }

@@ -42,6 +42,12 @@ pub enum OverDayLimit {
         /// How much of it is left.
         left: i64,
     },
+    /// It had no limit before, and what it has moved by now is not read yet.
+    #[error("what {app} has moved today is not read from the record yet")]
+    NotCounted {
+        /// Which app.
+        app: Arc<str>,
+    },
 }
 
 /// See the module.
@@ -57,6 +63,8 @@ pub(crate) struct Allowances {
 struct Account {
     limit: DayLimit,
     day: Day,
+    /// Whether what it moved before it had a limit is known; otherwise it begins nothing.
+    is_counted: bool,
     transfers: u64,
     sums: HashMap<Currency, i64>,
     /// Those that are open, by their keys: what they are to move may be given back.
@@ -71,23 +79,27 @@ impl Allowances {
         moved: &[MovedOn],
     ) -> Allowances {
         let all = Allowances::default();
-        all.replace(limits, day, moved);
+        all.replace(limits, day);
+        all.count_before(day, moved);
         all
     }
 
-    /// Whether an app has a limit, and what counts against it is known.
-    pub(crate) fn counts(&self, app: &str) -> bool {
-        self.limited.load().contains_key(app)
+    /// Whether there is an app of which it is not known what it moved before it had a limit.
+    pub(crate) fn are_counted(&self) -> bool {
+        self.limited.load().values().all(|account| lock(account).is_counted)
     }
 
-    /// Puts other limits in the place of these. What counted against an app counts on; what an app has
-    /// moved that had no limit before is in `moved`.
-    pub(crate) fn replace(
-        &self,
-        limits: impl IntoIterator<Item = (Arc<str>, DayLimit)>,
-        day: Day,
-        moved: &[MovedOn],
-    ) {
+    /// Says what was moved on a day before there was a limit.
+    pub(crate) fn count_before(&self, day: Day, moved: &[MovedOn]) {
+        for (app, account) in &**self.limited.load() {
+            lock(account).count_before(app, day, moved);
+        }
+    }
+
+    /// Puts other limits in the place of these, at once. What counted against an app counts on; one that
+    /// had no limit before begins nothing until it is known what it has moved
+    /// ([`Allowances::count_before`]).
+    pub(crate) fn replace(&self, limits: impl IntoIterator<Item = (Arc<str>, DayLimit)>, day: Day) {
         let old = self.limited.load();
         let limited = limits.into_iter().map(|(app, limit)| {
             let account = match old.get(&app) {
@@ -95,7 +107,7 @@ impl Allowances {
                     lock(account).limit = limit;
                     account.clone()
                 }
-                None => Arc::new(Mutex::new(Account::new(&app, limit, day, moved))),
+                None => Arc::new(Mutex::new(Account::new(limit, day))),
             };
             (app, account)
         });
@@ -141,21 +153,28 @@ fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
 }
 
 impl Account {
-    fn new(app: &str, limit: DayLimit, day: Day, moved: &[MovedOn]) -> Account {
-        let own = || moved.iter().filter(|moved| *moved.app == *app);
-        Account {
-            limit,
-            day,
-            transfers: own().map(|moved| moved.transfers).sum(),
-            sums: own().map(|moved| (moved.currency, moved.sum)).collect(),
-            open: HashMap::new(),
+    fn new(limit: DayLimit, day: Day) -> Account {
+        let (transfers, sums, open) = (0, HashMap::new(), HashMap::new());
+        Account { limit, day, is_counted: false, transfers, sums, open }
+    }
+
+    fn count_before(&mut self, app: &str, day: Day, moved: &[MovedOn]) {
+        if self.is_counted || self.day != day {
+            return;
         }
+        for moved in moved.iter().filter(|moved| *moved.app == *app) {
+            self.transfers += moved.transfers;
+            let sum = self.sums.entry(moved.currency).or_insert(0);
+            *sum = sum.saturating_add(moved.sum);
+        }
+        self.is_counted = true;
     }
 
     /// A new day begins with nothing; a clock that is set back does not bring the old one back.
     fn turn_to(&mut self, day: Day) {
         if day > self.day {
             self.day = day;
+            self.is_counted = true;
             self.transfers = 0;
             self.sums.clear();
             self.open.clear();
@@ -164,6 +183,9 @@ impl Account {
 
     fn check(&self, new: &NewTransfer) -> Result<(), OverDayLimit> {
         let app = || new.app.clone();
+        if !self.is_counted {
+            return Err(OverDayLimit::NotCounted { app: app() });
+        }
         if let Some(most) = self.limit.transfers
             && self.transfers >= most
         {
@@ -316,16 +338,28 @@ mod tests {
         let wider = DayLimit { sum: Some(150), ..SUM };
         let bank = DayLimit { transfers: Some(2), sum: None };
         let moved = MovedOn { app: "bank".to_owned(), currency, transfers: 1, sum: 1_000_000 };
-        assert!(all.counts("shop") && !all.counts("bank"));
-        all.replace([("shop".into(), wider), ("bank".into(), bank)], day(TODAY), &[moved]);
+        all.replace([("shop".into(), wider), ("bank".into(), bank)], day(TODAY));
         assert!(!begins(&all, "b", 91) && begins(&all, "c", 90), "60 of before count on");
         let of_bank = |key: &str| NewTransfer { app: "bank".into(), ..order(TODAY, key, 1, "CNY") };
+        let not_yet = Err(OverDayLimit::NotCounted { app: "bank".into() });
+        assert_eq!((all.begin(&of_bank("a")), all.are_counted()), (not_yet.clone(), false));
+        let of_shop = MovedOn { app: "shop".to_owned(), ..moved.clone() };
+        all.count_before(day(TODAY - 1), std::slice::from_ref(&moved));
+        assert_eq!(all.begin(&of_bank("a")), not_yet, "that was another day");
+        for _ in 0..2 {
+            all.count_before(day(TODAY), &[moved.clone(), of_shop.clone()]);
+            assert!(all.are_counted());
+        }
         assert!(all.begin(&of_bank("a")).is_ok(), "one was moved before");
         assert!(all.begin(&of_bank("b")).is_err());
         // What was begun under the former limit is given back under this one.
         all.close("shop", "a", Some(State::Refused));
         assert!(begins(&all, "d", 60) && !begins(&all, "e", 1));
-        all.replace([], day(TODAY), &[]);
+        all.replace([], day(TODAY));
         assert!(begins(&all, "f", 9999), "no limit any more");
+        all.replace([("shop".into(), SUM)], day(TODAY));
+        assert!(!begins(&all, "g", 1), "what it moved meanwhile is not known");
+        let tomorrow = order(TODAY + 1, "h", 100, "CNY");
+        assert!(all.begin(&tomorrow).is_ok(), "a new day begins with nothing");
     }
 }

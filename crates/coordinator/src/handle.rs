@@ -253,20 +253,24 @@ impl Coordinator {
         &self.inner.events
     }
 
-    /// From here on these apps may move no more than this in a day. What an app has moved today counts
-    /// also where it had no limit before; but then not what of it is still on its way, nor, with an error,
-    /// anything that it began before now. The limits hold either way.
-    pub async fn limit_days(
-        &self,
-        limits: impl IntoIterator<Item = (Arc<str>, DayLimit)>,
-    ) -> Result<(), StoreError> {
-        let limits: Vec<_> = limits.into_iter().collect();
+    /// From here on these apps may move no more than this in a day. One that had no limit before begins
+    /// nothing until [`Coordinator::count_days`] knows what it has moved today.
+    pub fn limit_days(&self, limits: impl IntoIterator<Item = (Arc<str>, DayLimit)>) {
+        self.inner.allowances.replace(limits, Day::from_unix_micros(now_micros()));
+    }
+
+    /// Whether it is known of every app that has a limit of a day what it has moved today.
+    pub fn are_days_counted(&self) -> bool {
+        self.inner.allowances.are_counted()
+    }
+
+    /// Reads from the record what those apps have moved today that had no limit before: all that has
+    /// ended by now, not what is still on its way.
+    pub async fn count_days(&self) -> Result<(), StoreError> {
         let today = Day::from_unix_micros(now_micros());
-        let are_counted = limits.iter().all(|(app, _)| self.inner.allowances.counts(app));
-        let moved =
-            if are_counted { Ok(Vec::new()) } else { self.inner.store.moved_on(today).await };
-        self.inner.allowances.replace(limits, today, moved.as_deref().unwrap_or_default());
-        moved.map(drop)
+        let moved = self.inner.store.moved_on(today).await?;
+        self.inner.allowances.count_before(today, &moved);
+        Ok(())
     }
 
     /// The links, in the order of configuration.

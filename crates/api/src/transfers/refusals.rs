@@ -1,7 +1,7 @@
 //! Why something about a transfer is refused, in problem documents.
 
 use crate::problem::{Problem, kind};
-use coordinator::BeginError;
+use coordinator::{BeginError, OverDayLimit};
 use std::fmt::Display;
 
 /// A rule of the order's own that is broken, and by which of its fields.
@@ -26,7 +26,12 @@ pub(crate) fn refusal(error: BeginError) -> Problem {
         BeginError::UnknownCounter(_) => rule("counter", detail),
         BeginError::SameAccount => rule("to", detail),
         BeginError::OverLimit { .. } => rule("amount", detail),
-        BeginError::OverDayLimit(_) => Problem::new(kind::OVER_DAY_LIMIT).detail(detail),
+        BeginError::OverDayLimit(OverDayLimit::NotCounted { .. }) => {
+            Problem::new(kind::DATABASE_UNAVAILABLE).detail(detail).retry_after(2)
+        }
+        BeginError::OverDayLimit(OverDayLimit::Transfers { .. } | OverDayLimit::Sum { .. }) => {
+            Problem::new(kind::OVER_DAY_LIMIT).detail(detail)
+        }
         BeginError::InProgress(master) => Problem::new(kind::IN_PROGRESS)
             .detail(detail)
             .with("master_serial", master.to_string().into())
