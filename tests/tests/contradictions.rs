@@ -80,7 +80,9 @@ impl Pair {
         self.stage.look("/metrics", |metrics| metrics.contains(&line).then_some(())).await?;
         self.stage
             .look("/metrics", |all| {
-                all.contains("counter_bridge_alarms_total{kind=\"contradiction\"}").then_some(())
+                let line = "counter_bridge_alarms_total{kind=\"contradiction\"} ";
+                let counted = all.lines().find_map(|it| it.strip_prefix(line)?.parse::<u64>().ok());
+                counted.is_some_and(|counted| counted > 0).then_some(())
             })
             .await?;
         let told =

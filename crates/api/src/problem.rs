@@ -43,6 +43,13 @@ impl Problem {
         Problem::new(kind::STARTING).detail(detail).retry_after(5)
     }
 
+    /// A request for another host reached the operators' side.
+    pub fn foreign_host() -> Problem {
+        let detail = "use the listener's IP address or localhost; another name has to be among the \
+                      names of [operators] in the configuration";
+        Problem::new(kind::FOREIGN_HOST).detail(detail.to_owned())
+    }
+
     /// What is special about this occurrence, and what to do. No secret may be in it.
     #[must_use]
     pub fn detail(mut self, detail: String) -> Problem {

@@ -43,7 +43,7 @@ const LONGEST_WAIT_S: u64 = 30;
 #[utoipa::path(
     post, path = "/v1/transfers", tag = "transfers", request_body = TransferRequest,
     params(
-        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 130, example = "order-20261121-77", description = "1 to 128 visible ASCII characters, plain or as a quoted string (RFC 9651); `abc` and `\"abc\"` are one key. The same key is the same transfer, for ever"),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 258, example = "order-20261121-77", description = "1 to 128 visible ASCII characters, plain or as a quoted string (RFC 9651); `abc` and `\"abc\"` are one key. The same key is the same transfer, for ever"),
         ("Prefer" = Option<String>, Header, example = "wait=5", description = "`wait=N`: seconds to wait for the end, 5 unless said, at most 30"),
     ),
     responses(

@@ -12,7 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 const AT_ONCE: Duration = Duration::from_secs(2);
 /// Between two looks at how far it is.
 const EVERY: Duration = Duration::from_millis(500);
-/// The longest line, in characters: it must not wrap, or it would not go away.
+/// The longest line, in characters, where the terminal does not say how many it has: it must not wrap, or
+/// it would not go away.
 const LONGEST: usize = 79;
 /// To the beginning of the line, and nothing on it.
 const CLEAR: &str = "\r\u{1b}[K";
@@ -45,16 +46,26 @@ struct Painted {
 pub(crate) fn doing(what: impl Into<String>, unit: &'static str) -> Doing {
     let out: Option<Box<dyn Write + Send>> =
         io::stderr().is_terminal().then(|| Box::new(io::stderr()) as Box<dyn Write + Send>);
-    Doing::at(what.into(), unit, out)
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    let longest = match usize::from(columns) {
+        0 => LONGEST,
+        columns => columns - 1,
+    };
+    Doing::at(what.into(), unit, longest, out)
 }
 
 impl Doing {
-    fn at(what: String, unit: &'static str, out: Option<Box<dyn Write + Send>>) -> Doing {
+    fn at(
+        what: String,
+        unit: &'static str,
+        longest: usize,
+        out: Option<Box<dyn Write + Send>>,
+    ) -> Doing {
         let how_far = Arc::<HowFar>::default();
         let told = out.map(|out| {
             let line = Arc::new(Line(Mutex::new(Painted { out, is_there: false, is_over: false })));
             let (seen, painted) = (how_far.clone(), line.clone());
-            (line, tokio::spawn(paint(what, unit, seen, painted)))
+            (line, tokio::spawn(paint(what, unit, longest, seen, painted)))
         });
         Doing { how_far, told }
     }
@@ -84,25 +95,31 @@ impl Drop for Doing {
     }
 }
 
-async fn paint(what: String, unit: &'static str, how_far: Arc<HowFar>, line: Arc<Line>) {
+async fn paint(
+    what: String,
+    unit: &'static str,
+    longest: usize,
+    how_far: Arc<HowFar>,
+    line: Arc<Line>,
+) {
     let began = Instant::now();
     let mut looks = interval_at(began + AT_ONCE, EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
         let (done, of) = (how_far.done.load(Ordering::Relaxed), how_far.of.load(Ordering::Relaxed));
-        line.paint(&words(&what, unit, done, of, began.elapsed().as_secs()));
+        let text = words(&what, unit, done, of, began.elapsed().as_secs());
+        line.paint(&text.chars().take(longest).collect::<String>());
     }
 }
 
 /// `reading the record: 12,000 transfers (7 s)`.
 fn words(what: &str, unit: &str, done: u64, of: u64, seconds: u64) -> String {
-    let text = match (done, of) {
+    match (done, of) {
         (0, 0) => format!("{what} ({seconds} s)"),
         (_, 0) => format!("{what}: {} {unit} ({seconds} s)", grouped(done)),
         _ => format!("{what}: {} of {} {unit} ({seconds} s)", grouped(done), grouped(of)),
-    };
-    text.chars().take(LONGEST).collect()
+    }
 }
 
 /// A number with its thousands apart.
@@ -165,7 +182,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_takes_long_is_told_and_goes_away_again() {
         let screen = Screen::default();
-        let doing = Doing::at("reading".into(), "transfers", Some(Box::new(screen.clone())));
+        let doing =
+            Doing::at("reading".into(), "transfers", LONGEST, Some(Box::new(screen.clone())));
         doing.done(1200);
         tokio::time::sleep(Duration::from_millis(1999)).await;
         assert_eq!(screen.said(), "");
@@ -185,17 +203,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_done_at_once_is_not_worth_a_word() {
         let screen = Screen::default();
-        drop(Doing::at("reading".into(), "transfers", Some(Box::new(screen.clone()))));
+        drop(Doing::at("reading".into(), "transfers", LONGEST, Some(Box::new(screen.clone()))));
         tokio::time::sleep(AT_ONCE * 2).await;
         assert_eq!(screen.said(), "");
-        Doing::at("reading".into(), "transfers", None).one_more();
+        Doing::at("reading".into(), "transfers", LONGEST, None).one_more();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_never_wraps() {
+        let screen = Screen::default();
+        let doing = Doing::at("w".repeat(200), "x", 10, Some(Box::new(screen.clone())));
+        tokio::time::sleep(AT_ONCE + EVERY / 2).await;
+        assert_eq!(screen.said(), format!("{CLEAR}{}", "w".repeat(10)));
+        drop(doing);
     }
 
     #[test]
-    fn a_line_never_wraps() {
+    fn how_far_it_is_is_said_in_words() {
         assert_eq!(words("looking", "pages", 0, 0, 3), "looking (3 s)");
         assert_eq!(words("waiting", "s", 0, 7, 3), "waiting: 0 of 7 s (3 s)");
-        assert_eq!(words(&"w".repeat(200), "x", 0, 0, 3).chars().count(), LONGEST);
         for (number, text) in [
             (0, "0"),
             (999, "999"),

@@ -1,9 +1,10 @@
 //! Waits for a database that is not there yet, and says so meanwhile: to the log, to operators and
 //! to callers. What waiting cannot mend ends the start at once.
 
-use api::ops::Names;
+use api::ops::{Names, RULES};
 use api::problem::{MEDIA_TYPE, Problem};
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{OpenError, Options, Store};
@@ -121,12 +122,14 @@ async fn tell(mut stream: TcpStream, side: Side, waiting: Arc<Waiting>) -> std::
             length => head.extend_from_slice(&piece[..length]),
         }
     }
-    // Who asks for another host is told no more than any stranger.
-    let side = match side {
-        Side::Operators(names) if !names.know(host(&head)) => Side::Api,
-        side => side,
+    let told = match &side {
+        Side::Operators(names) if !names.know(host(&head)) => {
+            let problem = Problem::foreign_host().document();
+            response("421 Misdirected Request", MEDIA_TYPE, &problem, &RULES)
+        }
+        side => told(side, path(&head), &waiting),
     };
-    stream.write_all(told(&side, path(&head), &waiting).as_bytes()).await?;
+    stream.write_all(told.as_bytes()).await?;
     stream.shutdown().await?;
     // A body that is on its way still: closing on it would take the answer away.
     while stream.read(&mut piece).await? > 0 {}
@@ -155,42 +158,44 @@ fn host(head: &[u8]) -> Option<&str> {
 }
 
 fn told(side: &Side, path: &str, waiting: &Waiting) -> String {
-    match (side, path) {
-        (Side::Operators(_) | Side::Api, "/healthz") => {
-            response("200 OK", "application/json", &json!({ "status": "ok" }))
-        }
-        (Side::Operators(_), "/readyz") => response(
-            "503 Service Unavailable",
+    let mut headers = match side {
+        Side::Operators(_) => RULES.to_vec(),
+        Side::Api => vec![("cache-control", "no-store"), ("x-content-type-options", "nosniff")],
+    };
+    if path == "/healthz" {
+        return response("200 OK", "application/json", &json!({ "status": "ok" }), &headers);
+    }
+    let again = LONGEST_PAUSE.as_secs().to_string();
+    headers.push(("retry-after", &again));
+    let (kind, body) = match (side, path) {
+        (Side::Operators(_), "/readyz") => (
             "application/json",
-            &json!({
+            json!({
                 "status": "not ready",
                 "journal": { "health": "failing", "since": waiting.since, "why": waiting.what },
                 "waiting_for": "the database",
             }),
         ),
         (Side::Operators(_), _) => {
-            let what = Some(waiting.what.as_str());
-            response("503 Service Unavailable", MEDIA_TYPE, &Problem::starting(what).document())
+            (MEDIA_TYPE, Problem::starting(Some(waiting.what.as_str())).document())
         }
         // What the database says is nothing for strangers.
-        (Side::Api, _) => {
-            response("503 Service Unavailable", MEDIA_TYPE, &Problem::starting(None).document())
-        }
-    }
+        (Side::Api, _) => (MEDIA_TYPE, Problem::starting(None).document()),
+    };
+    response("503 Service Unavailable", kind, &body, &headers)
 }
 
-fn response(status: &str, kind: &str, body: &Value) -> String {
+fn response(status: &str, kind: &str, body: &Value, headers: &[(&str, &str)]) -> String {
     let body = body.to_string();
-    let again = match status {
-        "200 OK" => String::new(),
-        _ => format!("Retry-After: {}\r\n", LONGEST_PAUSE.as_secs()),
-    };
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
-         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{again}\
-         Connection: close\r\n\r\n{body}",
+    let mut head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n",
         body.len(),
-    )
+    );
+    for (name, value) in headers {
+        // Writing to a string does not fail.
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    format!("{head}\r\n{body}")
 }
 
 fn now_micros() -> i64 {

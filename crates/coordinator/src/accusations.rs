@@ -96,6 +96,7 @@ impl Accusations {
     ) {
         let labels = [("counter", counter.to_string()), ("fault", fault.as_str().to_owned())];
         metrics::counter!("counter_faults_total", &labels).increment(1);
+        fault.kind().count_alarm();
         let tell = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry((counter.clone(), fault)).or_default().add(now, fault.most())
@@ -107,7 +108,6 @@ impl Accusations {
             many => format!("{text} (and {many} more before that were only counted)"),
         };
         tracing::error!(%counter, master = about.map(|it| it.to_string()), fault = fault.as_str(), "{text}");
-        metrics::counter!("alarms_total", "kind" => fault.kind().as_str()).increment(1);
         events.record(wall, fault.kind(), about, text);
     }
 

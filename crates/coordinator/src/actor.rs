@@ -240,8 +240,8 @@ pub(crate) fn alarm(
     text: String,
 ) {
     let wakes = kind.wakes_a_person();
-    if wakes {
-        metrics::counter!("alarms_total", "kind" => kind.as_str()).increment(1);
+    if kind.is_alarm() {
+        kind.count_alarm();
     }
     if events.admits_alarm(now, kind) {
         if wakes {

@@ -58,6 +58,7 @@ impl Inner {
                  {lost} of its answers were not compared"
             );
             tracing::error!("{text}");
+            Kind::NotCompared.count_alarm();
             self.events.record(now_micros(), Kind::NotCompared, None, text);
         }
     }
@@ -108,6 +109,7 @@ async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
         metrics::counter!("late_answers_not_compared_total", &labels).increment(1);
         let text = format!("what {speaker} said of {serial} was not compared: {why}");
         tracing::error!("{text}");
+        Kind::NotCompared.count_alarm();
         inner.events.record(now_micros(), Kind::NotCompared, None, text);
     };
     let (stored, state, trail) = match find(inner, serial.sequence).await {

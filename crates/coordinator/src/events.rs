@@ -74,6 +74,26 @@ impl Kind {
         Kind::Defect,
     ];
 
+    /// Whether it is counted as an alarm where somebody has to look into it: the others only say what
+    /// was done, or is over.
+    pub const fn is_alarm(self) -> bool {
+        match self {
+            Kind::NeedsOperator
+            | Kind::Contradiction
+            | Kind::Foreign
+            | Kind::NotCompared
+            | Kind::Notice
+            | Kind::Database
+            | Kind::Defect => true,
+            Kind::Recovered | Kind::Decided | Kind::Claimed | Kind::Resolved => false,
+        }
+    }
+
+    /// Counts one more alarm, told or left out.
+    pub(crate) fn count_alarm(self) {
+        metrics::counter!("alarms_total", "kind" => self.as_str()).increment(1);
+    }
+
     /// The word in events and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -93,7 +113,7 @@ impl Kind {
 
     /// Whether it is an alarm where it is about a transfer: what has resolved itself is none, and is
     /// told all the same, for a person may be busy with it.
-    pub const fn wakes_a_person(self) -> bool {
+    pub(crate) const fn wakes_a_person(self) -> bool {
         match self {
             Kind::Resolved => false,
             Kind::Recovered

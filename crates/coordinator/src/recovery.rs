@@ -57,7 +57,7 @@ pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
 fn tell_unreadable(inner: &Inner, error: &StoreError) {
     let text = format!("an open transfer cannot be taken up: {error}; a person has to settle it");
     tracing::error!("{text}");
-    metrics::counter!("alarms_total", "kind" => Kind::NeedsOperator.as_str()).increment(1);
+    Kind::NeedsOperator.count_alarm();
     let master = match error {
         StoreError::Corrupt { key, .. } => MasterSerial::from_number(*key).ok(),
         StoreError::Unavailable { .. }

@@ -29,6 +29,9 @@ pub(crate) async fn route_unmatched(
         match said {
             Unmatched::Reply { counter, reply, .. } => route_reply(&inner, &counter, reply).await,
             Unmatched::Notice { counter, notice } => {
+                if notice.severity.is_alarm() {
+                    Kind::Notice.count_alarm();
+                }
                 let severity = notice.severity.as_str();
                 let text = format!("{counter} says ({severity}): {}", notice.text);
                 say(&inner, &counter, &text);
@@ -149,6 +152,7 @@ pub(crate) fn look_at_record(inner: &Inner) {
         && inner.standing.fall_behind(why.clone())
     {
         let text = format!("the record is behind: {why}; nothing that moves money is sent");
+        Kind::Database.count_alarm();
         inner.events.record(now_micros(), Kind::Database, None, text);
     }
 }
@@ -182,6 +186,7 @@ pub(crate) async fn watch_journal(inner: Arc<Inner>) {
             JournalHealth::Ok => "the database records again".to_owned(),
             JournalHealth::Failing { why, .. } => {
                 tracing::error!("the database does not record: {why}");
+                Kind::Database.count_alarm();
                 format!("the database does not record: {why}")
             }
         };

@@ -125,14 +125,41 @@ impl Description {
         }
         let headers = undescribed_headers(response, answer.headers);
         let headers = headers.map(|name| format!("the header {name} is not described"));
+        let missing = self.missing_headers(response, answer.headers);
+        let missing = missing.map(|name| format!("the header {name} is missing"));
         let body = self.body(template, &method, &status, answer);
-        let differences: Vec<String> =
-            headers.chain(body).map(|what| format!("{} {status}: {what}", id(operation))).collect();
+        let differences: Vec<String> = headers
+            .chain(missing)
+            .chain(body)
+            .map(|what| format!("{} {status}: {what}", id(operation)))
+            .collect();
         if differences.is_empty() {
             let seen = Seen { operation: id(operation), status: answer.status.as_u16() };
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(seen);
         }
         differences
+    }
+
+    /// The headers that are always there, and are not.
+    fn missing_headers<'a>(
+        &'a self,
+        response: &'a Value,
+        headers: &'a HeaderMap,
+    ) -> impl Iterator<Item = &'a str> {
+        let described = response["headers"].as_object().into_iter().flatten();
+        described
+            .filter(|(name, described)| {
+                let pointer = described["$ref"].as_str().map(|at| at.trim_start_matches('#'));
+                let whole = pointer.and_then(|at| self.document.pointer(at)).unwrap_or(described);
+                whole["required"] == true && !headers.contains_key(name.as_str())
+            })
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the path is one of those that are described.
+    pub fn has(&self, path: &str) -> bool {
+        let mut paths = self.document["paths"].as_object().into_iter().flat_map(Map::keys);
+        paths.any(|template| fits(template, path))
     }
 
     fn body(&self, template: &str, method: &str, status: &str, answer: &Answer<'_>) -> Vec<String> {
@@ -262,7 +289,10 @@ mod tests {
                     "operationId": "order",
                     "responses": {
                         "200": {
-                            "headers": { "Cache-Control": {} },
+                            "headers": {
+                                "Cache-Control": {},
+                                "ETag": { "$ref": "#/components/headers/ETag" },
+                            },
                             "content": { "application/json": {
                                 "schema": { "$ref": "#/components/schemas/Order" },
                             }},
@@ -278,7 +308,7 @@ mod tests {
                     "responses": { "200": { "content": { "text/plain": {} } } },
                 }},
             },
-            "components": { "schemas": {
+            "components": { "headers": { "ETag": { "required": true } }, "schemas": {
                 "Order": {
                     "type": "object",
                     "required": ["id", "lines"],
@@ -334,13 +364,20 @@ mod tests {
     }
 
     const JSON: (&str, &str) = ("content-type", "application/json");
+    const TAG: (&str, &str) = ("etag", "1");
     const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
 
     #[test]
     fn what_is_described_is_no_difference() {
         let order = r#"{"id":"7","lines":[{"what":"tea","note":"green"},{"what":"pot"}]}"#;
-        check("/orders/7?x=1", 200, &[JSON, ("cache-control", "no-store")], order, &[]);
-        check("/orders/7", 200, &[("content-type", "application/JSON; charset=x")], order, &[]);
+        check("/orders/7?x=1", 200, &[TAG, JSON, ("cache-control", "no-store")], order, &[]);
+        check(
+            "/orders/7",
+            200,
+            &[TAG, ("content-type", "application/JSON; charset=x")],
+            order,
+            &[],
+        );
         let none = r#"{"type":"/errors/no_such_order","detail":"7"}"#;
         check("/orders/7", 404, &[PROBLEM, ("date", "now")], none, &[]);
         check("/metrics", 200, &[("content-type", "text/plain; version=0.0.4")], "up 1", &[]);
@@ -351,20 +388,27 @@ mod tests {
     fn what_is_not_described_is_named() {
         let order = r#"{"id":"7","lines":[]}"#;
         check("/orders/7", 500, &[JSON], order, &["order: the status 500 is not described"]);
-        check("/orders/7", 200, &[JSON, ("x-more", "1")], order, &["the header x-more"]);
-        check("/orders/7", 200, &[("content-type", "text/plain")], order, &["media type"]);
-        check("/orders/7", 200, &[], order, &["the media type \"\""]);
-        check("/orders/7", 200, &[JSON], "{", &["no JSON"]);
-        check("/orders/7", 200, &[JSON], r#"{"id":"x","lines":[]}"#, &["at /id"]);
-        check("/orders/7", 200, &[JSON], r#"{"id":"7"}"#, &["lines"]);
-        check("/orders/7", 200, &[JSON], r#"{"id":"7","lines":[],"more":1}"#, &["more"]);
+        check("/orders/7", 200, &[TAG, JSON, ("x-more", "1")], order, &["the header x-more"]);
+        check("/orders/7", 200, &[TAG, ("content-type", "text/plain")], order, &["media type"]);
+        check("/orders/7", 200, &[TAG], order, &["the media type \"\""]);
+        check("/orders/7", 200, &[JSON], order, &["the header ETag is missing"]);
+        check("/orders/7", 200, &[TAG, JSON], "{", &["no JSON"]);
+        check("/orders/7", 200, &[TAG, JSON], r#"{"id":"x","lines":[]}"#, &["at /id"]);
+        check("/orders/7", 200, &[TAG, JSON], r#"{"id":"7"}"#, &["lines"]);
+        check("/orders/7", 200, &[TAG, JSON], r#"{"id":"7","lines":[],"more":1}"#, &["more"]);
         let at = r#"{"id":"7","lines":[],"at":"today"}"#;
-        check("/orders/7", 200, &[JSON], at, &["at /at"]);
+        check("/orders/7", 200, &[TAG, JSON], at, &["at /at"]);
         let line = r#"{"id":"7","lines":[{"what":"tea","more":1}]}"#;
-        check("/orders/7", 200, &[JSON], line, &["at /lines/0"]);
+        check("/orders/7", 200, &[TAG, JSON], line, &["at /lines/0"]);
         let other = r#"{"type":"/errors/other"}"#;
         check("/orders/7", 404, &[PROBLEM], other, &["at /type"]);
-        check("/orders/7/lines", 200, &[JSON], "[]", &["GET /orders/7/lines is not described"]);
-        check("/orders/", 200, &[JSON], "[]", &["is not described"]);
+        check(
+            "/orders/7/lines",
+            200,
+            &[TAG, JSON],
+            "[]",
+            &["GET /orders/7/lines is not described"],
+        );
+        check("/orders/", 200, &[TAG, JSON], "[]", &["is not described"]);
     }
 }

@@ -204,6 +204,14 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Whether somebody has to look into it at once.
+    pub const fn is_alarm(self) -> bool {
+        match self {
+            Severity::Alarm => true,
+            Severity::Info | Severity::Warning => false,
+        }
+    }
+
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {

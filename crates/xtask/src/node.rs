@@ -34,6 +34,12 @@ pub(crate) fn packages(folder: &Path, wanted: &Path) -> Result<PathBuf> {
         fs::copy(wanted.join(name), folder.join(name))
             .with_context(|| format!("{name} could not be copied"))?;
     }
+    // From here on what is there is neither what it was nor what it will be.
+    if let Err(error) = fs::remove_file(&seal)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error).with_context(|| format!("{} could not be removed", seal.display()));
+    }
     let npm = tools::find("npm").context("no npm")?;
     run(Command::new(npm).current_dir(folder).args([
         "ci",

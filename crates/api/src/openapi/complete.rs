@@ -23,7 +23,6 @@ pub(super) struct Headers {
 const HEADERS: &[(&str, &str)] = &[
     ("Accept-Signature", "What a signature of such a request has to cover (RFC 9421, section 5.1)"),
     ("Cache-Control", "`no-store`: what is said is of this moment, and for its caller alone"),
-    ("Connection", "`close` where nothing more can be said on this connection"),
     ("Content-Security-Policy", "What a browser may do with the answer"),
     ("Referrer-Policy", "`no-referrer`"),
     ("Retry-After", "When it is worth asking again, in seconds from now"),
@@ -57,7 +56,9 @@ pub(super) fn complete(document: &mut Value, rules: &Rules) {
                 "Retry-After" => json!({ "type": "integer", "minimum": 0 }),
                 _ => json!({ "type": "string" }),
             };
-            ((*name).to_owned(), json!({ "description": about, "schema": schema }))
+            let always = *name != "Retry-After";
+            let header = json!({ "description": about, "required": always, "schema": schema });
+            ((*name).to_owned(), header)
         })
         .collect();
     if rules.signed {
@@ -90,6 +91,9 @@ fn operation(operation: &mut Value, rules: &Rules) {
     }
     let responses = operation["responses"].as_object_mut().into_iter().flatten();
     for (status, response) in responses {
+        if let Some(location) = response["headers"].get_mut("Location") {
+            location["required"] = true.into();
+        }
         let own = headers_of(status.parse().unwrap_or_default());
         for name in rules.headers.of_all.iter().chain(own) {
             response["headers"][*name] = json!({ "$ref": reference("headers", name) });

@@ -11,8 +11,9 @@ use crate::{ops, router};
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use complete::{Headers, Rules};
-pub(crate) use refusals::OF_SIGNED;
+pub(crate) use refusals::{OF_SIGNED, of_the_transfer_api};
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use utoipa::OpenApi;
 
 const ABOUT: &str = "\
@@ -80,7 +81,12 @@ const OPERATORS_SIDE: Rules = Rules {
 };
 
 /// The description of the transfer API, indented, with a line feed at its end; the same each time.
-pub fn openapi_json() -> String {
+pub fn openapi_json() -> &'static str {
+    static WRITTEN: LazyLock<String> = LazyLock::new(transfer_api);
+    &WRITTEN
+}
+
+fn transfer_api() -> String {
     let mut document = Transfers::openapi();
     document.merge(router::described().split_for_parts().1);
     document.merge(router::unsigned().split_for_parts().1);
@@ -88,7 +94,12 @@ pub fn openapi_json() -> String {
 }
 
 /// The description of the operators' side, in the same way.
-pub fn operators_openapi_json() -> String {
+pub fn operators_openapi_json() -> &'static str {
+    static WRITTEN: LazyLock<String> = LazyLock::new(operators_side);
+    &WRITTEN
+}
+
+fn operators_side() -> String {
     let mut document = Operators::openapi();
     document.merge(ops::described().split_for_parts().1);
     written(json!(document), &OPERATORS_SIDE)
@@ -147,8 +158,8 @@ mod tests {
 
     #[test]
     fn the_committed_descriptions_are_true() {
-        check("openapi.json", &openapi_json());
-        check("openapi-operators.json", &operators_openapi_json());
+        check("openapi.json", openapi_json());
+        check("openapi-operators.json", operators_openapi_json());
     }
 
     /// The kinds of problems of a document.
@@ -162,8 +173,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_problem_is_described_somewhere() {
-        let mut described = kinds(&openapi_json());
-        described.extend(kinds(&operators_openapi_json()));
+        let mut described = kinds(openapi_json());
+        described.extend(kinds(operators_openapi_json()));
         for (_, kind) in kind::ALL {
             let is_everywhere = [kind::NO_SUCH_PATH, kind::NO_SUCH_METHOD].contains(kind);
             assert!(is_everywhere || described.contains(kind.slug), "{}", kind.slug);
@@ -172,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_operation_has_all_that_holds_for_all() {
-        let document: Value = serde_json::from_str(&openapi_json()).expect("JSON");
+        let document: Value = serde_json::from_str(openapi_json()).expect("JSON");
         let begin = &document["paths"]["/v1/transfers"]["post"];
         for status in ["400", "401", "403", "409", "413", "422", "429", "500", "503"] {
             let response = &begin["responses"][status];

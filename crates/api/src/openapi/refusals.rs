@@ -34,31 +34,22 @@ const OF_QUESTION: &[Kind] = &[
     kind::NO_SUCH_ACCOUNT,
     kind::REFUSED_BY_COUNTER,
     kind::COUNTER_UNAVAILABLE,
-    kind::OVERLOADED,
     kind::STOPPING,
 ];
 
 /// What a person's word about a transfer may be refused for.
-const OF_WORD: &[Kind] = &[
-    kind::MALFORMED_BODY,
-    kind::RULE_BROKEN,
-    kind::ALREADY_FINAL,
-    kind::NO_DECISION_NEEDED,
-    kind::BEING_RECORDED,
-    kind::CLAIMED,
-    kind::STOPPING,
-];
+const OF_WORD: &[Kind] =
+    &[kind::ALREADY_FINAL, kind::NO_DECISION_NEEDED, kind::BEING_RECORDED, kind::STOPPING];
 
 /// What a request that changes something may be refused for before it is looked at.
-const OF_ACTING: &[Kind] = &[
-    kind::FOREIGN_ORIGIN,
-    kind::UNSUPPORTED_MEDIA_TYPE,
-    kind::BODY_TOO_LARGE,
-    kind::BODY_UNREADABLE,
-];
+const OF_ACTING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
+
+/// What a body may be refused for.
+const OF_BODY: &[Kind] =
+    &[kind::BODY_TOO_LARGE, kind::BODY_UNREADABLE, kind::MALFORMED_BODY, kind::RULE_BROKEN];
 
 /// Of the transfer API.
-pub(super) fn of_the_transfer_api(operation: &str) -> Vec<Kind> {
+pub(crate) fn of_the_transfer_api(operation: &str) -> Vec<Kind> {
     let own: &[&[Kind]] = match operation {
         "create" => &[
             &[
@@ -97,28 +88,25 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
     let own: &[&[Kind]] = match operation {
         "decide" => &[
             OF_ACTING,
+            OF_BODY,
             OF_WORD,
             OF_RECORD,
             &[kind::NO_SUCH_TRANSFER, kind::AGAINST_PROOF, kind::NOTHING_TO_RESUME],
         ],
         "claim" => &[
             OF_ACTING,
+            OF_BODY,
             OF_WORD,
             OF_RECORD,
-            &[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER, kind::TOO_MANY_CLAIMS],
+            &[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER, kind::CLAIMED, kind::TOO_MANY_CLAIMS],
         ],
-        "resume" => &[
-            OF_ACTING,
-            OF_RECORD,
-            &[kind::MALFORMED_BODY, kind::RULE_BROKEN, kind::MALFORMED_QUERY, kind::STOPPING],
-        ],
+        "resume" => &[OF_ACTING, OF_BODY, OF_RECORD, &[kind::STOPPING]],
         "reconnect" | "release" => &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER]],
         "readmit" => &[
             OF_ACTING,
+            OF_BODY,
             OF_RECORD,
             &[
-                kind::MALFORMED_BODY,
-                kind::RULE_BROKEN,
                 kind::NO_SUCH_PATH,
                 kind::NO_SUCH_COUNTER,
                 kind::COUNTER_NOT_HELD,

@@ -22,11 +22,10 @@ use utoipa::ToSchema;
 #[schema(as = Claiming)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
-    /// The operator's name.
-    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
+    /// The operator's name, at most 64 bytes of UTF-8.
+    #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why; whoever releases it need not say.
-    #[schema(max_length = 2000)]
+    /// Why, in at most 2,000 bytes of UTF-8; whoever releases it need not say.
     #[serde(default)]
     note: String,
     /// It is claimed no longer.

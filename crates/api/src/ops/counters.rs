@@ -141,11 +141,11 @@ pub(super) fn held(coordinator: &Coordinator) -> BTreeMap<String, String> {
 #[schema(as = Readmitting)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Readmission {
-    /// The operator's name.
-    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
+    /// The operator's name, at most 64 bytes of UTF-8.
+    #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why: what was found.
-    #[schema(min_length = 1, max_length = 2000)]
+    /// Why: what was found; at most 2,000 bytes of UTF-8.
+    #[schema(min_length = 1)]
     note: String,
     /// Whether our serials go on behind the highest that the counter has seen.
     #[serde(default)]
@@ -235,7 +235,7 @@ pub(super) fn all(snapshots: &[Arc<Snapshot>]) -> Value {
 ///
 /// It ends the wait for the next attempt.
 #[utoipa::path(
-    post, path = "/ops/v1/counters/{counter}/reconnect", tag = "counters",
+    post, path = "/ops/v1/counters/{counter}/reconnect", tag = "counters", request_body = described::Nothing,
     params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
     responses((status = 202, description = "It is asked to; what comes of it, the connections show", body = described::Asked))
 )]
@@ -250,7 +250,7 @@ pub(super) async fn reconnect(
 ///
 /// It is held where credentials or configuration were refused.
 #[utoipa::path(
-    post, path = "/ops/v1/counters/{counter}/release", tag = "counters",
+    post, path = "/ops/v1/counters/{counter}/release", tag = "counters", request_body = described::Nothing,
     params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
     responses((status = 202, description = "It is asked to; what comes of it, the connections show", body = described::Asked))
 )]

@@ -38,11 +38,11 @@ pub(super) struct Body {
     /// What.
     #[schema(value_type = described::Decision)]
     decision: String,
-    /// The operator's name.
-    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
+    /// The operator's name, at most 64 bytes of UTF-8.
+    #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why: what was found, and where.
-    #[schema(min_length = 1, max_length = 2000)]
+    /// Why: what was found, and where; at most 2,000 bytes of UTF-8.
+    #[schema(min_length = 1)]
     note: String,
 }
 
@@ -192,7 +192,7 @@ fn text(
     Ok(text.into())
 }
 
-fn rule(field: &'static str, why: &str) -> Problem {
+pub(super) fn rule(field: &'static str, why: &str) -> Problem {
     Problem::new(kind::RULE_BROKEN).detail(format!("{field}: {why}")).with("field", field.into())
 }
 

@@ -362,6 +362,10 @@ pub(super) struct Readmitted {
     note: String,
 }
 
+/// Nothing is to be said; that it is JSON shows that no page of somebody else's asks for it.
+#[derive(ToSchema)]
+pub(super) struct Nothing {}
+
 /// What a link was asked to do.
 #[derive(ToSchema)]
 pub(super) struct Asked {

@@ -43,13 +43,7 @@ pub(super) async fn known_host(
     if names_this_listener(&names, &request) {
         return next.run(request).await;
     }
-    Problem::new(kind::FOREIGN_HOST)
-    .detail(
-        "use the listener's IP address or localhost; another name has to be among the names of \
-         [operators] in the configuration"
-            .to_owned(),
-    )
-    .into_response()
+    Problem::foreign_host().into_response()
 }
 
 fn names_this_listener(names: &Names, request: &Request) -> bool {

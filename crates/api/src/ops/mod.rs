@@ -35,7 +35,7 @@ use crate::openapi;
 use crate::problem::{Problem, kind};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
@@ -142,22 +142,24 @@ pub fn router(state: OpsState) -> Router {
         .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), state })
 }
 
-/// What a browser may do with any answer: run and show what is ours, inside no other page's frame,
-/// and keep no copy of how things stood.
+/// What a browser may do with any answer of this side: run and show what is ours, inside no other page's
+/// frame, and keep no copy of how things stood. Headers and their values.
+pub const RULES: [(&str, &str); 5] = [
+    (
+        "content-security-policy",
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         object-src 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+];
+
 async fn harden(mut response: Response) -> Response {
-    let rules = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-             object-src 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    for (name, value) in rules {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    for (name, value) in RULES {
+        let headers = response.headers_mut();
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
 }

@@ -2,7 +2,7 @@
 //! listed, and resumed all at once.
 
 use super::Ops;
-use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, whole};
+use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
 use super::described;
 use super::transfers::malformed;
 use crate::json::{AccountJson, TransferJson};
@@ -38,11 +38,11 @@ pub(super) struct Wanted {
 #[schema(as = Resuming)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
-    /// The operator's name.
-    #[schema(min_length = 1, max_length = 64, example = "Wang Fang")]
+    /// The operator's name, at most 64 bytes of UTF-8.
+    #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why.
-    #[schema(min_length = 1, max_length = 2000)]
+    /// Why, in at most 2,000 bytes of UTF-8.
+    #[schema(min_length = 1)]
     note: String,
     /// At most this many, the oldest first: 1 to 200, 200 unless said.
     #[schema(minimum = 1, maximum = 200)]
@@ -137,7 +137,8 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ProvenJson>, Problem> {
     let Query(wanted) = wanted.map_err(|error| malformed(plain::words(&error.body_text())))?;
-    let (views, total) = ops.state.coordinator.proven(limit(wanted.limit)?).await;
+    let limit = limit(wanted.limit).map_err(malformed)?;
+    let (views, total) = ops.state.coordinator.proven(limit).await;
     Ok(Json(ProvenJson { transfers: views.iter().map(OneJson::from).collect(), total }))
 }
 
@@ -155,7 +156,8 @@ pub(super) async fn resume(
     let body: Body = parse(&whole(body)?)?;
     let (who, note) = (name(&body.who)?, note(&body.note)?);
     let coordinator = &ops.state.coordinator;
-    let (views, _) = coordinator.proven(limit(body.limit)?).await;
+    let limit = limit(body.limit).map_err(|why| rule("limit", &why))?;
+    let (views, _) = coordinator.proven(limit).await;
     let (mut taken, mut kept): (Vec<(MasterSerial, Outlook)>, _) = (Vec::new(), Vec::new());
     for view in &views {
         let master = view.transfer.intent.master;
@@ -208,11 +210,12 @@ fn refusal_ends(error: &coordinator::DecideError) -> bool {
     }
 }
 
-fn limit(wanted: Option<usize>) -> Result<usize, Problem> {
+/// How many at most, or why not so many.
+fn limit(wanted: Option<usize>) -> Result<usize, String> {
     let limit = wanted.unwrap_or(MOST_AT_ONCE);
     if (1..=MOST_AT_ONCE).contains(&limit) {
         Ok(limit)
     } else {
-        Err(malformed(format!("limit must be 1 to {MOST_AT_ONCE}, not {limit}")))
+        Err(format!("limit must be 1 to {MOST_AT_ONCE}, not {limit}"))
     }
 }

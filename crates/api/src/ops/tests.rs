@@ -100,7 +100,7 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
 
 /// What is said of this side.
 static DESCRIPTION: LazyLock<Description> =
-    LazyLock::new(|| Description::new(&crate::operators_openapi_json()));
+    LazyLock::new(|| Description::new(crate::operators_openapi_json()));
 
 /// A running coordinator and the routes over it.
 struct Rig {
@@ -176,7 +176,7 @@ async fn no_route_answers_for_another_host() {
     let rig = Rig::new(&["securities"], &[]).await;
     let pages = include_str!("mod.rs").split(".route(\"").skip(1);
     let pages = pages.filter_map(|rest| Some(rest.split('"').next()?.to_owned()));
-    let described: Value = serde_json::from_str(&crate::operators_openapi_json()).expect("JSON");
+    let described: Value = serde_json::from_str(crate::operators_openapi_json()).expect("JSON");
     let described = described["paths"].as_object().expect("paths").keys().cloned();
     let routes: Vec<String> = pages.chain(described).collect();
     assert!(routes.len() > 20 && routes.contains(&"/metrics".to_owned()), "{routes:?}");

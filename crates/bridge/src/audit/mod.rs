@@ -263,7 +263,8 @@ impl Auditor {
             pages.extend(days_back(today, self.days).map(page));
         }
         let asking = doing("asking counters for what they posted", "statements");
-        let days = (usize::from(self.days) + 2) * self.counters.len();
+        let asked = self.counters.iter().filter(|counter| !self.books.contains_key(*counter));
+        let days = (usize::from(self.days) + 2) * asked.count();
         asking.of(u64::try_from(pages.len() + days).unwrap_or(0));
         for page in pages {
             self.state(&mut seen, page).await?;

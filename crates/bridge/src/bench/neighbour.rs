@@ -6,7 +6,7 @@ use super::report::{Latency, round};
 use super::stage::Stage;
 use super::tally::Tally;
 use super::{Seen, TURNS, turn};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use supervise::tell;
 
@@ -28,8 +28,10 @@ pub(super) struct Neighbour {
     may_per_s: u32,
     /// What it was let do.
     ended: u64,
-    /// What it was refused (429).
+    /// What it was refused (429 or 503).
     turned_away: u64,
+    /// What else became of its requests.
+    errors: u64,
 }
 
 /// Measures alone and beside so many callers of the neighbour, in turns: what else the machine does falls
@@ -59,7 +61,9 @@ pub(super) async fn run(plan: &Plan, stage: &Stage, callers: u16) -> Result<(See
         may_per_s: MAY,
         ended: neighbours.ended(),
         turned_away: neighbours.turned_away,
+        errors: neighbours.errors(),
     };
+    ensure!(found.turned_away > 0, "the neighbour never came to its limit: {found:?}");
     Ok((beside, found))
 }
 
@@ -72,6 +76,10 @@ fn add(all: &mut Option<Seen>, seen: Seen) -> Result<()> {
 }
 
 impl Neighbour {
+    pub(super) fn errors(&self) -> u64 {
+        self.errors
+    }
+
     pub(super) fn explain(&self) {
         tell!(
             "  beside a neighbour of {} callers that may {} requests/s ({} ended, {} turned away): the \

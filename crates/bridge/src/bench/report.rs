@@ -75,7 +75,7 @@ pub(super) struct Report {
     unsent: u64,
     errors: u64,
     /// CPU seconds for a thousand transfers, by process; `signing` is the generator's share that
-    /// makes and signs requests.
+    /// makes and signs requests. Beside a neighbour its requests cost, too.
     cpu_s_per_1000_transfers: BTreeMap<&'static str, f64>,
     /// What the bridge holds in memory at the end, in mebibytes.
     rss_mb: Option<f64>,
@@ -146,7 +146,9 @@ impl Report {
             reversed: tally.reversed,
             turned_away: tally.turned_away,
             unsent: tally.unsent,
-            errors: errors + floor.as_ref().map_or(0, |floor| floor.errors),
+            errors: errors
+                + floor.as_ref().map_or(0, |floor| floor.errors)
+                + neighbour.as_ref().map_or(0, Neighbour::errors),
             cpu_s_per_1000_transfers: cpu(seen),
             rss_mb: processes.each.get("bridge").map(|cost| round(cost.rss_mb, 1)),
             fsync_ms_p50: fsync_ms_p50.map(|time| round(time, 3)),

@@ -2,7 +2,7 @@
 //! most important ones, out of sight.
 
 use std::io::Stdout;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::UnicodeWidthChar;
 
 /// How much a terminal shows.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +19,18 @@ impl Size {
         (size.rows > 0 && size.columns > 0).then_some(size)
     }
 
-    /// Rows that a line takes: one that is too long goes on in the next.
+    /// Rows that a line takes: one that is too long goes on in the next, and a wide letter does so where
+    /// only half of it has room.
     fn rows_of(self, line: &str) -> usize {
-        line.width().div_ceil(self.columns).max(1)
+        let (mut rows, mut used) = (1, 0);
+        for letter in line.chars() {
+            let wide = letter.width().unwrap_or(0);
+            if used + wide > self.columns {
+                (rows, used) = (rows + 1, 0);
+            }
+            used += wide;
+        }
+        rows
     }
 }
 
@@ -74,5 +83,8 @@ mod tests {
         check(&text, (3, 9), "… 2 lines");
         check("证券\nb", (4, 2), "证券\nb");
         check("证券\nb", (3, 2), "… ");
+        check("证券\nb", (4, 3), "证券\nb");
+        check("证券\nb", (3, 3), "… 2");
+        check("证券\nb", (3, 4), "证券\nb");
     }
 }

@@ -1,5 +1,6 @@
 //! What the transfer API was asked, how it answered, and how long that took.
 
+use crate::openapi::of_the_transfer_api;
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
@@ -10,12 +11,14 @@ use std::time::Instant;
 /// The operations of the transfer API that are signed, as its description names them.
 pub(super) const OPERATIONS: &[&str] = &["balance", "create", "entries", "list", "show"];
 
-/// Lets what is answered when all is well begin with 0.
+/// Lets every status that an operation may be answered with begin with 0.
 pub(super) fn begin() {
     for operation in OPERATIONS {
-        let well: &[&str] = if *operation == "create" { &["201", "202"] } else { &["200"] };
-        for status in well {
-            let labels = [("operation", *operation), ("status", *status)];
+        let well: &[u16] = if *operation == "create" { &[201, 202] } else { &[200] };
+        let refused = of_the_transfer_api(operation);
+        let refused = refused.iter().map(|kind| kind.status.as_u16());
+        for status in well.iter().copied().chain(refused) {
+            let labels = [("operation", *operation), ("status", word(status))];
             counter!("api_requests_total", &labels).increment(0);
         }
     }
@@ -74,7 +77,7 @@ mod tests {
     /// Every operation and every status that the description knows has a word of its own.
     #[test]
     fn what_is_described_is_counted_by_its_name() {
-        let document: Value = serde_json::from_str(&crate::openapi_json()).expect("JSON");
+        let document: Value = serde_json::from_str(crate::openapi_json()).expect("JSON");
         let mut counted = Vec::new();
         for (path, operations) in document["paths"].as_object().expect("paths") {
             for (method, described) in operations.as_object().expect("operations") {
