@@ -3,19 +3,21 @@
 
 use crate::apps::Apps;
 use crate::auth::{Authenticator, Verified};
+use crate::ops::Counted;
 use crate::problem::{Problem, kind};
 use crate::server::Visit;
-use crate::{accounts, openapi, ops, transfers};
+use crate::{accounts, openapi, transfers};
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use coordinator::{BeginError, Coordinator};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tower::util::MapResponseLayer;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -59,12 +61,12 @@ pub fn router(state: Arc<ApiState>) -> Router {
     let alive = state.clone();
     signed
         .layer(from_fn_with_state(state.clone(), admit))
-        .layer(from_fn(ops::count))
         .with_state(state)
         .merge(unsigned().split_for_parts().0.with_state(alive))
         .fallback(|| async { Problem::new(kind::NO_SUCH_PATH) })
         .method_not_allowed_fallback(|| async { Problem::new(kind::NO_SUCH_METHOD) })
-        .layer(map_response(keep_no_copy))
+        // Without a box of its own for each request, as the layers of axum would make.
+        .layer(MapResponseLayer::new(keep_no_copy))
 }
 
 /// Whether the process lives and gets on.
@@ -96,14 +98,22 @@ async fn healthz(State(state): State<Arc<ApiState>>) -> (StatusCode, Json<Health
 
 /// What is said of money is for its caller alone and of this moment, whatever stands between; and is
 /// never taken for anything but what it says that it is.
-async fn keep_no_copy(mut response: Response) -> Response {
+fn keep_no_copy(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
+/// Lets in who may come in, and counts how everybody was answered.
 async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let counted = Counted::of(&request);
+    let response = admitted(&state, request, next).await;
+    counted.answered(response.status());
+    response
+}
+
+async fn admitted(state: &ApiState, request: Request, next: Next) -> Response {
     // First of all, so that turning somebody away costs next to nothing. Nothing is said about the
     // key: a replay asks again like everybody else.
     if request.method() == Method::POST && state.coordinator.is_crowded() {

@@ -5,7 +5,7 @@ mod links;
 mod requests;
 
 pub(crate) use counted::begin;
-pub(crate) use requests::count;
+pub(crate) use requests::Counted;
 
 use super::{Ops, counters, now_micros, seconds_between};
 use axum::extract::State;

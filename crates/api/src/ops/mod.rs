@@ -28,7 +28,7 @@ mod transfers;
 
 pub(crate) use described::{Lagged, LinkEvent, TransferEvent};
 pub use guard::Names;
-pub(crate) use metrics::count;
+pub(crate) use metrics::Counted;
 pub use metrics::recorder;
 
 use crate::openapi;

@@ -2,9 +2,7 @@
 
 use crate::openapi::of_the_transfer_api;
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{Method, StatusCode};
 use metrics::{counter, histogram};
 use std::time::Instant;
 
@@ -24,16 +22,27 @@ pub(super) fn begin() {
     }
 }
 
-/// Counts one request, and how it was answered.
-pub(crate) async fn count(request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let operation = operation(request.method(), path.unwrap_or_default());
-    let began = Instant::now();
-    let response = next.run(request).await;
-    histogram!("api_request_seconds", "operation" => operation).record(began.elapsed());
-    let status = word(response.status().as_u16());
-    counter!("api_requests_total", "operation" => operation, "status" => status).increment(1);
-    response
+/// A request that is counted once it is answered.
+pub(crate) struct Counted {
+    operation: &'static str,
+    began: Instant,
+}
+
+impl Counted {
+    /// One whose head has come.
+    pub(crate) fn of(request: &Request) -> Counted {
+        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let operation = operation(request.method(), path.unwrap_or_default());
+        Counted { operation, began: Instant::now() }
+    }
+
+    /// It is answered so.
+    pub(crate) fn answered(self, status: StatusCode) {
+        let Counted { operation, began } = self;
+        histogram!("api_request_seconds", "operation" => operation).record(began.elapsed());
+        let status = word(status.as_u16());
+        counter!("api_requests_total", "operation" => operation, "status" => status).increment(1);
+    }
 }
 
 /// The operation of a route.
