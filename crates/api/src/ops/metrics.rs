@@ -164,11 +164,42 @@ impl Gauges<'_> {
 mod tests {
     use super::*;
     use expect_test::expect;
+    use std::collections::BTreeSet;
+    use std::path::Path;
 
     /// Without what explains them.
     pub(super) fn values(text: &str) -> String {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.fold(String::new(), |all, line| all + line + "\n")
+    }
+
+    /// Whoever reads of a metric finds it.
+    #[test]
+    fn every_metric_that_a_document_names_is_there() {
+        let summary = Summary::default();
+        let mut text = String::new();
+        standing(&mut text, &summary, &JournalHealth::Ok, &Record::Current, 0, 0);
+        links::standing(&mut text, &[], &[]);
+        let told = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+        let mut names: BTreeSet<String> = told.map(|name| format!("{PREFIX}{name}")).collect();
+        names.extend(counted::names().map(|name| format!("{PREFIX}{name}")));
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(docs).expect("docs") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let document = std::fs::read_to_string(&path).expect("a document");
+            for (at, _) in document.match_indices(PREFIX) {
+                let rest = &document[at..];
+                let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+                let name = &rest[..end.unwrap_or(rest.len())];
+                assert!(name == PREFIX || names.contains(name), "{}: {name}", path.display());
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "{seen}");
     }
 
     #[test]

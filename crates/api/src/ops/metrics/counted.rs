@@ -234,6 +234,12 @@ fn all() -> Vec<Counted> {
     ]
 }
 
+/// The names of all.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    all().into_iter().map(|counted| counted.name)
+}
+
 /// Says what each is, and lets each begin with 0. The recorder is to be installed before.
 pub(crate) fn begin(counters: &[&CounterId]) {
     for counted in all() {
