@@ -159,6 +159,8 @@ impl Account {
     }
 
     fn count_before(&mut self, app: &str, day: Day, moved: &[MovedOn]) {
+        // What was moved on an earlier day counts for nothing today.
+        self.turn_to(day);
         if self.is_counted || self.day != day {
             return;
         }
@@ -361,5 +363,9 @@ mod tests {
         assert!(!begins(&all, "g", 1), "what it moved meanwhile is not known");
         let tomorrow = order(TODAY + 1, "h", 100, "CNY");
         assert!(all.begin(&tomorrow).is_ok(), "a new day begins with nothing");
+        all.replace([], day(TODAY));
+        all.replace([("shop".into(), SUM)], day(TODAY));
+        all.count_before(day(TODAY + 1), &[]);
+        assert!(all.are_counted(), "midnight came between the limit and the look");
     }
 }
