@@ -270,7 +270,7 @@ mod tests {
         let alive = ask(addresses[0], "GET /healthz HTTP/1.1\r\n\r\n").await;
         assert!(alive.starts_with("HTTP/1.1 200") && !alive.contains("locked"), "{alive}");
         let bent = ask(addresses[1], "GET /readyz HTTP/1.1\r\nhost: evil.example\r\n\r\n").await;
-        assert!(bent.starts_with("HTTP/1.1 503") && !bent.contains("is locked"), "{bent}");
+        assert!(bent.starts_with("HTTP/1.1 421") && !bent.contains("is locked"), "{bent}");
         let order = ask(addresses[0], "POST /v1/transfers HTTP/1.1\r\n\r\n{}").await;
         assert!(order.starts_with("HTTP/1.1 503"), "{order}");
         assert!(order.contains("\"/errors/starting\"") && !order.contains("locked"), "{order}");
