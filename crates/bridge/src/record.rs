@@ -68,6 +68,8 @@ pub(crate) async fn run(command: RecordCommand) -> Result<Ended> {
             let config = Config::load_to_check(&config, config::environment())?;
             let said = Release { who, reason, skip_serials };
             let url = config.database.expose_secret();
+            // What is not there cannot be released, and is not made by that.
+            store::status(url, &config.record).await?;
             let missing = store::release(url, &config.record, &said).await?;
             say!("released, although {missing}")?;
             say!(

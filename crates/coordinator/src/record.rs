@@ -375,7 +375,7 @@ impl View {
 pub(crate) fn asked(role: Role, look: Look) -> String {
     match look {
         Look::Only => format!("{role} asked about"),
-        Look::Fence => format!("{role} fenced"),
+        Look::Fence => format!("fence for the {role} sent"),
     }
 }
 

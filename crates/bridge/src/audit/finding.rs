@@ -1,6 +1,7 @@
 //! What must not be, in words for people and in fields for machines.
 
 use super::evidence::{Posting, Standing};
+use crate::person::amount;
 use domain::serial::{MasterSerial, Role, SubSerial};
 use serde_json::{Value, json};
 use std::fmt;
@@ -234,7 +235,8 @@ impl fmt::Display for Finding {
 
 fn stated(posting: &Posting) -> String {
     let Posting { counter, kind, account, amount, currency, .. } = posting;
-    format!("a {kind} of {amount} {currency} at {counter}:{account}")
+    let amount = amount::shown(*amount, currency.as_str());
+    format!("a {kind} of {amount} at {counter}:{account}")
 }
 
 fn day(posting: &Posting) -> String {

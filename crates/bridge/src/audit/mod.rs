@@ -217,7 +217,7 @@ impl Auditor {
             accounts: command.account,
             days: command.days,
             operators: access
-                .operators_too()
+                .operators_or_at(config.operators.listen)
                 .map_err(|error| format!("{error:#}"))
                 .and_then(|operators| operators.ok_or_else(|| NOT_NAMED.to_owned())),
             client: access.client().map(|client| client.with_retry(Retry::default())),

@@ -53,8 +53,9 @@ impl Report {
                 let _ = writeln!(text, "  - {}", tables::plain(&finding.to_string()));
             }
             text.push_str(
-                "Look at each transfer by `counter-bridge show SERIAL`, and ask the counter's \
-                 people about what no transfer explains.",
+                "Look at each transfer on the operators' page, or at \
+                 /ops/v1/transfers/SERIAL there, and ask the counter's people about what no \
+                 transfer explains.",
             );
         }
         text

@@ -229,7 +229,7 @@ fn findings_are_said_in_words_and_in_fields() {
     assert_eq!(
         said,
         [
-            "a debit of 199 CNY at securities:6001 is not the amount that 2026112100000000007 has: \
+            "a debit of 1.99 CNY at securities:6001 is not the amount that 2026112100000000007 has: \
              serial 000000000071, settle day 20261121",
             "2026112100000000007 is completed, and its counters state nothing",
             "199 minor units of CNY left and are nowhere",
