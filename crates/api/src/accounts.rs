@@ -54,7 +54,7 @@ pub(crate) async fn balance(
 ) -> Result<Response, Problem> {
     let (counter, account) = named(&state, &caller, &counter, &account)?;
     let Query(params) =
-        query.map_err(|error| malformed("query", plain::words(&error.body_text())))?;
+        query.map_err(|error| plain::refused(&error))?;
     let currency: Currency = match params.currency {
         Some(text) => text.parse().map_err(|error| malformed("currency", format!("{error}")))?,
         None => Currency::CNY,
@@ -119,7 +119,7 @@ pub(crate) async fn postings(
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(params) =
-        query.map_err(|error| malformed("query", plain::words(&error.body_text())))?;
+        query.map_err(|error| plain::refused(&error))?;
     let links = coordinator.links();
     let settle_day =
         || links.iter().find(|link| link.counter() == counter).and_then(Link::settle_day);
@@ -198,9 +198,7 @@ fn refused(counter: &CounterId, answer: &Answer) -> Problem {
 }
 
 fn malformed(field: &str, why: impl Display) -> Problem {
-    Problem::new(kind::MALFORMED_QUERY)
-        .detail(format!("{field}: {why}"))
-        .with("field", field.into())
+    plain::malformed(field, &why.to_string())
 }
 
 fn day(text: &str) -> Option<Day> {

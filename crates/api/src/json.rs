@@ -7,7 +7,9 @@ use domain::message::{Balance, Entry, Place};
 use domain::serial::Role;
 use domain::transfer::{Knowledge, Leg};
 use foreign::ForeignText;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
@@ -41,6 +43,7 @@ pub struct TransferRequest {
     /// Where it arrives.
     pub to: AccountJson,
     /// How much, in minor units (fen, cents).
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 999_999_999_999_i64, example = 100_000)]
     pub amount: i64,
     /// The ISO 4217 code.
@@ -48,7 +51,47 @@ pub struct TransferRequest {
     pub currency: String,
 }
 
-/// Where a transfer is.
+/// A whole number. One that is out of all range is as large as can be: which amounts may be moved is a
+/// rule, and said as one.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    struct Whole;
+
+    /// From here on a number in JSON is read as a floating-point number, whatever its digits were.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
+    impl Visitor<'_> for Whole {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
+            Ok(number)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
+            Ok(i64::try_from(number).unwrap_or(i64::MAX))
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<i64, E> {
+            if number >= BEYOND {
+                Ok(i64::MAX)
+            } else if number <= -BEYOND {
+                Ok(i64::MIN)
+            } else {
+                Err(E::invalid_type(Unexpected::Float(number), &self))
+            }
+        }
+    }
+
+    deserializer.deserialize_i64(Whole)
+}
+
+/// Where a transfer is. `accepted`: recorded, nothing sent. `debiting`: the debit is under way. `crediting`: the
+/// debit is done, the credit is under way. `reversing`: the debit is being undone. `needs_operator`: only a
+/// person may decide. Final, and nothing changes any more: `completed` (both legs are done), `refused` (no
+/// money moved), `reversed` (the debit was undone).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = State)]
@@ -94,7 +137,9 @@ impl From<Role> for RoleJson {
     }
 }
 
-/// What the bridge knows of a leg, by evidence.
+/// What the bridge knows of a leg, by evidence. `not_sent`: not one byte of it has left. `unknown`: it may or may
+/// not have been executed, and the counter is being asked. `done`: it is posted. `refused`: the counter
+/// refused it. `not_executed`: it never ran and never will.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Knowledge)]

@@ -65,7 +65,7 @@ pub(crate) async fn create(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let idempotency_key = idempotency_key(&headers)?;
-    let request: TransferRequest = serde_json::from_slice(&body).map_err(|error| {
+    let request: TransferRequest = plain::body(&body).map_err(|error| {
         Problem::new(kind::MALFORMED_BODY).detail(plain::words(&error.to_string()))
     })?;
     let begin = checked(&caller, idempotency_key, &request)?;
@@ -200,12 +200,8 @@ pub(crate) async fn list(
     Extension(caller): Extension<Verified>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let bad = |field: &'static str, why: String| {
-        Problem::new(kind::MALFORMED_QUERY)
-            .detail(format!("{field}: {why}"))
-            .with("field", field.into())
-    };
-    let Query(query) = query.map_err(|error| bad("query", plain::words(&error.body_text())))?;
+    let bad = |field: &'static str, why: String| plain::malformed(field, &why);
+    let Query(query) = query.map_err(|error| plain::refused(&error))?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=ListFilter::LONGEST_PAGE).contains(&limit) {
         return Err(bad(
@@ -217,7 +213,7 @@ pub(crate) async fn list(
         ListFilter { app: Some(caller.app.to_string()), limit, ..ListFilter::default() };
     if let Some(state) = &query.state {
         filter.state = Some(
-            state_filter(state).ok_or_else(|| bad("state", format!("{state:?} is no state")))?,
+            state_filter(state).ok_or_else(|| bad("state", no_state(state)))?,
         );
     }
     if let Some(counter) = &query.counter {
@@ -244,6 +240,12 @@ fn listed(found: Found) -> Result<Box<RawValue>, Problem> {
     };
     RawValue::from_string(text)
         .map_err(|error| Problem::new(kind::UNREADABLE_RECORD).detail(error.to_string()))
+}
+
+fn no_state(word: &str) -> String {
+    let open = OpenState::ALL.into_iter().map(OpenState::as_str);
+    let words: Vec<&str> = open.chain(FinalState::ALL.into_iter().map(FinalState::as_str)).collect();
+    format!("must be one of {}, not {word:?}", words.join(", "))
 }
 
 fn state_filter(word: &str) -> Option<StateFilter> {

@@ -8,6 +8,7 @@ use crate::person::claim::ClaimCommand;
 use crate::person::proven::ResumeProvenCommand;
 use crate::person::readmit::ReadmitCommand;
 use crate::person::resolve::ResolveCommand;
+use crate::person::reconnect::ReconnectCommand;
 use crate::person::show::ShowCommand;
 use crate::person::status::StatusCommand;
 use crate::person::transfer::TransferCommand;
@@ -84,6 +85,9 @@ pub(crate) enum Command {
     /// Let a counter get new transfers again that got none because what it said was in doubt
     #[command(after_help = EXIT_CODES)]
     Readmit(WithAccess<ReadmitCommand>),
+    /// Try a counter again at once, also one whose connection is held because it was rejected
+    #[command(after_help = EXIT_CODES)]
+    Reconnect(WithAccess<ReconnectCommand>),
     /// Say whether every unit of money is accounted for, by the record and the counters' statements
     #[command(after_help = EXIT_CODES)]
     Audit(WithAccess<AuditCommand>),

@@ -144,6 +144,9 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Readmit(WithAccess { command, access, json }) => {
                 person::readmit::run(command, &access, Form::of(json)).await
             }
+            Command::Reconnect(WithAccess { command, access, json }) => {
+                person::reconnect::run(command, &access, Form::of(json)).await
+            }
             Command::Audit(WithAccess { command, access, json }) => {
                 audit::run(command, &access, Form::of(json)).await
             }
@@ -174,7 +177,8 @@ fn carry_out(command: Command) -> Result<Ended> {
 /// wrong.
 fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
     let quiet = match command {
-        Command::Serve(_) | Command::Simulate(_) => "info",
+        // How far the tables are is said by the store, in words.
+        Command::Serve(_) | Command::Simulate(_) => "info,sea_orm_migration=warn",
         Command::Demo(_)
         | Command::Check(_)
         | Command::Transfer(_)
@@ -185,6 +189,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Claim(_)
         | Command::ResumeProven(_)
         | Command::Readmit(_)
+        | Command::Reconnect(_)
         | Command::Audit(_)
         | Command::Record(_)
         | Command::Bench(_)

@@ -4,7 +4,7 @@ use crate::config::{Config, Counter, Mistakes, Settings};
 use api::router::ApiState;
 use coordinator::Coordinator;
 use domain::message::CounterId;
-use link::{LinkKeys, ServiceHours};
+use link::{Link, LinkKeys, ServiceHours};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,9 @@ impl Running {
             let Some((_, keys, hours)) = known else { continue };
             if keys.replace(&counter.keys) {
                 tracing::info!(counter = %counter.id, "its keys were replaced");
+                // One that was rejected for its key is tried again with the new one.
+                let links = self.state.coordinator.links().iter();
+                links.filter(|link| *link.counter() == counter.id).for_each(Link::release);
             }
             if let (Some(hours), Some(new)) = (hours, &counter.hours) {
                 hours.replace(new);

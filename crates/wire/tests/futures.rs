@@ -356,6 +356,22 @@ fn the_longest_page_of_entries_fits_a_frame() {
     }
 }
 
+/// Whoever refuses to say what was posted need not say that there is no more of it.
+#[test]
+fn a_refusal_to_state_entries_needs_no_group() {
+    let whole = text_of("entries-reply");
+    let (from, to) = (whole.find("<DataGroup>"), whole.rfind("</DataGroup>"));
+    let (from, to) = from.zip(to).expect("groups");
+    let none = format!("{}{}", &whole[..from], &whole[to + "</DataGroup>".len()..]);
+    assert!(malformed(none.as_bytes()).error.contains("a data group is missing"));
+    let refused = none.replace("code=\"200\"", "code=\"502\"");
+    let Incoming::Message(Message::Response(_, Reply::Entries(reply))) = read(refused.as_bytes())
+    else {
+        panic!("entries")
+    };
+    assert_eq!((reply.answer.code.number(), reply.entries.len(), reply.more), (502, 0, false));
+}
+
 #[test]
 fn a_party_without_a_sayable_name_says_nothing() {
     let options = dialect(Encoding::Utf8, AmountUnit::Minor, 0);

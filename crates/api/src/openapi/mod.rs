@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 use utoipa::OpenApi;
 
 const ABOUT: &str = "\
-Moves money between two counters, exactly once.\n\n\
+Moves money between two accounts, as a rule at two counters, exactly once.\n\n\
 Every request is signed with HTTP Message Signatures (RFC 9421), `ed25519` or `hmac-sha256`, \
 covering `@method`, `@target-uri` (or `@path` and `@query`) and, where there is a body, \
 `content-digest` (RFC 9530) and `idempotency-key`; parameters `created`, `expires`, `nonce` and \

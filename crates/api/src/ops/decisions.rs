@@ -134,7 +134,7 @@ pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Proble
 
 /// Reads what an operator says, or says what is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
+    plain::body(body).map_err(|error| {
         let kind = match error.classify() {
             serde_json::error::Category::Data => kind::RULE_BROKEN,
             serde_json::error::Category::Syntax

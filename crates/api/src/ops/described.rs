@@ -72,7 +72,8 @@ pub(super) enum Phase {
     Reversed,
 }
 
-/// Why a person must decide.
+/// Why a person must decide; `reason` of the transfer says it in a sentence. `illegal` and `panicked`: this
+/// software failed at it, and what was sent is in doubt.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(super) enum Why {

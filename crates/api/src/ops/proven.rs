@@ -4,7 +4,6 @@
 use super::Ops;
 use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
 use super::described;
-use super::transfers::malformed;
 use crate::json::{AccountJson, TransferJson};
 use crate::plain;
 use crate::problem::Problem;
@@ -136,8 +135,8 @@ pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ProvenJson>, Problem> {
-    let Query(wanted) = wanted.map_err(|error| malformed(plain::words(&error.body_text())))?;
-    let limit = limit(wanted.limit).map_err(malformed)?;
+    let Query(wanted) = wanted.map_err(|error| plain::refused(&error))?;
+    let limit = limit(wanted.limit).map_err(|why| plain::malformed("limit", &why))?;
     let (views, total) = ops.state.coordinator.proven(limit).await;
     Ok(Json(ProvenJson { transfers: views.iter().map(OneJson::from).collect(), total }))
 }
@@ -216,6 +215,6 @@ fn limit(wanted: Option<usize>) -> Result<usize, String> {
     if (1..=MOST_AT_ONCE).contains(&limit) {
         Ok(limit)
     } else {
-        Err(format!("limit must be 1 to {MOST_AT_ONCE}, not {limit}"))
+        Err(format!("must be 1 to {MOST_AT_ONCE}, not {limit}"))
     }
 }

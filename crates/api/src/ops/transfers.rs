@@ -173,10 +173,11 @@ pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ListJson>, Problem> {
-    let Query(wanted) = wanted.map_err(|error| malformed(plain::words(&error.body_text())))?;
+    let Query(wanted) = wanted.map_err(|error| plain::refused(&error))?;
     let limit = wanted.limit.unwrap_or(PAGE);
     if !(1..=LONGEST_PAGE).contains(&limit) {
-        return Err(malformed(format!("limit must be 1 to {LONGEST_PAGE}, not {limit}")));
+        let why = format!("must be 1 to {LONGEST_PAGE}, not {limit}");
+        return Err(plain::malformed("limit", &why));
     }
     let state = wanted.state.as_deref().map(open_state).transpose()?;
     let coordinator = &ops.state.coordinator;
@@ -424,16 +425,12 @@ fn open_state(word: &str) -> Result<Life, Problem> {
     let open = || Life::ALL.into_iter().filter(|state| !state.is_final());
     open().find(|state| state.as_str() == word).ok_or_else(|| {
         let words: Vec<&str> = open().map(Life::as_str).collect();
-        malformed(format!(
-            "state must be one of {}, not {word:?}; a transfer that has ended is found by its serial",
+        let why = format!(
+            "must be one of {}, not {word:?}; a transfer that has ended is found by its serial",
             words.join(", ")
-        ))
+        );
+        plain::malformed("state", &why)
     })
-}
-
-/// A parameter that cannot be used.
-pub(super) fn malformed(detail: String) -> Problem {
-    Problem::new(kind::MALFORMED_QUERY).detail(detail)
 }
 
 /// No transfer has this serial.

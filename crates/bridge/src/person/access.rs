@@ -9,6 +9,7 @@ use client::way::Authorities;
 use client::{Algorithm, Client, Key, Signer};
 use serde::Deserialize;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Where the API is unless told otherwise.
@@ -88,6 +89,39 @@ impl Access {
         Operators::new(url.as_deref().unwrap_or(OPERATORS), &authorities)
     }
 
+    /// What has to stand behind another command for it to reach the same bridge in the same name.
+    pub(crate) fn again(&self) -> String {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let algorithm = self.algorithm.map(|algorithm| algorithm.as_str().to_owned());
+        let options = [
+            ("--client", path(&self.client)),
+            ("--url", self.url.clone()),
+            ("--operators", self.operators.clone()),
+            ("--ca-file", path(&self.ca_file)),
+            ("--key-id", self.key_id.clone()),
+            ("--key-file", path(&self.key_file)),
+            ("--algorithm", algorithm),
+        ];
+        let said = options.into_iter().filter_map(|(option, value)| Some((option, value?)));
+        said.fold(String::new(), |all, (option, value)| format!("{all} {option} {}", word(&value)))
+    }
+
+    /// The operators' side that is named, or else that of a bridge with this configuration.
+    pub(crate) fn operators_or_at(&self, listen: SocketAddr) -> Result<Option<Operators>> {
+        let mut here = self.clone();
+        let file = self.file()?;
+        let nothing_is_named = [&self.url, &self.operators, &file.url, &file.operators];
+        if nothing_is_named.iter().all(|named| named.is_none()) {
+            let ip = match listen.ip() {
+                ip if !ip.is_unspecified() => ip,
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            };
+            here.operators = Some(format!("http://{}", SocketAddr::new(ip, listen.port())));
+        }
+        here.operators_too()
+    }
+
     /// The same, if it is known to be the bridge that is asked otherwise: it is named, or both sides are
     /// where they are unless told otherwise.
     pub(crate) fn operators_too(&self) -> Result<Option<Operators>> {
@@ -117,6 +151,16 @@ fn authorities(file: Option<PathBuf>) -> Result<Authorities> {
         .with_context(|| format!("the authorities' file {} cannot be read", path.display()))?;
     Authorities::from_pem(&pem)
         .map_err(|error| Usage(format!("--ca-file: {}: {error}", path.display())).into())
+}
+
+/// A word as a shell takes it for one.
+fn word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 fn missing(option: &str) -> Usage {
@@ -155,6 +199,21 @@ mod tests {
         assert!(other.client().expect_err("not a key").to_string().contains("app.key"));
         fs::write(&file, format!("{text}secret = 'x'\n")).expect("a file");
         assert!(access.client().expect_err("unknown").to_string().contains("secret"));
+    }
+
+    #[test]
+    fn another_command_reaches_the_same_bridge() {
+        assert_eq!(Access::default().again(), "");
+        let access = Access {
+            client: Some("/etc/a client's.toml".into()),
+            operators: Some("http://h:2".into()),
+            algorithm: Some(Algorithm::Ed25519),
+            ..Access::default()
+        };
+        assert_eq!(
+            access.again(),
+            r" --client '/etc/a client'\''s.toml' --operators http://h:2 --algorithm ed25519"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) mod claim;
 mod operators;
 pub(crate) mod proven;
 pub(crate) mod readmit;
+pub(crate) mod reconnect;
 pub(crate) mod resolve;
 mod screen;
 pub(crate) mod show;

@@ -340,6 +340,12 @@ impl Operators {
         self.call(Method::POST, &["counters", counter, "readmit"], &[], Some(readmission)).await
     }
 
+    /// Asks a counter's link to `reconnect`, or to let a held connection go (`release`).
+    pub(super) async fn act_on(&self, counter: &str, what: &str) -> Result<serde_json::Value> {
+        let nothing = serde_json::json!({});
+        self.call(Method::POST, &["counters", counter, what], &[], Some(&nothing)).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,

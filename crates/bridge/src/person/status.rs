@@ -45,7 +45,7 @@ struct Status {
 pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> Result<Ended> {
     let operators = access.operators()?;
     if !command.watch {
-        say!("{}", look(&operators, &command).await?.told(form)?)?;
+        say!("{}", look(&operators, &command).await?.told(form, &access.again())?)?;
         return Ok(Ended::Well);
     }
     let mut again = tokio::time::interval(Duration::from_secs(command.every));
@@ -61,7 +61,7 @@ pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> 
         }
         // A bridge that is being restarted is watched on.
         let told = match look(&operators, &command).await {
-            Ok(status) => status.told(form)?,
+            Ok(status) => status.told(form, &access.again())?,
             Err(error) => match form {
                 Form::Tables => format!("{error:#}"),
                 Form::Json => serde_json::json!({ "error": format!("{error:#}") }).to_string(),
@@ -86,14 +86,14 @@ async fn look(operators: &Operators, command: &StatusCommand) -> Result<Status> 
 }
 
 impl Status {
-    fn told(&self, form: Form) -> Result<String> {
+    fn told(&self, form: Form, again: &str) -> Result<String> {
         match form {
             Form::Json => Ok(serde_json::to_string(self)?),
-            Form::Tables => Ok(self.tables()),
+            Form::Tables => Ok(self.tables(again)),
         }
     }
 
-    fn tables(&self) -> String {
+    fn tables(&self, again: &str) -> String {
         // Writing to a string does not fail.
         let mut text = headline(&self.summary);
         let mut counters = table([
@@ -141,7 +141,7 @@ impl Status {
             let _ = write!(text, "\n{} of {total}, the oldest first", transfers.len());
         }
         for transfer in transfers.iter().filter(|open| !open.decisions.is_empty()) {
-            let _ = write!(text, "\n{}", decisions(transfer));
+            let _ = write!(text, "\n{}", decisions(transfer, again));
         }
         text
     }
@@ -213,7 +213,7 @@ fn transfer_row(open: &OpenTransfer) -> [String; 6] {
 }
 
 /// How a person decides on a transfer that needs one.
-fn decisions(open: &OpenTransfer) -> String {
+fn decisions(open: &OpenTransfer, again: &str) -> String {
     let serial = plain(&open.transfer.master_serial);
     let mut text = format!("{serial} needs a person:");
     if let Some(claim) = &open.claim {
@@ -225,7 +225,7 @@ fn decisions(open: &OpenTransfer) -> String {
         if choice.allowed {
             let _ = write!(
                 text,
-                "\n  counter-bridge resolve {serial} {decision} --who NAME --note \"…\""
+                "\n  counter-bridge resolve {serial} {decision} --who NAME --note \"…\"{again}"
             );
         } else {
             let why = or_dash(choice.why_not.as_deref());
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn tables_show_what_an_operator_acts_on() {
-        let shown = status().tables();
+        let shown = status().tables(" --client c.toml");
         for words in [
             "up for 2 min 5 s; 3 open, 2 crediting, 1 needs_operator; 1,000.00 CNY in transit for up \
              to 1 min 1 s",
@@ -304,7 +304,7 @@ mod tests {
             "20261121",
             "2026112100000000042",
             "1 of 3, the oldest first",
-            "counter-bridge resolve 2026112100000000042 completed --who NAME --note \"…\"",
+            "counter-bridge resolve 2026112100000000042 completed --who NAME --note \"…\" --client c.toml",
             "refused is not possible: the debit is done",
             "lin has claimed it until 2026-11-21T11:00:30Z: on the telephone",
         ] {
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn machines_get_one_object_in_one_line() {
-        let told = status().told(Form::Json).expect("JSON");
+        let told = status().told(Form::Json, "").expect("JSON");
         assert!(!told.contains('\n'));
         let read: serde_json::Value = serde_json::from_str(&told).expect("JSON");
         assert_eq!(read["counters"][0]["health"], "down");
@@ -331,7 +331,7 @@ mod tests {
         status.summary.record = None;
         status.counters.clear();
         status.open = OpenTransfers { transfers: Vec::new(), total: 0 };
-        let shown = status.tables();
+        let shown = status.tables("");
         assert!(shown.contains("no counter is configured") && shown.contains("no open transfers"));
         assert!(!shown.contains("DATABASE"));
     }

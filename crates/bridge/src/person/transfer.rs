@@ -67,7 +67,7 @@ pub(crate) async fn run(command: TransferCommand, access: &Access, form: Form) -
     }
     let ended = ended(&transfer);
     if ended == Ended::Unfinished {
-        tell!("counter-bridge: {}", goes_on(&transfer));
+        tell!("counter-bridge: {}", goes_on(&transfer, &access.again()));
     }
     Ok(ended)
 }
@@ -87,12 +87,12 @@ pub(super) fn ended(transfer: &Transfer) -> Ended {
 }
 
 /// What becomes of a transfer that is not final.
-fn goes_on(transfer: &Transfer) -> String {
+fn goes_on(transfer: &Transfer, again: &str) -> String {
     let serial = &transfer.master_serial;
     if transfer.state == State::NeedsOperator {
-        format!("it waits for a person; what is known: counter-bridge show {serial}")
+        format!("it waits for a person; what is known: counter-bridge show {serial}{again}")
     } else {
-        format!("it goes on by itself; ask later: counter-bridge show {serial}")
+        format!("it goes on by itself; ask later: counter-bridge show {serial}{again}")
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
                 "created_at": "2026-11-21T10:00:00Z", "updated_at": "2026-11-21T10:00:01Z",
             }))
             .expect("a transfer");
-            let told = goes_on(&transfer);
+            let told = goes_on(&transfer, "");
             assert!(told.contains(words) && told.ends_with("show 2026112100000000042"), "{told}");
         }
     }

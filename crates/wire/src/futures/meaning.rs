@@ -12,7 +12,7 @@ use crate::message::{
 use crate::ornament::Ornament;
 use crate::terms::{self, Fault, Trace, clip, short};
 use domain::message::{
-    Answer, Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry, Finding,
+    Answer, AnswerCode, Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry, Finding,
     Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
 };
 use domain::money::{Amount, Currency};
@@ -169,7 +169,11 @@ fn entries_reply(
     trace: &Trace,
 ) -> Read<EntriesReply> {
     let Some((first, groups)) = packet.groups.split_first() else {
-        return Err("a data group is missing".into());
+        if answer.code == AnswerCode::DONE {
+            return Err("a data group is missing".into());
+        }
+        // Whoever has nothing to say of entries need not say that there are no more.
+        return Ok(EntriesReply { answer, entries: Vec::new(), more: false });
     };
     let more = Said { group: first, options, trace }.word(Item::More)?;
     let mut entries = Vec::new();
