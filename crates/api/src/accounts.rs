@@ -53,8 +53,7 @@ pub(crate) async fn balance(
     query: Result<Query<BalanceParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (counter, account) = named(&state, &caller, &counter, &account)?;
-    let Query(params) =
-        query.map_err(|error| plain::refused(&error))?;
+    let Query(params) = query.map_err(|error| plain::refused(&error))?;
     let currency: Currency = match params.currency {
         Some(text) => text.parse().map_err(|error| malformed("currency", format!("{error}")))?,
         None => Currency::CNY,
@@ -118,8 +117,7 @@ pub(crate) async fn postings(
     account: Option<AccountId>,
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(params) =
-        query.map_err(|error| plain::refused(&error))?;
+    let Query(params) = query.map_err(|error| plain::refused(&error))?;
     let links = coordinator.links();
     let settle_day =
         || links.iter().find(|link| link.counter() == counter).and_then(Link::settle_day);

@@ -35,11 +35,14 @@ pub(crate) fn query(error: &str) -> (Option<String>, String) {
     let said = words(error);
     let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(&said);
     match said.split_once(": ") {
-        Some((field, why)) if field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') => {
+        Some((field, why))
+            if field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') =>
+        {
             (Some(field.to_owned()), why.to_owned())
         }
         Some(_) | None => {
-            let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+            let unknown =
+                said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
             let said = said.replace("unknown field", "there is no parameter");
             (unknown.map(str::to_owned), said)
         }
@@ -142,9 +145,8 @@ mod tests {
     #[test]
     fn a_list_is_no_object_although_its_places_would_fit() {
         let account = r#"{"counter":"a","account":"1"}"#;
-        let order = |from: &str| {
-            format!(r#"{{"from":{from},"to":{account},"amount":1,"currency":"CNY"}}"#)
-        };
+        let order =
+            |from: &str| format!(r#"{{"from":{from},"to":{account},"amount":1,"currency":"CNY"}}"#);
         assert!(body::<TransferRequest>(order(account).as_bytes()).is_ok());
         for list in [order(r#"["a","1"]"#), r#"[["a","1"],["b","2"],1,"CNY"]"#.to_owned()] {
             let refused = body::<TransferRequest>(list.as_bytes()).expect_err("a list");

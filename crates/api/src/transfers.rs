@@ -212,9 +212,7 @@ pub(crate) async fn list(
     let mut filter =
         ListFilter { app: Some(caller.app.to_string()), limit, ..ListFilter::default() };
     if let Some(state) = &query.state {
-        filter.state = Some(
-            state_filter(state).ok_or_else(|| bad("state", no_state(state)))?,
-        );
+        filter.state = Some(state_filter(state).ok_or_else(|| bad("state", no_state(state)))?);
     }
     if let Some(counter) = &query.counter {
         filter.counter =
@@ -244,7 +242,8 @@ fn listed(found: Found) -> Result<Box<RawValue>, Problem> {
 
 fn no_state(word: &str) -> String {
     let open = OpenState::ALL.into_iter().map(OpenState::as_str);
-    let words: Vec<&str> = open.chain(FinalState::ALL.into_iter().map(FinalState::as_str)).collect();
+    let words: Vec<&str> =
+        open.chain(FinalState::ALL.into_iter().map(FinalState::as_str)).collect();
     format!("must be one of {}, not {word:?}", words.join(", "))
 }
 

@@ -30,7 +30,9 @@ pub(crate) async fn run(command: ReconnectCommand, access: &Access, form: Form) 
     let told = operators.act_on(id, if is_held { "release" } else { "reconnect" }).await?;
     match form {
         Form::Json => say!("{told}")?,
-        Form::Tables => say!("{id} is tried again; `counter-bridge status` shows what comes of it")?,
+        Form::Tables => {
+            say!("{id} is tried again; `counter-bridge status` shows what comes of it")?;
+        }
     }
     Ok(Ended::Well)
 }

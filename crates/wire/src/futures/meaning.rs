@@ -12,8 +12,8 @@ use crate::message::{
 use crate::ornament::Ornament;
 use crate::terms::{self, Fault, Trace, clip, short};
 use domain::message::{
-    Answer, AnswerCode, Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry, Finding,
-    Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
+    Answer, AnswerCode, Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry,
+    Finding, Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
 };
 use domain::money::{Amount, Currency};
 use domain::profile::{CodeTable, Profile};

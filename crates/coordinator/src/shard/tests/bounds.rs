@@ -216,7 +216,11 @@ fn the_trail_of_a_transfer_that_waits_for_a_person_for_a_year_stays_short() {
     assert!(trail.len() < 200 && writes < 200, "{} parts in {writes} writes", trail.len());
     let trail = trail.join("");
     let written = |words| trail.matches(words).count();
-    assert_eq!(written("debit asked about") + written("fence for the debit sent"), before + 32, "{trail}");
+    assert_eq!(
+        written("debit asked about") + written("fence for the debit sent"),
+        before + 32,
+        "{trail}"
+    );
     assert_eq!(written("question about the debit: unknown"), before + 32, "{trail}");
 }
 
