@@ -239,12 +239,11 @@ pub(crate) fn alarm(
     master: domain::serial::MasterSerial,
     text: String,
 ) {
-    let wakes = kind.wakes_a_person();
     if kind.is_alarm() {
         kind.count_alarm();
     }
     if events.admits_alarm(now, kind) {
-        if wakes {
+        if kind.is_alarm() {
             tracing::error!(%master, kind = kind.as_str(), "{text}");
         } else {
             tracing::info!(%master, "{text}");

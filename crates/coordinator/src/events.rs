@@ -74,8 +74,8 @@ impl Kind {
         Kind::Defect,
     ];
 
-    /// Whether it is counted as an alarm where somebody has to look into it: the others only say what
-    /// was done, or is over.
+    /// Whether somebody has to look into it: it is counted and logged as an error. The others only say
+    /// what was done, or is over: what has resolved itself is told, for a person may be busy with it.
     pub const fn is_alarm(self) -> bool {
         match self {
             Kind::NeedsOperator
@@ -108,24 +108,6 @@ impl Kind {
             Kind::Notice => "notice",
             Kind::Database => "database",
             Kind::Defect => "defect",
-        }
-    }
-
-    /// Whether it is an alarm where it is about a transfer: what has resolved itself is none, and is
-    /// told all the same, for a person may be busy with it.
-    pub(crate) const fn wakes_a_person(self) -> bool {
-        match self {
-            Kind::Resolved => false,
-            Kind::Recovered
-            | Kind::NeedsOperator
-            | Kind::Decided
-            | Kind::Claimed
-            | Kind::Contradiction
-            | Kind::Foreign
-            | Kind::NotCompared
-            | Kind::Notice
-            | Kind::Database
-            | Kind::Defect => true,
         }
     }
 }
@@ -256,9 +238,16 @@ mod tests {
 
     #[test]
     fn only_what_has_resolved_itself_wakes_nobody() {
-        assert!(!Kind::Resolved.wakes_a_person());
+        assert!(!Kind::Resolved.is_alarm());
         for kind in [Kind::NeedsOperator, Kind::Contradiction, Kind::Defect, Kind::Notice] {
-            assert!(kind.wakes_a_person(), "{kind:?}");
+            assert!(kind.is_alarm(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_word_in_events_and_metrics() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::json!(kind), kind.as_str());
         }
     }
 
