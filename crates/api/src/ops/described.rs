@@ -543,3 +543,40 @@ pub(crate) struct Lagged {
     /// In words.
     text: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coordinator::events::Kind;
+    use domain::transfer as machine;
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
+    use utoipa::PartialSchema;
+
+    /// The words of a schema of nothing but words.
+    fn described<T: PartialSchema>() -> BTreeSet<String> {
+        let schema = json!(T::schema());
+        let words = schema["enum"].as_array().expect("words");
+        words.iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
+    }
+
+    /// The words that are written.
+    fn written(words: impl IntoIterator<Item = Value>) -> BTreeSet<String> {
+        words.into_iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
+    }
+
+    /// Also those that no test ever sees written.
+    #[test]
+    fn every_word_that_may_be_written_is_described() {
+        let open = machine::State::ALL.into_iter().filter(|state| !state.is_final());
+        let decisions = machine::Decision::ALL.map(|it| json!(it.as_str()));
+        assert_eq!(described::<Why>(), written(machine::Why::ALL.map(|why| json!(why))));
+        assert_eq!(described::<TransferEventKind>(), written(Kind::ALL.map(|kind| json!(kind))));
+        assert_eq!(described::<Decision>(), written(decisions));
+        assert_eq!(described::<OpenState>(), written(open.map(|state| json!(state.as_str()))));
+        assert_eq!(
+            described::<ConnectionState>(),
+            written(super::super::metrics::STATES.map(|(state, _)| json!(state)))
+        );
+    }
+}

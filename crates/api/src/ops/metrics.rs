@@ -5,6 +5,8 @@ mod links;
 mod requests;
 
 pub(crate) use counted::begin;
+#[cfg(test)]
+pub(super) use links::STATES;
 pub(crate) use requests::Counted;
 
 use super::{Ops, counters, now_micros, seconds_between};

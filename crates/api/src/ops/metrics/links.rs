@@ -149,7 +149,7 @@ const COUNTS: [Count; 14] = [
 ];
 
 /// Every state and the word for it, as in the snapshot.
-const STATES: [(State, &str); 13] = [
+pub(in crate::ops) const STATES: [(State, &str); 13] = [
     (State::Stopped, "stopped"),
     (State::Connecting, "connecting"),
     (State::TlsHandshake, "tls_handshake"),
