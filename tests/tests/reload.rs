@@ -14,7 +14,7 @@ use system_tests::database::Database;
 use system_tests::mariadb::MariaDb;
 use system_tests::operator;
 use system_tests::private;
-use system_tests::process::{Process, free_address};
+use system_tests::process::{Process, free_address, program};
 use system_tests::stage::{FOUND_WITHIN, Stage};
 use system_tests::town::{Faults, RICH, Town};
 use tokio::time::{Instant, sleep};
@@ -148,6 +148,46 @@ async fn a_counters_key_is_changed_without_losing_its_session() -> Result<()> {
     // A key that is withdrawn takes its session with it.
     stage.reconfigure(|text| text.replace("key_file = 'next'\n", "key_file = 'k'\n"), left).await?;
     stage.until("securities", false, FOUND_WITHIN).await?;
+    Ok(())
+}
+
+/// It is not waited for until it would be tried anyway, which after a rejection is a minute, or never.
+#[tokio::test]
+async fn a_counter_that_was_rejected_is_tried_again_with_its_new_key() -> Result<()> {
+    let address = free_address()?.to_string();
+    let mut stage = Stage::prepared(&format!(
+        "[[counter]]\nid = 'securities'\ndialect = 'securities'\naddresses = ['{address}']\n\
+         key_file = 'k'\n"
+    ))?;
+    private::write(stage.folder().join("next"), "the key that takes the place of the old one")?;
+    let arguments = ["simulate", "securities", "--key-file", "next", "--listen", &address];
+    let mut counter = Process::start("securities", stage.folder(), &arguments)?;
+    counter.ready().await?;
+    stage.restart().await?;
+    stage
+        .look("/ops/v1/counters", |said| {
+            let counters: serde_json::Value = serde_json::from_str(said).ok()?;
+            let connection = &counters[0]["connections"][0];
+            let wait = connection["next_attempt_at"].as_i64()? - connection["since"].as_i64()?;
+            (connection["state"] == "backing_off" && wait > 30_000_000).then_some(())
+        })
+        .await?;
+    let next = |text: String| text.replace("key_file = 'k'\n", "key_file = 'next'\n");
+    stage.reconfigure(next, READ_AGAIN).await?;
+    stage.until("securities", true, FOUND_WITHIN).await?;
+    // By a word of a person, too; of a counter that there is.
+    for (id, words) in [
+        ("securities", "securities is tried again"),
+        ("elsewhere", "there is no counter elsewhere"),
+    ] {
+        let mut command = tokio::process::Command::new(program()?);
+        let operators = format!("http://{}", stage.operators());
+        command.args(["reconnect", id, "--operators", &operators]).kill_on_drop(true);
+        let said = tokio::time::timeout(FOUND_WITHIN, command.output()).await??;
+        let text = [said.stdout, said.stderr].concat();
+        let text = String::from_utf8(text)?;
+        ensure!(text.contains(words) && said.status.success() == (id == "securities"), "{text}");
+    }
     Ok(())
 }
 

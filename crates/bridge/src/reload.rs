@@ -4,6 +4,7 @@ use crate::config::{Config, Counter, Mistakes, Settings};
 use api::router::ApiState;
 use coordinator::Coordinator;
 use domain::message::CounterId;
+use link::status::Health;
 use link::{Link, LinkKeys, ServiceHours};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -42,7 +43,10 @@ impl Running {
                 tracing::info!(counter = %counter.id, "its keys were replaced");
                 // One that was rejected for its key is tried again with the new one.
                 let links = self.state.coordinator.links().iter();
-                links.filter(|link| *link.counter() == counter.id).for_each(Link::release);
+                links
+                    .filter(|link| *link.counter() == counter.id)
+                    .filter(|link| link.snapshot().health != Health::Up)
+                    .for_each(Link::release);
             }
             if let (Some(hours), Some(new)) = (hours, &counter.hours) {
                 hours.replace(new);

@@ -59,6 +59,28 @@ fn check_names_every_mistake_with_its_line_and_ends_with_2() {
     }
 }
 
+/// A mistyped path is no record: it cannot be released, and nothing is made there.
+#[test]
+fn a_record_that_is_not_there_is_neither_released_nor_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("typo");
+    let database = format!("sqlite://{}/bridge.sqlite", place.display());
+    let file = example().display().to_string();
+    for arguments in [
+        &["record", "status", "--config", &file][..],
+        &["record", "release", "--config", &file, "--who", "ann", "--reason", "it was asked"],
+    ] {
+        let mut command = program(arguments);
+        command.env("COUNTER_BRIDGE__DATABASE", &database);
+        let output = command.envs(VARIABLES.map(|name| (name, name.repeat(2)))).output();
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let told = text(&output.stderr);
+        assert!(told.contains("bridge.sqlite") && told.contains("no such"), "{told}");
+        assert!(!place.exists(), "{arguments:?}");
+    }
+}
+
 #[test]
 fn wrong_command_lines_end_with_2_and_say_why() {
     for arguments in [&["serve"][..], &["transfer", "--amount", "x"], &["nothing"]] {

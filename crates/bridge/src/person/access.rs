@@ -201,6 +201,28 @@ mod tests {
         assert!(access.client().expect_err("unknown").to_string().contains("secret"));
     }
 
+    /// Of whom an audit asks beside its record: never of a bridge that only happens to be there.
+    #[test]
+    fn the_operators_side_is_that_of_the_configuration_unless_another_is_named() {
+        let listen = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let asked = |access: &Access, at: &str| {
+            let operators = access.operators_or_at(listen(at)).expect("no mistake");
+            operators.map(|operators| operators.base().to_string())
+        };
+        let nothing = Access::default();
+        for (at, url) in [
+            ("10.0.0.7:18091", "http://10.0.0.7:18091/"),
+            ("0.0.0.0:18091", "http://127.0.0.1:18091/"),
+            ("[::]:18091", "http://[::1]:18091/"),
+        ] {
+            assert_eq!(asked(&nothing, at).as_deref(), Some(url));
+        }
+        let named = Access { operators: Some("http://h:2".into()), ..Access::default() };
+        assert_eq!(asked(&named, "10.0.0.7:1").as_deref(), Some("http://h:2/"));
+        let elsewhere = Access { url: Some("http://h:1".into()), ..Access::default() };
+        assert_eq!(asked(&elsewhere, "10.0.0.7:1"), None, "whose it is, is not known");
+    }
+
     #[test]
     fn another_command_reaches_the_same_bridge() {
         assert_eq!(Access::default().again(), "");

@@ -332,6 +332,12 @@ impl Operators {
         self.call(Method::POST, &["proven", "resume"], &[], Some(resumption)).await
     }
 
+    /// Where it is asked.
+    #[cfg(test)]
+    pub(super) fn base(&self) -> &reqwest::Url {
+        &self.base
+    }
+
     pub(super) async fn readmit(
         &self,
         counter: &str,
