@@ -1,5 +1,5 @@
-//! One route table for the transfer API. Every request is signed but for the description and for whether the bridge lives, and
-//! nothing is read of a body before it is known whose it is.
+//! One route table for the transfer API. Every request is signed, but for the description and for whether
+//! the bridge lives, and nothing is read of a body before it is known whose it is.
 
 use crate::apps::Apps;
 use crate::auth::{Authenticator, Verified};

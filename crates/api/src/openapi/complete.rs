@@ -8,15 +8,10 @@ use std::collections::BTreeMap;
 pub(super) struct Rules {
     /// For what an operation may be refused, by its id.
     pub(super) refusals: fn(&str) -> Vec<Kind>,
-    pub(super) headers: Headers,
+    /// Headers that every answer has.
+    pub(super) headers: &'static [&'static str],
     /// Whether requests are signed, but for those of the tag `bridge`.
     pub(super) signed: bool,
-}
-
-/// Which headers answers have.
-pub(super) struct Headers {
-    /// Every answer.
-    pub(super) of_all: &'static [&'static str],
 }
 
 /// What each header says.
@@ -63,17 +58,16 @@ pub(super) fn complete(document: &mut Value, rules: &Rules) {
         .collect();
     if rules.signed {
         document["security"] = json!([{ "signature": [], "signature_input": [] }]);
-        let header = |name: &str, about: &str| json!({ "type": "apiKey", "in": "header", "name": name, "description": about });
         document["components"]["securitySchemes"] = json!({
-            "signature": header(
-                "Signature",
-                "HTTP Message Signature (RFC 9421): the signature itself",
-            ),
-            "signature_input": header(
-                "Signature-Input",
-                "HTTP Message Signature (RFC 9421): what is covered, and `created`, `expires`, `nonce`, \
-                 `keyid`",
-            ),
+            "signature": {
+                "type": "apiKey", "in": "header", "name": "Signature",
+                "description": "HTTP Message Signature (RFC 9421): the signature itself",
+            },
+            "signature_input": {
+                "type": "apiKey", "in": "header", "name": "Signature-Input",
+                "description": "HTTP Message Signature (RFC 9421): what is covered, and `created`, \
+                                `expires`, `nonce`, `keyid`",
+            },
         });
     } else {
         document["security"] = json!([]);
@@ -95,7 +89,7 @@ fn operation(operation: &mut Value, rules: &Rules) {
             location["required"] = true.into();
         }
         let own = headers_of(status.parse().unwrap_or_default());
-        for name in rules.headers.of_all.iter().chain(own) {
+        for name in rules.headers.iter().chain(own) {
             response["headers"][*name] = json!({ "$ref": reference("headers", name) });
         }
     }

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::{ops, router};
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
-use complete::{Headers, Rules};
+use complete::Rules;
 pub(crate) use refusals::{OF_SIGNED, of_the_transfer_api};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ covering `@method`, `@target-uri` (or `@path` and `@query`) and, where there is 
 `keyid`. Amounts are integers in minor units. A retry is signed anew under the same \
 `Idempotency-Key`: the same key is the same transfer. Refusals are problem documents (RFC 9457); \
 their `type` is for programs, and names a page of the documents. A path or a method that is not \
-described here is answered with 404 `/errors/no_such_path` or 405 `/errors/no_such_method`, a head that \
+described here is answered with 404 `/errors/no_such_path` or 405 `/errors/no_such_method` (HEAD as GET is, without its body), a head that \
 is no HTTP with 400, 414 or 431 and no body.";
 
 const ABOUT_OPERATORS: &str = "\
@@ -61,22 +61,20 @@ struct Operators;
 /// Of the transfer API.
 const TRANSFER_API: Rules = Rules {
     refusals: refusals::of_the_transfer_api,
-    headers: Headers { of_all: &["Cache-Control", "X-Content-Type-Options"] },
+    headers: &["Cache-Control", "X-Content-Type-Options"],
     signed: true,
 };
 
 /// Of the operators' side.
 const OPERATORS_SIDE: Rules = Rules {
     refusals: refusals::of_the_operators_side,
-    headers: Headers {
-        of_all: &[
-            "Cache-Control",
-            "Content-Security-Policy",
-            "Referrer-Policy",
-            "X-Content-Type-Options",
-            "X-Frame-Options",
-        ],
-    },
+    headers: &[
+        "Cache-Control",
+        "Content-Security-Policy",
+        "Referrer-Policy",
+        "X-Content-Type-Options",
+        "X-Frame-Options",
+    ],
     signed: false,
 };
 
