@@ -3,9 +3,9 @@
 use crate::auth::Verified;
 use crate::json::{BalanceJson, EntriesJson, EntryJson};
 use crate::named::Named;
-use crate::plain;
 use crate::problem::{Problem, kind};
 use crate::router::ApiState;
+use crate::sent;
 use crate::transfers::refusal;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
@@ -53,7 +53,7 @@ pub(crate) async fn balance(
     query: Result<Query<BalanceParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (counter, account) = named(&state, &caller, &counter, &account)?;
-    let Query(params) = query.map_err(|error| plain::refused(&error))?;
+    let Query(params) = query.map_err(|error| sent::refused(&error))?;
     let currency: Currency = match params.currency {
         Some(text) => text.parse().map_err(|error| malformed("currency", format!("{error}")))?,
         None => Currency::CNY,
@@ -117,7 +117,7 @@ pub(crate) async fn postings(
     account: Option<AccountId>,
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(params) = query.map_err(|error| plain::refused(&error))?;
+    let Query(params) = query.map_err(|error| sent::refused(&error))?;
     let links = coordinator.links();
     let settle_day =
         || links.iter().find(|link| link.counter() == counter).and_then(Link::settle_day);
@@ -196,7 +196,7 @@ fn refused(counter: &CounterId, answer: &Answer) -> Problem {
 }
 
 fn malformed(field: &str, why: impl Display) -> Problem {
-    plain::malformed(field, &why.to_string())
+    sent::malformed(field, &why.to_string())
 }
 
 fn day(text: &str) -> Option<Day> {

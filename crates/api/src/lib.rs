@@ -19,6 +19,7 @@ pub mod ops;
 mod plain;
 pub mod problem;
 pub mod router;
+mod sent;
 pub mod server;
 mod shares;
 pub mod transfers;

@@ -9,6 +9,7 @@ use crate::named::Named;
 use crate::plain;
 use crate::problem::{Problem, kind};
 use crate::router::ApiState;
+use crate::sent;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -65,7 +66,7 @@ pub(crate) async fn create(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let idempotency_key = idempotency_key(&headers)?;
-    let request: TransferRequest = plain::body(&body).map_err(|error| {
+    let request: TransferRequest = sent::body(&body).map_err(|error| {
         Problem::new(kind::MALFORMED_BODY).detail(plain::words(&error.to_string()))
     })?;
     let begin = checked(&caller, idempotency_key, &request)?;
@@ -200,8 +201,8 @@ pub(crate) async fn list(
     Extension(caller): Extension<Verified>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let bad = |field: &'static str, why: String| plain::malformed(field, &why);
-    let Query(query) = query.map_err(|error| plain::refused(&error))?;
+    let bad = |field: &'static str, why: String| sent::malformed(field, &why);
+    let Query(query) = query.map_err(|error| sent::refused(&error))?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=ListFilter::LONGEST_PAGE).contains(&limit) {
         return Err(bad(
@@ -347,6 +348,21 @@ mod tests {
         assert_eq!(wait(&["respond-async", "wait=2"]), Some(2));
         for ignored in ["wait", "wait=", "wait=-1", "wait=x", "wait=99999999999999999999"] {
             assert_eq!(wait(&[ignored]), None, "{ignored}");
+        }
+    }
+
+    #[test]
+    fn the_wait_that_was_heeded_is_said() {
+        for (preferred, said) in
+            [(Some("wait=7"), Some("wait=7")), (Some("wait=99"), Some("wait=30"))]
+                .into_iter()
+                .chain([(Some("wait=soon"), None), (None, None)])
+        {
+            let preferred: Vec<&str> = preferred.into_iter().collect();
+            let mut response = StatusCode::OK.into_response();
+            applied(wait(&headers("prefer", &preferred)), &mut response);
+            let header = response.headers().get("preference-applied");
+            assert_eq!(header.map(|it| it.to_str().expect("text")), said, "{preferred:?}");
         }
     }
 

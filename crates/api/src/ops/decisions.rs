@@ -6,6 +6,7 @@ use super::transfers::not_found;
 use crate::json::timestamp;
 use crate::plain;
 use crate::problem::{Problem, kind};
+use crate::sent;
 use crate::transfers::database;
 use axum::Json;
 use axum::body::Bytes;
@@ -134,7 +135,7 @@ pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Proble
 
 /// Reads what an operator says, or says what is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    plain::body(body).map_err(|error| {
+    sent::body(body).map_err(|error| {
         let kind = match error.classify() {
             serde_json::error::Category::Data => kind::RULE_BROKEN,
             serde_json::error::Category::Syntax

@@ -5,8 +5,8 @@ use super::Ops;
 use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
 use super::described;
 use crate::json::{AccountJson, TransferJson};
-use crate::plain;
 use crate::problem::Problem;
+use crate::sent;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -135,8 +135,8 @@ pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ProvenJson>, Problem> {
-    let Query(wanted) = wanted.map_err(|error| plain::refused(&error))?;
-    let limit = limit(wanted.limit).map_err(|why| plain::malformed("limit", &why))?;
+    let Query(wanted) = wanted.map_err(|error| sent::refused(&error))?;
+    let limit = limit(wanted.limit).map_err(|why| sent::malformed("limit", &why))?;
     let (views, total) = ops.state.coordinator.proven(limit).await;
     Ok(Json(ProvenJson { transfers: views.iter().map(OneJson::from).collect(), total }))
 }

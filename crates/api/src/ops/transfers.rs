@@ -5,8 +5,8 @@ use super::described;
 use super::{Ops, now_micros, seconds_between};
 use crate::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
 use crate::named::Named;
-use crate::plain;
 use crate::problem::{Problem, kind};
+use crate::sent;
 use crate::transfers::database;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -173,11 +173,11 @@ pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<ListJson>, Problem> {
-    let Query(wanted) = wanted.map_err(|error| plain::refused(&error))?;
+    let Query(wanted) = wanted.map_err(|error| sent::refused(&error))?;
     let limit = wanted.limit.unwrap_or(PAGE);
     if !(1..=LONGEST_PAGE).contains(&limit) {
         let why = format!("must be 1 to {LONGEST_PAGE}, not {limit}");
-        return Err(plain::malformed("limit", &why));
+        return Err(sent::malformed("limit", &why));
     }
     let state = wanted.state.as_deref().map(open_state).transpose()?;
     let coordinator = &ops.state.coordinator;
@@ -429,7 +429,7 @@ fn open_state(word: &str) -> Result<Life, Problem> {
             "must be one of {}, not {word:?}; a transfer that has ended is found by its serial",
             words.join(", ")
         );
-        plain::malformed("state", &why)
+        sent::malformed("state", &why)
     })
 }
 
