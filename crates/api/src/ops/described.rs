@@ -24,7 +24,9 @@ pub(super) enum Decision {
     Resume,
 }
 
-/// Where a transfer is that is not final.
+/// Where a transfer is that is not final. `accepted`: recorded, nothing sent. `debiting`: the debit is under
+/// way. `crediting`: the debit is done, the credit is under way. `reversing`: the debit is being undone.
+/// `needs_operator`: only a person may decide.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(super) enum OpenState {
@@ -49,7 +51,11 @@ pub(super) enum Outlook {
     Person,
 }
 
-/// What exactly the bridge is at.
+/// What exactly the bridge is at. `accepted`: recorded; the debit is to be sent. Of the debit, the credit or the
+/// reversal: `…_waiting`: it could not be sent, or is to be sent, and will be tried; `…_sent`: its answer is
+/// awaited; `…_asking`: its outcome is unknown, and the counter is asked; `…_fencing`: it is given up, and the
+/// counter is asked never to carry it out; `reversal_proving`: it was answered or may have been sent, and the
+/// counter is asked for proof. `parked`: a person must decide. Final: `completed`, `refused`, `reversed`.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(super) enum Phase {
@@ -72,8 +78,14 @@ pub(super) enum Phase {
     Reversed,
 }
 
-/// Why a person must decide; `reason` of the transfer says it in a sentence. `illegal` and `panicked`: this
-/// software failed at it, and what was sent is in doubt.
+/// Why a person must decide; `reason` of the transfer says it in a sentence. `debit_unresolved`,
+/// `credit_unresolved`, `reversal_unresolved`: what became of that leg could not be found out in time.
+/// `reversal_refused`: the counter refused to undo the debit. `cannot_reverse`: the counter undoes nothing.
+/// `settle_day_passed`: the counter's day ended before the debit could be undone. `contradicted`: a counter
+/// contradicted what it had proven. `other_mark`: the counter holds a leg's serial under another mark.
+/// `known_before`: the counter knew a leg's serial when it was sent for the first time.
+/// `credit_without_debit`: the credit is proven and the debit is not. `illegal`, `panicked`: this software
+/// failed at it, and what was sent is in doubt.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(super) enum Why {
@@ -91,7 +103,10 @@ pub(super) enum Why {
     Panicked,
 }
 
-/// Why a transfer ended as it did.
+/// Why a transfer ended as it did. `debit_refused`, `credit_refused`: that leg's counter refused it.
+/// `debit_not_executed`, `credit_not_executed`: that leg is proven never to have been carried out.
+/// `counter_unavailable`: the counter of the debit was out of reach until the deadline, and nothing was sent.
+/// `decided`: a person decided so.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(super) enum Reason {
@@ -151,7 +166,12 @@ pub(super) enum CounterHealth {
     Down,
 }
 
-/// The state of one connection.
+/// The state of one connection; `state_text` says it in a sentence. `stopped`: not started. `connecting`: TCP.
+/// `tls_handshake`: TLS. `signing_on`: proofs are exchanged. `syncing`: what the last drop left unknown is asked
+/// about. `up`: requests flow. `suspect`: nothing was heard for too long, and a probe is out. `draining`: no new
+/// requests, those in flight are waited for. `signing_off`: the sign-off is out. `closed`: ended in order.
+/// `backing_off`: it waits until it tries again. `held`: it was rejected, and an operator must act.
+/// `out_of_hours`: outside the counter's service hours.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ConnectionState {
