@@ -66,6 +66,7 @@ async fn apps_come_and_go_and_change_without_a_restart_and_a_mistake_changes_not
             READ_AGAIN,
         )
         .await?;
+    ensure!(stage.log().contains("changed=\"app.1.largest_transfer\""), "{}", stage.log());
     assert_eq!(caller.ending(&over).await?, State::Completed);
     let third = Order::new("a-third", 1);
     let said = caller.post(&third.key, &third.body(), 5).await?;
@@ -107,7 +108,7 @@ async fn apps_come_and_go_and_change_without_a_restart_and_a_mistake_changes_not
     stage
         .reconfigure(
             |text| text.replace("[operators]\n", "[operators]\nfeeds_per_address = 3\n"),
-            "taken over at a start",
+            "these wait for the next start",
         )
         .await?;
     ensure!(stage.log().contains("operators.feeds_per_address"), "{}", stage.log());

@@ -7,7 +7,7 @@ use domain::message::CounterId;
 use link::status::Health;
 use link::{Link, LinkKeys, ServiceHours};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::Signal;
 
@@ -20,14 +20,17 @@ pub(crate) struct Running {
     state: Arc<ApiState>,
     counters: Vec<(CounterId, LinkKeys, Option<ServiceHours>)>,
     /// By what it was started, and goes on running but for the above.
-    settings: Settings,
+    started_by: Settings,
+    /// What was read last, whether it could all be taken over or not.
+    read_last: Mutex<Settings>,
 }
 
 impl Running {
     pub(crate) fn new(state: Arc<ApiState>, counters: &[Counter], settings: Settings) -> Running {
         let counters = counters.iter();
         let counters = counters.map(|it| (it.id.clone(), it.keys.clone(), it.hours.clone()));
-        Running { state, counters: counters.collect(), settings }
+        let read_last = Mutex::new(settings.clone());
+        Running { state, counters: counters.collect(), started_by: settings, read_last }
     }
 
     /// Sessions whose key or authority was withdrawn are left in order. Nothing is waited for: whatever the
@@ -59,15 +62,21 @@ impl Running {
         self.state.apps.replace(new.apps.into_iter().map(|app| (app.name, app.rights)));
         self.state.coordinator.limit_days(new.coordinator.day_limits);
         self.state.authenticator.replace_keys(new.keys);
-        let waiting = self.settings.that_need_a_start(&new.settings);
-        if waiting.is_empty() {
+        self.tell_what_changed(new.settings);
+    }
+
+    fn tell_what_changed(&self, new: Settings) {
+        let waiting = self.started_by.that_need_a_start(&new).join(", ");
+        let mut last = self.read_last.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = last.that_are_taken_over(&new).join(", ");
+        *last = new;
+        if changed.is_empty() {
             tracing::info!("the configuration was read again");
         } else {
-            let keys = waiting.join(", ");
-            tracing::warn!(
-                keys,
-                "the configuration was read again; these are taken over at a start"
-            );
+            tracing::info!(changed, "the configuration was read again");
+        }
+        if !waiting.is_empty() {
+            tracing::warn!(keys = waiting, "these wait for the next start");
         }
     }
 }

@@ -21,15 +21,23 @@ impl Settings {
 
     /// The keys whose values differ and that a bridge takes over only when it starts.
     pub(crate) fn that_need_a_start(&self, new: &Settings) -> Vec<String> {
+        self.that_differ(new, false)
+    }
+
+    /// The keys whose values differ and that a bridge takes over while it runs.
+    pub(crate) fn that_are_taken_over(&self, new: &Settings) -> Vec<String> {
+        self.that_differ(new, true)
+    }
+
+    fn that_differ(&self, new: &Settings, taken_over: bool) -> Vec<String> {
         let keys: BTreeSet<&String> = self.0.keys().chain(new.0.keys()).collect();
-        let differs = |key: &&&String| self.0.get(**key) != new.0.get(**key);
-        keys.iter()
-            .filter(differs)
+        keys.into_iter()
+            .filter(|key| self.0.get(*key) != new.0.get(*key))
             .filter(|key| {
-                let is_changed = self.0.contains_key(**key) && new.0.contains_key(**key);
-                !is_taken_over(key, is_changed)
+                let is_changed = self.0.contains_key(*key) && new.0.contains_key(*key);
+                is_taken_over(key, is_changed) == taken_over
             })
-            .map(ToString::to_string)
+            .cloned()
             .collect()
     }
 }

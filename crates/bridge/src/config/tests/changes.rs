@@ -42,6 +42,9 @@ fn what_a_running_bridge_takes_over_is_told_from_what_waits_for_a_start() {
         "service_hours = '09:00-15:00 +08:00'\nsecond_key_file = '/keys/good-2'",
     ] {
         assert!(needs(taken_over).is_empty(), "{taken_over}");
+        let new = settings(&counter(taken_over));
+        assert_eq!(old.that_are_taken_over(&new).len(), 1, "{taken_over}");
+        assert!(new.that_are_taken_over(&new).is_empty(), "{taken_over}");
     }
     assert_eq!(needs(""), ["counter.0.service_hours"]);
     assert_eq!(needs(&format!("{hours}\nheartbeat_s = 9")), ["counter.0.heartbeat_s"]);
