@@ -51,14 +51,11 @@ pub(crate) fn read(
 /// words that were cut in the middle of a character stay readable, and no value that anything is
 /// decided by may hold one. Neither encoding lets such bytes take a quote or a bracket along.
 fn decoded<'a>(bytes: &'a [u8], encoding: Encoding, trace: &Trace) -> Cow<'a, str> {
-    let (text, unreadable) = match encoding {
-        Encoding::Utf8 => {
-            let text = String::from_utf8_lossy(bytes);
-            let unreadable = matches!(text, Cow::Owned(_));
-            (text, unreadable)
-        }
-        Encoding::Gb18030 => GB18030.decode_without_bom_handling(bytes),
+    let encoding = match encoding {
+        Encoding::Utf8 => UTF_8,
+        Encoding::Gb18030 => GB18030,
     };
+    let (text, unreadable) = encoding.decode_without_bom_handling(bytes);
     if unreadable {
         trace.blemish(Ornament::Words);
     }

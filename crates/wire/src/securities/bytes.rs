@@ -5,6 +5,7 @@ use crate::ornament::Ornament;
 use crate::terms::{Fault, Trace};
 use bytes::{BufMut, BytesMut};
 use domain::serial::Mark;
+use encoding_rs::UTF_8;
 use std::borrow::Cow;
 
 const VARINT: u32 = 0;
@@ -281,8 +282,8 @@ impl<'a> Value<'a> {
 
     /// Words, which are only for people: what is not UTF-8 is replaced.
     pub(super) fn words(self, field: &'static str, trace: &Trace) -> Result<Cow<'a, str>, Fault> {
-        let words = String::from_utf8_lossy(self.bytes(field)?);
-        if matches!(words, Cow::Owned(_)) {
+        let (words, unreadable) = UTF_8.decode_without_bom_handling(self.bytes(field)?);
+        if unreadable {
             trace.blemish(Ornament::Words);
         }
         Ok(words)

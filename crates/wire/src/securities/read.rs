@@ -11,6 +11,7 @@ use domain::message::{
     Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
 };
 use domain::serial::SubSerial;
+use encoding_rs::UTF_8;
 use std::borrow::Cow;
 
 pub(super) type Read<T> = Result<T, Fault>;
@@ -265,7 +266,9 @@ fn posted(bytes: &[u8], trace: &Trace) -> Read<Posted> {
     let (mut day, mut amount, mut original) = (0, 0, 0);
     each(bytes, FieldSet::up_to(6), |number, value| {
         match number {
-            1 => counter_serial = String::from_utf8_lossy(value.bytes("counter serial")?),
+            1 => {
+                counter_serial = UTF_8.decode_without_bom_handling(value.bytes("counter serial")?).0
+            }
             2 => day = value.number("settle day")?,
             3 => account = value.text("account")?,
             4 => amount = value.signed("amount")?,
