@@ -210,7 +210,8 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         .log_internal_errors(false);
     match format {
         // Without colours: the escape sequences of ours could not be told from anybody else's.
-        LogFormat::Human => log.with_ansi(false).init(),
+        // Where in this program a line comes from is for those who change it, who read the other format.
+        LogFormat::Human => log.with_ansi(false).with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     std::panic::set_hook(Box::new(|panic| {

@@ -103,7 +103,8 @@ pub(crate) struct SimulateCommand {
     /// What a line of the books survives before its answer is sent
     #[arg(long, value_enum, default_value_t = Survives::Process)]
     durability: Survives,
-    /// What goes wrong: a fault plan in TOML, or in JSON if its name ends in .json
+    /// What goes wrong: a fault plan in TOML, or in JSON if its name ends in .json; crates/simulator/FAULTS.md
+    /// says what stands in it
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
     /// What the plan's chances are drawn from

@@ -114,8 +114,9 @@ pub(crate) async fn look(inner: &Inner, counter: &CounterId, told: SubSerial) {
     };
     let (now, seen) = (now_micros(), told.sequence);
     let why = format!(
-        "it says that it has seen the serial {told}, and this record has given out none \
-         from {:011} on: the record lacks something, or the counter is mistaken",
+        "it says that it has seen the sub serial {told}, of the transfer with the sequence {:011}, and this \
+         record has given out none from {:011} on: the record lacks something, or the counter is mistaken",
+        seen.number(),
         next.number()
     );
     let is_new = inner.standing.held(counter).is_none();

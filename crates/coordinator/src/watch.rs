@@ -115,7 +115,8 @@ async fn ask_for_serials(inner: &Inner, link: &Link) -> bool {
         Posted::Unsaid(why) => {
             let text = format!(
                 "{} says neither at sign-on nor when it is asked how far it has seen our serials \
-                 ({why}): whether the record lacks something shows only in its answers",
+                 ({why}): whether the record lacks something shows only in its \
+                 answers. One that has seen none says the same",
                 link.counter()
             );
             say(inner, link.counter(), &text);

@@ -116,8 +116,17 @@ fn escaped(bytes: &[u8]) -> String {
     text
 }
 
-/// The URL as it may be shown.
-pub(super) fn without_password(url: &str) -> String {
+/// The URL as it is shown to a person: without its password, and without what another key of the
+/// configuration put there.
+pub(super) fn for_people(url: &str) -> String {
+    let shown = without_password(url);
+    let Some((address, parameters)) = shown.split_once('?') else { return shown };
+    let kept: Vec<&str> =
+        parameters.split('&').filter(|one| !one.starts_with("durability=")).collect();
+    if kept.is_empty() { address.to_owned() } else { format!("{address}?{}", kept.join("&")) }
+}
+
+fn without_password(url: &str) -> String {
     match user(url) {
         Some((user, end)) => {
             let name = user.split(':').next().unwrap_or_default();
@@ -185,6 +194,13 @@ mod tests {
         assert_eq!(without_password("mysql://me:secret@db/x"), "mysql://me@db/x");
         assert_eq!(without_password("mysql://me@db/x"), "mysql://me@db/x");
         assert_eq!(without_password("sqlite://data/x"), "sqlite://data/x");
+        for (url, shown) in [
+            ("mysql://me:secret@db/x?durability=as_it_is", "mysql://me@db/x"),
+            ("sqlite://x?mode=rw&durability=as_it_is", "sqlite://x?mode=rw"),
+            ("sqlite://x", "sqlite://x"),
+        ] {
+            assert_eq!(for_people(url), shown);
+        }
         assert!(holds_password("mysql://me:@db/x"));
         assert!(!holds_password("mysql://me@db:3306/x"));
         assert!(!holds_password("sqlite://data:x.sqlite"));

@@ -182,7 +182,7 @@ impl Config {
 
     /// The database, without its password.
     pub(crate) fn database_shown(&self) -> String {
-        database::without_password(self.database.expose_secret())
+        database::for_people(self.database.expose_secret())
     }
 
     /// What the links to all counters are started with; all record into `history`.

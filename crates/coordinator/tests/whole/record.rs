@@ -162,7 +162,7 @@ async fn one_that_does_not_say_what_it_has_seen_is_asked_for_its_entries() {
     let (second, fresh) = (folder(), Counter::with("securities", "", silent).await);
     let stage = Stage::start(second.path(), &[&fresh, &futures], states).await;
     let words = format!(
-        "futures gets no new transfers: it says that it has seen the serial {}",
+        "futures gets no new transfers: it says that it has seen the sub serial {}",
         master.leg(Role::Credit)
     );
     stage.event(Kind::Contradiction, &words).await;

@@ -123,9 +123,14 @@ pub enum PlanError {
         /// Why.
         source: io::Error,
     },
-    /// It is not TOML, or not of this shape; the message names the line.
-    #[error("fault plan: {0}")]
-    Toml(#[from] toml::de::Error),
+    /// It is not TOML, or not of this shape.
+    #[error("fault plan, line {line}: {}", .source.message().replace('\n', " "))]
+    Toml {
+        /// Where, from 1.
+        line: usize,
+        /// Why.
+        source: toml::de::Error,
+    },
     /// It is not JSON, or not of this shape; the message names the line.
     #[error("fault plan: {0}")]
     Json(#[from] serde_json::Error),
@@ -156,7 +161,11 @@ impl FaultPlan {
 
     /// A plan in TOML.
     pub fn from_toml(text: &str) -> Result<FaultPlan, PlanError> {
-        toml::from_str::<FaultPlan>(text)?.checked()
+        let plan: FaultPlan = toml::from_str(text).map_err(|source| {
+            let before = source.span().and_then(|span| text.get(..span.start));
+            PlanError::Toml { line: 1 + before.unwrap_or_default().matches('\n').count(), source }
+        })?;
+        plan.checked()
     }
 
     /// A plan in JSON.
@@ -261,9 +270,10 @@ mod tests {
             ("cut_over_after = 0", "at least 1"),
             ("[[account]]\nid = 'A'\nheld = -1", "negative"),
             ("[[account]]\nid = 'A'\n[[account]]\nid = 'A'", "twice"),
+            ("\nseed", "line 2: "),
         ] {
             let error = FaultPlan::from_toml(text).expect_err(text).to_string();
-            assert!(error.contains(expected), "{text}: {error}");
+            assert!(error.contains(expected) && !error.contains('\n'), "{text}: {error}");
         }
     }
 }
