@@ -1,7 +1,7 @@
 //! What can be said on a link, whatever the dialect: the conversation's own messages, and the
 //! instructions and replies of [`domain::message`].
 
-use domain::message::{CounterId, Instruction, Reply};
+use domain::message::{CounterId, Instruction, Notice, Reply};
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
 use foreign::ForeignText;
@@ -181,43 +181,4 @@ pub struct HeartbeatAck {
     pub number: u64,
     /// The counter's accounting day and whether it is open, if a counter answers.
     pub counter: Option<(Day, bool)>,
-}
-
-/// Something that a person should see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// How grave.
-    pub severity: Severity,
-    /// What, for people; at most 500 characters are kept.
-    pub text: ForeignText,
-}
-
-/// How grave a [`Notice`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Severity {
-    /// To be known.
-    Info,
-    /// To be looked at.
-    Warning,
-    /// Somebody must act.
-    Alarm,
-}
-
-impl Severity {
-    /// Whether somebody has to look into it at once.
-    pub const fn is_alarm(self) -> bool {
-        match self {
-            Severity::Alarm => true,
-            Severity::Info | Severity::Warning => false,
-        }
-    }
-
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Alarm => "alarm",
-        }
-    }
 }

@@ -6,11 +6,12 @@ mod common;
 use bytes::BytesMut;
 use common::{PACKET_MICROS, facing, parties, samples};
 use domain::message::{Answer, EntriesReply, PostingReply, QueryReply, Reply};
+use domain::message::{Notice, Severity};
 use domain::profile::AmountUnit;
 use foreign::ForeignText;
 use proptest::prelude::*;
 use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming};
-use wire::message::{Message, Notice, Rejected, Severity, SignOff};
+use wire::message::{Message, Rejected, SignOff};
 use wire::ornament::{Blemishes, Ornament};
 
 fn futures(encoding: Encoding) -> Dialect {

@@ -6,8 +6,8 @@ use super::read::{Content, Group, Packet};
 use super::words::{AnswerKind, Transaction, Word};
 use crate::codec::{FuturesOptions, Parties};
 use crate::message::{
-    Challenge, ChallengeAnswer, CounterState, Heartbeat, HeartbeatAck, Message, Notice, Rejected,
-    Severity, SignOff, SignOn, WORDS_LONGEST, Welcome,
+    Challenge, ChallengeAnswer, CounterState, Heartbeat, HeartbeatAck, Message, Rejected, SignOff,
+    SignOn, WORDS_LONGEST, Welcome,
 };
 use crate::ornament::Ornament;
 use crate::terms::{self, Fault, Trace, clip, short};
@@ -15,6 +15,7 @@ use domain::message::{
     Answer, AnswerCode, Balance, BalanceQuery, BalanceReply, EntriesQuery, EntriesReply, Entry,
     Finding, Instruction, Look, Posted, Posting, PostingReply, Query, QueryReply, Reply, Reversal,
 };
+use domain::message::{Notice, Severity};
 use domain::money::{Amount, Currency};
 use domain::profile::{CodeTable, Profile};
 use domain::serial::{Day, Mark, SubSerial};

@@ -1,6 +1,8 @@
 //! The words of the dialect: transactions, answers, and the values of enumerations.
 
-use crate::message::{RejectReason, Severity};
+use crate::message::RejectReason;
+
+use domain::message::Severity;
 use domain::message::{EntryKind, Finding};
 use domain::profile::AmountUnit;
 

@@ -4,11 +4,12 @@ use super::body;
 use super::bytes::FieldSet;
 use super::read::{Read, each};
 use crate::message::{
-    Challenge, ChallengeAnswer, CounterState, Heartbeat, HeartbeatAck, Message, Notice,
-    RejectReason, Rejected, Severity, SignOff, SignOn, WORDS_LONGEST, Welcome,
+    Challenge, ChallengeAnswer, CounterState, Heartbeat, HeartbeatAck, Message, RejectReason,
+    Rejected, SignOff, SignOn, WORDS_LONGEST, Welcome,
 };
 use crate::ornament::Ornament;
 use crate::terms::{self, Fault, Trace, clip, short};
+use domain::message::{Notice, Severity};
 use domain::profile::{AmountUnit, CodeTable, Profile};
 use domain::serial::Day;
 use std::borrow::Cow;

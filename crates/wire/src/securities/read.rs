@@ -267,7 +267,8 @@ fn posted(bytes: &[u8], trace: &Trace) -> Read<Posted> {
     each(bytes, FieldSet::up_to(6), |number, value| {
         match number {
             1 => {
-                counter_serial = UTF_8.decode_without_bom_handling(value.bytes("counter serial")?).0
+                let bytes = value.bytes("counter serial")?;
+                (counter_serial, _) = UTF_8.decode_without_bom_handling(bytes);
             }
             2 => day = value.number("settle day")?,
             3 => account = value.text("account")?,

@@ -4,11 +4,11 @@ use super::body;
 use super::bytes::Writer;
 use crate::codec::EncodeError;
 use crate::message::{
-    ANSWER_TEXT_LONGEST, CounterState, Message, RejectReason, RequestId, Severity, SignOn,
-    WORDS_LONGEST,
+    ANSWER_TEXT_LONGEST, CounterState, Message, RejectReason, RequestId, SignOn, WORDS_LONGEST,
 };
 use crate::terms::{self, clip, sayable};
 use bytes::BytesMut;
+use domain::message::Severity;
 use domain::message::{
     Answer, Balance, Entry, EntryKind, Finding, Instruction, Look, Posted, Posting, Query, Reply,
     Reversal,
