@@ -2,13 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use domain::message::{Instruction, Reply};
+use domain::message::{Notice, Severity};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
 use system_tests::peer::{Manners, Peer, done};
 use system_tests::stage::{FOUND_WITHIN, Stage};
 use tokio::process::Command;
-use wire::message::{Message, Notice, Severity};
+use wire::message::Message;
 
 /// Names the folder with the packages of `tests/node/package.json`.
 const PACKAGES_VARIABLE: &str = "COUNTER_BRIDGE_TEST_NODE";

@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use domain::message::{Instruction, Reply};
+use domain::message::{Notice, Severity};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::process::Output;
@@ -12,7 +13,7 @@ use system_tests::process::program;
 use system_tests::stage::{FOUND_WITHIN, Stage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wire::message::{Message, Notice, Severity, SignOff};
+use wire::message::{Message, SignOff};
 
 /// It clears a screen, rings a bell, turns a number around and begins a line of a log.
 const HOSTILE: &str = "\u{1b}[2J\u{1b}[1;31mALL FINAL\u{1b}]0;mine\u{7}\r\u{202e}001\u{9b}5m\nERROR forged\u{2028}余额";

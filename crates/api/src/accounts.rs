@@ -17,7 +17,7 @@ use domain::message::{
 };
 use domain::money::Currency;
 use domain::serial::Day;
-use link::{Link, Outcome};
+use port::RequestOutcome;
 use serde::Deserialize;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -118,9 +118,8 @@ pub(crate) async fn postings(
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(params) = query.map_err(|error| sent::refused(&error))?;
-    let links = coordinator.links();
     let settle_day =
-        || links.iter().find(|link| link.counter() == counter).and_then(Link::settle_day);
+        || coordinator.counters().get(counter).and_then(|counter| counter.settle_day());
     let day: Day = match params.date {
         Some(text) => day(&text).ok_or_else(|| {
             malformed("date", format!("{text:?} is not a day (YYYYMMDD or YYYY-MM-DD)"))
@@ -159,7 +158,7 @@ fn named(
     let place = Place { counter, account };
     state.apps.may_use(&caller.app, &place)?;
     let Place { counter, account } = place;
-    if !state.coordinator.links().iter().any(|link| *link.counter() == counter) {
+    if !state.coordinator.counters().has(&counter) {
         return Err(not_found(format!("there is no counter {counter}")));
     }
     Ok((counter, account))
@@ -171,9 +170,9 @@ async fn ask(
     instruction: Instruction,
 ) -> Result<Reply, Problem> {
     match coordinator.ask(counter, instruction).await.map_err(refusal)? {
-        Outcome::Answered(reply) => Ok(reply),
-        Outcome::NotSent(why) => Err(silent(counter, &why.to_string())),
-        Outcome::Unknown(why) => Err(silent(counter, &why.to_string())),
+        RequestOutcome::Answered(reply) => Ok(reply),
+        RequestOutcome::NotSent(why) => Err(silent(counter, &why.to_string())),
+        RequestOutcome::Unknown(why) => Err(silent(counter, &why.to_string())),
     }
 }
 

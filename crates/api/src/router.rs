@@ -16,7 +16,8 @@ use axum::{Json, Router};
 use coordinator::{BeginError, Coordinator};
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+use supervise::clock::now_s;
 use tower::util::MapResponseLayer;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -120,8 +121,7 @@ async fn admitted(state: &ApiState, request: Request, next: Next) -> Response {
         metrics::counter!("requests_not_admitted_total", "why" => "overloaded").increment(1);
         return transfers::refusal(BeginError::Overloaded).into_response();
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_s = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let now_s = now_s();
     let has_body = !request.body().is_end_stream();
     let wanted = wanted_signature(request.method());
     let way = request.extensions().get::<Visit>().map(Visit::way);

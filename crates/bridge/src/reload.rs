@@ -4,8 +4,8 @@ use crate::config::{Config, Counter, Mistakes, Settings};
 use api::router::ApiState;
 use coordinator::Coordinator;
 use domain::message::CounterId;
-use link::status::Health;
-use link::{Link, LinkKeys, ServiceHours};
+use link::{LinkKeys, ServiceHours};
+use port::status::Health;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,18 +45,17 @@ impl Running {
             if keys.replace(&counter.keys) {
                 tracing::info!(counter = %counter.id, "its keys were replaced");
                 // One that was rejected for its key is tried again with the new one.
-                let links = self.state.coordinator.links().iter();
-                links
-                    .filter(|link| *link.counter() == counter.id)
-                    .filter(|link| link.snapshot().health != Health::Up)
-                    .for_each(Link::release);
+                let rejected = self.state.coordinator.counters().get(&counter.id);
+                if let Some(rejected) = rejected.filter(|it| it.snapshot().health != Health::Up) {
+                    rejected.release();
+                }
             }
             if let (Some(hours), Some(new)) = (hours, &counter.hours) {
                 hours.replace(new);
             }
         }
-        for link in self.state.coordinator.links() {
-            link.recheck();
+        for counter in self.state.coordinator.counters() {
+            counter.recheck();
         }
         // What an app may is known before its key is.
         self.state.apps.replace(new.apps.into_iter().map(|app| (app.name, app.rights)));

@@ -11,15 +11,16 @@ use api::ops::OpsState;
 use api::router::ApiState;
 use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
-use link::history::History;
 use link::{Door, DoorConfig, DoorLimits, Leave, Link};
 use metrics_exporter_prometheus::PrometheusHandle;
+use port::history::History;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use store::Store;
+use supervise::clock::now_micros;
 use supervise::say_if_heard;
 use supervise::task::{End, Task, watched};
 use supervise::vitals::Weight;
@@ -131,7 +132,7 @@ impl Bridge {
         let coordinator = Coordinator::start(
             config.coordinator,
             store.clone(),
-            handles,
+            handles.into_iter().collect(),
             unmatched_said,
             api::json::render,
             &shards.0,
@@ -267,7 +268,7 @@ impl Bridge {
     /// Waits until no transfer is on its way to an end by itself, or none can be.
     async fn settled(&self) {
         while self.coordinator.open() > 0
-            && self.coordinator.links().iter().any(Link::is_up)
+            && self.coordinator.counters().iter().any(|counter| counter.is_up())
             && self.coordinator.summary().await.moving() > 0
         {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -311,11 +312,6 @@ fn recorder() -> Result<PrometheusHandle> {
         }
     });
     Ok(RECORDER.get_or_init(|| handle).clone())
-}
-
-fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// `counter-bridge serve`: runs until SIGTERM or SIGINT; a second one stops at once, which is as

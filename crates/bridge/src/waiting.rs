@@ -6,8 +6,9 @@ use api::problem::{MEDIA_TYPE, Problem};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use store::{OpenError, Options, Store};
+use supervise::clock::now_micros;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -196,11 +197,6 @@ fn response(status: &str, kind: &str, body: &Value, headers: &[(&str, &str)]) ->
         let _ = write!(head, "{name}: {value}\r\n");
     }
     format!("{head}\r\n{body}")
-}
-
-fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

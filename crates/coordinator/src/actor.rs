@@ -10,7 +10,7 @@ use crate::summary::Summary;
 use crate::world::{Facts, World};
 use domain::serial::Sequence;
 use domain::transfer::State;
-use link::{Ask, Delivery, Link, ReplyTo};
+use port::{Ask, Counters, Delivery, ReplyTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,18 +51,18 @@ pub(crate) enum Mail {
 }
 
 /// What the counters look like now.
-pub(crate) fn world(links: &[Link], standing: &Standing) -> World {
+pub(crate) fn world(counters: &Counters, standing: &Standing) -> World {
     let state = standing.state();
     World {
         behind: state.is_behind(),
-        counters: links
+        counters: counters
             .iter()
-            .map(|link| Facts {
-                id: link.counter().clone(),
-                profile: link.profile().clone(),
-                settle_day: link.settle_day(),
-                sessions: link.sessions(),
-                held: state.held.contains_key(link.counter()),
+            .map(|counter| Facts {
+                id: counter.id().clone(),
+                profile: counter.profile().clone(),
+                settle_day: counter.settle_day(),
+                sessions: counter.sessions(),
+                held: state.held.contains_key(counter.id()),
             })
             .collect(),
     }
@@ -79,7 +79,7 @@ impl Actor {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (deliver, mut deliveries) = mpsc::unbounded_channel::<Delivery>();
         let (done, mut written) = mpsc::unbounded_channel::<Vec<Written>>();
-        let mut world = world(&self.inner.links, &self.inner.standing);
+        let mut world = world(&self.inner.counters, &self.inner.standing);
         let mut mails = Vec::with_capacity(A_TURN);
         let mut delivered = Vec::with_capacity(A_TURN);
         let mut batches = Vec::with_capacity(A_TURN);
@@ -105,10 +105,10 @@ impl Actor {
                 let state = self.inner.standing.state();
                 // A holder of the record that could not say so for a while may have lost it to another.
                 world.behind = state.is_behind() || self.inner.store.may_be_superseded();
-                for (facts, link) in world.counters.iter_mut().zip(&self.inner.links) {
-                    facts.settle_day = link.settle_day();
-                    facts.sessions = link.sessions();
-                    facts.held = state.held.contains_key(link.counter());
+                for (facts, counter) in world.counters.iter_mut().zip(&self.inner.counters) {
+                    facts.settle_day = counter.settle_day();
+                    facts.sessions = counter.sessions();
+                    facts.held = state.held.contains_key(counter.id());
                 }
             }
             for written in batches.drain(..).flatten() {
@@ -164,7 +164,7 @@ impl Actor {
         deliver: &mpsc::UnboundedSender<Delivery>,
     ) {
         let mut writes = Vec::new();
-        let mut asks: Vec<Vec<Ask>> = self.inner.links.iter().map(|_| Vec::new()).collect();
+        let mut asks: Vec<Vec<Ask>> = self.inner.counters.iter().map(|_| Vec::new()).collect();
         for output in out.drain(..) {
             match output {
                 Output::Write(write) => writes.push(write),
@@ -177,7 +177,7 @@ impl Actor {
                     });
                 }
                 Output::NewSessions { counter, after } => {
-                    self.inner.links[counter.0].renew_sessions(after);
+                    self.inner.counters[counter].renew_sessions(after);
                 }
                 Output::Closed { app, idempotency_key, ended } => {
                     let state = ended.map(|ended| ended.state);
@@ -195,7 +195,7 @@ impl Actor {
                     alarm(&self.inner.events, now.wall, kind, master, text);
                 }
                 Output::LeftOut { counter, master, text } => {
-                    let id = self.inner.links[counter.0].counter();
+                    let id = self.inner.counters[counter].id();
                     metrics::counter!("late_answers_left_out_total", "counter" => id.to_string())
                         .increment(1);
                     if let Some(text) = text {
@@ -204,7 +204,7 @@ impl Actor {
                     }
                 }
                 Output::Doubted { counter, doubt, master, role } => {
-                    let counter = self.inner.links[counter.0].counter();
+                    let counter = self.inner.counters[counter].id();
                     self.inner.doubt(counter, doubt, (master, role), now.wall);
                 }
                 Output::Accuse { counter, fault, master, text } => {
@@ -218,9 +218,9 @@ impl Actor {
         if !writes.is_empty() {
             self.inner.journal.submit(writes, done);
         }
-        for (link, asks) in self.inner.links.iter().zip(asks) {
+        for (counter, asks) in self.inner.counters.iter().zip(asks) {
             if !asks.is_empty() {
-                link.ask_all(asks);
+                counter.ask_all(asks);
             }
         }
     }

@@ -12,7 +12,7 @@ use dashmap::mapref::entry::Entry;
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
-use link::Link;
+use port::{Counter, CounterIndex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -193,19 +193,22 @@ impl Coordinator {
     async fn try_begin(&self, begin: &Begin, key: &Key) -> Result<Tried, Refusal> {
         let inner = &self.inner;
         let (from, to) = self.may_begin(begin).map_err(Refusal::UnlessRecorded)?;
-        let (Some(debit_day), Some(credit_day)) = (ready(from), ready(to)) else {
-            let down = if ready(from).is_none() { from } else { to };
-            let refusal = BeginError::CounterDown(down.counter().clone());
+        let counters = [from, to].map(|index| &inner.counters[index]);
+        let [Some(debit_day), Some(credit_day)] = counters.map(|counter| ready(&**counter)) else {
+            let [from, to] = counters;
+            let down = if ready(&**from).is_none() { from } else { to };
+            let refusal = BeginError::CounterDown(down.id().clone());
             return Err(Refusal::UnlessRecorded(refusal));
         };
-        for link in [from, to] {
-            if !inner.is_compared(link).await {
-                let refusal = BeginError::CounterDown(link.counter().clone());
+        for index in [from, to] {
+            let counter = inner.counters[index].id();
+            if !inner.is_compared(index).await {
+                let refusal = BeginError::CounterDown(counter.clone());
                 return Err(Refusal::UnlessRecorded(refusal));
             }
             // It may have been found to have seen too much just now.
-            if inner.standing.held(link.counter()).is_some() {
-                let refusal = BeginError::CounterHeld(link.counter().clone());
+            if inner.standing.held(counter).is_some() {
+                let refusal = BeginError::CounterHeld(counter.clone());
                 return Err(Refusal::UnlessRecorded(refusal));
             }
         }
@@ -225,7 +228,7 @@ impl Coordinator {
             currency: begin.currency,
             debit_day,
             credit_day,
-            credit_barrier: !to.profile().dedupes,
+            credit_barrier: !inner.counters[to].profile().dedupes,
             created_at: now,
             deadline_at: now.saturating_add(deadline),
             mark: Some(Mark(rand::random())),
@@ -259,31 +262,35 @@ impl Coordinator {
         callers.load(Ordering::Relaxed) >= config.most_callers || journal.waiting() >= BEHIND
     }
 
-    /// Whether the transfer may be begun at all, and the links of its two counters.
-    fn may_begin(&self, begin: &Begin) -> Result<(&Link, &Link), BeginError> {
-        let link = |counter: &CounterId| {
-            self.inner.link(counter).ok_or_else(|| BeginError::UnknownCounter(counter.clone()))
+    /// Whether the transfer may be begun at all, and its two counters.
+    fn may_begin(&self, begin: &Begin) -> Result<(CounterIndex, CounterIndex), BeginError> {
+        let counters = &self.inner.counters;
+        let find = |id: &CounterId| {
+            counters.index_of(id).ok_or_else(|| BeginError::UnknownCounter(id.clone()))
         };
-        let (from, to) = (link(&begin.from.counter)?, link(&begin.to.counter)?);
+        let (from, to) = (find(&begin.from.counter)?, find(&begin.to.counter)?);
         if self.inner.standing.state().is_behind() {
             return Err(BeginError::RecordBehind);
         }
         if begin.from == begin.to {
             return Err(BeginError::SameAccount);
         }
-        for link in [from, to] {
-            if self.inner.standing.held(link.counter()).is_some() {
-                return Err(BeginError::CounterHeld(link.counter().clone()));
+        for counter in [from, to].map(|index| &counters[index]) {
+            if self.inner.standing.held(counter.id()).is_some() {
+                return Err(BeginError::CounterHeld(counter.id().clone()));
             }
-            if let Some(limit) = link.per_transfer_limit()
+            if let Some(limit) = counter.per_transfer_limit()
                 && begin.amount > limit
             {
-                return Err(BeginError::OverLimit { counter: link.counter().clone(), limit });
+                return Err(BeginError::OverLimit { counter: counter.id().clone(), limit });
             }
         }
         // A counter that is silent or slow takes no more than it can get in time, and no caller's
         // place from transfers between others.
-        if self.open() >= self.inner.config.most_open || from.is_crowded() || to.is_crowded() {
+        if self.open() >= self.inner.config.most_open
+            || counters[from].is_crowded()
+            || counters[to].is_crowded()
+        {
             return Err(BeginError::Overloaded);
         }
         Ok((from, to))
@@ -401,8 +408,8 @@ impl Drop for Caller<'_> {
 }
 
 /// The settle day of a counter that takes new work.
-fn ready(link: &Link) -> Option<Day> {
-    if link.is_up() { link.settle_day() } else { None }
+fn ready(counter: &dyn Counter) -> Option<Day> {
+    if counter.is_up() { counter.settle_day() } else { None }
 }
 
 #[cfg(test)]
@@ -412,6 +419,7 @@ mod tests {
     use crate::handle::Coordinator;
     use crate::record::{Rendered, View};
     use domain::serial::{Day, MasterSerial, Sequence};
+    use port::Counters;
     use store::{Store, Write, WriteId};
     use tokio::sync::mpsc;
     use tokio::time::timeout;
@@ -440,7 +448,7 @@ mod tests {
         let coordinator = Coordinator::start(
             Config::default(),
             store.clone(),
-            Vec::new(),
+            Counters::default(),
             said_unasked,
             render,
             &tasks,

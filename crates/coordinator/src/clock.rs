@@ -3,7 +3,8 @@
 //! by it: deadlines, pauses, and how long a request may still be on its way. What was measured ends
 //! with the process: the next life measures anew, and waits rather longer.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+pub(crate) use supervise::clock::now_micros;
 use tokio::time::Instant;
 
 /// The present, by both clocks.
@@ -31,26 +32,9 @@ impl Now {
     }
 }
 
-/// What the wall clock says, in microseconds since 1970 UTC.
-pub(crate) fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_wall_clock_is_read_in_microseconds() {
-        let micros = |time: SystemTime| {
-            time.duration_since(UNIX_EPOCH).expect("after 1970").as_micros().cast_signed()
-        };
-        let before = micros(SystemTime::now());
-        let now = i128::from(now_micros());
-        // It may be stepped meanwhile, but hardly by an hour.
-        assert!((before - now).abs() < 3_600_000_000, "{now}");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn no_step_of_the_wall_clock_makes_a_deadline_longer() {

@@ -7,9 +7,9 @@ use crate::events::Kind;
 use crate::inner::Inner;
 use crate::late::{self, Compared};
 use crate::shard::Input;
-use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
 use domain::serial::{MasterSerial, Sequence};
+use port::CounterIndex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::{FinalState, StoreError, Stored};
@@ -39,8 +39,8 @@ impl Inner {
     /// Has what a counter said too late compared with the record. What finds the queue full is
     /// counted, and operators are told how many there were.
     pub(crate) fn compare(&self, speaker: &CounterId, reply: Reply) {
-        let at = self.links.iter().position(|link| link.counter() == speaker);
-        let Some(queue) = at.and_then(|at| self.late.get(at)) else { return };
+        let Some(at) = self.counters.index_of(speaker) else { return };
+        let queue = &self.late[at.0];
         if queue.to.try_send(reply).is_err() {
             queue.lost.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("late_answers_not_compared_total", "counter" => speaker.to_string())
@@ -52,7 +52,7 @@ impl Inner {
     fn tell_of_lost(&self, counter: CounterIndex) {
         let lost = self.late[counter.0].lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let speaker = self.links[counter.0].counter();
+            let speaker = self.counters[counter].id();
             let text = format!(
                 "{speaker} said more about ended transfers than could be compared with the record: \
                  {lost} of its answers were not compared"
@@ -98,8 +98,8 @@ impl Telling {
 
 async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
     let Some(serial) = reply.serial() else { return };
-    let link = &inner.links[counter.0];
-    let speaker = link.counter();
+    let counter = &inner.counters[counter];
+    let speaker = counter.id();
     let accuse = |fault, about, text: &str| {
         let (wall, now) = (now_micros(), Instant::now());
         inner.accusations.add(speaker, fault, about, text, &inner.events, wall, now);
@@ -132,7 +132,7 @@ async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
     };
     let master = stored.transfer.master;
     let ended = late::ended(&stored.transfer, state, &trail);
-    match late::compare(&ended, speaker, link.profile(), reply) {
+    match late::compare(&ended, speaker, counter.profile(), reply) {
         Compared::Agrees => metrics::counter!("late_answers_agreed_total").increment(1),
         Compared::Contradicts(text) => accuse(Fault::Contradiction, Some(master), &text),
         Compared::Foreign(why) => {
@@ -187,6 +187,7 @@ mod tests {
     use bytes::Bytes;
     use domain::serial::Day;
     use domain::transfer::Decision;
+    use port::Counters;
     use store::{NewTransfer, OpenState, Outcome, Store, Write, WriteId};
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
@@ -213,7 +214,7 @@ mod tests {
         let started = Coordinator::start(
             config,
             store.clone(),
-            Vec::new(),
+            Counters::default(),
             said,
             nothing,
             &tasks,

@@ -28,7 +28,7 @@ pub struct Config {
     /// Transfers that are open at once; more are refused at once.
     pub most_open: usize,
     /// Callers that wait for a transfer at once; more are turned away before their requests are read.
-    /// Below what one link takes ([`link::Bounds`]), so that what is begun is not held up there.
+    /// Below what one link takes ([`port::Bounds`]), so that what is begun is not held up there.
     pub most_callers: usize,
     /// Serials taken from the database at a time: one round trip per so many transfers.
     pub serial_block: u64,

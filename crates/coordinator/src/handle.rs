@@ -23,11 +23,11 @@ use crate::watch::{
     look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_serials,
     watch_sessions,
 };
-use crate::world::CounterIndex;
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
 use domain::serial::{Day, MasterSerial, Sequence};
-use link::{Link, Outcome, Unmatched};
+use port::CounterIndex;
+use port::{Counters, RequestOutcome, Unmatched};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -73,11 +73,11 @@ pub enum StartError {
 }
 
 impl Coordinator {
-    /// Starts the shards and takes up what is open. `unmatched` is what the links say unasked.
+    /// Starts the shards and takes up what is open. `unmatched` is what the counters say unasked.
     pub async fn start(
         config: Config,
         store: Store,
-        links: Vec<Link>,
+        counters: Counters,
         unmatched: mpsc::Receiver<Unmatched>,
         render: Render,
         tasks: &TaskTracker,
@@ -88,9 +88,9 @@ impl Coordinator {
             (0..count).map(|_| mpsc::channel(MAILBOX)).unzip();
         let (holds, kept) = mpsc::unbounded_channel();
         let quoting_apps = store.apps_with_quoted_keys().await?;
-        let (queues, late): (Vec<_>, Vec<_>) = links.iter().map(|_| LateQueue::new()).unzip();
-        let links_compared = links.iter().map(|_| watch::Sender::new(None)).collect();
-        let horizon = links.iter().map(|link| link.profile().query_horizon_days).max();
+        let (queues, late): (Vec<_>, Vec<_>) = counters.iter().map(|_| LateQueue::new()).unzip();
+        let compared = counters.iter().map(|_| watch::Sender::new(None)).collect();
+        let horizon = counters.iter().map(|counter| counter.profile().query_horizon_days).max();
         let today = Day::from_unix_micros(now_micros());
         let limits = &config.day_limits;
         // Only of those that have a limit: a day is read as a whole.
@@ -101,7 +101,7 @@ impl Coordinator {
             journal: store.journal(),
             serials: Serials::new(store.clone(), config.serial_block, horizon.unwrap_or(0)),
             store,
-            links,
+            counters,
             shards,
             running: DashMap::new(),
             quoting_apps,
@@ -114,7 +114,7 @@ impl Coordinator {
             holds,
             accusations: Accusations::default(),
             late: queues,
-            compared: links_compared,
+            compared,
             config: config.clone(),
         });
         let vitals = &inner.vitals;
@@ -135,14 +135,14 @@ impl Coordinator {
             tasks.spawn(watched(task, actor.run(stop.clone())));
         }
         vitals.add(Arc::clone(inner.journal.task()), Weight::Essential);
-        for task in inner.links.iter().flat_map(Link::tasks) {
+        for task in inner.counters.iter().flat_map(|counter| counter.tasks()) {
             vitals.add(Arc::clone(task), Weight::Replaceable);
         }
         let enduring = Enduring { vitals, tasks, stop: &stop };
         for (index, late) in late.into_iter().enumerate() {
             let (of, late) = (inner.clone(), Arc::new(Mutex::new(late)));
-            let name = format!("late answers of {}", of.links[index].counter());
             let counter = CounterIndex(index);
+            let name = format!("late answers of {}", of.counters[counter].id());
             enduring.spawn(name, move || compare_late(of.clone(), counter, late.clone()));
         }
         // Before anything is taken up: what a record that is behind may do is little.
@@ -161,13 +161,13 @@ impl Coordinator {
         enduring.spawn("the record's standing", move || watch_record(of.clone()));
         let events = inner.events.clone();
         enduring.spawn("what is left out", move || tell_left_out(events.clone()));
-        for (index, link) in inner.links.iter().enumerate() {
-            let (of, link, index) = (inner.clone(), link.clone(), CounterIndex(index));
-            let name = format!("sessions of {}", link.counter());
-            enduring.spawn(name, move || watch_sessions(of.clone(), index, link.clone()));
-            let (of, link) = (inner.clone(), inner.links[index.0].clone());
-            let name = format!("serials of {}", link.counter());
-            enduring.spawn(name, move || watch_serials(of.clone(), index, link.clone()));
+        for (index, counter) in inner.counters.iter().enumerate() {
+            let (of, index) = (inner.clone(), CounterIndex(index));
+            let name = format!("sessions of {}", counter.id());
+            enduring.spawn(name, move || watch_sessions(of.clone(), index));
+            let of = inner.clone();
+            let name = format!("serials of {}", counter.id());
+            enduring.spawn(name, move || watch_serials(of.clone(), index));
         }
         Ok(Coordinator { inner })
     }
@@ -232,10 +232,10 @@ impl Coordinator {
         &self,
         counter: &CounterId,
         instruction: Instruction,
-    ) -> Result<Outcome, BeginError> {
-        let link = self.inner.link(counter);
-        let link = link.ok_or_else(|| BeginError::UnknownCounter(counter.clone()))?;
-        self.inner.ask(link, instruction).await.ok_or(BeginError::Stopping)
+    ) -> Result<RequestOutcome, BeginError> {
+        let asked = self.inner.counters.get(counter);
+        let asked = asked.ok_or_else(|| BeginError::UnknownCounter(counter.clone()))?;
+        self.inner.ask(&**asked, instruction).await.ok_or(BeginError::Stopping)
     }
 
     /// The tasks that drive transfers, the journal and the links, and how they are.
@@ -273,9 +273,9 @@ impl Coordinator {
         Ok(())
     }
 
-    /// The links, in the order of configuration.
-    pub fn links(&self) -> &[Link] {
-        &self.inner.links
+    /// All counters.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
     }
 
     /// How the database is doing.

@@ -15,7 +15,7 @@ use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::Doubt;
-use link::{Ask, Link, Outcome, ReplyTo, Ticket};
+use port::{Ask, Counter, CounterIndex, Counters, ReplyTo, RequestOutcome, Ticket};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) journal: Journal,
-    pub(crate) links: Vec<Link>,
+    pub(crate) counters: Counters,
     pub(crate) shards: Vec<mpsc::Sender<Mail>>,
     /// The keys of open transfers, and of those that are just being begun: written by every API
     /// task, and by the shards when they close. It says whom to ask, and is nothing to be told.
@@ -59,9 +59,9 @@ pub(crate) struct Inner {
     pub(crate) vitals: Vitals,
     pub(crate) accusations: Accusations,
     /// What each counter said of our serials when it was last compared with the record, in the order of
-    /// the links.
+    /// the counters.
     pub(crate) compared: Vec<watch::Sender<Option<SubSerial>>>,
-    /// Where late words of each counter wait to be compared with the record, in the order of the links.
+    /// Where late words of each counter wait to be compared with the record, in the order of the counters.
     pub(crate) late: Vec<LateQueue>,
 }
 
@@ -108,9 +108,13 @@ impl Inner {
     }
 
     /// Asks a counter something that moves nothing; `None` if the bridge is stopping.
-    pub(crate) async fn ask(&self, link: &Link, instruction: Instruction) -> Option<Outcome> {
+    pub(crate) async fn ask(
+        &self,
+        counter: &dyn Counter,
+        instruction: Instruction,
+    ) -> Option<RequestOutcome> {
         let (to, outcome) = oneshot::channel();
-        link.ask(Ask {
+        counter.ask(Ask {
             ticket: Ticket(0),
             instruction,
             deadline: Instant::now() + self.config.query_deadline,
@@ -122,11 +126,10 @@ impl Inner {
     /// Waits until what a counter said last of our serials has been compared with the record, but not
     /// for long. Whether it has: before that nothing new is begun there, for the counter may know the
     /// serials that it would get.
-    pub(crate) async fn is_compared(&self, link: &Link) -> bool {
-        let at = self.links.iter().position(|other| other.counter() == link.counter());
-        let Some(compared) = at.and_then(|at| self.compared.get(at)) else { return false };
+    pub(crate) async fn is_compared(&self, counter: CounterIndex) -> bool {
+        let compared = &self.compared[counter.0];
         let is_so = |compared: &Option<SubSerial>| {
-            let told = link.highest_serial();
+            let told = self.counters[counter].highest_serial();
             told.is_none() || told == *compared
         };
         if is_so(&compared.borrow()) {
@@ -141,9 +144,5 @@ impl Inner {
         let key =
             Key { app: transfer.app.clone(), idempotency_key: transfer.idempotency_key.clone() };
         self.running.get(&key).is_some_and(|claim| claim.master == transfer.master)
-    }
-
-    pub(crate) fn link(&self, counter: &CounterId) -> Option<&Link> {
-        self.links.iter().find(|link| link.counter() == counter)
     }
 }

@@ -7,7 +7,7 @@ use domain::message::{
     AccountId, Answer, AnswerCode, CounterId, EntriesQuery, EntriesReply, Instruction, Reply,
 };
 use domain::serial::{Day, SubSerial};
-use link::{Link, Outcome};
+use port::{Counter, RequestOutcome};
 use store::{ListFilter, Store, StoreError, Stored};
 
 /// What a counter posted last, as far as it can be asked.
@@ -38,43 +38,47 @@ trait Asked {
     async fn entries(&self, query: EntriesQuery) -> Result<EntriesReply, Posted>;
 }
 
-struct ByLink<'a> {
+struct Whole<'a> {
     inner: &'a Inner,
-    link: &'a Link,
+    counter: &'a dyn Counter,
 }
 
-impl Asked for ByLink<'_> {
+impl Asked for Whole<'_> {
     fn settle_day(&self) -> Option<Day> {
-        self.link.settle_day()
+        self.counter.settle_day()
     }
 
     async fn entries(&self, query: EntriesQuery) -> Result<EntriesReply, Posted> {
-        let outcome = self.inner.ask(self.link, Instruction::Entries(query)).await;
-        page_of(outcome, self.link.is_up())
+        let outcome = self.inner.ask(self.counter, Instruction::Entries(query)).await;
+        page_of(outcome, self.counter.is_up())
     }
 }
 
 /// What a counter answered, or why it did not; `is_up` while there is a session all the same.
-fn page_of(outcome: Option<Outcome>, is_up: bool) -> Result<EntriesReply, Posted> {
+fn page_of(outcome: Option<RequestOutcome>, is_up: bool) -> Result<EntriesReply, Posted> {
     match outcome {
-        Some(Outcome::Answered(Reply::Entries(reply))) if reply.answer.code == AnswerCode::DONE => {
+        Some(RequestOutcome::Answered(Reply::Entries(reply)))
+            if reply.answer.code == AnswerCode::DONE =>
+        {
             Ok(reply)
         }
-        Some(Outcome::Answered(Reply::Entries(reply))) => {
+        Some(RequestOutcome::Answered(Reply::Entries(reply))) => {
             let Answer { code, text } = &reply.answer;
             Err(Posted::Unsaid(format!("it answers {code} {text}")))
         }
-        Some(Outcome::Answered(_)) => Err(Posted::Unsaid("it answers something else".to_owned())),
-        Some(Outcome::Unknown(why)) if is_up => Err(Posted::Unsaid(why.to_string())),
-        Some(Outcome::Unknown(_) | Outcome::NotSent(_)) | None => Err(Posted::Gone),
+        Some(RequestOutcome::Answered(_)) => {
+            Err(Posted::Unsaid("it answers something else".to_owned()))
+        }
+        Some(RequestOutcome::Unknown(why)) if is_up => Err(Posted::Unsaid(why.to_string())),
+        Some(RequestOutcome::Unknown(_) | RequestOutcome::NotSent(_)) | None => Err(Posted::Gone),
     }
 }
 
 /// Asks a counter that does not say how far it has seen our serials for what it posted last: of all
 /// accounts where it is known to state that, otherwise of those of the last transfers in the record.
-pub(crate) async fn last_posted(inner: &Inner, link: &Link) -> Posted {
-    let asked = ByLink { inner, link };
-    let why = if inner.config.states_all_accounts.contains(link.counter()) {
+pub(crate) async fn last_posted(inner: &Inner, counter: &dyn Counter) -> Posted {
+    let asked = Whole { inner, counter };
+    let why = if inner.config.states_all_accounts.contains(counter.id()) {
         match last_posted_to(&asked, None).await {
             Posted::Unsaid(why) => why,
             said @ (Posted::Last(_) | Posted::Nothing | Posted::Gone) => return said,
@@ -82,7 +86,7 @@ pub(crate) async fn last_posted(inner: &Inner, link: &Link) -> Posted {
     } else {
         "it is not known to state the entries of all accounts".to_owned()
     };
-    match last_accounts(&inner.store, link.counter()).await {
+    match last_accounts(&inner.store, counter.id()).await {
         Ok(accounts) => last_posted_to_any(&asked, accounts, why).await,
         Err(error) => Posted::Unsaid(format!("{why}; and the record: {error}")),
     }

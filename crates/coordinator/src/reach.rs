@@ -164,7 +164,7 @@ impl Coordinator {
         move_serials: bool,
     ) -> Result<(), ReadmitError> {
         let inner = &self.inner;
-        if inner.link(counter).is_none() {
+        if !inner.counters.has(counter) {
             return Err(ReadmitError::UnknownCounter(counter.clone()));
         }
         // A hold that is still being recorded would outlast what is decided here.
@@ -213,6 +213,7 @@ mod tests {
     use crate::config::Config;
     use crate::record::{Rendered, View};
     use domain::serial::Role;
+    use port::Counters;
     use store::Store;
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
@@ -236,8 +237,15 @@ mod tests {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (_unmatched, unasked) = mpsc::channel(1);
         let config = Config::default();
-        let coordinator =
-            Coordinator::start(config, store, Vec::new(), unasked, render, &tasks, stop.clone());
+        let coordinator = Coordinator::start(
+            config,
+            store,
+            Counters::default(),
+            unasked,
+            render,
+            &tasks,
+            stop.clone(),
+        );
         (coordinator.await.expect("it starts"), tasks, stop)
     }
 

@@ -5,7 +5,7 @@ use crate::clock::Now;
 use crate::parked;
 use crate::sent::Sent;
 use crate::trail::{Entry, LegEntry};
-use crate::world::{CounterIndex, World};
+use crate::world::World;
 use bytes::Bytes;
 use domain::message::{Answer, Look};
 use domain::serial::{MasterSerial, Role};
@@ -13,6 +13,7 @@ use domain::transfer::{
     Action, Event, Ground, Illegal, Knowledge, Outlook, Phase, Question, State, Step, Transfer,
     step,
 };
+use port::CounterIndex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::NewTransfer;

@@ -71,7 +71,7 @@ fn tell_unreadable(inner: &Inner, error: &StoreError) {
 async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), StartError> {
     let OpenTransfer { transfer: new, trail, next_part, damage, .. } = open;
     for place in [&new.from, &new.to] {
-        if !inner.links.iter().any(|link| *link.counter() == place.counter) {
+        if !inner.counters.has(&place.counter) {
             return Err(StartError::CounterMissing {
                 counter: place.counter.clone(),
                 master: new.master,

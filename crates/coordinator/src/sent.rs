@@ -1,7 +1,7 @@
 //! Until when a leg may have left, which decides what a later "not found" proves where the counter
 //! cannot fence (DOMAIN §3, decision 0015).
 
-use link::{Outcome, Sessions};
+use port::{RequestOutcome, Sessions};
 use tokio::time::Instant;
 
 /// Until when the copies of one leg may have left. Nothing is noted of those that an earlier life of
@@ -26,11 +26,11 @@ impl Sent {
     }
 
     /// The link tells what became of a copy: from now on nothing of it begins to leave.
-    pub(crate) fn outcome(&mut self, ticket: u64, outcome: &Outcome, now: Instant) {
+    pub(crate) fn outcome(&mut self, ticket: u64, outcome: &RequestOutcome, now: Instant) {
         let Some((_, by)) = self.out.take_if(|(out, _)| *out == ticket) else { return };
         match outcome {
-            Outcome::NotSent(_) => {}
-            Outcome::Unknown(_) | Outcome::Answered(_) => {
+            RequestOutcome::NotSent(_) => {}
+            RequestOutcome::Unknown(_) | RequestOutcome::Answered(_) => {
                 self.before = self.before.max(Some(by.min(now)));
             }
         }
@@ -56,7 +56,7 @@ impl Sent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use link::{NotSent, Unclear};
+    use port::{NotSent, Unclear};
     use std::time::Duration;
 
     #[test]
@@ -70,18 +70,18 @@ mod tests {
         sent.copy(1, at(10));
         assert!(!from(&mut sent, 10), "it may wait for its turn on that very session");
         // The connection was lost: nothing of it leaves any more.
-        sent.outcome(1, &Outcome::Unknown(Unclear::LinkLost), at(3));
+        sent.outcome(1, &RequestOutcome::Unknown(Unclear::LinkLost), at(3));
         assert!(!from(&mut sent, 3) && from(&mut sent, 4));
         // A second copy that is turned away changes nothing.
         sent.copy(2, at(20));
         assert!(!from(&mut sent, 19));
-        sent.outcome(2, &Outcome::NotSent(NotSent::Down), at(12));
+        sent.outcome(2, &RequestOutcome::NotSent(NotSent::Down), at(12));
         assert_eq!(sent.by(), Some(at(3)));
         // One whose outcome is still owed counts until its end, whatever becomes of the next.
         sent.copy(3, at(30));
         sent.copy(4, at(25));
-        sent.outcome(3, &Outcome::Unknown(Unclear::LinkLost), at(13));
-        sent.outcome(4, &Outcome::Unknown(Unclear::LinkLost), at(13));
+        sent.outcome(3, &RequestOutcome::Unknown(Unclear::LinkLost), at(13));
+        sent.outcome(4, &RequestOutcome::Unknown(Unclear::LinkLost), at(13));
         assert_eq!(sent.by(), Some(at(30)));
     }
 
@@ -92,7 +92,7 @@ mod tests {
         let at = |seconds| begin + Duration::from_secs(seconds);
         let mut sent = Sent::default();
         sent.copy(1, at(10));
-        sent.outcome(1, &Outcome::Unknown(Unclear::TimedOut), at(10));
+        sent.outcome(1, &RequestOutcome::Unknown(Unclear::TimedOut), at(10));
         let sessions =
             |oldest, youngest| Some(Sessions { oldest: at(oldest), youngest: at(youngest) });
         assert_eq!(sent.over(sessions(9, 50)), None, "one channel is still the old one");

@@ -7,10 +7,9 @@ use crate::inner::Inner;
 use crate::posted::{self, Posted};
 use crate::reach;
 use crate::shard::Input;
-use crate::world::CounterIndex;
 use domain::message::{CounterId, Reply};
 use domain::serial::SubSerial;
-use link::{Link, Unmatched};
+use port::{Counter, CounterIndex, Unmatched};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{JournalHealth, RecordStanding};
@@ -72,15 +71,19 @@ async fn route_reply(inner: &Inner, counter: &CounterId, reply: Reply) {
 }
 
 /// Wakes what waits for a counter as soon as it is back.
-pub(crate) async fn watch_sessions(inner: Arc<Inner>, counter: CounterIndex, link: Link) {
+pub(crate) async fn watch_sessions(inner: Arc<Inner>, index: CounterIndex) {
+    let counter = &inner.counters[index];
+    let mut told = None;
     loop {
-        let began = link.session_began();
-        if began.is_some() {
+        let known = counter.last_sign_on();
+        let began = known.session_began;
+        if began.is_some() && began != told {
             for shard in &inner.shards {
-                let _ = shard.send(Mail::Input(Input::SessionBegan(counter))).await;
+                let _ = shard.send(Mail::Input(Input::SessionBegan(index))).await;
             }
         }
-        if !link.session_changes(began).await {
+        told = began;
+        if !counter.sign_on_changes(known).await {
             break;
         }
     }
@@ -108,18 +111,18 @@ impl Comparison {
 }
 
 /// Asks a counter that says nothing at its sign-on. `false`: its session was gone before it had answered.
-async fn ask_for_serials(inner: &Inner, link: &Link) -> bool {
-    match posted::last_posted(inner, link).await {
-        Posted::Last(serial) => reach::look(inner, link.counter(), serial).await,
+async fn ask_for_serials(inner: &Inner, counter: &dyn Counter) -> bool {
+    match posted::last_posted(inner, counter).await {
+        Posted::Last(serial) => reach::look(inner, counter.id(), serial).await,
         Posted::Nothing => {}
         Posted::Unsaid(why) => {
             let text = format!(
                 "{} says neither at sign-on nor when it is asked how far it has seen our serials \
                  ({why}): whether the record lacks something shows only in its \
                  answers. One that has seen none says the same",
-                link.counter()
+                counter.id()
             );
-            say(inner, link.counter(), &text);
+            say(inner, counter.id(), &text);
         }
         Posted::Gone => return false,
     }
@@ -128,19 +131,20 @@ async fn ask_for_serials(inner: &Inner, link: &Link) -> bool {
 
 /// Holds what a counter says of our serials against what the record gave out: what it says at each
 /// sign-on, on whichever connection; and where it says nothing, what it posted last, once in a life.
-pub(crate) async fn watch_serials(inner: Arc<Inner>, counter: CounterIndex, link: Link) {
+pub(crate) async fn watch_serials(inner: Arc<Inner>, index: CounterIndex) {
+    let counter = &inner.counters[index];
     let mut asked = false;
     loop {
-        let (began, told) = (link.session_began(), link.highest_serial());
-        match Comparison::of(told, began.is_some(), asked) {
+        let known = counter.last_sign_on();
+        match Comparison::of(known.highest_serial, known.session_began.is_some(), asked) {
             Comparison::With(told) => {
-                reach::look(&inner, link.counter(), told).await;
-                inner.compared[counter.0].send_replace(Some(told));
+                reach::look(&inner, counter.id(), told).await;
+                inner.compared[index.0].send_replace(Some(told));
             }
-            Comparison::Asked => asked = ask_for_serials(&inner, &link).await,
+            Comparison::Asked => asked = ask_for_serials(&inner, &**counter).await,
             Comparison::Not => {}
         }
-        if !link.sign_on_changes((began, told)).await {
+        if !counter.sign_on_changes(known).await {
             break;
         }
     }

@@ -3,12 +3,8 @@
 use domain::message::CounterId;
 use domain::profile::Profile;
 use domain::serial::Day;
-use link::Sessions;
+use port::{CounterIndex, Sessions};
 use std::sync::Arc;
-
-/// Which counter; an index into [`World::counters`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CounterIndex(pub usize);
 
 /// What is known of one counter.
 #[derive(Clone, Debug)]

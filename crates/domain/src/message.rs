@@ -434,6 +434,45 @@ pub struct Entry {
     pub mark: Option<Mark>,
 }
 
+/// Something that a person should see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How grave.
+    pub severity: Severity,
+    /// What, for people; at most 500 characters are kept.
+    pub text: ForeignText,
+}
+
+/// How grave a [`Notice`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Severity {
+    /// To be known.
+    Info,
+    /// To be looked at.
+    Warning,
+    /// Somebody must act.
+    Alarm,
+}
+
+impl Severity {
+    /// Whether somebody has to look into it at once.
+    pub const fn is_alarm(self) -> bool {
+        match self {
+            Severity::Alarm => true,
+            Severity::Info | Severity::Warning => false,
+        }
+    }
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Alarm => "alarm",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

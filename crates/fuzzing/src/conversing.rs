@@ -11,18 +11,23 @@
 use bytes::BytesMut;
 use counter::{amount_unit, day, master, name, posting, set_words};
 use domain::message::{BalanceQuery, CounterId, EntriesQuery, Instruction, Look, Query, Reply};
+use domain::message::{Notice, Severity};
 use domain::money::Currency;
 use domain::serial::{Day, Mark, Role};
+use link::LinkConfig;
 use link::paper::{PaperLink, Renewal};
-use link::{Ask, Delivery, LinkConfig, NotSent, Outcome, ReplyTo, Ticket};
+use port::Ask;
+use port::Delivery;
+use port::NotSent;
+use port::ReplyTo;
+use port::RequestOutcome;
+use port::Ticket;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::codec::{Codec, Dialect, FuturesOptions, Incoming, Parties};
-use wire::message::{
-    Challenge, Heartbeat, HeartbeatAck, Message, Notice, RequestId, Severity, SignOff,
-};
+use wire::message::{Challenge, Heartbeat, HeartbeatAck, Message, RequestId, SignOff};
 
 mod arrival;
 mod counter;
@@ -295,16 +300,16 @@ impl<'i> Play<'i> {
         while let Ok(Delivery { ticket: Ticket(ticket), outcome, .. }) = self.outcomes.try_recv() {
             let Some(asked) = self.owed.remove(&ticket) else { panic!("told twice: {outcome:?}") };
             match outcome {
-                Outcome::Answered(reply) => {
+                RequestOutcome::Answered(reply) => {
                     assert_eq!(reply.serial(), asked.serial(), "an answer about something else");
                     assert!(self.was_read(&asked), "answered before it was written");
                 }
                 // The counter has read it, so that it never left would be a lie.
-                Outcome::NotSent(why) => {
+                RequestOutcome::NotSent(why) => {
                     assert!(!self.was_read(&asked), "{asked:?} was read, and told as {why:?}");
                     assert!(why != NotSent::Unsayable);
                 }
-                Outcome::Unknown(_) => {}
+                RequestOutcome::Unknown(_) => {}
             }
         }
     }

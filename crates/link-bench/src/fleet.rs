@@ -5,9 +5,10 @@ use crate::peer;
 use crate::script::{BRIDGE, CERTIFIED, KEY};
 use anyhow::{Context, Result, bail};
 use domain::message::CounterId;
-use link::history::History;
-use link::status::{Health, Snapshot};
-use link::{Credentials, Link, LinkConfig, Outages, TlsDial, Unmatched};
+use link::{Credentials, Link, LinkConfig, Outages, TlsDial};
+use port::history::History;
+use port::status::{Health, Snapshot};
+use port::{Counter, Unmatched};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::net::SocketAddr;
@@ -157,7 +158,7 @@ impl Fleet {
 pub(crate) async fn until(link: &Link, reached: impl Fn(&Snapshot) -> bool) -> Result<()> {
     // Most have reached it; and a link holds memory for those who follow it.
     if !reached(&link.snapshot()) {
-        link.status().wait_for(|now| reached(now)).await.context("the link has ended")?;
+        link.follow().wait_for(|now| reached(now)).await.context("the link has ended")?;
     }
     Ok(())
 }

@@ -2,7 +2,6 @@
 //! link is to stop. A panic costs the connection, never the link.
 
 use crate::addresses::Addresses;
-use crate::ask::NotSent;
 use crate::backoff::{Backoff, Next};
 use crate::board::Board;
 use crate::cause::{Cause, Verdict};
@@ -10,20 +9,21 @@ use crate::config::{Leave, Timers};
 use crate::conversation::{Better, Conversation, Ended, Preferred};
 use crate::desk::Desk;
 use crate::dial::Dial;
-use crate::history::now_micros;
 use crate::hours::{Now, ServiceHours};
 use crate::line::Line;
 use crate::outage::{Found, Outages};
 use crate::owed::Command;
 use crate::reception::{Reception, Waited};
 use crate::session::Setup;
-use crate::status::State;
 use crate::transport::Transport;
 use crate::visitor::{Taken, Visitor};
+use port::NotSent;
+use port::status::State;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use supervise::budget::{self, Budget};
+use supervise::clock::now_micros;
 use supervise::task::{CatchUnwind, message};
 use supervise::trap::spring;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};

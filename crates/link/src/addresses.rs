@@ -1,10 +1,10 @@
 //! A counter's addresses in the order of preference, and what became of trying each. Pure.
 
 use crate::backoff::STABLE;
-use crate::history::now_micros;
-use crate::status::Address;
+use port::status::Address;
 use std::sync::Arc;
 use std::time::Duration;
+use supervise::clock::now_micros;
 
 /// See the module.
 #[derive(Debug)]

@@ -3,15 +3,16 @@
 
 use crate::cause::Cause;
 use crate::desk::Desk;
-use crate::history::{History, What, now_micros};
 use crate::owed::Shared;
 use crate::panel::Panel;
 use crate::session::Event;
-use crate::status::{Address, Connection, State, Tls};
-use crate::unmatched::Unmatched;
 use domain::serial::Day;
+use port::Unmatched;
+use port::history::{History, What};
+use port::status::{Address, Connection, State, Tls};
 use std::sync::Arc;
 use std::time::Duration;
+use supervise::clock::now_micros;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::ornament::{Blemishes, Ornament};
@@ -246,7 +247,7 @@ impl Board {
                 continue;
             }
             *told = Some(now);
-            let count = *desk.counts.unreadable(ornament);
+            let count = *desk.unreadable(ornament);
             tracing::warn!(
                 %counter,
                 what = ornament.as_str(),

@@ -1,12 +1,13 @@
 //! What one link needs to know. Every number is a default of LINKS and may be set per counter.
 
-use crate::history::History;
 use crate::hours::ServiceHours;
 use crate::keys::LinkKeys;
 use crate::outage::Outages;
 use crate::tls::TlsDial;
 use domain::message::CounterId;
 use domain::profile::Profile;
+use port::Bounds;
+use port::history::History;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::codec::Dialect;
@@ -166,30 +167,5 @@ impl Default for Timers {
             keepalive_count: 3,
             tcp_user_timeout: Duration::from_secs(15),
         }
-    }
-}
-
-/// How much of everything there may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Requests in flight on one connection; the profile may say less.
-    pub in_flight: u16,
-    /// Requests that wait to be written.
-    pub queued: usize,
-}
-
-impl Bounds {
-    /// 256 at 1 ms a round trip are 256k requests a second, more than any counter answers; and no
-    /// drop leaves more than this unknown.
-    pub const IN_FLIGHT: u16 = 256;
-    /// Four windows: a counter that answers 1,000 a second works this off within a second, well
-    /// before any deadline. No request's frame is longer than 8 KiB, so this is also the bound of
-    /// 8 MiB.
-    pub const QUEUED: usize = 1024;
-}
-
-impl Default for Bounds {
-    fn default() -> Bounds {
-        Bounds { in_flight: Bounds::IN_FLIGHT, queued: Bounds::QUEUED }
     }
 }

@@ -3,7 +3,6 @@
 //! A turn goes in the order of LINKS: control, timers, inbound, requests, writing. What the old
 //! connection had in its buffers ends with it; the next one is another value of this type.
 
-use crate::ask::NotSent;
 use crate::board::Board;
 use crate::cause::Cause;
 use crate::desk::Desk;
@@ -16,6 +15,7 @@ use crate::spare;
 use crate::transport::Carrier;
 use crate::visitor::Visitor;
 use bytes::BytesMut;
+use port::NotSent;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};

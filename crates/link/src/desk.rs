@@ -2,14 +2,15 @@
 //! connections of one counter, the running number of requests and what is remembered of requests
 //! that ended unknown.
 
-use crate::ask::{NotSent, Outcome};
 use crate::link::Queued;
-use crate::status::Counts;
+use port::status::Counts;
+use port::{NotSent, RequestOutcome};
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use wire::message::RequestId;
+use wire::ornament::Ornament;
 
 /// While both lanes wait, every so many requests one is from the normal lane: a flood of queries
 /// delays transfers but does not stop them.
@@ -49,6 +50,16 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
+    /// Counts the messages of which this could not be read, though all else was.
+    pub(crate) fn unreadable(&mut self, ornament: Ornament) -> &mut u64 {
+        match ornament {
+            Ornament::Label => &mut self.counts.unreadable_labels,
+            Ornament::Words => &mut self.counts.unreadable_words,
+            Ornament::CounterSerial => &mut self.counts.unreadable_serials,
+            Ornament::EntryTime => &mut self.counts.unreadable_times,
+        }
+    }
+
     /// Numbers requests from `first_id` on: unique over restarts if it is the time in
     /// microseconds, as long as no more than a million requests are written a second.
     pub(crate) fn new(first_id: u64) -> Desk {
@@ -96,7 +107,7 @@ impl Desk {
             if queued.deadline > now {
                 return Some(queued);
             }
-            queued.owed.settle(Outcome::NotSent(NotSent::Expired));
+            queued.owed.settle(RequestOutcome::NotSent(NotSent::Expired));
         }
     }
 
@@ -130,7 +141,7 @@ impl Desk {
                 if queued.deadline > now {
                     lane.push_back(queued);
                 } else {
-                    queued.owed.settle(Outcome::NotSent(NotSent::Expired));
+                    queued.owed.settle(RequestOutcome::NotSent(NotSent::Expired));
                 }
             }
         }
@@ -158,7 +169,7 @@ impl Desk {
         if self.siblings && why == NotSent::Down {
             self.homeless.extend(all);
         } else {
-            all.for_each(|queued| queued.owed.settle(Outcome::NotSent(why)));
+            all.for_each(|queued| queued.owed.settle(RequestOutcome::NotSent(why)));
         }
     }
 
@@ -272,7 +283,7 @@ mod tests {
         desk.push(asks.debit(at(2)));
         assert_eq!(desk.next_timeout(), Some(at(1)));
         desk.expire(at(1));
-        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Expired))]);
+        assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Expired))]);
         assert_eq!(desk.next_timeout(), Some(at(2)));
         assert!(desk.pop(at(3), Admission::All).is_none());
         assert_eq!(asks.outcomes().len(), 2);
@@ -285,7 +296,7 @@ mod tests {
         let mut only = Desk::new(1);
         only.push(asks.debit(at(1)));
         only.refuse_all(NotSent::Down);
-        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Down))]);
+        assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Down))]);
         let mut one_of_two = Desk::beside_others(Arc::new(Common::new(1)));
         one_of_two.push(asks.debit(at(1)));
         one_of_two.refuse_all(NotSent::Down);
@@ -293,7 +304,7 @@ mod tests {
         assert_eq!(one_of_two.homeless().len(), 1);
         one_of_two.push(asks.debit(at(1)));
         one_of_two.refuse_all(NotSent::Stopping);
-        assert_eq!(asks.outcomes().pop(), Some((3, Outcome::NotSent(NotSent::Stopping))));
+        assert_eq!(asks.outcomes().pop(), Some((3, RequestOutcome::NotSent(NotSent::Stopping))));
     }
 
     #[test]

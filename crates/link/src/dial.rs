@@ -3,9 +3,9 @@
 
 use crate::config::Timers;
 use crate::intern::{Pool, TIMERS};
-use crate::status::Tls;
 use crate::tls::{TlsDial, Trust};
 use crate::transport::{Carrier, Secured, Transport};
+use port::status::Tls;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! Requests of one connection that wait for their answers.
 
-use crate::ask::{NotSent, Outcome, Unclear};
 use crate::desk::Desk;
 use crate::link::Queued;
 use crate::owed::Owed;
 use domain::message::{AccountId, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::SubSerial;
+use port::{NotSent, RequestOutcome, Unclear};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 use wire::message::{Message, RequestId};
@@ -90,7 +90,7 @@ impl InFlight {
     /// It could not be encoded after all.
     pub(crate) fn unsayable(&mut self, id: RequestId) {
         if let Some(pending) = self.remove(id) {
-            pending.owed.settle(Outcome::NotSent(NotSent::Unsayable));
+            pending.owed.settle(RequestOutcome::NotSent(NotSent::Unsayable));
         }
     }
 
@@ -112,7 +112,7 @@ impl InFlight {
         }
         desk.counts.unmatched += 1;
         desk.remember(id);
-        pending.owed.settle(Outcome::Unknown(Unclear::BadAnswer));
+        pending.owed.settle(RequestOutcome::Unknown(Unclear::BadAnswer));
         Answered::Unmatched { reply, late: false }
     }
 
@@ -137,7 +137,7 @@ impl InFlight {
         for id in named {
             if let Some(pending) = self.remove(id) {
                 desk.remember(id);
-                pending.owed.settle(Outcome::Unknown(Unclear::BadAnswer));
+                pending.owed.settle(RequestOutcome::Unknown(Unclear::BadAnswer));
             }
         }
     }
@@ -172,10 +172,10 @@ impl InFlight {
             if handed >= Some(id) {
                 desk.counts.timed_out += 1;
                 desk.remember(id);
-                pending.owed.settle(Outcome::Unknown(Unclear::TimedOut));
+                pending.owed.settle(RequestOutcome::Unknown(Unclear::TimedOut));
             } else {
                 unwritten.push(id);
-                pending.owed.settle(Outcome::NotSent(NotSent::Expired));
+                pending.owed.settle(RequestOutcome::NotSent(NotSent::Expired));
             }
         }
         self.earliest = self.pending.values().map(|pending| pending.deadline).min();
@@ -207,9 +207,9 @@ impl InFlight {
         let handed = self.handed;
         for (id, pending) in std::mem::take(&mut self.pending) {
             pending.owed.settle(if handed >= Some(id) {
-                Outcome::Unknown(Unclear::LinkLost)
+                RequestOutcome::Unknown(Unclear::LinkLost)
             } else {
-                Outcome::NotSent(NotSent::Down)
+                RequestOutcome::NotSent(NotSent::Down)
             });
         }
         self.urgent = 0;
@@ -271,7 +271,7 @@ mod tests {
         let (mut in_flight, mut asks) = (InFlight::default(), asks());
         in_flight.submit(RequestId(1), asks.debit(at(5)), at(0));
         in_flight.unsayable(RequestId(1));
-        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Unsayable))]);
+        assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Unsayable))]);
         assert!(in_flight.is_empty());
     }
 
@@ -313,7 +313,7 @@ mod tests {
             assert!(matches!(answered, Answered::Unmatched { late: false, .. }));
             assert_eq!((desk.counts.unmatched, desk.counts.answered), (unmatched, 0));
         }
-        let bad = Outcome::Unknown(Unclear::BadAnswer);
+        let bad = RequestOutcome::Unknown(Unclear::BadAnswer);
         assert_eq!(asks.outcomes(), [(1, bad.clone()), (2, bad)]);
     }
 }

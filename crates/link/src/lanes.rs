@@ -2,10 +2,10 @@
 //! owes least, or the first if the others stand by; and where its account already is, while something of that account is on its way
 //! (LINKS, Addresses).
 
-use crate::ask::{NotSent, Outcome};
 use crate::link::Queued;
 use crate::owed::Shared;
 use domain::message::{AccountId, Instruction};
+use port::{NotSent, RequestOutcome};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -115,7 +115,7 @@ impl Lanes {
         }
         match moved {
             Some(lane) => lane.shared.mailbox.post(queued),
-            None => queued.owed.settle(Outcome::NotSent(NotSent::Down)),
+            None => queued.owed.settle(RequestOutcome::NotSent(NotSent::Down)),
         }
     }
 }
@@ -170,7 +170,7 @@ impl Exit {
     pub(crate) fn leave(&self, queued: Queued) {
         match self.lanes.upgrade() {
             Some(lanes) if lanes.len() > 1 => lanes.elsewhere(self.from, queued),
-            Some(_) | None => queued.owed.settle(Outcome::NotSent(NotSent::Down)),
+            Some(_) | None => queued.owed.settle(RequestOutcome::NotSent(NotSent::Down)),
         }
     }
 
@@ -278,11 +278,11 @@ mod tests {
         lanes.elsewhere(1, queued);
         let queued = left(&lanes, 0).expect("and back");
         lanes.elsewhere(0, queued);
-        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Down))]);
+        assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Down))]);
         assert_eq!((lanes.get(0).shared.load(), lanes.get(1).shared.load()), (0, 0));
         lanes.get(1).shared.set_up(false);
         lanes.elsewhere(0, asks.debit(at(1)));
-        assert_eq!(asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))], "nowhere to go");
+        assert_eq!(asks.outcomes(), [(2, RequestOutcome::NotSent(NotSent::Down))], "nowhere to go");
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         let mut asks = asks();
         asks.shared = Arc::clone(&lanes.get(0).shared);
         exit(&lanes, 0).leave(asks.debit(at(1)));
-        assert_eq!(asks.outcomes(), [(1, Outcome::NotSent(NotSent::Down))]);
+        assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Down))]);
         assert!(!exit(&lanes, 0).exists());
     }
 

@@ -1,7 +1,7 @@
 //! Keeps conversations with counters alive, and says truthfully what became of every request:
 //! answered, never sent, or unknown.
 //!
-//! Reading order. What others see: [`Ask`] and its [`Outcome`], the [`Link`] handle,
+//! Reading order. What others see: [`Ask`] and its [`RequestOutcome`], the [`Link`] handle,
 //! [`LinkConfig`], [`status`], [`history`], [`strangers`], [`Unmatched`]. Then the pure part, which knows neither
 //! sockets nor clocks: `owed` (an outcome that somebody waits for), `lanes` (which connection it goes to), `desk` (what waits to be sent,
 //! and what outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats), `flood` (what nobody asked for),
@@ -16,7 +16,6 @@
 
 mod actor;
 mod addresses;
-mod ask;
 mod backoff;
 mod board;
 mod cause;
@@ -27,7 +26,6 @@ mod dial;
 mod door;
 mod flood;
 mod gate;
-pub mod history;
 mod hours;
 mod in_flight;
 mod intern;
@@ -41,31 +39,24 @@ mod outbox;
 mod owed;
 mod panel;
 pub mod paper;
-pub mod places;
 mod pulse;
 mod reception;
 mod renewal;
 mod session;
 mod spare;
-pub mod status;
-pub mod strangers;
 #[cfg(test)]
 mod testing;
 mod tls;
 mod transport;
-mod unmatched;
 mod visitor;
 
-pub use ask::{Ask, Delivery, NotSent, Outcome, ReplyTo, Ticket, Unclear};
 pub use cause::{Cause, Verdict};
-pub use config::{Bounds, Leave, LinkConfig, Timers};
+pub use config::{Leave, LinkConfig, Timers};
 pub use dial::{Dial, TcpDial};
 pub use door::{Door, DoorConfig, DoorLimits, Guest};
 pub use hours::{NotADay, NotHours, ServiceHours};
 pub use keys::LinkKeys;
 pub use link::Link;
 pub use outage::Outages;
-pub use renewal::Sessions;
 pub use tls::{Credentials, TlsDial, TlsError, TlsFiles, Trust};
 pub use transport::{Carrier, Secured, Transport};
-pub use unmatched::Unmatched;

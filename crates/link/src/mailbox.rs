@@ -137,8 +137,8 @@ fn wake(mut inside: MutexGuard<'_, Inside>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ask::{NotSent, Outcome};
     use crate::testing::{asks, at};
+    use port::{NotSent, RequestOutcome};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -179,7 +179,9 @@ mod tests {
         mailbox.post_all(vec![asks.debit(at(1))]);
         let told = asks.outcomes();
         assert_eq!(told.len(), 3);
-        assert!(told.iter().all(|(_, outcome)| *outcome == Outcome::NotSent(NotSent::Stopping)));
+        assert!(
+            told.iter().all(|(_, outcome)| *outcome == RequestOutcome::NotSent(NotSent::Stopping))
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! An outcome that is owed to an asker, and the state that handles and actors share.
 
-use crate::ask::{NotSent, Outcome, ReplyTo, Ticket, Unclear};
 use crate::lanes::Stay;
 use crate::mailbox::Mailbox;
 use crate::renewal::Renewal;
 use domain::message::CounterId;
 use domain::money::Amount;
 use domain::serial::{Day, SubSerial};
+use port::{NotSent, ReplyTo, RequestOutcome, Ticket, Unclear};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -260,11 +260,11 @@ impl Owed {
     }
 
     /// Delivers.
-    pub(crate) fn settle(mut self, outcome: Outcome) {
+    pub(crate) fn settle(mut self, outcome: RequestOutcome) {
         self.deliver(outcome);
     }
 
-    fn deliver(&mut self, outcome: Outcome) {
+    fn deliver(&mut self, outcome: RequestOutcome) {
         // Before the delivery: whoever learns of the outcome may ask again at once.
         self.encoded();
         if let Some(reply_to) = self.reply_to.take() {
@@ -279,8 +279,8 @@ impl Drop for Owed {
     fn drop(&mut self) {
         match (&self.reply_to, self.place) {
             (None, _) => {}
-            (Some(_), Place::Queued) => self.deliver(Outcome::NotSent(NotSent::Stopping)),
-            (Some(_), Place::Encoded) => self.deliver(Outcome::Unknown(Unclear::LinkLost)),
+            (Some(_), Place::Queued) => self.deliver(RequestOutcome::NotSent(NotSent::Stopping)),
+            (Some(_), Place::Encoded) => self.deliver(RequestOutcome::Unknown(Unclear::LinkLost)),
         }
     }
 }
@@ -300,11 +300,11 @@ mod tests {
         drop(queued);
         encoded.encoded();
         drop(encoded);
-        settled.settle(Outcome::NotSent(NotSent::Expired));
+        settled.settle(RequestOutcome::NotSent(NotSent::Expired));
         let mut next = || outcomes.try_recv().map(|delivery| (delivery.ticket.0, delivery.outcome));
-        assert_eq!(next(), Ok((1, Outcome::NotSent(NotSent::Stopping))));
-        assert_eq!(next(), Ok((2, Outcome::Unknown(Unclear::LinkLost))));
-        assert_eq!(next(), Ok((3, Outcome::NotSent(NotSent::Expired))));
+        assert_eq!(next(), Ok((1, RequestOutcome::NotSent(NotSent::Stopping))));
+        assert_eq!(next(), Ok((2, RequestOutcome::Unknown(Unclear::LinkLost))));
+        assert_eq!(next(), Ok((3, RequestOutcome::NotSent(NotSent::Expired))));
         assert!(next().is_err());
         assert_eq!((shared.queued.load(Ordering::Relaxed), shared.load()), (0, 0));
     }

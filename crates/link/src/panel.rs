@@ -3,8 +3,8 @@
 //! together when somebody does.
 
 use crate::owed::Shared;
-use crate::status::{Connection, Counts, Health, Snapshot, State};
 use domain::serial::Day;
+use port::status::{Connection, Counts, Health, Snapshot, State};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, futures::Notified, watch};

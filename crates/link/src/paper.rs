@@ -4,7 +4,6 @@
 //! What `actor`, `conversation` and `board` do around the pure part is repeated here in its order:
 //! timers, inbound, requests, writing; and on a drop, first the state, then the outcomes.
 
-use crate::ask::{Ask, NotSent, Outcome};
 use crate::backoff::{Backoff, Next};
 use crate::cause::Cause;
 use crate::config::LinkConfig;
@@ -15,11 +14,12 @@ use crate::owed::{Owed, Shared};
 pub use crate::renewal::Renewal;
 use crate::renewal::{RENEWS, Turn};
 use crate::session::{Event, Setup};
-use crate::status::State;
 use bytes::BytesMut;
 use domain::message::{CounterId, Reply};
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
+use port::status::State;
+use port::{Ask, NotSent, RequestOutcome};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
@@ -159,11 +159,11 @@ impl PaperLink {
         let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
         let owed = Owed::new(&self.shared, ticket, reply_to);
         if queued >= self.setup.bounds.queued {
-            owed.settle(Outcome::NotSent(NotSent::Busy));
+            owed.settle(RequestOutcome::NotSent(NotSent::Busy));
         } else if self.line.as_ref().is_some_and(|line| line.session.takes_requests()) {
             self.desk.push(Queued { owed, instruction, deadline });
         } else {
-            owed.settle(Outcome::NotSent(NotSent::Down));
+            owed.settle(RequestOutcome::NotSent(NotSent::Down));
         }
     }
 

@@ -1,11 +1,11 @@
 //! Where requests and commands arrive, and what is answered while no session is open.
 
-use crate::ask::{NotSent, Outcome};
 use crate::desk::Desk;
 use crate::lanes::Exit;
 use crate::link::Queued;
 use crate::mailbox::Post;
 use crate::owed::{Command, Shared};
+use port::{NotSent, RequestOutcome};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Reception {
             match why {
                 NotSent::Down => self.exit.leave(queued),
                 NotSent::Busy | NotSent::Expired | NotSent::Unsayable | NotSent::Stopping => {
-                    queued.owed.settle(Outcome::NotSent(why));
+                    queued.owed.settle(RequestOutcome::NotSent(why));
                 }
             }
         }
@@ -130,7 +130,7 @@ mod tests {
         shared.mailbox.post(asks.debit(at(1)));
         drop(reception);
         shared.mailbox.post(asks.debit(at(1)));
-        let stopping = |number| (number, Outcome::NotSent(NotSent::Stopping));
+        let stopping = |number| (number, RequestOutcome::NotSent(NotSent::Stopping));
         assert_eq!(asks.outcomes(), [1, 2, 3].map(stopping));
     }
 }

@@ -1,7 +1,5 @@
 //! What tests of this crate share: instants by the second, asks and their outcomes.
 
-use crate::ask::{Delivery, Outcome, ReplyTo, Ticket};
-use crate::config::Bounds;
 use crate::link::Queued;
 use crate::owed::{Owed, Shared};
 use crate::session::Setup;
@@ -12,6 +10,8 @@ use domain::message::{
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, MasterSerial, Role, Sequence, SubSerial};
+use port::Bounds;
+use port::{Delivery, ReplyTo, RequestOutcome, Ticket};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl Asks {
     }
 
     /// What became of which, in the order of delivery, since the last look.
-    pub(crate) fn outcomes(&mut self) -> Vec<(u64, Outcome)> {
+    pub(crate) fn outcomes(&mut self) -> Vec<(u64, RequestOutcome)> {
         std::iter::from_fn(|| self.outcomes.try_recv().ok())
             .map(|delivery| (delivery.ticket.0, delivery.outcome))
             .collect()

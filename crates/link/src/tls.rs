@@ -147,7 +147,7 @@ impl Credentials {
 }
 
 fn tell_expiry(files: &TlsFiles, expires_at: i64) {
-    let left = expires_at - crate::history::now_micros();
+    let left = expires_at - supervise::clock::now_micros();
     let certificate = files.certificate.display();
     if left <= 0 {
         tracing::error!(%certificate, "our certificate has expired");
@@ -328,7 +328,7 @@ mod tests {
         authority.issue(folder.path(), "bridge");
         let renewed = credentials.current();
         assert!(!Arc::ptr_eq(&first.client, &renewed.client));
-        assert!(renewed.own_expires_at > crate::history::now_micros());
+        assert!(renewed.own_expires_at > supervise::clock::now_micros());
     }
 
     #[test]

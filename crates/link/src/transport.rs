@@ -4,8 +4,8 @@
 //! how many. [`Secured`] then says that it took them all, and fails the next time: what may have
 //! left is never told to be unsent.
 
-use crate::status::Tls;
 use crate::tls::{self, Trust};
+use port::status::Tls;
 use rustls::ProtocolVersion;
 use std::io;
 use std::pin::Pin;

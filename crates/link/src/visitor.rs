@@ -1,9 +1,9 @@
 //! A connection whose counter has proven who it is, on its way from the door to its actor.
 
 use crate::session::Opened;
-use crate::status::Tls;
 use crate::transport::Transport;
 use bytes::BytesMut;
+use port::status::Tls;
 use std::net::SocketAddr;
 use tokio::sync::oneshot;
 

@@ -4,11 +4,11 @@ use domain::message::{CounterId, Instruction, Reply};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// The asker's own number for an [`Ask`]; the link only hands it back.
+/// The asker's own number for an [`Ask`]; the counter's port only hands it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// One request. Its [`Outcome`] is delivered exactly once, whatever happens to the link.
+/// One request. Its [`RequestOutcome`] is delivered exactly once, whatever happens to its connections.
 #[derive(Debug)]
 pub struct Ask {
     /// Handed back with the outcome.
@@ -28,12 +28,12 @@ pub enum ReplyTo {
     /// matter of fact: it never holds more outcomes than its owner has asked for.
     Queue(mpsc::UnboundedSender<Delivery>),
     /// To one waiting caller.
-    Once(oneshot::Sender<Outcome>),
+    Once(oneshot::Sender<RequestOutcome>),
 }
 
 impl ReplyTo {
     /// Delivers; an asker who has gone is no error.
-    pub fn deliver(self, counter: &CounterId, ticket: Ticket, outcome: Outcome) {
+    pub fn deliver(self, counter: &CounterId, ticket: Ticket, outcome: RequestOutcome) {
         match self {
             ReplyTo::Queue(queue) => {
                 let _ = queue.send(Delivery { counter: counter.clone(), ticket, outcome });
@@ -53,12 +53,12 @@ pub struct Delivery {
     /// The asker's number.
     pub ticket: Ticket,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
 }
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RequestOutcome {
     /// The counter answered.
     Answered(Reply),
     /// Definitely not one byte of it left; it may be asked again, or given up.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use supervise::clock::now_micros;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
@@ -138,7 +138,8 @@ impl History {
         })
     }
 
-    pub(crate) fn record(&self, counter: &CounterId, what: What) {
+    /// Something happened to a counter.
+    pub fn record(&self, counter: &CounterId, what: What) {
         self.with(|ring| ring.push(Some(counter.clone()), what));
     }
 
@@ -148,7 +149,7 @@ impl History {
     }
 
     /// Somebody was not let in. Whether that was told: of many, only some are.
-    pub(crate) fn stranger(
+    pub fn stranger(
         &self,
         address: IpAddr,
         why: &'static str,
@@ -165,7 +166,7 @@ impl History {
     }
 
     /// Tells what of them was not told when it happened, as far as it is time for it.
-    pub(crate) fn tell_strangers(&self) {
+    pub fn tell_strangers(&self) {
         self.with(|ring| {
             let rest = ring.strangers.rest(Instant::now());
             if let Some(told) = rest {
@@ -233,12 +234,6 @@ impl Follower {
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
-}
-
-/// Now, in microseconds since 1970 UTC; for people and records, never for a decision.
-pub(crate) fn now_micros() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
-//! Where a link stands: one snapshot that is always whole.
+//! Where a counter stands: one snapshot that is always whole.
 
 use domain::message::CounterId;
 use domain::serial::Day;
 use serde::Serialize;
 use std::sync::Arc;
-use wire::ornament::Ornament;
 
-/// The state of one connection (LINKS, States).
+/// The state of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -50,7 +49,7 @@ pub enum Health {
     Down,
 }
 
-/// Everything about one counter's link, as of one moment. Times are microseconds since 1970 UTC.
+/// Everything about one counter, as of one moment. Times are microseconds since 1970 UTC.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
     /// Which counter.
@@ -156,7 +155,7 @@ pub struct Tls {
     pub own_expires_at: i64,
 }
 
-/// What a link has seen since the bridge started.
+/// What was seen of a counter since the bridge started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Sessions opened.
@@ -188,18 +187,6 @@ pub struct Counts {
     /// Of what the counter said unasked, how much was dropped: beyond what is taken a second, or
     /// because its reader's queue was full.
     pub unmatched_dropped: u64,
-}
-
-impl Counts {
-    /// A message of which this could not be read, though all else was.
-    pub(crate) fn unreadable(&mut self, ornament: Ornament) -> &mut u64 {
-        match ornament {
-            Ornament::Label => &mut self.unreadable_labels,
-            Ornament::Words => &mut self.unreadable_words,
-            Ornament::CounterSerial => &mut self.unreadable_serials,
-            Ornament::EntryTime => &mut self.unreadable_times,
-        }
-    }
 }
 
 impl std::ops::AddAssign for Counts {

@@ -16,7 +16,8 @@ pub const KEPT: usize = 64;
 /// So many may be told at once, and then one more every so often: of the history's ring that is a
 /// twentieth in a minute, however many come.
 const TOLD_AT_ONCE: u32 = 8;
-pub(crate) const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// How often [`crate::history::History::tell_strangers`] is to be called.
+pub const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Those from one address, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -109,7 +110,17 @@ impl Strangers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, at_ms};
+    use std::sync::OnceLock;
+
+    /// So many seconds after the beginning of time.
+    fn at(seconds: u64) -> Instant {
+        at_ms(seconds * 1000)
+    }
+
+    fn at_ms(milliseconds: u64) -> Instant {
+        static BEGINNING: OnceLock<Instant> = OnceLock::new();
+        *BEGINNING.get_or_init(Instant::now) + Duration::from_millis(milliseconds)
+    }
 
     fn stranger(last: u8, why: &'static str) -> Stranger {
         let address = IpAddr::from([10, 0, 0, last]);

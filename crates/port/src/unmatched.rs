@@ -1,9 +1,8 @@
 //! What a counter says without having been asked, or too late.
 
-use domain::message::{Answer, CounterId, Finding, Posted, Reply};
+use domain::message::{Answer, CounterId, Finding, Notice, Posted, Reply};
 use domain::serial::{Mark, SubSerial};
 use std::fmt;
-use wire::message::Notice;
 
 /// Something from a counter that no asker waits for. It may still decide a leg: it is looked at,
 /// never dropped in silence.
@@ -112,12 +111,13 @@ fn write_answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::message::{AccountId, AnswerCode, EntriesReply, PostingReply, QueryReply};
+    use domain::message::{
+        AccountId, AnswerCode, EntriesReply, PostingReply, QueryReply, Severity,
+    };
     use domain::money::{Amount, Currency};
     use domain::serial::Day;
     use expect_test::{Expect, expect};
     use foreign::ForeignText;
-    use wire::message::Severity;
 
     #[expect(clippy::needless_pass_by_value, reason = "as `expect!` makes it")]
     fn check(said: Unmatched, expected: Expect) {

@@ -12,8 +12,10 @@ use coordinator::shard::Shard;
 use coordinator::world::{Facts, World};
 use coordinator::{Rendered, View};
 use domain::serial::MasterSerial;
+use link::LinkConfig;
 use link::paper::{PaperLink, Renewal};
-use link::{Delivery, LinkConfig, Sessions};
+use port::Delivery;
+use port::Sessions;
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -31,6 +33,8 @@ pub struct Bridge {
     pub desks: Vec<Desk>,
     /// The connections, in the order of the counters; of each, in the order of its channels.
     pub links: Vec<End>,
+    /// The counters whose books are kept in this process.
+    pub in_process: BTreeMap<usize, Facts>,
     counters: usize,
     /// The queue of its journal.
     pub journal: Journal,
@@ -117,6 +121,7 @@ impl Bridge {
                     timer: None,
                 })
                 .collect(),
+            in_process: BTreeMap::new(),
             counters: plan.counters.len(),
             journal: Journal::default(),
             running: BTreeMap::new(),
@@ -136,6 +141,10 @@ impl Bridge {
 
     /// What is known of one counter over all its connections, put together as by a link.
     pub fn facts(&self, counter: usize) -> Facts {
+        let held = self.standing.held.contains(&counter);
+        if let Some(facts) = self.in_process.get(&counter) {
+            return Facts { held, ..facts.clone() };
+        }
         let open = || self.lines(counter).filter(|link| link.session_began().is_some());
         let newest = open().filter_map(PaperLink::settle_day).max();
         let first = self.lines(counter).next();
@@ -146,13 +155,13 @@ impl Bridge {
             settle_day: newest
                 .or_else(|| self.lines(counter).filter_map(PaperLink::settle_day).max()),
             sessions: Sessions::of(self.lines(counter).map(PaperLink::newest_began)),
-            held: self.standing.held.contains(&counter),
+            held,
         }
     }
 
     /// Whether a counter takes new work.
     pub fn is_up(&self, counter: usize) -> bool {
-        self.lines(counter).any(PaperLink::is_up)
+        self.in_process.contains_key(&counter) || self.lines(counter).any(PaperLink::is_up)
     }
 
     fn lines(&self, counter: usize) -> impl Iterator<Item = &PaperLink> {

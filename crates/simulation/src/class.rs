@@ -53,11 +53,14 @@ pub enum Class {
     /// What comes back after a crash is an older copy of the record, or nothing; with the position
     /// file that tells it, or with one as old as the copy. Persons release it later.
     Restored,
+    /// One more counter has no connection: its books are kept in the bridge's own process, which asks and is
+    /// answered at once, and they outlive it. It takes part in transfers.
+    InProcess,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Class; 21] = [
+    pub const ALL: [Class; 22] = [
         Class::Crash,
         Class::Network,
         Class::Answers,
@@ -79,6 +82,7 @@ impl Class {
         Class::Copies,
         Class::Liar,
         Class::Restored,
+        Class::InProcess,
     ];
 
     /// Those that are drawn from the seed itself. The others are drawn from numbers of their own, so
@@ -88,8 +92,11 @@ impl Class {
     /// Up to here they are drawn from the second numbers.
     pub(crate) const SECOND: usize = 17;
 
-    /// Up to here from the third, behind it from the fourth.
+    /// Up to here from the third.
     pub(crate) const THIRD: usize = 19;
+
+    /// Up to here from the fourth, behind it from the fifth.
+    pub(crate) const FOURTH: usize = 21;
 
     /// The word on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -115,6 +122,7 @@ impl Class {
             Class::Copies => "copies",
             Class::Liar => "liar",
             Class::Restored => "restored",
+            Class::InProcess => "in-process",
         }
     }
 
@@ -123,7 +131,9 @@ impl Class {
         match self {
             Class::Lies => 0.12,
             Class::WeakProfiles | Class::CutOver | Class::OddCodes | Class::Decisions => 0.3,
-            Class::Queues | Class::Copies | Class::Liar | Class::Restored => 0.25,
+            Class::Queues | Class::Copies | Class::Liar | Class::Restored | Class::InProcess => {
+                0.25
+            }
             Class::Crash
             | Class::Network
             | Class::Answers

@@ -22,7 +22,11 @@ use domain::profile::Profile;
 use domain::serial::{Mark, MasterSerial, Sequence};
 use domain::transfer::{Knowledge, Phase, Transfer, Why};
 use fate::{Belated, Fate, Late, MOMENTS, order_of};
-use link::{NotSent, Outcome, Sessions, Ticket, Unclear};
+use port::NotSent;
+use port::RequestOutcome;
+use port::Sessions;
+use port::Ticket;
+use port::Unclear;
 use simulator::books::{Books, Kind, Line, Rules, Settled};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -405,9 +409,9 @@ impl<'c> Story<'c> {
             fates[self.spend(|budget| &mut budget.questions, fates.len())]
         };
         self.say(|| format!("{fate:?} at {counter}: {instruction:?}"));
-        let lost = Outcome::Unknown(Unclear::TimedOut);
+        let lost = RequestOutcome::Unknown(Unclear::TimedOut);
         let outcome = match fate {
-            Fate::Delivered => Outcome::Answered(self.execute(counter, instruction)),
+            Fate::Delivered => RequestOutcome::Answered(self.execute(counter, instruction)),
             Fate::LostBefore => lost,
             Fate::LostAfter => {
                 self.execute(counter, instruction);
@@ -416,7 +420,7 @@ impl<'c> Story<'c> {
             Fate::Duplicated => {
                 let reply = self.execute(counter, instruction);
                 self.later(Late::Answer(counter, reply.clone()));
-                Outcome::Answered(reply)
+                RequestOutcome::Answered(reply)
             }
             Fate::Late => {
                 self.later(Late::Arrives(counter, instruction.clone()));
@@ -427,8 +431,8 @@ impl<'c> Story<'c> {
                 self.later(Late::Answer(counter, reply));
                 lost
             }
-            Fate::NotSent => Outcome::NotSent(NotSent::Down),
-            Fate::Refused => Outcome::Answered(match order_of(instruction) {
+            Fate::NotSent => RequestOutcome::NotSent(NotSent::Down),
+            Fate::Refused => RequestOutcome::Answered(match order_of(instruction) {
                 Some(order) => {
                     let code = AnswerCode::INSUFFICIENT_FUNDS;
                     let settled = self.books[counter].refuse(order, code, self.now);
@@ -436,7 +440,7 @@ impl<'c> Story<'c> {
                 }
                 None => self.execute(counter, instruction),
             }),
-            Fate::Processing => Outcome::Answered(match order_of(instruction) {
+            Fate::Processing => RequestOutcome::Answered(match order_of(instruction) {
                 Some(order) => {
                     let settled = self.books[counter].begin(order.clone(), self.now);
                     self.later(Late::Finishes(counter, order));
@@ -450,7 +454,7 @@ impl<'c> Story<'c> {
                 }
                 self.cut_over = true;
                 self.world.counters[counter].settle_day = Some(self.books[counter].settle_day());
-                Outcome::Answered(self.execute(counter, instruction))
+                RequestOutcome::Answered(self.execute(counter, instruction))
             }
         };
         if outcome == lost_outcome() {
@@ -560,8 +564,8 @@ impl<'c> Story<'c> {
     }
 }
 
-fn lost_outcome() -> Outcome {
-    Outcome::Unknown(Unclear::TimedOut)
+fn lost_outcome() -> RequestOutcome {
+    RequestOutcome::Unknown(Unclear::TimedOut)
 }
 
 fn config() -> Config {

@@ -76,7 +76,8 @@ pub(crate) fn faults(random: &mut Random, classes: &[Class]) -> Vec<Rule> {
             | Class::Queues
             | Class::Copies
             | Class::Liar
-            | Class::Restored => {}
+            | Class::Restored
+            | Class::InProcess => {}
         }
     }
     rules.shuffle(random);

@@ -10,7 +10,8 @@ use crate::run::Simulation;
 use crate::words::{brief, brief_ask};
 use coordinator::Tail;
 use coordinator::shard::{Input, Output};
-use link::{Ask, ReplyTo};
+use port::Ask;
+use port::ReplyTo;
 use rand::RngExt;
 
 /// Bits of a ticket or a write id below the transfer's sequence (decision 0008).
@@ -47,6 +48,7 @@ impl Simulation {
             let input = coordinator::taken_up(new, &open.trail, tail);
             self.put(&mut bridge, shard, Queue::Mail, input);
         }
+        self.open_books(&mut bridge);
         for index in 0..bridge.links.len() {
             let at = self.now + self.random.random_range(0..=50 * MS);
             self.at(at, Event::Dial(life, index));
@@ -149,6 +151,10 @@ impl Simulation {
                     let reply_to = ReplyTo::Queue(bridge.desks[shard].deliver.clone());
                     let deadline = self.clock.instant(self.now) + within;
                     let ask = Ask { ticket, instruction, deadline, reply_to };
+                    if bridge.in_process.contains_key(&counter.0) {
+                        self.ask_in_process(bridge, counter.0, ask);
+                        continue;
+                    }
                     let index = self.choose_line(bridge, counter.0);
                     bridge.links[index].link.ask(ask);
                     asked[index] = true;

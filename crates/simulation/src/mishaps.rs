@@ -97,7 +97,8 @@ pub(crate) fn mishaps(
                 | Class::Queues
                 | Class::Copies
                 | Class::Liar
-                | Class::Restored => continue,
+                | Class::Restored
+                | Class::InProcess => continue,
             };
             all.push((at, mishap));
         }

@@ -8,9 +8,10 @@ use crate::liar::{Known, distort, lie};
 use crate::network::Conn;
 use crate::plan::{CounterPlan, Random};
 use bytes::{BufMut, BytesMut};
-use domain::message::{AnswerCode, Instruction, Reply};
+use domain::message::{AnswerCode, Instruction, Notice, Reply, Severity};
 use domain::profile::Meaning;
 use domain::serial::{Day, Mark, MasterSerial, SubSerial};
+use port::Ticket;
 use rand::{RngExt, SeedableRng};
 use secrecy::SecretSlice;
 use simulator::books::{Books, Kind, Line};
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use wire::codec::{Codec, Dialect, Incoming, Parties};
-use wire::message::{Message, Nonce, Notice, RejectReason, Rejected, Severity};
+use wire::message::{Message, Nonce, RejectReason, Rejected, RequestId};
 
 /// The key of every link.
 pub const KEY: [u8; 32] = [7; 32];
@@ -237,6 +238,23 @@ impl Peer {
             self.keep_lines(mark);
         }
         self.follow(conn, deeds, now, wishes);
+    }
+
+    /// What one without a connection answers to what it is asked in the bridge's process.
+    pub fn answer(&mut self, ticket: Ticket, instruction: Instruction, now: Micros) -> Reply {
+        let mark = asked_mark(&instruction);
+        let mut deeds = Vec::new();
+        self.counter.receive(Visit::Request(RequestId(ticket.0), instruction), now, &mut deeds);
+        self.keep_lines(mark);
+        match deeds.pop() {
+            Some(Deed::Here(Act::Write(Message::Response(_, reply)))) if deeds.is_empty() => reply,
+            other => unreachable!("one without faults answers once, and not {other:?}"),
+        }
+    }
+
+    /// The highest of the bridge's serials that its books hold.
+    pub fn highest_serial(&self) -> Option<SubSerial> {
+        self.counter.books().highest_serial()
     }
 
     /// Something that was left for later is due.

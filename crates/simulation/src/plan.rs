@@ -92,6 +92,8 @@ pub struct CounterPlan {
     pub odd_codes: f64,
     /// How it lies, if it does.
     pub lying: Option<Lying>,
+    /// Whether its books are kept in the bridge's process; then there is no connection to it.
+    pub in_process: bool,
 }
 
 /// What a caller wants.
@@ -117,11 +119,13 @@ impl Plan {
         let mut later = Random::seed_from_u64(request.seed ^ 0x1a7e_0000_1a7e);
         let mut latest = Random::seed_from_u64(request.seed ^ 0x1a57_0000_1a57);
         let mut newest = Random::seed_from_u64(request.seed ^ 0x2e57_0000_2e57);
+        let mut fifth = Random::seed_from_u64(request.seed ^ 0xf1f7_0000_f1f7);
         // Swarm testing: leaving whole classes out lets the others go further.
         let occurs = |random: &mut Random, class: Class| {
             random.random_bool(class.share()) && request.classes.contains(&class)
         };
-        let (earlier, youngest) = Class::ALL.split_at(Class::THIRD);
+        let (earlier, in_process) = Class::ALL.split_at(Class::FOURTH);
+        let (earlier, youngest) = earlier.split_at(Class::THIRD);
         let (earlier, last) = earlier.split_at(Class::SECOND);
         let (first, others) = earlier.split_at(Class::FIRST);
         let mut classes: Vec<Class> = Vec::new();
@@ -129,6 +133,7 @@ impl Plan {
         classes.extend(others.iter().filter(|class| occurs(&mut later, **class)));
         classes.extend(last.iter().filter(|class| occurs(&mut latest, **class)));
         classes.extend(youngest.iter().filter(|class| occurs(&mut newest, **class)));
+        classes.extend(in_process.iter().filter(|class| occurs(&mut fifth, **class)));
         if classes.contains(&Class::Restored) {
             // What persons decided past the books, and what nobody said truly, cannot be judged any
             // more once nobody knows of it.
@@ -182,6 +187,10 @@ impl Plan {
             if newest.random_bool(0.5) {
                 take_part(&mut newest, &counters, &mut orders);
             }
+        }
+        if has(Class::InProcess) {
+            counters.push(in_process_counter(&mut fifth, count));
+            take_part(&mut fifth, &counters, &mut orders);
         }
         if has(Class::Restored) {
             faults::restored(&mut newest, &mut counters, count);
@@ -241,6 +250,15 @@ fn a_liar(random: &mut Random, orders: usize) -> CounterPlan {
     liar.connections = random.random_range(1..=2);
     liar.lying = Some(Lying::draw(random));
     liar
+}
+
+/// One more counter, which has no connection and does what it is asked.
+fn in_process_counter(random: &mut Random, orders: usize) -> CounterPlan {
+    let mut ledger = counter(random, "ledger", &[], orders);
+    ledger.faults.clear();
+    ledger.connections = 0;
+    ledger.in_process = true;
+    ledger
 }
 
 /// Some orders lead from the last counter, or to it.
@@ -327,6 +345,7 @@ fn counter(random: &mut Random, name: &str, classes: &[Class], orders: usize) ->
         connections: 1,
         odd_codes: 0.0,
         lying: None,
+        in_process: false,
     }
 }
 

@@ -7,10 +7,12 @@ use crate::clock::{MS, SECOND};
 use crate::network::Towards;
 use crate::run::Simulation;
 use coordinator::shard::Input;
-use coordinator::world::CounterIndex;
+use coordinator::world::Facts;
 use link::Cause;
 use link::paper::{Heard, Rest};
+use port::{Ask, CounterIndex, RequestOutcome, Sessions};
 use rand::RngExt;
+use std::sync::Arc;
 
 impl Simulation {
     pub(crate) fn dial(&mut self, bridge: &mut Bridge, index: usize) {
@@ -135,11 +137,50 @@ impl Simulation {
         self.at(at, Event::Dial(life, index));
     }
 
+    /// What the bridge knows at its start of the counters whose books are kept in its own process.
+    pub(crate) fn open_books(&mut self, bridge: &mut Bridge) {
+        for index in 0..self.plan.counters.len() {
+            let counter = &self.plan.counters[index];
+            if !counter.in_process {
+                continue;
+            }
+            let peer = &self.peers[index];
+            let facts = Facts {
+                id: counter.rules.counter.clone(),
+                profile: Arc::new(counter.rules.profile.clone()),
+                settle_day: Some(peer.settle_day()),
+                sessions: Some(Sessions::at(self.clock.instant(self.now))),
+                held: false,
+            };
+            let told = peer.highest_serial();
+            bridge.in_process.insert(index, facts);
+            for shard in 0..bridge.shards.len() {
+                self.put(bridge, shard, Queue::Mail, Input::SessionBegan(CounterIndex(index)));
+            }
+            if let Some(told) = told {
+                self.look_at_reach(bridge, index, told);
+            }
+        }
+    }
+
+    /// Asks one of them, which answers at once.
+    pub(crate) fn ask_in_process(&mut self, bridge: &mut Bridge, index: usize, ask: Ask) {
+        let reply = self.peers[index].answer(ask.ticket, ask.instruction, self.now);
+        self.read_books(index);
+        let day = self.peers[index].settle_day();
+        if let Some(facts) = bridge.in_process.get_mut(&index) {
+            facts.settle_day = Some(day);
+        }
+        let id = &self.plan.counters[index].rules.counter;
+        ask.reply_to.deliver(id, ask.ticket, RequestOutcome::Answered(reply));
+        self.collect(bridge);
+    }
+
     /// Takes what the links have delivered to the shards' queues.
     pub(crate) fn collect(&mut self, bridge: &mut Bridge) {
         for shard in 0..bridge.shards.len() {
             while let Ok(delivery) = bridge.desks[shard].delivered.try_recv() {
-                let link::Delivery { counter: speaker, ticket, outcome } = delivery;
+                let port::Delivery { counter: speaker, ticket, outcome } = delivery;
                 let input = Input::Delivered { speaker, ticket, outcome };
                 self.put(bridge, shard, Queue::Links, input);
             }

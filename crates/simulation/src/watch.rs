@@ -14,7 +14,7 @@ use coordinator::shard::Input;
 use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{Day, Mark, MasterSerial, Role, SubSerial};
 use domain::transfer::Transfer;
-use link::Outcome;
+use port::RequestOutcome;
 use rand::RngExt;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use store::{FinalState, NewTransfer, Stored};
@@ -211,7 +211,7 @@ impl Simulation {
     pub(crate) fn must_be_foreign(&self, input: &Input) -> Option<u64> {
         let (speaker, reply) = match input {
             Input::Unasked { speaker, reply }
-            | Input::Delivered { speaker, outcome: Outcome::Answered(reply), .. } => {
+            | Input::Delivered { speaker, outcome: RequestOutcome::Answered(reply), .. } => {
                 (speaker, reply)
             }
             Input::Delivered { .. }

@@ -2,7 +2,7 @@
 
 use coordinator::shard::Input;
 use domain::message::{Instruction, Reply};
-use link::Outcome;
+use port::RequestOutcome;
 
 use crate::host::COUNT_BITS;
 use crate::run::Simulation;
@@ -17,11 +17,11 @@ pub(crate) fn brief(reply: &Reply) -> String {
     }
 }
 
-pub(crate) fn brief_outcome(outcome: &Outcome) -> String {
+pub(crate) fn brief_outcome(outcome: &RequestOutcome) -> String {
     match outcome {
-        Outcome::Answered(reply) => brief(reply),
-        Outcome::NotSent(why) => format!("not sent: {why}"),
-        Outcome::Unknown(why) => format!("unknown: {why}"),
+        RequestOutcome::Answered(reply) => brief(reply),
+        RequestOutcome::NotSent(why) => format!("not sent: {why}"),
+        RequestOutcome::Unknown(why) => format!("unknown: {why}"),
     }
 }
 

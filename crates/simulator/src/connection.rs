@@ -6,6 +6,7 @@ use crate::desk::{Batch, Delivery, Seat};
 use crate::session::{Identity, Next, Session};
 use crate::tls::Tls;
 use bytes::{BufMut, BytesMut};
+use domain::message::{Notice, Severity};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use wire::codec::{Codec, Dialect, Incoming};
-use wire::message::{Message, Notice, RejectReason, Rejected, Severity};
+use wire::message::{Message, RejectReason, Rejected};
 
 /// Bytes read in one turn: some hundred requests, so that one write answers them all.
 const READ_CHUNK: usize = 64 << 10;

@@ -4,13 +4,16 @@
 //! Nothing but the standard library, so that every program here can use it. Reading order: [`output`]
 //! says lines on standard output and standard error without ever panicking; [`lines`] takes the log to
 //! its sink on a thread of its own; [`task`] watches one task, [`vitals`] all of them; [`budget`] says
-//! whether what failed is begun anew; [`limit`] how much is said of one who repeats himself; [`trap`]
+//! whether what failed is begun anew; [`limit`] how much is said of one who repeats himself;
+//! [`places`] who may stay where places are few; [`clock`] is the time for people and records; [`trap`]
 //! makes things fail on purpose, in debug builds.
 
 pub mod budget;
+pub mod clock;
 pub mod limit;
 pub mod lines;
 pub mod output;
+pub mod places;
 pub mod task;
 pub mod trap;
 pub mod vitals;

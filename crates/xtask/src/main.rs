@@ -11,6 +11,7 @@ mod chaos;
 mod chores;
 mod counts;
 mod fuzz;
+mod layers;
 mod mariadb;
 mod mutants;
 mod mutate;

@@ -18,15 +18,15 @@ use coordinator::standing::Hold;
 use coordinator::{Coordinator, ReadmitError};
 use domain::message::CounterId;
 use domain::serial::Day;
-use link::Link;
-use link::status::{Connection, Counts, Health, Snapshot, State as LinkState};
+use port::status::{Connection, Counts, Health, Snapshot, State as LinkState};
+use port::{Counter, Counters};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// One counter's link as of one moment; a [`Snapshot`] with the words a person uses.
+/// One counter as of one moment; a [`Snapshot`] with the words a person uses.
 #[derive(Debug, Serialize)]
 pub(super) struct CounterJson<'a> {
     counter: &'a str,
@@ -70,9 +70,9 @@ impl<'a> From<&'a Snapshot> for CounterJson<'a> {
     }
 }
 
-/// How all links stand, in the order of configuration.
-pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
-    links.iter().map(|link| Arc::new(link.snapshot())).collect()
+/// How all counters stand, in the order of configuration.
+pub(super) fn snapshots(counters: &Counters) -> Vec<Arc<Snapshot>> {
+    counters.iter().map(|counter| Arc::new(counter.snapshot())).collect()
 }
 
 /// How the connections to all counters stand.
@@ -82,7 +82,7 @@ pub(super) fn snapshots(links: &[Link]) -> Vec<Arc<Snapshot>> {
 )]
 pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
     let coordinator = &ops.state.coordinator;
-    let mut counters = all(&snapshots(coordinator.links()));
+    let mut counters = all(&snapshots(coordinator.counters()));
     add_doubts(coordinator, &mut counters);
     Json(counters)
 }
@@ -90,14 +90,14 @@ pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
 /// Adds to each counter why it gets nothing new, if it gets none, and what it did wrong since the start;
 /// both with what to do.
 pub(super) fn add_doubts(coordinator: &Coordinator, counters: &mut Value) {
-    for (link, counter) in
-        coordinator.links().iter().zip(counters.as_array_mut().into_iter().flatten())
+    for (counter, shown) in
+        coordinator.counters().iter().zip(counters.as_array_mut().into_iter().flatten())
     {
-        let id = link.counter();
+        let id = counter.id();
         let held = coordinator.standing().held(id);
-        counter["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold));
+        shown["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold));
         let of = |fault| coordinator.faults(id, fault);
-        counter["faults"] = faults_json(id, of(Fault::Foreign), of(Fault::Contradiction));
+        shown["faults"] = faults_json(id, of(Fault::Foreign), of(Fault::Contradiction));
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) async fn readmit(
     let coordinator = &ops.state.coordinator;
     let body: Readmission = parse(&whole(body)?)?;
     let (who, note) = (name(&body.who)?, note(&body.note)?);
-    let id = find(coordinator.links(), &counter)?.counter().clone();
+    let id = find(coordinator.counters(), &counter)?.id().clone();
     coordinator.readmit(&id, &who, &note, body.move_serials).await.map_err(refusal)?;
     Ok(Json(json!({ "counter": counter, "readmitted": true, "who": who, "note": note })))
 }
@@ -186,9 +186,10 @@ fn refusal(error: ReadmitError) -> Problem {
     }
 }
 
-fn find<'a>(links: &'a [Link], counter: &str) -> Result<&'a Link, Problem> {
-    links.iter().find(|link| link.counter().as_str() == counter).ok_or_else(|| {
-        let known: Vec<&str> = links.iter().map(|link| link.counter().as_str()).collect();
+fn find<'a>(counters: &'a Counters, name: &str) -> Result<&'a dyn Counter, Problem> {
+    let found = CounterId::new(name).ok().and_then(|id| counters.get(&id));
+    found.map(|counter| &**counter).ok_or_else(|| {
+        let known: Vec<&str> = counters.iter().map(|counter| counter.id().as_str()).collect();
         Problem::new(kind::NO_SUCH_COUNTER)
             .detail(format!("the configured counters are: {}", known.join(", ")))
     })
@@ -211,7 +212,7 @@ pub(super) async fn entries(
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let coordinator = &ops.state.coordinator;
-    let id = find(coordinator.links(), &counter)?.counter().clone();
+    let id = find(coordinator.counters(), &counter)?.id().clone();
     postings(coordinator, &id, None, query).await
 }
 
@@ -221,8 +222,8 @@ pub(super) async fn entries(
     responses((status = 200, description = "The last first", body = described::Strangers))
 )]
 pub(super) async fn strangers(State(ops): State<Ops>) -> Json<Value> {
-    let first = ops.state.coordinator.links().first();
-    let (strangers, all) = first.map(|link| link.events().strangers()).unwrap_or_default();
+    let first = ops.state.coordinator.counters().iter().next();
+    let (strangers, all) = first.map(|first| first.history().strangers()).unwrap_or_default();
     Json(json!({ "strangers": strangers, "refused": all }))
 }
 
@@ -243,7 +244,7 @@ pub(super) async fn reconnect(
     State(ops): State<Ops>,
     Named(counter): Named<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    act(&ops, &counter, "reconnect", Link::reconnect_now)
+    act(&ops, &counter, "reconnect", |counter| counter.reconnect_now())
 }
 
 /// Let a held connection try again.
@@ -258,20 +259,19 @@ pub(super) async fn release(
     State(ops): State<Ops>,
     Named(counter): Named<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    act(&ops, &counter, "release", Link::release)
+    act(&ops, &counter, "release", |counter| counter.release())
 }
 
-/// 202: the link does it in its own time, and what comes of it is in the snapshot.
+/// 202: the counter's connections do it in their own time, and what comes of it is in the snapshot.
 fn act(
     ops: &Ops,
     counter: &str,
     what: &str,
-    action: fn(&Link),
+    action: fn(&dyn Counter),
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let links = ops.state.coordinator.links();
-    let link = find(links, counter)?;
+    let found = find(ops.state.coordinator.counters(), counter)?;
     tracing::info!(counter, what, "an operator acted on a link");
-    action(link);
+    action(found);
     Ok((StatusCode::ACCEPTED, Json(json!({ "counter": counter, "asked": what }))))
 }
 

@@ -11,8 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use coordinator::Coordinator;
-use link::Link;
-use link::history::{Event as LinkEvent, What};
+use port::history::{Event as LinkEvent, What};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -49,14 +48,14 @@ pub(super) async fn follow(
         return Err(Problem::new(kind::TOO_MANY_FEEDS).retry_after(10));
     };
     let coordinator = &ops.state.coordinator;
-    let links = coordinator.links();
+    let counters = coordinator.counters();
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or(""));
     let feed = Feed::open(
         ops.state.started_at,
         From::last_event_id(last, ops.state.started_at),
-        links.first().map(Link::events),
+        counters.iter().next().map(|first| first.history()),
         coordinator.events(),
-        links.iter().map(Link::status).collect(),
+        counters.iter().map(|counter| counter.follow()).collect(),
         ops.state.stop.clone(),
     );
     let stream = futures::stream::unfold((feed, place, coordinator.clone()), following);
@@ -158,7 +157,7 @@ mod tests {
     use super::*;
     use domain::message::CounterId;
     use domain::serial::Day;
-    use link::status::State as LinkState;
+    use port::status::State as LinkState;
 
     fn event(what: What) -> LinkEvent {
         let counter = CounterId::new("futures").expect("an id");

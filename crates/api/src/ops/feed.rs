@@ -4,8 +4,8 @@
 use coordinator::events::{Event as TransferEvent, Events};
 use futures::StreamExt;
 use futures::stream::SelectAll;
-use link::history::{Event as LinkEvent, Followed, Follower, History};
-use link::status::Snapshot;
+use port::history::{Event as LinkEvent, Followed, Follower, History};
+use port::status::Snapshot;
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;

@@ -1,8 +1,8 @@
 //! How many live feeds there are, in all and for one address.
 
-use link::places::{Full, Places, Ticket};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use supervise::places::{Full, Places, Ticket};
 
 /// Live feeds open at once: every operator with a few windows, and a bound for what one forgets.
 pub(super) const MOST_FEEDS: usize = 64;

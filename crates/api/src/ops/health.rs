@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use coordinator::Summary;
 use coordinator::standing::Record;
-use link::status::{Health, Snapshot};
+use port::status::{Health, Snapshot};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -160,7 +160,7 @@ pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
     let (status, Json(mut body)) = readiness(
         coordinator.journal_health(),
         coordinator.standing().record(),
-        &counters::snapshots(coordinator.links()),
+        &counters::snapshots(coordinator.counters()),
         &ailing,
     );
     if !held.is_empty() {

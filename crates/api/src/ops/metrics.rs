@@ -77,8 +77,10 @@ pub(super) async fn scrape(State(ops): State<Ops>) -> ([(HeaderName, HeaderValue
         seconds_between(ops.state.started_at, now),
         now,
     );
-    let bounds: Vec<links::Bounds> = coordinator.links().iter().map(links::Bounds::of).collect();
-    links::standing(&mut text, &counters::snapshots(coordinator.links()), &bounds);
+    let all = coordinator.counters();
+    let bounds: Vec<links::Bounds> =
+        all.iter().map(|counter| links::Bounds::of(&**counter)).collect();
+    links::standing(&mut text, &counters::snapshots(all), &bounds);
     ([(header::CONTENT_TYPE, TEXT)], prefixed(&text))
 }
 

@@ -42,7 +42,7 @@ use axum::routing::get;
 use coordinator::Coordinator;
 use feeds::Feeds;
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use supervise::clock::now_micros;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -53,7 +53,7 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// What the operators' side looks at.
 #[derive(Clone)]
 pub struct OpsState {
-    /// Who drives the transfers. Its links are to share one [`link::history::History`]: it is
+    /// Who drives the transfers. Its counters are to share one [`port::history::History`]: it is
     /// the first link's that is followed.
     pub coordinator: Coordinator,
     /// Renders what was counted. Its recorder is to be installed before [`router`] is called, or
@@ -117,7 +117,8 @@ pub(crate) fn described() -> OpenApiRouter<Ops> {
 
 /// The routes of the operators' listener.
 pub fn router(state: OpsState) -> Router {
-    let counters: Vec<_> = state.coordinator.links().iter().map(link::Link::counter).collect();
+    let counters: Vec<_> =
+        state.coordinator.counters().iter().map(|counter| counter.id()).collect();
     metrics::begin(&counters);
     let acting = acting()
         .split_for_parts()
@@ -162,12 +163,6 @@ async fn harden(mut response: Response) -> Response {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
-}
-
-/// The present, in microseconds since 1970 UTC.
-fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Whole seconds between two times in microseconds; none if they are the wrong way round.

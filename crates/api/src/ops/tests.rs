@@ -15,6 +15,7 @@ use domain::transfer::{Intent, Knowledge, Leg, Phase, Why};
 use futures::StreamExt;
 use link::{Door, DoorConfig, DoorLimits};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use port::CounterIndex;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -566,7 +567,7 @@ async fn who_was_not_let_in_is_listed_and_told_in_the_feed() {
             tls: None,
             limits: DoorLimits::default(),
             own_addresses: Vec::new(),
-            history: rig.coordinator.links()[0].events().clone(),
+            history: rig.coordinator.counters()[CounterIndex(0)].history().clone(),
         },
         Vec::new(),
     )

@@ -19,7 +19,7 @@ use domain::serial::{Day, MasterSerial, Role};
 use domain::transfer::{
     Decision, Event, Ground, Outlook, Phase, Reason, State as Life, Transfer, step,
 };
-use link::Link;
+use port::Counters;
 use serde::{Deserialize, Serialize};
 use store::{FinalState, Stored};
 use utoipa::{IntoParams, ToSchema};
@@ -186,7 +186,7 @@ pub(super) async fn list(
     let mut reading = wanted.trail.unwrap_or(true);
     let mut transfers = Vec::with_capacity(views.len());
     for view in &views {
-        let mut evidence = EvidenceJson::new(view, now, choices(view, coordinator.links()));
+        let mut evidence = EvidenceJson::new(view, now, choices(view, coordinator.counters()));
         if reading {
             match coordinator.trail(view.transfer.intent.master).await {
                 Ok(parts) => evidence.trail = Some(trail(&parts)),
@@ -218,7 +218,7 @@ pub(super) async fn show(
     let found = coordinator.find(master).await;
     match found.map_err(|error| database(&error))?.ok_or_else(not_found)? {
         Found::Open(view) => {
-            let choices = choices(&view, coordinator.links());
+            let choices = choices(&view, coordinator.counters());
             let mut evidence = EvidenceJson::new(&view, now_micros(), choices);
             match coordinator.trail(master).await {
                 Ok(parts) => evidence.trail = Some(trail(&parts)),
@@ -337,16 +337,11 @@ impl LegEvidenceJson {
 }
 
 /// What a person may decide about a transfer, by the machine's own judgement.
-fn choices(view: &View, links: &[Link]) -> Vec<ChoiceJson> {
-    let profile = |place: &Place| {
-        links
-            .iter()
-            .find(|link| *link.counter() == place.counter)
-            .map(|link| link.profile().clone())
-    };
+fn choices(view: &View, counters: &Counters) -> Vec<ChoiceJson> {
+    let profile =
+        |place: &Place| counters.get(&place.counter).map(|counter| counter.profile().clone());
     let intent = &view.transfer.intent;
-    let debit_day =
-        links.iter().find(|link| *link.counter() == intent.from.counter).and_then(Link::settle_day);
+    let debit_day = counters.get(&intent.from.counter).and_then(|counter| counter.settle_day());
     // A transfer whose counters are not configured is not taken up at all.
     let (debit, credit) =
         (profile(&intent.from).unwrap_or_default(), profile(&intent.to).unwrap_or_default());

@@ -34,8 +34,9 @@ use statement::{Page, Stated};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use store::{FinalState, ListFilter, Reader, StoreError};
+use supervise::clock::now_micros;
 use supervise::say;
 
 /// How often evidence is taken, at most, while something odd may only be something moving.
@@ -568,9 +569,4 @@ fn neighbours(record: &[Recorded], missing: &[(MasterSerial, Role)]) -> BTreeSet
 fn page(transfer: &Recorded, role: Role, day: Day) -> Page {
     let place = transfer.place(role);
     Page { counter: place.counter.clone(), account: place.account.clone(), day }
-}
-
-fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,6 @@ use super::stage::Stage;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -33,12 +32,6 @@ impl Sample {
         let Answered { master_serial } = serde_json::from_slice(answer).ok()?;
         Some(Sample { master_serial, sent, heard })
     }
-}
-
-/// The wall clock, in microseconds since 1970 UTC.
-pub(super) fn wall_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Shares of the time from the request's first byte to the answer's last; they add up to 1.

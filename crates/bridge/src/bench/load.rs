@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use supervise::clock::now_micros;
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
@@ -202,14 +203,14 @@ async fn call(
         let (request, meant) = clerk.next();
         let sent = Instant::now();
         let signed = sent - signing;
-        let sent_us = course::wall_us();
+        let sent_us = now_micros();
         let (became, sample) = match exchange(&mut connection, address, request).await {
             Ok(answer) => {
                 let became = Became::of(answer, meant);
                 exchanged += 1;
                 let looked_at =
                     exchanged % course::ONE_IN == 0 && became == Became::Ended(Ending::Completed);
-                let sample = looked_at.then(|| Sample::of(answer.body, sent_us, course::wall_us()));
+                let sample = looked_at.then(|| Sample::of(answer.body, sent_us, now_micros()));
                 (became, sample.flatten())
             }
             Err(error) => {

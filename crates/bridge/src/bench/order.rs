@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, RngExt};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use supervise::clock::now_s;
 
 /// Signatures are valid for so long, in seconds: the bridge remembers each nonce until then, and a
 /// benchmark makes many.
@@ -162,8 +162,7 @@ impl Clerk {
 
     fn sign(&mut self, idempotency_key: u128, nonce: u128) {
         let Orders { authority, keyid, key, wait_s, validity_s, .. } = &self.orders;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let created = since.as_secs();
+        let created = now_s().cast_unsigned();
         let digest = STANDARD.encode(Sha256::digest(self.body.as_bytes()));
         self.params.clear();
         let _ = write!(
@@ -265,10 +264,8 @@ mod tests {
             for _ in 0..4 {
                 let (request, ending) = clerk.next();
                 assert_eq!(ending, Ending::Completed);
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-                let now_s = i64::try_from(since.as_secs()).expect("before the end of time");
                 let admitted =
-                    gate.admit(arrived(request), None, now_s, 4096).await.expect("admitted");
+                    gate.admit(arrived(request), None, now_s(), 4096).await.expect("admitted");
                 let body: serde_json::Value =
                     serde_json::from_slice(&admitted.body).expect("a body");
                 assert_eq!(body["to"]["account"], "8001");

@@ -13,8 +13,9 @@ use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use store::{FinalState, ListFilter, NewTransfer, Outcome, Store, Write, WriteId, Written};
+use supervise::clock::now_micros;
 use supervise::tell;
 use tokio::sync::mpsc;
 
@@ -89,7 +90,7 @@ async fn put(store: &Store, count: u64, left: Left, accounts: &Accounts) -> Resu
     let filling = doing("filling the database", "transfers");
     filling.of(count);
     let serials = store.lease_serials(count).await?;
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
+    let now = now_micros();
     let (done, mut written) = mpsc::unbounded_channel::<Vec<Written>>();
     let (mut next, mut ended) = (serials.start, serials.start);
     let apart = u128::MAX / u128::from(count);

@@ -35,8 +35,8 @@ pub(crate) use settings::Settings;
 
 use api::auth::Keys;
 use keyring::{Keyring, Reach};
-use link::history::History;
 use link::{LinkConfig, Outages};
+use port::history::History;
 use secrecy::{ExposeSecret, SecretString};
 #[cfg(any(test, fuzzing))]
 use secret::ReadFile;

@@ -76,7 +76,7 @@ fn every_default_works() {
     let config = read(&counter("")).expect("a counter");
     let [link] = &config.links(&History::default())[..] else { panic!("one link") };
     assert_eq!(link.timers, link::Timers::default());
-    assert_eq!(link.bounds, link::Bounds::default());
+    assert_eq!(link.bounds, port::Bounds::default());
     assert_eq!(link.profile, domain::profile::Profile::default());
     assert_eq!(link.own_name, "bridge");
     assert!(!link.keys.replace(&KEY.trim_end().as_bytes().to_vec().into()), "it is that key");

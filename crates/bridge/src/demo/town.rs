@@ -105,15 +105,15 @@ impl Town {
     /// Waits until both counters are up.
     pub(crate) async fn connected(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
-        for link in self.bridge.coordinator.links() {
-            let mut status = link.status();
-            while !link.is_up() {
+        for counter in self.bridge.coordinator.counters() {
+            let mut status = counter.follow();
+            while !counter.is_up() {
                 if timeout(Duration::from_millis(100), status.changed())
                     .await
                     .is_ok_and(|changed| changed.is_err())
                     || Instant::now() > deadline
                 {
-                    bail!("{} did not come up: {:?}", link.counter(), status.borrow());
+                    bail!("{} did not come up: {:?}", counter.id(), status.borrow());
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::find::tests::new;
 use domain::message::{Entry, Place};
 use domain::serial::{Role, Sequence};
 use foreign::ForeignText;
-use link::{NotSent, Unclear};
+use port::{NotSent, Unclear};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use store::{NewTransfer, Write, WriteId};
@@ -208,15 +208,15 @@ fn what_is_no_page_of_entries_says_nothing_and_without_a_session_it_is_asked_aga
     let page = |code| {
         let answer = Answer { code, text: "closed".into() };
         let reply = EntriesReply { answer, entries: Vec::new(), more: false };
-        Some(Outcome::Answered(Reply::Entries(reply)))
+        Some(RequestOutcome::Answered(Reply::Entries(reply)))
     };
     let unsaid = |words: &str| Err(Posted::Unsaid(words.to_owned()));
     for is_up in [true, false] {
         assert!(page_of(page(AnswerCode::DONE), is_up).is_ok());
         assert_eq!(page_of(page(AnswerCode::CLOSED), is_up), unsaid("it answers 404 closed"));
-        assert_eq!(page_of(Some(Outcome::NotSent(NotSent::Down)), is_up), Err(Posted::Gone));
+        assert_eq!(page_of(Some(RequestOutcome::NotSent(NotSent::Down)), is_up), Err(Posted::Gone));
         assert_eq!(page_of(None, is_up), Err(Posted::Gone));
-        let late = page_of(Some(Outcome::Unknown(Unclear::TimedOut)), is_up);
+        let late = page_of(Some(RequestOutcome::Unknown(Unclear::TimedOut)), is_up);
         let expected = if is_up {
             Err(Posted::Unsaid(Unclear::TimedOut.to_string()))
         } else {

@@ -11,7 +11,7 @@ use crate::record::{Awaited, Told};
 use crate::trail::Entry;
 use domain::serial::Role;
 use domain::transfer::{Knowledge, Phase, State, Transfer, Why};
-use link::Ticket;
+use port::Ticket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use store::{Decision, Write, WriteId};

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
 use crate::summary::Summary;
-use crate::world::{CounterIndex, World};
+use crate::world::World;
 use domain::message::{CounterId, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::{
@@ -18,7 +18,8 @@ use domain::transfer::{
     step,
 };
 use foreign::ForeignText;
-use link::{Outcome, Ticket, Unclear};
+use port::CounterIndex;
+use port::{RequestOutcome, Ticket, Unclear};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::cmp::Reverse;
@@ -227,7 +228,7 @@ impl Shard {
         &mut self,
         speaker: &CounterId,
         ticket: u64,
-        outcome: Outcome,
+        outcome: RequestOutcome,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,
@@ -236,9 +237,12 @@ impl Shard {
         let unanswered = |evidence, why| Happening::Unanswered { ticket, evidence, why };
         let silent = |why: Unclear| unanswered(Evidence::Silent, format!("unknown: {why}"));
         let happening = match outcome {
-            Outcome::NotSent(why) => unanswered(Evidence::NotSent, format!("not sent: {why}")),
-            Outcome::Unknown(why) => silent(why),
-            Outcome::Answered(reply) => match self.attributed(sequence, speaker, reply, out) {
+            RequestOutcome::NotSent(why) => {
+                unanswered(Evidence::NotSent, format!("not sent: {why}"))
+            }
+            RequestOutcome::Unknown(why) => silent(why),
+            RequestOutcome::Answered(reply) => match self.attributed(sequence, speaker, reply, out)
+            {
                 Some(words) => Happening::Answered { ticket, words },
                 // Whatever it said, what was asked is not answered.
                 None => silent(Unclear::BadAnswer),

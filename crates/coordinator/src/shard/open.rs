@@ -210,11 +210,11 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::record::Afterwards;
-    use crate::world::CounterIndex;
     use domain::message::Place;
     use domain::money::{Amount, Currency};
     use domain::serial::{Day, Sequence};
     use domain::transfer::{Phase, Transfer, Why};
+    use port::CounterIndex;
     use store::NewTransfer;
 
     fn place(counter: &str, account: &str) -> Place {

@@ -10,7 +10,7 @@ use domain::serial::Role;
 use domain::transfer::{
     Action, Event, Evidence, Knowledge, Phase, Question, State, Step, Told, Weight,
 };
-use link::Ticket;
+use port::Ticket;
 use rand::RngExt;
 use std::cmp::Reverse;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use domain::profile::Profile;
 use domain::serial::{Day, Mark};
 use domain::transfer::{Illegal, Outlook};
 use foreign::ForeignText;
-use link::{NotSent, Sessions, Unclear};
+use port::{NotSent, Sessions, Unclear};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,7 +158,7 @@ impl Stage {
         self.ask().expect("something is asked")
     }
 
-    fn deliver(&mut self, ticket: Ticket, outcome: Outcome) {
+    fn deliver(&mut self, ticket: Ticket, outcome: RequestOutcome) {
         let speaker = self.asked_of.get(&ticket).expect("it was asked").clone();
         self.handle(Input::Delivered { speaker, ticket, outcome });
     }
@@ -176,7 +176,7 @@ impl Stage {
 /// The mark of every transfer here.
 const MARK: Option<Mark> = Some(Mark(7));
 
-fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
+fn answer(instruction: &Instruction, code: AnswerCode) -> RequestOutcome {
     let (serial, account, amount) = match instruction {
         Instruction::Debit(posting) | Instruction::Credit(posting) => {
             (posting.serial, posting.account.clone(), posting.amount)
@@ -194,7 +194,7 @@ fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
         currency: Currency::CNY,
         original: None,
     });
-    Outcome::Answered(Reply::Posting(PostingReply {
+    RequestOutcome::Answered(Reply::Posting(PostingReply {
         serial,
         answer: Answer { code, text: ForeignText::default() },
         posted,
@@ -202,7 +202,7 @@ fn answer(instruction: &Instruction, code: AnswerCode) -> Outcome {
     }))
 }
 
-fn found(instruction: &Instruction, finding: Finding) -> Outcome {
+fn found(instruction: &Instruction, finding: Finding) -> RequestOutcome {
     let Instruction::Query(Query { serial, .. }) = *instruction else {
         panic!("{instruction:?} is no question")
     };
@@ -223,7 +223,7 @@ fn found(instruction: &Instruction, finding: Finding) -> Outcome {
         | Finding::Fenced
         | Finding::Unclear => AnswerCode::DONE,
     };
-    Outcome::Answered(Reply::Query(QueryReply {
+    RequestOutcome::Answered(Reply::Query(QueryReply {
         serial,
         finding,
         answer: Answer { code, text: ForeignText::default() },

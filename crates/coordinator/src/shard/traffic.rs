@@ -4,14 +4,14 @@ use crate::accusations::Fault;
 use crate::claimant::Claimant;
 use crate::events::Kind;
 use crate::record::Told;
-use crate::world::CounterIndex;
 use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{MasterSerial, Role};
 use domain::transfer::{
     Decision, Doubt, Event, Evidence, Illegal, Outlook, State, Transfer, Words,
 };
 use foreign::ForeignText;
-use link::{Outcome, Ticket};
+use port::CounterIndex;
+use port::{RequestOutcome, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{NewTransfer, Write, Written};
@@ -50,7 +50,7 @@ pub enum Input {
         /// The number of the request.
         ticket: Ticket,
         /// What became of it.
-        outcome: Outcome,
+        outcome: RequestOutcome,
     },
     /// A counter said something that nobody waits for.
     Unasked {

@@ -7,6 +7,7 @@ use coordinator::{BeginError, Begun, Config, Found};
 use domain::money::Amount;
 use domain::serial::MasterSerial;
 use domain::transfer::State;
+use port::CounterIndex;
 use std::time::Duration;
 use store::{FinalState, ListFilter, OpenState, StateFilter};
 
@@ -97,7 +98,7 @@ async fn what_may_not_be_begun_is_refused_with_its_reason() {
     assert_eq!(begin(|order| order.amount = Amount::new(1_000).expect("an amount")).await, Ok(()));
     futures.stop().await;
     let gone = async {
-        while stage.coordinator.links()[1].is_up() {
+        while stage.coordinator.counters()[CounterIndex(1)].is_up() {
             tokio::task::yield_now().await;
         }
     };

@@ -6,12 +6,12 @@ use coordinator::accusations::Fault;
 use coordinator::events::{Event, Kind};
 use coordinator::{BeginError, Begun, Config};
 use domain::message::{AnswerCode, BalanceQuery, Instruction, PostingReply, Reply};
+use domain::message::{Notice, Severity};
 use domain::money::Currency;
 use domain::serial::{Mark, MasterSerial, Role, Sequence};
-use link::{Outcome, Unmatched};
+use port::{RequestOutcome, Unmatched};
 use std::time::Duration;
 use store::FinalState;
-use wire::message::{Notice, Severity};
 
 /// What waits for a counter is gone on with as soon as that is back, however long it was to wait.
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_counter_is_asked_what_moves_nothing() {
     let query = BalanceQuery { account: account("6001"), currency: Currency::CNY };
     let balance = || Instruction::Balance(query.clone());
     let asked = stage.coordinator.ask(&counter_id("securities"), balance()).await;
-    assert!(matches!(&asked, Ok(Outcome::Answered(Reply::Balance(_)))), "{asked:?}");
+    assert!(matches!(&asked, Ok(RequestOutcome::Answered(Reply::Balance(_)))), "{asked:?}");
     let asked = stage.coordinator.ask(&counter_id("nobody"), balance()).await;
     assert!(matches!(asked, Err(BeginError::UnknownCounter(_))), "{asked:?}");
     stage.stop().await;

@@ -3,6 +3,7 @@
 
 mod begun;
 mod counters;
+mod in_process;
 mod lists;
 mod persons;
 mod record;

@@ -8,7 +8,8 @@ use domain::message::{BalanceQuery, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::{Role, Sequence};
 use domain::transfer::{Phase, Why};
-use link::{LinkConfig, Outcome};
+use link::LinkConfig;
+use port::RequestOutcome;
 use store::FinalState;
 
 /// An open transfer of which not even the order can be read is in nobody's hands: operators are told, and
@@ -242,7 +243,9 @@ async fn a_record_that_is_behind_only_asks() {
     tokio::time::timeout(LIMIT, asked).await.expect("it is asked about");
     let query = BalanceQuery { account: account("6001"), currency: Currency::CNY };
     let balance = stage.coordinator.ask(&counter_id("futures"), Instruction::Balance(query)).await;
-    let Ok(Outcome::Answered(Reply::Balance(balance))) = balance else { panic!("{balance:?}") };
+    let Ok(RequestOutcome::Answered(Reply::Balance(balance))) = balance else {
+        panic!("{balance:?}")
+    };
     assert_eq!(balance.balance.map(|balance| balance.available), Some(1_000_000));
     stage.stop().await;
     securities.stop().await;

@@ -5,10 +5,12 @@ use coordinator::{Begin, BeginError, Begun, Config, Coordinator, Rendered, Summa
 use domain::message::{AccountId, BalanceQuery, CounterId, Instruction, Place, Reply};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, MasterSerial, Sequence};
-use link::{Link, LinkConfig, Outcome, Unmatched};
+use link::{Link, LinkConfig};
+use port::{Counter as AnyCounter, InProcess, RequestOutcome, Unmatched};
 use simulator::{FaultPlan, Options};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use store::{Allowance, HeldCounter, RecordStanding, Store};
 use tokio::sync::{mpsc, oneshot};
@@ -117,6 +119,17 @@ impl Stage {
         config: Config,
         change: impl Fn(&mut LinkConfig),
     ) -> Stage {
+        Stage::beside(folder, counters, config, change, |_| Vec::new()).await
+    }
+
+    /// Beside counters that are no links; they can be asked until what they are made with is cancelled.
+    pub(crate) async fn beside(
+        folder: &Path,
+        counters: &[&Counter],
+        config: Config,
+        change: impl Fn(&mut LinkConfig),
+        others: impl FnOnce(&CancellationToken) -> Vec<InProcess>,
+    ) -> Stage {
         let url = format!("sqlite://{}", folder.join("record.sqlite").display());
         let store = Store::open(&url).await.expect("a record");
         let (unmatched, said) = mpsc::channel(64);
@@ -130,6 +143,8 @@ impl Stage {
             change(&mut link);
             Link::spawn(link, unmatched.clone(), &links.0, links.1.clone())
         });
+        let others = others(&links.1).into_iter().map(|one| Arc::new(one) as Arc<dyn AnyCounter>);
+        let spawned = spawned.map(|link| Arc::new(link) as Arc<dyn AnyCounter>).chain(others);
         let spawned = spawned.collect();
         let shards = (TaskTracker::new(), CancellationToken::new());
         let coordinator = Coordinator::start(
@@ -143,7 +158,7 @@ impl Stage {
         );
         let coordinator = coordinator.await.expect("it starts");
         let up = async {
-            while !coordinator.links().iter().all(Link::is_up) {
+            while !coordinator.counters().iter().all(|counter| counter.is_up()) {
                 tokio::task::yield_now().await;
             }
         };
@@ -169,11 +184,10 @@ impl Stage {
     /// drop its session, and waits for the next.
     pub(crate) async fn sign_on_again(&self, counter: &str) {
         let query = BalanceQuery { account: account("6001"), currency: Currency::CNY };
-        let link = self.coordinator.links().iter().find(|link| link.counter().as_str() == counter);
-        let link = link.expect("a counter");
+        let link = self.coordinator.counters().get(&counter_id(counter)).expect("a counter");
         let former = link.session_began();
-        let asked = self.coordinator.ask(link.counter(), Instruction::Balance(query)).await;
-        assert!(matches!(asked, Ok(Outcome::Unknown(_))), "{asked:?}");
+        let asked = self.coordinator.ask(link.id(), Instruction::Balance(query)).await;
+        assert!(matches!(asked, Ok(RequestOutcome::Unknown(_))), "{asked:?}");
         let renewed = async {
             while !link.is_up() || link.session_began() == former {
                 tokio::task::yield_now().await;

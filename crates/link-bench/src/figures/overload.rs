@@ -6,7 +6,11 @@ use crate::meter;
 use crate::report::{Figure, Target, number, quantile, spread};
 use crate::script;
 use anyhow::{Result, ensure};
-use link::{Ask, NotSent, Outcome, ReplyTo, Ticket};
+use port::NotSent;
+use port::ReplyTo;
+use port::RequestOutcome;
+use port::Ticket;
+use port::{Ask, Counter};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -101,10 +105,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, outcome: Outcome, asked: Option<Instant>) -> Result<()> {
+    fn add(&mut self, outcome: RequestOutcome, asked: Option<Instant>) -> Result<()> {
         match outcome {
-            Outcome::Answered(_) => self.answered += 1,
-            Outcome::NotSent(NotSent::Busy) => {
+            RequestOutcome::Answered(_) => self.answered += 1,
+            RequestOutcome::NotSent(NotSent::Busy) => {
                 self.busy.extend(asked.map(|asked| asked.elapsed().as_secs_f64() * 1e3));
             }
             other => ensure!(false, "{other:?}"),

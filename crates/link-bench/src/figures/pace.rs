@@ -7,7 +7,11 @@ use crate::raw::{Pace, Raw};
 use crate::report::{Figure, Target, number, quantile, rounded};
 use crate::script;
 use anyhow::{Result, ensure};
-use link::{Ask, Link, Outcome, ReplyTo, Ticket};
+use link::Link;
+use port::ReplyTo;
+use port::RequestOutcome;
+use port::Ticket;
+use port::{Ask, Counter};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -61,8 +65,8 @@ pub(super) async fn take(quick: bool) -> Result<Vec<Figure>> {
 /// Asks, and asks again for every answer.
 pub(super) struct Asker {
     link: Link,
-    queue: mpsc::UnboundedSender<link::Delivery>,
-    outcomes: mpsc::UnboundedReceiver<link::Delivery>,
+    queue: mpsc::UnboundedSender<port::Delivery>,
+    outcomes: mpsc::UnboundedReceiver<port::Delivery>,
     next: u64,
 }
 
@@ -90,12 +94,13 @@ impl Asker {
             }
             let deadline = now + Duration::from_secs(10);
             let first = self.next;
-            self.link.ask_all((first..first + ask).map(|number| Ask {
+            let asks = (first..first + ask).map(|number| Ask {
                 ticket: Ticket(number),
                 instruction: script::debit(number, &account),
                 deadline,
                 reply_to: ReplyTo::Queue(self.queue.clone()),
-            }));
+            });
+            self.link.ask_all(asks.collect());
             self.next += ask;
             out += ask;
             if out == 0 {
@@ -103,7 +108,11 @@ impl Asker {
             }
             ask = u64::try_from(self.outcomes.recv_many(&mut answers, 1024).await)?;
             for answer in answers.drain(..) {
-                ensure!(matches!(answer.outcome, Outcome::Answered(_)), "{:?}", answer.outcome);
+                ensure!(
+                    matches!(answer.outcome, RequestOutcome::Answered(_)),
+                    "{:?}",
+                    answer.outcome
+                );
             }
             out -= ask;
             pairs += ask;

@@ -4,7 +4,7 @@ use crate::fleet::{Fleet, PeerPlan, until};
 use crate::meter;
 use crate::report::{Figure, Target, number, quantile, rounded, spread};
 use anyhow::{Context, Result, ensure};
-use link::status::Health;
+use port::status::Health;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};

@@ -3,9 +3,9 @@
 //! places apart that no stranger elsewhere can take. Pure.
 
 use super::DoorLimits;
-use crate::places::{self, Neighbourhood, Places};
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
+use supervise::places::{self, Neighbourhood, Places};
 use tokio_util::sync::CancellationToken;
 
 /// From how many addresses counters have signed on that are remembered: every counter's few, over

@@ -1,12 +1,12 @@
 //! A connection as bytes: what is cut where, and what is true of each request then.
 
 use super::*;
-use crate::ask::{NotSent, Outcome, Unclear};
-use crate::status::State;
 use crate::testing::{Asks, GoodCounter, asks, at, at_ms, debit, query, setup, their_codec};
 use bytes::Buf;
 use domain::message::{EntriesQuery, Instruction};
 use domain::profile::Profile;
+use port::status::State;
+use port::{NotSent, RequestOutcome, Unclear};
 use proptest::prelude::*;
 use std::time::Duration;
 use wire::codec::{Codec, Dialect, Encoding, FrameError, FuturesOptions, Parties};
@@ -77,7 +77,7 @@ impl Wired {
         self.line.received(at(0), &mut inbox, &mut self.desk)
     }
 
-    fn outcomes(&mut self) -> Vec<Outcome> {
+    fn outcomes(&mut self) -> Vec<RequestOutcome> {
         let mut outcomes = self.asks.outcomes();
         outcomes.sort_by_key(|(number, _)| *number);
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
@@ -109,9 +109,9 @@ fn at_whatever_byte_it_is_cut_only_what_was_begun_is_unknown() {
             wired.line.session.lose(&mut wired.desk);
             let expected = begins.map(|begin| {
                 if cut > begin {
-                    Outcome::Unknown(Unclear::LinkLost)
+                    RequestOutcome::Unknown(Unclear::LinkLost)
                 } else {
-                    Outcome::NotSent(NotSent::Down)
+                    RequestOutcome::NotSent(NotSent::Down)
                 }
             });
             assert_eq!(wired.outcomes(), expected, "cut after {cut} of {whole} bytes");
@@ -133,9 +133,9 @@ fn a_line_that_is_dropped_in_a_panic_is_as_truthful() {
     assert_eq!(
         outcomes,
         [
-            (1, Outcome::Unknown(Unclear::LinkLost)),
-            (2, Outcome::Unknown(Unclear::LinkLost)),
-            (3, Outcome::NotSent(NotSent::Down)),
+            (1, RequestOutcome::Unknown(Unclear::LinkLost)),
+            (2, RequestOutcome::Unknown(Unclear::LinkLost)),
+            (3, RequestOutcome::NotSent(NotSent::Down)),
         ]
     );
 }
@@ -176,9 +176,9 @@ proptest! {
                 expected.push(number);
             }
             let outcome = short.then_some(if begun {
-                Outcome::Unknown(Unclear::TimedOut)
+                RequestOutcome::Unknown(Unclear::TimedOut)
             } else {
-                Outcome::NotSent(NotSent::Expired)
+                RequestOutcome::NotSent(NotSent::Expired)
             });
             prop_assert_eq!(outcomes.get(&number), outcome.as_ref());
         }
@@ -330,7 +330,7 @@ fn what_is_only_for_people_is_counted_and_the_answer_told() {
     bytes[words + 3] = 0xff;
     wired.line.session.events().for_each(drop);
     wired.hear(&bytes).expect("goes on");
-    assert!(matches!(wired.outcomes().as_slice(), [Outcome::Answered(_)]));
+    assert!(matches!(wired.outcomes().as_slice(), [RequestOutcome::Answered(_)]));
     assert_eq!(wired.desk.counts.unreadable_words, 1);
     assert_eq!(wired.desk.counts.malformed, 0);
     let told = wired.line.session.events().count();

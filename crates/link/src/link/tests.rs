@@ -11,11 +11,11 @@ mod several;
 mod stage;
 
 use super::*;
-use crate::ask::{Delivery, ReplyTo, Ticket, Unclear};
 use crate::config::Leave;
-use crate::status::{Counts, Health, State};
 use crate::testing::{GoodCounter, KEY, counter, debit, query, reply, their_codec};
 use bytes::BytesMut;
+use port::status::{Counts, Health, State};
+use port::{Delivery, ReplyTo, Ticket, Unclear};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use stage::*;

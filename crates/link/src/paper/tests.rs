@@ -1,12 +1,12 @@
 //! A link on paper, a good counter, and nothing between them but bytes.
 
 use super::*;
-use crate::ask::{Delivery, ReplyTo, Ticket, Unclear};
 use crate::line::FRAMES_PER_TURN;
 use crate::testing::{
     GoodCounter, KEY, at, at_ms, counter, day, debit, query, reply, serial, their_codec,
 };
 use domain::money::Amount;
+use port::{Delivery, ReplyTo, Ticket, Unclear};
 use tokio::sync::mpsc;
 use wire::codec::{Dialect, Incoming};
 use wire::message::{ChallengeAnswer, Message, RejectReason, RequestId, SignOn};
@@ -79,7 +79,7 @@ impl Paper {
         self.link.ask(Ask { ticket: Ticket(1), instruction: query(1), deadline, reply_to });
     }
 
-    fn outcome(&mut self) -> Option<Outcome> {
+    fn outcome(&mut self) -> Option<RequestOutcome> {
         self.outcomes.try_recv().ok().map(|delivery| delivery.outcome)
     }
 }
@@ -88,7 +88,7 @@ impl Paper {
 fn it_signs_on_asks_and_tells_what_became_of_it() {
     let mut paper = paper(config(), GoodCounter::default());
     paper.ask(at(5));
-    assert_eq!(paper.outcome(), Some(Outcome::NotSent(NotSent::Down)));
+    assert_eq!(paper.outcome(), Some(RequestOutcome::NotSent(NotSent::Down)));
 
     paper.link.connected(at(0));
     paper.talk(at(0)).expect("a good counter");
@@ -99,7 +99,11 @@ fn it_signs_on_asks_and_tells_what_became_of_it() {
     paper.turn(at(1)).expect("open");
     paper.link.took(at(1), 1);
     assert!(matches!(paper.link.lost(at(1), &Cause::ClosedByPeer), Rest::Wait(_)));
-    assert_eq!(paper.outcome(), Some(Outcome::Unknown(Unclear::LinkLost)), "a byte had left");
+    assert_eq!(
+        paper.outcome(),
+        Some(RequestOutcome::Unknown(Unclear::LinkLost)),
+        "a byte had left"
+    );
     assert!(!paper.link.is_up() && paper.link.session_began().is_none());
 }
 
@@ -132,7 +136,7 @@ fn a_request_ends_when_it_is_due_and_not_before() {
     paper.turn(at_ms(1_999)).expect("open");
     assert_eq!(paper.outcome(), None);
     paper.turn(at(2)).expect("open");
-    assert_eq!(paper.outcome(), Some(Outcome::Unknown(Unclear::TimedOut)));
+    assert_eq!(paper.outcome(), Some(RequestOutcome::Unknown(Unclear::TimedOut)));
 }
 
 #[test]
@@ -215,5 +219,5 @@ fn whom_the_door_lets_in_has_a_session_with_the_next_turn() {
     assert!(paper.link.is_up());
     paper.ask(at(5));
     paper.talk(at(1)).expect("open");
-    assert!(matches!(paper.outcome(), Some(Outcome::Answered(_))));
+    assert!(matches!(paper.outcome(), Some(RequestOutcome::Answered(_))));
 }

@@ -2,12 +2,12 @@
 
 use super::closed::Closed;
 use super::{Event, MALFORMED_LIMIT, MALFORMED_WITHIN, Phase, Session};
-use crate::ask::Outcome;
 use crate::cause::Cause;
 use crate::desk::Desk;
 use crate::flood::{Flood, Unasked};
 use crate::in_flight::Answered;
 use domain::message::Reply;
+use port::RequestOutcome;
 use tokio::time::Instant;
 use wire::codec::Malformed;
 use wire::message::{Message, RequestId};
@@ -40,7 +40,7 @@ impl Session {
     /// the message is heard all the same.
     pub(crate) fn on_blemishes(&mut self, blemishes: Blemishes, desk: &mut Desk) {
         for ornament in blemishes.iter() {
-            *desk.counts.unreadable(ornament) += 1;
+            *desk.unreadable(ornament) += 1;
         }
         self.events.push(Event::Blemished(blemishes));
     }
@@ -61,7 +61,7 @@ impl Session {
                 let beat = self.ask_for_the_day(now);
                 self.closed.wait(owed, reply, beat, now);
             }
-            Answered::Matched(owed, reply) => owed.settle(Outcome::Answered(reply)),
+            Answered::Matched(owed, reply) => owed.settle(RequestOutcome::Answered(reply)),
             Answered::Unmatched { reply, late: true } => {
                 self.events.push(Event::Unmatched { reply, late: true });
             }

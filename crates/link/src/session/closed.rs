@@ -5,10 +5,10 @@
 //! at once, by a heartbeat, and the answer is handed out behind what it says: whoever gets it can then
 //! bind the posting to the new day. A counter that does not answer holds it up for [`DAY_WITHIN`].
 
-use crate::ask::Outcome;
 use crate::owed::Owed;
 use domain::message::{AnswerCode, Reply};
 use domain::serial::Day;
+use port::RequestOutcome;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -109,7 +109,7 @@ impl Closed {
     /// Hands out what is ready: after everybody can see what the counter said of its day.
     pub(super) fn hand_out(&mut self) {
         for (owed, reply) in self.ready.drain(..) {
-            owed.settle(Outcome::Answered(reply));
+            owed.settle(RequestOutcome::Answered(reply));
         }
     }
 

@@ -1,17 +1,18 @@
 //! The conversation as data: no bytes, no sockets, no waiting.
 
 use super::*;
-use crate::ask::{Outcome, Unclear};
 use crate::testing::{Asks, GoodCounter, asks, at, at_ms, reply, serial, setup};
 use domain::message::{AccountId, Instruction};
 use domain::profile::Profile;
 use foreign::ForeignText;
+use port::{RequestOutcome, Unclear};
 use tokio::time::Instant;
 
 mod days;
 mod leaving;
+use domain::message::Severity;
 use wire::codec::Malformed;
-use wire::message::{RejectReason, Rejected, Severity};
+use wire::message::{RejectReason, Rejected};
 
 /// A session, what outlives it, and a counter to talk to.
 struct Talk {
@@ -269,7 +270,7 @@ fn deadlines_end_requests_and_late_answers_are_still_handed_out() {
     talk.run(at(2)).expect("alive");
     let outcomes = talk.asks.outcomes();
     assert_eq!(outcomes[0].0, 2);
-    assert_eq!(outcomes[1], (1, Outcome::Unknown(Unclear::TimedOut)));
+    assert_eq!(outcomes[1], (1, RequestOutcome::Unknown(Unclear::TimedOut)));
     assert_eq!(talk.session.in_flight(), 0);
 
     talk.session.events().for_each(drop);
@@ -288,7 +289,7 @@ fn deadlines_end_requests_and_late_answers_are_still_handed_out() {
 fn an_expired_request_is_not_written() {
     let mut talk = signed_on();
     assert!(talk.ask(3, at(5), at(5)).is_empty());
-    let expired = Outcome::NotSent(NotSent::Expired);
+    let expired = RequestOutcome::NotSent(NotSent::Expired);
     assert_eq!(talk.asks.outcomes(), [1, 2, 3].map(|number| (number, expired.clone())));
 }
 
@@ -308,7 +309,10 @@ fn what_is_not_handed_over_by_its_deadline_is_withdrawn() {
     outcomes.sort_by_key(|(number, _)| *number);
     assert_eq!(
         outcomes,
-        [(1, Outcome::Unknown(Unclear::TimedOut)), (2, Outcome::NotSent(NotSent::Expired))]
+        [
+            (1, RequestOutcome::Unknown(Unclear::TimedOut)),
+            (2, RequestOutcome::NotSent(NotSent::Expired))
+        ]
     );
 }
 
@@ -342,7 +346,7 @@ fn an_answer_about_something_else_answers_nothing() {
         talk.desk.push(talk.asks.queue(asked, at(9)));
         let id = requests(&talk.written(at(0)))[0];
         talk.hear(at(1), Message::Response(id, told.clone())).expect("alive");
-        assert_eq!(talk.asks.outcomes(), [(1, Outcome::Unknown(Unclear::BadAnswer))]);
+        assert_eq!(talk.asks.outcomes(), [(1, RequestOutcome::Unknown(Unclear::BadAnswer))]);
         let events: Vec<Event> = talk.session.events().collect();
         assert_eq!(events, [Event::Unmatched { reply: told, late: false }]);
     }
@@ -353,7 +357,7 @@ fn an_unreadable_answer_ends_its_request_and_five_a_minute_the_session() {
     let malformed = |request, serial| Malformed { request, serial, error: "bad".to_owned() };
     let mut talk = signed_on();
     let ids = talk.ask(2, at(0), at(900));
-    let bad = Outcome::Unknown(Unclear::BadAnswer);
+    let bad = RequestOutcome::Unknown(Unclear::BadAnswer);
     talk.session
         .on_malformed(at(1), malformed(Some(ids[0]), None), &mut talk.desk)
         .expect("goes on");
@@ -407,9 +411,9 @@ fn on_a_drop_only_what_was_handed_over_is_unknown() {
     assert_eq!(
         outcomes,
         [
-            (1, Outcome::Unknown(Unclear::LinkLost)),
-            (2, Outcome::NotSent(NotSent::Down)),
-            (3, Outcome::NotSent(NotSent::Down)),
+            (1, RequestOutcome::Unknown(Unclear::LinkLost)),
+            (2, RequestOutcome::NotSent(NotSent::Down)),
+            (3, RequestOutcome::NotSent(NotSent::Down)),
         ]
     );
     assert!(talk.desk.left_unknown);
@@ -541,7 +545,7 @@ fn what_cannot_be_said_ends_the_request_it_is_of_or_else_the_session() {
     let outgoing = talk.session.next_outgoing(at(0), &mut talk.desk).expect("a request");
     let error = || "no such letter".to_owned();
     assert_eq!(talk.session.unsayable(outgoing.request, error()), Ok(()));
-    assert_eq!(talk.asks.outcomes(), [(1, Outcome::NotSent(NotSent::Unsayable))]);
+    assert_eq!(talk.asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Unsayable))]);
     assert_eq!(talk.session.in_flight(), 0);
     assert_eq!(talk.session.unsayable(None, error()), Err(Cause::Unsayable(error())));
 }

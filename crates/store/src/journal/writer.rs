@@ -12,7 +12,8 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+use supervise::clock::now_micros;
 use supervise::trap::spring;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -513,11 +514,6 @@ impl Queue {
             let _ = drained.send(());
         }
     }
-}
-
-fn now_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A small count as a metric's float.

@@ -14,7 +14,7 @@ use crate::serials::TRANSFER;
 use crate::store::Options;
 use crate::{connect, migration};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
-use std::time::{SystemTime, UNIX_EPOCH};
+use supervise::clock::now_micros;
 
 /// How a record stands, as `counter-bridge record status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,8 +219,7 @@ async fn record(
     let sql = "SELECT MAX(master_serial) AS last FROM transfer";
     let last = one(&transaction, sql, []).await?;
     let last = last.and_then(|row| row.try_get::<Option<i64>>("", "last").ok().flatten());
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let at = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    let at = now_micros();
     let (node, lineage) = (position.node.hex(), signed(position.lineage));
     for (sql, values) in [
         ("DELETE FROM node_position WHERE node = ?", vec![node.clone().into()]),

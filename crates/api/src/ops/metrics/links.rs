@@ -2,27 +2,27 @@
 //! link holds nothing for it.
 
 use super::Gauges;
-use link::Link;
-use link::status::{Counts, Health, Snapshot, State};
+use port::Counter;
+use port::status::{Counts, Health, Snapshot, State};
 use std::sync::Arc;
 
-/// How much a link takes.
+/// How much a counter is given at once.
 pub(super) struct Bounds {
     in_flight: u16,
     queued: usize,
 }
 
 impl Bounds {
-    pub(super) fn of(link: &Link) -> Bounds {
-        let bounds = link.bounds();
+    pub(super) fn of(counter: &dyn Counter) -> Bounds {
+        let bounds = counter.bounds();
         Bounds {
-            in_flight: bounds.in_flight.min(link.profile().max_in_flight),
+            in_flight: bounds.in_flight.min(counter.profile().max_in_flight),
             queued: bounds.queued,
         }
     }
 }
 
-/// Appends how the links stand, and what they have counted. Each has its bounds at the same place.
+/// Appends how the counters stand, and what they have counted. Each has its bounds at the same place.
 pub(super) fn standing(text: &mut String, counters: &[Arc<Snapshot>], bounds: &[Bounds]) {
     let mut gauges = Gauges { text };
     for (name, help, level) in LEVELS {
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use crate::ops::counters::tests::waiting;
     use expect_test::expect;
-    use link::status::{Connection, Tls};
+    use port::status::{Connection, Tls};
 
     #[test]
     fn links_are_written_as_prometheus_reads_them() {

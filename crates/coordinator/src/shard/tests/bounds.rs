@@ -7,9 +7,9 @@ use store::memory::Memory;
 /// How many answers a counter that repeats itself sends.
 const MANY: usize = 100_000;
 
-fn reply(outcome: Outcome) -> Reply {
+fn reply(outcome: RequestOutcome) -> Reply {
     match outcome {
-        Outcome::Answered(reply) => reply,
+        RequestOutcome::Answered(reply) => reply,
         other => panic!("{other:?} is no answer"),
     }
 }
@@ -123,7 +123,7 @@ fn a_counter_that_repeats_itself_spoils_no_ending() {
     stage.record(&mut memory);
     let (ticket, debit) = stage.asked();
     let done = reply(answer(&debit, AnswerCode::DONE));
-    stage.deliver(ticket, Outcome::Answered(done.clone()));
+    stage.deliver(ticket, RequestOutcome::Answered(done.clone()));
     stage.record(&mut memory);
     let (ticket, credit) = stage.asked();
     for number in 0..MANY {
@@ -148,7 +148,7 @@ fn what_is_held_back_while_the_record_is_awaited_is_bounded_for_each_leg() {
     stage.durable();
     let (ticket, debit) = stage.asked();
     let done = reply(answer(&debit, AnswerCode::DONE));
-    stage.deliver(ticket, Outcome::Answered(done.clone()));
+    stage.deliver(ticket, RequestOutcome::Answered(done.clone()));
     let (ticket, credit) = stage.asked();
     stage.deliver(ticket, answer(&credit, AnswerCode::NO_SUCH_ACCOUNT));
     assert!(stage.shard.open[&1].barrier.is_some(), "the intent to reverse is being written");
@@ -196,14 +196,14 @@ fn the_trail_of_a_transfer_that_waits_for_a_person_for_a_year_stays_short() {
     let _told = stage.begin(1);
     stage.record(&mut memory);
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     let (mut rounds, mut before, mut writes) = (0, 0, 0);
     for _ in 0..20_000 {
         writes += stage.out.iter().filter(|out| matches!(out, Output::Write(_))).count();
         stage.record(&mut memory);
         while let Some((ticket, _)) = stage.ask() {
             rounds += 1;
-            stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+            stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
         }
         if before == 0 && stage.shard.open[&1].transfer.state() == State::NeedsOperator {
             before = rounds;
@@ -285,10 +285,10 @@ fn every_round_is_written_down_until_a_person_is_called() {
     let _told = stage.begin(1);
     stage.record(&mut memory);
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     for _ in 0..40 {
         let (ticket, _) = stage.asked();
-        stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+        stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
         stage.pass(1);
     }
     stage.record(&mut memory);
@@ -308,10 +308,10 @@ fn what_is_known_already_puts_off_no_question() {
     stage.durable();
     let (ticket, debit) = stage.asked();
     let done = reply(answer(&debit, AnswerCode::DONE));
-    stage.deliver(ticket, Outcome::Answered(done.clone()));
+    stage.deliver(ticket, RequestOutcome::Answered(done.clone()));
     for _ in 0..2 {
         let (ticket, _) = stage.asked();
-        stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+        stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     }
     let due = stage.shard.next_timer().expect("it pauses");
     for number in 0..3 {

@@ -124,7 +124,7 @@ fn a_panic_while_it_is_taken_up_parks_it_too() {
     let _told = before.begin(1);
     before.record(&mut memory);
     let (ticket, _) = before.asked();
-    before.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    before.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     before.record(&mut memory);
     for life in 0..5 {
         let mut after = stage();

@@ -53,7 +53,7 @@ impl Stage {
         let (ticket, credit) = self.asked();
         assert!(matches!(credit, Instruction::Credit(_)));
         self.pass(10);
-        self.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+        self.deliver(ticket, RequestOutcome::Unknown(Unclear::LinkLost));
         self.settle();
         new
     }
@@ -130,17 +130,17 @@ fn a_deadline_passes_when_it_should_whatever_the_clock_says() {
         stage.durable();
         let (ticket, _) = stage.asked();
         stage.now.wall += step;
-        stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+        stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
         for _ in 0..59 {
             while let Some((ticket, _)) = stage.ask() {
-                stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+                stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
             }
             stage.pass(1);
         }
         stage.settle();
         assert!(told.try_recv().is_err(), "step {step}: before its deadline it is tried again");
         while let Some((ticket, _)) = stage.ask() {
-            stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+            stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
         }
         stage.pass(1);
         stage.settle();
@@ -196,13 +196,13 @@ fn past_its_deadline_it_is_asked_about_no_faster() {
     let _told = stage.begin(1);
     stage.durable();
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     stage.pass(60);
     let (ticket, fence) = stage.asked();
     assert!(matches!(fence, Instruction::Query(Query { look: Look::Fence, .. })));
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     assert!(stage.shard.next_timer().expect("it pauses") > stage.now.at);
 }
 
@@ -223,7 +223,7 @@ fn nothing_but_an_undoing_may_leave_past_the_deadline() {
     stage.durable();
     assert_eq!(within(&stage), [30]);
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
     stage.pass(50);
     assert_eq!(within(&stage), [10]);
     let (ticket, debit) = stage.asked();

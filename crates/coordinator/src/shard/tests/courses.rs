@@ -158,10 +158,10 @@ fn what_is_unknown_is_asked_about_and_past_the_deadline_it_is_fenced() {
     let mut told = stage.begin(1);
     stage.durable();
     let (first, _) = stage.asked();
-    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(first, RequestOutcome::Unknown(Unclear::TimedOut));
     let (ticket, question) = stage.asked();
     assert!(matches!(question, Instruction::Query(Query { look: Look::Only, .. })));
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     assert!(stage.ask().is_none(), "it pauses");
     stage.pass(61);
     let (ticket, fence) = stage.asked();
@@ -179,7 +179,7 @@ fn what_could_not_be_sent_is_sent_when_the_counter_is_back() {
     stage.begin(1);
     stage.durable();
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
     let view = stage.shard.view(master(1).sequence).expect("it is open");
     assert_eq!(view.transfer.debit.knowledge, Knowledge::NotSent);
     assert!(stage.ask().is_none());
@@ -195,7 +195,7 @@ fn a_debit_that_never_left_is_refused_at_its_deadline() {
     let mut told = stage.begin(1);
     stage.durable();
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
     stage.pass(60);
     assert!(stage.ask().is_none(), "nothing new past the deadline");
     while stage.out.iter().any(|output| matches!(output, Output::Write(_))) {
@@ -210,9 +210,9 @@ fn an_answer_that_comes_after_the_question_still_counts() {
     stage.begin(1);
     stage.durable();
     let (first, debit) = stage.asked();
-    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(first, RequestOutcome::Unknown(Unclear::TimedOut));
     let (question, _) = stage.asked();
-    let Outcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
+    let RequestOutcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: late });
     let (_, credit) = stage.asked();
     assert!(matches!(credit, Instruction::Credit(_)));
@@ -241,9 +241,9 @@ fn what_is_told_of_an_earlier_request_answers_no_later_one() {
     stage.begin(1);
     stage.durable();
     let (first, _) = stage.asked();
-    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(first, RequestOutcome::Unknown(Unclear::TimedOut));
     let (question, _) = stage.asked();
-    stage.deliver(first, Outcome::Unknown(Unclear::LinkLost));
+    stage.deliver(first, RequestOutcome::Unknown(Unclear::LinkLost));
     let awaited = &stage.shard.open[&1].awaited;
     assert!(
         matches!(awaited, Awaited::Outcome { ticket, .. } if Ticket(*ticket) == question),
@@ -261,11 +261,11 @@ fn what_a_counter_answers_is_written_with_its_code_and_its_words() {
         stage.durable();
         let (ticket, debit) = stage.asked();
         let code = AnswerCode::new(302).expect("a code");
-        let Outcome::Answered(Reply::Posting(mut reply)) = answer(&debit, code) else {
+        let RequestOutcome::Answered(Reply::Posting(mut reply)) = answer(&debit, code) else {
             unreachable!()
         };
         reply.answer.text = text.into();
-        stage.deliver(ticket, Outcome::Answered(Reply::Posting(reply)));
+        stage.deliver(ticket, RequestOutcome::Answered(Reply::Posting(reply)));
         let (_, trail) = stage.write().trail.expect("a trail");
         assert!(trail.contains(&format!("\"{written}\"")), "{trail}");
     }
@@ -278,7 +278,7 @@ fn proof_that_comes_while_the_end_is_written_is_compared_with_the_record() {
     stage.durable();
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
-    let Outcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
+    let RequestOutcome::Answered(late) = answer(&debit, AnswerCode::DONE) else { unreachable!() };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: late.clone() });
     stage.durable();
     assert!(
@@ -297,11 +297,12 @@ fn an_amount_that_differs_proves_nothing_and_raises_an_alarm() {
     stage.begin(1);
     stage.durable();
     let (ticket, debit) = stage.asked();
-    let Outcome::Answered(Reply::Posting(mut reply)) = answer(&debit, AnswerCode::DONE) else {
+    let RequestOutcome::Answered(Reply::Posting(mut reply)) = answer(&debit, AnswerCode::DONE)
+    else {
         unreachable!()
     };
     reply.posted.as_mut().expect("posted").amount = Amount::new(501).expect("an amount");
-    stage.deliver(ticket, Outcome::Answered(Reply::Posting(reply)));
+    stage.deliver(ticket, RequestOutcome::Answered(Reply::Posting(reply)));
     assert!(matches!(stage.asked().1, Instruction::Query(_)), "it is asked about");
     assert!(stage.out.iter().any(|output| matches!(output, Output::Accuse { .. })));
 }
@@ -313,7 +314,7 @@ fn a_person_is_called_and_decides() {
     stage.durable();
     let (mut ticket, _) = stage.asked();
     for _ in 0..5 {
-        stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+        stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
         if stage.out.iter().any(|output| matches!(output, Output::Alarm { .. })) {
             break;
         }
@@ -352,7 +353,7 @@ fn a_refusal_that_ends_nothing_does_not_hurry_the_next_question() {
         Stage::new(Profile { can_fence: false, refusals_stick: false, ..Profile::default() });
     stage.begin(1);
     stage.durable();
-    let lost = Outcome::Unknown(Unclear::TimedOut);
+    let lost = RequestOutcome::Unknown(Unclear::TimedOut);
     let (ticket, _) = stage.asked();
     stage.deliver(ticket, lost.clone());
     let (ticket, question) = stage.asked();
@@ -379,7 +380,7 @@ fn a_doubt_outlives_the_life_that_had_it() {
     let mut stage = Stage::new(Profile { can_fence: false, ..Profile::default() });
     stage.begin(1);
     let new = stage.durable().accept.expect("an acceptance");
-    let (deliver, mut parts) = (Outcome::NotSent(NotSent::Down), Vec::new());
+    let (deliver, mut parts) = (RequestOutcome::NotSent(NotSent::Down), Vec::new());
 
     let mut stage = Stage::new(Profile { can_fence: false, ..Profile::default() });
     stage.handle(crate::taken_up(new.clone(), &[], Tail::Whole));

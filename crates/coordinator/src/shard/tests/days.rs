@@ -32,7 +32,9 @@ fn a_debit_refused_for_its_day_goes_out_under_the_new_one_once_that_is_durable()
     assert_eq!((again.serial(), bound(&again)), (debit.serial(), day(20_261_122)));
 
     // The first refusal once more, from nowhere: it names no day.
-    let Outcome::Answered(reply) = answer(&debit, AnswerCode::CLOSED) else { unreachable!() };
+    let RequestOutcome::Answered(reply) = answer(&debit, AnswerCode::CLOSED) else {
+        unreachable!()
+    };
     stage.handle(Input::Unasked {
         speaker: CounterId::new("securities").expect("a counter"),
         reply,
@@ -58,7 +60,7 @@ fn a_cut_over_between_the_legs_undoes_nothing() {
     stage.begin(1);
     stage.durable();
     let (ticket, debit) = stage.asked();
-    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
     cut_over(&mut stage);
     stage.out.clear();
     stage.pass(1);

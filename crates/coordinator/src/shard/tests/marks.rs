@@ -5,13 +5,13 @@ use domain::transfer::Doubt;
 use foreign::ForeignText;
 
 /// The same answer with another mark.
-fn bearing(mark: Option<Mark>, outcome: Outcome) -> Outcome {
+fn bearing(mark: Option<Mark>, outcome: RequestOutcome) -> RequestOutcome {
     match outcome {
-        Outcome::Answered(Reply::Posting(reply)) => {
-            Outcome::Answered(Reply::Posting(PostingReply { mark, ..reply }))
+        RequestOutcome::Answered(Reply::Posting(reply)) => {
+            RequestOutcome::Answered(Reply::Posting(PostingReply { mark, ..reply }))
         }
-        Outcome::Answered(Reply::Query(reply)) => {
-            Outcome::Answered(Reply::Query(QueryReply { mark, ..reply }))
+        RequestOutcome::Answered(Reply::Query(reply)) => {
+            RequestOutcome::Answered(Reply::Query(QueryReply { mark, ..reply }))
         }
         other => other,
     }
@@ -42,9 +42,9 @@ impl Stage {
 #[test]
 fn a_serial_that_is_held_under_another_mark_parks_and_is_doubted_once() {
     let duplicate = |debit: &Instruction| match answer(debit, AnswerCode::DONE) {
-        Outcome::Answered(Reply::Posting(reply)) => {
+        RequestOutcome::Answered(Reply::Posting(reply)) => {
             let answer = Answer { code: AnswerCode::DUPLICATE, text: ForeignText::default() };
-            Outcome::Answered(Reply::Posting(PostingReply { answer, ..reply }))
+            RequestOutcome::Answered(Reply::Posting(PostingReply { answer, ..reply }))
         }
         other => panic!("{other:?}"),
     };
@@ -80,10 +80,10 @@ fn another_mark_is_seen_whichever_way_it_comes() {
     let _told = stage.begin(1);
     stage.durable();
     let (ticket, debit) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     let (question, asked) = stage.asked();
     let late = bearing(Some(Mark(8)), answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
-    let Outcome::Answered(late) = late else { panic!("{late:?}") };
+    let RequestOutcome::Answered(late) = late else { panic!("{late:?}") };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: late });
     assert_eq!(stage.doubts(), [(0, Doubt::OtherMark, Role::Debit)]);
     assert_eq!(stage.why(), Some(Why::OtherMark));

@@ -32,13 +32,15 @@ impl Stage {
         if role == Role::Credit {
             self.deliver(ticket, answer(&debit, AnswerCode::DONE));
             let (ticket, _credit) = self.asked();
-            self.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+            self.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
         } else {
-            self.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+            self.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
         }
         while !matches!(self.phase_of(sequence), Phase::Parked(_)) {
             match self.ask() {
-                Some((ticket, _)) => self.deliver(ticket, Outcome::Unknown(Unclear::TimedOut)),
+                Some((ticket, _)) => {
+                    self.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
+                }
                 None => self.pass(1),
             }
         }
@@ -280,7 +282,7 @@ fn what_is_said_unasked_is_written_down_where_it_is_news() {
     let _told = stage.park(1, Role::Credit);
     let credit = stage.shard.open[&1].transfer.posting(Role::Credit);
     let says = |stage: &mut Stage, code| {
-        let Outcome::Answered(reply) = answer(&credit, code) else { unreachable!() };
+        let RequestOutcome::Answered(reply) = answer(&credit, code) else { unreachable!() };
         stage.handle(Input::Unasked { speaker: counter("futures"), reply });
         let parts = stage.persist().into_iter().filter_map(|write| write.trail);
         let mut news: String = parts.map(|(_, part)| part).collect();
@@ -386,7 +388,7 @@ fn all_that_is_proven_is_resumed_and_nothing_else() {
             _ => {}
         }
         if sequence == 4 {
-            let Outcome::Answered(reply) =
+            let RequestOutcome::Answered(reply) =
                 answer(&stage.shard.open[&4].transfer.posting(Role::Credit), AnswerCode::DONE)
             else {
                 panic!()
@@ -437,12 +439,14 @@ fn a_parked_transfer_is_asked_about_on_whatever_was_answered() {
     let mut stage = Stage::new(Profile::default());
     let _told = stage.park(1, Role::Credit);
     let debit = stage.shard.open[&1].transfer.posting(Role::Debit);
-    let Outcome::Answered(reply) = answer(&debit, AnswerCode::INSUFFICIENT_FUNDS) else { panic!() };
+    let RequestOutcome::Answered(reply) = answer(&debit, AnswerCode::INSUFFICIENT_FUNDS) else {
+        panic!()
+    };
     let (ticket, _question) = stage.question(1);
     stage.handle(Input::Unasked { speaker: counter("securities"), reply });
     assert_eq!(stage.phase_of(1), Phase::Parked(Why::Contradicted));
     assert_eq!(stage.alarms_of(Kind::NeedsOperator), 1, "it waits for another reason now");
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     let (_, question) = stage.question(1);
     assert!(matches!(question, Instruction::Query(query) if query.serial.role == Role::Credit));
 }
@@ -484,10 +488,10 @@ fn what_was_proven_and_claimed_ends_after_a_restart() {
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
     let (ticket, _credit) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     while !matches!(stage.phase_of(1), Phase::Parked(_)) {
         match stage.ask() {
-            Some((ticket, _)) => stage.deliver(ticket, Outcome::Unknown(Unclear::TimedOut)),
+            Some((ticket, _)) => stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut)),
             None => stage.pass(1),
         }
     }
@@ -513,7 +517,7 @@ fn a_decision_about_what_needs_no_person_changes_nothing_at_its_deadline_either(
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
     let (ticket, _credit) = stage.asked();
-    stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+    stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
     stage.persist();
     let before = stage.shown(1);
     // The time of its deadline has come, and its own timer has not run out yet.

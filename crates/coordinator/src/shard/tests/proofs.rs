@@ -8,9 +8,9 @@ fn fickle() -> Profile {
     Profile { refusals_stick: false, can_fence: false, ..Profile::default() }
 }
 
-fn refused(question: &Instruction) -> Outcome {
+fn refused(question: &Instruction) -> RequestOutcome {
     let Instruction::Query(Query { serial, .. }) = question else { panic!("{question:?}") };
-    Outcome::Answered(Reply::Query(QueryReply {
+    RequestOutcome::Answered(Reply::Query(QueryReply {
         serial: *serial,
         finding: Finding::Refused,
         answer: Answer { code: AnswerCode::INSUFFICIENT_FUNDS, text: ForeignText::default() },
@@ -47,7 +47,7 @@ fn an_old_refusal_is_no_contradiction() {
     let _told = stage.begin(1);
     stage.durable();
     let (first, debit) = stage.asked();
-    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(first, RequestOutcome::Unknown(Unclear::TimedOut));
     let (question, query) = stage.asked();
     stage.deliver(question, found(&query, Finding::NotFound));
     let (second, _) = stage.asked();
@@ -55,7 +55,7 @@ fn an_old_refusal_is_no_contradiction() {
     stage.deliver(second, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
     let (question, query) = stage.asked();
     // The first copy is posted, and says so, before the answer to the question arrives.
-    let Outcome::Answered(done) = answer(&debit, AnswerCode::DONE) else { panic!() };
+    let RequestOutcome::Answered(done) = answer(&debit, AnswerCode::DONE) else { panic!() };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: done });
     let (_credit, instruction) = stage.asked();
     assert!(matches!(instruction, Instruction::Credit(_)));
@@ -71,7 +71,7 @@ fn two_answers_to_one_copy_are_a_contradiction() {
     stage.durable();
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
-    let Outcome::Answered(refused) = answer(&debit, AnswerCode::INSUFFICIENT_FUNDS) else {
+    let RequestOutcome::Answered(refused) = answer(&debit, AnswerCode::INSUFFICIENT_FUNDS) else {
         panic!()
     };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: refused });
@@ -88,7 +88,7 @@ fn what_a_session_cannot_prove_a_new_one_is_asked_for() {
     let (ticket, _) = stage.asked();
     stage.pass(1);
     let lost_at = stage.now.at;
-    stage.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::LinkLost));
     let (ticket, question) = stage.asked();
     stage.deliver(ticket, found(&question, Finding::NotFound));
     assert!(stage.wanted().is_empty(), "one that began now would be no younger than the copy");
@@ -122,7 +122,7 @@ fn no_session_is_wanted_where_something_else_proves() {
         let _told = stage.begin(1);
         stage.durable();
         let (ticket, _) = stage.asked();
-        stage.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+        stage.deliver(ticket, RequestOutcome::Unknown(Unclear::LinkLost));
         stage.pass(1);
         let (ticket, question) = stage.asked();
         stage.deliver(ticket, found(&question, Finding::NotFound));
@@ -140,7 +140,7 @@ fn what_a_fence_can_prove_a_look_does_not() {
     let _told = stage.begin(1);
     stage.durable();
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::LinkLost));
     for _ in 0..2 {
         stage.pass(5);
         let (ticket, question) = stage.asked();
@@ -162,7 +162,7 @@ fn what_was_looked_for_in_vain_is_sent_again_where_a_fence_could_prove_it() {
     let _told = stage.begin(1);
     stage.durable();
     let (ticket, _) = stage.asked();
-    stage.deliver(ticket, Outcome::Unknown(Unclear::LinkLost));
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::LinkLost));
     for facts in &mut stage.world.counters {
         facts.sessions = Some(Sessions::at(stage.now.at + Duration::from_millis(1)));
     }
@@ -191,7 +191,7 @@ fn a_reversal_that_is_refused_while_a_copy_is_on_its_way_is_not_taken_for_dead()
     };
     let (first, reversal) = sent(&mut stage).expect("it is undone");
     assert!(matches!(reversal, Instruction::Reverse(_)));
-    stage.deliver(first, Outcome::Unknown(Unclear::TimedOut));
+    stage.deliver(first, RequestOutcome::Unknown(Unclear::TimedOut));
     stage.pass(1);
     let (second, _) = sent(&mut stage).expect("it is sent again");
     stage.deliver(second, answer(&reversal, AnswerCode::REVERSAL_REFUSED));
@@ -200,7 +200,7 @@ fn a_reversal_that_is_refused_while_a_copy_is_on_its_way_is_not_taken_for_dead()
         stage.shard.view(master(1).sequence).expect("open").transfer.reversal.knowledge
     };
     assert_eq!(reversal_of(&stage), Knowledge::Unknown);
-    let Outcome::Answered(done) = answer(&reversal, AnswerCode::DONE) else { panic!() };
+    let RequestOutcome::Answered(done) = answer(&reversal, AnswerCode::DONE) else { panic!() };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: done });
     assert_eq!(reversal_of(&stage), Knowledge::Unknown, "a query proves it (rule 3)");
     stage.pass(60);

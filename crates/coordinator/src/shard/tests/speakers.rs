@@ -6,7 +6,7 @@ use foreign::ForeignText;
 /// Refused, done, buried: whatever could decide a leg.
 fn proofs(instruction: &Instruction) -> Vec<Reply> {
     let said = |code| match answer(instruction, code) {
-        Outcome::Answered(reply) => reply,
+        RequestOutcome::Answered(reply) => reply,
         other => panic!("{other:?}"),
     };
     let serial = instruction.serial().expect("a leg");
@@ -114,10 +114,10 @@ fn a_counter_that_is_both_sides_speaks_about_both_legs() {
     stage.handle(Input::Begin { new, waiter });
     stage.durable();
     let (_, debit) = stage.asked();
-    let Outcome::Answered(done) = answer(&debit, AnswerCode::DONE) else { panic!() };
+    let RequestOutcome::Answered(done) = answer(&debit, AnswerCode::DONE) else { panic!() };
     stage.unasked("securities", done);
     let (_, credit) = stage.asked();
-    let Outcome::Answered(done) = answer(&credit, AnswerCode::DONE) else { panic!() };
+    let RequestOutcome::Answered(done) = answer(&credit, AnswerCode::DONE) else { panic!() };
     stage.unasked("futures", done.clone());
     assert_eq!(stage.accusations(), [("futures".to_owned(), Fault::Foreign)]);
     stage.unasked("securities", done);
@@ -133,12 +133,13 @@ fn a_claim_that_does_not_match_is_an_alarm_asked_for_or_not() {
         let _told = stage.begin(1);
         stage.durable();
         let (ticket, debit) = stage.asked();
-        let Outcome::Answered(Reply::Posting(mut reply)) = answer(&debit, AnswerCode::DONE) else {
+        let RequestOutcome::Answered(Reply::Posting(mut reply)) = answer(&debit, AnswerCode::DONE)
+        else {
             panic!()
         };
         reply.posted.as_mut().expect("posted").settle_day = day(20_261_122);
         if asked_for {
-            stage.deliver(ticket, Outcome::Answered(Reply::Posting(reply)));
+            stage.deliver(ticket, RequestOutcome::Answered(Reply::Posting(reply)));
         } else {
             stage.unasked("securities", Reply::Posting(reply));
         }
@@ -159,7 +160,7 @@ fn whatever_comes_after_the_end_is_compared_with_the_record() {
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
     let (credit_ticket, credit) = stage.asked();
-    let Outcome::Answered(done) = answer(&credit, AnswerCode::DONE) else { panic!() };
+    let RequestOutcome::Answered(done) = answer(&credit, AnswerCode::DONE) else { panic!() };
     // Its counter says unasked that it is done, and only then answers the request, with a refusal.
     stage.unasked("futures", done.clone());
     let ending = stage.write();

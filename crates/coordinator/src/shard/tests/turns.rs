@@ -57,7 +57,7 @@ fn what_waits_for_a_counter_wakes_in_turns_when_it_is_back() {
     stage.now.at += Duration::from_secs(2);
     stage.shard.tick(stage.now, &stage.world, &mut stage.out);
     while let Some((ticket, _)) = stage.ask() {
-        stage.deliver(ticket, Outcome::NotSent(NotSent::Down));
+        stage.deliver(ticket, RequestOutcome::NotSent(NotSent::Down));
     }
     stage.out.clear();
     stage.handle(Input::SessionBegan(CounterIndex(0)));

@@ -9,11 +9,11 @@ async fn after_a_drop_it_comes_back_and_asks_before_it_sends() {
     stage.ask(1);
     let (old_id, _) = peer.request().await;
     drop(peer);
-    assert_eq!(stage.outcome().await, (1, Outcome::Unknown(Unclear::LinkLost)));
+    assert_eq!(stage.outcome().await, (1, RequestOutcome::Unknown(Unclear::LinkLost)));
     assert!(!stage.link.is_up() && stage.link.session_began().is_none());
 
     let mut peer = stage.signed_on().await;
-    let snapshot = Arc::clone(&stage.link.status().borrow());
+    let snapshot = Arc::clone(&stage.link.follow().borrow());
     assert_eq!((snapshot.connections[0].state, snapshot.connections[0].epoch), (State::Syncing, 2));
     assert_eq!(
         snapshot.connections[0].last_cause.as_deref(),
@@ -30,7 +30,7 @@ async fn after_a_drop_it_comes_back_and_asks_before_it_sends() {
         Message::Response(id, reply(&query(1))),
     ])
     .await;
-    assert_eq!(stage.outcome().await, (3, Outcome::Answered(reply(&query(1)))));
+    assert_eq!(stage.outcome().await, (3, RequestOutcome::Answered(reply(&query(1)))));
     let late = Unmatched::Reply { counter: counter(), reply: reply(&debit(1)), late: true };
     assert_eq!(stage.unmatched.recv().await, Some(late));
     stage.link.synced();
@@ -164,11 +164,11 @@ async fn a_session_whose_key_was_withdrawn_is_left_in_order() {
     }
     assert!(matches!(heard, Message::SignOff(_)), "{heard:?}");
     peer.say(&[Message::SignOffAck]).await;
-    let left = |now: &Arc<crate::status::Snapshot>| {
+    let left = |now: &Arc<port::status::Snapshot>| {
         let cause = now.connections[0].last_cause.as_deref();
         cause == Some("signed off: the key that it signed on by was withdrawn")
     };
-    let mut status = stage.link.status();
+    let mut status = stage.link.follow();
     timeout(Duration::from_secs(200), status.wait_for(left))
         .await
         .expect("in time")

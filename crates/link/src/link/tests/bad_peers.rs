@@ -2,17 +2,17 @@
 //! operators with its cause.
 
 use super::*;
-use crate::history::What;
 use domain::message::CounterId;
+use port::history::What;
 use wire::codec::FRAME_LIMIT;
 
 /// Waits until the connection has ended, and looks what operators were told: the cause in the
 /// snapshot and in the history, and one drop more if a session was open.
 async fn ends_with(stage: &Stage, word: &str, drops: u64) {
     stage.until(|state| state == State::BackingOff).await;
-    let told = stage.link.status().borrow().connections[0].last_cause.clone();
+    let told = stage.link.follow().borrow().connections[0].last_cause.clone();
     assert!(told.as_ref().is_some_and(|cause| cause.contains(word)), "{word}: {told:?}");
-    let history = stage.link.events().since(0);
+    let history = stage.link.history().since(0);
     let recorded = history.iter().any(|event| match &event.what {
         What::State { state: State::BackingOff, cause: Some(cause), .. } => cause.contains(word),
         _ => false,
@@ -37,7 +37,11 @@ async fn bytes_that_are_no_frame_end_the_session_at_once_with_what_is_wrong() {
         peer.stream.write_all(bytes).await.expect("an open pipe");
         ends_with(&stage, word, 1).await;
         assert!(began.elapsed() <= Duration::from_millis(10), "{word}");
-        assert_eq!(stage.outcome().await, (1, Outcome::Unknown(Unclear::LinkLost)), "{word}");
+        assert_eq!(
+            stage.outcome().await,
+            (1, RequestOutcome::Unknown(Unclear::LinkLost)),
+            "{word}"
+        );
     }
 }
 
@@ -66,7 +70,7 @@ async fn a_frame_a_byte_at_a_time_is_slow_and_not_wrong() {
         peer.stream.write_all(&[byte]).await.expect("an open pipe");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(stage.outcome().await, (1, Outcome::Answered(reply(&asked))));
+    assert_eq!(stage.outcome().await, (1, RequestOutcome::Answered(reply(&asked))));
     let counts = stage.counts();
     assert_eq!((counts.drops, counts.malformed, counts.unmatched), (0, 0, 0));
 }
@@ -80,10 +84,10 @@ async fn an_answer_to_nothing_is_handed_out_counted_and_told_and_the_session_goe
     let handed = timeout(Duration::from_secs(1), stage.unmatched.recv()).await.expect("in time");
     let expected = Unmatched::Reply { counter: counter(), reply: unasked, late: false };
     assert_eq!(handed, Some(expected));
-    let mut status = stage.link.status();
+    let mut status = stage.link.follow();
     let counted = status.wait_for(|now| now.counts.unmatched == 1);
     timeout(Duration::from_secs(1), counted).await.expect("in time").expect("a link");
-    let told = stage.link.events().since(0).into_iter().any(|event| {
+    let told = stage.link.history().since(0).into_iter().any(|event| {
         let serial = Some(crate::testing::serial(77));
         event.what == What::Unmatched { serial, late: false }
     });
@@ -104,7 +108,7 @@ async fn bodies_that_cannot_be_read_are_counted_and_the_fifth_ends_it() {
     }
     ends_with(&stage, "5 unreadable messages", 1).await;
     assert_eq!(stage.counts().malformed, 5);
-    let history = stage.link.events().since(0);
+    let history = stage.link.history().since(0);
     let told = history.iter().filter(|event| matches!(event.what, What::Malformed { .. }));
     assert_eq!(told.count(), 5);
 }

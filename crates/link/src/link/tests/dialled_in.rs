@@ -65,7 +65,7 @@ fn house_with(
 
 impl House {
     async fn until(&self, reached: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
-        let mut status = self.link.status();
+        let mut status = self.link.follow();
         let wait = status.wait_for(|snapshot| reached(snapshot));
         Arc::clone(&timeout(Duration::from_secs(20), wait).await.expect("in time").expect("a link"))
     }
@@ -79,7 +79,7 @@ impl House {
         });
     }
 
-    async fn outcome(&mut self) -> (u64, Outcome) {
+    async fn outcome(&mut self) -> (u64, RequestOutcome) {
         let outcome = timeout(Duration::from_secs(20), self.outcomes.recv());
         let delivery = outcome.await.expect("in time").expect("an outcome");
         (delivery.ticket.0, delivery.outcome)
@@ -147,7 +147,7 @@ async fn a_counter_that_dials_in_is_asked_like_any_other_and_may_come_back() {
         assert_eq!(house.link.settle_day(), Some(crate::testing::day()));
         let served = tokio::spawn(peer.serve());
         house.ask(round);
-        let answered = Outcome::Answered(reply(&debit(round)));
+        let answered = RequestOutcome::Answered(reply(&debit(round)));
         assert_eq!(house.outcome().await, (round, answered));
         served.abort();
         house.until(|now| now.health == Health::Down).await;
@@ -186,7 +186,7 @@ async fn who_does_not_fit_is_told_why_and_operators_are_too() {
     let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
     assert_eq!(rejected.reason, RejectReason::BadProof);
     let told = house.history.since(0).into_iter().filter_map(|event| match event.what {
-        crate::history::What::Stranger { cause, .. } => Some((event.counter, cause)),
+        port::history::What::Stranger { cause, .. } => Some((event.counter, cause)),
         _ => None,
     });
     let told: Vec<_> = told.collect();
@@ -244,7 +244,7 @@ async fn a_second_login_is_refused_while_the_first_lives_and_takes_its_place_whe
     );
     house.ask(1);
     assert!(
-        matches!(house.outcome().await, (1, Outcome::Answered(_))),
+        matches!(house.outcome().await, (1, RequestOutcome::Answered(_))),
         "the first was not touched"
     );
     served.abort();
@@ -258,7 +258,7 @@ async fn a_second_login_is_refused_while_the_first_lives_and_takes_its_place_whe
     let began = Instant::now();
     let _third = signed_on(&house).await;
     let took = began.elapsed();
-    assert_eq!(house.outcome().await, (2, Outcome::Unknown(Unclear::LinkLost)));
+    assert_eq!(house.outcome().await, (2, RequestOutcome::Unknown(Unclear::LinkLost)));
     // It went because it was asked and said nothing, and not before it had time to. How late this
     // is found out is the machine's doing: sockets keep real time.
     let snapshot = house.until(|now| now.health != Health::Down).await;
@@ -408,8 +408,8 @@ async fn a_panic_in_one_accepted_link_ends_that_link_alone_and_not_its_door() {
     house.until(|now| now.health == Health::Up).await;
     let served = tokio::spawn(again.serve());
     house.ask(1);
-    assert_eq!(house.outcome().await, (1, Outcome::Answered(reply(&debit(1)))));
-    let status = other.link.status().borrow().clone();
+    assert_eq!(house.outcome().await, (1, RequestOutcome::Answered(reply(&debit(1)))));
+    let status = other.link.follow().borrow().clone();
     assert_eq!((status.health, status.counts.drops), (Health::Up, 0));
     assert!(!bystander.is_finished());
     served.abort();
@@ -418,7 +418,7 @@ async fn a_panic_in_one_accepted_link_ends_that_link_alone_and_not_its_door() {
 
 #[tokio::test]
 async fn outside_its_service_hours_a_counter_is_told_to_come_later() {
-    let micros = crate::history::now_micros();
+    let micros = supervise::clock::now_micros();
     let second = u32::try_from(micros / 1_000_000 % 86_400).expect("within a day");
     // They end an hour ago, and begin in two.
     let hours = crate::ServiceHours::new((second + 7200) % 86_400, (second + 82_800) % 86_400, 0);

@@ -13,9 +13,9 @@ async fn a_panic_costs_the_connection_and_nothing_else() {
         peer.request().await;
         stage.panic.store(true, Ordering::Relaxed);
         peer.say(&[Message::Heartbeat(wire::message::Heartbeat { number: 1 })]).await;
-        assert_eq!(stage.outcome().await, (round, Outcome::Unknown(Unclear::LinkLost)));
+        assert_eq!(stage.outcome().await, (round, RequestOutcome::Unknown(Unclear::LinkLost)));
         stage.until(|state| state == State::BackingOff).await;
-        let cause = stage.link.status().borrow().connections[0].last_cause.clone();
+        let cause = stage.link.follow().borrow().connections[0].last_cause.clone();
         assert_eq!(cause.as_deref(), Some("the link's task failed: told to"));
     }
     stage.signed_on().await;
@@ -46,8 +46,8 @@ async fn an_idle_link_stops_at_once_and_in_order() {
     assert!(stage.ended().await <= Duration::from_millis(100));
     served.await.expect("the pipe is closed");
     stage.ask(1);
-    assert_eq!(stage.outcome().await, (1, Outcome::NotSent(NotSent::Stopping)));
-    assert_eq!(stage.link.status().borrow().connections[0].state, State::Stopped);
+    assert_eq!(stage.outcome().await, (1, RequestOutcome::NotSent(NotSent::Stopping)));
+    assert_eq!(stage.link.follow().borrow().connections[0].state, State::Stopped);
     assert_eq!((stage.counts().drops, stage.link.session_began()), (0, None));
 }
 
@@ -60,9 +60,9 @@ async fn stopping_waits_for_answers_but_takes_nothing_new() {
     stage.stop.cancel();
     stage.until(|state| state == State::Draining).await;
     stage.ask(2);
-    assert_eq!(stage.outcome().await, (2, Outcome::NotSent(NotSent::Stopping)));
+    assert_eq!(stage.outcome().await, (2, RequestOutcome::NotSent(NotSent::Stopping)));
     peer.say(&[Message::Response(id, reply(&asked))]).await;
-    assert_eq!(stage.outcome().await, (1, Outcome::Answered(reply(&asked))));
+    assert_eq!(stage.outcome().await, (1, RequestOutcome::Answered(reply(&asked))));
     assert!(matches!(peer.hear().await, Some(Message::SignOff(_))));
     peer.say(&[Message::SignOffAck]).await;
     assert!(stage.ended().await <= Duration::from_millis(100));
@@ -77,7 +77,10 @@ async fn stopping_ends_within_its_budget_whatever_the_counter_does() {
     stage.until(|state| state == State::Up).await;
     stage.stop.cancel();
     assert!(stage.ended().await <= Duration::from_secs(20));
-    assert!(matches!(stage.outcome().await, (1, Outcome::Unknown(_) | Outcome::NotSent(_))));
+    assert!(matches!(
+        stage.outcome().await,
+        (1, RequestOutcome::Unknown(_) | RequestOutcome::NotSent(_))
+    ));
 
     let mut stage = stage_with(300, |_| {});
     let _stuffed = stage.signed_on().await;
@@ -115,7 +118,7 @@ async fn outside_its_service_hours_a_counter_is_left_alone_unless_an_operator_wa
     stage.ask(1);
     assert_eq!(stage.outcome().await, down(1));
     assert!(timeout(Duration::from_mins(10), stage.accepted.recv()).await.is_err());
-    let next = stage.link.status().borrow().connections[0].next_attempt_at;
+    let next = stage.link.follow().borrow().connections[0].next_attempt_at;
     assert!(next.is_some_and(|next| next > now_micros() + 3_000_000_000));
     stage.link.reconnect_now();
     stage.signed_on().await;
@@ -139,7 +142,7 @@ async fn when_its_service_hours_end_what_is_in_flight_is_answered_and_the_sessio
     let text = timeout(Duration::from_secs(62), serve).await.expect("at its closing");
     assert_eq!(text, "the service hours are over");
     peer.say(&[Message::SignOffAck]).await;
-    let mut status = stage.link.status();
+    let mut status = stage.link.follow();
     let told = status.wait_for(|now| {
         now.connections[0].last_cause.as_deref() == Some("outside the counter's service hours")
     });

@@ -8,8 +8,9 @@ use crate::cause::Verdict;
 use crate::desk::{Admission, Desk};
 use crate::in_flight::InFlight;
 use crate::testing::{asks, at_ms};
+use domain::message::{Notice, Severity};
 use foreign::ForeignText;
-use wire::message::{Heartbeat, HeartbeatAck, Notice, Severity};
+use wire::message::{Heartbeat, HeartbeatAck};
 
 /// How long until it is seen that the counter is gone.
 async fn seen_after(stage: &Stage) -> Duration {
@@ -150,7 +151,7 @@ async fn mode_06_frames_of_the_old_connection_never_reach_the_new_one() {
     let (id, asked) = old.request().await;
     // It hangs for so long that it is given up, then says what it had to say.
     let mut new = stage.signed_on().await;
-    assert!(matches!(stage.outcome().await, (1, Outcome::Unknown(_))));
+    assert!(matches!(stage.outcome().await, (1, RequestOutcome::Unknown(_))));
     stage.link.synced();
     stage.until(|state| state == State::Up).await;
     stage.ask(2);
@@ -168,7 +169,7 @@ async fn mode_06_frames_of_the_old_connection_never_reach_the_new_one() {
     assert_eq!(second, debit(2));
     assert!(timeout(Duration::from_secs(2), stage.unmatched.recv()).await.is_err());
     assert!(stage.link.is_up());
-    assert_eq!(stage.link.status().borrow().connections[0].epoch, 2);
+    assert_eq!(stage.link.follow().borrow().connections[0].epoch, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,7 +255,7 @@ async fn mode_10_after_a_panic_it_comes_back_and_says_so() {
         stage.panic.store(true, Ordering::Relaxed);
         peer.say(&[Message::Heartbeat(Heartbeat { number: 1 })]).await;
         stage.until(|state| state == State::BackingOff).await;
-        let cause = stage.link.status().borrow().connections[0].last_cause.clone();
+        let cause = stage.link.follow().borrow().connections[0].last_cause.clone();
         assert!(cause.is_some_and(|cause| cause.contains("failed")), "round {round}");
     }
     stage.signed_on().await;
@@ -297,7 +298,7 @@ async fn mode_12_a_length_that_cannot_be_meant_ends_it_and_half_a_frame_does_not
         peer.stream.write_all(bytes).await.expect("an open pipe");
         let took = seen_after(&stage).await;
         assert!(took <= limit, "{bytes:?}: {took:?}");
-        let cause = stage.link.status().borrow().connections[0].last_cause.clone();
+        let cause = stage.link.follow().borrow().connections[0].last_cause.clone();
         assert!(cause.is_some(), "{bytes:?}");
     }
 }
@@ -388,7 +389,7 @@ async fn mode_15_cut_at_every_byte_nothing_is_sent_twice_and_nothing_sent_is_tol
         }
         assert!(executed.values().all(|times| *times == 1), "{executed:?} at {offset}");
         for (number, outcome) in told {
-            let failed = matches!(outcome, Outcome::NotSent(_));
+            let failed = matches!(outcome, RequestOutcome::NotSent(_));
             assert!(!(failed && executed.contains_key(&number)), "{number} at {offset}");
         }
         offset += 1;

@@ -13,16 +13,17 @@ async fn what_is_asked_is_answered() {
     assert_eq!(stage.link.settle_day(), Some(crate::testing::day()));
     assert!(stage.link.session_began().is_some());
     tokio::spawn(peer.serve());
-    stage.link.ask_all((1..=200).map(|n| stage.make(n, debit(n), Duration::from_secs(10))));
+    let asks = (1..=200).map(|n| stage.make(n, debit(n), Duration::from_secs(10)));
+    stage.link.ask_all(asks.collect());
     for _ in 1..=200 {
         let (number, outcome) = stage.outcome().await;
-        assert_eq!(outcome, Outcome::Answered(reply(&debit(number))));
+        assert_eq!(outcome, RequestOutcome::Answered(reply(&debit(number))));
     }
     let (to, answer) = tokio::sync::oneshot::channel();
     let ask = stage.make(1, query(1), Duration::from_secs(5));
     stage.link.ask(Ask { reply_to: ReplyTo::Once(to), ..ask });
-    assert_eq!(answer.await, Ok(Outcome::Answered(reply(&query(1)))));
-    let mut status = stage.link.status();
+    assert_eq!(answer.await, Ok(RequestOutcome::Answered(reply(&query(1)))));
+    let mut status = stage.link.follow();
     let settled = status.wait_for(|now| now.counts.answered == 201 && now.queued == 0);
     timeout(Duration::from_secs(1), settled).await.expect("a fresh snapshot").expect("a link");
 }
@@ -58,8 +59,8 @@ async fn a_backlog_that_expires_behind_a_stalled_transport_is_never_written() {
     let mut timed_out = HashSet::new();
     for _ in 1..=500 {
         match stage.outcome().await {
-            (number, Outcome::NotSent(NotSent::Expired)) => expired.insert(number),
-            (number, Outcome::Unknown(Unclear::TimedOut)) => timed_out.insert(number),
+            (number, RequestOutcome::NotSent(NotSent::Expired)) => expired.insert(number),
+            (number, RequestOutcome::Unknown(Unclear::TimedOut)) => timed_out.insert(number),
             other => panic!("{other:?}"),
         };
     }
@@ -84,14 +85,14 @@ async fn beyond_the_queues_bound_the_answer_is_busy_at_once() {
     let asks = (1..=150).map(|n| stage.make(n, debit(n), Duration::from_secs(5)));
     stage.link.ask_all(asks.collect::<Vec<_>>());
     for number in 101..=150 {
-        assert_eq!(stage.outcome().await, (number, Outcome::NotSent(NotSent::Busy)));
+        assert_eq!(stage.outcome().await, (number, RequestOutcome::NotSent(NotSent::Busy)));
     }
     let mut rest = HashSet::new();
     for _ in 1..=100 {
         rest.insert(stage.outcome().await.0);
     }
     assert_eq!(rest, (1..=100).collect());
-    let mut status = stage.link.status();
+    let mut status = stage.link.follow();
     let told = status.wait_for(|now| now.counts.busy == 50 && now.queued == 0);
     timeout(Duration::from_mins(1), told).await.expect("a fresh snapshot").expect("a link");
 }
@@ -102,15 +103,15 @@ async fn what_nobody_takes_is_counted() {
     let mut peer = stage.signed_on().await;
     let stray = Message::Response(RequestId(1), reply(&debit(9)));
     peer.say(&vec![stray; 10]).await;
-    let mut status = stage.link.status();
+    let mut status = stage.link.follow();
     let told = status.wait_for(|now| now.counts.unmatched == 10);
     timeout(Duration::from_secs(1), told).await.expect("a fresh snapshot").expect("a link");
     assert_eq!(stage.counts().unmatched_dropped, 6, "the queue holds 4");
-    let events = stage.link.events().since(0);
+    let events = stage.link.history().since(0);
     assert_eq!(
         events
             .iter()
-            .filter(|event| matches!(event.what, crate::history::What::Unmatched { .. }))
+            .filter(|event| matches!(event.what, port::history::What::Unmatched { .. }))
             .count(),
         10
     );
@@ -143,17 +144,18 @@ async fn it_talks_over_tcp() {
             peer.answer().await;
         }
         let served = tokio::spawn(peer.serve());
-        link.status().wait_for(|now| now.health == Health::Up).await.expect("a link");
+        link.follow().wait_for(|now| now.health == Health::Up).await.expect("a link");
         let (queue, mut outcomes) = mpsc::unbounded_channel();
-        link.ask_all((1..=1000).map(|number| Ask {
+        let asks = (1..=1000).map(|number| Ask {
             ticket: Ticket(number),
             instruction: debit(number),
             deadline: Instant::now() + Duration::from_secs(10),
             reply_to: ReplyTo::Queue(queue.clone()),
-        }));
+        });
+        link.ask_all(asks.collect());
         for _ in 1..=1000 {
             let delivery = outcomes.recv().await.expect("an outcome");
-            let answered = Outcome::Answered(reply(&debit(delivery.ticket.0)));
+            let answered = RequestOutcome::Answered(reply(&debit(delivery.ticket.0)));
             assert_eq!(delivery.outcome, answered);
         }
         stop.cancel();
@@ -172,7 +174,7 @@ async fn whatever_is_cut_outcomes_are_exact_and_true() {
         let capacity = rng.random_range(40..600);
         let mut stage = stage_with(capacity, |config| config.timers.heartbeat_s = 1);
         let mut seen: HashSet<u64> = HashSet::new();
-        let mut outcomes: HashMap<u64, Outcome> = HashMap::new();
+        let mut outcomes: HashMap<u64, RequestOutcome> = HashMap::new();
         let mut asked = 0;
         for _ in 0..8 {
             let mut peer = stage.signed_on().await;
@@ -221,9 +223,13 @@ async fn whatever_is_cut_outcomes_are_exact_and_true() {
         assert_eq!(outcomes.len() as u64, asked, "every one is told, seed {seed}");
         for (number, outcome) in outcomes {
             match outcome {
-                Outcome::NotSent(_) => assert!(!seen.contains(&number), "{number}, seed {seed}"),
-                Outcome::Answered(_) => assert!(seen.contains(&number), "{number}, seed {seed}"),
-                Outcome::Unknown(_) => {}
+                RequestOutcome::NotSent(_) => {
+                    assert!(!seen.contains(&number), "{number}, seed {seed}");
+                }
+                RequestOutcome::Answered(_) => {
+                    assert!(seen.contains(&number), "{number}, seed {seed}");
+                }
+                RequestOutcome::Unknown(_) => {}
             }
         }
     }
@@ -244,7 +250,7 @@ async fn a_link_is_crowded_from_its_window_and_half_its_queue_on() {
             peer.answer().await;
             peers.push(peer);
         }
-        let mut status = stage.link.status();
+        let mut status = stage.link.follow();
         let up = status.wait_for(|now| now.health == Health::Up);
         timeout(Duration::from_secs(1), up).await.expect("in time").expect("a link");
         // All windows, and half of the queue, which they share.
@@ -266,7 +272,7 @@ async fn a_link_is_crowded_from_its_window_and_half_its_queue_on() {
         // What leaves the queue is still owed; an answer makes room.
         let (id, asked) = peers[0].request().await;
         peers[0].say(&[Message::Response(id, reply(&asked))]).await;
-        assert!(matches!(stage.outcome().await, (_, Outcome::Answered(_))));
+        assert!(matches!(stage.outcome().await, (_, RequestOutcome::Answered(_))));
         assert!(!stage.link.is_crowded(), "an answer came, over {connections}");
     }
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::Trust;
-use crate::status::Tls;
 use crate::tls::testing::Authority;
 use crate::{Credentials, Secured, TlsDial, Transport};
+use port::status::Tls;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
@@ -30,7 +30,7 @@ fn link_to(listener: &TcpListener, ours: Credentials, name: &str) -> (Link, Canc
 }
 
 async fn first_cause(link: &Link) -> String {
-    let mut status = link.status();
+    let mut status = link.follow();
     let wait = status.wait_for(|now| now.connections[0].last_cause.is_some());
     let snapshot = timeout(Duration::from_secs(20), wait).await.expect("in time");
     snapshot.expect("a link").connections[0].last_cause.clone().expect("a cause")
@@ -60,7 +60,7 @@ async fn a_counter_with_the_right_certificate_is_talked_to_and_its_expiry_is_sho
     for _ in 0..2 {
         peer.answer().await;
     }
-    let mut status = link.status();
+    let mut status = link.follow();
     let up = status.wait_for(|now| now.health == Health::Up);
     let snapshot =
         timeout(Duration::from_secs(20), up).await.expect("in time").expect("a link").clone();
@@ -231,15 +231,16 @@ async fn wherever_tls_is_cut_what_is_told_to_be_unsent_was_never_seen() {
         };
         let link_side = async {
             let (queue, mut outcomes) = mpsc::unbounded_channel();
-            let mut status = link.status();
+            let mut status = link.follow();
             let up = status.wait_for(|now| now.health == Health::Up);
             let _ = timeout(Duration::from_secs(5), up).await;
-            link.ask_all((1..=400).map(|number| Ask {
+            let asks = (1..=400).map(|number| Ask {
                 ticket: Ticket(number),
                 instruction: debit(number),
                 deadline: Instant::now() + Duration::from_secs(10),
                 reply_to: ReplyTo::Queue(queue.clone()),
-            }));
+            });
+            link.ask_all(asks.collect());
             let mut told = HashMap::new();
             while told.len() < 400 {
                 let delivery = outcomes.recv().await.expect("an outcome");
@@ -252,12 +253,14 @@ async fn wherever_tls_is_cut_what_is_told_to_be_unsent_was_never_seen() {
         cut.abort();
         for (number, outcome) in told {
             match outcome {
-                Outcome::NotSent(_) => {
+                RequestOutcome::NotSent(_) => {
                     unsent += 1;
                     assert!(!seen.contains(&number), "{number}, seed {seed}");
                 }
-                Outcome::Answered(_) => assert!(seen.contains(&number), "{number}, seed {seed}"),
-                Outcome::Unknown(_) => unknown += 1,
+                RequestOutcome::Answered(_) => {
+                    assert!(seen.contains(&number), "{number}, seed {seed}");
+                }
+                RequestOutcome::Unknown(_) => unknown += 1,
             }
         }
     }

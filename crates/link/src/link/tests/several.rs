@@ -26,7 +26,7 @@ async fn two(capacity: usize) -> (Stage, Peer, Peer) {
 }
 
 async fn health(stage: &Stage, wanted: Health) {
-    let mut status = stage.link.status();
+    let mut status = stage.link.follow();
     let wait = status.wait_for(|snapshot| snapshot.health == wanted);
     timeout(Duration::from_secs(200), wait).await.expect("in time").expect("a link");
 }
@@ -55,7 +55,7 @@ async fn requests_go_where_least_is_owed_and_an_account_stays_together() {
         }
     }
     for _ in 0..4 {
-        assert!(matches!(stage.outcome().await.1, Outcome::Answered(_)));
+        assert!(matches!(stage.outcome().await.1, RequestOutcome::Answered(_)));
     }
 }
 
@@ -66,7 +66,7 @@ async fn what_was_not_written_moves_and_what_was_never_does() {
     for number in 1..=40 {
         stage.link.ask(stage.make(number, debit_of(number, "77"), Duration::from_mins(1)));
     }
-    let mut status = stage.link.status();
+    let mut status = stage.link.follow();
     let full = status.wait_for(|snapshot| snapshot.connections[0].in_flight == 8);
     timeout(Duration::from_secs(10), full).await.expect("in time").expect("a link");
     // The one whose counter goes away leaves what it had not begun to the other, which reads on.
@@ -87,9 +87,9 @@ async fn what_was_not_written_moves_and_what_was_never_does() {
     let mut unsent = HashSet::new();
     for _ in 1..=40 {
         match stage.outcome().await {
-            (number, Outcome::Unknown(_)) => unknown.insert(number),
-            (number, Outcome::Answered(_)) => answered.insert(number),
-            (number, Outcome::NotSent(NotSent::Down)) => unsent.insert(number),
+            (number, RequestOutcome::Unknown(_)) => unknown.insert(number),
+            (number, RequestOutcome::Answered(_)) => answered.insert(number),
+            (number, RequestOutcome::NotSent(NotSent::Down)) => unsent.insert(number),
             other => panic!("{other:?}"),
         };
     }
@@ -111,13 +111,16 @@ async fn one_connection_lost_is_half_a_counter_and_work_goes_on() {
     let served = tokio::spawn(other.serve());
     for number in 1..=10 {
         stage.ask(number);
-        assert_eq!(stage.outcome().await, (number, Outcome::Answered(reply(&debit(number)))));
+        assert_eq!(
+            stage.outcome().await,
+            (number, RequestOutcome::Answered(reply(&debit(number))))
+        );
     }
     let mut back = stage.accept().await;
     back.answer().await;
     back.answer().await;
     health(&stage, Health::Up).await;
-    let snapshot = Arc::clone(&stage.link.status().borrow());
+    let snapshot = Arc::clone(&stage.link.follow().borrow());
     let epochs: Vec<u64> = snapshot.connections.iter().map(|each| each.epoch).collect();
     assert_eq!(epochs.iter().sum::<u64>(), 3, "the other one was not touched: {epochs:?}");
     assert_eq!(snapshot.counts.drops, 1);
@@ -131,7 +134,7 @@ async fn after_a_failover_it_goes_back_when_the_preferred_address_answers_and_no
         config.addresses = ["closed:1", "counter:2"].map(str::to_owned).to_vec();
     });
     let mut peer = stage.signed_on().await;
-    let snapshot = Arc::clone(&stage.link.status().borrow());
+    let snapshot = Arc::clone(&stage.link.follow().borrow());
     let tried = &snapshot.connections[0].addresses[0];
     assert_eq!((tried.failures, tried.last_error.as_deref()), (1, Some("connection refused")));
     stage.link.ask(stage.make(1, debit(1), Duration::from_mins(2)));
@@ -146,13 +149,13 @@ async fn after_a_failover_it_goes_back_when_the_preferred_address_answers_and_no
     });
     assert!(probe.await.expect("after a minute").is_some());
     peer.say(&[Message::Response(id, reply(&asked))]).await;
-    assert!(matches!(stage.outcome().await, (1, Outcome::Answered(_))));
+    assert!(matches!(stage.outcome().await, (1, RequestOutcome::Answered(_))));
     tokio::spawn(peer.serve());
     let mut preferred = stage.accept().await;
     preferred.answer().await;
     preferred.answer().await;
     stage.until(|state| state == State::Up).await;
-    let snapshot = Arc::clone(&stage.link.status().borrow());
+    let snapshot = Arc::clone(&stage.link.follow().borrow());
     assert_eq!(snapshot.connections[0].address, "closed:1");
     assert_eq!(
         snapshot.connections[0].last_cause.as_deref(),

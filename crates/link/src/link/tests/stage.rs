@@ -135,7 +135,7 @@ impl Stage {
     }
 
     pub(super) async fn until(&self, reached: impl Fn(State) -> bool) {
-        let mut status = self.link.status();
+        let mut status = self.link.follow();
         let wait = status.wait_for(|snapshot| reached(snapshot.connections[0].state));
         timeout(Duration::from_secs(200), wait).await.expect("in time").expect("a link");
     }
@@ -154,14 +154,14 @@ impl Stage {
         self.link.ask(self.make(number, debit(number), Duration::from_secs(10)));
     }
 
-    pub(super) async fn outcome(&mut self) -> (u64, Outcome) {
+    pub(super) async fn outcome(&mut self) -> (u64, RequestOutcome) {
         let outcome = timeout(Duration::from_secs(200), self.outcomes.recv());
         let delivery = outcome.await.expect("in time").expect("an outcome");
         (delivery.ticket.0, delivery.outcome)
     }
 
     pub(super) fn counts(&self) -> Counts {
-        self.link.status().borrow().counts
+        self.link.follow().borrow().counts
     }
 
     /// Waits until the link's task has ended; how long that took.
@@ -231,6 +231,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 }
 
-pub(super) fn down(number: u64) -> (u64, Outcome) {
-    (number, Outcome::NotSent(NotSent::Down))
+pub(super) fn down(number: u64) -> (u64, RequestOutcome) {
+    (number, RequestOutcome::NotSent(NotSent::Down))
 }

@@ -75,7 +75,7 @@ fn a_refusal_does_not_wait_for_a_counter_that_does_not_say_its_day() {
     assert!(talk.asks.outcomes().is_empty(), "it still may");
     talk.run(at(2)).expect("alive");
     talk.session.hand_out();
-    assert!(matches!(talk.asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
+    assert!(matches!(talk.asks.outcomes().as_slice(), [(1, RequestOutcome::Answered(_))]));
 }
 
 #[test]
@@ -85,7 +85,10 @@ fn a_refusal_that_waits_is_told_when_the_connection_ends() {
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
     talk.session.lose(&mut talk.desk);
     let told = talk.asks.outcomes();
-    assert!(told.iter().any(|(number, told)| *number == 1 && matches!(told, Outcome::Answered(_))));
+    assert!(
+        told.iter()
+            .any(|(number, told)| *number == 1 && matches!(told, RequestOutcome::Answered(_)))
+    );
     let mut talk = signed_on();
     let ids = talk.ask(1, at(0), at(10));
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
@@ -134,7 +137,7 @@ fn a_refusal_by_a_counter_that_is_being_left_is_told_at_once() {
     let ids = talk.ask(1, at(0), at(10));
     talk.session.stop(at(0), &mut talk.desk).expect("in order");
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    assert!(matches!(talk.asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
+    assert!(matches!(talk.asks.outcomes().as_slice(), [(1, RequestOutcome::Answered(_))]));
     let written = talk.written(at(0));
     assert!(matches!(written.as_slice(), [Message::SignOff(_)]), "nobody asks: {written:?}");
 }
@@ -147,7 +150,7 @@ fn a_refusal_that_waits_is_told_even_by_a_session_that_is_dropped() {
     let Talk { session, mut asks, .. } = talk;
     assert!(asks.outcomes().is_empty());
     drop(session);
-    assert!(matches!(asks.outcomes().as_slice(), [(1, Outcome::Answered(_))]));
+    assert!(matches!(asks.outcomes().as_slice(), [(1, RequestOutcome::Answered(_))]));
 }
 
 #[test]

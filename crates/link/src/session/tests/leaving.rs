@@ -10,7 +10,7 @@ fn stopping_waits_for_what_is_in_flight_and_signs_off() {
     talk.run(at(4)).expect("alive");
     talk.desk.push(talk.asks.debit(at(900)));
     talk.session.stop(at(5), &mut talk.desk).expect("in order");
-    assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Stopping))]);
+    assert_eq!(talk.asks.outcomes(), [(2, RequestOutcome::NotSent(NotSent::Stopping))]);
     assert_eq!(talk.session.state(), State::Draining);
     talk.hear(at(6), response(ids[0], 1)).expect("alive");
     assert_eq!(talk.session.state(), State::SigningOff);
@@ -49,7 +49,7 @@ fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
     let ids = talk.ask(1, at(0), at(9));
     talk.desk.push(talk.asks.debit(at(9)));
     talk.hear(at(1), Message::SignOff(SignOff { text: "night".into() })).expect("alive");
-    assert_eq!(talk.asks.outcomes(), [(2, Outcome::NotSent(NotSent::Down))]);
+    assert_eq!(talk.asks.outcomes(), [(2, RequestOutcome::NotSent(NotSent::Down))]);
     assert!(!talk.session.takes_requests());
     assert!(talk.written(at(1)).is_empty(), "no new requests");
     talk.hear(at(2), response(ids[0], 1)).expect("alive");

@@ -1,0 +1,138 @@
+//! A counter that is no link: its books are in this process, and outlive a coordinator that stops.
+
+use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
+use crate::{CREDIT_REFUSED, NO_CREDIT, folder};
+use coordinator::{Begin, Begun};
+use domain::message::{AccountId, Instruction, Reply};
+use domain::money::Currency;
+use domain::profile::Profile;
+use domain::serial::{Day, SubSerial};
+use port::history::History;
+use port::{Answers, InProcess};
+use simulator::books::{Books, Rules};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The counter's books; clones are the same.
+#[derive(Clone)]
+struct Ledger(Arc<Mutex<Books>>);
+
+impl Ledger {
+    /// With an account 6001 that has 10,000 yuan.
+    fn new() -> Ledger {
+        let rules = Rules {
+            counter: counter_id("ledger"),
+            profile: profile(),
+            currency: Currency::CNY,
+            settings: Vec::new(),
+            open: true,
+            tells_highest_serial: true,
+        };
+        let mut books = Books::new(rules, Day::new(20_261_121).expect("a day"));
+        books.open_account(&account("6001"), 1_000_000, 1).expect("it is opened");
+        Ledger(Arc::new(Mutex::new(books)))
+    }
+
+    fn holds(&self) -> i64 {
+        let books = self.0.lock().expect("nobody panicked");
+        let own: AccountId = account("6001");
+        books.balances().find(|(id, _)| **id == own).expect("it is open").1
+    }
+
+    /// As a counter of a bridge.
+    fn counter(&self, stop: &CancellationToken) -> InProcess {
+        let (id, history) = (counter_id("ledger"), History::default());
+        InProcess::new(id, profile(), history, self.clone(), stop.clone())
+    }
+}
+
+fn profile() -> Profile {
+    Profile { echoes_marks: true, ..Profile::default() }
+}
+
+impl Answers for Ledger {
+    fn answer(&mut self, instruction: &Instruction) -> Reply {
+        self.0.lock().expect("nobody panicked").execute(instruction, 1).reply
+    }
+
+    fn settle_day(&self) -> Day {
+        self.0.lock().expect("nobody panicked").settle_day()
+    }
+
+    fn highest_serial(&self) -> Option<SubSerial> {
+        self.0.lock().expect("nobody panicked").highest_serial()
+    }
+}
+
+async fn stage(folder: &tempfile::TempDir, futures: &Counter, ledger: &Ledger) -> Stage {
+    let others = |stop: &CancellationToken| vec![ledger.counter(stop)];
+    Stage::beside(folder.path(), &[futures], config(), |_| (), others).await
+}
+
+fn out_of(key: &str) -> Begin {
+    let mut order = order(key);
+    order.from.counter = counter_id("ledger");
+    order
+}
+
+fn into(key: &str) -> Begin {
+    let mut order = out_of(key);
+    std::mem::swap(&mut order.from, &mut order.to);
+    order
+}
+
+async fn ends(stage: &Stage, order: Begin) -> String {
+    match stage.coordinator.begin(order, LIMIT).await.expect("it is begun") {
+        Begun::Final { answer, .. } => text(&answer),
+        Begun::Running(view) => panic!("{view:?}"),
+    }
+}
+
+#[tokio::test]
+async fn money_moves_out_of_it_and_into_it() {
+    let (folder, ledger) = (folder(), Ledger::new());
+    let futures = Counter::start("futures", "").await;
+    let stage = stage(&folder, &futures, &ledger).await;
+    assert!(ends(&stage, out_of("out")).await.ends_with(" completed"));
+    assert_eq!(ledger.holds(), 999_900);
+    assert!(ends(&stage, into("in")).await.ends_with(" completed"));
+    assert_eq!(ledger.holds(), 1_000_000);
+    let mut too_much = out_of("too much");
+    too_much.amount = domain::money::Amount::new(1_000_001).expect("an amount");
+    assert!(ends(&stage, too_much).await.ends_with(" refused"));
+    assert_eq!(ledger.holds(), 1_000_000);
+    stage.stop().await;
+    futures.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_other_refuses_is_given_back_to_it() {
+    let (folder, ledger) = (folder(), Ledger::new());
+    let futures = Counter::start("futures", CREDIT_REFUSED).await;
+    let stage = stage(&folder, &futures, &ledger).await;
+    assert!(ends(&stage, out_of("out")).await.ends_with(" reversed"));
+    assert_eq!(ledger.holds(), 1_000_000);
+    stage.stop().await;
+    futures.stop().await;
+}
+
+/// The bridge dies between the legs; the next asks both, and neither of them moves anything twice.
+#[tokio::test]
+async fn the_next_life_goes_on_with_what_its_books_hold() {
+    let (folder, ledger) = (folder(), Ledger::new());
+    let futures = Counter::start("futures", NO_CREDIT).await;
+    let first = stage(&folder, &futures, &ledger).await;
+    let begun = first.coordinator.begin(out_of("out"), Duration::ZERO).await.expect("it is begun");
+    let Begun::Running(view) = begun else { panic!("{begun:?}") };
+    first.crediting(1).await;
+    first.stop().await;
+    let futures = futures.comes_back("").await;
+    let next = stage(&folder, &futures, &ledger).await;
+    next.coordinator.wait(view.transfer.intent.master.sequence, LIMIT).await;
+    assert!(ends(&next, out_of("out")).await.ends_with(" completed"), "by its key");
+    assert!(ends(&next, out_of("another")).await.ends_with(" completed"));
+    assert_eq!(ledger.holds(), 999_800);
+    next.stop().await;
+    futures.stop().await;
+}
