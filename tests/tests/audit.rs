@@ -210,6 +210,7 @@ async fn what_an_audit_cannot_read_is_named() {
         (vec!["--config", &config], 2, "--key-id"),
         (vec!["--config", &config, "--books", &books], 2, "--books futures=FILE"),
         (vec!["--config", &config, "--books", "wallet=w"], 2, "wallet"),
+        (vec!["--config", &config, "--account", "future:8001"], 2, "--account names future"),
         (vec!["--config", &config, "--books", &books, "--books", &books], 2, "twice"),
         (vec!["--config", &config, "--books", &books, "--books", &not_there], 1, "cannot be read"),
         (vec!["--config", &config, "--books", &books, "--books", &not_books], 1, "bridge.toml:2: "),

@@ -15,6 +15,7 @@ mod judge;
 mod report;
 mod statement;
 
+use crate::cli::within;
 use crate::config::{self, Config};
 use crate::doing::{Doing, doing};
 use crate::person::{Access, Form, Operators};
@@ -70,7 +71,8 @@ pub(crate) struct AuditCommand {
     #[arg(long, value_name = "COUNTER:ACCOUNT", value_parser = place)]
     account: Vec<Place>,
     /// For so many days back counters are asked about what the record may not know
-    #[arg(long, value_name = "COUNT", default_value_t = LOOKED_BACK)]
+    #[arg(long, value_name = "COUNT", default_value_t = LOOKED_BACK,
+          value_parser = within::<u16>(0..=3_660))]
     days: u16,
 }
 
@@ -347,10 +349,12 @@ impl Auditor {
     fn check_counters(&self, record: &[Recorded]) -> Result<()> {
         let named: BTreeSet<&CounterId> =
             record.iter().flat_map(|of| [&of.from.counter, &of.to.counter]).collect();
-        for counter in self.books.keys() {
+        let books = self.books.keys().map(|counter| ("--books", counter));
+        let accounts = self.accounts.iter().map(|place| ("--account", &place.counter));
+        for (option, counter) in books.chain(accounts) {
             if !named.contains(counter) && !self.counters.contains(counter) {
                 let what = format!(
-                    "--books names {counter}, which neither configuration nor record knows"
+                    "{option} names {counter}, which neither configuration nor record knows"
                 );
                 return Err(Usage(what).into());
             }

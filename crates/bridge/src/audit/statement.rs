@@ -58,7 +58,7 @@ pub(super) async fn ask(client: &Client, page: &Page) -> Result<Stated> {
             }
             Err(error) => {
                 return Err(anyhow!(
-                    "{counter} does not state its entries of {account} on {day}: {error}\n\
+                    "{counter} does not state its entries of {account} on {day}: {error}. \
                      Where it cannot be asked, name its books: --books {counter}=FILE"
                 ));
             }
