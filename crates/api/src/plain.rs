@@ -2,11 +2,15 @@
 //! types of this program, which means nothing to a caller.
 
 /// Words of libraries, and what they mean to a caller.
-const MEANINGS: [(&str, &str); 6] = [
+const MEANINGS: [(&str, &str); 10] = [
     ("invalid digit found in string", "it is not a whole number"),
     ("number too large to fit in target type", "it is too large"),
     ("cannot parse integer from empty string", "it is not a whole number"),
     ("floating point", "the number"),
+    ("invalid type: null", "null"),
+    ("invalid type: ", ""),
+    ("unknown field", "there is no member"),
+    ("duplicate field", "there is twice"),
     ("EOF while parsing", "it ends in the middle of"),
     ("provided string was not `true` or `false`", "it is neither true nor false"),
 ];
@@ -60,13 +64,15 @@ mod tests {
         for (body, words) in [
             ("[]", "invalid length 0, expected an object with"),
             ("{}", "missing field `from`"),
-            (r#"{"from":7}"#, "invalid type: integer `7`, expected an object at line 1"),
-            (r#"{"amount":"1"}"#, "invalid type: string \"1\", expected a whole number at line 1"),
-            (r#"{"amount":1.5}"#, "invalid type: the number `1.5`, expected a whole number at"),
-            (r#"{"amount":[]}"#, "invalid type: list, expected a whole number at"),
-            (r#"{"amount":{}}"#, "invalid type: object, expected a whole number at"),
-            (r#"{"currency":1}"#, "invalid type: integer `1`, expected a string at"),
-            (r#"{"more":1}"#, "unknown field `more`, expected one of"),
+            (r#"{"from":7}"#, "integer `7`, expected an object at line 1"),
+            (r#"{"amount":"1"}"#, "string \"1\", expected a whole number at line 1"),
+            (r#"{"amount":1.5}"#, "the number `1.5`, expected a whole number at"),
+            (r#"{"amount":[]}"#, "list, expected a whole number at"),
+            (r#"{"amount":{}}"#, "object, expected a whole number at"),
+            (r#"{"currency":1}"#, "integer `1`, expected a string at"),
+            (r#"{"more":1}"#, "there is no member `more`, expected one of"),
+            ("null", "null, expected an object"),
+            (r#"{"amount":1,"amount":1}"#, "there is twice `amount`"),
             ("{", "it ends in the middle of an object at"),
         ] {
             let told = told(body);

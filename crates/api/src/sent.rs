@@ -8,11 +8,13 @@ use serde::de::{DeserializeOwned, Error};
 /// Reads a body. Nothing that is sent here has a list in it: the library would take one for an object whose
 /// members are told apart by their places alone.
 pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
-    let read = serde_json::from_slice(bytes)?;
-    if has_list(bytes) {
+    let read = serde_json::from_slice(bytes);
+    // Of what is no JSON at all, where it breaks off is said first.
+    let is_json = read.is_ok() || read.as_ref().is_err_and(serde_json::Error::is_data);
+    if is_json && has_list(bytes) {
         return Err(serde_json::Error::custom("a list stands where an object has to"));
     }
-    Ok(read)
+    read
 }
 
 /// Whether JSON has a list in it.
@@ -41,10 +43,11 @@ pub(crate) fn query(error: &str) -> (Option<String>, String) {
             (Some(field.to_owned()), why.to_owned())
         }
         Some(_) | None => {
-            let unknown =
-                said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-            let said = said.replace("unknown field", "there is no parameter");
-            (unknown.map(str::to_owned), said)
+            let rest = ["there is no member `", "there is twice `"]
+                .into_iter()
+                .find_map(|beginning| said.strip_prefix(beginning));
+            let named = rest.and_then(|rest| rest.split('`').next());
+            (named.map(str::to_owned), said.replace("there is no member", "there is no parameter"))
         }
     }
 }
@@ -73,7 +76,12 @@ mod tests {
         let order =
             |from: &str| format!(r#"{{"from":{from},"to":{account},"amount":1,"currency":"CNY"}}"#);
         assert!(body::<TransferRequest>(order(account).as_bytes()).is_ok());
-        for list in [order(r#"["a","1"]"#), r#"[["a","1"],["b","2"],1,"CNY"]"#.to_owned()] {
+        for list in [
+            "[]".to_owned(),
+            order("[]"),
+            order(r#"["a","1"]"#),
+            r#"[["a","1"],["b","2"],1,"CNY"]"#.to_owned(),
+        ] {
             let refused = body::<TransferRequest>(list.as_bytes()).expect_err("a list");
             assert_eq!(refused.to_string(), "a list stands where an object has to", "{list}");
         }
@@ -93,6 +101,11 @@ mod tests {
                 "Failed to deserialize query string: unknown field `foo`, expected `limit` or `state`",
                 Some("foo"),
                 "there is no parameter `foo`, expected `limit` or `state`",
+            ),
+            (
+                "Failed to deserialize query string: duplicate field `limit`",
+                Some("limit"),
+                "there is twice `limit`",
             ),
             ("Failed to deserialize query string: nonsense", None, "nonsense"),
         ] {

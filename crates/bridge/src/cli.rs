@@ -15,7 +15,10 @@ use crate::person::transfer::TransferCommand;
 use crate::record::RecordCommand;
 use crate::simulate::SimulateCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Printed under every `--help`.
 const EXIT_CODES: &str = "\
@@ -35,6 +38,17 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Reads a number within bounds; an error is for people.
+pub(crate) fn within<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        number.ok_or_else(|| format!("write a number from {} to {}", bounds.start(), bounds.end()))
+    }
 }
 
 /// How the log is written.
@@ -233,6 +247,9 @@ mod tests {
             ("record release --config b.toml --who ann", "--reason"),
             ("audit --config b.toml --books securities", "COUNTER=FILE"),
             ("audit --config b.toml --since 20260230", "20260230"),
+            ("audit --config b.toml --days 3661", "from 0 to 3660"),
+            ("bench --seconds 0", "from 1 to 86400"),
+            ("bench --seconds x", "write a number"),
             ("show", "SERIAL"),
             ("show 17", "17"),
         ] {

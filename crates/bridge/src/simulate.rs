@@ -1,6 +1,7 @@
 //! `counter-bridge simulate`: one counter as a process of its own, to test against.
 
 use crate::Usage;
+use crate::cli::within;
 use crate::config::LONGEST_KEY;
 use crate::config::secret::less_one_line_end;
 use anyhow::{Context, Result};
@@ -68,7 +69,7 @@ pub(crate) struct SimulateCommand {
     connect: Option<SocketAddr>,
     /// How many connections it keeps where it dials in
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "listen",
-          value_parser = clap::value_parser!(u16).range(1..=64))]
+          value_parser = within::<u16>(1..=64))]
     channels: u16,
     /// TLS: the authorities whose certificates are believed, in PEM
     #[arg(long, value_name = "FILE", requires_all = ["tls_cert", "tls_key"])]
@@ -115,7 +116,7 @@ pub(crate) struct SimulateCommand {
     settle_day: Option<Day>,
     /// The heartbeat that it wishes for, in seconds; 0 for none
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u16).range(0..=120))]
+          value_parser = within::<u16>(0..=120))]
     heartbeat_s: u16,
     /// How its XML is encoded (futures) [default: utf-8]
     #[arg(long, value_enum)]
@@ -125,7 +126,7 @@ pub(crate) struct SimulateCommand {
     amount_unit: Option<Unit>,
     /// Its zone, in minutes east of UTC (futures) [default: 480]
     #[arg(long, value_name = "MINUTES", allow_negative_numbers = true,
-          value_parser = clap::value_parser!(i16).range(-720..=840))]
+          value_parser = within::<i16>(-720..=840))]
     utc_offset_minutes: Option<i16>,
     /// The same serial may be posted twice
     #[arg(long)]
@@ -138,7 +139,7 @@ pub(crate) struct SimulateCommand {
         long,
         value_name = "MS",
         default_value_t = 60_000,
-        value_parser = clap::value_parser!(u64).range(..=86_400_000)
+        value_parser = within::<u64>(0..=86_400_000)
     )]
     in_flight_limit_ms: u64,
     /// A serial once refused may be posted later

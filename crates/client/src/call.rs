@@ -1,6 +1,6 @@
 //! Calls to the transfer API, one method for each.
 
-use crate::way::{self, Authorities};
+use crate::way::{self, Authorities, plain};
 use crate::{
     error::CallError,
     retry::Retry,
@@ -275,8 +275,7 @@ impl Client {
             .headers(headers)
             .body(body.to_vec())
             .timeout(deadline);
-        let unreachable =
-            |error: reqwest::Error| CallError::Unreachable { why: with_causes(&error) };
+        let unreachable = |error: reqwest::Error| CallError::Unreachable { why: plain(&error) };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -316,17 +315,6 @@ fn now_s() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }
 
 #[cfg(test)]

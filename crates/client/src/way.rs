@@ -24,15 +24,36 @@ impl Authorities {
     }
 }
 
+/// Why nobody answered, for people: the innermost cause in its own words, without what the system numbers
+/// it by.
+pub fn plain(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(next) = innermost.source() {
+        innermost = next;
+    }
+    let cause = innermost.to_string();
+    let cause = cause.split(" (os error").next().unwrap_or_default();
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    match error.url().map(|url| (url.host_str().unwrap_or_default(), url.port_or_known_default())) {
+        Some((host, Some(port))) if error.is_connect() => {
+            format!("no connection to {host}:{port}: {cause}")
+        }
+        _ => cause.to_owned(),
+    }
+}
+
 /// Reads where a bridge is: `http` or `https`, a host, and perhaps a path. An error is for people.
 pub fn base(text: &str) -> Result<Url, String> {
-    let base: Url = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
+    const FORM: &str = "the URL must be http:// or https:// with a host and perhaps a path";
+    let base: Url = text.parse().map_err(|_| format!("{FORM}, not {text:?}"))?;
     let is_plain = base.query().is_none()
         && base.fragment().is_none()
         && base.username().is_empty()
         && base.password().is_none();
     if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !is_plain {
-        return Err("the URL must be http:// or https:// with a host and perhaps a path".to_owned());
+        return Err(FORM.to_owned());
     }
     Ok(base)
 }

@@ -117,10 +117,10 @@ async fn ask_for_serials(inner: &Inner, counter: &dyn Counter) -> bool {
         Posted::Nothing => {}
         Posted::Unsaid(why) => {
             let text = format!(
-                "{} says neither at sign-on nor when it is asked how far it has seen our serials \
-                 ({why}): whether the record lacks something shows only in its \
-                 answers. One that has seen none says the same",
-                counter.id()
+                "whether the record lacks something of {counter} shows only in its answers: it says \
+                 neither at sign-on nor when it is asked how far it has seen our serials ({why}). It \
+                 may have seen none yet",
+                counter = counter.id()
             );
             say(inner, counter.id(), &text);
         }

@@ -104,13 +104,13 @@ impl fmt::Debug for Currency {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Zero or below.
-    #[error("amount must be at least 1 minor unit, not {0}")]
+    #[error("must be at least 1 minor unit, not {0}")]
     NotPositive(i64),
     /// More than twelve digits.
-    #[error("amount must be at most 999999999999 minor units, not {0}")]
+    #[error("must be at most 999999999999 minor units")]
     TooLarge(i64),
     /// Not three upper-case letters.
-    #[error("currency must be three upper-case letters (ISO 4217), not {0:?}")]
+    #[error("must be three upper-case letters (ISO 4217), not {0:?}")]
     NotACurrency(String),
 }
 

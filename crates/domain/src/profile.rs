@@ -220,7 +220,7 @@ impl Profile {
         if declared.max_in_flight == 0 {
             return Err(Unconfirmed {
                 field: "max_in_flight",
-                configured: self.max_in_flight.to_string(),
+                configured: "at least 1".to_owned(),
                 declared: declared.max_in_flight.to_string(),
             });
         }
@@ -277,7 +277,7 @@ mod tests {
         let refusal = Profile::default().confirm(&declared).expect_err("no request could be sent");
         assert_eq!(
             refusal.to_string(),
-            "profile: `max_in_flight` is configured as 256 but the counter signed on with 0"
+            "profile: `max_in_flight` is configured as at least 1 but the counter signed on with 0"
         );
         let declared = Profile { max_in_flight: 1, ..Profile::default() };
         assert_eq!(Profile::default().confirm(&declared), Ok(()));

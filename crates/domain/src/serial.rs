@@ -186,7 +186,9 @@ impl FromStr for MasterSerial {
     fn from_str(text: &str) -> Result<Self, SerialError> {
         digits(text, 19)?;
         Ok(MasterSerial {
-            day: text[..8].parse()?,
+            day: text[..8]
+                .parse()
+                .map_err(|_| SerialError::BeginsWithNoDay(text[..8].to_owned()))?,
             sequence: Sequence::new(digits(&text[8..], 11)?)?,
         })
     }
@@ -384,8 +386,11 @@ pub enum SerialError {
     /// No such day.
     #[error("{0} is not a day (YYYYMMDD, 1970 to 9199)")]
     NotADay(u64),
+    /// A master serial that does not begin with a day.
+    #[error("its first eight digits, {0}, are not a day (YYYYMMDD, 1970 to 9199)")]
+    BeginsWithNoDay(String),
     /// Zero, or more than eleven digits.
-    #[error("sequence {0} is outside 1..=99999999999")]
+    #[error("a sequence is 1 to 99999999999, not {0}")]
     SequenceOutOfRange(u64),
     /// The last digit names no leg.
     #[error("a sub serial ends in 1 (debit), 2 (credit) or 3 (reversal), not {0}")]

@@ -219,7 +219,12 @@ impl<D: Dial> Actor<D> {
 
     /// Waits until an operator releases the link.
     async fn held(&mut self, cause: &Cause, attempts: u32) -> Waited<()> {
-        tracing::error!(counter = %self.setup.counter, %cause, "held: an operator must act, then release it");
+        let counter = &self.setup.counter;
+        tracing::error!(
+            %counter,
+            %cause,
+            "not tried any more: mend the cause, then run counter-bridge reconnect {counter}"
+        );
         self.board.ended(State::Held, cause, attempts, None, &self.desk);
         let never = std::future::pending();
         let waited = self.reception.refuse_while(never, &[Command::Release]).await;

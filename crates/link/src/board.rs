@@ -252,8 +252,7 @@ impl Board {
                 %counter,
                 what = ornament.as_str(),
                 count,
-                "something in the counter's messages that is only for people cannot be read; the \
-                 rest of them is"
+                "of some of its messages, what is only for people cannot be read; all else is read"
             );
             let what = ornament.as_str();
             self.history.record(counter, What::Unreadable { what, count });

@@ -472,7 +472,8 @@ impl<'a, S: Carrier> Conversation<'a, S> {
             let text = format!(
                 "this channel is signed on from {old}, which is alive; {new} is not let in"
             );
-            tracing::warn!(text, "a second login of one channel");
+            let counter = &self.reception.shared.counter;
+            tracing::warn!(%counter, text, "a second sign-on of one channel");
             candidate.visitor.refuse(text);
             return Ok(());
         }

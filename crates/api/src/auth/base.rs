@@ -260,7 +260,7 @@ fn write_field(base: &mut String, headers: &HeaderMap, name: &str) -> Result<(),
         return Err(absent());
     }
     for (number, line) in headers.get_all(name).iter().enumerate() {
-        let text = line.to_str().map_err(|_| absent())?;
+        let text = line.to_str().map_err(|_| AuthError::CoveredButUnreadable(excerpt(name)))?;
         base.push_str(if number == 0 { "" } else { ", " });
         base.push_str(text.trim_matches([' ', '\t']));
     }

@@ -36,6 +36,9 @@ pub enum AuthError {
     /// A covered component that this request does not have, or that is not known here.
     #[error("the signature covers {0:?}, which this request does not have")]
     CoveredButAbsent(String),
+    /// A covered header whose value is no text: it cannot have been signed as one.
+    #[error("the signature covers {0:?}, whose value has bytes that are no visible ASCII")]
+    CoveredButUnreadable(String),
     /// The `alg` parameter is not the key's algorithm.
     #[error("the signature says alg={said:?}, but the key is for {registered}")]
     WrongAlgorithm {
@@ -122,7 +125,9 @@ impl AuthError {
                 kind::EXPIRED_SIGNATURE
             }
             AuthError::BadValidity { .. } => kind::BAD_VALIDITY,
-            AuthError::BadSignature { .. } | AuthError::CoveredButAbsent(_) => kind::BAD_SIGNATURE,
+            AuthError::BadSignature { .. }
+            | AuthError::CoveredButAbsent(_)
+            | AuthError::CoveredButUnreadable(_) => kind::BAD_SIGNATURE,
             AuthError::ReplayedNonce => kind::REPLAYED_NONCE,
             AuthError::NonceMemoryFull { .. } => kind::NONCE_MEMORY_FULL,
             AuthError::MissingDigest => kind::MISSING_DIGEST,
@@ -146,6 +151,7 @@ impl AuthError {
             | AuthError::MissingParameter(_)
             | AuthError::NotCovered(_)
             | AuthError::CoveredButAbsent(_)
+            | AuthError::CoveredButUnreadable(_)
             | AuthError::WrongAlgorithm { .. }
             | AuthError::Expired { .. }
             | AuthError::CreatedInFuture { .. }

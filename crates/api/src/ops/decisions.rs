@@ -74,6 +74,10 @@ pub(super) struct DecisionJson {
     note: ForeignText,
     /// The transfer's state after it, as far as it is durable; `final` where it has ended since.
     state: &'static str,
+    /// Who else had claimed it; the claim has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    claimed_by: Option<ForeignText>,
 }
 
 /// Decide about a transfer that needs a person.
@@ -91,6 +95,7 @@ pub(super) async fn decide(
     let body = whole(body)?;
     let Decided { master, decision, who, note } = read(&body)?;
     let coordinator = &ops.state.coordinator;
+    let claim = coordinator.view(master.sequence).await.and_then(|view| view.claim);
     coordinator.decide(master, decision, who.clone(), note.clone()).await.map_err(refusal)?;
     tracing::info!(%master, decision = decision.as_str(), %who, "an operator decided");
     let ends = match decision {
@@ -118,6 +123,7 @@ pub(super) async fn decide(
     let taken = DecisionJson {
         master_serial: master.to_string(),
         decision: decision.as_str(),
+        claimed_by: claim.map(|claim| claim.who).filter(|other| *other != who),
         who,
         note,
         state,

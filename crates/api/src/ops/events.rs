@@ -1,7 +1,7 @@
 //! The live feed as server-sent events.
 
 use super::feed::{Feed, From, Source, Told};
-use super::feeds::Place;
+use super::feeds::{MOST_FEEDS, Place};
 use super::{Ops, counters};
 use crate::problem::{Problem, kind};
 use crate::server::Visit;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::time::Duration;
+use supervise::places::Full;
 
 /// A comment after this much silence, so that nobody in between takes the feed for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -44,9 +45,14 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     // Without a connection there is nobody but ourselves.
     let address = visit.map_or(Ipv4Addr::LOCALHOST.into(), |Extension(visit)| visit.peer().ip());
-    let Ok(place) = ops.feeds.enter(address) else {
-        return Err(Problem::new(kind::TOO_MANY_FEEDS).retry_after(10));
-    };
+    let place = ops.feeds.enter(address).map_err(|full| {
+        let which = match full {
+            Full::Neighbourhood => format!("{} from your address", ops.state.feeds_per_address),
+            Full::Everywhere => format!("{MOST_FEEDS} in all"),
+        };
+        let detail = format!("as many are open as may be: {which}");
+        Problem::new(kind::TOO_MANY_FEEDS).detail(detail).retry_after(10)
+    })?;
     let coordinator = &ops.state.coordinator;
     let counters = coordinator.counters();
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or(""));

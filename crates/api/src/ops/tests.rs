@@ -367,7 +367,10 @@ async fn what_somebody_has_claimed_is_shown_with_the_name_until_it_is_released()
     ] {
         assert_eq!(rig.post(path, claim("lin")).await.0, expected, "{path}");
     }
-    assert_eq!(rig.decide(42, "completed").await.0, StatusCode::CREATED);
+    // A decision is taken from everybody; whose claim it ends is said to whoever makes it.
+    assert_eq!(rig.post(&path, claim("lin")).await.0, StatusCode::OK);
+    let (status, body) = rig.decide(42, "completed").await;
+    assert_eq!((status, &body["claimed_by"]), (StatusCode::CREATED, &json!("lin")), "{body}");
     let (status, body) = rig.post(&path, claim("lin")).await;
     assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/already_final")));
 }

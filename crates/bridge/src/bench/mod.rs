@@ -25,6 +25,7 @@ mod soak;
 mod stage;
 mod tally;
 
+use crate::cli::within;
 use crate::doing::doing;
 use crate::{Ended, Usage};
 use anyhow::{Context, Result, bail};
@@ -62,27 +63,27 @@ impl Signature {
 pub(crate) struct BenchCommand {
     /// Callers, each with a connection of its own and one transfer at a time [default: 64, or 1024
     /// with --rate]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = within::<u16>(1..=10_000))]
     callers: Option<u16>,
     /// Begin so many transfers a second, whether or not earlier ones have ended; a latency counts
     /// from when the transfer should have begun. Without it, each caller begins as soon as its
     /// last one has ended
-    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "PER_SECOND", value_parser = within::<u32>(1..=1_000_000))]
     rate: Option<u32>,
     /// How long it is measured
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+          value_parser = within::<u32>(1..=86_400))]
     seconds: u32,
     /// How long it runs before it is measured
     #[arg(long, value_name = "SECONDS", default_value_t = 2,
-          value_parser = clap::value_parser!(u32).range(0..=3600))]
+          value_parser = within::<u32>(0..=3600))]
     warm_up: u32,
     /// Shares of transfers, in percent, that are to end otherwise than completed
     #[arg(long, value_name = "refused=P,reversed=P", default_value = "")]
     mix: Mix,
     /// Accounts at each counter
     #[arg(long, value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u32).range(1..=20_000))]
+          value_parser = within::<u32>(1..=20_000))]
     accounts: u32,
     /// How unevenly they are used: the n-th in proportion to 1/n^S; 0 for evenly
     #[arg(long, value_name = "S", default_value_t = 0.0, value_parser = skew,
@@ -106,7 +107,7 @@ pub(crate) struct BenchCommand {
     keep: bool,
     /// Threads that make the load
     #[arg(long, value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u8).range(1..=64))]
+          value_parser = within::<u8>(1..=64))]
     threads: u8,
     /// Measure in turns with the bare floor: the same HTTP server, two round trips to processes that
     /// echo, and two group-committed barriers of small rows, with nothing else
@@ -119,19 +120,19 @@ pub(crate) struct BenchCommand {
     /// Measure in turns without and with another app, of so many callers, that asks for far more than it
     /// may
     #[arg(long, value_name = "CALLERS", conflicts_with_all = ["client", "floor", "overload", "prefill"],
-          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+          value_parser = within::<u16>(1..=10_000))]
     neighbour: Option<u16>,
     /// Put so many completed transfers into the database first, unless it has some, and measure in
     /// turns with an empty one; with --database the filled one can be used again
     #[arg(long, value_name = "N", conflicts_with_all = ["client", "floor", "overload"],
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+          value_parser = within::<u64>(1..=1_000_000_000))]
     prefill: Option<u64>,
     /// Open so many transfers at counters that never answer, kill the bridge, and measure how soon a
     /// new one accepts and has ended them all beside counters that do
     #[arg(long, value_name = "N",
           conflicts_with_all =
               ["client", "floor", "overload", "prefill", "rate", "mix", "callers", "neighbour"],
-          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+          value_parser = within::<u32>(1..=10_000_000))]
     recovery: Option<u32>,
     /// Load a running bridge: a TOML file with url, operators, `key_id`, `key_file` and algorithm,
     /// as `demo` writes it

@@ -101,7 +101,13 @@ struct ClientFile {
     operators: String,
     key_id: String,
     key_file: PathBuf,
+    /// That of most keys, as for the commands for people.
+    #[serde(default = "hmac")]
     algorithm: String,
+}
+
+fn hmac() -> String {
+    Algorithm::HmacSha256.as_str().to_owned()
 }
 
 impl Stage {
@@ -175,7 +181,8 @@ impl Stage {
     pub(super) fn running(file: &Path, from: &[Place], to: &[Place], skew: f64) -> Result<Stage> {
         let told = |what: String| Usage(format!("{}: {what}", file.display()));
         let text = fs::read_to_string(file).map_err(|error| told(error.to_string()))?;
-        let said: ClientFile = toml::from_str(&text).map_err(|error| told(error.to_string()))?;
+        let said: ClientFile =
+            toml::from_str(&text).map_err(|error| told(error.message().replace('\n', " ")))?;
         let authority = said.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         let authority = authority.ok_or_else(|| told("url must begin with http://".to_owned()))?;
         let algorithm = Algorithm::from_name(&said.algorithm)
@@ -406,6 +413,9 @@ impl Stage {
 /// A fresh folder, and the database's URL.
 fn prepare(command: &BenchCommand) -> Result<(PathBuf, String)> {
     let root = command.folder.clone().unwrap_or_else(std::env::temp_dir);
+    // Named from other folders too.
+    let root = std::path::absolute(&root)
+        .with_context(|| format!("the folder {} cannot be used", root.display()))?;
     let folder = root.join(format!("counter-bridge-bench-{:08x}", rand::random::<u32>()));
     let embedded = format!("sqlite://{}", folder.join("bridge.sqlite").display());
     let database = command.database.clone().unwrap_or(embedded);

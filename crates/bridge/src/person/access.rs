@@ -136,8 +136,11 @@ impl Access {
         let Some(path) = &self.client else { return Ok(ClientFile::default()) };
         let text = fs::read_to_string(path)
             .with_context(|| format!("the client file {} cannot be read", path.display()))?;
-        let mut file: ClientFile =
-            toml::from_str(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
+        let mut file: ClientFile = toml::from_str(&text).map_err(|error| {
+            let at = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + at.matches('\n').count();
+            Usage(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
+        })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         file.key_file = file.key_file.map(|key| folder.join(key));
         file.ca_file = file.ca_file.map(|authorities| folder.join(authorities));

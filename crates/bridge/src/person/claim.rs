@@ -17,7 +17,7 @@ pub(crate) struct ClaimCommand {
     /// Who is busy with it
     #[arg(long, value_name = "NAME")]
     who: String,
-    /// With what, for the others
+    /// With what, for the others; not with --release
     #[arg(long, value_name = "TEXT", required_unless_present = "release")]
     note: Option<String>,
     /// It is claimed no longer

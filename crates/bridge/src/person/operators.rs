@@ -267,6 +267,9 @@ pub(super) struct Taken {
     pub(super) decision: String,
     /// The transfer's state after it, as far as it is durable.
     pub(super) state: String,
+    /// Who else had claimed it; a bridge of an earlier version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) claimed_by: Option<String>,
 }
 
 impl Operators {
@@ -379,9 +382,11 @@ impl Operators {
                 self.base
             )
         };
-        let answer = request.send().await.with_context(gone)?;
+        let answer =
+            request.send().await.map_err(|error| anyhow!("{}: {}", gone(), way::plain(&error)))?;
         let status = answer.status();
-        let body = answer.bytes().await.with_context(gone)?;
+        let body =
+            answer.bytes().await.map_err(|error| anyhow!("{}: {}", gone(), way::plain(&error)))?;
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .with_context(|| format!("{} answers something else", self.base));

@@ -4,6 +4,7 @@ use super::operators::{Operators, Outlook, Proven, ProvenOne, Resumption};
 use super::tables::{or_dash, place, plain, table};
 use super::{Access, Form, amount};
 use crate::Ended;
+use crate::cli::within;
 use anyhow::Result;
 use clap::Args;
 use std::fmt::Write;
@@ -25,7 +26,7 @@ pub(crate) struct ResumeProvenCommand {
     #[arg(long, value_name = "TEXT", required_unless_present = "list")]
     note: Option<String>,
     /// Resume at most so many, the oldest first
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = within::<u32>(1..=u32::MAX))]
     limit: Option<u32>,
 }
 

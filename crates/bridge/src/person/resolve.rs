@@ -1,6 +1,7 @@
 //! `counter-bridge resolve`: records what a person decided about transfers that need one.
 
 use super::operators::Decided;
+use super::tables::plain;
 use super::{Access, Form, serial};
 use crate::Ended;
 use anyhow::Result;
@@ -10,17 +11,27 @@ use supervise::{say, tell};
 /// What may be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Decision {
-    /// The money arrived
+    /// The money has arrived; nothing is sent for it
     Completed,
-    /// The money was given back
+    /// The money was given back, by hand or as the books show; nothing is sent for it
     Reversed,
-    /// No money moved
+    /// No money moved; nothing is sent for it
     Refused,
-    /// The bridge goes on by its rules
+    /// The bridge goes on by its rules, and sends what they say
     Resume,
 }
 
 impl Decision {
+    /// What a person has to know who took it for an order.
+    const fn reminder(self) -> &'static str {
+        match self {
+            Decision::Completed | Decision::Reversed | Decision::Refused => {
+                "; nothing was sent for it: what you found is what counts"
+            }
+            Decision::Resume => "",
+        }
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Decision::Completed => "completed",
@@ -52,14 +63,17 @@ pub(crate) struct ResolveCommand {
 pub(crate) async fn run(command: ResolveCommand, access: &Access, form: Form) -> Result<Ended> {
     let operators = access.operators()?;
     let ResolveCommand { serials, decision, who, note } = &command;
-    let decision = decision.as_str();
+    let (decision, reminder) = (decision.as_str(), decision.reminder());
     let mut ended = Ended::Well;
     for serial in serials {
         let decided = Decided { master_serial: serial, decision, who, note };
         match (operators.decide(&decided).await, form) {
             (Ok(taken), Form::Json) => say!("{}", serde_json::to_string(&taken)?)?,
             (Ok(taken), Form::Tables) => {
-                say!("{serial}: {decision} is recorded; it is {} now", taken.state)?;
+                say!("{serial}: {decision} is recorded; it is {} now{reminder}", taken.state)?;
+                if let Some(other) = &taken.claimed_by {
+                    say!("{serial}: {} had claimed it: tell them", plain(other))?;
+                }
             }
             (Err(error), _) => {
                 tell!("counter-bridge: {serial}: {error:#}");

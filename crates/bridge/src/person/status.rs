@@ -5,6 +5,7 @@ use super::screen::{Size, fitted};
 use super::tables::{lasting, or_dash, place, plain, table};
 use super::{Access, Form, amount};
 use crate::Ended;
+use crate::cli::within;
 use anyhow::Result;
 use clap::Args;
 use client::State;
@@ -22,14 +23,14 @@ pub(crate) struct StatusCommand {
     watch: bool,
     /// How often to look, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1, requires = "watch",
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
+          value_parser = within::<u64>(1..=3600))]
     every: u64,
     /// Only transfers that need a person
     #[arg(long)]
     needs_operator: bool,
     /// Show at most so many transfers, the oldest first
     #[arg(long, value_name = "N", default_value_t = 20,
-          value_parser = clap::value_parser!(u16).range(1..=200))]
+          value_parser = within::<u16>(1..=200))]
     limit: u16,
 }
 

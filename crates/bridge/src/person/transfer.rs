@@ -2,6 +2,7 @@
 
 use super::{Access, Form, place, tables};
 use crate::Ended;
+use crate::cli::within;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use client::{Account, CallError, IdempotencyKey, NewTransfer, State, Transfer};
@@ -33,7 +34,7 @@ pub(crate) struct TransferCommand {
     key: Option<IdempotencyKey>,
     /// How long to wait for the end, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30,
-          value_parser = clap::value_parser!(u64).range(0..=86_400))]
+          value_parser = within::<u64>(0..=86_400))]
     wait: u64,
 }
 
@@ -105,7 +106,7 @@ fn refusal(error: &CallError, key: &IdempotencyKey) -> anyhow::Error {
         }
         CallError::NotFinished { .. } => anyhow!("{error}; order it again with --key {key}"),
         CallError::Unreachable { .. } => anyhow!(
-            "{error}\nThe transfer may be under way. Order it again with --key {key}: that finds \
+            "{error}. The transfer may be under way. Order it again with --key {key}: that finds \
              out, and moves no money twice"
         ),
     }

@@ -143,7 +143,8 @@ async fn one_that_does_not_say_what_it_has_seen_is_asked_for_its_entries() {
     let futures = Counter::with("futures", "", silent).await;
     let states = Config { states_all_accounts: [counter_id("futures")].into(), ..config() };
     let stage = Stage::start(first.path(), &[&securities, &futures], states.clone()).await;
-    let words = "securities says neither at sign-on nor when it is asked how far it has seen";
+    let words =
+        "lacks something of securities shows only in its answers: it says neither at sign-on";
     stage.event(Kind::Notice, words).await;
     stage.ends("before").await;
     let spoken_of = |event: &Event| event.text.contains("says neither at sign-on");

@@ -92,9 +92,23 @@ impl Known {
         nonce: &Nonce,
         message: Message,
     ) -> Result<Opened, Rejected> {
-        let Message::Answer(answer) = message else {
-            let text = format!("the proof was expected, not {}", name(&message));
-            return Err(no(RejectReason::Other, &text));
+        let answer = match message {
+            Message::Answer(answer) => answer,
+            Message::Rejected(Rejected { reason, text }) => {
+                let hint = match reason {
+                    RejectReason::BadProof => "its key is another than ours, and it says: ",
+                    RejectReason::Version
+                    | RejectReason::UnknownParty
+                    | RejectReason::AlreadySignedOn
+                    | RejectReason::NotNow
+                    | RejectReason::Other => "it goes no further, and says: ",
+                };
+                return Err(no(reason, &format!("{hint}{}", text.clipped(200))));
+            }
+            other => {
+                let text = format!("the proof was expected, not {}", name(&other));
+                return Err(no(RejectReason::Other, &text));
+            }
         };
         let key = self
             .keys
@@ -170,6 +184,27 @@ mod tests {
         let opened =
             known().open(&first, &[4; 32], answer(&KEY, Some(state))).expect("it comes in");
         assert_eq!((opened.heartbeat_s, opened.settle_day, opened.open), (7, day(), true));
+    }
+
+    /// The counter finds our proof wrong where it holds another key: that is what operators are told.
+    #[test]
+    fn a_counter_that_takes_no_proof_of_ours_is_told_of_as_such() {
+        let rejected = |reason| {
+            let said = Rejected { reason, text: "no\u{1b}[2J".into() };
+            let answer = Message::Rejected(said);
+            let no = known().open(&their_sign_on(), &[4; 32], answer).expect_err("no session");
+            (no.reason, no.text.as_received().to_owned())
+        };
+        assert_eq!(
+            rejected(RejectReason::BadProof),
+            (
+                RejectReason::BadProof,
+                "its key is another than ours, and it says: no\\u001b[2J".to_owned()
+            )
+        );
+        let (reason, text) = rejected(RejectReason::NotNow);
+        assert_eq!(reason, RejectReason::NotNow);
+        assert!(text.starts_with("it goes no further"), "{text}");
     }
 
     #[test]

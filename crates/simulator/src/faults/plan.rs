@@ -76,6 +76,23 @@ pub enum Occasion {
     SignOn,
 }
 
+impl Occasion {
+    /// Its word in a plan.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Occasion::Debit => "debit",
+            Occasion::Credit => "credit",
+            Occasion::Reversal => "reversal",
+            Occasion::Query => "query",
+            Occasion::Fence => "fence",
+            Occasion::Balance => "balance",
+            Occasion::Entries => "entries",
+            Occasion::Heartbeat => "heartbeat",
+            Occasion::SignOn => "sign_on",
+        }
+    }
+}
+
 /// What to do instead of the right thing; see the module's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,11 +225,32 @@ impl Rule {
             return Some("`probability` must be 0.0 to 1.0".to_owned());
         }
         let unfit = self.on.iter().find(|occasion| !self.action.fits(**occasion))?;
-        Some(format!("{:?} cannot be done on {unfit:?}", self.action))
+        Some(format!("`{}` cannot be done on `{}`", self.action.as_str(), unfit.as_str()))
     }
 }
 
 impl Action {
+    /// Its word in a plan.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Action::Drop => "drop",
+            Action::NoAnswer => "no_answer",
+            Action::LateMs(_) => "late_ms",
+            Action::Twice => "twice",
+            Action::ProcessingMs(_) => "processing_ms",
+            Action::OnItsWayMs(_) => "on_its_way_ms",
+            Action::Contradict => "contradict",
+            Action::Garbage => "garbage",
+            Action::HalfWrite => "half_write",
+            Action::CloseBefore => "close_before",
+            Action::CloseAfter => "close_after",
+            Action::FreezeMs(_) => "freeze_ms",
+            Action::Refuse(_) => "refuse",
+            Action::ForgetSessions => "forget_sessions",
+            Action::RestartMs(_) => "restart_ms",
+        }
+    }
+
     /// Whether it means anything on this occasion.
     fn fits(self, occasion: Occasion) -> bool {
         match self {
@@ -262,8 +300,14 @@ mod tests {
             ("[[rule]]\non = []\ndo = 'drop'", "rule 1: `on` is empty"),
             ("[[rule]]\non = ['debit']\nevery = 0\ndo = 'drop'", "`every` must be at least 1"),
             ("[[rule]]\non = ['debit']\nprobability = 1.5\ndo = 'drop'", "0.0 to 1.0"),
-            ("[[rule]]\non = ['debit', 'query']\ndo = 'contradict'", "cannot be done on Query"),
-            ("[[rule]]\non = ['heartbeat']\ndo = { refuse = 404 }", "cannot be done on Heartbeat"),
+            (
+                "[[rule]]\non = ['debit', 'query']\ndo = 'contradict'",
+                "`contradict` cannot be done on `query`",
+            ),
+            (
+                "[[rule]]\non = ['heartbeat']\ndo = { refuse = 404 }",
+                "`refuse` cannot be done on `heartbeat`",
+            ),
             ("[[rule]]\non = ['debit']\ndo = 'explode'", "explode"),
             ("[[rule]]\non = ['debit']\ntypo = 1\ndo = 'drop'", "typo"),
             ("[[rule]]\non = ['debit']\ndo = { refuse = 7 }", "100 to 999"),
@@ -274,6 +318,31 @@ mod tests {
         ] {
             let error = FaultPlan::from_toml(text).expect_err(text).to_string();
             assert!(error.contains(expected) && !error.contains('\n'), "{text}: {error}");
+        }
+    }
+
+    /// What a message calls them is what a plan calls them.
+    #[test]
+    fn every_word_of_a_message_is_one_of_a_plan() {
+        let read = |on: &str, action: &str| {
+            let text = format!("[[rule]]\non = ['{on}']\ndo = {action}");
+            FaultPlan::from_toml(&text).map(|plan| plan.rules[0].clone())
+        };
+        for on in "debit credit reversal query fence balance entries heartbeat sign_on".split(' ') {
+            assert_eq!(read(on, "'drop'").expect("a rule").on[0].as_str(), on);
+        }
+        for action in
+            ["drop no_answer twice contradict garbage half_write close_before close_after \
+             forget_sessions"]
+            .iter()
+            .flat_map(|words| words.split_whitespace())
+        {
+            let rule = read("debit", &format!("'{action}'")).expect("a rule");
+            assert_eq!(rule.action.as_str(), action);
+        }
+        for action in "late_ms processing_ms on_its_way_ms freeze_ms refuse restart_ms".split(' ') {
+            let rule = read("debit", &format!("{{ {action} = 300 }}")).expect("a rule");
+            assert_eq!(rule.action.as_str(), action);
         }
     }
 }

@@ -89,17 +89,27 @@ pub async fn status(url: &str, options: &Options) -> Result<RecordStatus, OpenEr
             why: "there is no such file".to_owned(),
         });
     }
+    if let Address::Mysql { .. } = &address {
+        // Why a server cannot be reached is said better than by the pool that waits for it.
+        drop(connect::greet(&address).await?);
+    }
     let connection = connect::readers(&address);
-    let failed = |why: String| OpenError::Migration { database: address.to_string(), why };
+    let failed = |error: &DbErr| {
+        let (shown, why) = (address.to_string(), connect::explain(&address, error));
+        match &address {
+            Address::Sqlite { .. } => OpenError::NotADatabase { path: shown, why },
+            Address::Mysql { .. } => OpenError::Unavailable { database: shown, why },
+        }
+    };
     let kept = match rows::kept(&connection).await {
         Ok(kept) => kept,
         Err(error) if lacks_table(&error) => {
             return Err(OpenError::NoRecord { database: address.to_string() });
         }
-        Err(error) => return Err(failed(error.to_string())),
+        Err(error) => return Err(failed(&error)),
     };
     let sql = "SELECT COUNT(*) AS releases FROM record_release";
-    let releases = one(&connection, sql, []).await.map_err(|error| failed(error.to_string()))?;
+    let releases = one(&connection, sql, []).await.map_err(|error| failed(&error))?;
     let found = look(&address, options)?;
     let position = match found {
         Found::Whole { position, .. } => Some(position),
