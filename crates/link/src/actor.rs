@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use supervise::budget::{self, Budget};
 use supervise::clock::now_micros;
+use supervise::output::in_words;
 use supervise::task::{CatchUnwind, message};
 use supervise::trap::spring;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
@@ -175,15 +176,16 @@ impl<D: Dial> Actor<D> {
         let attempts = self.backoff.attempts();
         match next {
             Next::Wait(wait) => {
+                let again = format!("in {:.1} s", wait.as_secs_f64());
                 match cause.verdict() {
                     _ if is_lost(open_for, &cause) => {
-                        tracing::warn!(%counter, %cause, ?wait, "not connected: the connection is lost");
+                        tracing::warn!(%counter, %cause, again, "not connected: the connection is lost");
                     }
                     Verdict::AtOnce | Verdict::Retry => {
-                        tracing::info!(%counter, %cause, ?wait, "not connected");
+                        tracing::info!(%counter, %cause, again, "not connected");
                     }
                     Verdict::Slowly | Verdict::Rejected => {
-                        tracing::warn!(%counter, %cause, ?wait, "not connected");
+                        tracing::warn!(%counter, %cause, again, "not connected");
                     }
                 }
                 let away = match (&cause, cause.verdict()) {
@@ -208,7 +210,8 @@ impl<D: Dial> Actor<D> {
         let attempts = self.backoff.attempts();
         match next {
             budget::Next::After(wait) => {
-                tracing::info!(counter = %self.setup.counter, %cause, ?wait, "not connected");
+                let again = format!("in {:.1} s", wait.as_secs_f64());
+                tracing::info!(counter = %self.setup.counter, %cause, again, "not connected");
                 self.board.ended(State::BackingOff, cause, attempts, Some(wait), &self.desk);
                 let heeded = [Command::Reconnect, Command::Release];
                 self.reception.refuse_while(sleep(wait), &heeded).await
@@ -376,7 +379,7 @@ impl<D: Dial> Actor<D> {
         let stream = match self.reception.refuse_while(dial, &[]).await {
             Waited::Rung | Waited::Stopped => return None,
             Waited::Came(Err(_)) => return Some(Err("no connection in time".to_owned())),
-            Waited::Came(Ok(Err(error))) => return Some(Err(error.to_string())),
+            Waited::Came(Ok(Err(error))) => return Some(Err(in_words(&error))),
             Waited::Came(Ok(Ok(stream))) => stream,
         };
         if !self.dialler.secures() {
@@ -388,7 +391,7 @@ impl<D: Dial> Actor<D> {
         match self.reception.refuse_while(secure, &[]).await {
             Waited::Rung | Waited::Stopped => None,
             Waited::Came(Err(_)) => Some(Err("TLS: no handshake in time".to_owned())),
-            Waited::Came(Ok(Err(error))) => Some(Err(format!("TLS: {error}"))),
+            Waited::Came(Ok(Err(error))) => Some(Err(format!("TLS: {}", in_words(&error)))),
             Waited::Came(Ok(Ok((stream, tls)))) => {
                 self.board.secured(tls, &self.desk);
                 Some(Ok(stream))

@@ -20,6 +20,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use supervise::output::in_words;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{SemaphorePermit, mpsc};
 use tokio::task::coop::poll_proceed;
@@ -537,7 +538,7 @@ impl<'a, S: Carrier> Conversation<'a, S> {
                     self.over = Some(Box::new(self.line.session.closed_by_peer()));
                 }
                 Poll::Ready(Ok(read)) => count += read,
-                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(error.to_string()))),
+                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(in_words(&error)))),
             }
         }
         count > 0
@@ -590,14 +591,14 @@ impl<'a, S: Carrier> Conversation<'a, S> {
                     self.line.took(Instant::now(), count, self.desk);
                     (wrote, self.unflushed) = (true, true);
                 }
-                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(error.to_string()))),
+                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(in_words(&error)))),
             }
         }
         if self.over.is_none() && self.unflushed {
             match Pin::new(&mut self.stream).poll_flush(context) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(error.to_string()))),
+                Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(in_words(&error)))),
             }
         }
         wrote

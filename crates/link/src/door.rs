@@ -23,6 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use supervise::clock::now_micros;
+use supervise::output::in_words;
 use supervise::task::{Task, watched};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -344,7 +345,7 @@ fn told(stranger: Stranger, codec: Codec, rejected: Rejected, counter: Option<Co
 
 impl House {
     async fn secure(&self, stream: TcpStream) -> Result<Stranger, No> {
-        let io = |error: io::Error| No::Mute("io", error.to_string());
+        let io = |error: io::Error| No::Mute("io", in_words(&error));
         let tls = |what: String| No::Mute("tls", what);
         self.tcp.prepare(&stream).map_err(io)?;
         let Some(credentials) = &self.config.tls else {
@@ -441,7 +442,7 @@ impl Stranger {
         self.inbox.reserve(1024);
         match timeout_at(until, self.stream.read_buf(&mut self.inbox)).await {
             Err(_) => Err(No::Mute("silent", "no sign-on in time".to_owned())),
-            Ok(Err(error)) => Err(No::Mute("io", error.to_string())),
+            Ok(Err(error)) => Err(No::Mute("io", in_words(&error))),
             Ok(Ok(0)) => Err(No::Mute("closed", "closed before the sign-on".to_owned())),
             Ok(Ok(_)) => Ok(()),
         }
@@ -458,7 +459,7 @@ impl Stranger {
         };
         match timeout_at(until, write).await {
             Err(_) => Err(No::Mute("silent", "no sign-on in time".to_owned())),
-            Ok(Err(error)) => Err(No::Mute("io", error.to_string())),
+            Ok(Err(error)) => Err(No::Mute("io", in_words(&error))),
             Ok(Ok(())) => Ok(()),
         }
     }

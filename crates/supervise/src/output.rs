@@ -10,6 +10,19 @@ use std::io::{self, ErrorKind, Write};
 /// How a command ends whose reader has gone: as a shell shows one that was ended by SIGPIPE.
 pub const READER_GONE: u8 = 141;
 
+/// What the system says of a failure, without the number that it has there: `connection refused` tells a
+/// person all that `(os error 111)` could.
+pub fn in_words(error: &io::Error) -> String {
+    let said = error.to_string();
+    match said.split_once(" (os error ") {
+        Some((words, number)) => {
+            let rest = number.split_once(')').map_or("", |(_, rest)| rest);
+            format!("{words}{rest}")
+        }
+        None => said,
+    }
+}
+
 /// What was to be said on standard output could not be.
 #[derive(Debug)]
 pub struct Unsaid(io::Error);
@@ -117,6 +130,15 @@ macro_rules! tell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_without_its_number() {
+        let refused = io::Error::from_raw_os_error(111);
+        assert_eq!(in_words(&refused), "Connection refused");
+        let put_in = io::Error::other(format!("it failed: {refused}, and that twice"));
+        assert_eq!(in_words(&put_in), "it failed: Connection refused, and that twice");
+        assert_eq!(in_words(&io::Error::other("closed")), "closed");
+    }
     use std::fs::OpenOptions;
 
     struct Gone;
