@@ -1,6 +1,6 @@
 //! A counter without a connection: whoever keeps its books is in this process, and answers at once.
 
-use crate::ask::{Ask, NotSent, RequestOutcome};
+use crate::ask::{Ask, NotSent, RequestOutcome, Unclear};
 use crate::counter::{Bounds, Counter, LastSignOn};
 use crate::history::History;
 use crate::sessions::Sessions;
@@ -10,7 +10,9 @@ use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use supervise::task::Task;
 use tokio::sync::watch;
@@ -19,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Who keeps the books of such a counter.
 pub trait Answers: Send {
-    /// What becomes of an instruction; when this returns, it has been done, and lasts.
+    /// What becomes of an instruction; when this returns, it has been done, and lasts. Whoever asks waits
+    /// for it, and so do others who ask: it must not wait for anything itself. A panic says nothing of what
+    /// was done; books that may be half changed by one are to be made whole before the next call.
     fn answer(&mut self, instruction: &Instruction) -> Reply;
 
     /// The accounting day of the books.
@@ -39,6 +43,8 @@ pub struct InProcess {
     /// What the books held when it began, before this process asked anything.
     highest_serial: Option<SubSerial>,
     stop: CancellationToken,
+    /// The day of the books as of the last answer: read each turn by every shard, and never waited for.
+    settle_day: AtomicU32,
     // A lock, because shards and callers ask; it is held for one answer.
     inside: Mutex<Inside>,
     shown: watch::Sender<Arc<Snapshot>>,
@@ -60,7 +66,8 @@ impl InProcess {
     ) -> InProcess {
         let highest_serial = answers.highest_serial();
         let inside = Inside { answers: Box::new(answers), counts: Counts::default() };
-        let shown = watch::Sender::new(Arc::new(shown(&id, &inside)));
+        let settle_day = AtomicU32::new(inside.answers.settle_day().number());
+        let shown = watch::Sender::new(Arc::new(shown(&id, &inside, true)));
         InProcess {
             id,
             profile: Arc::new(profile),
@@ -68,6 +75,7 @@ impl InProcess {
             history,
             began: Instant::now(),
             highest_serial,
+            settle_day,
             stop,
             inside: Mutex::new(inside),
             shown,
@@ -77,15 +85,41 @@ impl InProcess {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What becomes of one request. Whether it may still be done is looked at once nobody else is
+    /// answered; whoever keeps the books may fail, and then nothing is known of it.
+    fn outcome(&self, instruction: &Instruction, deadline: Instant) -> RequestOutcome {
+        let mut inside = self.inside();
+        if !self.is_up() {
+            return RequestOutcome::NotSent(NotSent::Stopping);
+        }
+        if deadline <= Instant::now() {
+            return RequestOutcome::NotSent(NotSent::Expired);
+        }
+        inside.counts.sent += 1;
+        let Inside { answers, counts } = &mut *inside;
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            let reply = answers.answer(instruction);
+            (reply, answers.settle_day())
+        }));
+        match answered {
+            Ok((reply, day)) => {
+                counts.answered += 1;
+                self.settle_day.store(day.number(), Ordering::Release);
+                RequestOutcome::Answered(reply)
+            }
+            Err(_) => RequestOutcome::Unknown(Unclear::BadAnswer),
+        }
+    }
 }
 
 /// It has no connection to be shown, and is open at all hours.
-fn shown(id: &CounterId, inside: &Inside) -> Snapshot {
+fn shown(id: &CounterId, inside: &Inside, is_up: bool) -> Snapshot {
     Snapshot {
         counter: id.clone(),
-        health: Health::Up,
+        health: if is_up { Health::Up } else { Health::Down },
         settle_day: Some(inside.answers.settle_day()),
-        open: true,
+        open: is_up,
         connections: Vec::new(),
         queued: 0,
         in_flight: 0,
@@ -107,7 +141,7 @@ impl Counter for InProcess {
     }
 
     fn settle_day(&self) -> Option<Day> {
-        Some(self.inside().answers.settle_day())
+        Day::new(self.settle_day.load(Ordering::Acquire)).ok()
     }
 
     fn per_transfer_limit(&self) -> Option<Amount> {
@@ -153,21 +187,11 @@ impl Counter for InProcess {
 
     fn ask_all(&self, asks: Vec<Ask>) {
         for Ask { ticket, instruction, deadline, reply_to } in asks {
-            let outcome = if !self.is_up() {
-                RequestOutcome::NotSent(NotSent::Stopping)
-            } else if deadline <= Instant::now() {
-                RequestOutcome::NotSent(NotSent::Expired)
-            } else {
-                let mut inside = self.inside();
-                inside.counts.sent += 1;
-                let reply = inside.answers.answer(&instruction);
-                inside.counts.answered += 1;
-                RequestOutcome::Answered(reply)
-            };
+            let outcome = self.outcome(&instruction, deadline);
             reply_to.deliver(&self.id, ticket, outcome);
         }
         self.shown.send_if_modified(|was| {
-            let now = shown(&self.id, &self.inside());
+            let now = shown(&self.id, &self.inside(), self.is_up());
             let is_other = was.settle_day != now.settle_day;
             *was = Arc::new(now);
             is_other
@@ -175,7 +199,7 @@ impl Counter for InProcess {
     }
 
     fn snapshot(&self) -> Snapshot {
-        shown(&self.id, &self.inside())
+        shown(&self.id, &self.inside(), self.is_up())
     }
 
     fn follow(&self) -> watch::Receiver<Arc<Snapshot>> {
@@ -217,7 +241,11 @@ mod tests {
     struct Busy(u32);
 
     impl Answers for Busy {
-        fn answer(&mut self, _instruction: &Instruction) -> Reply {
+        fn answer(&mut self, instruction: &Instruction) -> Reply {
+            let Instruction::Balance(query) = instruction else {
+                panic!("it is asked for nothing else")
+            };
+            assert_ne!(query.account.as_str(), "9999", "as a test wants");
             self.0 += 1;
             let answer = Answer { code: AnswerCode::DONE, text: ForeignText::default() };
             Reply::Balance(BalanceReply { answer, balance: None })
@@ -270,6 +298,21 @@ mod tests {
         assert_eq!(counter.highest_serial(), "000000000421".parse().ok());
     }
 
+    /// A defect of the books costs one answer, and neither those beside it nor whoever asks.
+    #[tokio::test(start_paused = true)]
+    async fn where_the_books_fail_nothing_is_known_of_that_request() {
+        let (counter, _stop) = counter();
+        let (mut asks, mut delivered) = asks(Instant::now() + Duration::from_secs(1), 3);
+        let Instruction::Balance(query) = &mut asks[1].instruction else { panic!("a balance") };
+        query.account = AccountId::new("9999").expect("an account");
+        counter.ask_all(asks);
+        let mut outcome = || delivered.try_recv().expect("an outcome").outcome;
+        assert!(matches!(outcome(), RequestOutcome::Answered(_)));
+        assert_eq!(outcome(), RequestOutcome::Unknown(Unclear::BadAnswer));
+        assert!(matches!(outcome(), RequestOutcome::Answered(_)));
+        assert_eq!(counter.settle_day(), Day::new(20_261_122).ok());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_comes_too_late_is_not_done() {
         let (counter, stop) = counter();
@@ -283,7 +326,7 @@ mod tests {
         counter.ask_all(after);
         let outcome = delivered.try_recv().expect("an outcome").outcome;
         assert_eq!(outcome, RequestOutcome::NotSent(NotSent::Stopping));
-        assert_eq!(counter.snapshot().counts.sent, 0);
+        assert_eq!((counter.snapshot().counts.sent, counter.snapshot().health), (0, Health::Down));
         assert!(counter.sign_on_changes(known).await, "it cannot be asked any more");
         assert!(!counter.sign_on_changes(counter.last_sign_on()).await, "and never will be");
     }

@@ -1,4 +1,4 @@
-//! The accepting side of a sign-on, as data: who is at the door, and whether they may come in.
+//! The accepting side of a sign-on, as data: who is at the acceptor, and whether they may come in.
 
 use super::sign_on::{Opened, name, opened};
 use crate::cause::Cause;
@@ -96,14 +96,16 @@ impl Known {
             Message::Answer(answer) => answer,
             Message::Rejected(Rejected { reason, text }) => {
                 let hint = match reason {
-                    RejectReason::BadProof => "its key is another than ours, and it says: ",
+                    RejectReason::BadProof => {
+                        "it holds another key, or is somebody else in its name: it says "
+                    }
                     RejectReason::Version
                     | RejectReason::UnknownParty
                     | RejectReason::AlreadySignedOn
                     | RejectReason::NotNow
-                    | RejectReason::Other => "it goes no further, and says: ",
+                    | RejectReason::Other => "it goes no further, and says ",
                 };
-                return Err(no(reason, &format!("{hint}{}", text.clipped(200))));
+                return Err(no(RejectReason::Other, &format!("{hint}{}", text.clipped(200))));
             }
             other => {
                 let text = format!("the proof was expected, not {}", name(&other));
@@ -198,12 +200,13 @@ mod tests {
         assert_eq!(
             rejected(RejectReason::BadProof),
             (
-                RejectReason::BadProof,
-                "its key is another than ours, and it says: no\\u001b[2J".to_owned()
+                RejectReason::Other,
+                "it holds another key, or is somebody else in its name: it says no\\u001b[2J"
+                    .to_owned()
             )
         );
         let (reason, text) = rejected(RejectReason::NotNow);
-        assert_eq!(reason, RejectReason::NotNow);
+        assert_eq!(reason, RejectReason::Other);
         assert!(text.starts_with("it goes no further"), "{text}");
     }
 
