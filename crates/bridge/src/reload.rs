@@ -67,7 +67,7 @@ impl Running {
     fn tell_what_changed(&self, new: Settings) {
         let waiting = self.started_by.that_need_a_start(&new).join(", ");
         let mut last = self.read_last.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = last.that_are_taken_over(&new).join(", ");
+        let changed = self.started_by.taken_over_since(&last, &new).join(", ");
         *last = new;
         if changed.is_empty() {
             tracing::info!("the configuration was read again");

@@ -24,9 +24,12 @@ impl Settings {
         self.that_differ(new, false)
     }
 
-    /// The keys whose values differ and that a bridge takes over while it runs.
-    pub(crate) fn that_are_taken_over(&self, new: &Settings) -> Vec<String> {
-        self.that_differ(new, true)
+    /// The keys whose values have been others since `last` was read, and were taken over by a bridge that
+    /// was started by these: what a start is needed for is not taken over by being changed once more.
+    pub(crate) fn taken_over_since(&self, last: &Settings, new: &Settings) -> Vec<String> {
+        let waiting = self.that_need_a_start(new);
+        let changed = last.that_differ(new, true).into_iter();
+        changed.filter(|key| !waiting.contains(key)).collect()
     }
 
     fn that_differ(&self, new: &Settings, taken_over: bool) -> Vec<String> {

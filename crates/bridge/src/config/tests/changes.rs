@@ -43,10 +43,15 @@ fn what_a_running_bridge_takes_over_is_told_from_what_waits_for_a_start() {
     ] {
         assert!(needs(taken_over).is_empty(), "{taken_over}");
         let new = settings(&counter(taken_over));
-        assert_eq!(old.that_are_taken_over(&new).len(), 1, "{taken_over}");
-        assert!(new.that_are_taken_over(&new).is_empty(), "{taken_over}");
+        assert_eq!(old.taken_over_since(&old, &new).len(), 1, "{taken_over}");
+        assert!(old.taken_over_since(&new, &new).is_empty(), "{taken_over}");
     }
     assert_eq!(needs(""), ["counter.0.service_hours"]);
+    // Hours that came after the start wait for the next one, however often they are changed.
+    let without = settings(&counter(""));
+    let later = settings(&counter("service_hours = 'Mon-Fri 09:00-16:00 +08:00'"));
+    assert!(without.taken_over_since(&old, &later).is_empty());
+    assert_eq!(without.that_need_a_start(&later), ["counter.0.service_hours"]);
     assert_eq!(needs(&format!("{hours}\nheartbeat_s = 9")), ["counter.0.heartbeat_s"]);
     assert_eq!(needs(&format!("{hours}\n[drain]\nbudget_s = 9")), ["drain.budget_s"]);
     let app = "[[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'ed25519'\npublic_key_file = '/keys/public'\n";
