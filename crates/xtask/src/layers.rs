@@ -1,5 +1,5 @@
-//! Which crate may import which: [`ARROWS`] is the whole of it, and a test holds the manifests against it.
-//! What only tests import does not count.
+//! Which crate may import which: the lists here are the whole of it, and tests hold the manifests against
+//! them. What only tests import does not count.
 
 #[cfg(test)]
 mod tests {
@@ -29,29 +29,74 @@ mod tests {
     const OPEN: [&str; 7] =
         ["bridge", "counts", "fuzzing", "link-bench", "simulation", "system-tests", "xtask"];
 
-    #[test]
-    fn imports_point_downward_only() {
+    /// All that a crate without I/O, clock and chance is built on, of others.
+    const PURE: &[(&str, &[&str])] =
+        &[("domain", &["serde", "thiserror"]), ("foreign", &["serde"]), ("supervise", &[])];
+
+    /// What only some may be built on.
+    const OF_SOME: &[(&str, &[&str])] = &[
+        ("sea-orm", &["store", "system-tests"]),
+        ("rusqlite", &["store"]),
+        ("quick-xml", &["wire"]),
+        ("prost", &["wire"]),
+        ("axum", &["api", "bridge"]),
+        ("reqwest", &["bridge", "client", "system-tests"]),
+    ];
+
+    /// What each crate imports, ours and others', but for tests and builds.
+    fn imports() -> BTreeMap<String, BTreeSet<String>> {
         let mut asked = Command::new(env!("CARGO"));
         asked.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
-        let told: Value =
-            serde_json::from_str(&output(&mut asked).expect("cargo tells")).expect("JSON");
-        let packages = told["packages"].as_array().expect("packages");
-        let names: BTreeSet<&str> = packages.iter().filter_map(|it| it["name"].as_str()).collect();
-        let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for package in packages {
-            let imports = package["dependencies"].as_array().expect("dependencies");
-            // What is no import of tests or of a build has no kind.
-            let imports = imports.iter().filter(|it| it["kind"].is_null());
-            let imports =
-                imports.filter_map(|it| it["name"].as_str()).filter(|it| names.contains(it));
-            all.insert(package["name"].as_str().expect("a name"), imports.collect());
-        }
+        let told = output(&mut asked).expect("cargo tells");
+        let told: Value = serde_json::from_str(&told).expect("JSON");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let packages = told["packages"].as_array().expect("packages").iter();
+        packages
+            .map(|package| {
+                let list = package["dependencies"].as_array().expect("dependencies").iter();
+                let list = list.filter(|one| one["kind"].is_null()).map(|one| text(&one["name"]));
+                (text(&package["name"]), list.collect())
+            })
+            .collect()
+    }
+
+    fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
+        names.iter().copied().collect()
+    }
+
+    #[test]
+    fn imports_point_downward_only() {
+        let all = imports();
         for (name, allowed) in ARROWS {
-            let imports = all.remove(name).unwrap_or_else(|| panic!("there is no crate {name}"));
-            let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
-            assert_eq!(imports, allowed, "what {name} imports, and what it may");
+            let found = all.get(*name).unwrap_or_else(|| panic!("there is no crate {name}"));
+            let ours = found.iter().filter(|import| all.contains_key(*import)).map(String::as_str);
+            assert_eq!(ours.collect::<BTreeSet<_>>(), set(allowed), "what {name} imports");
         }
-        let rest: Vec<&str> = all.into_keys().collect();
-        assert_eq!(rest, OPEN, "every other crate is to be given its place");
+        let placed: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).chain(OPEN).collect();
+        assert_eq!(
+            all.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+            placed,
+            "every crate has its place"
+        );
+    }
+
+    #[test]
+    fn what_is_pure_is_built_on_nothing_that_is_not() {
+        let all = imports();
+        for (name, allowed) in PURE {
+            let others = all[*name].iter().filter(|import| !all.contains_key(*import));
+            let others: BTreeSet<&str> = others.map(String::as_str).collect();
+            assert_eq!(others, set(allowed), "what {name} is built on");
+        }
+    }
+
+    #[test]
+    fn only_the_store_knows_a_database_and_only_wire_a_format() {
+        let all = imports();
+        for (library, allowed) in OF_SOME {
+            let users = all.iter().filter(|(_, list)| list.contains(*library));
+            let users: BTreeSet<&str> = users.map(|(name, _)| name.as_str()).collect();
+            assert_eq!(users, set(allowed), "who is built on {library}");
+        }
     }
 }

@@ -19,6 +19,7 @@ mod node;
 mod python;
 mod schedules;
 mod steps;
+mod tidy;
 mod tools;
 
 use clap::{Parser, Subcommand};
