@@ -246,7 +246,7 @@ async fn an_authority_that_is_withdrawn_takes_its_sessions_with_it() -> Result<(
     Ok(())
 }
 
-/// A certificate that names its counter only by a common name names nobody, at the door as elsewhere.
+/// A certificate that names its counter only by a common name names nobody, at the acceptor as elsewhere.
 #[tokio::test]
 async fn a_common_name_names_nobody() -> Result<()> {
     let door = free_address()?.to_string();

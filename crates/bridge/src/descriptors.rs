@@ -74,7 +74,7 @@ impl Wants {
     }
 
     /// Who gets how much of `limit`: links, database and the bridge itself all that they may need,
-    /// operators and the door up to an eighth of the rest each, the API what is left.
+    /// operators and the acceptor up to an eighth of the rest each, the API what is left.
     pub(crate) fn share(self, limit: usize) -> Result<Shares, TooFew> {
         let fewest = |wanted: usize| wanted.min(FEWEST);
         let least = self.reserved() + fewest(self.door) + fewest(self.api) + fewest(self.operators);
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn whoever_may_open_enough_gets_all_that_was_asked_for() {
         let shares = WANTS.share(WANTS.all()).expect("enough");
-        // The door and the operators are small beside the API.
+        // The acceptor and the operators are small beside the API.
         assert_eq!(shares, Shares { door: 256, api: 4096, operators: 256 });
         assert_eq!(WANTS.share(usize::MAX), Ok(shares));
     }

@@ -11,7 +11,7 @@ use api::ops::OpsState;
 use api::router::ApiState;
 use api::server::{Limits, Server, Stop, Trust};
 use coordinator::Coordinator;
-use link::{Door, DoorConfig, DoorLimits, Leave, Link};
+use link::{Acceptor, AcceptorConfig, AcceptorLimits, Leave, Link};
 use metrics_exporter_prometheus::PrometheusHandle;
 use port::history::History;
 use secrecy::ExposeSecret;
@@ -108,15 +108,15 @@ impl Bridge {
         let accept = match config.accept {
             Some(accept) => {
                 let own = config.counters.iter().flat_map(|counter| &counter.dials_from);
-                let door = DoorConfig {
+                let door = AcceptorConfig {
                     own_addresses: own.copied().collect(),
                     listen: accept.listen,
                     own_name: config.name.clone(),
                     tls: accept.tls,
-                    limits: DoorLimits { unauthenticated: allotted.door, ..accept.limits },
+                    limits: AcceptorLimits { unauthenticated: allotted.door, ..accept.limits },
                     history,
                 };
-                let door = Door::open(door, guests).with_context(|| {
+                let door = Acceptor::open(door, guests).with_context(|| {
                     format!("the door for counters cannot listen on {}", accept.listen)
                 })?;
                 let address = door.address()?;

@@ -3,7 +3,7 @@
 use crate::clock::Now;
 use crate::events::{Events, Kind};
 use crate::inner::{Inner, Key};
-use crate::record::{Told, View};
+use crate::record::{View, WaiterReply};
 use crate::shard::{Ended, Input, Output, Page, Shard, Wanted};
 use crate::standing::Standing;
 use crate::summary::Summary;
@@ -33,7 +33,7 @@ pub(crate) enum Mail {
     /// Shows one open transfer.
     View(Sequence, oneshot::Sender<Option<View>>),
     /// Lets somebody wait for an open transfer.
-    Wait(Sequence, oneshot::Sender<Told>),
+    Wait(Sequence, oneshot::Sender<WaiterReply>),
     /// Answers when an open transfer is durable; dropped if it is not open.
     Recorded(Sequence, oneshot::Sender<()>),
     /// Shows some of an app's open transfers.

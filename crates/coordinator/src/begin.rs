@@ -6,7 +6,7 @@ use crate::claim::{self, Claim, Next, Seen, Verdict};
 use crate::clock::now_micros;
 use crate::handle::Coordinator;
 use crate::inner::{Inner, Key};
-use crate::record::{Rendered, Told, View};
+use crate::record::{Rendered, View, WaiterReply};
 use crate::shard::Input;
 use dashmap::mapref::entry::Entry;
 use domain::message::{CounterId, Place};
@@ -300,7 +300,7 @@ impl Coordinator {
         &self,
         begin: &Begin,
         master: MasterSerial,
-        mut told: oneshot::Receiver<Told>,
+        mut told: oneshot::Receiver<WaiterReply>,
         wait: Duration,
     ) -> Result<Begun, BeginError> {
         let waited = if let Ok(told) = tokio::time::timeout(wait, &mut told).await {
@@ -315,13 +315,15 @@ impl Coordinator {
             }
         };
         match waited {
-            Ok(Told::Final(answer)) => Ok(Begun::Final { master, answer, replayed: false }),
-            Ok(Told::DuplicateKey) => {
+            Ok(WaiterReply::Final(answer)) => Ok(Begun::Final { master, answer, replayed: false }),
+            Ok(WaiterReply::DuplicateKey) => {
                 self.replay_or(begin, BeginError::NotRecorded("the key vanished".to_owned())).await
             }
             // Whether the key was used before shows only in the insert, or, where nothing can be
             // inserted, in the record: it must not be said of a completed transfer that it was not.
-            Ok(Told::NotRecorded(why)) => self.replay_or(begin, BeginError::NotRecorded(why)).await,
+            Ok(WaiterReply::NotRecorded(why)) => {
+                self.replay_or(begin, BeginError::NotRecorded(why)).await
+            }
             // The bridge is stopping; what became of it shows after the next start.
             Err(_) => Err(BeginError::NotConfirmed),
         }
@@ -349,14 +351,14 @@ impl Coordinator {
 /// What came of making a key one's own.
 enum Claimed {
     /// It is, and the transfer is with its shard.
-    Begun(MasterSerial, oneshot::Receiver<Told>),
+    Begun(MasterSerial, oneshot::Receiver<WaiterReply>),
     /// It was somebody's, who had its answer.
     Known(Begun),
 }
 
 /// What came of one attempt.
 enum Tried {
-    Begun(MasterSerial, oneshot::Receiver<Told>),
+    Begun(MasterSerial, oneshot::Receiver<WaiterReply>),
     /// Somebody was quicker.
     TooLate(Claim),
 }

@@ -5,7 +5,8 @@ use crate::trail::{self, Folded};
 use domain::message::{CounterId, Reply};
 use domain::profile::Profile;
 use domain::transfer::{
-    Evidence, Knowledge, Leg, Phase, Question, State, Told, Transfer, attribute, contradicts_ending,
+    Evidence, Knowledge, Leg, LegReport, Phase, Question, State, Transfer, attribute,
+    contradicts_ending,
 };
 use store::{FinalState, NewTransfer};
 
@@ -29,7 +30,7 @@ pub fn compare(ended: &Transfer, speaker: &CounterId, profile: &Profile, reply: 
     };
     let (role, state) = (words.role(), ended.state());
     let mismatch = words.mismatch(ended, profile);
-    let told = Told::heard(ended, words, profile, Question::Look);
+    let told = LegReport::heard(ended, words, profile, Question::Look);
     if let Some(doubt) = told.doubt {
         return Compared::Contradicts(format!(
             "{speaker} speaks of the {role}, but {}; the transfer is {state}",
@@ -105,7 +106,7 @@ mod tests {
     };
     use domain::money::{Amount, Currency};
     use domain::serial::{Day, MasterSerial, Role, Sequence};
-    use domain::transfer::Reason;
+    use domain::transfer::EndReason;
     use foreign::ForeignText;
 
     fn day() -> Day {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     /// A trail of these legs, in the order of [`Role::ALL`], and this reason.
-    fn trail(legs: [Knowledge; 3], reason: Option<Reason>) -> Vec<String> {
+    fn trail(legs: [Knowledge; 3], reason: Option<EndReason>) -> Vec<String> {
         let entry = |(role, knowledge)| Entry {
             at: 1,
             event: String::new(),
@@ -206,7 +207,7 @@ mod tests {
         let undone = Some("the reversal is posted, but the transfer is completed");
         check(completed, ("securities", Role::Reversal, Finding::Done), undone);
 
-        let reversed = trail([Done, NotExecuted, Done], Some(Reason::CreditNotExecuted));
+        let reversed = trail([Done, NotExecuted, Done], Some(EndReason::CreditNotExecuted));
         let reversed = (Reversed, &reversed[..]);
         check(reversed, ("securities", Role::Reversal, Finding::Done), None);
         check(reversed, ("futures", Role::Credit, Finding::Fenced), None);
@@ -217,9 +218,9 @@ mod tests {
 
         // A debit that was given up is not one that was refused; neither may be posted.
         for (knowledge, reason) in [
-            (NotExecuted, Reason::DebitNotExecuted),
-            (Knowledge::Refused, Reason::DebitRefused),
-            (NotSent, Reason::CounterUnavailable),
+            (NotExecuted, EndReason::DebitNotExecuted),
+            (Knowledge::Refused, EndReason::DebitRefused),
+            (NotSent, EndReason::CounterUnavailable),
         ] {
             let refused = trail([knowledge, NotSent, NotSent], Some(reason));
             let transfer = ended(&new(), Refused, &refused);
@@ -239,12 +240,12 @@ mod tests {
     #[test]
     fn what_a_person_decided_is_compared_as_it_was_decided() {
         use Knowledge::{Done, NotSent, Refused, Unknown};
-        let by_hand = trail([Done, Refused, Refused], Some(Reason::Decided));
+        let by_hand = trail([Done, Refused, Refused], Some(EndReason::Decided));
         let by_hand = (FinalState::Reversed, &by_hand[..]);
         check(by_hand, ("securities", Role::Reversal, Finding::Refused), None);
         let twice = Some("the reversal is posted, but the transfer is reversed");
         check(by_hand, ("securities", Role::Reversal, Finding::Done), twice);
-        let completed = trail([Done, Unknown, NotSent], Some(Reason::Decided));
+        let completed = trail([Done, Unknown, NotSent], Some(EndReason::Decided));
         let completed = (FinalState::Completed, &completed[..]);
         check(completed, ("futures", Role::Credit, Finding::Done), None);
         let denied = Some("the credit is proven never to run, but the transfer is completed");

@@ -3,10 +3,10 @@
 
 use crate::record::View;
 use domain::serial::Role;
-use domain::transfer::{Knowledge, Outlook, State, Transfer, Why};
+use domain::transfer::{Knowledge, Outlook, ParkReason, State, Transfer};
 
 /// Why it waits: what is not known, or what is proven.
-pub(crate) fn reason(view: &View, why: Why) -> String {
+pub(crate) fn reason(view: &View, why: ParkReason) -> String {
     let transfer = &view.transfer;
     if !why.is_want_of_knowledge() {
         return why.as_str().to_owned();
@@ -24,7 +24,7 @@ pub(crate) fn reason(view: &View, why: Why) -> String {
 }
 
 /// What is awaited, and what happens then.
-pub(crate) fn next(view: &View, why: Why) -> String {
+pub(crate) fn next(view: &View, why: ParkReason) -> String {
     let awaited = match view.outlook {
         Some(Outlook::Ends(state)) => return ends(view, why, state),
         Some(Outlook::Sends(role)) => return sends(view, why, role),
@@ -44,7 +44,7 @@ pub(crate) fn next(view: &View, why: Why) -> String {
 }
 
 /// All is proven, and nothing is to be sent.
-fn ends(view: &View, why: Why, state: State) -> String {
+fn ends(view: &View, why: ParkReason, state: State) -> String {
     let what = match state {
         State::Completed => "both legs are proven done".to_owned(),
         State::Accepted
@@ -67,7 +67,7 @@ fn ends(view: &View, why: Why, state: State) -> String {
 }
 
 /// All is proven, and a leg is to be sent: that waits for a person's word.
-fn sends(view: &View, why: Why, role: Role) -> String {
+fn sends(view: &View, why: ParkReason, role: Role) -> String {
     let what = match role {
         Role::Debit => "the debit is to be sent",
         Role::Credit => "the credit is to be sent",
@@ -117,7 +117,7 @@ mod tests {
     use foreign::ForeignText;
 
     /// What is said of a transfer that waits for this reason, with these legs, and leads to this.
-    fn said(why: Why, legs: [Knowledge; 3], outlook: Outlook) -> String {
+    fn said(why: ParkReason, legs: [Knowledge; 3], outlook: Outlook) -> String {
         let mut view = tests::view(1);
         let legs = legs.map(|knowledge| Leg { knowledge, ..Leg::new() });
         [view.transfer.debit, view.transfer.credit, view.transfer.reversal] = legs;
@@ -136,63 +136,63 @@ mod tests {
         use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
         for (why, legs, outlook, expected) in [
             (
-                Why::CreditUnresolved,
+                ParkReason::CreditUnresolved,
                 [Done, Unknown, NotSent],
                 Outlook::Unproven(Role::Credit),
                 "futures is still asked what became of the credit; proven so far: debit done; an \
                  operator may decide without it",
             ),
             (
-                Why::DebitUnresolved,
+                ParkReason::DebitUnresolved,
                 [Unknown, Unknown, Unknown],
                 Outlook::Unproven(Role::Debit),
                 "securities is still asked what became of the debit; an operator may decide without it",
             ),
             // It would not be settled by an answer alone.
             (
-                Why::CannotReverse,
+                ParkReason::CannotReverse,
                 [Done, Unknown, NotSent],
                 Outlook::Unproven(Role::Credit),
                 "an operator must decide: the counter cannot reverse a debit",
             ),
             (
-                Why::Contradicted,
+                ParkReason::Contradicted,
                 [Done, Done, NotSent],
                 Outlook::Person,
                 "an operator must decide: the counter contradicted an earlier answer",
             ),
             (
-                Why::CreditUnresolved,
+                ParkReason::CreditUnresolved,
                 [Done, Done, NotSent],
                 Outlook::Ends(State::Completed),
                 "both legs are proven done; it ends by itself",
             ),
             (
-                Why::DebitUnresolved,
+                ParkReason::DebitUnresolved,
                 [NotExecuted, NotSent, NotSent],
                 Outlook::Ends(State::Refused),
                 "proven: debit never executed, credit never sent; it ends by itself",
             ),
             (
-                Why::OtherMark,
+                ParkReason::OtherMark,
                 [Done, Done, NotSent],
                 Outlook::Ends(State::Completed),
                 "both legs are proven done: resume ends it as completed",
             ),
             (
-                Why::CreditUnresolved,
+                ParkReason::CreditUnresolved,
                 [Done, Refused, NotSent],
                 Outlook::Sends(Role::Reversal),
                 "proven: debit done, credit refused; the debit is to be returned: resume",
             ),
             (
-                Why::DebitUnresolved,
+                ParkReason::DebitUnresolved,
                 [Done, NotSent, NotSent],
                 Outlook::Sends(Role::Credit),
                 "proven: debit done, credit never sent; the credit is to be sent: resume",
             ),
             (
-                Why::ReversalRefused,
+                ParkReason::ReversalRefused,
                 [Done, Refused, Refused],
                 Outlook::Sends(Role::Reversal),
                 "an operator must decide: the counter refused to reverse the debit; by what is \
@@ -208,7 +208,7 @@ mod tests {
     fn what_has_still_to_be_asked_about_is_not_said_to_be_proven() {
         let mut view = tests::view(1);
         view.transfer.debit.knowledge = Knowledge::Done;
-        let why = Why::CreditUnresolved;
+        let why = ParkReason::CreditUnresolved;
         (view.transfer.phase, view.outlook) =
             (Phase::Parked(why), Some(Outlook::Unproven(Role::Credit)));
         view.transfer.credit.days_unasked = 1;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use domain::message::{Answer, Look};
 use domain::serial::{MasterSerial, Role};
 use domain::transfer::{
-    Action, Event, Ground, Illegal, Knowledge, Outlook, Phase, Question, State, Step, Transfer,
-    step,
+    Action, Event, Illegal, Knowledge, Outlook, Phase, Question, State, Step, StepContext,
+    Transfer, step,
 };
 use port::CounterIndex;
 use std::collections::VecDeque;
@@ -52,7 +52,7 @@ pub struct Rendered {
 
 /// What becomes of a transfer that somebody waits for.
 #[derive(Clone, Debug)]
-pub enum Told {
+pub enum WaiterReply {
     /// It is final and durable.
     Final(Rendered),
     /// The app has used the key before.
@@ -92,7 +92,7 @@ pub(crate) struct Record {
     pub(crate) deadline_at: i64,
     pub(crate) debit_at: CounterIndex,
     pub(crate) credit_at: CounterIndex,
-    pub(crate) waiters: Vec<oneshot::Sender<Told>>,
+    pub(crate) waiters: Vec<oneshot::Sender<WaiterReply>>,
     /// Told as soon as it is durable; dropped if it never is.
     pub(crate) recorded: Vec<oneshot::Sender<()>>,
     pub(crate) awaited: Awaited,
@@ -218,9 +218,9 @@ impl Record {
         }
     }
 
-    pub(crate) fn ground<'w>(&self, world: &'w World, patience: u16) -> Ground<'w> {
+    pub(crate) fn ground<'w>(&self, world: &'w World, patience: u16) -> StepContext<'w> {
         let (debit, credit) = (world.get(self.debit_at), world.get(self.credit_at));
-        Ground {
+        StepContext {
             debit: &debit.profile,
             credit: &credit.profile,
             debit_day: debit.settle_day,
@@ -334,7 +334,7 @@ impl View {
 
     /// Why it ended as it did, or stands where it stands; `None` while all goes well.
     pub fn reason(&self) -> Option<String> {
-        use domain::transfer::Reason;
+        use domain::transfer::EndReason;
         let Transfer { intent, reason, phase, .. } = &self.transfer;
         let (from, to) = (&intent.from.counter, &intent.to.counter);
         let said = |role| match &self.transfer.leg(role).answer {
@@ -346,19 +346,19 @@ impl View {
             return Some(parked::reason(self, *why));
         }
         Some(match (*reason)? {
-            Reason::DebitRefused => format!("{from} refused the debit{}", said(Role::Debit)),
-            Reason::DebitNotExecuted => {
+            EndReason::DebitRefused => format!("{from} refused the debit{}", said(Role::Debit)),
+            EndReason::DebitNotExecuted => {
                 format!(
                     "not executed: the debit was given up, and {from} confirmed that it never ran"
                 )
             }
-            Reason::CounterUnavailable => {
+            EndReason::CounterUnavailable => {
                 format!(
                     "counter unavailable: {from} could not be reached in time; nothing was sent"
                 )
             }
-            Reason::CreditRefused => format!("{to} refused the credit{}", said(Role::Credit)),
-            Reason::CreditNotExecuted => match self.transfer.credit.knowledge {
+            EndReason::CreditRefused => format!("{to} refused the credit{}", said(Role::Credit)),
+            EndReason::CreditNotExecuted => match self.transfer.credit.knowledge {
                 Knowledge::NotSent => format!("the credit was given up before it was sent to {to}"),
                 Knowledge::Unknown
                 | Knowledge::Done
@@ -367,7 +367,7 @@ impl View {
                     format!("the credit was given up, and {to} confirmed that it never ran")
                 }
             },
-            Reason::Decided => "an operator decided".to_owned(),
+            EndReason::Decided => "an operator decided".to_owned(),
         })
     }
 }
@@ -385,7 +385,7 @@ mod tests {
     use super::*;
     use crate::find::tests;
     use domain::message::AnswerCode;
-    use domain::transfer::Reason;
+    use domain::transfer::EndReason;
 
     /// What is said to be next in this phase, before its deadline and after it.
     fn next(phase: Phase) -> [Option<String>; 2] {
@@ -461,7 +461,7 @@ mod tests {
             (Some(""), format!("securities refused the debit: {code}")),
             (Some("no money"), format!("securities refused the debit: {code} no money")),
         ] {
-            view.transfer.reason = Some(Reason::DebitRefused);
+            view.transfer.reason = Some(EndReason::DebitRefused);
             view.transfer.debit.answer = text.and_then(answer);
             assert_eq!(view.reason(), Some(expected));
         }
@@ -471,12 +471,12 @@ mod tests {
         let unsent = "the credit was given up before it was sent to futures";
         let away = "counter unavailable: securities could not be reached in time; nothing was sent";
         for (reason, credit, expected) in [
-            (Reason::DebitNotExecuted, Knowledge::NotSent, given_up),
-            (Reason::CounterUnavailable, Knowledge::NotSent, away),
-            (Reason::CreditRefused, Knowledge::Refused, "futures refused the credit"),
-            (Reason::CreditNotExecuted, Knowledge::NotSent, unsent),
-            (Reason::CreditNotExecuted, Knowledge::NotExecuted, buried),
-            (Reason::Decided, Knowledge::Done, "an operator decided"),
+            (EndReason::DebitNotExecuted, Knowledge::NotSent, given_up),
+            (EndReason::CounterUnavailable, Knowledge::NotSent, away),
+            (EndReason::CreditRefused, Knowledge::Refused, "futures refused the credit"),
+            (EndReason::CreditNotExecuted, Knowledge::NotSent, unsent),
+            (EndReason::CreditNotExecuted, Knowledge::NotExecuted, buried),
+            (EndReason::Decided, Knowledge::Done, "an operator decided"),
         ] {
             view.transfer.reason = Some(reason);
             view.transfer.credit.knowledge = credit;

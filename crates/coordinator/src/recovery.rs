@@ -10,7 +10,7 @@ use crate::shard::{Input, intent};
 use crate::trail;
 use domain::serial::MasterSerial;
 use domain::transfer::recovery::Remembered;
-use domain::transfer::{Knowledge, Phase, Transfer, Why};
+use domain::transfer::{Knowledge, ParkReason, Phase, Transfer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -100,7 +100,7 @@ async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), Start
 fn taken_up_unread(new: NewTransfer, next_part: u32, what: &str) -> Input {
     tracing::error!(master = %new.master, what, "an open transfer is damaged: it is parked unread");
     let mut transfer = Transfer::accepted(intent(&new));
-    transfer.phase = Phase::Parked(Why::Illegal);
+    transfer.phase = Phase::Parked(ParkReason::Illegal);
     transfer.debit.knowledge = Knowledge::Unknown;
     transfer.credit.knowledge = Knowledge::Unknown;
     let updated_at = new.created_at;
@@ -151,7 +151,7 @@ pub(crate) fn remembered(new: &NewTransfer, parts: &[String], tail: Tail) -> Rem
 /// Parked, with doubt about everything; it cannot be resumed, for what was being undone is not known.
 fn unread(new: &NewTransfer, parts: &[String], left_alone: bool) -> Remembrance {
     let mut transfer = Transfer::accepted(intent(new));
-    transfer.phase = Phase::Parked(Why::Illegal);
+    transfer.phase = Phase::Parked(ParkReason::Illegal);
     transfer.debit.knowledge = Knowledge::Unknown;
     transfer.credit.knowledge = Knowledge::Unknown;
     let next_part = u32::try_from(parts.len()).unwrap_or(u32::MAX);
@@ -177,7 +177,7 @@ fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
     let (updated_at, next_part) = (folded.updated_at.unwrap_or(new.created_at), folded.next_part);
     if transfer.state().is_final() {
         tracing::error!(master = %new.master, "the record says that it is open, its trail that it ended");
-        transfer.phase = Phase::Parked(Why::Illegal);
+        transfer.phase = Phase::Parked(ParkReason::Illegal);
     }
     Remembrance { transfer, updated_at, next_part, left_alone: false }
 }

@@ -4,7 +4,7 @@
 
 use domain::message::Answer;
 use domain::serial::{Day, Role};
-use domain::transfer::{Doubt, Knowledge, Leg, Phase, Reason};
+use domain::transfer::{Doubt, EndReason, Knowledge, Leg, Phase};
 use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use store::Write;
@@ -23,7 +23,7 @@ pub struct Entry {
     pub leg: Option<LegEntry>,
     /// Why it is being undone, or ended as it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
+    pub reason: Option<EndReason>,
 }
 
 /// What is known of a leg.
@@ -91,7 +91,7 @@ pub struct Folded {
     /// The legs, in the order of [`Role::ALL`].
     pub legs: [Leg; 3],
     /// Why it is being undone.
-    pub reason: Option<Reason>,
+    pub reason: Option<EndReason>,
     /// When something happened last.
     pub updated_at: Option<i64>,
     /// The number of the next part.
@@ -167,7 +167,7 @@ pub fn fold(parts: &[String]) -> Result<Folded, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::transfer::Why;
+    use domain::transfer::ParkReason;
 
     #[test]
     fn what_was_written_folds_back() {
@@ -188,11 +188,11 @@ mod tests {
             part(&[entry(1, Phase::DebitSent, None)]),
             part(&[
                 entry(2, Phase::CreditSent, Some(LegEntry::of(Role::Debit, &leg))),
-                entry(3, Phase::Parked(Why::CreditUnresolved), None),
+                entry(3, Phase::Parked(ParkReason::CreditUnresolved), None),
             ]),
         ];
         let folded = fold(&parts).expect("readable");
-        assert_eq!(folded.phase, Phase::Parked(Why::CreditUnresolved));
+        assert_eq!(folded.phase, Phase::Parked(ParkReason::CreditUnresolved));
         assert_eq!(folded.legs[0], leg);
         assert_eq!(folded.legs[1], Leg::new());
         assert_eq!((folded.updated_at, folded.next_part), (Some(3), 2));

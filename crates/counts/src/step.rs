@@ -5,7 +5,9 @@ use anyhow::{Result, ensure};
 use domain::message::Reply;
 use domain::profile::Profile;
 use domain::serial::Role;
-use domain::transfer::{Action, Event, Ground, Question, Told, Transfer, attribute, step};
+use domain::transfer::{
+    Action, Event, LegReport, Question, StepContext, Transfer, attribute, step,
+};
 use std::hint::black_box;
 
 pub(crate) fn benches() -> Vec<Bench> {
@@ -20,7 +22,7 @@ pub(crate) fn benches() -> Vec<Bench> {
 fn complete() -> Result<Operation> {
     let (intent, profile, day) = (sample::intent(4_711)?, Profile::default(), sample::day()?);
     Ok(Box::new(move || {
-        let ground = Ground {
+        let ground = StepContext {
             debit: &profile,
             credit: &profile,
             debit_day: Some(day),
@@ -39,7 +41,7 @@ fn complete() -> Result<Operation> {
             let reply = sample::posted(&transfer, role);
             let speaker = transfer.place(role).counter.clone();
             let words = attribute(&transfer, &speaker, Reply::Posting(reply))?;
-            let told = Told::heard(&transfer, words, &profile, Question::Look);
+            let told = LegReport::heard(&transfer, words, &profile, Question::Look);
             next = step(&mut transfer, &Event::Told(role, told), &ground)?.action;
         }
         ensure!(next == Action::Finish, "{next:?} instead of the end");

@@ -9,7 +9,8 @@ use domain::money::{Amount, Currency};
 use domain::profile::{CodeTable, Meaning, Profile};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{
-    Evidence, Intent, Knowledge, Phase, Question, State, Told, Transfer, Weight, Why, attribute,
+    Evidence, Intent, Knowledge, LegReport, ParkReason, Phase, Question, State, Transfer, Weight,
+    attribute,
 };
 
 fn day(number: u32) -> Day {
@@ -73,13 +74,13 @@ fn heard(
     profile: &Profile,
     said: Reply,
     question: Question,
-) -> Told {
+) -> LegReport {
     let speaker = &transfer.place(role).counter;
     let words = attribute(transfer, speaker, said).expect("its own leg");
-    Told::heard(transfer, words, profile, question)
+    LegReport::heard(transfer, words, profile, question)
 }
 
-fn by_posting(transfer: &Transfer, role: Role, code: u16, posted: Option<Posted>) -> Told {
+fn by_posting(transfer: &Transfer, role: Role, code: u16, posted: Option<Posted>) -> LegReport {
     let serial = transfer.intent.master.leg(role);
     let reply = PostingReply { serial, answer: answer(code), posted, mark: transfer.intent.mark };
     let said = Reply::Posting(reply);
@@ -92,7 +93,7 @@ fn by_query(
     (finding, code): (Finding, u16),
     posted: Option<Posted>,
     question: Question,
-) -> Told {
+) -> LegReport {
     let serial = transfer.intent.master.leg(role);
     let reply =
         QueryReply { serial, finding, answer: answer(code), posted, mark: transfer.intent.mark };
@@ -237,7 +238,7 @@ fn proof_is_what_holds_whenever_it_comes() {
     ] {
         assert_eq!(knowledge.is_proof(), expected, "{knowledge:?}");
     }
-    let nothing = Told::nothing(Evidence::NotSent, Weight::Query);
+    let nothing = LegReport::nothing(Evidence::NotSent, Weight::Query);
     assert_eq!((nothing.evidence, nothing.weight), (Evidence::NotSent, Weight::Query));
     assert!(nothing.answer.is_none() && nothing.posted.is_none());
 }
@@ -247,7 +248,7 @@ fn proof_is_what_holds_whenever_it_comes() {
 fn money_is_in_transit_from_the_debit_until_it_has_arrived_or_returned() {
     use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
     let all = [NotSent, Unknown, Done, Refused, NotExecuted];
-    for phase in [Phase::CreditSent, Phase::ReversalSent, Phase::Parked(Why::Contradicted)] {
+    for phase in [Phase::CreditSent, Phase::ReversalSent, Phase::Parked(ParkReason::Contradicted)] {
         for debit in all {
             for credit in all {
                 for reversal in all {
@@ -328,7 +329,7 @@ fn what_ends_is_final_and_nothing_else() {
 /// Whoever is called by one of them has to tell it from the others.
 #[test]
 fn every_word_for_people_is_there_once() {
-    let mut words: Vec<&str> = Why::ALL.iter().map(|why| why.as_str()).collect();
+    let mut words: Vec<&str> = ParkReason::ALL.iter().map(|why| why.as_str()).collect();
     words.extend(State::ALL.iter().map(|state| state.as_str()));
     assert!(words.iter().all(|word| word.len() > 5), "{words:?}");
     let count = words.len();

@@ -5,8 +5,8 @@ use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{
-    Action, Decision, Event, Evidence, Ground, Intent, Knowledge, Phase, Reason, Told, Transfer,
-    Weight, Why, step,
+    Action, Decision, EndReason, Event, Evidence, Intent, Knowledge, LegReport, ParkReason, Phase,
+    StepContext, Transfer, Weight, step,
 };
 
 fn day(number: u32) -> Day {
@@ -38,7 +38,7 @@ fn undoing(phase: Phase, reversal: Knowledge, sent: u16) -> Transfer {
     transfer.credit.knowledge = Knowledge::Refused;
     transfer.reversal.knowledge = reversal;
     transfer.reversal.sent = sent;
-    transfer.reason = Some(Reason::CreditRefused);
+    transfer.reason = Some(EndReason::CreditRefused);
     transfer
 }
 
@@ -48,8 +48,8 @@ fn ground<'p>(
     destination: &'p Profile,
     today: Option<u32>,
     behind: bool,
-) -> Ground<'p> {
-    Ground {
+) -> StepContext<'p> {
+    StepContext {
         debit: source,
         credit: destination,
         debit_day: today.map(day),
@@ -72,7 +72,7 @@ fn a_reversal_goes_out_on_its_day_and_is_durable_first() {
     let ask = Action::Ask(Role::Reversal, Look::Only);
     let proving = Phase::ReversalProving;
     let waiting = Phase::ReversalWaiting;
-    let passed = Phase::Parked(Why::SettleDayPassed);
+    let passed = Phase::Parked(ParkReason::SettleDayPassed);
     for (what, source, today, sent, expected, action, barrier) in [
         ("on its day", &says, TODAY, 0, Phase::ReversalSent, Action::Send(Role::Reversal), true),
         ("a day late, never sent", &says, TOMORROW, 0, passed, Action::Pause, false),
@@ -115,7 +115,8 @@ fn while_the_record_is_behind_a_reversal_is_only_asked_about() {
 fn whoever_resumes_what_never_left_begins_it() {
     let profile = Profile::default();
     for (knowledge, sends) in [(Knowledge::NotSent, true), (Knowledge::Unknown, false)] {
-        let mut transfer = undoing(Phase::Parked(Why::DebitUnresolved), Knowledge::NotSent, 0);
+        let mut transfer =
+            undoing(Phase::Parked(ParkReason::DebitUnresolved), Knowledge::NotSent, 0);
         transfer.debit.knowledge = knowledge;
         transfer.credit.knowledge = Knowledge::NotSent;
         let ground = ground(&profile, &profile, TODAY, false);
@@ -140,7 +141,7 @@ fn of_a_dead_debit_the_credit_is_asked_about() {
         let mut transfer = undoing(Phase::DebitFencing, Knowledge::NotSent, 0);
         transfer.debit.knowledge = Knowledge::Unknown;
         transfer.credit.knowledge = credit;
-        let told = Told::nothing(Evidence::NotExecuted, Weight::Truth);
+        let told = LegReport::nothing(Evidence::NotExecuted, Weight::Truth);
         let event = Event::Told(Role::Debit, told);
         let ground = ground(&profile, &profile, TODAY, false);
         let next = step(&mut transfer, &event, &ground).expect("legal");

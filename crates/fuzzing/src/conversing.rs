@@ -1,4 +1,4 @@
-//! Conversations behind the door, in both dialects: requests, answers, late answers, sign-offs and cut
+//! Conversations behind the acceptor, in both dialects: requests, answers, late answers, sign-offs and cut
 //! connections, in whatever order an input says.
 //!
 //! No proof is bent for it: the counter's part is played here, by somebody who holds the link's key and
@@ -15,7 +15,7 @@ use domain::message::{Notice, Severity};
 use domain::money::Currency;
 use domain::serial::{Day, Mark, Role};
 use link::LinkConfig;
-use link::paper::{PaperLink, Renewal};
+use link::sans_io::{Renewal, SansIoLink};
 use port::Ask;
 use port::Delivery;
 use port::NotSent;
@@ -52,7 +52,7 @@ pub fn conversing_securities(bytes: &[u8]) {
     Play::new(Dialect::Securities, Opens::Bridge, bytes).play();
 }
 
-/// The same in protobuf with a counter that dials in, after whoever else comes to the door.
+/// The same in protobuf with a counter that dials in, after whoever else comes to the acceptor.
 pub fn accepting_securities(bytes: &[u8]) {
     Play::new(Dialect::Securities, Opens::Counter, bytes).play();
 }
@@ -94,7 +94,7 @@ struct Play<'i> {
     opens: Opens,
     dialect: Dialect,
     codec: Codec,
-    bridge: PaperLink,
+    bridge: SansIoLink,
     now: Instant,
     /// What the bridge has written and the counter has not read.
     written: BytesMut,
@@ -117,7 +117,7 @@ impl<'i> Play<'i> {
             input,
             opens,
             codec: Codec::new(dialect.clone(), parties).at_counter(),
-            bridge: PaperLink::new(config(&dialect), 0, Renewal::default(), 1, 1),
+            bridge: SansIoLink::new(config(&dialect), 0, Renewal::default(), 1, 1),
             dialect,
             now: Instant::now(),
             written: BytesMut::new(),

@@ -2,21 +2,22 @@
 //! link is to stop. A panic costs the connection, never the link.
 
 use crate::addresses::Addresses;
+use crate::authenticated::{AuthenticatedConnection, Taken};
 use crate::backoff::{Backoff, Next};
-use crate::board::Board;
 use crate::cause::{Cause, Verdict};
 use crate::config::{Leave, Timers};
-use crate::conversation::{Better, Conversation, Ended, Preferred};
-use crate::desk::Desk;
-use crate::dial::Dial;
+use crate::connection::Connection;
+use crate::connection_status::ConnectionStatus;
+use crate::dial::{Better, Dial, Preferred};
+use crate::driver::ConnectionDriver;
+use crate::ended::Ended;
 use crate::hours::{Now, ServiceHours};
-use crate::line::Line;
 use crate::outage::{Found, Outages};
-use crate::owed::Command;
+use crate::pending_reply::Command;
 use crate::reception::{Reception, Waited};
+use crate::send_queue::SendQueue;
 use crate::session::Setup;
 use crate::transport::Transport;
-use crate::visitor::{Taken, Visitor};
 use port::NotSent;
 use port::status::State;
 use std::any::Any;
@@ -58,16 +59,16 @@ pub(crate) struct Actor<D> {
     /// When the counter is dialled; `None` for always.
     pub(crate) hours: Option<ServiceHours>,
     /// Where the counter's connections arrive, if it dials in.
-    pub(crate) door: Option<mpsc::Receiver<Visitor>>,
+    pub(crate) acceptor: Option<mpsc::Receiver<AuthenticatedConnection>>,
     /// Who takes the place of the connection that has just ended.
-    pub(crate) next: Option<Box<Visitor>>,
+    pub(crate) next: Option<Box<AuthenticatedConnection>>,
     /// What all links know of addresses that do not answer.
     pub(crate) outages: Outages,
     /// Whether a session may be begun.
     pub(crate) leave: Leave,
     pub(crate) reception: Reception,
-    pub(crate) desk: Desk,
-    pub(crate) board: Board,
+    pub(crate) send_queue: SendQueue,
+    pub(crate) connection_status: ConnectionStatus,
     pub(crate) backoff: Backoff,
     /// Defects of ours that ended a connection: five within minutes, and the link is held.
     pub(crate) panics: Budget,
@@ -112,7 +113,7 @@ impl<D: Dial> Actor<D> {
             {
                 return;
             }
-            // The door stays where it is: a panic must not take it away.
+            // The acceptor stays where it is: a panic must not take it away.
             let closing = match Box::pin(self.opening()).await {
                 Waited::Stopped => return,
                 Waited::Rung => None,
@@ -123,13 +124,13 @@ impl<D: Dial> Actor<D> {
             {
                 return;
             }
-            let ended = if self.door.is_some() {
+            let ended = if self.acceptor.is_some() {
                 match Box::pin(self.receive(closing)).await {
                     Come::Stopped => return,
                     Come::Ended(ended) => ended,
-                    Come::Connected(mut conversation) => {
-                        let cause = conversation.converse().await;
-                        Box::pin(conversation.end(cause)).await
+                    Come::Connected(mut driver) => {
+                        let cause = driver.converse().await;
+                        Box::pin(driver.end(cause)).await
                     }
                 }
             } else {
@@ -139,9 +140,9 @@ impl<D: Dial> Actor<D> {
                 match Box::pin(self.attempt(closing, permit.ok())).await {
                     Come::Stopped => return,
                     Come::Ended(ended) => ended,
-                    Come::Connected(mut conversation) => {
-                        let cause = conversation.converse().await;
-                        Box::pin(conversation.end(cause)).await
+                    Come::Connected(mut driver) => {
+                        let cause = driver.converse().await;
+                        Box::pin(driver.end(cause)).await
                     }
                 }
             };
@@ -162,14 +163,14 @@ impl<D: Dial> Actor<D> {
         for command in Command::ALL {
             self.reception.shared.take(command);
         }
-        if self.door.is_some() {
+        if self.acceptor.is_some() {
             // When it comes again is the counter's decision.
             if is_lost(open_for, &cause) {
                 tracing::warn!(%counter, %cause, "not connected: the connection is lost");
             } else {
                 tracing::info!(%counter, %cause, "not connected");
             }
-            self.board.ended(State::Closed, &cause, 0, None, &self.desk);
+            self.connection_status.ended(State::Closed, &cause, 0, None, &self.send_queue);
             return Waited::Came(());
         }
         let next = self.backoff.ended(open_for, cause.verdict(), &mut rand::rng());
@@ -193,7 +194,13 @@ impl<D: Dial> Actor<D> {
                     (_, Verdict::Retry) if open_for.is_some() => Some(Away::Suspected),
                     _ => None,
                 };
-                self.board.ended(State::BackingOff, &cause, attempts, Some(wait), &self.desk);
+                self.connection_status.ended(
+                    State::BackingOff,
+                    &cause,
+                    attempts,
+                    Some(wait),
+                    &self.send_queue,
+                );
                 let heeded = [Command::Reconnect, Command::Release];
                 let back = back(wait, away, &self.outages, &mut self.dialler, &self.addresses);
                 self.reception.refuse_while(back, &heeded).await
@@ -212,7 +219,13 @@ impl<D: Dial> Actor<D> {
             budget::Next::After(wait) => {
                 let again = format!("in {:.1} s", wait.as_secs_f64());
                 tracing::info!(counter = %self.setup.counter, %cause, again, "not connected");
-                self.board.ended(State::BackingOff, cause, attempts, Some(wait), &self.desk);
+                self.connection_status.ended(
+                    State::BackingOff,
+                    cause,
+                    attempts,
+                    Some(wait),
+                    &self.send_queue,
+                );
                 let heeded = [Command::Reconnect, Command::Release];
                 self.reception.refuse_while(sleep(wait), &heeded).await
             }
@@ -228,7 +241,7 @@ impl<D: Dial> Actor<D> {
             %cause,
             "not tried any more: mend the cause, then run counter-bridge reconnect {counter}"
         );
-        self.board.ended(State::Held, cause, attempts, None, &self.desk);
+        self.connection_status.ended(State::Held, cause, attempts, None, &self.send_queue);
         let never = std::future::pending();
         let waited = self.reception.refuse_while(never, &[Command::Release]).await;
         self.backoff.release();
@@ -237,7 +250,7 @@ impl<D: Dial> Actor<D> {
     }
 
     /// Waits until the counter's service hours, unless an operator will not; when they end. Who
-    /// dials in meanwhile is refused at the door.
+    /// dials in meanwhile is refused at the acceptor.
     async fn opening(&mut self) -> Waited<Option<Instant>> {
         while let Some(hours) = &self.hours {
             match hours.at(now_micros()) {
@@ -245,7 +258,7 @@ impl<D: Dial> Actor<D> {
                 Now::Closed(rest) => {
                     // The wall's clock decides, and it is looked at again: it may be set.
                     let wait = rest.clamp(LOOK_LEAST, LOOK_MOST);
-                    self.board.out_of_hours(rest, &self.desk);
+                    self.connection_status.out_of_hours(rest, &self.send_queue);
                     let wait = sleep(wait);
                     match self.reception.refuse_while(wait, &[Command::Reconnect]).await {
                         Waited::Came(()) => {}
@@ -275,19 +288,19 @@ impl<D: Dial> Actor<D> {
 
     /// Waits until the counter dials in, or the service hours end.
     async fn receive(&mut self, closing: Option<Instant>) -> Come<'_, Transport> {
-        let Some(door) = self.door.as_mut() else { return Come::Stopped };
-        let visitor = if let Some(next) = self.next.take() {
+        let Some(acceptor) = self.acceptor.as_mut() else { return Come::Stopped };
+        let authenticated = if let Some(next) = self.next.take() {
             next
         } else {
-            self.board.waiting(&self.desk);
+            self.connection_status.waiting(&self.send_queue);
             let visit = async {
                 match closing {
-                    Some(closing) => timeout_at(closing, door.recv()).await,
-                    None => Ok(door.recv().await),
+                    Some(closing) => timeout_at(closing, acceptor.recv()).await,
+                    None => Ok(acceptor.recv().await),
                 }
             };
             match Box::pin(self.reception.refuse_while(visit, &[])).await {
-                Waited::Came(Ok(Some(visitor))) => Box::new(visitor),
+                Waited::Came(Ok(Some(authenticated))) => Box::new(authenticated),
                 Waited::Came(Err(_)) => {
                     return Come::Ended(Box::new(Ended::before(Cause::OutOfHours)));
                 }
@@ -298,14 +311,20 @@ impl<D: Dial> Actor<D> {
             // Whoever came dials again.
             return Come::Ended(Box::new(Ended::before(Cause::NoLeave)));
         }
-        let Taken { stream, inbox, from, tls, opened } = visitor.take();
-        self.board.connecting(&from.to_string(), &self.desk);
-        self.board.secured(tls, &self.desk);
+        let Taken { stream, inbox, from, tls, opened } = authenticated.take();
+        self.connection_status.connecting(&from.to_string(), &self.send_queue);
+        self.connection_status.secured(tls, &self.send_queue);
         let setup = Arc::clone(&self.setup);
-        let line = Line::accept(setup, opened, Instant::now(), &mut self.desk);
-        let (reception, desk) = (&mut self.reception, &mut self.desk);
-        let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
-        Come::Connected(Box::new(conversation.accepted(inbox, door).closing(closing)))
+        let connection = Connection::accept(setup, opened, Instant::now(), &mut self.send_queue);
+        let (reception, send_queue) = (&mut self.reception, &mut self.send_queue);
+        let driver = ConnectionDriver::new(
+            stream,
+            connection,
+            reception,
+            send_queue,
+            &mut self.connection_status,
+        );
+        Come::Connected(Box::new(driver.accepted(inbox, acceptor).closing(closing)))
     }
 
     /// One attempt: dials the addresses in order. The permit is for its handshake; none would be for
@@ -330,12 +349,18 @@ impl<D: Dial> Actor<D> {
         }
         let setup = Arc::clone(&self.setup);
         let until = until.min(now + setup.timers.sign_on);
-        let line = Line::dial(setup, self.channel, rand::random(), now, until);
+        let connection = Connection::dial(setup, self.channel, rand::random(), now, until);
         let better = better(&mut self.dialler, &self.addresses, index, &self.setup.timers);
-        let (reception, desk) = (&mut self.reception, &mut self.desk);
-        let conversation = Conversation::new(stream, line, reception, desk, &mut self.board);
-        let conversation = conversation.unless(better).closing(closing).holding(permit);
-        Come::Connected(Box::new(conversation))
+        let (reception, send_queue) = (&mut self.reception, &mut self.send_queue);
+        let driver = ConnectionDriver::new(
+            stream,
+            connection,
+            reception,
+            send_queue,
+            &mut self.connection_status,
+        );
+        let driver = driver.unless(better).closing(closing).holding(permit);
+        Come::Connected(Box::new(driver))
     }
 
     /// What the end of a connection says about its address.
@@ -347,23 +372,23 @@ impl<D: Dial> Actor<D> {
         } else if ended.open_for.is_none() {
             self.addresses.failed(index, ended.cause.to_string());
         }
-        self.board.addresses(self.addresses.list(), &self.desk);
+        self.connection_status.addresses(self.addresses.list(), &self.send_queue);
     }
 
     /// Tries the addresses in order; which one answered, or why none did. `None` if the link is to
     /// stop.
     async fn reach(&mut self, until: Instant) -> Option<Result<(usize, D::Stream), Cause>> {
         let mut cause = Cause::NoAddress;
-        self.board.addresses(self.addresses.list(), &self.desk);
+        self.connection_status.addresses(self.addresses.list(), &self.send_queue);
         for index in self.addresses.order() {
             let address = self.addresses.name(index).to_owned();
-            self.board.connecting(&address, &self.desk);
+            self.connection_status.connecting(&address, &self.send_queue);
             match self.open(&address, until).await? {
                 Ok(stream) => return Some(Ok((index, stream))),
                 Err(error) => {
                     tracing::debug!(counter = %self.setup.counter, address, error, "cannot be reached");
                     self.addresses.failed(index, error.clone());
-                    self.board.addresses(self.addresses.list(), &self.desk);
+                    self.connection_status.addresses(self.addresses.list(), &self.send_queue);
                     cause = Cause::Unreachable { address, error };
                 }
             }
@@ -385,7 +410,7 @@ impl<D: Dial> Actor<D> {
         if !self.dialler.secures() {
             return Some(Ok(stream));
         }
-        self.board.securing(&self.desk);
+        self.connection_status.securing(&self.send_queue);
         let limit = until.min(Instant::now() + timers.tls);
         let secure = timeout_at(limit, self.dialler.secure(stream));
         match self.reception.refuse_while(secure, &[]).await {
@@ -393,7 +418,7 @@ impl<D: Dial> Actor<D> {
             Waited::Came(Err(_)) => Some(Err("TLS: no handshake in time".to_owned())),
             Waited::Came(Ok(Err(error))) => Some(Err(format!("TLS: {}", in_words(&error)))),
             Waited::Came(Ok(Ok((stream, tls)))) => {
-                self.board.secured(tls, &self.desk);
+                self.connection_status.secured(tls, &self.send_queue);
                 Some(Ok(stream))
             }
         }
@@ -404,11 +429,11 @@ impl<D: Dial> Actor<D> {
     fn panicked(&mut self, panic: &(dyn Any + Send)) -> (Cause, budget::Next) {
         let message = message(panic);
         tracing::error!(counter = %self.setup.counter, message, "a link's task panicked");
-        self.board.closed(&self.desk);
-        self.desk.refuse_all(NotSent::Down);
-        self.reception.rehome(&mut self.desk);
-        self.desk.left_unknown = true;
-        self.desk.counts.drops += 1;
+        self.connection_status.closed(&self.send_queue);
+        self.send_queue.refuse_all(NotSent::Down);
+        self.reception.rehome(&mut self.send_queue);
+        self.send_queue.left_unknown = true;
+        self.send_queue.counts.drops += 1;
         self.reception.refuse_all(NotSent::Down);
         self.addresses.left();
         self.ended = None;
@@ -417,9 +442,9 @@ impl<D: Dial> Actor<D> {
 
     /// Takes no more requests, and ends those that have come.
     fn close(&mut self) {
-        self.desk.refuse_all(NotSent::Stopping);
+        self.send_queue.refuse_all(NotSent::Stopping);
         self.reception.close();
-        self.board.stopped(&self.desk);
+        self.connection_status.stopped(&self.send_queue);
     }
 }
 
@@ -431,7 +456,7 @@ fn is_lost(open_for: Option<Duration>, cause: &Cause) -> bool {
 /// What came of waiting for a connection.
 enum Come<'a, S> {
     /// One, to converse on. In a box, because a future would hold it twice.
-    Connected(Box<Conversation<'a, S>>),
+    Connected(Box<ConnectionDriver<'a, S>>),
     /// None.
     Ended(Box<Ended>),
     /// The link is to stop.

@@ -1,4 +1,4 @@
-//! When to try again (LINKS, Reconnect). Pure: what happened and chance go in, a wait comes out.
+//! When to try again (docs/limits.md). Pure: what happened and chance go in, a wait comes out.
 
 use crate::cause::Verdict;
 use rand::{Rng, RngExt};

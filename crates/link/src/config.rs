@@ -1,4 +1,4 @@
-//! What one link needs to know. Every number is a default of LINKS and may be set per counter.
+//! What one link needs to know. Every number is a default and may be set per counter.
 
 use crate::hours::ServiceHours;
 use crate::keys::LinkKeys;

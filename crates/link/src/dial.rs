@@ -8,6 +8,7 @@ use crate::transport::{Carrier, Secured, Transport};
 use port::status::Tls;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -108,6 +109,16 @@ impl Dial for TcpDial {
         Ok((Transport::Secured(Box::new(secured)), Some(told)))
     }
 }
+
+/// An address that is preferred to the one in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Preferred {
+    pub(crate) index: usize,
+    pub(crate) address: String,
+}
+
+/// Waits until a preferred address answers, and says which.
+pub(crate) type Better<'a> = Pin<Box<dyn Future<Output = Preferred> + Send + 'a>>;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! How many may claim one channel at the door after they have proven who they are, and how often. A
+//! How many may claim one channel at the acceptor after they have proven who they are, and how often. A
 //! proof gives a counter its own connections, not everybody else's: whoever holds a key and signs on
 //! without end is turned away at once, and costs no more than a stranger.
 

@@ -1,8 +1,8 @@
 //! Requests of one connection that wait for their answers.
 
-use crate::desk::Desk;
 use crate::link::Queued;
-use crate::owed::Owed;
+use crate::pending_reply::PendingReply;
+use crate::send_queue::SendQueue;
 use domain::message::{AccountId, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::SubSerial;
@@ -29,7 +29,7 @@ pub(crate) struct InFlight {
 
 #[derive(Debug)]
 struct Pending {
-    owed: Owed,
+    pending_reply: PendingReply,
     expects: Expects,
     deadline: Instant,
     since: Instant,
@@ -49,7 +49,7 @@ enum Expects {
 #[derive(Debug)]
 pub(crate) enum Answered {
     /// That of a request, whose asker is owed it.
-    Matched(Owed, Reply),
+    Matched(PendingReply, Reply),
     /// Not that of any request in flight; or it names one but is about something else, and then
     /// the request has ended unknown.
     Unmatched { reply: Reply, late: bool },
@@ -76,21 +76,22 @@ impl InFlight {
 
     /// Takes a request in, and gives the message that is to be written for it.
     pub(crate) fn submit(&mut self, id: RequestId, queued: Queued, now: Instant) -> Message {
-        let Queued { mut owed, instruction, deadline } = queued;
-        owed.encoded();
+        let Queued { mut pending_reply, instruction, deadline } = queued;
+        pending_reply.encoded();
         let moves_money = instruction.moves_money();
         let expects = Expects::of(&instruction);
         self.urgent += usize::from(!moves_money);
         self.earliest = Some(self.earliest.map_or(deadline, |at| at.min(deadline)));
         self.oldest.get_or_insert(now);
-        self.pending.insert(id, Pending { owed, expects, deadline, since: now, moves_money });
+        self.pending
+            .insert(id, Pending { pending_reply, expects, deadline, since: now, moves_money });
         Message::Request(id, instruction)
     }
 
     /// It could not be encoded after all.
     pub(crate) fn unsayable(&mut self, id: RequestId) {
         if let Some(pending) = self.remove(id) {
-            pending.owed.settle(RequestOutcome::NotSent(NotSent::Unsayable));
+            pending.pending_reply.settle(RequestOutcome::NotSent(NotSent::Unsayable));
         }
     }
 
@@ -100,19 +101,24 @@ impl InFlight {
     }
 
     /// Takes an answer to what it answers, if it is one.
-    pub(crate) fn answer(&mut self, id: RequestId, reply: Reply, desk: &mut Desk) -> Answered {
+    pub(crate) fn answer(
+        &mut self,
+        id: RequestId,
+        reply: Reply,
+        send_queue: &mut SendQueue,
+    ) -> Answered {
         let Some(pending) = self.remove(id) else {
-            return Answered::Unmatched { reply, late: desk.is_late(id) };
+            return Answered::Unmatched { reply, late: send_queue.is_late(id) };
         };
         // An answer to what was never written answers something else, whatever it says.
         let written = self.handed >= Some(id);
         if written && pending.expects.is_met_by(&reply) {
-            desk.counts.answered += 1;
-            return Answered::Matched(pending.owed, reply);
+            send_queue.counts.answered += 1;
+            return Answered::Matched(pending.pending_reply, reply);
         }
-        desk.counts.unmatched += 1;
-        desk.remember(id);
-        pending.owed.settle(RequestOutcome::Unknown(Unclear::BadAnswer));
+        send_queue.counts.unmatched += 1;
+        send_queue.remember(id);
+        pending.pending_reply.settle(RequestOutcome::Unknown(Unclear::BadAnswer));
         Answered::Unmatched { reply, late: false }
     }
 
@@ -122,7 +128,7 @@ impl InFlight {
         &mut self,
         id: Option<RequestId>,
         serial: Option<SubSerial>,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
     ) {
         let named: Vec<RequestId> = match (id, serial) {
             (Some(id), _) => vec![id],
@@ -136,8 +142,8 @@ impl InFlight {
         };
         for id in named {
             if let Some(pending) = self.remove(id) {
-                desk.remember(id);
-                pending.owed.settle(RequestOutcome::Unknown(Unclear::BadAnswer));
+                send_queue.remember(id);
+                pending.pending_reply.settle(RequestOutcome::Unknown(Unclear::BadAnswer));
             }
         }
     }
@@ -160,7 +166,12 @@ impl InFlight {
 
     /// Ends what has waited past its deadline. Those of which no byte has been handed over are
     /// told in `unwritten`: they must not be written any more.
-    pub(crate) fn expire(&mut self, now: Instant, desk: &mut Desk, unwritten: &mut Vec<RequestId>) {
+    pub(crate) fn expire(
+        &mut self,
+        now: Instant,
+        send_queue: &mut SendQueue,
+        unwritten: &mut Vec<RequestId>,
+    ) {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return;
         }
@@ -170,12 +181,12 @@ impl InFlight {
         for (id, pending) in expired {
             self.urgent -= usize::from(!pending.moves_money);
             if handed >= Some(id) {
-                desk.counts.timed_out += 1;
-                desk.remember(id);
-                pending.owed.settle(RequestOutcome::Unknown(Unclear::TimedOut));
+                send_queue.counts.timed_out += 1;
+                send_queue.remember(id);
+                pending.pending_reply.settle(RequestOutcome::Unknown(Unclear::TimedOut));
             } else {
                 unwritten.push(id);
-                pending.owed.settle(RequestOutcome::NotSent(NotSent::Expired));
+                pending.pending_reply.settle(RequestOutcome::NotSent(NotSent::Expired));
             }
         }
         self.earliest = self.pending.values().map(|pending| pending.deadline).min();
@@ -183,11 +194,11 @@ impl InFlight {
     }
 
     /// The connection is lost: ends everything, truthfully.
-    pub(crate) fn lose(&mut self, desk: &mut Desk) {
+    pub(crate) fn lose(&mut self, send_queue: &mut SendQueue) {
         for (id, pending) in &self.pending {
             if self.handed >= Some(*id) {
-                desk.remember(*id);
-                desk.left_unknown |= pending.moves_money;
+                send_queue.remember(*id);
+                send_queue.left_unknown |= pending.moves_money;
             }
         }
         self.settle_all();
@@ -206,7 +217,7 @@ impl InFlight {
     fn settle_all(&mut self) {
         let handed = self.handed;
         for (id, pending) in std::mem::take(&mut self.pending) {
-            pending.owed.settle(if handed >= Some(id) {
+            pending.pending_reply.settle(if handed >= Some(id) {
                 RequestOutcome::Unknown(Unclear::LinkLost)
             } else {
                 RequestOutcome::NotSent(NotSent::Down)
@@ -284,7 +295,7 @@ mod tests {
         in_flight.submit(RequestId(2), asks.debit(at(4)), at(2));
         in_flight.submit(RequestId(3), asks.debit(at(9)), at(3));
         assert_eq!(times(&in_flight), (Some(at(4)), Some(at(1))));
-        in_flight.expire(at(5), &mut Desk::new(1), &mut Vec::new());
+        in_flight.expire(at(5), &mut SendQueue::new(1), &mut Vec::new());
         assert_eq!(times(&in_flight), (Some(at(9)), Some(at(3))));
         in_flight.unsayable(RequestId(3));
         assert_eq!(times(&in_flight), (None, None));
@@ -297,7 +308,7 @@ mod tests {
         in_flight.submit(RequestId(2), asks.debit(at(9)), at(0));
         assert!(in_flight.has_urgent() && in_flight.moves_money());
         let mut unwritten = Vec::new();
-        in_flight.expire(at(1), &mut Desk::new(1), &mut unwritten);
+        in_flight.expire(at(1), &mut SendQueue::new(1), &mut unwritten);
         assert_eq!(unwritten, [RequestId(1)], "no byte of it was handed over");
         assert!(!in_flight.has_urgent() && in_flight.moves_money());
     }
@@ -305,13 +316,13 @@ mod tests {
     #[test]
     fn an_answer_about_something_else_ends_the_request_it_names_and_is_counted() {
         let (mut in_flight, mut asks) = (InFlight::default(), asks());
-        let mut desk = Desk::new(1);
+        let mut send_queue = SendQueue::new(1);
         for (id, unmatched) in [(RequestId(1), 1), (RequestId(2), 2)] {
             in_flight.submit(id, asks.debit(at(5)), at(0));
             in_flight.handed(id);
-            let answered = in_flight.answer(id, reply(&debit(7)), &mut desk);
+            let answered = in_flight.answer(id, reply(&debit(7)), &mut send_queue);
             assert!(matches!(answered, Answered::Unmatched { late: false, .. }));
-            assert_eq!((desk.counts.unmatched, desk.counts.answered), (unmatched, 0));
+            assert_eq!((send_queue.counts.unmatched, send_queue.counts.answered), (unmatched, 0));
         }
         let bad = RequestOutcome::Unknown(Unclear::BadAnswer);
         assert_eq!(asks.outcomes(), [(1, bad.clone()), (2, bad)]);

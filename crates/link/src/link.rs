@@ -1,21 +1,21 @@
 //! The handle to one counter's link.
 
+use crate::acceptor::InboundPeer;
 use crate::actor::{Actor, supervise};
 use crate::addresses::Addresses;
+use crate::authenticated::AuthenticatedConnection;
 use crate::backoff::Backoff;
-use crate::board::Board;
 use crate::config::LinkConfig;
-use crate::desk::{Common, Desk};
+use crate::connection_status::ConnectionStatus;
 use crate::dial::{Dial, TcpDial};
-use crate::door::Guest;
 use crate::intern::{NAMES, PROFILES, TIMERS};
-use crate::lanes::{Exit, Lane, Lanes};
-use crate::owed::{Command, Owed, Shared};
-use crate::panel::Panel;
+use crate::pending_reply::{Command, ConnectionHandle, PendingReply};
+use crate::pool::{ConnectionPool, Exit, PooledConnection};
 use crate::reception::Reception;
+use crate::send_queue::{CounterShared, SendQueue};
 use crate::session::Setup;
 use crate::session::greeting::Known;
-use crate::visitor::Visitor;
+use crate::status_aggregate::StatusAggregate;
 use domain::message::{CounterId, Instruction};
 use domain::money::Amount;
 use domain::profile::Profile;
@@ -39,10 +39,10 @@ use wire::codec::{Codec, Parties};
 /// link. When the last one is dropped, the link ends as if it had been stopped.
 #[derive(Clone, Debug)]
 pub struct Link {
-    lanes: Arc<Lanes>,
+    pool: Arc<ConnectionPool>,
     bounds: Bounds,
     profile: Arc<Profile>,
-    panel: Arc<Panel>,
+    status_aggregate: Arc<StatusAggregate>,
     history: History,
     tasks: Arc<[Arc<Task>]>,
 }
@@ -50,7 +50,7 @@ pub struct Link {
 /// A request that nothing has been written of.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    pub(crate) owed: Owed,
+    pub(crate) pending_reply: PendingReply,
     pub(crate) instruction: Instruction,
     pub(crate) deadline: Instant,
 }
@@ -69,26 +69,26 @@ impl Link {
         Link::spawn_over(dialler, config, unmatched, tasks, stop)
     }
 
-    /// The same for a counter that dials in: the guest is let in at a [`Door`]. Its addresses are
+    /// The same for a counter that dials in: the peer is let in at an [`Acceptor`]. Its addresses are
     /// not looked at.
     pub fn spawn_accepting(
         config: LinkConfig,
         unmatched: mpsc::Sender<Unmatched>,
         tasks: &TaskTracker,
         stop: CancellationToken,
-    ) -> (Link, Guest) {
+    ) -> (Link, InboundPeer) {
         let connections = config.connections.max(1);
         // One may wait while another is being judged.
-        let (channels, doors): (Vec<_>, Vec<_>) =
+        let (channels, acceptors): (Vec<_>, Vec<_>) =
             (0..connections).map(|_| mpsc::channel(1)).unzip();
         let known = Known::of(&config);
         let dialect = config.dialect.clone();
         let parties = Parties { own: known.own_name.clone(), peer: known.counter.to_string() };
         let codec = Codec::new(dialect.clone(), parties);
         let dialler = TcpDial::new(&config.timers);
-        let link = Link::spawn_lanes(dialler, config, unmatched, tasks, stop, doors);
+        let link = Link::spawn_lanes(dialler, config, unmatched, tasks, stop, acceptors);
         let gates = channels.iter().map(|_| Arc::default()).collect();
-        (link, Guest { known, dialect, codec, channels, gates })
+        (link, InboundPeer { known, dialect, codec, channels, gates })
     }
 
     /// The same as [`Link::spawn`] over transports that `dialler` opens.
@@ -110,7 +110,7 @@ impl Link {
         unmatched: mpsc::Sender<Unmatched>,
         tasks: &TaskTracker,
         stop: CancellationToken,
-        doors: Vec<mpsc::Receiver<Visitor>>,
+        acceptors: Vec<mpsc::Receiver<AuthenticatedConnection>>,
     ) -> Link {
         let LinkConfig {
             counter,
@@ -132,7 +132,7 @@ impl Link {
         } = config;
         let connections = connections.max(1);
         let profile = PROFILES.one(profile);
-        let shared = Shared::new(counter.clone());
+        let shared = ConnectionHandle::new(counter.clone());
         let codec = Codec::new(
             dialect,
             Parties { own: own_name.clone(), peer: counter.as_str().to_owned() },
@@ -147,21 +147,21 @@ impl Link {
             bounds: bounds.clone(),
         });
         let first_id = u64::try_from(now_micros()).unwrap_or(0);
-        let common = Arc::new(Common::new(first_id));
-        let all = (0..connections).map(|_| Lane { shared: Arc::new(shared.sibling()) });
-        let lanes = Arc::new(Lanes::new(all.collect(), standby));
-        let first = Arc::clone(&lanes.first().shared);
-        let panel = Arc::new(Panel::new(first, connections, now_micros()));
-        let mut doors = doors.into_iter();
+        let common = Arc::new(CounterShared::new(first_id));
+        let all = (0..connections).map(|_| PooledConnection { shared: Arc::new(shared.sibling()) });
+        let pool = Arc::new(ConnectionPool::new(all.collect(), standby));
+        let first = Arc::clone(&pool.first().shared);
+        let status_aggregate = Arc::new(StatusAggregate::new(first, connections, now_micros()));
+        let mut acceptors = acceptors.into_iter();
         let mut watched_tasks = Vec::with_capacity(usize::from(connections));
         for channel in 0..connections {
             let index = usize::from(channel);
-            let shared = &lanes.get(index).shared;
-            let board = Board::new(
+            let shared = &pool.get(index).shared;
+            let connection_status = ConnectionStatus::new(
                 Arc::clone(shared),
                 history.clone(),
                 unmatched.clone(),
-                Arc::clone(&panel),
+                Arc::clone(&status_aggregate),
                 channel,
                 Instant::now(),
             );
@@ -186,21 +186,21 @@ impl Link {
                     addresses: Addresses::new(addresses.clone()),
                     dialler: dialler.clone(),
                     hours: hours.clone(),
-                    door: doors.next(),
+                    acceptor: acceptors.next(),
                     next: None,
                     outages: outages.clone(),
                     leave: leave.clone(),
                     reception: Reception::new(
                         Arc::clone(shared),
                         stop.clone(),
-                        Exit { lanes: Arc::downgrade(&lanes), from: index },
+                        Exit { pool: Arc::downgrade(&pool), from: index },
                     ),
-                    desk: if connections > 1 {
-                        Desk::beside_others(common)
+                    send_queue: if connections > 1 {
+                        SendQueue::beside_others(common)
                     } else {
-                        Desk::of(common)
+                        SendQueue::of(common)
                     },
-                    board,
+                    connection_status,
                     backoff: Backoff::default(),
                     panics: Budget::default(),
                     begun: Instant::now(),
@@ -208,7 +208,7 @@ impl Link {
                 })),
             ));
         }
-        Link { lanes, bounds, profile, panel, history, tasks: watched_tasks.into() }
+        Link { pool, bounds, profile, status_aggregate, history, tasks: watched_tasks.into() }
     }
 
     /// Says that everything that the last drop left unknown has been asked about, which ends
@@ -220,19 +220,19 @@ impl Link {
     /// Makes the task of the first connection panic.
     #[cfg(test)]
     fn panic_now(&self) {
-        let shared = &self.lanes.first().shared;
+        let shared = &self.pool.first().shared;
         shared.panic.store(true, Ordering::Relaxed);
         shared.mailbox.ring();
     }
 
     fn command(&self, command: Command) {
-        self.lanes.shared().for_each(|shared| shared.command(command));
+        self.pool.shared().for_each(|shared| shared.command(command));
     }
 
     /// Takes a place in the queue of a connection, or delivers [`NotSent::Busy`].
     fn admit(&self, ask: Ask) -> Option<(usize, Queued)> {
         let Ask { ticket, instruction, deadline, reply_to } = ask;
-        let counters = &self.lanes.first().shared;
+        let counters = &self.pool.first().shared;
         let taken = counters.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |queued| {
             (queued < self.bounds.queued).then_some(queued + 1)
         });
@@ -241,15 +241,16 @@ impl Link {
             reply_to.deliver(&counters.counter, ticket, RequestOutcome::NotSent(NotSent::Busy));
             return None;
         }
-        let (lane, stay) = self.lanes.choose(&instruction);
-        let owed = Owed::new(&self.lanes.get(lane).shared, ticket, reply_to).staying(stay);
-        Some((lane, Queued { owed, instruction, deadline }))
+        let (pooled, affinity) = self.pool.choose(&instruction);
+        let pending_reply =
+            PendingReply::new(&self.pool.get(pooled).shared, ticket, reply_to).staying(affinity);
+        Some((pooled, Queued { pending_reply, instruction, deadline }))
     }
 }
 
 impl Counter for Link {
     fn id(&self) -> &CounterId {
-        &self.lanes.first().shared.counter
+        &self.pool.first().shared.counter
     }
 
     fn profile(&self) -> &Arc<Profile> {
@@ -262,37 +263,37 @@ impl Counter for Link {
 
     /// Days go forward: of several connections, the one that heard the newest is right.
     fn settle_day(&self) -> Option<Day> {
-        let open = self.lanes.shared().filter(|shared| shared.session_began().is_some());
+        let open = self.pool.shared().filter(|shared| shared.session_began().is_some());
         let newest = open.filter_map(|shared| shared.settle_day()).max();
-        newest.or_else(|| self.lanes.shared().filter_map(|shared| shared.settle_day()).max())
+        newest.or_else(|| self.pool.shared().filter_map(|shared| shared.settle_day()).max())
     }
 
     /// The smaller of what is configured and what it declared at sign-on, on any connection.
     fn per_transfer_limit(&self) -> Option<Amount> {
-        let declared = self.lanes.shared().filter_map(|shared| shared.limit()).min();
+        let declared = self.pool.shared().filter_map(|shared| shared.limit()).min();
         [declared, self.profile().per_transfer_limit].into_iter().flatten().min()
     }
 
     fn highest_serial(&self) -> Option<SubSerial> {
-        let told = self.lanes.shared().filter_map(|shared| shared.highest_serial());
+        let told = self.pool.shared().filter_map(|shared| shared.highest_serial());
         told.max_by_key(|serial| serial.number())
     }
 
     /// Of the open sessions, the oldest.
     fn session_began(&self) -> Option<Instant> {
-        self.lanes.shared().filter_map(|shared| shared.session_began()).min()
+        self.pool.shared().filter_map(|shared| shared.session_began()).min()
     }
 
     fn sessions(&self) -> Option<Sessions> {
-        Sessions::of(self.lanes.shared().map(|shared| shared.newest_began()))
+        Sessions::of(self.pool.shared().map(|shared| shared.newest_began()))
     }
 
     /// One connection after another, and none whose session is younger than
     /// [`Timers::renewal`](crate::config::Timers::renewal).
     fn renew_sessions(&self, after: Instant) {
-        let shared = &self.lanes.first().shared;
+        let shared = &self.pool.first().shared;
         shared.renewal.want(after);
-        self.lanes.shared().for_each(|shared| shared.mailbox.ring());
+        self.pool.shared().for_each(|shared| shared.mailbox.ring());
     }
 
     fn sign_on_changes(
@@ -301,13 +302,13 @@ impl Counter for Link {
     ) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(async move {
             loop {
-                let mut change = pin!(self.panel.session_change());
+                let mut change = pin!(self.status_aggregate.session_change());
                 // From here on none is missed.
                 change.as_mut().enable();
                 if self.last_sign_on() != known {
                     return true;
                 }
-                if self.panel.has_ended() {
+                if self.status_aggregate.has_ended() {
                     return false;
                 }
                 change.await;
@@ -318,49 +319,49 @@ impl Counter for Link {
     /// A session is open, it is not still asking about what the last one left unknown, and the counter is
     /// not suspected dead.
     fn is_up(&self) -> bool {
-        self.lanes.shared().any(|shared| shared.is_up())
+        self.pool.shared().any(|shared| shared.is_up())
     }
 
     /// The windows of all connections and half of the queue: the other half is for second legs.
     fn is_crowded(&self) -> bool {
-        let load: usize = self.lanes.shared().map(|shared| shared.load()).sum();
+        let load: usize = self.pool.shared().map(|shared| shared.load()).sum();
         let window = self.bounds.in_flight.min(self.profile.max_in_flight);
-        load >= usize::from(window) * self.lanes.len() + self.bounds.queued / 2
+        load >= usize::from(window) * self.pool.len() + self.bounds.queued / 2
     }
 
     /// Wakes each connection once.
     fn ask_all(&self, asks: Vec<Ask>) {
         let admitted = asks.into_iter().filter_map(|ask| self.admit(ask));
-        if self.lanes.len() == 1 {
+        if self.pool.len() == 1 {
             let all: Vec<Queued> = admitted.map(|(_, queued)| queued).collect();
             if !all.is_empty() {
-                self.lanes.first().shared.mailbox.post_all(all);
+                self.pool.first().shared.mailbox.post_all(all);
             }
             return;
         }
-        let mut mails: Vec<Vec<Queued>> = (0..self.lanes.len()).map(|_| Vec::new()).collect();
-        admitted.for_each(|(lane, queued)| mails[lane].push(queued));
-        for (lane, queued) in mails.into_iter().enumerate() {
+        let mut mails: Vec<Vec<Queued>> = (0..self.pool.len()).map(|_| Vec::new()).collect();
+        admitted.for_each(|(pooled, queued)| mails[pooled].push(queued));
+        for (pooled, queued) in mails.into_iter().enumerate() {
             if !queued.is_empty() {
-                self.lanes.get(lane).shared.mailbox.post_all(queued);
+                self.pool.get(pooled).shared.mailbox.post_all(queued);
             }
         }
     }
 
     fn ask(&self, ask: Ask) {
-        if let Some((lane, queued)) = self.admit(ask) {
-            self.lanes.get(lane).shared.mailbox.post(queued);
+        if let Some((pooled, queued)) = self.admit(ask) {
+            self.pool.get(pooled).shared.mailbox.post(queued);
         }
     }
 
     /// At most a quarter of a second old while a session is open.
     fn snapshot(&self) -> Snapshot {
-        self.panel.snapshot()
+        self.status_aggregate.snapshot()
     }
 
     /// Memory is held for it only while somebody holds a receiver.
     fn follow(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.panel.follow()
+        self.status_aggregate.follow()
     }
 
     fn history(&self) -> &History {

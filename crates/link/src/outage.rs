@@ -1,6 +1,6 @@
 //! Addresses that do not answer, and who looks whether they answer again: of all links to the same
 //! addresses one looks, often and cheaply, and its success wakes the others, spread so that they do
-//! not come in a herd (LINKS, Reconnect).
+//! not come in a herd.
 
 use crate::dial::Dial;
 use std::collections::HashMap;

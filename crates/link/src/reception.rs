@@ -1,10 +1,10 @@
 //! Where requests and commands arrive, and what is answered while no session is open.
 
-use crate::desk::Desk;
-use crate::lanes::Exit;
 use crate::link::Queued;
 use crate::mailbox::Post;
-use crate::owed::{Command, Shared};
+use crate::pending_reply::{Command, ConnectionHandle};
+use crate::pool::Exit;
+use crate::send_queue::SendQueue;
 use port::{NotSent, RequestOutcome};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 /// See the module. With it, its mailbox closes.
 #[derive(Debug)]
 pub(crate) struct Reception {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ConnectionHandle>,
     /// What has been taken from the mailbox.
     pub(crate) mails: Vec<Queued>,
     /// Whether it is known that nobody can ask any more.
@@ -37,7 +37,11 @@ pub(crate) enum Waited<T> {
 }
 
 impl Reception {
-    pub(crate) fn new(shared: Arc<Shared>, stop: CancellationToken, exit: Exit) -> Reception {
+    pub(crate) fn new(
+        shared: Arc<ConnectionHandle>,
+        stop: CancellationToken,
+        exit: Exit,
+    ) -> Reception {
         Reception { shared, mails: Vec::new(), abandoned: false, stop, exit }
     }
 
@@ -90,15 +94,15 @@ impl Reception {
             match why {
                 NotSent::Down => self.exit.leave(queued),
                 NotSent::Busy | NotSent::Expired | NotSent::Unsayable | NotSent::Stopping => {
-                    queued.owed.settle(RequestOutcome::NotSent(why));
+                    queued.pending_reply.settle(RequestOutcome::NotSent(why));
                 }
             }
         }
     }
 
     /// Lets what waited for a connection that was lost go to another one.
-    pub(crate) fn rehome(&self, desk: &mut Desk) {
-        desk.homeless().into_iter().for_each(|queued| self.exit.leave(queued));
+    pub(crate) fn rehome(&self, send_queue: &mut SendQueue) {
+        send_queue.homeless().into_iter().for_each(|queued| self.exit.leave(queued));
     }
 
     /// Takes no more requests, and ends those that have come.
@@ -124,7 +128,7 @@ mod tests {
     fn with_it_ends_what_has_come_and_what_comes_still() {
         let mut asks = asks();
         let (shared, stop) = (Arc::clone(&asks.shared), CancellationToken::new());
-        let exit = Exit { lanes: Weak::new(), from: 0 };
+        let exit = Exit { pool: Weak::new(), from: 0 };
         let mut reception = Reception::new(Arc::clone(&shared), stop, exit);
         reception.mails.push(asks.debit(at(1)));
         shared.mailbox.post(asks.debit(at(1)));

@@ -3,21 +3,21 @@
 
 mod answers;
 mod closed;
+mod event;
 pub(crate) mod greeting;
 mod sign_on;
 
 use crate::cause::Cause;
 use crate::config::Timers;
-use crate::desk::{Admission, Desk};
 use crate::flood::Flood;
 use crate::in_flight::InFlight;
 use crate::keys::{KeyId, LinkKeys};
 use crate::pulse::{Beat, Pulse};
+use crate::send_queue::{Admission, SendQueue};
+use domain::message::CounterId;
 use domain::message::Notice;
-use domain::message::{CounterId, Reply};
-use domain::money::Amount;
 use domain::profile::Profile;
-use domain::serial::{Day, SubSerial};
+use domain::serial::Day;
 use foreign::ForeignText;
 use port::Bounds;
 use port::NotSent;
@@ -28,9 +28,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::codec::Codec;
 use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, RequestId, SignOff, Welcome};
-use wire::ornament::Blemishes;
 
 use closed::Closed;
+pub(crate) use event::Event;
 pub(crate) use sign_on::Opened;
 use sign_on::SigningOn;
 
@@ -67,27 +67,6 @@ pub(crate) struct Setup {
     pub(crate) profile: Arc<Profile>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) bounds: Bounds,
-}
-
-/// What a session tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// The sign-on succeeded; the largest single posting that both sides allow.
-    Opened(Option<Amount>),
-    /// The counter's accounting day, and whether it is open.
-    Standing(Day, bool),
-    /// The highest serial that the counter has seen within its query horizon.
-    HighestSerial(SubSerial),
-    /// A heartbeat came back.
-    RoundTrip(Duration),
-    /// An answer that nobody waits for.
-    Unmatched { reply: Reply, late: bool },
-    /// A body that could not be read.
-    Malformed { serial: Option<SubSerial>, error: String },
-    /// The counter's own words.
-    Notice(Notice),
-    /// A message of which something that is only for people could not be read.
-    Blemished(Blemishes),
 }
 
 /// A message to write, and of which request it is.
@@ -188,7 +167,7 @@ impl Session {
         setup: Arc<Setup>,
         opened: Opened,
         now: Instant,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
     ) -> Session {
         let welcome = Welcome { heartbeat_s: opened.heartbeat_s, counter: None };
         let mut session = Session {
@@ -206,17 +185,17 @@ impl Session {
             key: None,
             setup,
         };
-        session.open(now, opened, desk);
+        session.open(now, opened, send_queue);
         session
     }
 
-    fn open(&mut self, now: Instant, opened: Opened, desk: &mut Desk) {
+    fn open(&mut self, now: Instant, opened: Opened, send_queue: &mut SendQueue) {
         self.key = Some(opened.key);
         let wanted = self.setup.timers.heartbeat_s;
         let interval = opened.heartbeat_s.min(wanted);
         self.pulse = Pulse::new(interval, self.setup.timers.early_probe, now);
         self.window = usize::from(self.setup.bounds.in_flight.min(opened.window)).max(1);
-        self.phase = if std::mem::take(&mut desk.left_unknown) {
+        self.phase = if std::mem::take(&mut send_queue.left_unknown) {
             Phase::Syncing { quiet_since: now, until: now + self.setup.timers.sync }
         } else {
             Phase::Open
@@ -302,19 +281,19 @@ impl Session {
         &mut self,
         now: Instant,
         message: Message,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
     ) -> Result<(), Cause> {
         if let Phase::SigningOn { sign_on, .. } = &mut self.phase {
             let Some(opened) = sign_on.on_message(&self.setup, message, &mut self.outgoing)? else {
                 return Ok(());
             };
-            self.open(now, opened, desk);
+            self.open(now, opened, send_queue);
             return Ok(());
         }
         self.heard += 1;
         self.pulse.heard(now);
         match message {
-            Message::Response(id, reply) => self.on_response(now, id, reply, desk)?,
+            Message::Response(id, reply) => self.on_response(now, id, reply, send_queue)?,
             Message::Heartbeat(beat) => {
                 self.acknowledge(beat);
             }
@@ -329,9 +308,9 @@ impl Session {
             }
             Message::Notice(Notice { severity, text }) => {
                 let notice = Notice { severity, text: text.clipped(500) };
-                self.on_unasked(now, Event::Notice(notice), false, desk)?;
+                self.on_unasked(now, Event::Notice(notice), false, send_queue)?;
             }
-            Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text, desk),
+            Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text, send_queue),
             Message::SignOffAck => match &self.phase {
                 Phase::SigningOff { .. } => return Err(Cause::SignedOff),
                 Phase::Leaving { cause, .. } => return Err(Cause::clone(cause)),
@@ -352,7 +331,11 @@ impl Session {
 
     /// The next message to write, if there is one: the conversation's own first, then requests as
     /// the window and the state admit them.
-    pub(crate) fn next_outgoing(&mut self, now: Instant, desk: &mut Desk) -> Option<Outgoing> {
+    pub(crate) fn next_outgoing(
+        &mut self,
+        now: Instant,
+        send_queue: &mut SendQueue,
+    ) -> Option<Outgoing> {
         if let Some(message) = self.outgoing.pop_front() {
             self.pulse.sent(now);
             if let Message::Heartbeat(beat) = &message {
@@ -360,8 +343,8 @@ impl Session {
             }
             return Some(Outgoing { message, request: None });
         }
-        let queued = desk.pop(now, self.admission())?;
-        let id = desk.next_id();
+        let queued = send_queue.pop(now, self.admission())?;
+        let id = send_queue.next_id();
         let message = self.in_flight.submit(id, queued, now);
         self.pulse.sent(now);
         Some(Outgoing { message, request: Some(id) })
@@ -420,10 +403,10 @@ impl Session {
     pub(crate) fn on_timeout(
         &mut self,
         now: Instant,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
         unwritten: &mut Vec<RequestId>,
     ) -> Result<(), Cause> {
-        self.in_flight.expire(now, desk, unwritten);
+        self.in_flight.expire(now, send_queue, unwritten);
         self.closed.on_timeout(now);
         if self.pulse.next_timeout(self.in_flight.oldest()).is_some_and(|due| due <= now) {
             let oldest = self.in_flight.find_oldest();
@@ -433,7 +416,7 @@ impl Session {
                 Beat::Dead(silence) => return Err(Cause::Unheard(silence)),
             }
         }
-        self.advance(now, desk)
+        self.advance(now, send_queue)
     }
 
     /// Everything that the last connection left unknown has been asked about.
@@ -446,30 +429,30 @@ impl Session {
     /// Ends the session in order: nothing queued is written, and what moves money and is in flight is
     /// waited for. A question is not: it is asked again after the next start, and a counter that does
     /// not answer one does not keep a bridge from going.
-    pub(crate) fn stop(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
-        desk.refuse_all(NotSent::Stopping);
-        self.drain(now, desk, Leaver::Stopping)
+    pub(crate) fn stop(&mut self, now: Instant, send_queue: &mut SendQueue) -> Result<(), Cause> {
+        send_queue.refuse_all(NotSent::Stopping);
+        self.drain(now, send_queue, Leaver::Stopping)
     }
 
     /// The same, but the counter is not left: what is queued may go to another connection.
     pub(crate) fn leave(
         &mut self,
         now: Instant,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
         text: &'static str,
     ) -> Result<(), Cause> {
-        desk.refuse_all(NotSent::Down);
-        self.drain(now, desk, Leaver::Leaving { text })
+        send_queue.refuse_all(NotSent::Down);
+        self.drain(now, send_queue, Leaver::Leaving { text })
     }
 
-    fn drain(&mut self, now: Instant, desk: &Desk, leaver: Leaver) -> Result<(), Cause> {
+    fn drain(&mut self, now: Instant, send_queue: &SendQueue, leaver: Leaver) -> Result<(), Cause> {
         match self.phase {
             Phase::SigningOn { .. } => Err(Cause::SignedOff),
             Phase::Syncing { .. } | Phase::Open => {
                 self.closed.give_up();
                 let until = now + self.setup.timers.drain;
                 self.phase = Phase::Draining { leaver, until };
-                self.advance(now, desk)
+                self.advance(now, send_queue)
             }
             Phase::Draining { .. } | Phase::SigningOff { .. } | Phase::Leaving { .. } => Ok(()),
         }
@@ -488,17 +471,17 @@ impl Session {
     }
 
     /// The connection is gone: ends every request that is in flight or queued, truthfully.
-    pub(crate) fn lose(&mut self, desk: &mut Desk) {
-        self.in_flight.lose(desk);
+    pub(crate) fn lose(&mut self, send_queue: &mut SendQueue) {
+        self.in_flight.lose(send_queue);
         self.closed.give_up();
         self.closed.hand_out();
         // Questions that this session did not finish are the next one's.
-        desk.left_unknown |= matches!(self.phase, Phase::Syncing { .. });
-        desk.refuse_all(NotSent::Down);
+        send_queue.left_unknown |= matches!(self.phase, Phase::Syncing { .. });
+        send_queue.refuse_all(NotSent::Down);
     }
 
     /// Moves on where what was waited for has come, or has not come in time.
-    pub(crate) fn advance(&mut self, now: Instant, desk: &Desk) -> Result<(), Cause> {
+    pub(crate) fn advance(&mut self, now: Instant, send_queue: &SendQueue) -> Result<(), Cause> {
         let idle = self.in_flight.is_empty() && self.closed.len() == 0;
         let drained = match &self.phase {
             Phase::Draining { leaver: Leaver::Stopping, .. } => {
@@ -516,7 +499,7 @@ impl Session {
             Phase::Leaving { cause, until } if now >= *until => return Err(Cause::clone(cause)),
             Phase::SigningOff { until } if now >= *until => return Err(Cause::SignedOff),
             Phase::Syncing { quiet_since, until } => {
-                if desk.has_urgent() || self.in_flight.has_urgent() {
+                if send_queue.has_urgent() || self.in_flight.has_urgent() {
                     *quiet_since = now;
                 }
                 if now >= *until || now >= *quiet_since + SYNC_QUIET {
@@ -562,8 +545,8 @@ impl Session {
     }
 
     /// The counter takes no new requests: what is queued cannot be sent here any more.
-    fn on_sign_off(&mut self, now: Instant, text: &ForeignText, desk: &mut Desk) {
-        desk.refuse_all(NotSent::Down);
+    fn on_sign_off(&mut self, now: Instant, text: &ForeignText, send_queue: &mut SendQueue) {
+        send_queue.refuse_all(NotSent::Down);
         let leaver = Leaver::They { text: text.clipped(200) };
         match &mut self.phase {
             Phase::Syncing { .. } | Phase::Open => {

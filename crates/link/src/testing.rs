@@ -1,7 +1,7 @@
 //! What tests of this crate share: instants by the second, asks and their outcomes.
 
 use crate::link::Queued;
-use crate::owed::{Owed, Shared};
+use crate::pending_reply::{ConnectionHandle, PendingReply};
 use crate::session::Setup;
 use domain::message::{
     Answer, AnswerCode, BalanceReply, CounterId, EntriesReply, Finding, Instruction, Look, Posted,
@@ -67,7 +67,7 @@ pub(crate) fn query(number: u64) -> Instruction {
 
 /// Makes queued requests, numbered from 1, and collects what becomes of them.
 pub(crate) struct Asks {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ConnectionHandle>,
     made: u64,
     queue: mpsc::UnboundedSender<Delivery>,
     outcomes: mpsc::UnboundedReceiver<Delivery>,
@@ -75,7 +75,7 @@ pub(crate) struct Asks {
 
 pub(crate) fn asks() -> Asks {
     let (queue, outcomes) = mpsc::unbounded_channel();
-    Asks { shared: Arc::new(Shared::new(counter())), made: 0, queue, outcomes }
+    Asks { shared: Arc::new(ConnectionHandle::new(counter())), made: 0, queue, outcomes }
 }
 
 impl Asks {
@@ -93,8 +93,8 @@ impl Asks {
         self.made += 1;
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
         let reply_to = ReplyTo::Queue(self.queue.clone());
-        let owed = Owed::new(&self.shared, Ticket(self.made), reply_to);
-        Queued { owed, instruction, deadline }
+        let pending_reply = PendingReply::new(&self.shared, Ticket(self.made), reply_to);
+        Queued { pending_reply, instruction, deadline }
     }
 
     /// What became of which, in the order of delivery, since the last look.

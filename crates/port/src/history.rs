@@ -25,13 +25,13 @@ pub struct Event {
     pub number: u64,
     /// When, in microseconds since 1970 UTC.
     pub at: i64,
-    /// To whose link; `None` for what happened at the door to nobody known.
+    /// To whose link; `None` for what happened at the acceptor to nobody known.
     pub counter: Option<CounterId>,
     /// What.
     pub what: What,
 }
 
-/// What happened to a link, or at the door.
+/// What happened to a link, or at the acceptor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum What {

@@ -1,5 +1,5 @@
-//! Who stood at the door and was not let in: the last of them with the cause, and how much of it is
-//! told as it happens. Both are bounded: a flood at the door takes no memory, and leaves room in
+//! Who stood at the acceptor and was not let in: the last of them with the cause, and how much of it is
+//! told as it happens. Both are bounded: a flood at the acceptor takes no memory, and leaves room in
 //! the history for what happens to links. Pure.
 
 use domain::message::CounterId;

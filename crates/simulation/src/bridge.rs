@@ -7,13 +7,13 @@ use crate::network::Conn;
 use crate::peer::{BRIDGE, KEY};
 use crate::plan::{CounterPlan, Plan};
 use crate::standing::Standing;
-use coordinator::record::Told;
+use coordinator::record::WaiterReply;
 use coordinator::shard::Shard;
 use coordinator::world::{Facts, World};
 use coordinator::{Rendered, View};
 use domain::serial::MasterSerial;
 use link::LinkConfig;
-use link::paper::{PaperLink, Renewal};
+use link::sans_io::{Renewal, SansIoLink};
 use port::Delivery;
 use port::Sessions;
 use rand::RngExt;
@@ -45,7 +45,7 @@ pub struct Bridge {
     /// Leased sequences.
     pub serials: Range<u64>,
     /// Callers that wait: the order, and where its answer comes.
-    pub waiters: Vec<(usize, oneshot::Receiver<Told>)>,
+    pub waiters: Vec<(usize, oneshot::Receiver<WaiterReply>)>,
 }
 
 /// What surrounds a shard.
@@ -67,7 +67,7 @@ pub struct End {
     /// Which counter it leads to.
     pub counter: usize,
     /// The link.
-    pub link: PaperLink,
+    pub link: SansIoLink,
     /// Its connection.
     pub conn: Option<Conn>,
     /// When its timer is set.
@@ -110,7 +110,7 @@ impl Bridge {
                 })
                 .map(|(index, counter, channel, renewal)| End {
                     counter: index,
-                    link: PaperLink::new(
+                    link: SansIoLink::new(
                         link_config(counter),
                         channel,
                         renewal,
@@ -146,25 +146,25 @@ impl Bridge {
             return Facts { held, ..facts.clone() };
         }
         let open = || self.lines(counter).filter(|link| link.session_began().is_some());
-        let newest = open().filter_map(PaperLink::settle_day).max();
+        let newest = open().filter_map(SansIoLink::settle_day).max();
         let first = self.lines(counter).next();
         let Some(first) = first else { unreachable!("every counter has a connection") };
         Facts {
             id: first.counter().clone(),
             profile: first.profile().clone(),
             settle_day: newest
-                .or_else(|| self.lines(counter).filter_map(PaperLink::settle_day).max()),
-            sessions: Sessions::of(self.lines(counter).map(PaperLink::newest_began)),
+                .or_else(|| self.lines(counter).filter_map(SansIoLink::settle_day).max()),
+            sessions: Sessions::of(self.lines(counter).map(SansIoLink::newest_began)),
             held,
         }
     }
 
     /// Whether a counter takes new work.
     pub fn is_up(&self, counter: usize) -> bool {
-        self.in_process.contains_key(&counter) || self.lines(counter).any(PaperLink::is_up)
+        self.in_process.contains_key(&counter) || self.lines(counter).any(SansIoLink::is_up)
     }
 
-    fn lines(&self, counter: usize) -> impl Iterator<Item = &PaperLink> {
+    fn lines(&self, counter: usize) -> impl Iterator<Item = &SansIoLink> {
         self.links.iter().filter(move |end| end.counter == counter).map(|end| &end.link)
     }
 

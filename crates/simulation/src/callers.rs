@@ -10,13 +10,13 @@ use crate::peer::Peer;
 use crate::run::Simulation;
 use crate::trouble::QUIET_AFTER;
 use coordinator::View;
-use coordinator::record::Told;
+use coordinator::record::WaiterReply;
 use coordinator::shard::Input;
 use domain::message::{CounterId, Place};
 use domain::money::Currency;
 use domain::profile::Meaning;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
-use domain::transfer::{Phase, Transfer, Why};
+use domain::transfer::{ParkReason, Phase, Transfer};
 use rand::RngExt;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{NewTransfer, Stored};
@@ -119,10 +119,10 @@ impl Simulation {
         let waiters = std::mem::take(&mut bridge.waiters);
         for (order, mut waiter) in waiters {
             match waiter.try_recv() {
-                Ok(Told::Final(rendered)) => self.told(order, &rendered.body),
-                Ok(Told::DuplicateKey) => self.replay(order),
+                Ok(WaiterReply::Final(rendered)) => self.told(order, &rendered.body),
+                Ok(WaiterReply::DuplicateKey) => self.replay(order),
                 // It asks again.
-                Ok(Told::NotRecorded(_)) | Err(oneshot::error::TryRecvError::Closed) => {}
+                Ok(WaiterReply::NotRecorded(_)) | Err(oneshot::error::TryRecvError::Closed) => {}
                 Err(oneshot::error::TryRecvError::Empty) => bridge.waiters.push((order, waiter)),
             }
         }
@@ -250,23 +250,23 @@ impl Simulation {
         lied || party
             || self.is_hidden(master)
             || match why {
-                Why::CannotReverse => !source.plan().rules.profile.can_reverse,
-                Why::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
+                ParkReason::CannotReverse => !source.plan().rules.profile.can_reverse,
+                ParkReason::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
                 // What was refused and ran later needs nobody.
-                Why::ReversalRefused => {
+                ParkReason::ReversalRefused => {
                     source.refusals_of(master.leg(Role::Reversal)).next().is_some()
                         && self.audit.legs(&name).reversals == 0
                 }
                 // A refusal in words that nobody has agreed on.
-                Why::DebitUnresolved => odd(source, Role::Debit),
-                Why::CreditUnresolved => odd(destination, Role::Credit),
-                Why::ReversalUnresolved
-                | Why::Contradicted
-                | Why::OtherMark
-                | Why::KnownBefore
-                | Why::CreditWithoutDebit
-                | Why::Illegal
-                | Why::Panicked => false,
+                ParkReason::DebitUnresolved => odd(source, Role::Debit),
+                ParkReason::CreditUnresolved => odd(destination, Role::Credit),
+                ParkReason::ReversalUnresolved
+                | ParkReason::Contradicted
+                | ParkReason::OtherMark
+                | ParkReason::KnownBefore
+                | ParkReason::CreditWithoutDebit
+                | ParkReason::Illegal
+                | ParkReason::Panicked => false,
             }
     }
 

@@ -12,7 +12,7 @@ use crate::choices::Choices;
 use crate::clock::{BEGINNING, Clock, Micros, SECOND};
 use crate::peer::{entry, first_day};
 use coordinator::clock::Now;
-use coordinator::record::Told;
+use coordinator::record::WaiterReply;
 use coordinator::shard::{Input, Output, Shard};
 use coordinator::world::{Facts, World};
 use coordinator::{Config, Rendered, Tail, View};
@@ -20,7 +20,7 @@ use domain::message::{AccountId, AnswerCode, CounterId, Instruction, Place, Repl
 use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Mark, MasterSerial, Sequence};
-use domain::transfer::{Knowledge, Phase, Transfer, Why};
+use domain::transfer::{Knowledge, ParkReason, Phase, Transfer};
 use fate::{Belated, Fate, Late, MOMENTS, order_of};
 use port::NotSent;
 use port::RequestOutcome;
@@ -116,7 +116,7 @@ struct Story<'c> {
     writes: Vec<Write>,
     asks: VecDeque<(usize, Ticket, Instruction)>,
     late: Vec<Belated>,
-    told: Option<oneshot::Receiver<Told>>,
+    told: Option<oneshot::Receiver<WaiterReply>>,
     audit: Audit,
     cut_over: bool,
     parked_turns: u32,
@@ -257,7 +257,7 @@ impl<'c> Story<'c> {
     /// Whether the caller has been told.
     fn hear(&mut self) {
         let told = self.told.as_mut().and_then(|told| told.try_recv().ok());
-        if let Some(Told::Final(rendered)) = told {
+        if let Some(WaiterReply::Final(rendered)) = told {
             self.tell(&rendered.body);
         }
     }
@@ -542,24 +542,24 @@ impl<'c> Story<'c> {
     fn justified(&self, transfer: &Transfer) -> bool {
         let Phase::Parked(why) = transfer.phase else { return false };
         match why {
-            Why::CannotReverse => !self.world.counters[0].profile.can_reverse,
-            Why::SettleDayPassed => self.cut_over,
+            ParkReason::CannotReverse => !self.world.counters[0].profile.can_reverse,
+            ParkReason::SettleDayPassed => self.cut_over,
             // What was refused and ran later must be known.
-            Why::ReversalRefused => {
+            ParkReason::ReversalRefused => {
                 let undone = self.lines.iter().any(|line| line.kind == Kind::Reversal);
                 let known = transfer.reversal.knowledge == Knowledge::Done;
                 let mut refused = self.lines.iter().filter(|line| line.kind == Kind::Refused);
                 (!undone || known) && refused.any(|line| line.original.is_some())
             }
-            Why::DebitUnresolved
-            | Why::CreditUnresolved
-            | Why::ReversalUnresolved
-            | Why::Contradicted
-            | Why::OtherMark
-            | Why::KnownBefore
-            | Why::CreditWithoutDebit
-            | Why::Illegal
-            | Why::Panicked => false,
+            ParkReason::DebitUnresolved
+            | ParkReason::CreditUnresolved
+            | ParkReason::ReversalUnresolved
+            | ParkReason::Contradicted
+            | ParkReason::OtherMark
+            | ParkReason::KnownBefore
+            | ParkReason::CreditWithoutDebit
+            | ParkReason::Illegal
+            | ParkReason::Panicked => false,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::bridge::{Bridge, Queue};
 use crate::run::Simulation;
 use coordinator::shard::{DecideRefused, Input};
 use domain::serial::MasterSerial;
-use domain::transfer::{Decision, Phase, Why};
+use domain::transfer::{Decision, ParkReason, Phase};
 use rand::RngExt;
 use tokio::sync::oneshot;
 
@@ -26,7 +26,10 @@ impl Simulation {
     pub(crate) fn resume(&mut self) {
         self.in_bridge(|simulation, bridge| {
             for (master, why) in parked(bridge) {
-                if matches!(why, Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal) {
+                if matches!(
+                    why,
+                    ParkReason::Contradicted | ParkReason::CreditWithoutDebit | ParkReason::Illegal
+                ) {
                     continue;
                 }
                 simulation.decide(bridge, master, Decision::Resume, false, false);
@@ -121,7 +124,7 @@ impl Simulation {
 }
 
 /// What waits for a person, in the order of serials.
-fn parked(bridge: &Bridge) -> Vec<(MasterSerial, Why)> {
+fn parked(bridge: &Bridge) -> Vec<(MasterSerial, ParkReason)> {
     let views = bridge.views();
     let parked = views.iter().filter_map(|view| {
         let Phase::Parked(why) = view.transfer.phase else { return None };

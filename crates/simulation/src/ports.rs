@@ -9,7 +9,7 @@ use crate::run::Simulation;
 use coordinator::shard::Input;
 use coordinator::world::Facts;
 use link::Cause;
-use link::paper::{Heard, Rest};
+use link::sans_io::{Heard, Rest};
 use port::{Ask, CounterIndex, RequestOutcome, Sessions};
 use rand::RngExt;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use wire::message::{
 };
 use wire::proof::{Side, prove, verify};
 
-/// A sign-on must be complete within this (LINKS, "Dial and accept").
+/// A sign-on must be complete within this (docs/peers/counter.md, Sign-on).
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Who talks here, and the key that both hold.
@@ -240,7 +240,7 @@ impl Session {
         })
     }
 
-    /// What the time says (LINKS, "Timers"): a heartbeat after nothing was sent for 0.8 of the
+    /// What the time says (docs/peers/counter.md, While the session is open): a heartbeat after nothing was sent for 0.8 of the
     /// interval, a probe after nothing was heard for 1.2, dead after a further 0.5.
     pub fn on_timeout(&mut self, now: Instant) -> Next {
         if !self.is_open() {

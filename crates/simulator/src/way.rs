@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-/// Connections that the kernel may hold for us: the default of 128 drops bursts (LINKS).
+/// Connections that the kernel may hold for us: the default of 128 drops bursts.
 const BACKLOG: u32 = 4096;
 
 /// How long a bridge that is dialled may take to answer.

@@ -1,6 +1,6 @@
 //! The live feed as server-sent events.
 
-use super::feed::{Feed, From, Source, Told};
+use super::feed::{Feed, FeedItem, From, Source};
 use super::feeds::{MOST_FEEDS, Place};
 use super::{Ops, counters};
 use crate::problem::{Problem, kind};
@@ -82,7 +82,7 @@ async fn following(
 ) -> Option<(Result<Event, Infallible>, Following)> {
     let told = feed.next().await?;
     let (name, mut data) = said(&told);
-    if let Told::Counters(_) = told {
+    if let FeedItem::Counters(_) = told {
         counters::add_doubts(&coordinator, &mut data);
     }
     let event = Event::default()
@@ -94,12 +94,12 @@ async fn following(
 }
 
 /// An event's name and data.
-fn said(told: &Told) -> (&'static str, Value) {
+fn said(told: &FeedItem) -> (&'static str, Value) {
     match told {
-        Told::Link(event) => ("link", json!(LinkEventJson { event, text: in_words(event) })),
-        Told::Transfer(event) => ("transfer", json!(event)),
-        Told::Counters(snapshots) => ("counters", counters::all(snapshots)),
-        Told::Lagged(source, missed) => {
+        FeedItem::Link(event) => ("link", json!(LinkEventJson { event, text: in_words(event) })),
+        FeedItem::Transfer(event) => ("transfer", json!(event)),
+        FeedItem::Counters(snapshots) => ("counters", counters::all(snapshots)),
+        FeedItem::Lagged(source, missed) => {
             let (source, text) = match source {
                 Source::Links => ("links", "some events of connections were missed"),
                 Source::Transfers => ("transfers", "some events of transfers were missed"),
@@ -174,7 +174,7 @@ mod tests {
     fn link_events_are_told_as_data_and_in_words() {
         let cause = Some("connection refused".to_owned());
         let told =
-            Told::Link(event(What::State { channel: 0, state: LinkState::BackingOff, cause }));
+            FeedItem::Link(event(What::State { channel: 0, state: LinkState::BackingOff, cause }));
         let (name, data) = said(&told);
         assert_eq!(name, "link");
         assert_eq!(
@@ -207,19 +207,19 @@ mod tests {
             "somebody at 10.0.0.7 was not let in: a frame of 1195725856 bytes \
              (31 more since the last that was told)"
         );
-        let (_, data) = said(&Told::Link(nobody));
+        let (_, data) = said(&FeedItem::Link(nobody));
         assert_eq!((&data["counter"], &data["what"]["why"]), (&Value::Null, &json!("frame")));
         assert!(in_words(&event(stranger(0))).starts_with("futures: somebody at 10.0.0.7 was not"));
     }
 
     #[test]
     fn falling_behind_is_an_event_of_its_own() {
-        let (name, data) = said(&Told::Lagged(Source::Links, Some(34)));
+        let (name, data) = said(&FeedItem::Lagged(Source::Links, Some(34)));
         assert_eq!(
             (name, &data["source"], &data["missed"]),
             ("lagged", &json!("links"), &json!(34))
         );
-        let (_, data) = said(&Told::Lagged(Source::Bridge, None));
+        let (_, data) = said(&FeedItem::Lagged(Source::Bridge, None));
         assert_eq!(data["missed"], Value::Null);
     }
 }

@@ -91,7 +91,7 @@ pub(super) enum Source {
 
 /// What a reader is told.
 #[derive(Clone, Debug)]
-pub(super) enum Told {
+pub(super) enum FeedItem {
     /// Something happened to a link.
     Link(LinkEvent),
     /// Something happened to a transfer.
@@ -163,10 +163,10 @@ impl Feed {
     }
 
     /// What comes next; `None` once the bridge stops. Dropping it loses nothing.
-    pub(super) async fn next(&mut self) -> Option<Told> {
+    pub(super) async fn next(&mut self) -> Option<FeedItem> {
         if self.restarted && !self.stop.is_cancelled() {
             self.restarted = false;
-            return Some(Told::Lagged(Source::Bridge, None));
+            return Some(FeedItem::Lagged(Source::Bridge, None));
         }
         loop {
             // Before the timer is asked, which is never ready at once.
@@ -174,7 +174,7 @@ impl Feed {
                 self.changed = false;
                 self.next_snapshot = Instant::now() + SNAPSHOT_PAUSE;
                 let now = self.statuses.iter().map(|status| status.borrow().clone()).collect();
-                return Some(Told::Counters(now));
+                return Some(FeedItem::Counters(now));
             }
             tokio::select! {
                 biased;
@@ -183,7 +183,7 @@ impl Feed {
                 // Ends when the last link does; then nothing changes any more.
                 Some(_) = self.changes.next(), if !self.changes.is_empty() => self.changed = true,
                 told = transfer(&mut self.missed, &mut self.kept, &mut self.coming) => {
-                    if let Some(Told::Transfer(event)) = &told {
+                    if let Some(FeedItem::Transfer(event)) = &told {
                         self.position.transfer = event.number;
                     }
                     return told;
@@ -192,9 +192,9 @@ impl Feed {
                     return Some(match followed {
                         Followed::Event(event) => {
                             self.position.link = event.number;
-                            Told::Link(event)
+                            FeedItem::Link(event)
                         }
-                        Followed::Lagged(count) => Told::Lagged(Source::Links, Some(count)),
+                        Followed::Lagged(count) => FeedItem::Lagged(Source::Links, Some(count)),
                     });
                 }
             }
@@ -213,16 +213,16 @@ async fn transfer(
     missed: &mut u64,
     kept: &mut VecDeque<TransferEvent>,
     coming: &mut broadcast::Receiver<TransferEvent>,
-) -> Option<Told> {
+) -> Option<FeedItem> {
     if *missed > 0 {
-        return Some(Told::Lagged(Source::Transfers, Some(std::mem::take(missed))));
+        return Some(FeedItem::Lagged(Source::Transfers, Some(std::mem::take(missed))));
     }
     if let Some(event) = kept.pop_front() {
-        return Some(Told::Transfer(event));
+        return Some(FeedItem::Transfer(event));
     }
     match coming.recv().await {
-        Ok(event) => Some(Told::Transfer(event)),
-        Err(RecvError::Lagged(count)) => Some(Told::Lagged(Source::Transfers, Some(count))),
+        Ok(event) => Some(FeedItem::Transfer(event)),
+        Err(RecvError::Lagged(count)) => Some(FeedItem::Lagged(Source::Transfers, Some(count))),
         Err(RecvError::Closed) => None,
     }
 }
@@ -250,9 +250,9 @@ mod tests {
         let mut lagged = Vec::new();
         loop {
             match feed.next().await.expect("it goes on") {
-                Told::Transfer(event) => return (event.number, lagged),
-                Told::Lagged(source, _) => lagged.push(source),
-                Told::Link(_) | Told::Counters(_) => {}
+                FeedItem::Transfer(event) => return (event.number, lagged),
+                FeedItem::Lagged(source, _) => lagged.push(source),
+                FeedItem::Link(_) | FeedItem::Counters(_) => {}
             }
         }
     }
@@ -276,7 +276,7 @@ mod tests {
         let events = Events::default();
         record(&events, 600);
         let mut feed = open(From::Kept, &events);
-        assert!(matches!(feed.next().await, Some(Told::Counters(all)) if all.is_empty()));
+        assert!(matches!(feed.next().await, Some(FeedItem::Counters(all)) if all.is_empty()));
         for expected in 89..=600 {
             assert_eq!(number(&mut feed).await, (expected, Vec::new()));
         }
@@ -305,7 +305,7 @@ mod tests {
     async fn a_slow_reader_is_told_that_it_fell_behind() {
         let events = Events::default();
         let mut feed = open(From::Kept, &events);
-        assert!(matches!(feed.next().await, Some(Told::Counters(_))));
+        assert!(matches!(feed.next().await, Some(FeedItem::Counters(_))));
         record(&events, 5000);
         let (number, lagged) = number(&mut feed).await;
         assert_eq!(lagged, [Source::Transfers]);
@@ -322,7 +322,7 @@ mod tests {
         let mut feed = Feed::open(STARTED, From::Kept, None, &events, statuses, stop.clone());
         let began = Instant::now();
         for turn in 0..5_u32 {
-            let Some(Told::Counters(all)) = feed.next().await else { panic!("a snapshot") };
+            let Some(FeedItem::Counters(all)) = feed.next().await else { panic!("a snapshot") };
             assert_eq!(all.len(), 2);
             assert_eq!(all[0].queued, if turn == 0 { 1 } else { 100 + turn as usize - 1 });
             assert_eq!(began.elapsed(), SNAPSHOT_PAUSE * turn);
@@ -333,7 +333,7 @@ mod tests {
                 one.send_replace(Arc::new(snapshot));
             }
         }
-        let Some(Told::Counters(_)) = feed.next().await else { panic!("a snapshot") };
+        let Some(FeedItem::Counters(_)) = feed.next().await else { panic!("a snapshot") };
         let silent = tokio::time::timeout(Duration::from_mins(1), feed.next()).await;
         assert!(silent.is_err(), "nothing has changed");
         drop(one);

@@ -11,9 +11,9 @@ use described::{Answer, Description};
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
-use domain::transfer::{Intent, Knowledge, Leg, Phase, Why};
+use domain::transfer::{Intent, Knowledge, Leg, ParkReason, Phase};
 use futures::StreamExt;
-use link::{Door, DoorConfig, DoorLimits};
+use link::{Acceptor, AcceptorConfig, AcceptorLimits};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use port::CounterIndex;
 use serde_json::{Value, json};
@@ -74,7 +74,12 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
     };
     let trail = part(&[
         entry("debit answered", Phase::CreditSent, Role::Debit, Knowledge::Done),
-        entry("credit asked about", Phase::Parked(Why::CreditUnresolved), Role::Credit, credit),
+        entry(
+            "credit asked about",
+            Phase::Parked(ParkReason::CreditUnresolved),
+            Role::Credit,
+            credit,
+        ),
     ]);
     Write {
         accept: Some(NewTransfer {
@@ -352,7 +357,6 @@ async fn what_somebody_has_claimed_is_shown_with_the_name_until_it_is_released()
     assert_eq!((status, &body["claim"]), (StatusCode::OK, &Value::Null));
     let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
     assert_eq!(body["claim"], Value::Null);
-
     let long = "n".repeat(super::decisions::LONGEST_NOTE + 1);
     for body in [
         json!({"who": "lin"}),
@@ -563,12 +567,12 @@ async fn feeds_are_bounded_and_a_closed_one_makes_room() {
 async fn who_was_not_let_in_is_listed_and_told_in_the_feed() {
     let rig = Rig::new(&["securities"], &[]).await;
     assert_eq!(rig.get("/ops/v1/strangers").await.1, json!({"strangers": [], "refused": 0}));
-    let door = Door::open(
-        DoorConfig {
+    let door = Acceptor::open(
+        AcceptorConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             own_name: "bridge".to_owned(),
             tls: None,
-            limits: DoorLimits::default(),
+            limits: AcceptorLimits::default(),
             own_addresses: Vec::new(),
             history: rig.coordinator.counters()[CounterIndex(0)].history().clone(),
         },

@@ -17,7 +17,7 @@ use domain::message::Place;
 use domain::profile::Profile;
 use domain::serial::{Day, MasterSerial, Role};
 use domain::transfer::{
-    Decision, Event, Ground, Outlook, Phase, Reason, State as Life, Transfer, step,
+    Decision, EndReason, Event, Outlook, Phase, State as Life, StepContext, Transfer, step,
 };
 use port::Counters;
 use serde::{Deserialize, Serialize};
@@ -159,7 +159,7 @@ struct TrailJson {
     leg: Option<LegEntry>,
     /// Why it is being undone, or ended as it did.
     #[schema(required, value_type = Option<described::Reason>)]
-    reason: Option<Reason>,
+    reason: Option<EndReason>,
 }
 
 /// Open transfers.
@@ -358,7 +358,7 @@ fn judged(
         return Vec::new();
     }
     // Patience plays no part in whether a decision is legal.
-    let ground = Ground {
+    let ground = StepContext {
         debit,
         credit,
         debit_day,
@@ -393,7 +393,7 @@ fn trail(parts: &[String]) -> Vec<TrailJson> {
                 at: String::new(),
                 event: format!("this part of the trail cannot be read: {error}"),
                 state: Life::NeedsOperator.as_str(),
-                phase: Phase::Parked(domain::transfer::Why::Illegal),
+                phase: Phase::Parked(domain::transfer::ParkReason::Illegal),
                 leg: None,
                 reason: None,
             }),
@@ -436,11 +436,16 @@ pub(super) fn not_found() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::transfer::{Knowledge, Why};
+    use domain::transfer::{Knowledge, ParkReason};
     use expect_test::{Expect, expect};
     use serde_json::json;
 
-    fn parked(why: Why, debit: Knowledge, credit: Knowledge, reversal: Knowledge) -> Transfer {
+    fn parked(
+        why: ParkReason,
+        debit: Knowledge,
+        credit: Knowledge,
+        reversal: Knowledge,
+    ) -> Transfer {
         let mut transfer = Transfer::accepted(super::super::tests::intent(42));
         transfer.phase = Phase::Parked(why);
         transfer.debit.knowledge = debit;
@@ -465,7 +470,7 @@ mod tests {
     fn only_what_proof_allows_may_be_decided() {
         use Knowledge::{Done, NotSent, Unknown};
         check(
-            parked(Why::CreditUnresolved, Done, Unknown, NotSent),
+            parked(ParkReason::CreditUnresolved, Done, Unknown, NotSent),
             expect![[r#"
                 completed: yes
                 reversed: yes
@@ -473,7 +478,7 @@ mod tests {
                 resume: yes"#]],
         );
         check(
-            parked(Why::DebitUnresolved, Unknown, NotSent, NotSent),
+            parked(ParkReason::DebitUnresolved, Unknown, NotSent, NotSent),
             expect![[r#"
                 completed: the decision contradicts the proof: the credit is never sent
                 reversed: yes
@@ -481,14 +486,14 @@ mod tests {
                 resume: yes"#]],
         );
         check(
-            parked(Why::Contradicted, Done, Done, NotSent),
+            parked(ParkReason::Contradicted, Done, Done, NotSent),
             expect![[r#"
                 completed: yes
                 reversed: the decision contradicts the proof: the credit is done
                 refused: the decision contradicts the proof: the debit is done
                 resume: the counter contradicted itself: decide the ending, it cannot be resumed"#]],
         );
-        let mut open = parked(Why::Illegal, Done, Unknown, NotSent);
+        let mut open = parked(ParkReason::Illegal, Done, Unknown, NotSent);
         open.phase = Phase::CreditAsking;
         check(open, expect![[r#""#]]);
     }

@@ -21,6 +21,7 @@ mod process;
 mod recovery;
 mod report;
 mod scale;
+mod setup;
 mod soak;
 mod stage;
 mod tally;

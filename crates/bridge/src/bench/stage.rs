@@ -5,14 +5,14 @@ use super::gauges::Gauges;
 use super::load::Plan;
 use super::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
 use super::scale::{self, Filled};
+use super::setup::{app, config, key, place, places, secret};
 use super::{BenchCommand, Usage, mix::Mix, neighbour, process};
 use anyhow::{Context, Result, bail, ensure};
 use client::{Algorithm, Client, Key, Signer};
-use domain::message::{AccountId, CounterId, Place};
+use domain::message::Place;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ const RICH: i64 = 900_000_000_000;
 /// A process is ready, or has ended, within this.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The id under which the bridge knows the load's key.
-const KEY_ID: &str = "bench-key";
+pub(super) const KEY_ID: &str = "bench-key";
 /// And that of the neighbour.
 const NEIGHBOURS_KEY_ID: &str = "neighbours-key";
 
@@ -442,9 +442,9 @@ fn accounts(command: &BenchCommand) -> Result<Accounts> {
 }
 
 /// A counter that listens.
-struct Counter {
-    id: &'static str,
-    address: SocketAddr,
+pub(super) struct Counter {
+    pub(super) id: &'static str,
+    pub(super) address: SocketAddr,
     process: Child,
 }
 
@@ -531,73 +531,6 @@ async fn end(child: &mut Child, name: &str) -> Result<()> {
         }
     }
     child.kill().await.with_context(|| format!("{name} does not end"))
-}
-
-/// The accounts of one counter; their numbers begin with `first`.
-fn places(counter: &str, first: u32, count: u32) -> Result<Vec<Place>> {
-    (1..=count).map(|number| place(counter, &format!("{first}{number:07}"))).collect()
-}
-
-fn place(counter: &str, account: &str) -> Result<Place> {
-    Ok(Place { counter: CounterId::new(counter)?, account: AccountId::new(account)? })
-}
-
-/// A fresh key, in the file that the bridge reads.
-fn key(folder: &Path, id: &str, algorithm: Algorithm) -> Result<Key> {
-    let file = folder.join(format!("{id}.key"));
-    match algorithm {
-        Algorithm::HmacSha256 => {
-            let secret = secret();
-            fs::write(file, &secret)?;
-            Ok(Key::hmac(secret.as_bytes())?)
-        }
-        Algorithm::Ed25519 => {
-            let key = Key::generate_ed25519();
-            let Key::Ed25519(pair) = &key else { bail!("no Ed25519 key was made") };
-            fs::write(file, pair.public_pem()?)?;
-            Ok(key)
-        }
-    }
-}
-
-fn quoted(path: &Path) -> String {
-    format!("{:?}", path.display().to_string())
-}
-
-/// An app with one key; `limits` are lines of its own.
-fn app(folder: &Path, name: &str, key_id: &str, algorithm: Algorithm, limits: &str) -> String {
-    let file = match algorithm {
-        Algorithm::HmacSha256 => "secret_file",
-        Algorithm::Ed25519 => "public_key_file",
-    };
-    format!(
-        "\n[[app]]\nname = \"{name}\"\n{limits}\n[[app.key]]\nid = \"{key_id}\"\n\
-         algorithm = \"{}\"\n{file} = {}\n",
-        algorithm.as_str(),
-        quoted(&folder.join(format!("{key_id}.key"))),
-    )
-}
-
-fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<String> {
-    let mut text = format!(
-        "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\
-         connections = 16384\nconnections_per_address = 16384\n\n\
-         [operators]\nlisten = \"127.0.0.1:0\"\n{}",
-        app(folder, APP, KEY_ID, algorithm, ""),
-    );
-    for Counter { id, address, .. } in counters {
-        write!(
-            text,
-            "\n[[counter]]\nid = {id:?}\ndialect = {id:?}\naddresses = [\"{address}\"]\nkey_file = {}\n",
-            quoted(&folder.join(format!("{id}.key")))
-        )?;
-    }
-    Ok(text)
-}
-
-/// 64 random hexadecimal digits.
-fn secret() -> String {
-    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
 /// A client that asks what is measured, and no proxy on the way.

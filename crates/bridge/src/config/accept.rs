@@ -4,10 +4,10 @@ use super::secret::Sources;
 use super::section::Section;
 use super::service::{milliseconds, value_or};
 use super::tls;
-use link::{Credentials, DoorLimits};
+use link::{AcceptorLimits, Credentials};
 use std::net::SocketAddr;
 
-/// The door.
+/// The acceptor.
 #[derive(Clone, Debug)]
 pub(crate) struct Accept {
     /// Where it is; port 0 for any free one.
@@ -15,7 +15,7 @@ pub(crate) struct Accept {
     /// How connections are secured; `None` for plain TCP.
     pub(crate) tls: Option<Credentials>,
     /// What is allowed to those who have not proven who they are.
-    pub(crate) limits: DoorLimits,
+    pub(crate) limits: AcceptorLimits,
 }
 
 /// Reads `[accept]`; `None` if there is none, or no address in it.
@@ -28,8 +28,8 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>) -> Option<Acce
     let listen =
         section.parsed::<SocketAddr>("listen", "an IP address and a port, such as 0.0.0.0:9100");
     let tls = tls::accepted(&mut section, sources, listen.as_ref().map(|listen| listen.value.ip()));
-    let default = DoorLimits::default();
-    let limits = DoorLimits {
+    let default = AcceptorLimits::default();
+    let limits = AcceptorLimits {
         unauthenticated: value_or(
             section.number("unauthenticated", 1..=65_536),
             default.unauthenticated,

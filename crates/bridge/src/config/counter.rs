@@ -101,9 +101,9 @@ pub(super) struct Counters {
     pub(super) ids: BTreeSet<CounterId>,
 }
 
-/// Whether there is a door at which counters can dial in.
+/// Whether there is an acceptor at which counters can dial in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum Acceptor {
     /// There is one, for those who can reach it.
     Open(Reach),
     Missing,
@@ -118,7 +118,7 @@ impl Counters {
 }
 
 /// Reads `[[counter]]`.
-pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) -> Counters {
+pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Acceptor) -> Counters {
     let mut counters = Counters::default();
     for mut section in root.sections("counter") {
         let id = id(&mut section, &counters.ids);
@@ -134,8 +134,8 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Door) ->
         let good = addresses.iter().flatten().filter(|address| is_host_and_port(address));
         let tls = tls::dialled(&mut section, sources, name, good);
         let reach = match door {
-            Door::Open(reach) if dials_in => reach,
-            Door::Open(_) | Door::Missing => reach(addresses.iter().flatten()),
+            Acceptor::Open(reach) if dials_in => reach,
+            Acceptor::Open(_) | Acceptor::Missing => reach(addresses.iter().flatten()),
         };
         let keys = keys(&mut section, sources, (name, reach));
         let connections = value_or(section.number("connections", 1..=MOST_CONNECTIONS), 1);
@@ -190,12 +190,12 @@ fn id(section: &mut Section<'_>, others: &BTreeSet<CounterId>) -> Option<Counter
     }
 }
 
-fn dials_in(section: &mut Section<'_>, door: Door) -> bool {
+fn dials_in(section: &mut Section<'_>, door: Acceptor) -> bool {
     let findings = section.findings();
     let Some(dials_in) = section.flag("dials_in").filter(|dials_in| dials_in.value) else {
         return false;
     };
-    if door == Door::Missing {
+    if door == Acceptor::Missing {
         dials_in.wrong(findings, "there is no [accept] with a listen at which it could dial in");
     }
     if let Some(addresses) = section.take("addresses") {

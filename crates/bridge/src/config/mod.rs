@@ -151,8 +151,8 @@ impl Config {
         let mut coordinator = service::coordinator(&mut root);
         let drain_budget = service::drain_budget(&mut root);
         let accept = accept::read(&mut root, sources);
-        let door = accept.as_ref().map_or(counter::Door::Missing, |accept| {
-            counter::Door::Open(Reach::of(accept.listen.ip()))
+        let door = accept.as_ref().map_or(counter::Acceptor::Missing, |accept| {
+            counter::Acceptor::Open(Reach::of(accept.listen.ip()))
         });
         let counters = counter::read(&mut root, sources, door);
         coordinator.states_all_accounts = counters.that_state_all_accounts();

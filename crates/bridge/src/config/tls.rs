@@ -60,7 +60,7 @@ pub(super) fn dialled<'a>(
     }
 }
 
-/// Reads `tls` and `plain` of the door at `listen`. `None` is plain TCP, which is a mistake unless
+/// Reads `tls` and `plain` of the acceptor at `listen`. `None` is plain TCP, which is a mistake unless
 /// it does not leave this machine or is asked for.
 pub(super) fn accepted(
     accept: &mut Section<'_>,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use domain::message::{AccountId, CounterId, Place};
 use domain::money::{Amount, Currency};
 use domain::serial::{Day, Role, Sequence};
-use domain::transfer::{Knowledge, Leg, Phase, Transfer, Why};
+use domain::transfer::{Knowledge, Leg, ParkReason, Phase, Transfer};
 use std::cell::{Cell, RefCell};
 use store::{FinalState, Outcome, Write, WriteId};
 
@@ -110,7 +110,7 @@ impl Record for World {
     }
 
     async fn trail(&self, _: MasterSerial) -> Result<Vec<String>, StoreError> {
-        let parked = entry(Phase::Parked(Why::CreditUnresolved), Some(Knowledge::Unknown));
+        let parked = entry(Phase::Parked(ParkReason::CreditUnresolved), Some(Knowledge::Unknown));
         Ok(match self.look() {
             Where::Nowhere => Vec::new(),
             Where::Waits | Where::Live => vec![parked],
@@ -145,7 +145,10 @@ async fn whenever_it_moves_it_is_shown_where_it_was_at_some_look() {
                     }
                     Found::Open(view) => {
                         // By its trail: parked, with its true reason and its true leg.
-                        assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved));
+                        assert_eq!(
+                            view.transfer.phase,
+                            Phase::Parked(ParkReason::CreditUnresolved)
+                        );
                         assert_eq!(view.transfer.credit.knowledge, Knowledge::Unknown);
                         assert_eq!(view.updated_at, 5);
                         // The last look but one is into the shard, after the trail was read.
@@ -163,7 +166,7 @@ async fn whenever_it_moves_it_is_shown_where_it_was_at_some_look() {
 async fn one_that_nobody_takes_up_is_shown_by_its_trail_and_one_that_is_nowhere_is_not() {
     let (found, _) = look(vec![(0, Where::Waits)]).await;
     let Some(Found::Open(view)) = found else { panic!("{found:?}") };
-    assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved));
+    assert_eq!(view.transfer.phase, Phase::Parked(ParkReason::CreditUnresolved));
     assert!(look(Vec::new()).await.0.is_none());
 }
 
@@ -183,7 +186,7 @@ async fn one_at_rest_is_shown_by_the_trail_in_its_record() {
     let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
     let store = Store::open(&url).await.expect("a record");
     let (done, mut written) = tokio::sync::mpsc::unbounded_channel();
-    let parked = entry(Phase::Parked(Why::CreditUnresolved), Some(Knowledge::Unknown));
+    let parked = entry(Phase::Parked(ParkReason::CreditUnresolved), Some(Knowledge::Unknown));
     let accept = Write {
         accept: Some(new(1)),
         state: Some(OpenState::NeedsOperator),
@@ -195,7 +198,7 @@ async fn one_at_rest_is_shown_by_the_trail_in_its_record() {
     assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
     let found = find(&Nobody, &store, new(1).master).await.expect("the record answers");
     let Some(Found::Open(view)) = found else { panic!("{found:?}") };
-    assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved));
+    assert_eq!(view.transfer.phase, Phase::Parked(ParkReason::CreditUnresolved));
     assert_eq!(view.updated_at, 5);
     assert!(find(&Nobody, &store, new(2).master).await.expect("it answers").is_none());
     store.close().await;

@@ -7,10 +7,10 @@
 use super::{Input, Output, Shard};
 use crate::clock::Now;
 use crate::events::Kind;
-use crate::record::{Awaited, Told};
+use crate::record::{Awaited, WaiterReply};
 use crate::trail::Entry;
 use domain::serial::Role;
-use domain::transfer::{Knowledge, Phase, State, Transfer, Why};
+use domain::transfer::{Knowledge, ParkReason, Phase, State, Transfer};
 use port::Ticket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -105,12 +105,13 @@ impl Shard {
             return;
         };
         let master = record.master();
-        let text = format!("{}: {why}", Why::Panicked.as_str());
+        let text = format!("{}: {why}", ParkReason::Panicked.as_str());
         if undone.accept {
             // It was to be recorded first, and that has not begun.
             let Some(record) = self.open.remove(&sequence) else { return };
             for waiter in record.waiters {
-                let _ = waiter.send(Told::NotRecorded(Why::Panicked.as_str().to_owned()));
+                let _ =
+                    waiter.send(WaiterReply::NotRecorded(ParkReason::Panicked.as_str().to_owned()));
             }
             let (app, idempotency_key) = (record.app, record.idempotency_key);
             out.push(Output::Closed { app, idempotency_key, ended: None });
@@ -160,7 +161,7 @@ fn is_of_another(output: &Output, sequence: u64) -> bool {
 pub(super) fn doubt(transfer: &mut Transfer) {
     // Of one that is parked already the reason stays: it says what may be resumed.
     if transfer.state() != State::NeedsOperator {
-        transfer.phase = Phase::Parked(Why::Panicked);
+        transfer.phase = Phase::Parked(ParkReason::Panicked);
     }
     for role in Role::ALL {
         let leg = transfer.leg_mut(role);

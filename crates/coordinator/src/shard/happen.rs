@@ -9,8 +9,8 @@ use crate::record::{Awaited, Record};
 use crate::world::World;
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Doubt, Event, Evidence, Outlook, Phase, Question, Step, Told, Verdict, Weight, Words,
-    step,
+    Action, Doubt, Event, Evidence, LegReport, Outlook, Phase, Question, Step, Verdict, Weight,
+    Words, step,
 };
 use supervise::trap::spring;
 
@@ -65,7 +65,7 @@ impl Shard {
         {
             return;
         }
-        if let Event::Told(role, Told { doubt: Some(doubt), .. }) = &occurrence.event
+        if let Event::Told(role, LegReport { doubt: Some(doubt), .. }) = &occurrence.event
             && record.transfer.leg(*role).doubt != Some(*doubt)
         {
             out.push(Output::Doubted {
@@ -239,7 +239,7 @@ fn asked_in_vain(event: &Event) -> Option<Role> {
     match event {
         Event::Told(
             role,
-            Told { evidence: Evidence::NotFound | Evidence::Refused, weight, .. },
+            LegReport { evidence: Evidence::NotFound | Evidence::Refused, weight, .. },
         ) => (*weight == Weight::Query).then_some(*role),
         Event::Told(..) | Event::Wake | Event::Expire | Event::Decide(_) => None,
     }
@@ -284,7 +284,7 @@ fn occurrence(
             let unanswered = answers(record, ticket).map(|(role, question)| {
                 let subject = if question.is_some() { "question about the " } else { "" };
                 Occurrence {
-                    event: Event::Told(role, Told::nothing(evidence, weight(question))),
+                    event: Event::Told(role, LegReport::nothing(evidence, weight(question))),
                     words: Some(format!("{subject}{role}: {why}")),
                     role: Some(role),
                     late: false,
@@ -317,7 +317,7 @@ fn heard(
     let question = current.and_then(|(_, question)| question).unwrap_or(Question::Look);
     let profile = &world.get(record.counter(role)).profile;
     let mismatch = words.mismatch(&record.transfer, profile);
-    let told = Told::heard(&record.transfer, words, profile, question);
+    let told = LegReport::heard(&record.transfer, words, profile, question);
     let fault = mismatch.filter(|_| told.doubt.is_none()).map(|mismatch| {
         format!("the counter claims a posting for the {role} that {mismatch}: it proves nothing")
     });
@@ -345,7 +345,7 @@ fn weight(question: Option<Question>) -> Weight {
     }
 }
 
-fn describe(told: &Told) -> String {
+fn describe(told: &LegReport) -> String {
     let evidence = match (told.doubt, told.evidence) {
         (Some(Doubt::OtherMark), _) => "held under another mark",
         (Some(Doubt::KnownBefore), _) => "known before it was first sent",

@@ -8,14 +8,14 @@ use crate::accusations::Fault;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
-use crate::record::{Afterwards, Awaited, Record, Rendered, Told, View};
+use crate::record::{Afterwards, Awaited, Record, Rendered, View, WaiterReply};
 use crate::summary::Summary;
 use crate::world::World;
 use domain::message::{CounterId, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
 use domain::transfer::{
-    Decision, Event, Evidence, Intent, Knowledge, Phase, State, Transfer, Why, Words, attribute,
-    step,
+    Decision, Event, Evidence, Intent, Knowledge, ParkReason, Phase, State, Transfer, Words,
+    attribute, step,
 };
 use foreign::ForeignText;
 use port::CounterIndex;
@@ -135,8 +135,8 @@ impl Shard {
     pub fn wait(
         &mut self,
         sequence: Sequence,
-        waiter: oneshot::Sender<Told>,
-    ) -> Result<(), oneshot::Sender<Told>> {
+        waiter: oneshot::Sender<WaiterReply>,
+    ) -> Result<(), oneshot::Sender<WaiterReply>> {
         let Some(record) = self.open.get_mut(&sequence.number()) else { return Err(waiter) };
         if !has_room(&mut record.waiters) {
             return Err(waiter);
@@ -282,7 +282,7 @@ impl Shard {
     fn begin(
         &mut self,
         new: NewTransfer,
-        waiter: oneshot::Sender<Told>,
+        waiter: oneshot::Sender<WaiterReply>,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,
@@ -290,7 +290,8 @@ impl Shard {
         let (Some(debit_at), Some(credit_at)) =
             (world.find(&new.from.counter), world.find(&new.to.counter))
         else {
-            let _ = waiter.send(Told::NotRecorded("the counter is not configured".to_owned()));
+            let _ =
+                waiter.send(WaiterReply::NotRecorded("the counter is not configured".to_owned()));
             out.push(Output::Closed {
                 app: new.app,
                 idempotency_key: new.idempotency_key,
@@ -342,7 +343,7 @@ impl Shard {
             }
         }
         record.look_ahead(world, self.config.patience);
-        let broken = record.transfer.phase == Phase::Parked(Why::Panicked);
+        let broken = record.transfer.phase == Phase::Parked(ParkReason::Panicked);
         self.open.insert(sequence, record);
         // What this software failed on is not worked on again before a person has looked at it.
         if !broken && !left_alone {
@@ -407,7 +408,7 @@ impl Shard {
             // The journal keeps every other write until it succeeds; what it refuses for good
             // contradicts the record, and nothing more may be done by this process.
             let master = record.master();
-            record.transfer.phase = Phase::Parked(Why::Illegal);
+            record.transfer.phase = Phase::Parked(ParkReason::Illegal);
             record.awaited = Awaited::Nothing;
             out.push(Output::Alarm {
                 kind: Kind::Contradiction,
@@ -419,8 +420,8 @@ impl Shard {
         let Some(mut record) = self.open.remove(&sequence) else { return };
         compare_held(&mut record, out);
         let told = match error {
-            WriteError::DuplicateKey => Told::DuplicateKey,
-            WriteError::Refused { why } => Told::NotRecorded(why),
+            WriteError::DuplicateKey => WaiterReply::DuplicateKey,
+            WriteError::Refused { why } => WaiterReply::NotRecorded(why),
         };
         for waiter in record.waiters {
             let _ = waiter.send(told.clone());
@@ -439,7 +440,7 @@ impl Shard {
         compare_held(&mut record, out);
         if let Some(rendered) = record.rendered {
             for waiter in record.waiters {
-                let _ = waiter.send(Told::Final(rendered.clone()));
+                let _ = waiter.send(WaiterReply::Final(rendered.clone()));
             }
         }
         out.push(Output::Closed {

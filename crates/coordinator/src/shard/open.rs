@@ -213,7 +213,7 @@ mod tests {
     use domain::message::Place;
     use domain::money::{Amount, Currency};
     use domain::serial::{Day, Sequence};
-    use domain::transfer::{Phase, Transfer, Why};
+    use domain::transfer::{ParkReason, Phase, Transfer};
     use port::CounterIndex;
     use store::NewTransfer;
 
@@ -262,7 +262,7 @@ mod tests {
         for number in 1..=9 {
             let mut record = record(number, if number % 3 == 0 { "bank" } else { "shop" }, "6001");
             if number == 4 {
-                record.transfer.phase = Phase::Parked(Why::CreditUnresolved);
+                record.transfer.phase = Phase::Parked(ParkReason::CreditUnresolved);
             }
             if number == 7 {
                 // It ended, and that is not durable yet.

@@ -8,7 +8,7 @@ use crate::world::World;
 use domain::message::Look;
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Event, Evidence, Knowledge, Phase, Question, State, Step, Told, Weight,
+    Action, Event, Evidence, Knowledge, LegReport, Phase, Question, State, Step, Weight,
 };
 use port::Ticket;
 use rand::RngExt;
@@ -58,7 +58,7 @@ impl Shard {
         match action {
             // It fell behind while the barrier was awaited.
             Action::Send(role) if self.is_still(sequence, role, world) => {
-                let told = Told::nothing(Evidence::NotSent, Weight::Answer);
+                let told = LegReport::nothing(Evidence::NotSent, Weight::Answer);
                 let event = Event::Told(role, told);
                 self.happen(sequence, Happening::Event(event), now, world, out);
             }

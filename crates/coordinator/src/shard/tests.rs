@@ -97,7 +97,7 @@ impl Stage {
         }
     }
 
-    fn begin(&mut self, sequence: u64) -> oneshot::Receiver<Told> {
+    fn begin(&mut self, sequence: u64) -> oneshot::Receiver<WaiterReply> {
         let (waiter, told) = oneshot::channel();
         let new = self.new_transfer(sequence);
         self.handle(Input::Begin { new, waiter });

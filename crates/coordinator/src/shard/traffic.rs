@@ -3,7 +3,7 @@
 use crate::accusations::Fault;
 use crate::claimant::Claimant;
 use crate::events::Kind;
-use crate::record::Told;
+use crate::record::WaiterReply;
 use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{MasterSerial, Role};
 use domain::transfer::{
@@ -26,7 +26,7 @@ pub enum Input {
         /// What is wanted.
         new: NewTransfer,
         /// Told when it is final, or was not recorded.
-        waiter: oneshot::Sender<Told>,
+        waiter: oneshot::Sender<WaiterReply>,
     },
     /// A transfer that was open when the bridge last stopped.
     Recovered {

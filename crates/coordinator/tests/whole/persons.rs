@@ -6,7 +6,7 @@ use coordinator::events::Kind;
 use coordinator::{Config, DecideError, Found};
 use domain::message::{AnswerCode, Reply};
 use domain::serial::{Day, MasterSerial, Role, Sequence};
-use domain::transfer::{Decision, Outlook, Phase, State, Why};
+use domain::transfer::{Decision, Outlook, ParkReason, Phase, State};
 use foreign::ForeignText;
 use std::time::Duration;
 use store::FinalState;
@@ -22,7 +22,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let coordinator = &stage.coordinator;
     let (waiting, total) = coordinator.oldest(Some(State::NeedsOperator), 9).await;
     assert_eq!(total, 1);
-    assert_eq!(waiting[0].transfer.phase, Phase::Parked(Why::ReversalRefused));
+    assert_eq!(waiting[0].transfer.phase, Phase::Parked(ParkReason::ReversalRefused));
     assert_eq!(coordinator.summary().await.moving(), 0);
     assert_eq!(coordinator.proven(9).await.1, 0, "a person decides what was refused");
 

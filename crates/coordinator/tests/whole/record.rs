@@ -7,7 +7,7 @@ use coordinator::{BeginError, Config, ReadmitError};
 use domain::message::{BalanceQuery, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::{Role, Sequence};
-use domain::transfer::{Phase, Why};
+use domain::transfer::{ParkReason, Phase};
 use link::LinkConfig;
 use port::RequestOutcome;
 use store::FinalState;
@@ -68,7 +68,7 @@ async fn an_open_transfer_whose_trail_has_lost_its_end_is_left_to_a_person() {
     let stored = stage.coordinator.stored(whole).await.expect("it reads").expect("there");
     assert!(stored.outcome.is_some(), "it ends by what its counters say");
     let view = stage.coordinator.live(damaged).await.expect("it is open");
-    assert_eq!(view.transfer.phase, Phase::Parked(Why::Illegal));
+    assert_eq!(view.transfer.phase, Phase::Parked(ParkReason::Illegal));
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;

@@ -9,7 +9,7 @@
 //! is sought under each day from the last known one to its counter's present day, and is dead only
 //! when it is proven dead under all of them.
 
-use super::evidence::{Evidence, Told, Weight};
+use super::evidence::{Evidence, LegReport, Weight};
 use super::{Knowledge, Phase, Transfer};
 use crate::message::AnswerCode;
 use crate::serial::{Day, Role};
@@ -120,7 +120,7 @@ impl Transfer {
 
     /// Whether a leg may be bound to `today` although it was refused: this is its own answer, it was
     /// sent once, and it was refused because its day is over.
-    pub(super) fn was_refused_for_its_day(&self, role: Role, told: &Told) -> bool {
+    pub(super) fn was_refused_for_its_day(&self, role: Role, told: &LegReport) -> bool {
         let awaited = matches!(
             (role, self.phase),
             (Role::Debit, Phase::DebitSent) | (Role::Credit, Phase::CreditSent)
@@ -135,7 +135,7 @@ impl Transfer {
 
     /// Whether what a question brought is about one of the leg's former days: since a restart these
     /// are asked about first. A posting on the present day, or a later one, is about that.
-    pub(super) fn may_be_told_of_former_day(&self, role: Role, told: &Told) -> bool {
+    pub(super) fn may_be_told_of_former_day(&self, role: Role, told: &LegReport) -> bool {
         let present = self.bound_day(role);
         let of_present = told.posted.as_ref().is_some_and(|posted| posted.settle_day >= present);
         self.leg(role).days_unasked > 0

@@ -71,7 +71,7 @@ pub enum Question {
 
 /// What a counter told of a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct LegReport {
     /// What may be believed.
     pub evidence: Evidence,
     /// How much it weighs.
@@ -84,25 +84,35 @@ pub struct Told {
     pub doubt: Option<Doubt>,
 }
 
-impl Told {
+impl LegReport {
     /// Nothing was learned, or nothing was sent.
-    pub fn nothing(evidence: Evidence, weight: Weight) -> Told {
-        Told { evidence, weight, answer: None, posted: None, doubt: None }
+    pub fn nothing(evidence: Evidence, weight: Weight) -> LegReport {
+        LegReport { evidence, weight, answer: None, posted: None, doubt: None }
     }
 
     /// What may be believed of what a leg's own counter said about it. The answer to a query weighs
     /// by how the question was put; to any other, `question` means nothing.
-    pub fn heard(transfer: &Transfer, words: Words, profile: &Profile, question: Question) -> Told {
+    pub fn heard(
+        transfer: &Transfer,
+        words: Words,
+        profile: &Profile,
+        question: Question,
+    ) -> LegReport {
         let role = words.role();
         match words.said {
-            Said::Posting(reply) => Told::by_posting(transfer, role, profile, reply),
-            Said::Query(reply) => Told::by_query(transfer, role, profile, reply, question),
+            Said::Posting(reply) => LegReport::by_posting(transfer, role, profile, reply),
+            Said::Query(reply) => LegReport::by_query(transfer, role, profile, reply, question),
         }
     }
 
     /// From the answer to a debit, credit or reversal. A posting that is claimed but is not in
     /// every field the leg's proves nothing.
-    fn by_posting(transfer: &Transfer, role: Role, profile: &Profile, reply: PostingReply) -> Told {
+    fn by_posting(
+        transfer: &Transfer,
+        role: Role,
+        profile: &Profile,
+        reply: PostingReply,
+    ) -> LegReport {
         let matches = compare(transfer, role, reply.posted.as_ref()).is_ok();
         let evidence = match profile.codes.meaning(reply.answer.code) {
             Meaning::Done | Meaning::Duplicate if matches => Evidence::Done,
@@ -112,7 +122,7 @@ impl Told {
         };
         let known = marks::says_known(&reply.answer, profile);
         let (evidence, doubt) = marks::weigh(transfer, role, profile, reply.mark, known, evidence);
-        Told {
+        LegReport {
             evidence,
             weight: Weight::Answer,
             answer: Some(reply.answer),
@@ -128,7 +138,7 @@ impl Told {
         profile: &Profile,
         reply: QueryReply,
         question: Question,
-    ) -> Told {
+    ) -> LegReport {
         let refused = profile.codes.meaning(reply.answer.code);
         let evidence = match reply.finding {
             Finding::Done if compare(transfer, role, reply.posted.as_ref()).is_ok() => {
@@ -149,7 +159,7 @@ impl Told {
             },
         };
         let (evidence, doubt) = marks::weigh(transfer, role, profile, reply.mark, false, evidence);
-        Told {
+        LegReport {
             evidence,
             weight: match question {
                 Question::Look => Weight::Query,

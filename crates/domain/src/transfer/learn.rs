@@ -1,10 +1,10 @@
 //! What is told of a leg, held against what is known of it, and recorded: nothing is decided here but
 //! that what may be about another transfer is for a person.
 
-use super::evidence::{Evidence, Told};
-use super::rules::{Course, may_end};
+use super::evidence::{Evidence, LegReport};
+use super::rules::{Transition, may_end};
 use super::step::{CONTRADICTION, STALE, Step, Verdict};
-use super::{Doubt, Ground, Knowledge, Transfer, Why};
+use super::{Doubt, Knowledge, ParkReason, StepContext, Transfer};
 use crate::serial::Role;
 
 /// Whether something was learned.
@@ -38,8 +38,8 @@ pub(super) enum Against {
 pub(super) fn against(
     transfer: &Transfer,
     role: Role,
-    told: &Told,
-    ground: &Ground<'_>,
+    told: &LegReport,
+    ground: &StepContext<'_>,
 ) -> Against {
     match (transfer.leg(role).knowledge, told.evidence) {
         (Knowledge::Done, Evidence::Refused) => {
@@ -64,7 +64,7 @@ pub(super) fn against(
 
 /// Records what was told. A refusal is not recorded as proof here: whether it ends the leg depends
 /// on how often the leg was sent, which the phase decides.
-pub(super) fn learn(transfer: &mut Transfer, role: Role, told: &Told) -> News {
+pub(super) fn learn(transfer: &mut Transfer, role: Role, told: &LegReport) -> News {
     if transfer.leg(role).knowledge.is_proof() {
         return News::Nothing;
     }
@@ -114,13 +114,13 @@ pub(super) fn undone_by_a_lost_life(transfer: &mut Transfer) -> Step {
 pub(super) fn doubted(
     transfer: &mut Transfer,
     role: Role,
-    told: &Told,
-    ground: &Ground<'_>,
+    told: &LegReport,
+    ground: &StepContext<'_>,
 ) -> Option<Step> {
     let doubt = told.doubt?;
     let (why, verdict) = match doubt {
-        Doubt::OtherMark => (Why::OtherMark, Verdict::Contradiction),
-        Doubt::KnownBefore => (Why::KnownBefore, Verdict::Fresh),
+        Doubt::OtherMark => (ParkReason::OtherMark, Verdict::Contradiction),
+        Doubt::KnownBefore => (ParkReason::KnownBefore, Verdict::Fresh),
     };
     let parked = transfer.phase.parked();
     let leg = transfer.leg_mut(role);
@@ -133,7 +133,7 @@ pub(super) fn doubted(
     if told.answer.is_some() {
         leg.answer.clone_from(&told.answer);
     }
-    let mut course = Course::new(transfer, ground);
+    let mut course = Transition::new(transfer, ground);
     match parked {
         Some(_) if !fresh => None,
         Some(before) if before.stands() => Some(Step { verdict, ..course.asks_on() }),

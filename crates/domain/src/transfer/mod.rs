@@ -21,13 +21,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod undoing;
+mod why;
 pub mod words;
 
 pub use days::{MOST_REBOUND, MOST_SOUGHT};
-pub use evidence::{Evidence, Question, Told, Weight};
+pub use evidence::{Evidence, LegReport, Question, Weight};
 pub use marks::Doubt;
 pub use outlook::Outlook;
 pub use step::{Action, Event, Illegal, Step, Verdict, contradicts_ending, step};
+pub use why::{EndReason, ParkReason};
 pub use words::{Mismatch, Unattributed, Words, attribute};
 
 use crate::message::{Answer, Instruction, Look, Place, Posting, Query, Reversal};
@@ -260,7 +262,7 @@ pub enum Phase {
     /// The reversal was answered, or may have been sent; the counter is asked for proof.
     ReversalProving,
     /// Only a person may decide.
-    Parked(Why),
+    Parked(ParkReason),
     /// Final: both legs are done.
     Completed,
     /// Final: no money moved.
@@ -271,7 +273,7 @@ pub enum Phase {
 
 impl Phase {
     /// Why a person must decide; `None` where none must.
-    pub const fn parked(self) -> Option<Why> {
+    pub const fn parked(self) -> Option<ParkReason> {
         match self {
             Phase::Parked(why) => Some(why),
             Phase::Accepted
@@ -314,96 +316,6 @@ impl Phase {
     }
 }
 
-/// Why a person must decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// The debit's outcome stayed unknown through all configured tries.
-    DebitUnresolved,
-    /// The credit's outcome stayed unknown through all configured tries.
-    CreditUnresolved,
-    /// The reversal's outcome stayed unknown through all configured tries.
-    ReversalUnresolved,
-    /// The counter refused to undo the debit.
-    ReversalRefused,
-    /// The counter cannot undo a debit at all.
-    CannotReverse,
-    /// The debit belongs to a settle day that is over: a dated adjustment is needed (rule 6).
-    SettleDayPassed,
-    /// The counter contradicted itself.
-    Contradicted,
-    /// The counter holds a leg's serial under another mark.
-    OtherMark,
-    /// The counter knew a leg's serial when it was sent for the first time, and does not say its
-    /// mark.
-    KnownBefore,
-    /// The credit is done although the debit is not: the institution is at a loss.
-    CreditWithoutDebit,
-    /// An event that the machine does not allow: an error of this software.
-    Illegal,
-    /// This software failed while it worked on the transfer. What had been sent is in doubt.
-    Panicked,
-}
-
-impl Why {
-    /// All of them.
-    pub const ALL: [Why; 12] = [
-        Why::DebitUnresolved,
-        Why::CreditUnresolved,
-        Why::ReversalUnresolved,
-        Why::ReversalRefused,
-        Why::CannotReverse,
-        Why::SettleDayPassed,
-        Why::Contradicted,
-        Why::OtherMark,
-        Why::KnownBefore,
-        Why::CreditWithoutDebit,
-        Why::Illegal,
-        Why::Panicked,
-    ];
-
-    /// The reason in words, for operators.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Why::DebitUnresolved => "the debit's outcome could not be established",
-            Why::CreditUnresolved => "the credit's outcome could not be established",
-            Why::ReversalUnresolved => "the reversal's outcome could not be established",
-            Why::ReversalRefused => "the counter refused to reverse the debit",
-            Why::CannotReverse => "the counter cannot reverse a debit",
-            Why::SettleDayPassed => {
-                "the debit's settle day is over: it needs a dated adjustment, not a reversal"
-            }
-            Why::Contradicted => "the counter contradicted an earlier answer",
-            Why::OtherMark => Doubt::OtherMark.as_str(),
-            Why::KnownBefore => Doubt::KnownBefore.as_str(),
-            Why::CreditWithoutDebit => {
-                "the credit is done although the debit is not: debit by hand and decide completed, or \
-                 take the credit back by hand and decide refused"
-            }
-            Why::Illegal => "an event arrived that the transfer's state does not allow",
-            Why::Panicked => "this software failed while it worked on the transfer",
-        }
-    }
-}
-
-/// Why a final transfer ended as it did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The source counter refused the debit.
-    DebitRefused,
-    /// The debit was given up and proven never executed.
-    DebitNotExecuted,
-    /// The source counter could not be reached before the deadline.
-    CounterUnavailable,
-    /// The destination counter refused the credit.
-    CreditRefused,
-    /// The credit was given up and proven never executed.
-    CreditNotExecuted,
-    /// A person decided.
-    Decided,
-}
-
 /// A transfer in the bridge's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
@@ -420,7 +332,7 @@ pub struct Transfer {
     /// Its deadline, or the cut-over, has passed: nothing new is begun.
     pub expired: bool,
     /// Why it ended so, once it has; `None` for a completed one.
-    pub reason: Option<Reason>,
+    pub reason: Option<EndReason>,
 }
 
 impl Transfer {
@@ -538,7 +450,7 @@ impl Transfer {
 /// What [`step`] may rely on: the two counters' capabilities and days, and how long
 /// to be patient.
 #[derive(Clone, Copy, Debug)]
-pub struct Ground<'a> {
+pub struct StepContext<'a> {
     /// The source counter.
     pub debit: &'a Profile,
     /// The destination counter.
@@ -560,7 +472,7 @@ pub struct Ground<'a> {
     pub claimed: bool,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> StepContext<'a> {
     /// What the counter of a leg can do.
     pub fn profile(&self, role: Role) -> &'a Profile {
         match role {

@@ -1,9 +1,9 @@
 //! What would become of a parked transfer, by the rules and from what is proven. It is not judged a
 //! second time: a copy is resumed, and what follows is looked at.
 
-use super::rules::Course;
+use super::rules::Transition;
 use super::step::{Action, Step};
-use super::{Ground, Knowledge, Phase, State, Transfer, Why};
+use super::{Knowledge, ParkReason, Phase, State, StepContext, Transfer};
 use crate::serial::Role;
 use serde::Serialize;
 
@@ -55,50 +55,54 @@ impl Outlook {
     }
 }
 
-impl Why {
+impl ParkReason {
     /// Whether a person is called for nothing but that a counter did not say what became of a leg:
     /// once it does, there is nothing left to be decided.
     pub const fn is_want_of_knowledge(self) -> bool {
         match self {
-            Why::DebitUnresolved | Why::CreditUnresolved | Why::ReversalUnresolved => true,
-            Why::ReversalRefused
-            | Why::CannotReverse
-            | Why::SettleDayPassed
-            | Why::Contradicted
-            | Why::OtherMark
-            | Why::KnownBefore
-            | Why::CreditWithoutDebit
-            | Why::Illegal
-            | Why::Panicked => false,
+            ParkReason::DebitUnresolved
+            | ParkReason::CreditUnresolved
+            | ParkReason::ReversalUnresolved => true,
+            ParkReason::ReversalRefused
+            | ParkReason::CannotReverse
+            | ParkReason::SettleDayPassed
+            | ParkReason::Contradicted
+            | ParkReason::OtherMark
+            | ParkReason::KnownBefore
+            | ParkReason::CreditWithoutDebit
+            | ParkReason::Illegal
+            | ParkReason::Panicked => false,
         }
     }
 
     /// Whether no other reason takes its place: the rules lead no further, or what may have been sent
     /// is not worked on before a person has looked.
     pub(super) fn stands(self) -> bool {
-        self == Why::Panicked || !self.may_be_resumed()
+        self == ParkReason::Panicked || !self.may_be_resumed()
     }
 
     /// Whether the rules have anything to go on from.
     pub const fn may_be_resumed(self) -> bool {
         match self {
-            Why::Contradicted | Why::CreditWithoutDebit | Why::Illegal => false,
-            Why::DebitUnresolved
-            | Why::CreditUnresolved
-            | Why::ReversalUnresolved
-            | Why::ReversalRefused
-            | Why::CannotReverse
-            | Why::SettleDayPassed
-            | Why::OtherMark
-            | Why::KnownBefore
-            | Why::Panicked => true,
+            ParkReason::Contradicted | ParkReason::CreditWithoutDebit | ParkReason::Illegal => {
+                false
+            }
+            ParkReason::DebitUnresolved
+            | ParkReason::CreditUnresolved
+            | ParkReason::ReversalUnresolved
+            | ParkReason::ReversalRefused
+            | ParkReason::CannotReverse
+            | ParkReason::SettleDayPassed
+            | ParkReason::OtherMark
+            | ParkReason::KnownBefore
+            | ParkReason::Panicked => true,
         }
     }
 }
 
 impl Transfer {
     /// What it waits for and leads to; `None` unless it is parked.
-    pub fn outlook(&self, ground: &Ground<'_>) -> Option<Outlook> {
+    pub fn outlook(&self, ground: &StepContext<'_>) -> Option<Outlook> {
         let Phase::Parked(why) = self.phase else { return None };
         if !why.may_be_resumed() {
             return Some(Outlook::Person);
@@ -124,9 +128,9 @@ impl Transfer {
     }
 
     /// A copy that was handed back to the rules, and what follows from that.
-    pub(super) fn resumed(&self, ground: &Ground<'_>) -> (Transfer, Step) {
+    pub(super) fn resumed(&self, ground: &StepContext<'_>) -> (Transfer, Step) {
         let mut resumed = self.clone();
-        let step = Course::new(&mut resumed, ground).resume();
+        let step = Transition::new(&mut resumed, ground).resume();
         (resumed, step)
     }
 }

@@ -4,26 +4,26 @@
 //! waits for nothing else than to know what became of its legs, and that is proven, and its end sends
 //! nothing, it ends, unless somebody has claimed it.
 
-use super::evidence::{Evidence, Told, Weight};
+use super::evidence::{Evidence, LegReport, Weight};
 use super::learn::{Against, against, doubted, learn, undone_by_a_lost_life};
-use super::rules::{Course, Refusal};
+use super::rules::{Refusal, Transition};
 use super::step::{Action, STALE, Step, Verdict};
-use super::{Ground, Knowledge, Phase, Transfer, Why};
+use super::{Knowledge, ParkReason, Phase, StepContext, Transfer};
 use crate::message::Look;
 use crate::serial::Role;
 
 /// What follows from what is told of a leg.
 pub(super) fn hear_parked(
     transfer: &mut Transfer,
-    why: Why,
+    why: ParkReason,
     role: Role,
-    told: &Told,
-    ground: &Ground<'_>,
+    told: &LegReport,
+    ground: &StepContext<'_>,
 ) -> Step {
     match against(transfer, role, told, ground) {
         Against::Nothing => {}
         Against::OldNews => {
-            return Step { verdict: Verdict::Stale, ..Course::new(transfer, ground).asks_on() };
+            return Step { verdict: Verdict::Stale, ..Transition::new(transfer, ground).asks_on() };
         }
         Against::Proof => return contradicted(transfer, why, ground),
     }
@@ -38,13 +38,13 @@ pub(super) fn hear_parked(
     if role == Role::Reversal && !undoing && !impossible {
         if told.evidence == Evidence::Done {
             let step = undone_by_a_lost_life(transfer);
-            return Step { action: Course::new(transfer, ground).asks_on().action, ..step };
+            return Step { action: Transition::new(transfer, ground).asks_on().action, ..step };
         }
         // Nothing is known of a reversal that was never asked for; whoever resumes would believe
         // that the debit is being undone.
         return STALE;
     }
-    if let Some(step) = Course::new(transfer, ground).dead_under_one_day(role, told) {
+    if let Some(step) = Transition::new(transfer, ground).dead_under_one_day(role, told) {
         return step;
     }
     let proven = transfer.leg(role).knowledge.is_proof();
@@ -52,7 +52,7 @@ pub(super) fn hear_parked(
     if let Some(step) = doubted(transfer, role, told, ground) {
         return step;
     }
-    let mut course = Course::new(transfer, ground);
+    let mut course = Transition::new(transfer, ground);
     if impossible {
         return course.contradicted();
     }
@@ -77,8 +77,8 @@ fn is_undoing(transfer: &Transfer) -> bool {
 }
 
 /// Proof stands against proof: there is nothing to go on from any more.
-fn contradicted(transfer: &mut Transfer, why: Why, ground: &Ground<'_>) -> Step {
-    let mut course = Course::new(transfer, ground);
+fn contradicted(transfer: &mut Transfer, why: ParkReason, ground: &StepContext<'_>) -> Step {
+    let mut course = Transition::new(transfer, ground);
     if why.stands() {
         Step { verdict: Verdict::Contradiction, ..course.asks_on() }
     } else {
@@ -86,7 +86,7 @@ fn contradicted(transfer: &mut Transfer, why: Why, ground: &Ground<'_>) -> Step 
     }
 }
 
-impl Course<'_, '_> {
+impl Transition<'_, '_> {
     /// Time to go on with what waits for a person.
     pub(super) fn wake_parked(&mut self) -> Step {
         self.by_itself().unwrap_or_else(|| self.ask_slowly())
@@ -103,7 +103,7 @@ impl Course<'_, '_> {
             Knowledge::Refused | Knowledge::NotExecuted
                 if !self.transfer.debit.knowledge.is_dead() =>
             {
-                return Some(self.park(Why::ReversalRefused));
+                return Some(self.park(ParkReason::ReversalRefused));
             }
             Knowledge::NotSent
             | Knowledge::Unknown
@@ -158,12 +158,16 @@ impl Course<'_, '_> {
 
     /// Asks again after a while; not about what this software failed on, before a person has looked.
     pub(super) fn asks_on(&mut self) -> Step {
-        if self.transfer.phase == Phase::Parked(Why::Panicked) { self.stay() } else { self.pause() }
+        if self.transfer.phase == Phase::Parked(ParkReason::Panicked) {
+            self.stay()
+        } else {
+            self.pause()
+        }
     }
 
     /// Whether a counter says that the debit is undone, and has still to prove it by a query
     /// (rule 3).
-    fn is_claimed_undone(&self, role: Role, told: &Told) -> bool {
+    fn is_claimed_undone(&self, role: Role, told: &LegReport) -> bool {
         role == Role::Reversal
             && told.evidence == Evidence::Done
             && told.weight == Weight::Answer

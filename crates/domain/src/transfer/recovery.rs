@@ -5,7 +5,7 @@
 //! after a crash every leg that may have been sent and is not proven is unknown, and is asked about
 //! before anything is sent (rule 7).
 
-use super::{Intent, Knowledge, Leg, Phase, Reason, State, Transfer};
+use super::{EndReason, Intent, Knowledge, Leg, Phase, State, Transfer};
 use crate::serial::Role;
 
 /// What the record still holds of an open transfer.
@@ -18,7 +18,7 @@ pub struct Remembered {
     /// The legs as recorded last, in the order of [`Role::ALL`].
     pub legs: [Leg; 3],
     /// Why it is being undone, if it was.
-    pub reason: Option<Reason>,
+    pub reason: Option<EndReason>,
     /// Whether the record was behind: a life of which it knows nothing may have sent any of its
     /// legs, the reversal too.
     pub doubted: bool,

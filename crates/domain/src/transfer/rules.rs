@@ -2,17 +2,17 @@
 //! [`super::undoing`] has those by which a debit is undone.
 
 use super::days::Search;
-use super::evidence::{Evidence, Told, Weight};
+use super::evidence::{Evidence, LegReport, Weight};
 use super::step::{Action, Step, Verdict};
-use super::{Ground, Knowledge, Leg, Phase, Reason, Transfer, Why};
+use super::{EndReason, Knowledge, Leg, ParkReason, Phase, StepContext, Transfer};
 use crate::message::Look;
 use crate::profile::Profile;
 use crate::serial::{Day, Role};
 
 /// A transfer on its way, with what may be relied on.
-pub(super) struct Course<'t, 'g> {
+pub(super) struct Transition<'t, 'g> {
     pub(super) transfer: &'t mut Transfer,
-    pub(super) ground: &'g Ground<'g>,
+    pub(super) ground: &'g StepContext<'g>,
 }
 
 /// What a refusal is worth (rule 2).
@@ -25,9 +25,9 @@ pub(super) enum Refusal {
     AskOn,
 }
 
-impl<'t, 'g> Course<'t, 'g> {
-    pub(super) fn new(transfer: &'t mut Transfer, ground: &'g Ground<'g>) -> Self {
-        Course { transfer, ground }
+impl<'t, 'g> Transition<'t, 'g> {
+    pub(super) fn new(transfer: &'t mut Transfer, ground: &'g StepContext<'g>) -> Self {
+        Transition { transfer, ground }
     }
 
     // Sending and asking.
@@ -35,7 +35,7 @@ impl<'t, 'g> Course<'t, 'g> {
     /// The debit goes out; at the deadline nothing new is begun.
     pub(super) fn send_debit(&mut self) -> Step {
         if self.transfer.expired {
-            return self.refuse(Reason::CounterUnavailable);
+            return self.refuse(EndReason::CounterUnavailable);
         }
         if self.is_still(Role::Debit) {
             return self.wait(Role::Debit, Phase::DebitWaiting, Phase::DebitAsking);
@@ -92,7 +92,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// The debit is refused for good; unless only its day is over: then it is sent under the new one,
     /// which is another posting at the counter (rule 6).
-    pub(super) fn debit_refused(&mut self, told: &Told) -> Step {
+    pub(super) fn debit_refused(&mut self, told: &LegReport) -> Step {
         if self.bind_if_refused_for_its_day(Role::Debit, told) {
             if self.is_still(Role::Debit) {
                 return Step { barrier: true, ..self.go(Phase::DebitWaiting, Action::Pause) };
@@ -103,17 +103,17 @@ impl<'t, 'g> Course<'t, 'g> {
     }
 
     /// The same of the credit.
-    pub(super) fn credit_refused(&mut self, told: &Told) -> Step {
+    pub(super) fn credit_refused(&mut self, told: &LegReport) -> Step {
         if self.bind_if_refused_for_its_day(Role::Credit, told) {
             if self.is_still(Role::Credit) {
                 return Step { barrier: true, ..self.go(Phase::CreditWaiting, Action::Pause) };
             }
             return self.send(Role::Credit, Phase::CreditSent, true);
         }
-        self.credit_dead(Knowledge::Refused, Reason::CreditRefused)
+        self.credit_dead(Knowledge::Refused, EndReason::CreditRefused)
     }
 
-    fn bind_if_refused_for_its_day(&mut self, role: Role, told: &Told) -> bool {
+    fn bind_if_refused_for_its_day(&mut self, role: Role, told: &LegReport) -> bool {
         let today = self.today(role);
         !self.transfer.expired
             && self.transfer.was_refused_for_its_day(role, told)
@@ -141,7 +141,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// Where what was told proves a leg dead under the day that it was asked about, and a life that
     /// the record lost may have bound it to a later one: what follows instead of its death.
-    pub(super) fn dead_under_one_day(&mut self, role: Role, told: &Told) -> Option<Step> {
+    pub(super) fn dead_under_one_day(&mut self, role: Role, told: &LegReport) -> Option<Step> {
         let dead = match told.evidence {
             Evidence::NotExecuted => true,
             Evidence::Refused => matches!(self.refusal(role, told.weight), Refusal::Final),
@@ -282,7 +282,7 @@ impl<'t, 'g> Course<'t, 'g> {
             // Proof that came before the question was answered outweighs what it found.
             return self.ask_debit();
         }
-        if let Some(parked) = self.lost_patience(Role::Debit, Why::DebitUnresolved) {
+        if let Some(parked) = self.lost_patience(Role::Debit, ParkReason::DebitUnresolved) {
             return parked;
         }
         let Profile { dedupes, .. } = *self.ground.debit;
@@ -315,7 +315,7 @@ impl<'t, 'g> Course<'t, 'g> {
                     return self.ask_debit_later();
                 }
                 if self.transfer.expired {
-                    return self.refuse(Reason::CounterUnavailable);
+                    return self.refuse(EndReason::CounterUnavailable);
                 }
                 self.go(Phase::DebitWaiting, Action::Pause)
             }
@@ -336,7 +336,7 @@ impl<'t, 'g> Course<'t, 'g> {
     // The credit.
 
     /// The credit is proven dead, so the debit may be undone (rule 2).
-    pub(super) fn credit_dead(&mut self, knowledge: Knowledge, reason: Reason) -> Step {
+    pub(super) fn credit_dead(&mut self, knowledge: Knowledge, reason: EndReason) -> Step {
         self.transfer.credit.knowledge = knowledge;
         self.transfer.reason = Some(reason);
         self.undo_debit()
@@ -347,7 +347,7 @@ impl<'t, 'g> Course<'t, 'g> {
             // Proof that came before the question was answered outweighs what it found.
             return self.ask_credit();
         }
-        if let Some(parked) = self.lost_patience(Role::Credit, Why::CreditUnresolved) {
+        if let Some(parked) = self.lost_patience(Role::Credit, ParkReason::CreditUnresolved) {
             return parked;
         }
         let Profile { dedupes, .. } = *self.ground.credit;
@@ -405,7 +405,7 @@ impl<'t, 'g> Course<'t, 'g> {
     /// The credit is done: if the debit is, that is all.
     pub(super) fn complete(&mut self) -> Step {
         if self.transfer.debit.knowledge.is_dead() {
-            return self.park(Why::CreditWithoutDebit);
+            return self.park(ParkReason::CreditWithoutDebit);
         }
         if self.is_said_to_be_undone() {
             return self.contradicted();
@@ -415,9 +415,9 @@ impl<'t, 'g> Course<'t, 'g> {
     }
 
     /// No money moved: unless the credit, against all rules, has.
-    pub(super) fn refuse(&mut self, reason: Reason) -> Step {
+    pub(super) fn refuse(&mut self, reason: EndReason) -> Step {
         if self.transfer.credit.knowledge == Knowledge::Done {
-            return self.park(Why::CreditWithoutDebit);
+            return self.park(ParkReason::CreditWithoutDebit);
         }
         if self.is_said_to_be_undone() {
             return self.contradicted();
@@ -437,7 +437,7 @@ impl<'t, 'g> Course<'t, 'g> {
 
     /// A counter contradicts itself, or what is known of the other legs.
     pub(super) fn contradicted(&mut self) -> Step {
-        Step { verdict: Verdict::Contradiction, ..self.park(Why::Contradicted) }
+        Step { verdict: Verdict::Contradiction, ..self.park(ParkReason::Contradicted) }
     }
 
     pub(super) fn reversed(&mut self) -> Step {
@@ -450,7 +450,7 @@ impl<'t, 'g> Course<'t, 'g> {
         Step { barrier: true, ..self.go(phase, Action::Finish) }
     }
 
-    pub(super) fn park(&mut self, why: Why) -> Step {
+    pub(super) fn park(&mut self, why: ParkReason) -> Step {
         self.go(Phase::Parked(why), Action::Pause)
     }
 
@@ -512,7 +512,7 @@ impl<'t, 'g> Course<'t, 'g> {
         self.go(phase, Action::Pause)
     }
 
-    pub(super) fn lost_patience(&mut self, role: Role, why: Why) -> Option<Step> {
+    pub(super) fn lost_patience(&mut self, role: Role, why: ParkReason) -> Option<Step> {
         if self.ground.behind {
             // Asking is all that may be done; a person is called already, for the whole record.
             return None;
@@ -541,21 +541,21 @@ impl<'t, 'g> Course<'t, 'g> {
 }
 
 /// Why a transfer whose debit is proven dead ends as refused.
-pub(super) fn death_of_debit(knowledge: Knowledge) -> Reason {
+pub(super) fn death_of_debit(knowledge: Knowledge) -> EndReason {
     match knowledge {
-        Knowledge::Refused => Reason::DebitRefused,
+        Knowledge::Refused => EndReason::DebitRefused,
         Knowledge::NotSent | Knowledge::Unknown | Knowledge::Done | Knowledge::NotExecuted => {
-            Reason::DebitNotExecuted
+            EndReason::DebitNotExecuted
         }
     }
 }
 
 /// The reason to call a person when nothing can be established about a leg.
-fn unresolved(role: Role) -> Why {
+fn unresolved(role: Role) -> ParkReason {
     match role {
-        Role::Debit => Why::DebitUnresolved,
-        Role::Credit => Why::CreditUnresolved,
-        Role::Reversal => Why::ReversalUnresolved,
+        Role::Debit => ParkReason::DebitUnresolved,
+        Role::Credit => ParkReason::CreditUnresolved,
+        Role::Reversal => ParkReason::ReversalUnresolved,
     }
 }
 

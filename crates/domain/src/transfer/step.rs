@@ -4,11 +4,11 @@
 //! about a leg is recorded by [`learn`]; what follows from it is decided by the phase's function,
 //! with the rules of DOMAIN §3 in [`super::rules`].
 
-use super::evidence::{Evidence, Told, Weight};
+use super::evidence::{Evidence, LegReport, Weight};
 use super::learn::{Against, against, doubted, learn, undone_by_a_lost_life};
 use super::parked::hear_parked;
-use super::rules::{Course, Refusal, may_end};
-use super::{Decision, Doubt, Ground, Knowledge, Phase, Reason, Transfer, Why};
+use super::rules::{Refusal, Transition, may_end};
+use super::{Decision, Doubt, EndReason, Knowledge, ParkReason, Phase, StepContext, Transfer};
 use crate::message::Look;
 use crate::profile::Profile;
 use crate::serial::Role;
@@ -21,7 +21,7 @@ pub enum Event {
     /// Its deadline or the cut-over has passed.
     Expire,
     /// Something was told of a leg.
-    Told(Role, Told),
+    Told(Role, LegReport),
     /// A person decided.
     Decide(Decision),
 }
@@ -84,7 +84,11 @@ pub enum Illegal {
 
 /// Decides what follows from `event` and changes the transfer accordingly. Pure: no clock, no I/O.
 /// On an error the transfer is unchanged.
-pub fn step(transfer: &mut Transfer, event: &Event, ground: &Ground<'_>) -> Result<Step, Illegal> {
+pub fn step(
+    transfer: &mut Transfer,
+    event: &Event,
+    ground: &StepContext<'_>,
+) -> Result<Step, Illegal> {
     match event {
         Event::Wake => Ok(wake(transfer, ground)),
         Event::Expire => Ok(expire(transfer, ground)),
@@ -98,8 +102,8 @@ pub(super) const STALE: Step =
 pub(super) const CONTRADICTION: Step =
     Step { action: Action::Stay, barrier: false, verdict: Verdict::Contradiction };
 
-fn wake(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
-    let mut course = Course::new(transfer, ground);
+fn wake(transfer: &mut Transfer, ground: &StepContext<'_>) -> Step {
+    let mut course = Transition::new(transfer, ground);
     match course.transfer.phase {
         Phase::Accepted | Phase::DebitWaiting => course.send_debit(),
         Phase::DebitAsking => course.ask_debit(),
@@ -120,7 +124,7 @@ fn wake(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
     }
 }
 
-fn expire(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
+fn expire(transfer: &mut Transfer, ground: &StepContext<'_>) -> Step {
     match transfer.phase {
         Phase::Completed | Phase::Refused | Phase::Reversed => return STALE,
         Phase::Accepted
@@ -141,9 +145,9 @@ fn expire(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
         return STALE;
     }
     transfer.expired = true;
-    let mut course = Course::new(transfer, ground);
+    let mut course = Transition::new(transfer, ground);
     match course.transfer.phase {
-        Phase::Accepted | Phase::DebitWaiting => course.refuse(Reason::CounterUnavailable),
+        Phase::Accepted | Phase::DebitWaiting => course.refuse(EndReason::CounterUnavailable),
         Phase::DebitAsking => course.give_up_debit(),
         Phase::CreditWaiting | Phase::CreditAsking => course.give_up_credit(),
         // An answer is awaited, or the leg is being given up already, or undone.
@@ -159,10 +163,10 @@ fn expire(transfer: &mut Transfer, ground: &Ground<'_>) -> Step {
     }
 }
 
-fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Step {
+fn hear(transfer: &mut Transfer, role: Role, told: &LegReport, ground: &StepContext<'_>) -> Step {
     // Since a restart, questions are about former days first.
     if transfer.may_be_told_of_former_day(role, told) {
-        return Course::new(transfer, ground).heard_of_former_day(role, told.evidence);
+        return Transition::new(transfer, ground).heard_of_former_day(role, told.evidence);
     }
     match transfer.phase {
         Phase::Completed | Phase::Refused | Phase::Reversed => {
@@ -184,12 +188,12 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
             match against(transfer, role, told, ground) {
                 Against::Nothing => {}
                 Against::OldNews => return STALE,
-                Against::Proof => return Course::new(transfer, ground).contradicted(),
+                Against::Proof => return Transition::new(transfer, ground).contradicted(),
             }
             if let Some(step) = doubted(transfer, role, told, ground) {
                 return step;
             }
-            if let Some(step) = Course::new(transfer, ground).dead_under_one_day(role, told) {
+            if let Some(step) = Transition::new(transfer, ground).dead_under_one_day(role, told) {
                 return step;
             }
             match role {
@@ -202,7 +206,12 @@ fn hear(transfer: &mut Transfer, role: Role, told: &Told, ground: &Ground<'_>) -
 }
 
 /// A final state is never left. What agrees is dropped, what contradicts is an alarm (rule 5).
-fn hear_when_final(transfer: &Transfer, role: Role, told: &Told, ground: &Ground<'_>) -> Step {
+fn hear_when_final(
+    transfer: &Transfer,
+    role: Role,
+    told: &LegReport,
+    ground: &StepContext<'_>,
+) -> Step {
     if contradicts_ending(transfer, role, told, ground.profile(role)) {
         CONTRADICTION
     } else {
@@ -212,8 +221,13 @@ fn hear_when_final(transfer: &Transfer, role: Role, told: &Told, ground: &Ground
 
 /// Whether what was told of a leg contradicts how the transfer ended; never before it has. `profile`
 /// is that of the leg's counter.
-pub fn contradicts_ending(transfer: &Transfer, role: Role, told: &Told, profile: &Profile) -> bool {
-    let decided = transfer.reason == Some(Reason::Decided);
+pub fn contradicts_ending(
+    transfer: &Transfer,
+    role: Role,
+    told: &LegReport,
+    profile: &Profile,
+) -> bool {
+    let decided = transfer.reason == Some(EndReason::Decided);
     let done = match (transfer.phase, role) {
         (Phase::Completed, Role::Debit | Role::Credit) | (Phase::Reversed, Role::Debit) => true,
         (Phase::Completed, Role::Reversal)
@@ -252,9 +266,9 @@ pub fn contradicts_ending(transfer: &Transfer, role: Role, told: &Told, profile:
     }
 }
 
-fn hear_debit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step {
+fn hear_debit(transfer: &mut Transfer, told: &LegReport, ground: &StepContext<'_>) -> Step {
     let news = learn(transfer, Role::Debit, told);
-    let mut course = Course::new(transfer, ground);
+    let mut course = Transition::new(transfer, ground);
     match course.transfer.phase {
         Phase::Accepted
         | Phase::DebitWaiting
@@ -291,7 +305,7 @@ fn hear_debit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step
     }
 }
 
-fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step {
+fn hear_credit(transfer: &mut Transfer, told: &LegReport, ground: &StepContext<'_>) -> Step {
     match transfer.phase {
         // Before the debit is known to be done the credit was not asked for in this life of the
         // bridge. Proof of it is kept, for the moment when the debit is known.
@@ -306,7 +320,7 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
         },
         Phase::CreditWaiting | Phase::CreditSent | Phase::CreditAsking | Phase::CreditFencing => {
             learn(transfer, Role::Credit, told);
-            let mut course = Course::new(transfer, ground);
+            let mut course = Transition::new(transfer, ground);
             match told.evidence {
                 Evidence::Done => course.complete(),
                 Evidence::Refused => match course.refusal(Role::Credit, told.weight) {
@@ -315,7 +329,7 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
                     Refusal::AskOn => course.credit_asks_on(),
                 },
                 Evidence::NotExecuted => {
-                    course.credit_dead(Knowledge::NotExecuted, Reason::CreditNotExecuted)
+                    course.credit_dead(Knowledge::NotExecuted, EndReason::CreditNotExecuted)
                 }
                 Evidence::NotFound => course.credit_not_found(),
                 Evidence::Silent => course.credit_asks_on(),
@@ -328,7 +342,7 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
                 Evidence::Done => {
                     // It was never sent, and yet it is done.
                     learn(transfer, Role::Credit, told);
-                    Course::new(transfer, ground).contradicted()
+                    Transition::new(transfer, ground).contradicted()
                 }
                 Evidence::Refused
                 | Evidence::NotExecuted
@@ -341,7 +355,7 @@ fn hear_credit(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Ste
     }
 }
 
-fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> Step {
+fn hear_reversal(transfer: &mut Transfer, told: &LegReport, ground: &StepContext<'_>) -> Step {
     match transfer.phase {
         // No reversal was asked for: its success would undo a debit that still counts.
         Phase::Accepted
@@ -356,7 +370,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
             Evidence::Done if transfer.reversal.sent > 0 => undone_by_a_lost_life(transfer),
             Evidence::Done => {
                 learn(transfer, Role::Reversal, told);
-                Course::new(transfer, ground).contradicted()
+                Transition::new(transfer, ground).contradicted()
             }
             Evidence::Refused
             | Evidence::NotExecuted
@@ -366,11 +380,11 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
         },
         Phase::ReversalWaiting | Phase::ReversalSent => {
             learn(transfer, Role::Reversal, told);
-            let mut course = Course::new(transfer, ground);
+            let mut course = Transition::new(transfer, ground);
             match told.evidence {
                 Evidence::Done => course.reversal_answered(told.weight),
                 Evidence::Refused => course.reversal_refused(told.weight),
-                Evidence::NotExecuted => course.park(Why::ReversalRefused),
+                Evidence::NotExecuted => course.park(ParkReason::ReversalRefused),
                 Evidence::NotFound | Evidence::Silent | Evidence::NotSent => {
                     course.reversal_unanswered()
                 }
@@ -379,7 +393,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
         Phase::ReversalProving => match (told.evidence, told.weight) {
             (Evidence::Done, Weight::Query | Weight::Truth) => {
                 learn(transfer, Role::Reversal, told);
-                Course::new(transfer, ground).reversed()
+                Transition::new(transfer, ground).reversed()
             }
             // The answer again; the proof is still out.
             (Evidence::Done, Weight::Answer) => STALE,
@@ -391,15 +405,15 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
             }
             (Evidence::Refused, _) => {
                 learn(transfer, Role::Reversal, told);
-                Course::new(transfer, ground).reversal_found_refused(told.weight)
+                Transition::new(transfer, ground).reversal_found_refused(told.weight)
             }
             (Evidence::NotExecuted, _) => {
                 learn(transfer, Role::Reversal, told);
-                Course::new(transfer, ground).park(Why::ReversalRefused)
+                Transition::new(transfer, ground).park(ParkReason::ReversalRefused)
             }
-            (Evidence::NotFound, _) => Course::new(transfer, ground).reversal_not_found(),
+            (Evidence::NotFound, _) => Transition::new(transfer, ground).reversal_not_found(),
             (Evidence::Silent | Evidence::NotSent, _) => {
-                Course::new(transfer, ground).reversal_unproven()
+                Transition::new(transfer, ground).reversal_unproven()
             }
         },
         Phase::Parked(_) | Phase::Completed | Phase::Refused | Phase::Reversed => STALE,
@@ -409,7 +423,7 @@ fn hear_reversal(transfer: &mut Transfer, told: &Told, ground: &Ground<'_>) -> S
 fn decide(
     transfer: &mut Transfer,
     decision: Decision,
-    ground: &Ground<'_>,
+    ground: &StepContext<'_>,
 ) -> Result<Step, Illegal> {
     let why = transfer.phase.parked().ok_or(Illegal::NotParked)?;
     let ending = match decision {
@@ -417,7 +431,7 @@ fn decide(
         Decision::Reversed => Phase::Reversed,
         Decision::Refused => Phase::Refused,
         Decision::Resume if why.may_be_resumed() => {
-            return Ok(Course::new(transfer, ground).resume());
+            return Ok(Transition::new(transfer, ground).resume());
         }
         Decision::Resume => return Err(Illegal::NothingToResume),
     };
@@ -430,8 +444,8 @@ fn decide(
     {
         return Err(illegal);
     }
-    transfer.reason = Some(Reason::Decided);
-    Ok(Course::new(transfer, ground).end(ending))
+    transfer.reason = Some(EndReason::Decided);
+    Ok(Transition::new(transfer, ground).end(ending))
 }
 
 /// What is proven of the legs and stands against a decision.

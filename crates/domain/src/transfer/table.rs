@@ -18,10 +18,10 @@ fn phases() -> Vec<Phase> {
         Phase::ReversalWaiting,
         Phase::ReversalSent,
         Phase::ReversalProving,
-        Phase::Parked(Why::DebitUnresolved),
-        Phase::Parked(Why::CreditUnresolved),
-        Phase::Parked(Why::ReversalUnresolved),
-        Phase::Parked(Why::Contradicted),
+        Phase::Parked(ParkReason::DebitUnresolved),
+        Phase::Parked(ParkReason::CreditUnresolved),
+        Phase::Parked(ParkReason::ReversalUnresolved),
+        Phase::Parked(ParkReason::Contradicted),
         Phase::Completed,
         Phase::Refused,
         Phase::Reversed,
@@ -40,12 +40,14 @@ fn typical(phase: Phase) -> Transfer {
         Phase::DebitSent
         | Phase::DebitAsking
         | Phase::DebitFencing
-        | Phase::Parked(Why::DebitUnresolved) => {
+        | Phase::Parked(ParkReason::DebitUnresolved) => {
             (Knowledge::Unknown, Knowledge::NotSent, Knowledge::NotSent)
         }
         Phase::CreditWaiting => (Knowledge::Done, Knowledge::NotSent, Knowledge::NotSent),
         Phase::ReversalWaiting => (Knowledge::Done, Knowledge::Refused, Knowledge::NotSent),
-        Phase::ReversalSent | Phase::ReversalProving | Phase::Parked(Why::ReversalUnresolved) => {
+        Phase::ReversalSent
+        | Phase::ReversalProving
+        | Phase::Parked(ParkReason::ReversalUnresolved) => {
             (Knowledge::Done, Knowledge::Refused, Knowledge::Unknown)
         }
         Phase::CreditSent | Phase::CreditAsking | Phase::CreditFencing | Phase::Parked(_) => {

@@ -38,8 +38,12 @@ pub(super) fn intent() -> Intent {
 }
 
 /// Two counters of which neither is held, on the day of the debit.
-pub(super) fn ground<'p>(debit: &'p Profile, credit: &'p Profile, patience: u16) -> Ground<'p> {
-    Ground {
+pub(super) fn ground<'p>(
+    debit: &'p Profile,
+    credit: &'p Profile,
+    patience: u16,
+) -> StepContext<'p> {
+    StepContext {
         debit,
         credit,
         debit_day: Some(intent().debit_day),
@@ -52,7 +56,7 @@ pub(super) fn ground<'p>(debit: &'p Profile, credit: &'p Profile, patience: u16)
     }
 }
 
-pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
+pub(super) fn told(evidence: Evidence, weight: Weight) -> LegReport {
     let answer = |code| Some(Answer { code, text: ForeignText::default() });
     let posted = Posted {
         counter_serial: "C1".into(),
@@ -65,26 +69,26 @@ pub(super) fn told(evidence: Evidence, weight: Weight) -> Told {
     match evidence {
         Evidence::Done => {
             let answer = answer(AnswerCode::DONE);
-            Told { evidence, weight, answer, posted: Some(posted), doubt: None }
+            LegReport { evidence, weight, answer, posted: Some(posted), doubt: None }
         }
         Evidence::Refused => {
             let answer = answer(AnswerCode::INSUFFICIENT_FUNDS);
-            Told { evidence, weight, answer, posted: None, doubt: None }
+            LegReport { evidence, weight, answer, posted: None, doubt: None }
         }
         Evidence::NotExecuted => {
             let answer = answer(AnswerCode::FENCED);
-            Told { evidence, weight, answer, posted: None, doubt: None }
+            LegReport { evidence, weight, answer, posted: None, doubt: None }
         }
         Evidence::NotFound | Evidence::Silent | Evidence::NotSent => {
-            Told::nothing(evidence, weight)
+            LegReport::nothing(evidence, weight)
         }
     }
 }
 
 /// Refused, because the counter is closed or the day is over.
-pub(super) fn closed(weight: Weight) -> Told {
+pub(super) fn closed(weight: Weight) -> LegReport {
     let answer = Answer { code: AnswerCode::CLOSED, text: ForeignText::default() };
-    Told { answer: Some(answer), ..told(Evidence::Refused, weight) }
+    LegReport { answer: Some(answer), ..told(Evidence::Refused, weight) }
 }
 
 /// A counter that promises nothing but to debit and credit.
@@ -139,10 +143,10 @@ fn check(profile: &Profile, story: &str, expected: &Expect) {
             continue;
         }
         let mut event = event(words);
-        if let Event::Told(role, Told { posted: Some(posted), .. }) = &mut event {
+        if let Event::Told(role, LegReport { posted: Some(posted), .. }) = &mut event {
             posted.settle_day = transfer.asked_day(*role);
         }
-        let ground = Ground {
+        let ground = StepContext {
             debit_day: Some(today),
             credit_day: Some(today),
             behind,
@@ -214,7 +218,7 @@ fn event(words: &str) -> Event {
         "other_mark" | "known_before" => {
             let doubt =
                 if parts[1] == "other_mark" { Doubt::OtherMark } else { Doubt::KnownBefore };
-            let told = Told { doubt: Some(doubt), ..told(Evidence::Silent, weight) };
+            let told = LegReport { doubt: Some(doubt), ..told(Evidence::Silent, weight) };
             return Event::Told(role, told);
         }
         other => panic!("no evidence is called {other}"),

@@ -1,13 +1,13 @@
 //! The rules of DOMAIN §3 by which a debit is undone (rules 2, 3 and 6).
 
 use super::evidence::Weight;
-use super::rules::{Course, death_of_debit, may_end};
+use super::rules::{Transition, death_of_debit, may_end};
 use super::step::{Action, Step};
-use super::{Knowledge, Phase, Reason, Why};
+use super::{EndReason, Knowledge, ParkReason, Phase};
 use crate::message::Look;
 use crate::serial::{Day, Role};
 
-impl Course<'_, '_> {
+impl Transition<'_, '_> {
     /// The credit is proven dead, or was never sent: the debit is undone, unless it is dead, too.
     pub(super) fn undo_debit(&mut self) -> Step {
         let debit = self.transfer.debit.knowledge;
@@ -16,11 +16,11 @@ impl Course<'_, '_> {
         }
         if self.transfer.reason.is_none() {
             self.transfer.reason = Some(match self.transfer.credit.knowledge {
-                Knowledge::Refused => Reason::CreditRefused,
+                Knowledge::Refused => EndReason::CreditRefused,
                 Knowledge::NotSent
                 | Knowledge::Unknown
                 | Knowledge::Done
-                | Knowledge::NotExecuted => Reason::CreditNotExecuted,
+                | Knowledge::NotExecuted => EndReason::CreditNotExecuted,
             });
         }
         self.send_reversal()
@@ -30,7 +30,7 @@ impl Course<'_, '_> {
     /// The intent is durable first, so that after a crash nobody credits what is being undone.
     pub(super) fn send_reversal(&mut self) -> Step {
         if !self.ground.debit.can_reverse {
-            return self.park(Why::CannotReverse);
+            return self.park(ParkReason::CannotReverse);
         }
         if self.is_still(Role::Reversal) {
             return self.reversal_waits();
@@ -38,12 +38,12 @@ impl Course<'_, '_> {
         let posted = self.debit_posted_day();
         match self.ground.debit_day {
             Some(today) if today == posted => self.send(Role::Reversal, Phase::ReversalSent, true),
-            Some(_) if self.transfer.reversal.sent == 0 => self.park(Why::SettleDayPassed),
+            Some(_) if self.transfer.reversal.sent == 0 => self.park(ParkReason::SettleDayPassed),
             // It may have been undone in time.
             Some(_) if self.ground.debit.can_query_reversals => {
                 self.go(Phase::ReversalProving, Action::Ask(Role::Reversal, Look::Only))
             }
-            Some(_) => self.park(Why::SettleDayPassed),
+            Some(_) => self.park(ParkReason::SettleDayPassed),
             // The counter has not been heard of since the start.
             None => Step { barrier: true, ..self.go(Phase::ReversalWaiting, Action::Pause) },
         }
@@ -93,7 +93,7 @@ impl Course<'_, '_> {
         if may_end(self.transfer, Role::Reversal, weight, self.ground.debit) {
             self.transfer.reversal.knowledge = Knowledge::Refused;
         }
-        self.park(Why::ReversalRefused)
+        self.park(ParkReason::ReversalRefused)
     }
 
     /// The counter says, when it is asked, that it refused the reversal. Where that is not for ever,
@@ -112,11 +112,11 @@ impl Course<'_, '_> {
     }
 
     pub(super) fn reversal_not_found(&mut self) -> Step {
-        if let Some(parked) = self.lost_patience(Role::Reversal, Why::ReversalUnresolved) {
+        if let Some(parked) = self.lost_patience(Role::Reversal, ParkReason::ReversalUnresolved) {
             return parked;
         }
         if !self.is_debit_day() {
-            return self.park(Why::SettleDayPassed);
+            return self.park(ParkReason::SettleDayPassed);
         }
         self.go(Phase::ReversalWaiting, Action::Pause)
     }

@@ -156,7 +156,7 @@ pub(super) fn compare(
 #[cfg(test)]
 mod tests {
     use super::super::tests::{intent, told};
-    use super::super::{Evidence, Question, Told, Weight};
+    use super::super::{Evidence, LegReport, Question, Weight};
     use super::*;
     use crate::message::{AccountId, Answer, AnswerCode};
     use crate::money::Amount;
@@ -304,7 +304,7 @@ mod tests {
         let speaker = transfer.place(role).counter.clone();
         let words = attribute(transfer, &speaker, reply).expect("its own leg");
         assert_eq!(words.mismatch(transfer, &profile), expected);
-        let told = Told::heard(transfer, words, &profile, Question::Look);
+        let told = LegReport::heard(transfer, words, &profile, Question::Look);
         let evidence = if expected.is_none() { Evidence::Done } else { Evidence::Silent };
         assert_eq!(told.evidence, evidence, "{role} {expected:?}");
         assert_eq!(told.posted.is_some(), expected.is_none(), "{role} {expected:?}");

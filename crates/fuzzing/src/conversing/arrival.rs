@@ -1,19 +1,19 @@
-//! How a conversation begins: the bridge dials, or somebody comes to its door who may be the counter.
+//! How a conversation begins: the bridge dials, or somebody comes to its acceptor who may be the counter.
 
 use super::counter::{amount_unit, day, name};
 use super::{KEY, NONCE, Opens, Play, config};
 use bytes::BytesMut;
 use domain::message::CounterId;
 use domain::profile::Profile;
-use link::paper::{Heard, PaperDoor, Step};
+use link::sans_io::{Heard, PaperDoor, Step};
 use wire::codec::Incoming;
 use wire::message::{Challenge, ChallengeAnswer, CounterState, Message, SignOn, Welcome};
 use wire::proof::{self, Side};
 
-/// What a bridge holds at most for somebody at its door: a frame that is not whole.
+/// What a bridge holds at most for somebody at its acceptor: a frame that is not whole.
 const MOST_HELD: usize = (16 << 10) + 64;
 
-/// Who comes to the door.
+/// Who comes to the acceptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     /// The counter.
@@ -27,7 +27,7 @@ pub(super) enum Arrival {
 }
 
 impl Play<'_> {
-    /// Whatever the input says comes to the door; only the counter is let in.
+    /// Whatever the input says comes to the acceptor; only the counter is let in.
     pub(super) fn arrive(&mut self) {
         let arrival = match self.byte() % 6 {
             0 => Arrival::Forger,
@@ -62,7 +62,7 @@ impl Play<'_> {
         }
     }
 
-    /// Somebody signs on at the door; who is let in is connected then.
+    /// Somebody signs on at the acceptor; who is let in is connected then.
     fn dials_in(&mut self, arrival: Arrival) {
         let mut door = self.door();
         let mut sign_on = SignOn {
@@ -105,7 +105,7 @@ impl Play<'_> {
         self.at_door(&mut door, &Message::Answer(answer), arrival);
     }
 
-    /// Says something at the door; what is answered, unless that is all, or they are let in.
+    /// Says something at the acceptor; what is answered, unless that is all, or they are let in.
     fn at_door(
         &mut self,
         door: &mut PaperDoor,
@@ -145,7 +145,7 @@ impl Play<'_> {
         PaperDoor::new(&config(&self.dialect))
     }
 
-    /// What the bridge says at its door can be read by whom it is said to.
+    /// What the bridge says at its acceptor can be read by whom it is said to.
     fn can_be_read(&self, said: &[u8]) {
         if said.is_empty() {
             return;

@@ -3,9 +3,9 @@
 use super::closed::Closed;
 use super::{Event, MALFORMED_LIMIT, MALFORMED_WITHIN, Phase, Session};
 use crate::cause::Cause;
-use crate::desk::Desk;
 use crate::flood::{Flood, Unasked};
 use crate::in_flight::Answered;
+use crate::send_queue::SendQueue;
 use domain::message::Reply;
 use port::RequestOutcome;
 use tokio::time::Instant;
@@ -19,14 +19,14 @@ impl Session {
         &mut self,
         now: Instant,
         malformed: Malformed,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
     ) -> Result<(), Cause> {
         let Malformed { request, serial, error } = malformed;
-        desk.counts.malformed += 1;
+        send_queue.counts.malformed += 1;
         if let Phase::SigningOn { .. } = self.phase {
             return Err(Cause::Malformed { count: 1, error });
         }
-        self.in_flight.garbled(request, serial, desk);
+        self.in_flight.garbled(request, serial, send_queue);
         self.touch_sync(now);
         let lately = self.malformed.get_or_insert_default();
         lately.0.retain(|then| *then + MALFORMED_WITHIN > now);
@@ -38,9 +38,9 @@ impl Session {
 
     /// Something of a message could not be read that is only for people. It is counted and told;
     /// the message is heard all the same.
-    pub(crate) fn on_blemishes(&mut self, blemishes: Blemishes, desk: &mut Desk) {
+    pub(crate) fn on_blemishes(&mut self, blemishes: Blemishes, send_queue: &mut SendQueue) {
         for ornament in blemishes.iter() {
-            *desk.unreadable(ornament) += 1;
+            *send_queue.unreadable(ornament) += 1;
         }
         self.events.push(Event::Blemished(blemishes));
     }
@@ -50,24 +50,28 @@ impl Session {
         now: Instant,
         id: RequestId,
         reply: Reply,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
     ) -> Result<(), Cause> {
         self.touch_sync(now);
         if self.closed.is_news(&reply, self.day) {
             self.ask_for_the_day(now);
         }
-        match self.in_flight.answer(id, reply, desk) {
-            Answered::Matched(owed, reply) if Closed::is_closed(&reply) && self.is_open() => {
+        match self.in_flight.answer(id, reply, send_queue) {
+            Answered::Matched(pending_reply, reply)
+                if Closed::is_closed(&reply) && self.is_open() =>
+            {
                 let beat = self.ask_for_the_day(now);
-                self.closed.wait(owed, reply, beat, now);
+                self.closed.wait(pending_reply, reply, beat, now);
             }
-            Answered::Matched(owed, reply) => owed.settle(RequestOutcome::Answered(reply)),
+            Answered::Matched(pending_reply, reply) => {
+                pending_reply.settle(RequestOutcome::Answered(reply))
+            }
             Answered::Unmatched { reply, late: true } => {
                 self.events.push(Event::Unmatched { reply, late: true });
             }
             Answered::Unmatched { reply, late: false } => {
-                let repeats = desk.has_issued(id);
-                self.on_unasked(now, Event::Unmatched { reply, late: false }, repeats, desk)?;
+                let repeats = send_queue.has_issued(id);
+                self.on_unasked(now, Event::Unmatched { reply, late: false }, repeats, send_queue)?;
             }
         }
         Ok(())
@@ -79,14 +83,14 @@ impl Session {
         now: Instant,
         event: Event,
         repeats: bool,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
     ) -> Result<(), Cause> {
         let flood = self.flood.get_or_insert_with(|| Box::new(Flood::new(now)));
         match flood.unasked(now, repeats) {
             Unasked::Taken => self.events.push(event),
-            Unasked::Dropped => desk.counts.unmatched_dropped += 1,
+            Unasked::Dropped => send_queue.counts.unmatched_dropped += 1,
             Unasked::TooMuch(count) => {
-                desk.counts.unmatched_dropped += 1;
+                send_queue.counts.unmatched_dropped += 1;
                 return Err(Cause::Flooding { count });
             }
         }

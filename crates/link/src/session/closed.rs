@@ -5,7 +5,7 @@
 //! at once, by a heartbeat, and the answer is handed out behind what it says: whoever gets it can then
 //! bind the posting to the new day. A counter that does not answer holds it up for [`DAY_WITHIN`].
 
-use crate::owed::Owed;
+use crate::pending_reply::PendingReply;
 use domain::message::{AnswerCode, Reply};
 use domain::serial::Day;
 use port::RequestOutcome;
@@ -22,7 +22,7 @@ const DAY_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Closed {
     waiting: Vec<Waiting>,
     /// What may be handed out once everybody can see the day.
-    ready: Vec<(Owed, Reply)>,
+    ready: Vec<(PendingReply, Reply)>,
     /// The number of a heartbeat for the day's sake that has not been written yet: it asks for all.
     unwritten: Option<u64>,
     /// The newest day in any answer by which the counter was asked for its day.
@@ -31,7 +31,7 @@ pub(super) struct Closed {
 
 #[derive(Debug)]
 struct Waiting {
-    owed: Owed,
+    pending_reply: PendingReply,
     reply: Reply,
     /// The heartbeat whose answer it waits for, or that of a later one.
     beat: u64,
@@ -67,8 +67,14 @@ impl Closed {
     }
 
     /// An answer waits for that of a heartbeat.
-    pub(super) fn wait(&mut self, owed: Owed, reply: Reply, beat: u64, now: Instant) {
-        self.waiting.push(Waiting { owed, reply, beat, until: now + DAY_WITHIN });
+    pub(super) fn wait(
+        &mut self,
+        pending_reply: PendingReply,
+        reply: Reply,
+        beat: u64,
+        now: Instant,
+    ) {
+        self.waiting.push(Waiting { pending_reply, reply, beat, until: now + DAY_WITHIN });
     }
 
     /// Whether an answer is the first that tells of a later day than the counter has said it is at.
@@ -108,8 +114,8 @@ impl Closed {
 
     /// Hands out what is ready: after everybody can see what the counter said of its day.
     pub(super) fn hand_out(&mut self) {
-        for (owed, reply) in self.ready.drain(..) {
-            owed.settle(RequestOutcome::Answered(reply));
+        for (pending_reply, reply) in self.ready.drain(..) {
+            pending_reply.settle(RequestOutcome::Answered(reply));
         }
     }
 
@@ -119,7 +125,7 @@ impl Closed {
         }
         // In the order in which they came.
         let freed = self.waiting.extract_if(.., |waiting| goes(waiting));
-        self.ready.extend(freed.map(|Waiting { owed, reply, .. }| (owed, reply)));
+        self.ready.extend(freed.map(|Waiting { pending_reply, reply, .. }| (pending_reply, reply)));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{Asks, GoodCounter, asks, at, at_ms, reply, serial, setup};
+use domain::message::Reply;
 use domain::message::{AccountId, Instruction};
 use domain::profile::Profile;
 use foreign::ForeignText;
@@ -17,19 +18,19 @@ use wire::message::{RejectReason, Rejected};
 /// A session, what outlives it, and a counter to talk to.
 struct Talk {
     session: Session,
-    desk: Desk,
+    send_queue: SendQueue,
     asks: Asks,
     counter: GoodCounter,
 }
 
-fn talk_with(setup: Setup, counter: GoodCounter, desk: Desk, now: Instant) -> Talk {
+fn talk_with(setup: Setup, counter: GoodCounter, send_queue: SendQueue, now: Instant) -> Talk {
     let until = now + setup.timers.sign_on;
     let session = Session::dial(Arc::new(setup), 0, [1; 32], now, until);
-    Talk { session, desk, asks: asks(), counter }
+    Talk { session, send_queue, asks: asks(), counter }
 }
 
 fn talk() -> Talk {
-    talk_with(setup(), GoodCounter::default(), Desk::new(1), at(0))
+    talk_with(setup(), GoodCounter::default(), SendQueue::new(1), at(0))
 }
 
 fn signed_on() -> Talk {
@@ -44,7 +45,7 @@ impl Talk {
     /// What the session wants to write, all of it handed over.
     fn written(&mut self, now: Instant) -> Vec<Message> {
         let mut written = Vec::new();
-        while let Some(outgoing) = self.session.next_outgoing(now, &mut self.desk) {
+        while let Some(outgoing) = self.session.next_outgoing(now, &mut self.send_queue) {
             if let Some(id) = outgoing.request {
                 self.session.handed(id);
             }
@@ -54,8 +55,8 @@ impl Talk {
     }
 
     fn hear(&mut self, now: Instant, message: Message) -> Result<(), Cause> {
-        self.session.on_message(now, message, &mut self.desk)?;
-        self.session.advance(now, &self.desk)
+        self.session.on_message(now, message, &mut self.send_queue)?;
+        self.session.advance(now, &self.send_queue)
     }
 
     /// Lets the counter answer until neither side has anything to say.
@@ -77,21 +78,21 @@ impl Talk {
     fn run(&mut self, until: Instant) -> Result<Vec<Message>, Cause> {
         let mut written = Vec::new();
         while let Some(due) = self.timer().filter(|due| *due <= until) {
-            self.desk.expire(due);
-            self.session.on_timeout(due, &mut self.desk, &mut Vec::new())?;
+            self.send_queue.expire(due);
+            self.session.on_timeout(due, &mut self.send_queue, &mut Vec::new())?;
             written.append(&mut self.written(due));
         }
         Ok(written)
     }
 
     fn timer(&self) -> Option<Instant> {
-        [self.session.next_timeout(), self.desk.next_timeout()].into_iter().flatten().min()
+        [self.session.next_timeout(), self.send_queue.next_timeout()].into_iter().flatten().min()
     }
 
     /// Asks `count` debits that end at `deadline`, and hands over what may be written now.
     fn ask(&mut self, count: usize, now: Instant, deadline: Instant) -> Vec<RequestId> {
         for _ in 0..count {
-            self.desk.push(self.asks.debit(deadline));
+            self.send_queue.push(self.asks.debit(deadline));
         }
         requests(&self.written(now))
     }
@@ -115,7 +116,7 @@ fn response(id: RequestId, number: u64) -> Message {
 fn a_sign_on_succeeds_and_tells_where_the_counter_stands() {
     let mut talk = talk();
     assert_eq!(talk.session.state(), State::SigningOn);
-    talk.desk.push(talk.asks.debit(at(9)));
+    talk.send_queue.push(talk.asks.debit(at(9)));
     let first = talk.written(at(0));
     assert!(matches!(first.as_slice(), [Message::SignOn(_)]), "no request before the sign-on");
     let challenge = talk.counter.answer(first[0].clone()).expect("a challenge");
@@ -225,7 +226,7 @@ fn while_suspect_money_waits_and_questions_go() {
     talk.run(at(12)).expect("alive");
     assert_eq!(talk.session.state(), State::Suspect);
     assert!(talk.ask(1, at(13), at(60)).is_empty());
-    talk.desk.push(talk.asks.query(at(60)));
+    talk.send_queue.push(talk.asks.query(at(60)));
     assert_eq!(talk.written(at(13)).len(), 1);
     talk.hear(at(14), Message::Heartbeat(Heartbeat { number: 1 })).expect("alive");
     assert_eq!(talk.session.state(), State::Up);
@@ -248,12 +249,12 @@ fn the_window_is_the_smallest_of_all_and_keeps_a_share_for_questions() {
         setup.bounds.in_flight = bound;
         let mut counter = GoodCounter::default();
         counter.state.profile.max_in_flight = declared;
-        let mut talk = talk_with(setup, counter, Desk::new(1), at(0));
+        let mut talk = talk_with(setup, counter, SendQueue::new(1), at(0));
         talk.settle(at(0)).expect("a session");
         let written = talk.ask(300, at(0), at(9));
         assert_eq!(written.len(), money);
         for _ in 0..300 {
-            talk.desk.push(talk.asks.query(at(9)));
+            talk.send_queue.push(talk.asks.query(at(9)));
         }
         talk.written(at(0));
         assert_eq!(talk.session.in_flight(), all);
@@ -281,7 +282,7 @@ fn deadlines_end_requests_and_late_answers_are_still_handed_out() {
         assert_eq!(events, [Event::Unmatched { reply: late.clone(), late: expected }]);
     }
     assert!(talk.asks.outcomes().is_empty(), "an outcome is told once");
-    let counts = talk.desk.counts;
+    let counts = talk.send_queue.counts;
     assert_eq!((counts.answered, counts.timed_out, counts.late, counts.unmatched), (1, 1, 1, 1));
 }
 
@@ -297,13 +298,13 @@ fn an_expired_request_is_not_written() {
 fn what_is_not_handed_over_by_its_deadline_is_withdrawn() {
     let mut talk = signed_on();
     for _ in 0..2 {
-        talk.desk.push(talk.asks.debit(at(2)));
+        talk.send_queue.push(talk.asks.debit(at(2)));
     }
-    let first = talk.session.next_outgoing(at(0), &mut talk.desk).expect("a request");
-    let second = talk.session.next_outgoing(at(0), &mut talk.desk).expect("a request");
+    let first = talk.session.next_outgoing(at(0), &mut talk.send_queue).expect("a request");
+    let second = talk.session.next_outgoing(at(0), &mut talk.send_queue).expect("a request");
     talk.session.handed(first.request.expect("an id"));
     let mut unwritten = Vec::new();
-    talk.session.on_timeout(at(2), &mut talk.desk, &mut unwritten).expect("alive");
+    talk.session.on_timeout(at(2), &mut talk.send_queue, &mut unwritten).expect("alive");
     assert_eq!(unwritten, [second.request.expect("an id")]);
     let mut outcomes = talk.asks.outcomes();
     outcomes.sort_by_key(|(number, _)| *number);
@@ -343,7 +344,7 @@ fn an_answer_about_something_else_answers_nothing() {
         (balance, other_account),
     ] {
         let mut talk = signed_on();
-        talk.desk.push(talk.asks.queue(asked, at(9)));
+        talk.send_queue.push(talk.asks.queue(asked, at(9)));
         let id = requests(&talk.written(at(0)))[0];
         talk.hear(at(1), Message::Response(id, told.clone())).expect("alive");
         assert_eq!(talk.asks.outcomes(), [(1, RequestOutcome::Unknown(Unclear::BadAnswer))]);
@@ -359,24 +360,24 @@ fn an_unreadable_answer_ends_its_request_and_five_a_minute_the_session() {
     let ids = talk.ask(2, at(0), at(900));
     let bad = RequestOutcome::Unknown(Unclear::BadAnswer);
     talk.session
-        .on_malformed(at(1), malformed(Some(ids[0]), None), &mut talk.desk)
+        .on_malformed(at(1), malformed(Some(ids[0]), None), &mut talk.send_queue)
         .expect("goes on");
     assert_eq!(talk.asks.outcomes(), [(1, bad.clone())]);
     talk.session
-        .on_malformed(at(1), malformed(None, Some(serial(2))), &mut talk.desk)
+        .on_malformed(at(1), malformed(None, Some(serial(2))), &mut talk.send_queue)
         .expect("goes on");
     assert_eq!(talk.asks.outcomes(), [(2, bad)]);
     for second in [2, 3, 61, 62, 62] {
         talk.session
-            .on_malformed(at(second), malformed(None, None), &mut talk.desk)
+            .on_malformed(at(second), malformed(None, None), &mut talk.send_queue)
             .expect("goes on");
     }
     let cause = talk
         .session
-        .on_malformed(at(62), malformed(None, None), &mut talk.desk)
+        .on_malformed(at(62), malformed(None, None), &mut talk.send_queue)
         .expect_err("one too many");
     assert_eq!(cause, Cause::Malformed { count: 5, error: "bad".to_owned() });
-    assert_eq!(talk.desk.counts.malformed, 8);
+    assert_eq!(talk.send_queue.counts.malformed, 8);
 }
 
 #[test]
@@ -385,14 +386,14 @@ fn a_hundred_thousand_time_outs_leave_nothing_behind() {
     for round in 0..1_000u64 {
         let now = at(round * 2);
         for _ in 0..100 {
-            talk.desk.push(talk.asks.debit(now + Duration::from_secs(1)));
+            talk.send_queue.push(talk.asks.debit(now + Duration::from_secs(1)));
         }
         assert_eq!(requests(&talk.written(now)).len(), 100);
         talk.hear(now, Message::Heartbeat(Heartbeat { number: round })).expect("alive");
         talk.run(now + Duration::from_secs(1)).expect("alive");
         assert_eq!(talk.session.in_flight(), 0);
     }
-    assert_eq!(talk.desk.counts.timed_out, 100_000);
+    assert_eq!(talk.send_queue.counts.timed_out, 100_000);
     assert_eq!(talk.asks.outcomes().len(), 100_000);
     assert_eq!(talk.asks.queued(), 0);
     assert_eq!(talk.session.in_flight.next_timeout(), None);
@@ -402,10 +403,10 @@ fn a_hundred_thousand_time_outs_leave_nothing_behind() {
 fn on_a_drop_only_what_was_handed_over_is_unknown() {
     let mut talk = signed_on();
     talk.ask(1, at(0), at(9));
-    talk.desk.push(talk.asks.debit(at(9)));
-    talk.session.next_outgoing(at(0), &mut talk.desk).expect("encoded, not handed over");
-    talk.desk.push(talk.asks.debit(at(9)));
-    talk.session.lose(&mut talk.desk);
+    talk.send_queue.push(talk.asks.debit(at(9)));
+    talk.session.next_outgoing(at(0), &mut talk.send_queue).expect("encoded, not handed over");
+    talk.send_queue.push(talk.asks.debit(at(9)));
+    talk.session.lose(&mut talk.send_queue);
     let mut outcomes = talk.asks.outcomes();
     outcomes.sort_by_key(|(number, _)| *number);
     assert_eq!(
@@ -416,14 +417,14 @@ fn on_a_drop_only_what_was_handed_over_is_unknown() {
             (3, RequestOutcome::NotSent(NotSent::Down)),
         ]
     );
-    assert!(talk.desk.left_unknown);
+    assert!(talk.send_queue.left_unknown);
 }
 
 /// A session after one that left something unknown.
 fn syncing() -> Talk {
-    let mut desk = Desk::new(1);
-    desk.left_unknown = true;
-    let mut talk = talk_with(setup(), GoodCounter::default(), desk, at(0));
+    let mut send_queue = SendQueue::new(1);
+    send_queue.left_unknown = true;
+    let mut talk = talk_with(setup(), GoodCounter::default(), send_queue, at(0));
     talk.settle(at(0)).expect("a session");
     assert_eq!(talk.session.state(), State::Syncing);
     talk
@@ -432,8 +433,8 @@ fn syncing() -> Talk {
 #[test]
 fn after_a_drop_questions_go_before_new_work() {
     let mut talk = syncing();
-    talk.desk.push(talk.asks.debit(at(60)));
-    talk.desk.push(talk.asks.query(at(60)));
+    talk.send_queue.push(talk.asks.debit(at(60)));
+    talk.send_queue.push(talk.asks.query(at(60)));
     let written = talk.written(at(0));
     assert!(matches!(written.as_slice(), [Message::Request(_, Instruction::Query(_))]));
     talk.run(at(1)).expect("alive");
@@ -449,7 +450,7 @@ fn after_a_drop_questions_go_before_new_work() {
 #[test]
 fn syncing_is_quiet_only_so_long_after_the_last_answer() {
     let mut talk = syncing();
-    talk.desk.push(talk.asks.query(at(60)));
+    talk.send_queue.push(talk.asks.query(at(60)));
     let question = talk.written(at(0)).pop().expect("a question");
     let answer = talk.counter.answer(question).expect("an answer");
     talk.hear(at_ms(150), answer).expect("alive");
@@ -466,7 +467,7 @@ fn syncing_ends_by_word_or_after_five_seconds() {
     assert_eq!(told.session.state(), State::Up);
 
     let mut asked = syncing();
-    asked.desk.push(asked.asks.query(at(60)));
+    asked.send_queue.push(asked.asks.query(at(60)));
     asked.written(at(0));
     asked.run(at_ms(4_999)).expect("alive");
     assert!(matches!(asked.session.phase, Phase::Syncing { .. }));
@@ -474,8 +475,8 @@ fn syncing_ends_by_word_or_after_five_seconds() {
     assert!(matches!(asked.session.phase, Phase::Open));
 
     let mut lost = syncing();
-    lost.session.lose(&mut lost.desk);
-    assert!(lost.desk.left_unknown, "the next session asks again");
+    lost.session.lose(&mut lost.send_queue);
+    assert!(lost.send_queue.left_unknown, "the next session asks again");
 }
 
 #[test]
@@ -505,7 +506,7 @@ fn the_smaller_of_two_limits_is_told() {
     counter.state.profile.per_transfer_limit = amount(500);
     let mut setup = setup();
     setup.profile = Arc::new(Profile { per_transfer_limit: amount(900), ..Profile::default() });
-    let mut talk = talk_with(setup, counter, Desk::new(1), at(0));
+    let mut talk = talk_with(setup, counter, SendQueue::new(1), at(0));
     talk.settle(at(0)).expect("a session");
     let opened = talk.session.events().next();
     assert_eq!(opened, Some(Event::Opened(amount(500))));
@@ -524,7 +525,7 @@ fn what_nobody_asked_for_is_taken_for_a_while_then_dropped_then_left() {
         }
     };
     assert_eq!((heard, cause), (1024, Cause::Flooding { count: 9216 }));
-    assert_eq!(talk.desk.counts.unmatched_dropped, 8192);
+    assert_eq!(talk.send_queue.counts.unmatched_dropped, 8192);
 
     // A counter that answers everything twice is heard, as far as anybody can look at it.
     let mut talk = signed_on();
@@ -535,14 +536,14 @@ fn what_nobody_asked_for_is_taken_for_a_while_then_dropped_then_left() {
         talk.hear(at(0), response(ids[0], 1)).expect("it is not left for that");
     }
     assert_eq!(talk.session.events().count(), 1024);
-    assert_eq!(talk.desk.counts.unmatched_dropped, 100_000 - 1024);
+    assert_eq!(talk.send_queue.counts.unmatched_dropped, 100_000 - 1024);
 }
 
 #[test]
 fn what_cannot_be_said_ends_the_request_it_is_of_or_else_the_session() {
     let mut talk = signed_on();
-    talk.desk.push(talk.asks.debit(at(9)));
-    let outgoing = talk.session.next_outgoing(at(0), &mut talk.desk).expect("a request");
+    talk.send_queue.push(talk.asks.debit(at(9)));
+    let outgoing = talk.session.next_outgoing(at(0), &mut talk.send_queue).expect("a request");
     let error = || "no such letter".to_owned();
     assert_eq!(talk.session.unsayable(outgoing.request, error()), Ok(()));
     assert_eq!(talk.asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Unsayable))]);

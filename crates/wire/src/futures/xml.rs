@@ -11,7 +11,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, Event};
 use std::borrow::Cow;
 
-/// The deepest nesting. A packet has a depth of five; this is the limit of LINKS.
+/// The deepest nesting. A packet has a depth of five; this is far beyond it (docs/limits.md).
 const DEEPEST: usize = 32;
 
 /// The most elements and comments in a packet. The longest page of entries has about 5,500.

@@ -98,7 +98,7 @@ impl Counted {
 
 const LISTENERS: &[&str] = &["api", "operators"];
 
-/// Why somebody at the door was not let in.
+/// Why somebody at the acceptor was not let in.
 const NOT_LET_IN: &[&str] = &[
     "already_signed_on",
     "bad_proof",

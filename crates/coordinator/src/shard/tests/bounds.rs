@@ -113,7 +113,7 @@ fn waiters_that_have_gone_are_forgotten_and_too_many_are_not_taken() {
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
     stage.durable();
-    assert!(matches!(told.try_recv(), Ok(Told::Final(_))));
+    assert!(matches!(told.try_recv(), Ok(WaiterReply::Final(_))));
 }
 
 #[test]
@@ -136,7 +136,9 @@ fn a_counter_that_repeats_itself_spoils_no_ending() {
     stage.deliver(ticket, answer(&credit, AnswerCode::DONE));
     stage.record(&mut memory);
     assert!(stage.shard.is_empty(), "it has ended");
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "completed")
+    );
     let trail = memory.trail(master(1));
     assert!(trail.iter().map(String::len).sum::<usize>() < 4_000, "{trail:?}");
 }
@@ -164,7 +166,7 @@ fn what_is_held_back_while_the_record_is_awaited_is_bounded_for_each_leg() {
     stage.out.retain(|output| !matches!(output, Output::LeftOut { .. }));
     stage.durable();
     let phase = stage.shard.open[&1].transfer.phase;
-    assert_eq!(phase, Phase::Parked(Why::Contradicted), "what the other said was heard");
+    assert_eq!(phase, Phase::Parked(ParkReason::Contradicted), "what the other said was heard");
 }
 
 #[test]

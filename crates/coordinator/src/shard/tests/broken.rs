@@ -34,7 +34,7 @@ fn a_panic_in_a_step_parks_that_transfer_durably_and_others_go_on() {
     stage.record(&mut memory);
     let (ticket, debit) = stage.asked();
     stage.deliver(ticket, answer(&debit, AnswerCode::INSUFFICIENT_FUNDS));
-    assert_eq!(stage.shard.open[&1].transfer.phase, Phase::Parked(Why::Panicked));
+    assert_eq!(stage.shard.open[&1].transfer.phase, Phase::Parked(ParkReason::Panicked));
     assert!(
         alarms(&stage)[0].starts_with("NeedsOperator: this software failed while it worked on"),
         "{:?}",
@@ -51,7 +51,7 @@ fn a_panic_in_a_step_parks_that_transfer_durably_and_others_go_on() {
     let (ticket, credit) = stage.asked();
     stage.deliver(ticket, answer(&credit, AnswerCode::DONE));
     stage.record(&mut memory);
-    assert!(matches!(other.try_recv(), Ok(Told::Final(_))), "the other one ends");
+    assert!(matches!(other.try_recv(), Ok(WaiterReply::Final(_))), "the other one ends");
 
     // Day after day it is left alone, until a person resumes it with a program that can.
     for _ in 0..100 {
@@ -84,7 +84,7 @@ fn at_take_up_it_is_parked_unread_and_the_others_are_taken_up() {
         after.handle(taken_up(open.transfer, &open.trail, Tail::Whole));
     }
     assert_eq!(after.shard.len(), 2);
-    assert_eq!(after.shard.open[&1].transfer.phase, Phase::Parked(Why::Panicked));
+    assert_eq!(after.shard.open[&1].transfer.phase, Phase::Parked(ParkReason::Panicked));
     let asked: Vec<Instruction> =
         std::iter::from_fn(|| after.ask()).map(|(_, what)| what).collect();
     assert!(!asked.is_empty(), "the other one is asked about");
@@ -99,7 +99,7 @@ fn one_that_cannot_even_be_read_is_left_alone_and_nothing_is_written_about_it() 
     let mut stage = stage();
     let new = stage.new_transfer(1);
     let mut transfer = Transfer::accepted(intent(&new));
-    transfer.phase = Phase::Parked(Why::Illegal);
+    transfer.phase = Phase::Parked(ParkReason::Illegal);
     transfer.debit.knowledge = Knowledge::Unknown;
     let input = |left_alone| Input::Recovered {
         new: new.clone(),
@@ -139,7 +139,11 @@ fn a_panic_while_it_is_taken_up_parks_it_too() {
                 after.record(&mut memory);
             }
         }
-        assert_eq!(after.shard.open[&1].transfer.phase, Phase::Parked(Why::Panicked), "{life}");
+        assert_eq!(
+            after.shard.open[&1].transfer.phase,
+            Phase::Parked(ParkReason::Panicked),
+            "{life}"
+        );
         assert!(after.ask().is_none(), "{life}");
     }
     let parts = memory.trail(master(1)).len();
@@ -175,7 +179,10 @@ fn a_panic_before_it_was_to_be_recorded_begins_nothing() {
         });
         told
     };
-    assert!(matches!(told.try_recv(), Ok(Told::NotRecorded(_))), "its caller is told at once");
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::NotRecorded(_))),
+        "its caller is told at once"
+    );
     assert!(!stage.shard.open.contains_key(&2));
     assert!(matches!(stage.out[..], [Output::Closed { ended: None, .. }, Output::Alarm { .. }]));
 }
@@ -202,7 +209,7 @@ fn what_may_have_been_sent_is_doubted_and_nothing_else() {
             doubt(&mut transfer);
             let leg = transfer.leg(role);
             assert_eq!((leg.knowledge, leg.sent), doubted, "{role}: {knowledge:?}, sent {sent}");
-            assert_eq!(transfer.phase, Phase::Parked(Why::Panicked));
+            assert_eq!(transfer.phase, Phase::Parked(ParkReason::Panicked));
         }
     }
 }

@@ -145,7 +145,7 @@ fn a_deadline_passes_when_it_should_whatever_the_clock_says() {
         stage.pass(1);
         stage.settle();
         assert!(
-            matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"),
+            matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "refused"),
             "step {step}: past its deadline nothing is begun"
         );
     }

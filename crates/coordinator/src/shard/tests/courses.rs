@@ -40,7 +40,9 @@ fn nothing_leaves_before_it_is_durable_and_nothing_is_told_before_it_is_durable(
     assert!(!stage.shard.is_empty());
 
     stage.written(&ending, Ok(()));
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "completed")
+    );
     assert!(stage.shard.is_empty());
     assert!(matches!(
         stage.out[..],
@@ -59,9 +61,9 @@ fn a_taken_key_and_a_failing_database_begin_nothing() {
         stage.written(&accept, Err(error));
         assert!(stage.ask().is_none());
         match told.try_recv().expect("told") {
-            Told::DuplicateKey => assert!(duplicate),
-            Told::NotRecorded(why) => assert!(!duplicate && why == "disk full"),
-            Told::Final(rendered) => panic!("{rendered:?}"),
+            WaiterReply::DuplicateKey => assert!(duplicate),
+            WaiterReply::NotRecorded(why) => assert!(!duplicate && why == "disk full"),
+            WaiterReply::Final(rendered) => panic!("{rendered:?}"),
         }
         assert!(stage.shard.is_empty());
     }
@@ -89,7 +91,9 @@ fn the_debit_is_undone_only_after_the_intent_is_durable_and_proven() {
         outcomes += usize::from(stage.durable().outcome.is_some());
     }
     assert_eq!(outcomes, 1);
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "reversed"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "reversed")
+    );
 }
 
 #[test]
@@ -148,7 +152,7 @@ fn one_stuck_transfer_holds_up_no_other() {
         stage.deliver(ticket, answer(&instruction, AnswerCode::DONE));
     }
     stage.durable();
-    assert!(matches!(told.try_recv(), Ok(Told::Final(_))));
+    assert!(matches!(told.try_recv(), Ok(WaiterReply::Final(_))));
     assert_eq!(stage.shard.len(), 1);
 }
 
@@ -170,7 +174,9 @@ fn what_is_unknown_is_asked_about_and_past_the_deadline_it_is_fenced() {
     while stage.out.iter().any(|output| matches!(output, Output::Write(_))) {
         stage.durable();
     }
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "refused")
+    );
 }
 
 #[test]
@@ -201,7 +207,9 @@ fn a_debit_that_never_left_is_refused_at_its_deadline() {
     while stage.out.iter().any(|output| matches!(output, Output::Write(_))) {
         stage.durable();
     }
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "refused")
+    );
 }
 
 #[test]
@@ -342,7 +350,9 @@ fn a_person_is_called_and_decides() {
     let write = stage.durable();
     assert_eq!(write.decision.expect("recorded").who, "lin");
     assert!(write.outcome.is_some(), "in the same write");
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "refused"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "refused")
+    );
 }
 
 /// A refusal that proves nothing yet once reset the pause, and a counter that cannot fence was

@@ -29,7 +29,7 @@ impl Stage {
         doubts
     }
 
-    fn why(&self) -> Option<Why> {
+    fn why(&self) -> Option<ParkReason> {
         match self.shard.view(master(1).sequence)?.transfer.phase {
             Phase::Parked(why) => Some(why),
             _ => None,
@@ -50,8 +50,8 @@ fn a_serial_that_is_held_under_another_mark_parks_and_is_doubted_once() {
     };
     for echoes_marks in [true, false] {
         for (mark, doubt, why) in [
-            (Some(Mark(8)), Doubt::OtherMark, Why::OtherMark),
-            (None, Doubt::KnownBefore, Why::KnownBefore),
+            (Some(Mark(8)), Doubt::OtherMark, ParkReason::OtherMark),
+            (None, Doubt::KnownBefore, ParkReason::KnownBefore),
         ] {
             let mut stage = Stage::new(Profile { echoes_marks, ..Profile::default() });
             let mut told = stage.begin(1);
@@ -86,9 +86,9 @@ fn another_mark_is_seen_whichever_way_it_comes() {
     let RequestOutcome::Answered(late) = late else { panic!("{late:?}") };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: late });
     assert_eq!(stage.doubts(), [(0, Doubt::OtherMark, Role::Debit)]);
-    assert_eq!(stage.why(), Some(Why::OtherMark));
+    assert_eq!(stage.why(), Some(ParkReason::OtherMark));
     stage.deliver(question, bearing(Some(Mark(8)), found(&asked, Finding::NotFound)));
-    assert_eq!((stage.doubts(), stage.why()), (Vec::new(), Some(Why::OtherMark)));
+    assert_eq!((stage.doubts(), stage.why()), (Vec::new(), Some(ParkReason::OtherMark)));
 }
 
 /// A counter that promises to repeat the mark and does not has not answered; one that does not

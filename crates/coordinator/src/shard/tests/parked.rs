@@ -25,7 +25,7 @@ impl Stage {
 
     /// Begins a transfer that its counters say nothing about, from the credit on or from the debit on,
     /// until it is parked; and the question that is asked of it then, for ever.
-    fn park(&mut self, sequence: u64, role: Role) -> oneshot::Receiver<Told> {
+    fn park(&mut self, sequence: u64, role: Role) -> oneshot::Receiver<WaiterReply> {
         let told = self.begin(sequence);
         self.persist();
         let (ticket, debit) = self.asked();
@@ -136,7 +136,7 @@ fn what_is_proven_while_it_is_parked_ends_it_by_itself_once_that_is_durable() {
     stage.answer_slowly(1, Finding::Done);
     assert!(told.try_recv().is_err(), "it is not durable yet");
     let view = stage.shown(1);
-    assert_eq!(view.transfer.phase, Phase::Parked(Why::CreditUnresolved), "as it was");
+    assert_eq!(view.transfer.phase, Phase::Parked(ParkReason::CreditUnresolved), "as it was");
     assert_eq!(view.next().as_deref(), Some("both legs are proven done; it ends by itself"));
     assert_eq!(view.reason().as_deref(), Some("proven: debit done, credit done"));
     let (done, mut refused) = oneshot::channel();
@@ -150,7 +150,9 @@ fn what_is_proven_while_it_is_parked_ends_it_by_itself_once_that_is_durable() {
     let trail = last.trail.as_ref().expect("a trail");
     assert!(trail.1.contains("all is proven: it ends by itself as completed"), "{}", trail.1);
     assert!(writes.iter().all(|write| write.decision.is_none()), "nobody decided");
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "completed")
+    );
     assert_eq!((stage.alarms_of(Kind::Resolved), stage.shard.len()), (1, 0));
 }
 
@@ -227,7 +229,7 @@ fn what_is_claimed_does_not_end_until_the_claim_is_over() {
     assert!(due <= stage.now.at + Duration::from_secs(1), "nothing else need happen");
     stage.pass(1);
     assert!(ended(&stage.persist()).is_some());
-    assert!(matches!(told.try_recv(), Ok(Told::Final(_))));
+    assert!(matches!(told.try_recv(), Ok(WaiterReply::Final(_))));
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn what_is_said_unasked_is_written_down_where_it_is_news() {
     assert_eq!(says(&mut stage, AnswerCode::NO_SUCH_ACCOUNT), 0, "it is known");
     assert_eq!(says(&mut stage, AnswerCode::DONE), 1, "it is contradicted");
     assert_eq!(says(&mut stage, AnswerCode::DONE), 1, "it is contradicted again");
-    assert_eq!(stage.phase_of(1), Phase::Parked(Why::Contradicted));
+    assert_eq!(stage.phase_of(1), Phase::Parked(ParkReason::Contradicted));
 }
 
 #[test]
@@ -325,7 +327,7 @@ fn what_is_known_as_far_as_it_can_be_is_asked_about_no_more() {
         let mut stage = Stage::new(Profile::default());
         let new = stage.new_transfer(1);
         let mut transfer = Transfer::accepted(intent(&new));
-        transfer.phase = Phase::Parked(Why::ReversalRefused);
+        transfer.phase = Phase::Parked(ParkReason::ReversalRefused);
         transfer.debit.knowledge = Knowledge::Done;
         transfer.credit.knowledge = Knowledge::NotExecuted;
         transfer.reversal.knowledge = reversal;
@@ -360,7 +362,7 @@ fn claims_are_bounded_and_the_end_of_one_makes_room() {
     for sequence in 1..=count {
         let new = stage.new_transfer(sequence);
         let mut transfer = Transfer::accepted(intent(&new));
-        transfer.phase = Phase::Parked(Why::Contradicted);
+        transfer.phase = Phase::Parked(ParkReason::Contradicted);
         let transfer = Box::new(transfer);
         let (updated_at, next_part) = (0, 0);
         stage.handle(Input::Recovered { new, transfer, updated_at, next_part, left_alone: false });
@@ -394,7 +396,7 @@ fn all_that_is_proven_is_resumed_and_nothing_else() {
                 panic!()
             };
             stage.handle(Input::Unasked { speaker: counter("futures"), reply });
-            assert_eq!(stage.phase_of(4), Phase::Parked(Why::Contradicted));
+            assert_eq!(stage.phase_of(4), Phase::Parked(ParkReason::Contradicted));
         }
         stage.persist();
         stage.out.clear();
@@ -434,7 +436,7 @@ fn a_parked_transfer_is_asked_about_on_whatever_was_answered() {
     let (ticket, question) = stage.question(1);
     stage.deliver(ticket, found(&question, Finding::Done));
     // Past its deadline the credit is to be asked about before anything else.
-    assert!(matches!(stage.phase_of(1), Phase::Parked(Why::DebitUnresolved)));
+    assert!(matches!(stage.phase_of(1), Phase::Parked(ParkReason::DebitUnresolved)));
 
     let mut stage = Stage::new(Profile::default());
     let _told = stage.park(1, Role::Credit);
@@ -444,7 +446,7 @@ fn a_parked_transfer_is_asked_about_on_whatever_was_answered() {
     };
     let (ticket, _question) = stage.question(1);
     stage.handle(Input::Unasked { speaker: counter("securities"), reply });
-    assert_eq!(stage.phase_of(1), Phase::Parked(Why::Contradicted));
+    assert_eq!(stage.phase_of(1), Phase::Parked(ParkReason::Contradicted));
     assert_eq!(stage.alarms_of(Kind::NeedsOperator), 1, "it waits for another reason now");
     stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
     let (_, question) = stage.question(1);

@@ -75,7 +75,7 @@ fn two_answers_to_one_copy_are_a_contradiction() {
         panic!()
     };
     stage.handle(Input::Unasked { speaker: counter("securities"), reply: refused });
-    assert_eq!(stage.phase(), Phase::Parked(Why::Contradicted));
+    assert_eq!(stage.phase(), Phase::Parked(ParkReason::Contradicted));
 }
 
 /// A question that is answered in vain says which session is too old, once nothing leaves any more.
@@ -111,7 +111,7 @@ fn what_a_session_cannot_prove_a_new_one_is_asked_for() {
     while stage.out.iter().any(|output| matches!(output, Output::Write(_))) {
         stage.durable();
     }
-    assert!(matches!(told.try_recv(), Ok(Told::Final(answer)) if answer.body == "refused"));
+    assert!(matches!(told.try_recv(), Ok(WaiterReply::Final(answer)) if answer.body == "refused"));
 }
 
 /// A counter that can fence needs no new session, and one that may still get the leg again neither.
@@ -195,7 +195,7 @@ fn a_reversal_that_is_refused_while_a_copy_is_on_its_way_is_not_taken_for_dead()
     stage.pass(1);
     let (second, _) = sent(&mut stage).expect("it is sent again");
     stage.deliver(second, answer(&reversal, AnswerCode::REVERSAL_REFUSED));
-    assert_eq!(stage.phase(), Phase::Parked(Why::ReversalRefused));
+    assert_eq!(stage.phase(), Phase::Parked(ParkReason::ReversalRefused));
     let reversal_of = |stage: &Stage| {
         stage.shard.view(master(1).sequence).expect("open").transfer.reversal.knowledge
     };
@@ -207,5 +207,5 @@ fn a_reversal_that_is_refused_while_a_copy_is_on_its_way_is_not_taken_for_dead()
     let (ticket, question) = sent(&mut stage).expect("it is asked about");
     stage.deliver(ticket, found(&question, Finding::Done));
     assert_eq!(reversal_of(&stage), Knowledge::Done);
-    assert_eq!(stage.phase(), Phase::Parked(Why::ReversalRefused), "that is for a person");
+    assert_eq!(stage.phase(), Phase::Parked(ParkReason::ReversalRefused), "that is for a person");
 }

@@ -66,7 +66,9 @@ fn foreign_words_decide_nothing_and_are_held_against_the_speaker() {
     }
     stage.deliver(credit_ticket, answer(&credit, AnswerCode::DONE));
     stage.durable();
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "completed")
+    );
 }
 
 /// What is not the speaker's is turned away at once, and not held back until a write is durable: it
@@ -122,7 +124,9 @@ fn a_counter_that_is_both_sides_speaks_about_both_legs() {
     assert_eq!(stage.accusations(), [("futures".to_owned(), Fault::Foreign)]);
     stage.unasked("securities", done);
     stage.durable();
-    assert!(matches!(told.try_recv(), Ok(Told::Final(rendered)) if rendered.body == "completed"));
+    assert!(
+        matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "completed")
+    );
 }
 
 /// A posting that is not the leg's is an alarm, asked for or not, and moves nothing.

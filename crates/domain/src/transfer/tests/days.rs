@@ -170,13 +170,14 @@ fn a_cut_over_gives_up_only_what_was_sent_and_lost() {
 fn a_leg_that_is_bound_anew_and_may_not_be_sent_is_durable_first() {
     let profile = Profile::default();
     let today = Some(Day::new(20_261_122).expect("a day"));
-    let strong = Ground { debit_day: today, credit_day: today, ..ground(&profile, &profile, 3) };
-    let held = Ground { debit_held: true, credit_held: true, ..strong };
+    let strong =
+        StepContext { debit_day: today, credit_day: today, ..ground(&profile, &profile, 3) };
+    let held = StepContext { debit_held: true, credit_held: true, ..strong };
     for (role, phase, waiting) in [
         (Role::Debit, Phase::DebitSent, Phase::DebitWaiting),
         (Role::Credit, Phase::CreditSent, Phase::CreditWaiting),
     ] {
-        for ground in [held, Ground { behind: true, ..strong }] {
+        for ground in [held, StepContext { behind: true, ..strong }] {
             let mut transfer = Transfer::accepted(intent());
             transfer.phase = phase;
             if role == Role::Credit {

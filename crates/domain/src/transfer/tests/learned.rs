@@ -14,7 +14,7 @@ fn standing(phase: Phase, legs: [Knowledge; 3]) -> Transfer {
     transfer
 }
 
-fn tell(transfer: &mut Transfer, role: Role, told: Told) -> Step {
+fn tell(transfer: &mut Transfer, role: Role, told: LegReport) -> Step {
     let profile = Profile::default();
     step(transfer, &Event::Told(role, told), &ground(&profile, &profile, 3)).expect("legal")
 }
@@ -41,7 +41,7 @@ fn a_posting_is_recorded_with_its_number_and_its_day() {
 /// What nobody sent is not doubted because a counter has no word of it.
 #[test]
 fn what_was_never_sent_stays_so_and_what_was_sent_is_unknown() {
-    let parked = Phase::Parked(Why::DebitUnresolved);
+    let parked = Phase::Parked(ParkReason::DebitUnresolved);
     for (sent, expected) in [(0, Knowledge::NotSent), (1, Knowledge::Unknown)] {
         for evidence in [Evidence::NotFound, Evidence::Silent] {
             let mut transfer =
@@ -57,7 +57,7 @@ fn what_was_never_sent_stays_so_and_what_was_sent_is_unknown() {
 fn what_contradicts_is_said_to_wherever_it_comes() {
     use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
     let undoing = [Done, Refused, Unknown];
-    let contradicted = Phase::Parked(Why::Contradicted);
+    let contradicted = Phase::Parked(ParkReason::Contradicted);
     for (phase, legs, role, evidence, after) in [
         (
             Phase::CreditSent,
@@ -82,28 +82,28 @@ fn what_contradicts_is_said_to_wherever_it_comes() {
             contradicted,
         ),
         (
-            Phase::Parked(Why::CreditUnresolved),
+            Phase::Parked(ParkReason::CreditUnresolved),
             [Done, Unknown, NotSent],
             Role::Reversal,
             Evidence::Done,
             contradicted,
         ),
         (
-            Phase::Parked(Why::ReversalUnresolved),
+            Phase::Parked(ParkReason::ReversalUnresolved),
             undoing,
             Role::Credit,
             Evidence::Done,
             contradicted,
         ),
         (
-            Phase::Parked(Why::SettleDayPassed),
+            Phase::Parked(ParkReason::SettleDayPassed),
             [Done, NotSent, Unknown],
             Role::Credit,
             Evidence::Done,
             contradicted,
         ),
         (
-            Phase::Parked(Why::SettleDayPassed),
+            Phase::Parked(ParkReason::SettleDayPassed),
             [Done, Refused, NotSent],
             Role::Credit,
             Evidence::Done,
@@ -111,25 +111,25 @@ fn what_contradicts_is_said_to_wherever_it_comes() {
         ),
         // What says more than that stays.
         (
-            Phase::Parked(Why::CreditWithoutDebit),
+            Phase::Parked(ParkReason::CreditWithoutDebit),
             [NotExecuted, Done, NotSent],
             Role::Debit,
             Evidence::Done,
-            Phase::Parked(Why::CreditWithoutDebit),
+            Phase::Parked(ParkReason::CreditWithoutDebit),
         ),
         (
-            Phase::Parked(Why::Illegal),
+            Phase::Parked(ParkReason::Illegal),
             [Done, Unknown, NotSent],
             Role::Debit,
             Evidence::NotExecuted,
-            Phase::Parked(Why::Illegal),
+            Phase::Parked(ParkReason::Illegal),
         ),
         (
-            Phase::Parked(Why::Panicked),
+            Phase::Parked(ParkReason::Panicked),
             [Done, Unknown, NotSent],
             Role::Debit,
             Evidence::NotExecuted,
-            Phase::Parked(Why::Panicked),
+            Phase::Parked(ParkReason::Panicked),
         ),
     ] {
         let mut transfer = standing(phase, legs);
@@ -141,7 +141,7 @@ fn what_contradicts_is_said_to_wherever_it_comes() {
         );
         // What this software failed on is not worked on; everything else is asked about on.
         let expected =
-            if phase == Phase::Parked(Why::Panicked) { Action::Stay } else { Action::Pause };
+            if phase == Phase::Parked(ParkReason::Panicked) { Action::Stay } else { Action::Pause };
         assert_eq!((step.action, step.barrier), (expected, false), "{phase:?}");
     }
 }
@@ -150,7 +150,7 @@ fn what_contradicts_is_said_to_wherever_it_comes() {
 #[test]
 fn old_news_changes_nothing() {
     let fickle = Profile { refusals_stick: false, ..Profile::default() };
-    let parked = Phase::Parked(Why::CreditUnresolved);
+    let parked = Phase::Parked(ParkReason::CreditUnresolved);
     for (phase, action) in [(parked, Action::Pause), (Phase::CreditSent, Action::Stay)] {
         let mut transfer =
             standing(phase, [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent]);
@@ -167,14 +167,14 @@ fn old_news_changes_nothing() {
 /// doubt is told all the same.
 #[test]
 fn a_doubt_is_told_once_whatever_it_is_parked_for() {
-    let doubted = |doubt| Told { doubt: Some(doubt), ..told(Evidence::Silent, Weight::Query) };
+    let doubted = |doubt| LegReport { doubt: Some(doubt), ..told(Evidence::Silent, Weight::Query) };
     for (why, after) in [
-        (Why::CreditUnresolved, Why::OtherMark),
-        (Why::KnownBefore, Why::OtherMark),
-        (Why::Contradicted, Why::Contradicted),
-        (Why::CreditWithoutDebit, Why::CreditWithoutDebit),
-        (Why::Illegal, Why::Illegal),
-        (Why::Panicked, Why::Panicked),
+        (ParkReason::CreditUnresolved, ParkReason::OtherMark),
+        (ParkReason::KnownBefore, ParkReason::OtherMark),
+        (ParkReason::Contradicted, ParkReason::Contradicted),
+        (ParkReason::CreditWithoutDebit, ParkReason::CreditWithoutDebit),
+        (ParkReason::Illegal, ParkReason::Illegal),
+        (ParkReason::Panicked, ParkReason::Panicked),
     ] {
         let legs = [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent];
         let mut transfer = standing(Phase::Parked(why), legs);
@@ -189,7 +189,10 @@ fn a_doubt_is_told_once_whatever_it_is_parked_for() {
     let mut transfer =
         standing(Phase::CreditSent, [Knowledge::Done, Knowledge::Unknown, Knowledge::NotSent]);
     let step = tell(&mut transfer, Role::Credit, doubted(Doubt::KnownBefore));
-    assert_eq!((step.verdict, transfer.phase), (Verdict::Fresh, Phase::Parked(Why::KnownBefore)));
+    assert_eq!(
+        (step.verdict, transfer.phase),
+        (Verdict::Fresh, Phase::Parked(ParkReason::KnownBefore))
+    );
 }
 
 /// While the counter's day is not known, nobody knows that the debit's is over.
@@ -200,11 +203,11 @@ fn an_undoing_that_is_not_found_is_sent_again_unless_its_day_is_known_to_be_over
     for (today, after) in [
         (None, Phase::ReversalWaiting),
         (Some(intent().debit_day), Phase::ReversalWaiting),
-        (tomorrow, Phase::Parked(Why::SettleDayPassed)),
+        (tomorrow, Phase::Parked(ParkReason::SettleDayPassed)),
     ] {
         let legs = [Knowledge::Done, Knowledge::Refused, Knowledge::Unknown];
         let mut transfer = standing(Phase::ReversalProving, legs);
-        let ground = Ground { debit_day: today, ..ground(&profile, &profile, 3) };
+        let ground = StepContext { debit_day: today, ..ground(&profile, &profile, 3) };
         let event = Event::Told(Role::Reversal, told(Evidence::NotFound, Weight::Query));
         step(&mut transfer, &event, &ground).expect("legal");
         assert_eq!(transfer.phase, after, "{today:?}");
@@ -216,15 +219,15 @@ fn an_undoing_that_is_not_found_is_sent_again_unless_its_day_is_known_to_be_over
 fn what_contradicts_a_reversal_follows_from_who_ended_it() {
     use Knowledge::{Done, NotSent, Refused, Unknown};
     for (reason, reversal, evidence, contradicts) in [
-        (Reason::CreditRefused, Done, Evidence::Done, false),
-        (Reason::CreditRefused, Done, Evidence::Refused, true),
+        (EndReason::CreditRefused, Done, Evidence::Done, false),
+        (EndReason::CreditRefused, Done, Evidence::Refused, true),
         // Where it cannot be asked about, its answer was the proof.
-        (Reason::CreditRefused, Unknown, Evidence::Done, false),
-        (Reason::Decided, Done, Evidence::Done, false),
-        (Reason::Decided, Done, Evidence::Refused, true),
-        (Reason::Decided, Unknown, Evidence::Done, true),
-        (Reason::Decided, NotSent, Evidence::Done, true),
-        (Reason::Decided, Unknown, Evidence::Refused, false),
+        (EndReason::CreditRefused, Unknown, Evidence::Done, false),
+        (EndReason::Decided, Done, Evidence::Done, false),
+        (EndReason::Decided, Done, Evidence::Refused, true),
+        (EndReason::Decided, Unknown, Evidence::Done, true),
+        (EndReason::Decided, NotSent, Evidence::Done, true),
+        (EndReason::Decided, Unknown, Evidence::Refused, false),
     ] {
         let mut transfer = standing(Phase::Reversed, [Done, Refused, reversal]);
         transfer.reason = Some(reason);
@@ -241,7 +244,7 @@ fn what_contradicts_a_reversal_follows_from_who_ended_it() {
 fn a_refusal_of_one_copy_of_an_undoing_ends_it_only_with_the_day() {
     let profile = Profile { refusals_stick: false, ..Profile::default() };
     let tomorrow = Day::new(20_261_122).ok();
-    let (today, refused) = (Some(intent().debit_day), Phase::Parked(Why::ReversalRefused));
+    let (today, refused) = (Some(intent().debit_day), Phase::Parked(ParkReason::ReversalRefused));
     for (sent, weight, today, verdict, after) in [
         (2, Weight::Answer, today, Verdict::Stale, Phase::ReversalProving),
         (1, Weight::Answer, today, Verdict::Fresh, refused),
@@ -252,7 +255,7 @@ fn a_refusal_of_one_copy_of_an_undoing_ends_it_only_with_the_day() {
         let legs = [Knowledge::Done, Knowledge::Refused, Knowledge::Unknown];
         let mut transfer = standing(Phase::ReversalProving, legs);
         transfer.reversal.sent = sent;
-        let ground = Ground { debit_day: today, ..ground(&profile, &profile, 3) };
+        let ground = StepContext { debit_day: today, ..ground(&profile, &profile, 3) };
         let event = Event::Told(Role::Reversal, told(Evidence::Refused, weight));
         let step = step(&mut transfer, &event, &ground).expect("legal");
         assert_eq!(
@@ -276,11 +279,11 @@ fn a_decision_by_hand_is_no_contradiction_of_the_counters_own_words() {
         (Phase::Refused, Unknown, Evidence::Done, true),
     ] {
         let mut transfer = standing(phase, [debit, Done, NotSent]);
-        transfer.reason = Some(Reason::Decided);
+        transfer.reason = Some(EndReason::Decided);
         let told = told(evidence, Weight::Truth);
         let said = contradicts_ending(&transfer, Role::Debit, &told, &Profile::default());
         assert_eq!(said, contradicts, "{phase:?}, {debit:?}, {evidence:?}");
-        let credited = Told { evidence: Evidence::Done, ..told };
+        let credited = LegReport { evidence: Evidence::Done, ..told };
         let said = contradicts_ending(&transfer, Role::Credit, &credited, &Profile::default());
         assert!(!said, "{phase:?}: the credit is known to be done");
     }
@@ -309,7 +312,7 @@ fn the_endings_that_are_open_follow_from_what_is_proven() {
         ([Done, Done, Done], vec![Completed, Reversed]),
     ] {
         let profile = Profile::default();
-        let transfer = standing(Phase::Parked(Why::Contradicted), legs);
+        let transfer = standing(Phase::Parked(ParkReason::Contradicted), legs);
         let found: Vec<Decision> = Decision::ALL
             .into_iter()
             .filter(|decision| {

@@ -121,7 +121,7 @@ fn a_record_that_is_too_old_is_for_a_person() {
             doubted: true,
         });
         let today = Day::from_unix_days(intent().debit_day.unix_days() + passed);
-        let mut ground = Ground { debit_day: None, ..ground(&profile, &profile, 3) };
+        let mut ground = StepContext { debit_day: None, ..ground(&profile, &profile, 3) };
         let dead = Event::Told(Role::Debit, told(Evidence::NotExecuted, Weight::Truth));
         step(&mut transfer, &Event::Wake, &ground).expect("it is asked about");
         let unknown = step(&mut transfer, &dead, &ground).expect("a step");
@@ -144,7 +144,7 @@ fn a_record_that_is_too_old_is_for_a_person() {
         days.push((asked, transfer.phase));
     }
     assert_eq!(days[0], (MOST_SOUGHT + 1, Phase::Refused));
-    assert_eq!(days[1], (1, Phase::Parked(Why::DebitUnresolved)));
+    assert_eq!(days[1], (1, Phase::Parked(ParkReason::DebitUnresolved)));
 }
 
 /// A person may have had a refused undoing tried again in a life that is lost: that it is done now

@@ -250,7 +250,7 @@ fn what_is_said_of_a_reversal_that_was_never_asked_for_is_not_believed() {
 }
 
 /// Parked for a reason, as its legs are known.
-fn parked(why: Why, legs: [Knowledge; 3]) -> Transfer {
+fn parked(why: ParkReason, legs: [Knowledge; 3]) -> Transfer {
     let mut transfer = Transfer::accepted(intent());
     transfer.phase = Phase::Parked(why);
     for (role, knowledge) in Role::ALL.into_iter().zip(legs) {
@@ -318,20 +318,28 @@ fn the_outlook_follows_from_what_is_proven() {
         (Profile::default(), Profile { can_reverse: false, ..Profile::default() });
     let strong = ground(&fences, &fences, 3);
     for (why, legs, expected) in [
-        (Why::DebitUnresolved, [Unknown, NotSent, NotSent], Outlook::Unproven(Role::Debit)),
-        (Why::DebitUnresolved, [Refused, Unknown, NotSent], Outlook::Unproven(Role::Credit)),
-        (Why::DebitUnresolved, [Done, NotSent, NotSent], Outlook::Sends(Role::Credit)),
-        (Why::DebitUnresolved, [NotSent, NotSent, NotSent], Outlook::Sends(Role::Debit)),
-        (Why::DebitUnresolved, [NotExecuted, NotSent, NotSent], Outlook::Ends(State::Refused)),
-        (Why::CreditUnresolved, [Done, Done, NotSent], Outlook::Ends(State::Completed)),
-        (Why::CreditUnresolved, [Done, Refused, NotSent], Outlook::Sends(Role::Reversal)),
-        (Why::CreditUnresolved, [Done, NotExecuted, Unknown], Outlook::Unproven(Role::Reversal)),
-        (Why::ReversalUnresolved, [Done, Refused, Done], Outlook::Ends(State::Reversed)),
-        (Why::ReversalRefused, [Done, Refused, Refused], Outlook::Sends(Role::Reversal)),
-        (Why::CreditWithoutDebit, [Refused, Done, NotSent], Outlook::Person),
-        (Why::DebitUnresolved, [Refused, Done, NotSent], Outlook::Person),
-        (Why::Contradicted, [Done, Done, NotSent], Outlook::Person),
-        (Why::Illegal, [Unknown, Unknown, NotSent], Outlook::Person),
+        (ParkReason::DebitUnresolved, [Unknown, NotSent, NotSent], Outlook::Unproven(Role::Debit)),
+        (ParkReason::DebitUnresolved, [Refused, Unknown, NotSent], Outlook::Unproven(Role::Credit)),
+        (ParkReason::DebitUnresolved, [Done, NotSent, NotSent], Outlook::Sends(Role::Credit)),
+        (ParkReason::DebitUnresolved, [NotSent, NotSent, NotSent], Outlook::Sends(Role::Debit)),
+        (
+            ParkReason::DebitUnresolved,
+            [NotExecuted, NotSent, NotSent],
+            Outlook::Ends(State::Refused),
+        ),
+        (ParkReason::CreditUnresolved, [Done, Done, NotSent], Outlook::Ends(State::Completed)),
+        (ParkReason::CreditUnresolved, [Done, Refused, NotSent], Outlook::Sends(Role::Reversal)),
+        (
+            ParkReason::CreditUnresolved,
+            [Done, NotExecuted, Unknown],
+            Outlook::Unproven(Role::Reversal),
+        ),
+        (ParkReason::ReversalUnresolved, [Done, Refused, Done], Outlook::Ends(State::Reversed)),
+        (ParkReason::ReversalRefused, [Done, Refused, Refused], Outlook::Sends(Role::Reversal)),
+        (ParkReason::CreditWithoutDebit, [Refused, Done, NotSent], Outlook::Person),
+        (ParkReason::DebitUnresolved, [Refused, Done, NotSent], Outlook::Person),
+        (ParkReason::Contradicted, [Done, Done, NotSent], Outlook::Person),
+        (ParkReason::Illegal, [Unknown, Unknown, NotSent], Outlook::Person),
     ] {
         let transfer = parked(why, legs);
         assert_eq!(transfer.outlook(&strong), Some(expected), "{why:?} {legs:?}");
@@ -341,24 +349,24 @@ fn the_outlook_follows_from_what_is_proven() {
             "{expected:?}"
         );
     }
-    let undone = parked(Why::CreditUnresolved, [Done, Refused, NotSent]);
+    let undone = parked(ParkReason::CreditUnresolved, [Done, Refused, NotSent]);
     let cannot = ground(&cannot_undo, &fences, 3);
     assert_eq!(undone.outlook(&cannot), Some(Outlook::Person));
     // What may not be sent now is sent as soon as it may.
     for still in [
-        Ground { behind: true, ..strong },
-        Ground { debit_held: true, ..strong },
-        Ground { debit_day: None, ..strong },
+        StepContext { behind: true, ..strong },
+        StepContext { debit_held: true, ..strong },
+        StepContext { debit_day: None, ..strong },
     ] {
         assert_eq!(undone.outlook(&still), Some(Outlook::Sends(Role::Reversal)));
     }
-    let debited = parked(Why::DebitUnresolved, [Done, NotSent, NotSent]);
-    let held = Ground { credit_held: true, ..strong };
+    let debited = parked(ParkReason::DebitUnresolved, [Done, NotSent, NotSent]);
+    let held = StepContext { credit_held: true, ..strong };
     assert_eq!(debited.outlook(&held), Some(Outlook::Sends(Role::Credit)));
     // Past its deadline a credit that never left is buried, where that is possible.
     let late = Transfer { expired: true, ..debited.clone() };
     assert_eq!(late.outlook(&strong), Some(Outlook::Unproven(Role::Credit)));
-    let unsent = parked(Why::DebitUnresolved, [NotSent, NotSent, NotSent]);
+    let unsent = parked(ParkReason::DebitUnresolved, [NotSent, NotSent, NotSent]);
     let late = Transfer { expired: true, ..unsent };
     assert_eq!(late.outlook(&strong), Some(Outlook::Ends(State::Refused)));
     // One that never left is known only when it has been asked about under all of its days.
@@ -382,12 +390,22 @@ fn what_is_asked_while_it_is_parked_follows_from_what_the_counter_can_do() {
     for (legs, expired, ground, expected) in [
         (credit, false, strong, Action::Ask(Role::Credit, Look::Only)),
         (credit, true, strong, Action::Ask(Role::Credit, Look::Fence)),
-        (credit, true, Ground { behind: true, ..strong }, Action::Ask(Role::Credit, Look::Only)),
-        (credit, true, Ground { credit: &weak, ..strong }, Action::Ask(Role::Credit, Look::Only)),
+        (
+            credit,
+            true,
+            StepContext { behind: true, ..strong },
+            Action::Ask(Role::Credit, Look::Only),
+        ),
+        (
+            credit,
+            true,
+            StepContext { credit: &weak, ..strong },
+            Action::Ask(Role::Credit, Look::Only),
+        ),
         (reversal, true, strong, Action::Ask(Role::Reversal, Look::Only)),
-        (reversal, true, Ground { debit: &weak, ..strong }, Action::Pause),
+        (reversal, true, StepContext { debit: &weak, ..strong }, Action::Pause),
     ] {
-        let mut transfer = parked(Why::ReversalUnresolved, legs);
+        let mut transfer = parked(ParkReason::ReversalUnresolved, legs);
         transfer.expired = expired;
         let step = step(&mut transfer, &Event::Wake, &ground).expect("legal");
         assert_eq!(step.action, expected, "{legs:?} expired {expired}");
@@ -401,10 +419,10 @@ fn a_plain_answer_proves_a_reversal_where_no_query_can() {
     let (says, silent) =
         (Profile::default(), Profile { can_query_reversals: false, ..Profile::default() });
     for (source, after) in
-        [(&silent, Phase::Reversed), (&says, Phase::Parked(Why::ReversalUnresolved))]
+        [(&silent, Phase::Reversed), (&says, Phase::Parked(ParkReason::ReversalUnresolved))]
     {
         let legs = [Knowledge::Done, Knowledge::Refused, Knowledge::Unknown];
-        let mut transfer = parked(Why::ReversalUnresolved, legs);
+        let mut transfer = parked(ParkReason::ReversalUnresolved, legs);
         let event = Event::Told(Role::Reversal, told(Evidence::Done, Weight::Answer));
         step(&mut transfer, &event, &ground(source, &says, 3)).expect("legal");
         assert_eq!(transfer.phase, after);
@@ -422,13 +440,16 @@ fn what_this_software_failed_on_is_not_worked_on() {
         (Role::Debit, told(Evidence::Refused, Weight::Answer)),
         (
             Role::Credit,
-            Told { doubt: Some(Doubt::OtherMark), ..told(Evidence::Silent, Weight::Query) },
+            LegReport { doubt: Some(Doubt::OtherMark), ..told(Evidence::Silent, Weight::Query) },
         ),
     ] {
-        let mut transfer = parked(Why::Panicked, legs);
+        let mut transfer = parked(ParkReason::Panicked, legs);
         let event = Event::Told(role, told);
         let step = step(&mut transfer, &event, &ground(&profile, &profile, 3)).expect("legal");
-        assert_eq!((step.action, transfer.phase), (Action::Stay, Phase::Parked(Why::Panicked)));
+        assert_eq!(
+            (step.action, transfer.phase),
+            (Action::Stay, Phase::Parked(ParkReason::Panicked))
+        );
     }
 }
 
@@ -479,7 +500,7 @@ proptest! {
             if standing.cut_over {
                 today = Day::from_unix_days(today.unix_days() + 1);
             }
-            let ground = Ground {
+            let ground = StepContext {
                 debit_day: Some(today),
                 credit_day: Some(today),
                 behind: standing.behind,

@@ -27,7 +27,7 @@ proptest! {
                 });
                 continue;
             }
-            let ground = Ground {
+            let ground = StepContext {
                 behind: standing & 1 != 0,
                 debit_held: standing & 2 != 0,
                 credit_held: standing & 4 != 0,
@@ -49,9 +49,9 @@ proptest! {
             }
             if ground.behind && !before.state().is_final() && !matches!(event, Event::Decide(_)) {
                 let unresolved = [
-                    Phase::Parked(Why::DebitUnresolved),
-                    Phase::Parked(Why::CreditUnresolved),
-                    Phase::Parked(Why::ReversalUnresolved),
+                    Phase::Parked(ParkReason::DebitUnresolved),
+                    Phase::Parked(ParkReason::CreditUnresolved),
+                    Phase::Parked(ParkReason::ReversalUnresolved),
                 ];
                 prop_assert!(
                     !unresolved.contains(&transfer.phase) || before.phase == transfer.phase,
@@ -75,7 +75,7 @@ proptest! {
             if fate == 1 {
                 today = Day::from_unix_days(today.unix_days() + 1);
             }
-            let ground = Ground {
+            let ground = StepContext {
                 debit_day: Some(today),
                 credit_day: Some(today),
                 ..ground(&debit, &credit, 5)

@@ -1,4 +1,4 @@
-//! Peers that say what they should not: each ends as LINKS says, is counted, and is told to
+//! Peers that say what they should not: each ends as docs/peers/counter.md says, is counted, and is told to
 //! operators with its cause.
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::tls::testing::Authority;
-use crate::{Credentials, Door, DoorConfig, DoorLimits};
+use crate::{Acceptor, AcceptorConfig, AcceptorLimits, Credentials};
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use tokio::net::{TcpSocket, TcpStream};
@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 use wire::message::{ChallengeAnswer, CounterState, SignOn};
 use wire::proof::{self, Side};
 
-/// A door with one counter behind it.
+/// An acceptor with one counter behind it.
 struct House {
     link: Link,
     address: SocketAddr,
@@ -22,12 +22,12 @@ struct House {
 }
 
 fn house() -> House {
-    house_with(None, DoorLimits::default(), |_| {})
+    house_with(None, AcceptorLimits::default(), |_| {})
 }
 
 fn house_with(
     tls: Option<Credentials>,
-    limits: DoorLimits,
+    limits: AcceptorLimits,
     change: impl FnOnce(&mut LinkConfig),
 ) -> House {
     let history = History::default();
@@ -44,10 +44,10 @@ fn house_with(
     change(&mut config);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let unmatched = mpsc::channel(4).0;
-    let (link, guest) = Link::spawn_accepting(config, unmatched, &tasks, stop.clone());
+    let (link, inbound_peer) = Link::spawn_accepting(config, unmatched, &tasks, stop.clone());
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let own_name = "bridge".to_owned();
-    let config = DoorConfig {
+    let config = AcceptorConfig {
         listen,
         own_name,
         tls,
@@ -55,9 +55,9 @@ fn house_with(
         own_addresses: Vec::new(),
         history: history.clone(),
     };
-    let door = Door::open(config, vec![guest]).expect("a free port");
-    let address = door.address().expect("an address");
-    door.spawn(&tasks, stop.clone());
+    let acceptor = Acceptor::open(config, vec![inbound_peer]).expect("a free port");
+    let address = acceptor.address().expect("an address");
+    acceptor.spawn(&tasks, stop.clone());
     tasks.close();
     let (queue, outcomes) = mpsc::unbounded_channel();
     House { link, address, history, queue, outcomes, stop, tasks }
@@ -272,7 +272,7 @@ async fn a_second_login_is_refused_while_the_first_lives_and_takes_its_place_whe
 
 #[tokio::test]
 async fn one_address_may_not_fill_the_door_nor_shut_out_who_shares_it() {
-    let limits = DoorLimits { per_address: 3, ..DoorLimits::default() };
+    let limits = AcceptorLimits { per_address: 3, ..AcceptorLimits::default() };
     let house = house_with(None, limits, |_| {});
     let mut stalled = Vec::new();
     for _ in 0..3 {
@@ -319,7 +319,7 @@ async fn under_tls_the_certificate_must_be_the_counters_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let authority = Authority::new();
     let ours = authority.credentials(folder.path(), "bridge");
-    let house = house_with(Some(ours), DoorLimits::default(), |_| {});
+    let house = house_with(Some(ours), AcceptorLimits::default(), |_| {});
     let name = || ServerName::try_from("bridge").expect("a name");
     for (certified, lets_in) in [("futures", false), ("securities", true)] {
         let theirs = authority.credentials(folder.path(), certified);
@@ -353,7 +353,7 @@ async fn a_counter_that_speaks_xml_dials_in_too_in_either_encoding() {
         let options =
             FuturesOptions { encoding, amount_unit: AmountUnit::Minor, utc_offset_minutes: 480 };
         let dialect = Dialect::Futures(options);
-        let house = house_with(None, DoorLimits::default(), |config| {
+        let house = house_with(None, AcceptorLimits::default(), |config| {
             config.dialect = dialect.clone();
             config.profile = Profile::default();
         });
@@ -388,7 +388,7 @@ async fn a_counter_that_speaks_xml_dials_in_too_in_either_encoding() {
 #[tokio::test]
 async fn a_panic_in_one_accepted_link_ends_that_link_alone_and_not_its_door() {
     let mut house = house();
-    let other = house_with(None, DoorLimits::default(), |config| {
+    let other = house_with(None, AcceptorLimits::default(), |config| {
         config.history = house.history.clone();
     });
     let first = signed_on(&house).await;
@@ -403,7 +403,7 @@ async fn a_panic_in_one_accepted_link_ends_that_link_alone_and_not_its_door() {
     };
     house.until(told).await;
     drop(first);
-    // It comes again through the same door.
+    // It comes again through the same acceptor.
     let again = signed_on(&house).await;
     house.until(|now| now.health == Health::Up).await;
     let served = tokio::spawn(again.serve());
@@ -422,7 +422,7 @@ async fn outside_its_service_hours_a_counter_is_told_to_come_later() {
     let second = u32::try_from(micros / 1_000_000 % 86_400).expect("within a day");
     // They end an hour ago, and begin in two.
     let hours = crate::ServiceHours::new((second + 7200) % 86_400, (second + 82_800) % 86_400, 0);
-    let house = house_with(None, DoorLimits::default(), |config| config.hours = hours);
+    let house = house_with(None, AcceptorLimits::default(), |config| config.hours = hours);
     house.until(|now| now.connections[0].state == State::OutOfHours).await;
     let mut peer = dialled(&house).await;
     let said = sign_on(&mut peer, their_sign_on(), &KEY).await;

@@ -1,12 +1,12 @@
-//! The failure modes that users of other engines hit (LINKS), one test each, by their numbers.
+//! The failure modes that users of other engines hit, one test each, by their numbers.
 //! Number 13 is where counters dial in; 1 and 2 are also tried with real kernels and processes, in
 //! the tests of the whole system.
 
 use super::*;
 use crate::backoff::{Backoff, Next};
 use crate::cause::Verdict;
-use crate::desk::{Admission, Desk};
 use crate::in_flight::InFlight;
+use crate::send_queue::{Admission, SendQueue};
 use crate::testing::{asks, at_ms};
 use domain::message::{Notice, Severity};
 use foreign::ForeignText;
@@ -115,7 +115,8 @@ async fn mode_04_a_session_that_lives_is_not_killed_for_its_manners() {
 
 #[test]
 fn mode_05_a_million_requests_that_end_without_an_answer_leave_nothing() {
-    let (mut desk, mut in_flight, mut asks) = (Desk::new(1), InFlight::default(), asks());
+    let (mut send_queue, mut in_flight, mut asks) =
+        (SendQueue::new(1), InFlight::default(), asks());
     let mut unwritten = Vec::new();
     for round in 0..4000_u64 {
         let now = at_ms(round * 20);
@@ -125,20 +126,21 @@ fn mode_05_a_million_requests_that_end_without_an_answer_leave_nothing() {
             if number % 5 == 0 {
                 let (gone, _) = tokio::sync::oneshot::channel();
                 asks.shared.queued.fetch_add(1, Ordering::Relaxed);
-                queued.owed = Owed::new(&asks.shared, Ticket(0), ReplyTo::Once(gone));
+                queued.pending_reply =
+                    PendingReply::new(&asks.shared, Ticket(0), ReplyTo::Once(gone));
             }
-            desk.push(queued);
+            send_queue.push(queued);
         }
-        while let Some(queued) = desk.pop(now, Admission::All) {
-            let id = desk.next_id();
+        while let Some(queued) = send_queue.pop(now, Admission::All) {
+            let id = send_queue.next_id();
             in_flight.submit(id, queued, now);
             in_flight.handed(id);
         }
-        in_flight.expire(now + Duration::from_millis(10), &mut desk, &mut unwritten);
+        in_flight.expire(now + Duration::from_millis(10), &mut send_queue, &mut unwritten);
         asks.outcomes();
     }
-    assert_eq!(desk.counts.timed_out, 1_000_000);
-    assert!(in_flight.is_empty() && desk.is_empty() && unwritten.is_empty());
+    assert_eq!(send_queue.counts.timed_out, 1_000_000);
+    assert!(in_flight.is_empty() && send_queue.is_empty() && unwritten.is_empty());
     assert_eq!((asks.queued(), asks.shared.load()), (0, 0));
     assert_eq!(in_flight.next_timeout(), None);
 }

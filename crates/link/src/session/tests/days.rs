@@ -45,7 +45,7 @@ fn a_refusal_for_the_days_sake_is_told_behind_the_day() {
 fn without_heartbeats_the_day_is_asked_for_too() {
     let mut setup = setup();
     setup.timers = Arc::new(Timers { heartbeat_s: 0, ..Timers::default() });
-    let mut talk = talk_with(setup, GoodCounter::default(), Desk::new(1), at(0));
+    let mut talk = talk_with(setup, GoodCounter::default(), SendQueue::new(1), at(0));
     talk.settle(at(0)).expect("a session");
     let ids = talk.ask(1, at(0), at(10));
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
@@ -83,7 +83,7 @@ fn a_refusal_that_waits_is_told_when_the_connection_ends() {
     let mut talk = signed_on();
     let ids = talk.ask(2, at(0), at(10));
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    talk.session.lose(&mut talk.desk);
+    talk.session.lose(&mut talk.send_queue);
     let told = talk.asks.outcomes();
     assert!(
         told.iter()
@@ -92,7 +92,7 @@ fn a_refusal_that_waits_is_told_when_the_connection_ends() {
     let mut talk = signed_on();
     let ids = talk.ask(1, at(0), at(10));
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    talk.session.stop(at(0), &mut talk.send_queue).expect("in order");
     talk.session.hand_out();
     assert_eq!(talk.asks.outcomes().len(), 1, "a stop does not wait for a day");
 }
@@ -135,7 +135,7 @@ fn a_refusal_behind_a_question_that_has_left_asks_anew() {
 fn a_refusal_by_a_counter_that_is_being_left_is_told_at_once() {
     let mut talk = signed_on();
     let ids = talk.ask(1, at(0), at(10));
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    talk.session.stop(at(0), &mut talk.send_queue).expect("in order");
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
     assert!(matches!(talk.asks.outcomes().as_slice(), [(1, RequestOutcome::Answered(_))]));
     let written = talk.written(at(0));

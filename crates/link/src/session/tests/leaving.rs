@@ -8,8 +8,8 @@ fn stopping_waits_for_what_is_in_flight_and_signs_off() {
     let mut talk = signed_on();
     let ids = talk.ask(1, at(0), at(900));
     talk.run(at(4)).expect("alive");
-    talk.desk.push(talk.asks.debit(at(900)));
-    talk.session.stop(at(5), &mut talk.desk).expect("in order");
+    talk.send_queue.push(talk.asks.debit(at(900)));
+    talk.session.stop(at(5), &mut talk.send_queue).expect("in order");
     assert_eq!(talk.asks.outcomes(), [(2, RequestOutcome::NotSent(NotSent::Stopping))]);
     assert_eq!(talk.session.state(), State::Draining);
     talk.hear(at(6), response(ids[0], 1)).expect("alive");
@@ -21,7 +21,7 @@ fn stopping_waits_for_what_is_in_flight_and_signs_off() {
 fn stopping_ends_though_nothing_is_answered() {
     let mut talk = signed_on();
     talk.ask(1, at(0), at(900));
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    talk.session.stop(at(0), &mut talk.send_queue).expect("in order");
     let beat = Message::Heartbeat(Heartbeat { number: 9 });
     for second in 1..15 {
         talk.run(at(second)).expect("alive");
@@ -37,7 +37,7 @@ fn stopping_ends_though_nothing_is_answered() {
 #[test]
 fn a_bridge_that_only_leaves_for_a_while_waits_for_the_acknowledgement_as_agreed() {
     let mut talk = signed_on();
-    talk.session.leave(at(0), &mut talk.desk, "for a while").expect("in order");
+    talk.session.leave(at(0), &mut talk.send_queue, "for a while").expect("in order");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
     talk.run(at(1)).expect("still there");
     assert_eq!(talk.run(at(2)), Err(Cause::SignedOff));
@@ -47,7 +47,7 @@ fn a_bridge_that_only_leaves_for_a_while_waits_for_the_acknowledgement_as_agreed
 fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
     let mut talk = signed_on();
     let ids = talk.ask(1, at(0), at(9));
-    talk.desk.push(talk.asks.debit(at(9)));
+    talk.send_queue.push(talk.asks.debit(at(9)));
     talk.hear(at(1), Message::SignOff(SignOff { text: "night".into() })).expect("alive");
     assert_eq!(talk.asks.outcomes(), [(2, RequestOutcome::NotSent(NotSent::Down))]);
     assert!(!talk.session.takes_requests());
@@ -61,7 +61,7 @@ fn when_the_counter_signs_off_what_is_in_flight_is_still_heard() {
 #[test]
 fn two_sign_offs_at_once_acknowledge_each_other() {
     let mut talk = signed_on();
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    talk.session.stop(at(0), &mut talk.send_queue).expect("in order");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
     talk.hear(at(0), Message::SignOff(SignOff { text: ForeignText::default() })).expect("alive");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOffAck]));
@@ -71,9 +71,9 @@ fn two_sign_offs_at_once_acknowledge_each_other() {
 #[test]
 fn a_question_that_nobody_answers_does_not_keep_a_bridge_from_going() {
     let mut talk = signed_on();
-    talk.desk.push(talk.asks.query(at(9)));
+    talk.send_queue.push(talk.asks.query(at(9)));
     assert_eq!(talk.written(at(0)).len(), 1);
-    talk.session.stop(at(0), &mut talk.desk).expect("in order");
+    talk.session.stop(at(0), &mut talk.send_queue).expect("in order");
     assert!(matches!(talk.written(at(0)).as_slice(), [Message::SignOff(_)]));
     assert_eq!(talk.run(at(1)), Err(Cause::SignedOff));
 }
@@ -83,7 +83,7 @@ fn the_last_word_to_a_counter_that_signed_off_has_half_a_second_to_leave() {
     let mut talk = signed_on();
     talk.hear(at(1), Message::SignOff(SignOff { text: "night".into() })).expect("alive");
     assert_eq!(talk.session.next_timeout(), Some(at_ms(1_500)));
-    let mut time_out = |now| talk.session.on_timeout(now, &mut talk.desk, &mut Vec::new());
+    let mut time_out = |now| talk.session.on_timeout(now, &mut talk.send_queue, &mut Vec::new());
     assert_eq!(time_out(at_ms(1_499)), Ok(()));
     assert_eq!(time_out(at_ms(1_500)), Err(Cause::PeerSignedOff("night".into())));
 }

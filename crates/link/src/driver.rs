@@ -1,19 +1,21 @@
 //! One connection with its transport and the clock: turns until there is a cause to end.
 //!
-//! A turn goes in the order of LINKS: control, timers, inbound, requests, writing. What the old
+//! A turn goes in this order: control, timers, inbound, requests, writing. What the old
 //! connection had in its buffers ends with it; the next one is another value of this type.
 
-use crate::board::Board;
+use crate::authenticated::AuthenticatedConnection;
 use crate::cause::Cause;
-use crate::desk::Desk;
-use crate::line::{Inbox, Line};
-use crate::owed::Command;
+use crate::connection::{Connection, Inbox};
+use crate::connection_status::ConnectionStatus;
+use crate::dial::{Better, Preferred};
+use crate::ended::Ended;
+use crate::pending_reply::Command;
 use crate::reception::Reception;
 use crate::renewal::{RENEWS, Turn};
+use crate::send_queue::SendQueue;
 use crate::session::Event;
 use crate::spare;
 use crate::transport::Carrier;
-use crate::visitor::Visitor;
 use bytes::BytesMut;
 use port::NotSent;
 use std::future::poll_fn;
@@ -39,32 +41,13 @@ const IDLE: Duration = Duration::from_hours(1);
 /// How long a session whose counter dials in anew may take to show that it is alive.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// How an attempt ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) cause: Cause,
-    /// Which address is to be tried first, if the session was left for it.
-    pub(crate) leave_for: Option<usize>,
-    /// Who takes its place.
-    pub(crate) next: Option<Box<Visitor>>,
-    /// How long its session was open, if it ever was.
-    pub(crate) open_for: Option<Duration>,
-}
-
-impl Ended {
-    /// No session came to be.
-    pub(crate) fn before(cause: Cause) -> Ended {
-        Ended { cause, leave_for: None, next: None, open_for: None }
-    }
-}
-
 /// See the module.
-pub(crate) struct Conversation<'a, S> {
+pub(crate) struct ConnectionDriver<'a, S> {
     stream: S,
-    line: Line,
+    connection: Connection,
     reception: &'a mut Reception,
-    desk: &'a mut Desk,
-    board: &'a mut Board,
+    send_queue: &'a mut SendQueue,
+    connection_status: &'a mut ConnectionStatus,
     inbox: BytesMut,
     /// Whether the inbox may hold another whole frame.
     frames: Inbox,
@@ -100,28 +83,18 @@ struct Prospects<'a> {
     /// When the counter's service hours end.
     closing: Option<Instant>,
     /// Where the counter's next connection arrives, if it dials in.
-    door: Option<&'a mut mpsc::Receiver<Visitor>>,
+    acceptor: Option<&'a mut mpsc::Receiver<AuthenticatedConnection>>,
     next: Option<Candidate>,
 }
 
 /// A second login of this channel.
 #[derive(Debug)]
 struct Candidate {
-    visitor: Box<Visitor>,
+    authenticated: Box<AuthenticatedConnection>,
     /// How much had been heard when it came.
     heard: u64,
     until: Instant,
 }
-
-/// An address that is preferred to the one in use.
-#[derive(Clone, Debug)]
-pub(crate) struct Preferred {
-    pub(crate) index: usize,
-    pub(crate) address: String,
-}
-
-/// Waits until a preferred address answers, and says which.
-pub(crate) type Better<'a> = Pin<Box<dyn Future<Output = Preferred> + Send + 'a>>;
 
 /// What a wait brought besides bytes and requests, which lie where they belong.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,20 +104,20 @@ struct Woken {
     read: bool,
 }
 
-impl<'a, S: Carrier> Conversation<'a, S> {
+impl<'a, S: Carrier> ConnectionDriver<'a, S> {
     pub(crate) fn new(
         stream: S,
-        line: Line,
+        connection: Connection,
         reception: &'a mut Reception,
-        desk: &'a mut Desk,
-        board: &'a mut Board,
-    ) -> Conversation<'a, S> {
-        Conversation {
+        send_queue: &'a mut SendQueue,
+        connection_status: &'a mut ConnectionStatus,
+    ) -> ConnectionDriver<'a, S> {
+        ConnectionDriver {
             stream,
-            line,
+            connection,
             reception,
-            desk,
-            board,
+            send_queue,
+            connection_status,
             inbox: BytesMut::new(),
             frames: Inbox::Starved,
             over: None,
@@ -182,10 +155,10 @@ impl<'a, S: Carrier> Conversation<'a, S> {
     pub(crate) fn accepted(
         mut self,
         inbox: BytesMut,
-        door: &'a mut mpsc::Receiver<Visitor>,
+        acceptor: &'a mut mpsc::Receiver<AuthenticatedConnection>,
     ) -> Self {
         self.inbox = inbox;
-        self.prospects().door = Some(door);
+        self.prospects().acceptor = Some(acceptor);
         self
     }
 
@@ -197,12 +170,12 @@ impl<'a, S: Carrier> Conversation<'a, S> {
         self
     }
 
-    /// After [`Conversation::converse`]: tells everybody, and says farewell where that is due.
+    /// After [`ConnectionDriver::converse`]: tells everybody, and says farewell where that is due.
     pub(crate) async fn end(mut self: Box<Self>, cause: Box<Cause>) -> Box<Ended> {
         let ended = Box::new(self.lose(*cause));
         // In order, the transport says farewell too; otherwise it is just dropped.
         if ended.cause.is_orderly() || matches!(ended.cause, Cause::PeerSignedOff(_)) {
-            let close = self.line.session.setup().timers.close;
+            let close = self.connection.session.setup().timers.close;
             let shutdown = timeout(close, self.stream.shutdown());
             // How it went changes nothing: the session has ended. A link that is to stop would not
             // wait for anything any more, but it takes its leave.
@@ -231,19 +204,19 @@ impl<'a, S: Carrier> Conversation<'a, S> {
             _ => {}
         }
         if self.opened.is_some() && !cause.is_orderly() {
-            self.desk.counts.drops += 1;
+            self.send_queue.counts.drops += 1;
         }
         // First the state: whoever learns of an outcome finds the link already down.
-        self.board.closed(self.desk);
-        self.line.session.lose(self.desk);
-        self.reception.rehome(self.desk);
+        self.connection_status.closed(self.send_queue);
+        self.connection.session.lose(self.send_queue);
+        self.reception.rehome(self.send_queue);
         let next = match (&cause, prospects.next) {
             (Cause::SignedOff, next) => {
                 // Everything ends; whoever stands there is told nothing, and tries again.
                 drop(next);
                 None
             }
-            (_, next) => next.map(|candidate| candidate.visitor),
+            (_, next) => next.map(|candidate| candidate.authenticated),
         };
         let open_for = self.opened.map(|opened| Instant::now() - opened);
         let leave_for = leave_for.map(|preferred| preferred.index);
@@ -302,9 +275,9 @@ impl<'a, S: Carrier> Conversation<'a, S> {
     fn let_others_shake_hands(&mut self) {
         let Some(prospects) = &mut self.prospects else { return };
         prospects.handshake = None;
-        let Prospects { handshake, better, leave_for, closing, door, next } = &**prospects;
+        let Prospects { handshake, better, leave_for, closing, acceptor, next } = &**prospects;
         let nothing = handshake.is_none() && better.is_none() && leave_for.is_none();
-        if nothing && closing.is_none() && door.is_none() && next.is_none() {
+        if nothing && closing.is_none() && acceptor.is_none() && next.is_none() {
             self.prospects = None;
         }
     }
@@ -315,16 +288,21 @@ impl<'a, S: Carrier> Conversation<'a, S> {
         let turn = self.turn(now, woken);
         self.tell(now);
         turn?;
-        self.board.state(self.line.session.state(), self.desk);
-        self.board.turn(now, woken.read, self.line.session.in_flight(), self.desk);
-        self.line.session.shrink();
+        self.connection_status.state(self.connection.session.state(), self.send_queue);
+        self.connection_status.turn(
+            now,
+            woken.read,
+            self.connection.session.in_flight(),
+            self.send_queue,
+        );
+        self.connection.session.shrink();
 
         let prospects = self.prospects.as_ref();
         let verdict = prospects.and_then(|all| all.next.as_ref()).map(|next| next.until);
         let closing = prospects.and_then(|all| all.closing).filter(|_| !self.leaving);
         let due = [
-            self.line.next_timeout(self.desk),
-            self.board.next_timeout(),
+            self.connection.next_timeout(self.send_queue),
+            self.connection_status.next_timeout(),
             verdict,
             closing,
             self.renew_at,
@@ -341,9 +319,9 @@ impl<'a, S: Carrier> Conversation<'a, S> {
 
     /// Gives memory back that only a busy connection needs, if this one is idle.
     fn shrink(&mut self) {
-        if self.line.session.in_flight() == 0 && self.desk.is_empty() {
-            self.line.shrink();
-            self.desk.shrink();
+        if self.connection.session.in_flight() == 0 && self.send_queue.is_empty() {
+            self.connection.shrink();
+            self.send_queue.shrink();
             self.reception.mails = Vec::new();
         }
     }
@@ -352,7 +330,7 @@ impl<'a, S: Carrier> Conversation<'a, S> {
     fn turn(&mut self, now: Instant, woken: Woken) -> Result<(), Cause> {
         if woken.stop {
             self.stopping = true;
-            self.line.session.stop(now, self.desk)?;
+            self.connection.session.stop(now, self.send_queue)?;
         }
         #[cfg(test)]
         assert!(
@@ -361,14 +339,14 @@ impl<'a, S: Carrier> Conversation<'a, S> {
         );
         // Other commands are about waits between attempts.
         if woken.rung && self.reception.shared.take(Command::Synced) {
-            self.line.session.synced();
+            self.connection.session.synced();
         }
         self.recheck |= woken.rung && self.reception.shared.take(Command::Recheck);
-        if self.line.next_timeout(self.desk).is_some_and(|due| due <= now) {
-            self.line.on_timeout(now, self.desk)?;
+        if self.connection.next_timeout(self.send_queue).is_some_and(|due| due <= now) {
+            self.connection.on_timeout(now, self.send_queue)?;
         }
         if !self.inbox.is_empty() {
-            self.frames = self.line.received(now, &mut self.inbox, self.desk)?;
+            self.frames = self.connection.received(now, &mut self.inbox, self.send_queue)?;
             self.give_room_back();
         }
         if self.frames == Inbox::Starved
@@ -381,18 +359,22 @@ impl<'a, S: Carrier> Conversation<'a, S> {
         let wants_to_leave = self.prospects.as_ref().is_some_and(|all| all.leave_for.is_some());
         if wants_to_leave && !self.leaving && !self.stopping && self.may_leave() {
             self.leaving = true;
-            self.line.session.leave(now, self.desk, "the bridge goes to another address")?;
+            self.connection.session.leave(
+                now,
+                self.send_queue,
+                "the bridge goes to another address",
+            )?;
         }
         let closing = self.prospects.as_ref().and_then(|all| all.closing);
         if closing.is_some_and(|closing| now >= closing) && !self.leaving && !self.stopping {
             self.leaving = true;
             self.prospects().leave_for = None;
-            self.line.session.leave(now, self.desk, "the service hours are over")?;
+            self.connection.session.leave(now, self.send_queue, "the service hours are over")?;
         }
         self.doubt(now)?;
         self.renew(now)?;
-        self.reception.rehome(self.desk);
-        self.line.fill(now, self.desk)
+        self.reception.rehome(self.send_queue);
+        self.connection.fill(now, self.send_queue)
     }
 
     /// Signs off where what the counter proved itself by is not believed any more.
@@ -401,7 +383,7 @@ impl<'a, S: Carrier> Conversation<'a, S> {
             return Ok(());
         }
         self.recheck = false;
-        let why = if self.line.session.key_is_withdrawn() {
+        let why = if self.connection.session.key_is_withdrawn() {
             "the key that it signed on by was withdrawn".to_owned()
         } else if let Some(why) = self.stream.distrusted() {
             format!("its certificate is not believed any more: {why}")
@@ -416,50 +398,54 @@ impl<'a, S: Carrier> Conversation<'a, S> {
         if let Some(prospects) = &mut self.prospects {
             prospects.leave_for = None;
         }
-        self.line.session.leave(now, self.desk, "it is not believed any more who you are")
+        self.connection.session.leave(
+            now,
+            self.send_queue,
+            "it is not believed any more who you are",
+        )
     }
 
     /// Signs off where only a new session can prove what became of requests, and it is this
     /// connection's turn.
     fn renew(&mut self, now: Instant) -> Result<(), Cause> {
         self.renew_at = None;
-        if self.leaving || self.stopping || !self.line.session.takes_requests() {
+        if self.leaving || self.stopping || !self.connection.session.takes_requests() {
             return Ok(());
         }
         let shared = &self.reception.shared;
         let Some(began) = shared.session_began() else { return Ok(()) };
-        let least = self.line.session.setup().timers.renewal;
-        let (channel, channels) = (self.board.channel(), self.reception.exit.count());
+        let least = self.connection.session.setup().timers.renewal;
+        let (channel, channels) = (self.connection_status.channel(), self.reception.exit.count());
         match shared.renewal.turn(channel, began, now, least, channels) {
-            Turn::Stay => Ok(()),
+            Turn::AccountAffinity => Ok(()),
             Turn::At(at) => {
                 self.renew_at = Some(at);
                 Ok(())
             }
             Turn::Leave => {
                 (self.leaving, self.renewing) = (true, true);
-                self.line.session.leave(now, self.desk, RENEWS)
+                self.connection.session.leave(now, self.send_queue, RENEWS)
             }
         }
     }
 
     /// Whether nobody's request has to wait for it, or others can carry them.
     fn may_leave(&self) -> bool {
-        let idle = self.line.session.in_flight() == 0 && self.desk.is_empty();
+        let idle = self.connection.session.in_flight() == 0 && self.send_queue.is_empty();
         idle || self.reception.exit.exists()
     }
 
     /// Whether somebody else dials in on this channel; the session is asked whether it lives.
     fn look_at_the_door(&mut self, context: &mut Context<'_>) -> bool {
         let Some(prospects) = &mut self.prospects else { return false };
-        let Prospects { door: Some(door), next: next @ None, .. } = &mut **prospects else {
+        let Prospects { acceptor: Some(acceptor), next: next @ None, .. } = &mut **prospects else {
             return false;
         };
-        let Poll::Ready(Some(visitor)) = door.poll_recv(context) else { return false };
-        let (now, heard) = (Instant::now(), self.line.session.heard());
-        self.line.session.probe(now);
-        let visitor = Box::new(visitor);
-        *next = Some(Candidate { visitor, heard, until: now + PROBE });
+        let Poll::Ready(Some(authenticated)) = acceptor.poll_recv(context) else { return false };
+        let (now, heard) = (Instant::now(), self.connection.session.heard());
+        self.connection.session.probe(now);
+        let authenticated = Box::new(authenticated);
+        *next = Some(Candidate { authenticated, heard, until: now + PROBE });
         true
     }
 
@@ -467,18 +453,18 @@ impl<'a, S: Carrier> Conversation<'a, S> {
     fn judge(&mut self, now: Instant) -> Result<(), Cause> {
         let Some(prospects) = &mut self.prospects else { return Ok(()) };
         let Some(candidate) = prospects.next.take() else { return Ok(()) };
-        if self.line.session.heard() > candidate.heard {
-            let old = self.board.address();
-            let new = candidate.visitor.from;
+        if self.connection.session.heard() > candidate.heard {
+            let old = self.connection_status.address();
+            let new = candidate.authenticated.from;
             let text = format!(
                 "this channel is signed on from {old}, which is alive; {new} is not let in"
             );
             let counter = &self.reception.shared.counter;
             tracing::warn!(%counter, text, "a second sign-on of one channel");
-            candidate.visitor.refuse(text);
+            candidate.authenticated.refuse(text);
             return Ok(());
         }
-        let from = candidate.visitor.from;
+        let from = candidate.authenticated.from;
         let dead = now >= candidate.until;
         prospects.next = Some(candidate);
         if dead { Err(Cause::Replaced(from.to_string())) } else { Ok(()) }
@@ -500,30 +486,30 @@ impl<'a, S: Carrier> Conversation<'a, S> {
         }
         if self.stopping {
             self.reception.refuse_all(NotSent::Stopping);
-        } else if !self.line.session.takes_requests() {
+        } else if !self.connection.session.takes_requests() {
             self.reception.refuse_all(NotSent::Down);
         } else {
             for queued in self.reception.mails.drain(..) {
-                self.desk.push(queued);
+                self.send_queue.push(queued);
             }
         }
     }
 
     fn tell(&mut self, now: Instant) {
-        for event in self.line.session.events() {
+        for event in self.connection.session.events() {
             let opened = matches!(event, Event::Opened(_));
             if opened {
                 self.opened = Some(now);
                 // It may have been withdrawn while it was being proven.
                 self.recheck = true;
             }
-            self.board.tell(now, event, self.desk);
+            self.connection_status.tell(now, event, self.send_queue);
             if opened {
                 self.reception.exit.wake_others();
             }
         }
         // Whoever gets these must see the day that was told with them.
-        self.line.session.hand_out();
+        self.connection.session.hand_out();
     }
 
     /// Reads what is there, up to the turn's limit, unless whole frames still wait to be heard.
@@ -535,7 +521,7 @@ impl<'a, S: Carrier> Conversation<'a, S> {
             match pin!(self.stream.read_buf(&mut self.inbox)).poll(context) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => {
-                    self.over = Some(Box::new(self.line.session.closed_by_peer()));
+                    self.over = Some(Box::new(self.connection.session.closed_by_peer()));
                 }
                 Poll::Ready(Ok(read)) => count += read,
                 Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(in_words(&error)))),
@@ -581,14 +567,14 @@ impl<'a, S: Carrier> Conversation<'a, S> {
     /// Hands over as much as the transport takes. Whether it took any.
     fn write(&mut self, context: &mut Context<'_>) -> bool {
         let mut wrote = false;
-        while self.over.is_none() && !self.line.unsent().is_empty() {
-            match Pin::new(&mut self.stream).poll_write(context, self.line.unsent()) {
+        while self.over.is_none() && !self.connection.unsent().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, self.connection.unsent()) {
                 Poll::Pending => return wrote,
                 Poll::Ready(Ok(0)) => {
                     self.over = Some(Box::new(Cause::Io("the transport takes no more".to_owned())));
                 }
                 Poll::Ready(Ok(count)) => {
-                    self.line.took(Instant::now(), count, self.desk);
+                    self.connection.took(Instant::now(), count, self.send_queue);
                     (wrote, self.unflushed) = (true, true);
                 }
                 Poll::Ready(Err(error)) => self.over = Some(Box::new(Cause::Io(in_words(&error)))),

@@ -1,8 +1,8 @@
-//! The door for one connection of one counter, without its socket, its clock and its task: what
-//! `door` does around the pure part is repeated here in its order.
+//! The acceptor for one connection of one counter, without its socket, its clock and its task: what
+//! `acceptor` does around the pure part is repeated here in its order.
 
+use crate::acceptor::first::{FIRST_FRAMES, First, first};
 use crate::config::LinkConfig;
-use crate::door::first::{FIRST_FRAMES, First, first};
 use crate::session::Opened;
 use crate::session::greeting::{self, Known};
 use bytes::BytesMut;
@@ -51,7 +51,7 @@ pub struct Entrance {
 }
 
 impl PaperDoor {
-    /// A door at which somebody has just arrived whom nobody knows.
+    /// An acceptor at which somebody has just arrived whom nobody knows.
     pub fn new(config: &LinkConfig) -> PaperDoor {
         let known = Known::of(config);
         let parties = Parties { own: known.own_name.clone(), peer: known.counter.to_string() };

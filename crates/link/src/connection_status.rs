@@ -2,10 +2,10 @@
 //! the cheap reads of the handle.
 
 use crate::cause::Cause;
-use crate::desk::Desk;
-use crate::owed::Shared;
-use crate::panel::Panel;
+use crate::pending_reply::ConnectionHandle;
+use crate::send_queue::SendQueue;
 use crate::session::Event;
+use crate::status_aggregate::StatusAggregate;
 use domain::serial::Day;
 use port::Unmatched;
 use port::history::{History, What};
@@ -27,11 +27,11 @@ const TELL_UNREADABLE: Duration = Duration::from_mins(1);
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Board {
-    shared: Arc<Shared>,
+pub(crate) struct ConnectionStatus {
+    shared: Arc<ConnectionHandle>,
     history: History,
     unmatched: mpsc::Sender<Unmatched>,
-    panel: Arc<Panel>,
+    status_aggregate: Arc<StatusAggregate>,
     channel: u16,
     state: State,
     /// Since when, in microseconds since 1970 UTC.
@@ -47,20 +47,20 @@ pub(crate) struct Board {
     unreadable_told: [Option<Instant>; Ornament::ALL.len()],
 }
 
-impl Board {
+impl ConnectionStatus {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<ConnectionHandle>,
         history: History,
         unmatched: mpsc::Sender<Unmatched>,
-        panel: Arc<Panel>,
+        status_aggregate: Arc<StatusAggregate>,
         channel: u16,
         now: Instant,
-    ) -> Board {
-        Board {
+    ) -> ConnectionStatus {
+        ConnectionStatus {
             shared,
             history,
             unmatched,
-            panel,
+            status_aggregate,
             channel,
             state: State::Stopped,
             since: now_micros(),
@@ -75,10 +75,10 @@ impl Board {
     }
 
     /// A connection is being made: the next epoch.
-    pub(crate) fn connecting(&mut self, address: &str, desk: &Desk) {
+    pub(crate) fn connecting(&mut self, address: &str, send_queue: &SendQueue) {
         self.heard = None;
         self.round_trip = None;
-        self.set(State::Connecting, None, desk, |connection| {
+        self.set(State::Connecting, None, send_queue, |connection| {
             connection.epoch += 1;
             address.clone_into(&mut connection.address);
             connection.next_attempt_at = None;
@@ -87,8 +87,8 @@ impl Board {
     }
 
     /// The counter is to dial in.
-    pub(crate) fn waiting(&mut self, desk: &Desk) {
-        self.set(State::Connecting, None, desk, |connection| {
+    pub(crate) fn waiting(&mut self, send_queue: &SendQueue) {
+        self.set(State::Connecting, None, send_queue, |connection| {
             "the counter dials in".clone_into(&mut connection.address);
             connection.next_attempt_at = None;
             connection.tls = None;
@@ -96,9 +96,9 @@ impl Board {
     }
 
     /// The counter is not talked to for so long.
-    pub(crate) fn out_of_hours(&mut self, wait: Duration, desk: &Desk) {
+    pub(crate) fn out_of_hours(&mut self, wait: Duration, send_queue: &SendQueue) {
         let next = in_micros(wait);
-        self.set(State::OutOfHours, None, desk, |connection| {
+        self.set(State::OutOfHours, None, send_queue, |connection| {
             connection.next_attempt_at = Some(next);
         });
     }
@@ -110,40 +110,40 @@ impl Board {
 
     /// The address in use.
     pub(crate) fn address(&self) -> String {
-        self.panel.address(self.channel)
+        self.status_aggregate.address(self.channel)
     }
 
     /// The transport is open and is being secured.
-    pub(crate) fn securing(&mut self, desk: &Desk) {
-        self.set(State::TlsHandshake, None, desk, |_| {});
+    pub(crate) fn securing(&mut self, send_queue: &SendQueue) {
+        self.set(State::TlsHandshake, None, send_queue, |_| {});
     }
 
     /// It is.
-    pub(crate) fn secured(&mut self, tls: Option<Tls>, desk: &Desk) {
-        self.put(Instant::now(), desk, |connection| {
+    pub(crate) fn secured(&mut self, tls: Option<Tls>, send_queue: &SendQueue) {
+        self.put(Instant::now(), send_queue, |connection| {
             connection.tls = tls.map(Box::new);
         });
     }
 
     /// What became of trying addresses.
-    pub(crate) fn addresses(&mut self, addresses: &Arc<[Address]>, desk: &Desk) {
-        self.put(Instant::now(), desk, |connection| {
+    pub(crate) fn addresses(&mut self, addresses: &Arc<[Address]>, send_queue: &SendQueue) {
+        self.put(Instant::now(), send_queue, |connection| {
             connection.addresses = Arc::clone(addresses);
         });
     }
 
     /// The session moved on, or did not.
-    pub(crate) fn state(&mut self, state: State, desk: &Desk) {
+    pub(crate) fn state(&mut self, state: State, send_queue: &SendQueue) {
         if state != self.state {
-            self.set(state, None, desk, |_| {});
+            self.set(state, None, send_queue, |_| {});
         }
     }
 
     /// No session is open any more.
-    pub(crate) fn closed(&mut self, desk: &Desk) {
+    pub(crate) fn closed(&mut self, send_queue: &SendQueue) {
         self.in_flight = 0;
         self.session_began(None);
-        self.set(State::Closed, None, desk, |_| {});
+        self.set(State::Closed, None, send_queue, |_| {});
     }
 
     /// The attempt ended; what comes next.
@@ -153,10 +153,10 @@ impl Board {
         cause: &Cause,
         attempt: u32,
         wait: Option<Duration>,
-        desk: &Desk,
+        send_queue: &SendQueue,
     ) {
         let next = wait.map(in_micros);
-        self.set(state, Some(cause.to_string()), desk, |connection| {
+        self.set(state, Some(cause.to_string()), send_queue, |connection| {
             connection.last_cause = Some(cause.to_string());
             connection.attempt = attempt;
             connection.next_attempt_at = next;
@@ -164,8 +164,8 @@ impl Board {
     }
 
     /// The link's task ends.
-    pub(crate) fn stopped(&mut self, desk: &Desk) {
-        self.set(State::Stopped, None, desk, |_| {});
+    pub(crate) fn stopped(&mut self, send_queue: &SendQueue) {
+        self.set(State::Stopped, None, send_queue, |_| {});
     }
 
     fn session_began(&self, at: Option<Instant>) {
@@ -174,14 +174,14 @@ impl Board {
             Some(_) => self.shared.renewal.opened(self.channel),
             None => self.shared.renewal.closed(self.channel),
         }
-        self.panel.session_changed();
+        self.status_aggregate.session_changed();
     }
 
     fn set(
         &mut self,
         state: State,
         cause: Option<String>,
-        desk: &Desk,
+        send_queue: &SendQueue,
         change: impl FnOnce(&mut Connection),
     ) {
         self.state = state;
@@ -190,16 +190,16 @@ impl Board {
         self.shared.set_takes_requests(takes_requests(state));
         let channel = self.channel;
         self.history.record(&self.shared.counter, What::State { channel, state, cause });
-        self.put(Instant::now(), desk, change);
+        self.put(Instant::now(), send_queue, change);
     }
 
     /// What a session told.
-    pub(crate) fn tell(&mut self, now: Instant, event: Event, desk: &mut Desk) {
+    pub(crate) fn tell(&mut self, now: Instant, event: Event, send_queue: &mut SendQueue) {
         let counter = self.shared.counter.clone();
         match event {
             Event::Opened(limit) => {
                 self.shared.set_limit(limit);
-                desk.counts.sign_ons += 1;
+                send_queue.counts.sign_ons += 1;
                 self.session_began(Some(now));
                 tracing::info!(%counter, address = self.address(), "signed on");
             }
@@ -210,7 +210,7 @@ impl Board {
                     self.shared.set_settle_day(settle_day);
                     self.history.record(&counter, What::Standing { settle_day, open });
                     tracing::info!(%counter, %settle_day, open, "the counter's standing");
-                    self.renew(now, desk);
+                    self.renew(now, send_queue);
                 }
             }
             Event::RoundTrip(round_trip) => {
@@ -222,24 +222,24 @@ impl Board {
                 let about = serial.map(|serial| serial.to_string());
                 tracing::warn!(%counter, serial = about, late, "an answer that nobody waits for");
                 self.history.record(&counter, What::Unmatched { serial, late });
-                self.hand_out(Unmatched::Reply { counter, reply, late }, desk);
+                self.hand_out(Unmatched::Reply { counter, reply, late }, send_queue);
             }
             Event::Malformed { serial, error } => {
                 self.history.record(&counter, What::Malformed { error: error.clone() });
-                self.hand_out(Unmatched::Malformed { counter, serial, error }, desk);
+                self.hand_out(Unmatched::Malformed { counter, serial, error }, send_queue);
             }
-            Event::Blemished(blemishes) => self.unreadable(now, blemishes, desk),
+            Event::Blemished(blemishes) => self.unreadable(now, blemishes, send_queue),
             Event::Notice(notice) => {
                 let severity = notice.severity.as_str();
                 self.history.record(&counter, What::Notice { severity, text: notice.text.clone() });
-                self.hand_out(Unmatched::Notice { counter, notice }, desk);
+                self.hand_out(Unmatched::Notice { counter, notice }, send_queue);
             }
         }
     }
 
     /// What is only for people could not be read: said when it is new, and then once in a while with
     /// how often.
-    fn unreadable(&mut self, now: Instant, blemishes: Blemishes, desk: &mut Desk) {
+    fn unreadable(&mut self, now: Instant, blemishes: Blemishes, send_queue: &mut SendQueue) {
         self.stale = true;
         let counter = &self.shared.counter;
         for (ornament, told) in Ornament::ALL.into_iter().zip(&mut self.unreadable_told) {
@@ -247,7 +247,7 @@ impl Board {
                 continue;
             }
             *told = Some(now);
-            let count = *desk.unreadable(ornament);
+            let count = *send_queue.unreadable(ornament);
             tracing::warn!(
                 %counter,
                 what = ornament.as_str(),
@@ -260,14 +260,20 @@ impl Board {
     }
 
     /// A turn is over; `heard` says whether anything arrived in it.
-    pub(crate) fn turn(&mut self, now: Instant, heard: bool, in_flight: usize, desk: &Desk) {
+    pub(crate) fn turn(
+        &mut self,
+        now: Instant,
+        heard: bool,
+        in_flight: usize,
+        send_queue: &SendQueue,
+    ) {
         if heard {
             self.heard = Some(now);
         }
         self.in_flight = in_flight;
         self.stale = true;
         if now >= self.renewed + RENEW {
-            self.renew(now, desk);
+            self.renew(now, send_queue);
         }
     }
 
@@ -276,21 +282,21 @@ impl Board {
         self.stale.then(|| self.renewed + RENEW)
     }
 
-    fn renew(&mut self, now: Instant, desk: &Desk) {
-        self.put(now, desk, |_| {});
+    fn renew(&mut self, now: Instant, send_queue: &SendQueue) {
+        self.put(now, send_queue, |_| {});
     }
 
-    fn put(&mut self, now: Instant, desk: &Desk, change: impl FnOnce(&mut Connection)) {
+    fn put(&mut self, now: Instant, send_queue: &SendQueue, change: impl FnOnce(&mut Connection)) {
         self.renewed = now;
         self.stale = false;
         let micros_ago =
             |then: Instant| i64::try_from((now - then).as_micros()).unwrap_or(i64::MAX);
         let heard_at = self.heard.map(|heard| now_micros() - micros_ago(heard));
         let round_trip = self.round_trip;
-        let Board { channel, state, since, in_flight, standing, .. } = *self;
-        self.panel.put(channel, |part| {
+        let ConnectionStatus { channel, state, since, in_flight, standing, .. } = *self;
+        self.status_aggregate.put(channel, |part| {
             part.standing = standing;
-            part.counts = desk.counts;
+            part.counts = send_queue.counts;
             let connection = &mut part.connection;
             connection.state = state;
             connection.since = since;
@@ -302,9 +308,9 @@ impl Board {
         });
     }
 
-    fn hand_out(&mut self, unmatched: Unmatched, desk: &mut Desk) {
+    fn hand_out(&mut self, unmatched: Unmatched, send_queue: &mut SendQueue) {
         if let Err(error) = self.unmatched.try_send(unmatched) {
-            desk.counts.unmatched_dropped += 1;
+            send_queue.counts.unmatched_dropped += 1;
             let counter = &self.shared.counter;
             let unmatched = match &error {
                 mpsc::error::TrySendError::Full(unmatched)
@@ -316,9 +322,9 @@ impl Board {
     }
 }
 
-impl Drop for Board {
+impl Drop for ConnectionStatus {
     fn drop(&mut self) {
-        self.panel.left();
+        self.status_aggregate.left();
     }
 }
 

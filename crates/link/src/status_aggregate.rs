@@ -2,7 +2,7 @@
 //! one snapshot for whoever looks. Nobody looks at most links most of the time, so it is put
 //! together when somebody does.
 
-use crate::owed::Shared;
+use crate::pending_reply::ConnectionHandle;
 use domain::serial::Day;
 use port::status::{Connection, Counts, Health, Snapshot, State};
 use std::sync::atomic::Ordering;
@@ -11,8 +11,8 @@ use tokio::sync::{Notify, futures::Notified, watch};
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Panel {
-    shared: Arc<Shared>,
+pub(crate) struct StatusAggregate {
+    shared: Arc<ConnectionHandle>,
     // A lock, because each connection's task puts its own part; it is held for one change, four
     // times a second and whenever a state changes, and while the parts are put together for those
     // who follow.
@@ -31,7 +31,7 @@ struct Inside {
     living: u16,
 }
 
-/// What one connection's board knows.
+/// What is known of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) connection: Connection,
@@ -40,9 +40,13 @@ pub(crate) struct Part {
     pub(crate) counts: Counts,
 }
 
-impl Panel {
+impl StatusAggregate {
     /// Of a counter with so many connections; `shared` is that of any of them.
-    pub(crate) fn new(shared: Arc<Shared>, connections: u16, since: i64) -> Panel {
+    pub(crate) fn new(
+        shared: Arc<ConnectionHandle>,
+        connections: u16,
+        since: i64,
+    ) -> StatusAggregate {
         let parts = (0..connections)
             .map(|channel| Part {
                 connection: Connection { since, ..Connection::new(channel) },
@@ -51,7 +55,7 @@ impl Panel {
             })
             .collect();
         let inside = Inside { parts, followers: None, living: connections };
-        Panel { shared, inside: Mutex::new(inside), sessions: Notify::new() }
+        StatusAggregate { shared, inside: Mutex::new(inside), sessions: Notify::new() }
     }
 
     /// How it stands now.
@@ -122,7 +126,7 @@ impl Panel {
     }
 }
 
-fn together(shared: &Shared, parts: &[Part]) -> Snapshot {
+fn together(shared: &ConnectionHandle, parts: &[Part]) -> Snapshot {
     let mut counts = Counts { busy: shared.busy.load(Ordering::Relaxed), ..Counts::default() };
     for part in parts {
         counts += part.counts;
@@ -183,18 +187,18 @@ mod tests {
 
     #[test]
     fn the_snapshot_is_all_connections_together() {
-        let shared = Arc::new(Shared::new(counter()));
+        let shared = Arc::new(ConnectionHandle::new(counter()));
         shared.busy.store(3, Ordering::Relaxed);
-        let panel = Panel::new(shared, 2, 0);
+        let status_aggregate = StatusAggregate::new(shared, 2, 0);
         for channel in [1, 0] {
-            panel.put(channel, |part| {
+            status_aggregate.put(channel, |part| {
                 part.standing = Some((day(), channel == 0));
                 part.counts.answered = 5;
                 part.connection.state = State::Up;
                 part.connection.in_flight = 2;
             });
         }
-        let snapshot = panel.snapshot();
+        let snapshot = status_aggregate.snapshot();
         assert_eq!((snapshot.health, snapshot.in_flight), (Health::Up, 4));
         assert_eq!((snapshot.counts.answered, snapshot.counts.busy), (10, 3));
         assert_eq!((snapshot.settle_day, snapshot.open), (Some(day()), true));
@@ -203,51 +207,54 @@ mod tests {
 
     #[test]
     fn only_those_who_follow_are_told_and_nothing_is_kept_for_nobody() {
-        let panel = Panel::new(Arc::new(Shared::new(counter())), 2, 0);
-        let kept = || panel.inside().followers.is_some();
-        panel.put(0, |part| part.connection.epoch = 1);
+        let status_aggregate =
+            StatusAggregate::new(Arc::new(ConnectionHandle::new(counter())), 2, 0);
+        let kept = || status_aggregate.inside().followers.is_some();
+        status_aggregate.put(0, |part| part.connection.epoch = 1);
         assert!(!kept());
-        let [mut one, other] = [panel.follow(), panel.follow()];
+        let [mut one, other] = [status_aggregate.follow(), status_aggregate.follow()];
         assert_eq!(one.borrow().connections[0].epoch, 1, "what was before");
         assert!(!one.has_changed().expect("the link lives"));
         drop(other);
-        panel.put(0, |part| part.connection.epoch = 2);
+        status_aggregate.put(0, |part| part.connection.epoch = 2);
         assert_eq!(one.borrow_and_update().connections[0].epoch, 2);
         assert!(kept());
         drop(one);
-        panel.put(0, |part| part.connection.epoch = 3);
+        status_aggregate.put(0, |part| part.connection.epoch = 3);
         assert!(!kept());
     }
 
     #[tokio::test]
     async fn the_end_of_the_last_connection_is_the_end_for_those_who_follow() {
-        let panel = Panel::new(Arc::new(Shared::new(counter())), 2, 0);
-        let mut follower = panel.follow();
-        let changed = panel.session_change();
-        panel.left();
-        assert!(!panel.has_ended() && follower.has_changed().is_ok());
-        panel.put(1, |part| part.connection.state = State::Stopped);
-        panel.left();
-        assert!(panel.has_ended());
+        let status_aggregate =
+            StatusAggregate::new(Arc::new(ConnectionHandle::new(counter())), 2, 0);
+        let mut follower = status_aggregate.follow();
+        let changed = status_aggregate.session_change();
+        status_aggregate.left();
+        assert!(!status_aggregate.has_ended() && follower.has_changed().is_ok());
+        status_aggregate.put(1, |part| part.connection.state = State::Stopped);
+        status_aggregate.left();
+        assert!(status_aggregate.has_ended());
         changed.await;
         assert_eq!(follower.borrow_and_update().connections[1].state, State::Stopped);
         assert!(follower.changed().await.is_err());
-        let late = panel.follow();
+        let late = status_aggregate.follow();
         assert!(late.has_changed().is_err());
         assert_eq!(late.borrow().connections[1].state, State::Stopped);
     }
 
     #[test]
     fn a_connection_that_hears_nothing_tells_an_old_story() {
-        let panel = Panel::new(Arc::new(Shared::new(counter())), 2, 0);
+        let status_aggregate =
+            StatusAggregate::new(Arc::new(ConnectionHandle::new(counter())), 2, 0);
         let tomorrow = Day::from_unix_days(day().unix_days() + 1);
         let put = |channel, state, standing| {
-            panel.put(channel, |part| {
+            status_aggregate.put(channel, |part| {
                 part.connection.state = state;
                 part.standing = Some(standing);
             });
         };
-        let told = || (panel.snapshot().settle_day, panel.snapshot().open);
+        let told = || (status_aggregate.snapshot().settle_day, status_aggregate.snapshot().open);
         put(0, State::BackingOff, (tomorrow, true));
         put(1, State::Up, (day(), false));
         assert_eq!(told(), (Some(day()), false));

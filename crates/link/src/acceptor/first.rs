@@ -1,4 +1,4 @@
-//! The first message at the door, in whichever dialect it is. Pure.
+//! The first message at the acceptor, in whichever dialect it is. Pure.
 
 use bytes::BytesMut;
 use domain::profile::AmountUnit;

@@ -1,18 +1,18 @@
 //! A link without its socket, its clock and its task, for a simulation that decides both: the same
 //! conversation, codec, outbox, queue and back-off as the real one, and in their place the caller.
 //!
-//! What `actor`, `conversation` and `board` do around the pure part is repeated here in its order:
+//! What `actor`, `driver` and `connection_status` do around the pure part is repeated here in its order:
 //! timers, inbound, requests, writing; and on a drop, first the state, then the outcomes.
 
 use crate::backoff::{Backoff, Next};
 use crate::cause::Cause;
 use crate::config::LinkConfig;
-use crate::desk::Desk;
-use crate::line::{Inbox, Line};
+use crate::connection::{Connection, Inbox};
 use crate::link::Queued;
-use crate::owed::{Owed, Shared};
+use crate::pending_reply::{ConnectionHandle, PendingReply};
 pub use crate::renewal::Renewal;
 use crate::renewal::{RENEWS, Turn};
+use crate::send_queue::SendQueue;
 use crate::session::{Event, Setup};
 use bytes::BytesMut;
 use domain::message::{CounterId, Reply};
@@ -28,18 +28,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::codec::{Codec, Parties};
 
-mod door;
-pub use door::{Entrance, PaperDoor, Step};
+mod acceptor;
+pub use acceptor::{Entrance, PaperDoor, Step};
 
 /// See the module.
 #[derive(Debug)]
-pub struct PaperLink {
+pub struct SansIoLink {
     setup: Arc<Setup>,
-    shared: Arc<Shared>,
-    desk: Desk,
+    shared: Arc<ConnectionHandle>,
+    send_queue: SendQueue,
     backoff: Backoff,
     rng: StdRng,
-    line: Option<Line>,
+    connection: Option<Connection>,
     inbox: BytesMut,
     opened: Option<Instant>,
     channel: u16,
@@ -65,7 +65,7 @@ pub enum Rest {
     Held,
 }
 
-impl PaperLink {
+impl SansIoLink {
     /// One connection of a counter, which is not connected; `channel` says which, and what its
     /// connections agree on is given to all of them. The seed decides nonces and the jitter of the
     /// back-off; `first_id` numbers its first request and must be above all those of earlier lives.
@@ -75,7 +75,7 @@ impl PaperLink {
         renewal: Renewal,
         seed: u64,
         first_id: u64,
-    ) -> PaperLink {
+    ) -> SansIoLink {
         let LinkConfig {
             counter,
             connections,
@@ -88,8 +88,8 @@ impl PaperLink {
             ..
         } = config;
         let parties = Parties { own: own_name.clone(), peer: counter.as_str().to_owned() };
-        PaperLink {
-            shared: Arc::new(Shared::new(counter.clone()).agreeing(renewal)),
+        SansIoLink {
+            shared: Arc::new(ConnectionHandle::new(counter.clone()).agreeing(renewal)),
             channel,
             channels: connections,
             renew_at: None,
@@ -102,10 +102,10 @@ impl PaperLink {
                 timers: Arc::new(timers),
                 bounds,
             }),
-            desk: Desk::new(first_id),
+            send_queue: SendQueue::new(first_id),
             backoff: Backoff::default(),
             rng: StdRng::seed_from_u64(seed),
-            line: None,
+            connection: None,
             inbox: BytesMut::new(),
             opened: None,
         }
@@ -153,17 +153,21 @@ impl PaperLink {
     }
 
     /// Asks; the outcome is delivered exactly once, perhaps at once. It is written by the next
-    /// [`PaperLink::turn`].
+    /// [`SansIoLink::turn`].
     pub fn ask(&mut self, ask: Ask) {
         let Ask { ticket, instruction, deadline, reply_to } = ask;
         let queued = self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        let owed = Owed::new(&self.shared, ticket, reply_to);
+        let pending_reply = PendingReply::new(&self.shared, ticket, reply_to);
         if queued >= self.setup.bounds.queued {
-            owed.settle(RequestOutcome::NotSent(NotSent::Busy));
-        } else if self.line.as_ref().is_some_and(|line| line.session.takes_requests()) {
-            self.desk.push(Queued { owed, instruction, deadline });
+            pending_reply.settle(RequestOutcome::NotSent(NotSent::Busy));
+        } else if self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.session.takes_requests())
+        {
+            self.send_queue.push(Queued { pending_reply, instruction, deadline });
         } else {
-            owed.settle(RequestOutcome::NotSent(NotSent::Down));
+            pending_reply.settle(RequestOutcome::NotSent(NotSent::Down));
         }
     }
 
@@ -174,7 +178,7 @@ impl PaperLink {
         let setup = Arc::clone(&self.setup);
         self.inbox.clear();
         self.opened = None;
-        self.line = Some(Line::dial(setup, self.channel, nonce, now, until));
+        self.connection = Some(Connection::dial(setup, self.channel, nonce, now, until));
     }
 
     /// The counter opened a connection and was let in: its session begins with the next turn.
@@ -183,7 +187,7 @@ impl PaperLink {
         let setup = Arc::clone(&self.setup);
         self.inbox = inbox;
         self.opened = None;
-        self.line = Some(Line::accept(setup, opened, now, &mut self.desk));
+        self.connection = Some(Connection::accept(setup, opened, now, &mut self.send_queue));
     }
 
     /// Bytes arrived; the next turn hears them.
@@ -194,9 +198,9 @@ impl PaperLink {
     /// Does everything that can be done without waiting, and says what was heard. An error is the
     /// cause to close the connection for.
     pub fn turn(&mut self, now: Instant, heard: &mut Vec<Heard>) -> Result<(), Cause> {
-        let Some(line) = &mut self.line else { return Ok(()) };
-        let done = Self::take_turn(line, &mut self.inbox, &mut self.desk, now);
-        for event in line.session.events() {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let done = Self::take_turn(connection, &mut self.inbox, &mut self.send_queue, now);
+        for event in connection.session.events() {
             match event {
                 Event::Opened(limit) => {
                     self.shared.set_limit(limit);
@@ -214,10 +218,13 @@ impl PaperLink {
                 | Event::Blemished(_) => {}
             }
         }
-        line.session.hand_out();
+        connection.session.hand_out();
         done.map_err(renewed)?;
         self.renew(now)?;
-        let up = self.line.as_ref().is_some_and(|line| line.session.state() == State::Up);
+        let up = self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.session.state() == State::Up);
         self.shared.set_up(up);
         Ok(())
     }
@@ -225,58 +232,60 @@ impl PaperLink {
     /// Signs off where a new session is wanted and it is this connection's turn.
     fn renew(&mut self, now: Instant) -> Result<(), Cause> {
         self.renew_at = None;
-        let Some(line) = self.line.as_mut().filter(|line| line.session.takes_requests()) else {
+        let Some(connection) =
+            self.connection.as_mut().filter(|connection| connection.session.takes_requests())
+        else {
             return Ok(());
         };
         let Some(began) = self.opened else { return Ok(()) };
         let least = self.setup.timers.renewal;
         match self.shared.renewal.turn(self.channel, began, now, least, self.channels) {
-            Turn::Stay => Ok(()),
+            Turn::AccountAffinity => Ok(()),
             Turn::At(at) => {
                 self.renew_at = Some(at);
                 Ok(())
             }
             Turn::Leave => {
-                line.session.leave(now, &mut self.desk, RENEWS)?;
-                line.fill(now, &mut self.desk)
+                connection.session.leave(now, &mut self.send_queue, RENEWS)?;
+                connection.fill(now, &mut self.send_queue)
             }
         }
     }
 
     fn take_turn(
-        line: &mut Line,
+        connection: &mut Connection,
         inbox: &mut BytesMut,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
         now: Instant,
     ) -> Result<(), Cause> {
-        if line.next_timeout(desk).is_some_and(|due| due <= now) {
-            line.on_timeout(now, desk)?;
+        if connection.next_timeout(send_queue).is_some_and(|due| due <= now) {
+            connection.on_timeout(now, send_queue)?;
         }
-        while !inbox.is_empty() && line.received(now, inbox, desk)? == Inbox::More {}
-        line.fill(now, desk)
+        while !inbox.is_empty() && connection.received(now, inbox, send_queue)? == Inbox::More {}
+        connection.fill(now, send_queue)
     }
 
     /// What the transport should take next.
     pub fn unsent(&self) -> &[u8] {
-        self.line.as_ref().map_or(&[], Line::unsent)
+        self.connection.as_ref().map_or(&[], Connection::unsent)
     }
 
-    /// The transport has taken so many bytes of [`PaperLink::unsent`].
+    /// The transport has taken so many bytes of [`SansIoLink::unsent`].
     pub fn took(&mut self, now: Instant, count: usize) {
-        if let Some(line) = &mut self.line {
-            line.took(now, count, &mut self.desk);
+        if let Some(connection) = &mut self.connection {
+            connection.took(now, count, &mut self.send_queue);
         }
     }
 
     /// When the next turn is due at the latest.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let line = self.line.as_ref()?;
-        [line.next_timeout(&self.desk), self.renew_at].into_iter().flatten().min()
+        let connection = self.connection.as_ref()?;
+        [connection.next_timeout(&self.send_queue), self.renew_at].into_iter().flatten().min()
     }
 
     /// What it means that the other side closed the connection.
     pub fn closed_by_peer(&self) -> Cause {
-        let cause = self.line.as_ref().map(|line| line.session.closed_by_peer());
+        let cause = self.connection.as_ref().map(|connection| connection.session.closed_by_peer());
         cause.map_or(Cause::ClosedByPeer, renewed)
     }
 
@@ -286,8 +295,8 @@ impl PaperLink {
         self.shared.set_up(false);
         self.shared.set_session_began(None);
         self.shared.renewal.closed(self.channel);
-        if let Some(mut line) = self.line.take() {
-            line.session.lose(&mut self.desk);
+        if let Some(mut connection) = self.connection.take() {
+            connection.session.lose(&mut self.send_queue);
         }
         let open_for = self.opened.take().map(|opened| now - opened);
         match self.backoff.ended(open_for, cause.verdict(), &mut self.rng) {
@@ -302,7 +311,7 @@ impl PaperLink {
     }
 }
 
-/// A link on paper is never stopped: it signs off for a new session, and for nothing else.
+/// A link without I/O is never stopped: it signs off for a new session, and for nothing else.
 fn renewed(cause: Cause) -> Cause {
     if cause == Cause::SignedOff { Cause::Renewed } else { cause }
 }

@@ -1,8 +1,8 @@
-//! Who stands at the door. Strangers have so many places, and make room for one another; where
+//! Who stands at the acceptor. Strangers have so many places, and make room for one another; where
 //! counters are known to come from, by configuration or because one has proven who it is, there are
 //! places apart that no stranger elsewhere can take. Pure.
 
-use super::DoorLimits;
+use super::AcceptorLimits;
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use supervise::places::{self, Neighbourhood, Places};
@@ -37,7 +37,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// A queue before a house with so many channels.
-    pub(super) fn new(limits: &DoorLimits, own: &[IpAddr], channels: usize) -> Queue {
+    pub(super) fn new(limits: &AcceptorLimits, own: &[IpAddr], channels: usize) -> Queue {
         let apart = apart(channels);
         Queue {
             strangers: Places::new(limits.unauthenticated, limits.per_address)
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn queue(own: &[IpAddr]) -> Queue {
-        Queue::new(&DoorLimits::default(), own, 2)
+        Queue::new(&AcceptorLimits::default(), own, 2)
     }
 
     fn from(last: u8) -> IpAddr {

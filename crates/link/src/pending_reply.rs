@@ -1,7 +1,7 @@
 //! An outcome that is owed to an asker, and the state that handles and actors share.
 
-use crate::lanes::Stay;
 use crate::mailbox::Mailbox;
+use crate::pool::AccountAffinity;
 use crate::renewal::Renewal;
 use domain::message::CounterId;
 use domain::money::Amount;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 /// What every handle may read of one connection's actor without asking it, and the way to it.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ConnectionHandle {
     pub(crate) counter: CounterId,
     /// Requests to the counter between [`crate::Link::ask`] and a transport, whichever connection
     /// they wait for.
@@ -48,9 +48,9 @@ pub(crate) struct Shared {
     pub(crate) mailbox: Mailbox,
 }
 
-impl Shared {
-    pub(crate) fn new(counter: CounterId) -> Shared {
-        Shared {
+impl ConnectionHandle {
+    pub(crate) fn new(counter: CounterId) -> ConnectionHandle {
+        ConnectionHandle {
             counter,
             queued: Arc::new(AtomicUsize::new(0)),
             busy: Arc::new(AtomicU64::new(0)),
@@ -75,18 +75,18 @@ impl Shared {
     }
 
     /// That of another connection of the same counter.
-    pub(crate) fn sibling(&self) -> Shared {
-        Shared {
+    pub(crate) fn sibling(&self) -> ConnectionHandle {
+        ConnectionHandle {
             queued: Arc::clone(&self.queued),
             busy: Arc::clone(&self.busy),
             renewal: self.renewal.clone(),
-            ..Shared::new(self.counter.clone())
+            ..ConnectionHandle::new(self.counter.clone())
         }
     }
 
     /// The same, agreeing with others on new sessions.
-    pub(crate) fn agreeing(self, renewal: Renewal) -> Shared {
-        Shared { renewal, ..self }
+    pub(crate) fn agreeing(self, renewal: Renewal) -> ConnectionHandle {
+        ConnectionHandle { renewal, ..self }
     }
 
     /// How many outcomes are owed.
@@ -199,13 +199,13 @@ impl Command {
 /// An outcome that somebody waits for. Dropped without one, as when the task that held it panics,
 /// it still delivers what is true of it by then.
 #[derive(Debug)]
-pub(crate) struct Owed {
-    shared: Arc<Shared>,
+pub(crate) struct PendingReply {
+    shared: Arc<ConnectionHandle>,
     ticket: Ticket,
     reply_to: Option<ReplyTo>,
     place: Place,
     /// Keeps its account on one connection while it is owed.
-    stay: Option<Stay>,
+    affinity: Option<AccountAffinity>,
     moves: usize,
 }
 
@@ -217,32 +217,36 @@ enum Place {
     Encoded,
 }
 
-impl Owed {
+impl PendingReply {
     /// Counts as queued from here on; the caller has made room for it.
-    pub(crate) fn new(shared: &Arc<Shared>, ticket: Ticket, reply_to: ReplyTo) -> Owed {
+    pub(crate) fn new(
+        shared: &Arc<ConnectionHandle>,
+        ticket: Ticket,
+        reply_to: ReplyTo,
+    ) -> PendingReply {
         shared.load.fetch_add(1, Ordering::Relaxed);
-        Owed {
+        PendingReply {
             shared: Arc::clone(shared),
             ticket,
             reply_to: Some(reply_to),
             place: Place::Queued,
-            stay: None,
+            affinity: None,
             moves: 0,
         }
     }
 
     /// With what keeps its account on one connection.
-    pub(crate) fn staying(mut self, stay: Option<Stay>) -> Owed {
-        self.stay = stay;
+    pub(crate) fn staying(mut self, affinity: Option<AccountAffinity>) -> PendingReply {
+        self.affinity = affinity;
         self
     }
 
     /// It waits for another connection from here on.
-    pub(crate) fn moved(&mut self, to: &Arc<Shared>, stay: Option<Stay>) {
+    pub(crate) fn moved(&mut self, to: &Arc<ConnectionHandle>, affinity: Option<AccountAffinity>) {
         to.load.fetch_add(1, Ordering::Relaxed);
         self.shared.load.fetch_sub(1, Ordering::Relaxed);
         self.shared = Arc::clone(to);
-        self.stay = stay;
+        self.affinity = affinity;
         self.moves += 1;
     }
 
@@ -269,13 +273,13 @@ impl Owed {
         self.encoded();
         if let Some(reply_to) = self.reply_to.take() {
             self.shared.load.fetch_sub(1, Ordering::Relaxed);
-            self.stay = None;
+            self.affinity = None;
             reply_to.deliver(&self.shared.counter, self.ticket, outcome);
         }
     }
 }
 
-impl Drop for Owed {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         match (&self.reply_to, self.place) {
             (None, _) => {}
@@ -292,11 +296,11 @@ mod tests {
 
     #[test]
     fn what_is_dropped_still_delivers_once() {
-        let shared = Arc::new(Shared::new(CounterId::new("bank").expect("an id")));
+        let shared = Arc::new(ConnectionHandle::new(CounterId::new("bank").expect("an id")));
         let (queue, mut outcomes) = mpsc::unbounded_channel();
         shared.queued.store(3, Ordering::Relaxed);
         let [queued, mut encoded, settled] =
-            [1, 2, 3].map(|n| Owed::new(&shared, Ticket(n), ReplyTo::Queue(queue.clone())));
+            [1, 2, 3].map(|n| PendingReply::new(&shared, Ticket(n), ReplyTo::Queue(queue.clone())));
         drop(queued);
         encoded.encoded();
         drop(encoded);
@@ -311,21 +315,21 @@ mod tests {
 
     #[test]
     fn what_moves_counts_where_it_is() {
-        let shared = Arc::new(Shared::new(CounterId::new("bank").expect("an id")));
+        let shared = Arc::new(ConnectionHandle::new(CounterId::new("bank").expect("an id")));
         let other = Arc::new(shared.sibling());
         let (queue, _outcomes) = mpsc::unbounded_channel();
         shared.queued.store(1, Ordering::Relaxed);
-        let mut owed = Owed::new(&shared, Ticket(1), ReplyTo::Queue(queue));
-        owed.moved(&other, None);
-        assert_eq!((shared.load(), other.load(), owed.moves()), (0, 1, 1));
+        let mut pending_reply = PendingReply::new(&shared, Ticket(1), ReplyTo::Queue(queue));
+        pending_reply.moved(&other, None);
+        assert_eq!((shared.load(), other.load(), pending_reply.moves()), (0, 1, 1));
         assert_eq!(other.queued.load(Ordering::Relaxed), 1, "it still waits");
-        drop(owed);
+        drop(pending_reply);
         assert_eq!((other.load(), shared.queued.load(Ordering::Relaxed)), (0, 0));
     }
 
     #[test]
     fn when_the_newest_session_began_is_known_after_its_end_too() {
-        let shared = Shared::new(CounterId::new("bank").expect("an id"));
+        let shared = ConnectionHandle::new(CounterId::new("bank").expect("an id"));
         assert_eq!((shared.session_began(), shared.newest_began()), (None, None));
         for seconds in [5, 9] {
             let began = Some(shared.made + Duration::from_secs(seconds));
@@ -338,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_that_of_the_last_sign_on() {
-        let shared = Shared::new(CounterId::new("bank").expect("an id"));
+        let shared = ConnectionHandle::new(CounterId::new("bank").expect("an id"));
         assert_eq!(shared.limit(), None);
         for limit in [Amount::new(500).ok(), Amount::new(700).ok(), None] {
             shared.set_limit(limit);

@@ -15,8 +15,8 @@ use wire::message::{Heartbeat, Message};
 
 /// A line, what outlives it, and a counter at the other end.
 struct Wired {
-    line: Line,
-    desk: Desk,
+    connection: Connection,
+    send_queue: SendQueue,
     asks: Asks,
     counter: GoodCounter,
     /// What has left so far, not yet read by the counter.
@@ -28,16 +28,16 @@ fn wired() -> Wired {
 }
 
 fn wired_by(setup: Setup, counter: GoodCounter) -> Wired {
-    let line = Line::dial(Arc::new(setup), 0, [1; 32], at(0), at(10));
-    let (desk, asks) = (Desk::new(1), asks());
-    let mut wired = Wired { line, desk, asks, counter, left: BytesMut::new() };
+    let connection = Connection::dial(Arc::new(setup), 0, [1; 32], at(0), at(10));
+    let (send_queue, asks) = (SendQueue::new(1), asks());
+    let mut wired = Wired { connection, send_queue, asks, counter, left: BytesMut::new() };
     for _ in 0..2 {
         wired.fill(at(0));
         wired.take(usize::MAX);
         let answer = wired.counter_reads().pop().and_then(|message| wired.counter.answer(message));
         wired.hear(&encoded(&answer.expect("an answer"))).expect("goes on");
     }
-    assert_eq!(wired.line.session.state(), State::Up);
+    assert_eq!(wired.connection.session.state(), State::Up);
     wired
 }
 
@@ -49,14 +49,14 @@ fn encoded(message: &Message) -> BytesMut {
 
 impl Wired {
     fn fill(&mut self, now: Instant) {
-        self.line.fill(now, &mut self.desk).expect("goes on");
+        self.connection.fill(now, &mut self.send_queue).expect("goes on");
     }
 
     /// The transport takes at most so many bytes.
     fn take(&mut self, most: usize) -> usize {
-        let count = most.min(self.line.unsent().len());
-        self.left.extend_from_slice(&self.line.unsent()[..count]);
-        self.line.took(at(0), count, &mut self.desk);
+        let count = most.min(self.connection.unsent().len());
+        self.left.extend_from_slice(&self.connection.unsent()[..count]);
+        self.connection.took(at(0), count, &mut self.send_queue);
         count
     }
 
@@ -74,7 +74,7 @@ impl Wired {
 
     fn hear(&mut self, bytes: &[u8]) -> Result<Inbox, Cause> {
         let mut inbox = BytesMut::from(bytes);
-        self.line.received(at(0), &mut inbox, &mut self.desk)
+        self.connection.received(at(0), &mut inbox, &mut self.send_queue)
     }
 
     fn outcomes(&mut self) -> Vec<RequestOutcome> {
@@ -87,12 +87,12 @@ impl Wired {
 /// Where each of three requests begins in what is to be written, and how long that is.
 fn three_requests(wired: &mut Wired) -> ([usize; 3], usize) {
     let begins = [(); 3].map(|()| {
-        let begin = wired.line.unsent().len();
-        wired.desk.push(wired.asks.debit(at(9)));
+        let begin = wired.connection.unsent().len();
+        wired.send_queue.push(wired.asks.debit(at(9)));
         wired.fill(at(0));
         begin
     });
-    (begins, wired.line.unsent().len())
+    (begins, wired.connection.unsent().len())
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn at_whatever_byte_it_is_cut_only_what_was_begun_is_unknown() {
             while left > 0 {
                 left -= wired.take(step.min(left));
             }
-            wired.line.session.lose(&mut wired.desk);
+            wired.connection.session.lose(&mut wired.send_queue);
             let expected = begins.map(|begin| {
                 if cut > begin {
                     RequestOutcome::Unknown(Unclear::LinkLost)
@@ -116,7 +116,7 @@ fn at_whatever_byte_it_is_cut_only_what_was_begun_is_unknown() {
             });
             assert_eq!(wired.outcomes(), expected, "cut after {cut} of {whole} bytes");
             let begun = begins.iter().filter(|begin| cut > **begin).count();
-            assert_eq!(wired.desk.counts.sent, begun as u64);
+            assert_eq!(wired.send_queue.counts.sent, begun as u64);
         }
     }
 }
@@ -126,8 +126,8 @@ fn a_line_that_is_dropped_in_a_panic_is_as_truthful() {
     let mut wired = wired();
     let (begins, _) = three_requests(&mut wired);
     wired.take(begins[1] + 1);
-    let Wired { line, mut asks, .. } = wired;
-    drop(line);
+    let Wired { connection, mut asks, .. } = wired;
+    drop(connection);
     let mut outcomes = asks.outcomes();
     outcomes.sort_by_key(|(number, _)| *number);
     assert_eq!(
@@ -150,13 +150,13 @@ proptest! {
         let mut wired = wired();
         let mut begins = Vec::new();
         for short in &short {
-            begins.push(wired.line.unsent().len());
+            begins.push(wired.connection.unsent().len());
             let deadline = if *short { at(1) } else { at(9) };
-            wired.desk.push(wired.asks.debit(deadline));
+            wired.send_queue.push(wired.asks.debit(deadline));
             wired.fill(at(0));
         }
         let taken = wired.take(taken);
-        wired.line.on_timeout(at(1), &mut wired.desk).expect("goes on");
+        wired.connection.on_timeout(at(1), &mut wired.send_queue).expect("goes on");
         let outcomes = wired.asks.outcomes().into_iter().collect::<std::collections::HashMap<_, _>>();
         wired.take(usize::MAX);
         let left: Vec<u64> = wired
@@ -195,7 +195,7 @@ proptest! {
         for cut in cuts.into_iter().chain([usize::MAX]) {
             let chunk = coming.split_to(cut.min(coming.len()));
             inbox.extend_from_slice(&chunk);
-            wired.line.received(at(0), &mut inbox, &mut wired.desk).expect("goes on");
+            wired.connection.received(at(0), &mut inbox, &mut wired.send_queue).expect("goes on");
         }
         wired.fill(at(0));
         wired.take(usize::MAX);
@@ -206,7 +206,7 @@ proptest! {
 #[test]
 fn a_transport_that_takes_nothing_for_ten_seconds_ends_the_line() {
     let mut wired = wired();
-    wired.desk.push(wired.asks.debit(at(60)));
+    wired.send_queue.push(wired.asks.debit(at(60)));
     wired.fill(at(0));
     wired.take(1);
     let mut now = at(0);
@@ -214,7 +214,7 @@ fn a_transport_that_takes_nothing_for_ten_seconds_ends_the_line() {
         // Something is always heard: only the writing stalls.
         wired.hear(&encoded(&Message::Heartbeat(Heartbeat { number: 1 }))).expect("goes on");
         now += Duration::from_millis(500);
-        if let Err(cause) = wired.line.on_timeout(now, &mut wired.desk) {
+        if let Err(cause) = wired.connection.on_timeout(now, &mut wired.send_queue) {
             break cause;
         }
         assert!(now < at(11));
@@ -226,10 +226,10 @@ fn a_transport_that_takes_nothing_for_ten_seconds_ends_the_line() {
 #[test]
 fn a_stall_is_counted_from_when_there_was_something_to_write() {
     let mut wired = wired();
-    wired.desk.push(wired.asks.debit(at(60)));
+    wired.send_queue.push(wired.asks.debit(at(60)));
     wired.fill(at_ms(6_000));
-    assert!(wired.line.on_timeout(at(12), &mut wired.desk).is_ok());
-    assert!(wired.line.on_timeout(at(16), &mut wired.desk).is_err());
+    assert!(wired.connection.on_timeout(at(12), &mut wired.send_queue).is_ok());
+    assert!(wired.connection.on_timeout(at(16), &mut wired.send_queue).is_err());
 }
 
 #[test]
@@ -237,9 +237,15 @@ fn a_turn_hears_so_many_frames_and_no_more() {
     let mut wired = wired();
     let beat = encoded(&Message::Heartbeat(Heartbeat { number: 7 }));
     let mut inbox = BytesMut::from(beat.repeat(FRAMES_PER_TURN + 3).as_slice());
-    assert_eq!(wired.line.received(at(0), &mut inbox, &mut wired.desk), Ok(Inbox::More));
+    assert_eq!(
+        wired.connection.received(at(0), &mut inbox, &mut wired.send_queue),
+        Ok(Inbox::More)
+    );
     assert_eq!(inbox.len(), 3 * beat.len());
-    assert_eq!(wired.line.received(at(0), &mut inbox, &mut wired.desk), Ok(Inbox::Starved));
+    assert_eq!(
+        wired.connection.received(at(0), &mut inbox, &mut wired.send_queue),
+        Ok(Inbox::Starved)
+    );
     assert!(!inbox.has_remaining());
 }
 
@@ -249,7 +255,10 @@ fn a_turn_that_hears_the_last_frame_leaves_the_inbox_starved() {
     let mut wired = wired();
     let beat = encoded(&Message::Heartbeat(Heartbeat { number: 7 }));
     let mut inbox = BytesMut::from(beat.repeat(FRAMES_PER_TURN).as_slice());
-    assert_eq!(wired.line.received(at(0), &mut inbox, &mut wired.desk), Ok(Inbox::Starved));
+    assert_eq!(
+        wired.connection.received(at(0), &mut inbox, &mut wired.send_queue),
+        Ok(Inbox::Starved)
+    );
     assert!(!inbox.has_remaining());
 }
 
@@ -271,13 +280,13 @@ fn nothing_more_is_encoded_once_so_many_bytes_wait() {
                 offset: 0,
                 limit: 1,
             });
-            wired.desk.push(wired.asks.queue(asked, at(9)));
+            wired.send_queue.push(wired.asks.queue(asked, at(9)));
         }
         for _ in 0..2_000 {
-            wired.desk.push(wired.asks.debit(at(9)));
+            wired.send_queue.push(wired.asks.debit(at(9)));
         }
         wired.fill(at(0));
-        wired.line.unsent().len()
+        wired.connection.unsent().len()
     };
     let waiting: Vec<usize> = (0..=8 * 24).map(waiting).collect();
     let one_more = OUTBOX_FULL..OUTBOX_FULL + 256;
@@ -321,18 +330,18 @@ fn no_request_is_longer_than_the_queues_bound_in_bytes_assumes() {
 #[test]
 fn what_is_only_for_people_is_counted_and_the_answer_told() {
     let mut wired = wired();
-    wired.desk.push(wired.asks.debit(at(10)));
+    wired.send_queue.push(wired.asks.debit(at(10)));
     wired.fill(at(0));
     wired.take(usize::MAX);
     let answer = wired.counter_reads().pop().and_then(|message| wired.counter.answer(message));
     let mut bytes = encoded(&answer.expect("an answer"));
     let words = bytes.windows(4).position(|part| part == b"done").expect("words");
     bytes[words + 3] = 0xff;
-    wired.line.session.events().for_each(drop);
+    wired.connection.session.events().for_each(drop);
     wired.hear(&bytes).expect("goes on");
     assert!(matches!(wired.outcomes().as_slice(), [RequestOutcome::Answered(_)]));
-    assert_eq!(wired.desk.counts.unreadable_words, 1);
-    assert_eq!(wired.desk.counts.malformed, 0);
-    let told = wired.line.session.events().count();
+    assert_eq!(wired.send_queue.counts.unreadable_words, 1);
+    assert_eq!(wired.send_queue.counts.malformed, 0);
+    let told = wired.connection.session.events().count();
     assert_eq!(told, 1, "operators are told");
 }

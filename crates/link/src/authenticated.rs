@@ -1,4 +1,4 @@
-//! A connection whose counter has proven who it is, on its way from the door to its actor.
+//! A connection whose counter has proven who it is, on its way from the acceptor to its actor.
 
 use crate::session::Opened;
 use crate::transport::Transport;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 /// See the module. Dropping it closes the connection.
 #[derive(Debug)]
-pub(crate) struct Visitor {
+pub(crate) struct AuthenticatedConnection {
     stream: Transport,
     /// What was read behind the sign-on.
     inbox: BytesMut,
@@ -19,7 +19,7 @@ pub(crate) struct Visitor {
     refuse: oneshot::Sender<Refused>,
 }
 
-/// A visitor who was let in.
+/// One that was let in.
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) stream: Transport,
@@ -36,21 +36,21 @@ pub(crate) struct Refused {
     pub(crate) text: String,
 }
 
-impl Visitor {
+impl AuthenticatedConnection {
     pub(crate) fn new(
         stream: Transport,
         inbox: BytesMut,
         from: SocketAddr,
         tls: Option<Tls>,
         opened: Opened,
-    ) -> (Visitor, oneshot::Receiver<Refused>) {
+    ) -> (AuthenticatedConnection, oneshot::Receiver<Refused>) {
         let (refuse, refused) = oneshot::channel();
-        (Visitor { stream, inbox, from, tls, opened, refuse }, refused)
+        (AuthenticatedConnection { stream, inbox, from, tls, opened, refuse }, refused)
     }
 
     /// Lets it in: its greeter is done.
     pub(crate) fn take(self) -> Taken {
-        let Visitor { stream, inbox, from, tls, opened, refuse: _ } = self;
+        let AuthenticatedConnection { stream, inbox, from, tls, opened, refuse: _ } = self;
         Taken { stream, inbox, from, tls, opened }
     }
 

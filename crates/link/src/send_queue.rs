@@ -34,13 +34,13 @@ pub(crate) enum Admission {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct SendQueue {
     urgent: VecDeque<Queued>,
     normal: VecDeque<Queued>,
     urgent_in_a_row: u8,
     /// Not later than the earliest deadline of those queued.
     earliest: Option<Instant>,
-    common: Arc<Common>,
+    common: Arc<CounterShared>,
     /// What a lost connection leaves is to move to another one; otherwise it is refused.
     siblings: bool,
     homeless: Vec<Queued>,
@@ -49,7 +49,7 @@ pub(crate) struct Desk {
     pub(crate) counts: Counts,
 }
 
-impl Desk {
+impl SendQueue {
     /// Counts the messages of which this could not be read, though all else was.
     pub(crate) fn unreadable(&mut self, ornament: Ornament) -> &mut u64 {
         match ornament {
@@ -62,19 +62,19 @@ impl Desk {
 
     /// Numbers requests from `first_id` on: unique over restarts if it is the time in
     /// microseconds, as long as no more than a million requests are written a second.
-    pub(crate) fn new(first_id: u64) -> Desk {
-        Desk::of(Arc::new(Common::new(first_id)))
+    pub(crate) fn new(first_id: u64) -> SendQueue {
+        SendQueue::of(Arc::new(CounterShared::new(first_id)))
     }
 
     /// That of one of several connections: what waits here when it is lost is given back by
-    /// [`Desk::homeless`] instead of being refused.
-    pub(crate) fn beside_others(common: Arc<Common>) -> Desk {
-        Desk { siblings: true, ..Desk::of(common) }
+    /// [`SendQueue::homeless`] instead of being refused.
+    pub(crate) fn beside_others(common: Arc<CounterShared>) -> SendQueue {
+        SendQueue { siblings: true, ..SendQueue::of(common) }
     }
 
     /// That of the only connection.
-    pub(crate) fn of(common: Arc<Common>) -> Desk {
-        Desk {
+    pub(crate) fn of(common: Arc<CounterShared>) -> SendQueue {
+        SendQueue {
             urgent: VecDeque::new(),
             normal: VecDeque::new(),
             urgent_in_a_row: 0,
@@ -107,7 +107,7 @@ impl Desk {
             if queued.deadline > now {
                 return Some(queued);
             }
-            queued.owed.settle(RequestOutcome::NotSent(NotSent::Expired));
+            queued.pending_reply.settle(RequestOutcome::NotSent(NotSent::Expired));
         }
     }
 
@@ -126,7 +126,7 @@ impl Desk {
         !self.urgent.is_empty()
     }
 
-    /// When [`Desk::expire`] may have something to do.
+    /// When [`SendQueue::expire`] may have something to do.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.earliest
     }
@@ -136,12 +136,12 @@ impl Desk {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return;
         }
-        for lane in [&mut self.urgent, &mut self.normal] {
-            for queued in std::mem::take(lane) {
+        for pooled in [&mut self.urgent, &mut self.normal] {
+            for queued in std::mem::take(pooled) {
                 if queued.deadline > now {
-                    lane.push_back(queued);
+                    pooled.push_back(queued);
                 } else {
-                    queued.owed.settle(RequestOutcome::NotSent(NotSent::Expired));
+                    queued.pending_reply.settle(RequestOutcome::NotSent(NotSent::Expired));
                 }
             }
         }
@@ -150,9 +150,9 @@ impl Desk {
 
     /// Gives memory back that only a busy connection needs.
     pub(crate) fn shrink(&mut self) {
-        for lane in [&mut self.urgent, &mut self.normal] {
-            if lane.is_empty() {
-                *lane = VecDeque::new();
+        for pooled in [&mut self.urgent, &mut self.normal] {
+            if pooled.is_empty() {
+                *pooled = VecDeque::new();
             }
         }
     }
@@ -169,7 +169,7 @@ impl Desk {
         if self.siblings && why == NotSent::Down {
             self.homeless.extend(all);
         } else {
-            all.for_each(|queued| queued.owed.settle(RequestOutcome::NotSent(why)));
+            all.for_each(|queued| queued.pending_reply.settle(RequestOutcome::NotSent(why)));
         }
     }
 
@@ -207,7 +207,7 @@ impl Desk {
 
 /// What all connections of one counter have in common.
 #[derive(Debug)]
-pub(crate) struct Common {
+pub(crate) struct CounterShared {
     first_id: u64,
     next_id: AtomicU64,
     // A lock, because an answer may come late on another connection than its request went out on.
@@ -215,10 +215,10 @@ pub(crate) struct Common {
     unknown: Mutex<Option<Box<Tombstones>>>,
 }
 
-impl Common {
-    /// Numbers requests as [`Desk::new`] does.
-    pub(crate) fn new(first_id: u64) -> Common {
-        Common { first_id, next_id: AtomicU64::new(first_id), unknown: Mutex::default() }
+impl CounterShared {
+    /// Numbers requests as [`SendQueue::new`] does.
+    pub(crate) fn new(first_id: u64) -> CounterShared {
+        CounterShared { first_id, next_id: AtomicU64::new(first_id), unknown: Mutex::default() }
     }
 
     fn unknown(&self) -> MutexGuard<'_, Option<Box<Tombstones>>> {
@@ -251,14 +251,14 @@ mod tests {
 
     #[test]
     fn queries_go_first_but_transfers_still_go() {
-        let (mut desk, mut asks) = (Desk::new(1), asks());
+        let (mut send_queue, mut asks) = (SendQueue::new(1), asks());
         for _ in 0..3 {
-            desk.push(asks.debit(at(10)));
+            send_queue.push(asks.debit(at(10)));
         }
         for _ in 0..9 {
-            desk.push(asks.query(at(10)));
+            send_queue.push(asks.query(at(10)));
         }
-        let order: String = std::iter::from_fn(|| desk.pop(at(0), Admission::All))
+        let order: String = std::iter::from_fn(|| send_queue.pop(at(0), Admission::All))
             .map(|queued| if queued.instruction.moves_money() { 'd' } else { 'q' })
             .collect();
         assert_eq!(order, "qqqqdqqqqdqd");
@@ -266,26 +266,26 @@ mod tests {
 
     #[test]
     fn while_only_queries_are_admitted_transfers_wait() {
-        let (mut desk, mut asks) = (Desk::new(1), asks());
-        desk.push(asks.debit(at(10)));
-        desk.push(asks.query(at(10)));
-        assert!(desk.pop(at(0), Admission::Closed).is_none());
-        assert!(desk.pop(at(0), Admission::QueriesOnly).is_some());
-        assert!(desk.pop(at(0), Admission::QueriesOnly).is_none());
-        assert!(desk.pop(at(0), Admission::All).is_some());
+        let (mut send_queue, mut asks) = (SendQueue::new(1), asks());
+        send_queue.push(asks.debit(at(10)));
+        send_queue.push(asks.query(at(10)));
+        assert!(send_queue.pop(at(0), Admission::Closed).is_none());
+        assert!(send_queue.pop(at(0), Admission::QueriesOnly).is_some());
+        assert!(send_queue.pop(at(0), Admission::QueriesOnly).is_none());
+        assert!(send_queue.pop(at(0), Admission::All).is_some());
     }
 
     #[test]
     fn what_has_expired_is_never_handed_out() {
-        let (mut desk, mut asks) = (Desk::new(1), asks());
-        desk.push(asks.debit(at(1)));
-        desk.push(asks.debit(at(3)));
-        desk.push(asks.debit(at(2)));
-        assert_eq!(desk.next_timeout(), Some(at(1)));
-        desk.expire(at(1));
+        let (mut send_queue, mut asks) = (SendQueue::new(1), asks());
+        send_queue.push(asks.debit(at(1)));
+        send_queue.push(asks.debit(at(3)));
+        send_queue.push(asks.debit(at(2)));
+        assert_eq!(send_queue.next_timeout(), Some(at(1)));
+        send_queue.expire(at(1));
         assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Expired))]);
-        assert_eq!(desk.next_timeout(), Some(at(2)));
-        assert!(desk.pop(at(3), Admission::All).is_none());
+        assert_eq!(send_queue.next_timeout(), Some(at(2)));
+        assert!(send_queue.pop(at(3), Admission::All).is_none());
         assert_eq!(asks.outcomes().len(), 2);
         assert_eq!(asks.queued(), 0);
     }
@@ -293,11 +293,11 @@ mod tests {
     #[test]
     fn what_a_lost_connection_leaves_may_move_unless_it_is_the_only_one() {
         let mut asks = asks();
-        let mut only = Desk::new(1);
+        let mut only = SendQueue::new(1);
         only.push(asks.debit(at(1)));
         only.refuse_all(NotSent::Down);
         assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Down))]);
-        let mut one_of_two = Desk::beside_others(Arc::new(Common::new(1)));
+        let mut one_of_two = SendQueue::beside_others(Arc::new(CounterShared::new(1)));
         one_of_two.push(asks.debit(at(1)));
         one_of_two.refuse_all(NotSent::Down);
         assert!(asks.outcomes().is_empty() && one_of_two.is_empty());
@@ -309,8 +309,8 @@ mod tests {
 
     #[test]
     fn connections_of_one_counter_number_and_remember_together() {
-        let common = Arc::new(Common::new(7));
-        let [mut one, mut other] = [(); 2].map(|()| Desk::beside_others(Arc::clone(&common)));
+        let common = Arc::new(CounterShared::new(7));
+        let [mut one, mut other] = [(); 2].map(|()| SendQueue::beside_others(Arc::clone(&common)));
         assert_eq!((one.next_id(), other.next_id()), (RequestId(7), RequestId(8)));
         one.remember(RequestId(7));
         assert!(other.is_late(RequestId(7)) && !one.is_late(RequestId(7)));
@@ -318,15 +318,15 @@ mod tests {
 
     #[test]
     fn tombstones_are_bounded_and_tell_late_once() {
-        let mut desk = Desk::new(1);
+        let mut send_queue = SendQueue::new(1);
         for id in 0..200_000 {
-            desk.remember(RequestId(id));
+            send_queue.remember(RequestId(id));
         }
-        let kept = desk.common.unknown().as_ref().map(|unknown| unknown.ids.len());
+        let kept = send_queue.common.unknown().as_ref().map(|unknown| unknown.ids.len());
         assert_eq!(kept, Some(REMEMBERED));
-        assert!(desk.is_late(RequestId(199_999)));
-        assert!(!desk.is_late(RequestId(199_999)), "a second answer");
-        assert!(!desk.is_late(RequestId(0)), "forgotten");
-        assert_eq!((desk.counts.late, desk.counts.unmatched), (1, 2));
+        assert!(send_queue.is_late(RequestId(199_999)));
+        assert!(!send_queue.is_late(RequestId(199_999)), "a second answer");
+        assert!(!send_queue.is_late(RequestId(0)), "forgotten");
+        assert_eq!((send_queue.counts.late, send_queue.counts.unmatched), (1, 2));
     }
 }

@@ -3,8 +3,8 @@
 //! been handed over.
 
 use crate::cause::Cause;
-use crate::desk::Desk;
 use crate::outbox::Outbox;
+use crate::send_queue::SendQueue;
 use crate::session::{Opened, Outgoing, Session, Setup};
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const OUTBOX_FULL: usize = 64 << 10;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Connection {
     pub(crate) session: Session,
     outbox: Outbox,
 }
@@ -37,7 +37,7 @@ pub(crate) enum Inbox {
     More,
 }
 
-impl Line {
+impl Connection {
     /// A line over a connection that was just opened; see [`Session::dial`].
     pub(crate) fn dial(
         setup: Arc<Setup>,
@@ -45,13 +45,24 @@ impl Line {
         nonce: Nonce,
         now: Instant,
         until: Instant,
-    ) -> Line {
-        Line { session: Session::dial(setup, channel, nonce, now, until), outbox: Outbox::new(now) }
+    ) -> Connection {
+        Connection {
+            session: Session::dial(setup, channel, nonce, now, until),
+            outbox: Outbox::new(now),
+        }
     }
 
     /// A line over a connection that the counter opened; see [`Session::accept`].
-    pub(crate) fn accept(setup: Arc<Setup>, opened: Opened, now: Instant, desk: &mut Desk) -> Line {
-        Line { session: Session::accept(setup, opened, now, desk), outbox: Outbox::new(now) }
+    pub(crate) fn accept(
+        setup: Arc<Setup>,
+        opened: Opened,
+        now: Instant,
+        send_queue: &mut SendQueue,
+    ) -> Connection {
+        Connection {
+            session: Session::accept(setup, opened, now, send_queue),
+            outbox: Outbox::new(now),
+        }
     }
 
     /// Takes whole frames off the front of what has arrived, at most [`FRAMES_PER_TURN`].
@@ -59,19 +70,21 @@ impl Line {
         &mut self,
         now: Instant,
         inbox: &mut BytesMut,
-        desk: &mut Desk,
+        send_queue: &mut SendQueue,
     ) -> Result<Inbox, Cause> {
         for _ in 0..FRAMES_PER_TURN {
             let mut blemishes = Blemishes::default();
             let incoming = self.session.setup().codec.decode_noting(inbox, &mut blemishes)?;
             if !blemishes.is_empty() {
-                self.session.on_blemishes(blemishes, desk);
+                self.session.on_blemishes(blemishes, send_queue);
             }
             match incoming {
                 None => return Ok(Inbox::Starved),
-                Some(Incoming::Message(message)) => self.session.on_message(now, message, desk)?,
+                Some(Incoming::Message(message)) => {
+                    self.session.on_message(now, message, send_queue)?
+                }
                 Some(Incoming::Malformed(malformed)) => {
-                    self.session.on_malformed(now, malformed, desk)?;
+                    self.session.on_malformed(now, malformed, send_queue)?;
                 }
             }
         }
@@ -80,10 +93,11 @@ impl Line {
     }
 
     /// Encodes what may be written now.
-    pub(crate) fn fill(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
-        self.session.advance(now, desk)?;
+    pub(crate) fn fill(&mut self, now: Instant, send_queue: &mut SendQueue) -> Result<(), Cause> {
+        self.session.advance(now, send_queue)?;
         while self.outbox.unsent().len() < OUTBOX_FULL {
-            let Some(Outgoing { message, request }) = self.session.next_outgoing(now, desk) else {
+            let Some(Outgoing { message, request }) = self.session.next_outgoing(now, send_queue)
+            else {
                 break;
             };
             let codec = &self.session.setup().codec;
@@ -105,26 +119,30 @@ impl Line {
         self.outbox.unsent()
     }
 
-    /// The transport has taken so many bytes of [`Line::unsent`].
-    pub(crate) fn took(&mut self, now: Instant, count: usize, desk: &mut Desk) {
+    /// The transport has taken so many bytes of [`Connection::unsent`].
+    pub(crate) fn took(&mut self, now: Instant, count: usize, send_queue: &mut SendQueue) {
         let begun = self.outbox.took(count, now);
-        desk.counts.sent += begun.requests;
+        send_queue.counts.sent += begun.requests;
         if let Some(last) = begun.last {
             self.session.handed(last);
         }
     }
 
-    /// When [`Line::on_timeout`] has something to do.
-    pub(crate) fn next_timeout(&self, desk: &Desk) -> Option<Instant> {
+    /// When [`Connection::on_timeout`] has something to do.
+    pub(crate) fn next_timeout(&self, send_queue: &SendQueue) -> Option<Instant> {
         let stall = self.outbox.stalls_at(self.session.setup().timers.write_progress);
-        [stall, self.session.next_timeout(), desk.next_timeout()].into_iter().flatten().min()
+        [stall, self.session.next_timeout(), send_queue.next_timeout()].into_iter().flatten().min()
     }
 
     /// Time has passed.
-    pub(crate) fn on_timeout(&mut self, now: Instant, desk: &mut Desk) -> Result<(), Cause> {
-        desk.expire(now);
+    pub(crate) fn on_timeout(
+        &mut self,
+        now: Instant,
+        send_queue: &mut SendQueue,
+    ) -> Result<(), Cause> {
+        send_queue.expire(now);
         let mut unwritten = Vec::new();
-        let result = self.session.on_timeout(now, desk, &mut unwritten);
+        let result = self.session.on_timeout(now, send_queue, &mut unwritten);
         self.outbox.withdraw(&unwritten);
         result?;
         if self

@@ -1,9 +1,9 @@
 //! Which of a counter's connections a request goes to: where requests may be written, the one that
-//! owes least, or the first if the others stand by; and where its account already is, while something of that account is on its way
-//! (LINKS, Addresses).
+//! owes least, or the first if the others stand by; and where its account already is, while something of
+//! that account is on its way.
 
 use crate::link::Queued;
-use crate::owed::Shared;
+use crate::pending_reply::ConnectionHandle;
 use domain::message::{AccountId, Instruction};
 use port::{NotSent, RequestOutcome};
 use std::collections::HashMap;
@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// The ways to all connections of one counter.
 #[derive(Debug)]
-pub(crate) struct Lanes {
-    all: Vec<Lane>,
+pub(crate) struct ConnectionPool {
+    all: Vec<PooledConnection>,
     /// Whether one carries everything while the others stand by.
     standby: bool,
     /// Not used where there is nothing to choose.
@@ -21,11 +21,11 @@ pub(crate) struct Lanes {
 
 /// The way to one connection's actor.
 #[derive(Debug)]
-pub(crate) struct Lane {
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct PooledConnection {
+    pub(crate) shared: Arc<ConnectionHandle>,
 }
 
-impl Drop for Lane {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         self.shared.mailbox.abandon();
     }
@@ -40,22 +40,22 @@ pub(crate) struct Stays(Mutex<HashMap<AccountId, (usize, usize)>>);
 
 /// One request's share in keeping its account where it is; ends with it.
 #[derive(Debug)]
-pub(crate) struct Stay {
+pub(crate) struct AccountAffinity {
     stays: Arc<Stays>,
     account: AccountId,
 }
 
-impl Lanes {
-    pub(crate) fn new(all: Vec<Lane>, standby: bool) -> Lanes {
-        Lanes { all, standby, stays: OnceLock::new() }
+impl ConnectionPool {
+    pub(crate) fn new(all: Vec<PooledConnection>, standby: bool) -> ConnectionPool {
+        ConnectionPool { all, standby, stays: OnceLock::new() }
     }
 
     /// The first of them; there always is one.
-    pub(crate) fn first(&self) -> &Lane {
+    pub(crate) fn first(&self) -> &PooledConnection {
         &self.all[0]
     }
 
-    pub(crate) fn get(&self, index: usize) -> &Lane {
+    pub(crate) fn get(&self, index: usize) -> &PooledConnection {
         &self.all[index]
     }
 
@@ -63,8 +63,8 @@ impl Lanes {
         self.all.len()
     }
 
-    pub(crate) fn shared(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.all.iter().map(|lane| &lane.shared)
+    pub(crate) fn shared(&self) -> impl Iterator<Item = &Arc<ConnectionHandle>> {
+        self.all.iter().map(|pooled| &pooled.shared)
     }
 
     /// Whether requests may be written on another connection than this one.
@@ -73,56 +73,60 @@ impl Lanes {
     }
 
     /// Where a request is to go, and what keeps its account there.
-    pub(crate) fn choose(&self, instruction: &Instruction) -> (usize, Option<Stay>) {
+    pub(crate) fn choose(&self, instruction: &Instruction) -> (usize, Option<AccountAffinity>) {
         match self.all.len() {
             1 => (0, None),
             _ => self.choose_but(None, instruction),
         }
     }
 
-    fn choose_but(&self, but: Option<usize>, instruction: &Instruction) -> (usize, Option<Stay>) {
+    fn choose_but(
+        &self,
+        but: Option<usize>,
+        instruction: &Instruction,
+    ) -> (usize, Option<AccountAffinity>) {
         let allowed = |index: usize| Some(index) != but;
         let best = || {
             let ranked = self.shared().enumerate().filter(|(index, _)| allowed(*index));
             // Of equals the first: where others stand by, that is the one in use.
-            let owes = |shared: &Shared| if self.standby { 0 } else { shared.load() };
+            let owes = |shared: &ConnectionHandle| if self.standby { 0 } else { shared.load() };
             let best = ranked.min_by_key(|(_, shared)| (rank(shared), owes(shared)));
             best.map_or(0, |(index, _)| index)
         };
         let Some(account) = account(instruction) else { return (best(), None) };
         let stays = self.stays.get_or_init(Arc::default);
         let mut table = stays.table();
-        let (lane, count) = table.entry(account.clone()).or_insert((usize::MAX, 0));
-        let stay = *count > 0 && allowed(*lane) && rank(&self.all[*lane].shared) < NOWHERE;
-        if !stay {
-            *lane = best();
+        let (pooled, count) = table.entry(account.clone()).or_insert((usize::MAX, 0));
+        let affinity = *count > 0 && allowed(*pooled) && rank(&self.all[*pooled].shared) < NOWHERE;
+        if !affinity {
+            *pooled = best();
         }
         *count += 1;
-        let stay = Stay { stays: Arc::clone(stays), account: account.clone() };
-        (*lane, Some(stay))
+        let affinity = AccountAffinity { stays: Arc::clone(stays), account: account.clone() };
+        (*pooled, Some(affinity))
     }
 
     /// Gives a request that could not be sent on connection `from` to another one, or ends it.
     fn elsewhere(&self, from: usize, mut queued: Queued) {
         let mut moved = None;
-        if queued.owed.moves() < self.all.len() {
-            let (index, stay) = self.choose_but(Some(from), &queued.instruction);
-            let lane = &self.all[index];
-            if rank(&lane.shared) < NOWHERE {
-                queued.owed.moved(&lane.shared, stay);
-                moved = Some(lane);
+        if queued.pending_reply.moves() < self.all.len() {
+            let (index, affinity) = self.choose_but(Some(from), &queued.instruction);
+            let pooled = &self.all[index];
+            if rank(&pooled.shared) < NOWHERE {
+                queued.pending_reply.moved(&pooled.shared, affinity);
+                moved = Some(pooled);
             }
         }
         match moved {
-            Some(lane) => lane.shared.mailbox.post(queued),
-            None => queued.owed.settle(RequestOutcome::NotSent(NotSent::Down)),
+            Some(pooled) => pooled.shared.mailbox.post(queued),
+            None => queued.pending_reply.settle(RequestOutcome::NotSent(NotSent::Down)),
         }
     }
 }
 
 const NOWHERE: u8 = 2;
 
-fn rank(shared: &Shared) -> u8 {
+fn rank(shared: &ConnectionHandle) -> u8 {
     match (shared.is_up(), shared.takes_requests()) {
         (true, _) => 0,
         (false, true) => 1,
@@ -145,7 +149,7 @@ impl Stays {
     }
 }
 
-impl Drop for Stay {
+impl Drop for AccountAffinity {
     fn drop(&mut self) {
         let mut table = self.stays.table();
         if let Some((_, count)) = table.get_mut(&self.account) {
@@ -161,34 +165,34 @@ impl Drop for Stay {
 /// connection alive: with the last handle gone, all end.
 #[derive(Debug)]
 pub(crate) struct Exit {
-    pub(crate) lanes: Weak<Lanes>,
+    pub(crate) pool: Weak<ConnectionPool>,
     pub(crate) from: usize,
 }
 
 impl Exit {
     /// Not sent here; perhaps elsewhere.
     pub(crate) fn leave(&self, queued: Queued) {
-        match self.lanes.upgrade() {
-            Some(lanes) if lanes.len() > 1 => lanes.elsewhere(self.from, queued),
-            Some(_) | None => queued.owed.settle(RequestOutcome::NotSent(NotSent::Down)),
+        match self.pool.upgrade() {
+            Some(pool) if pool.len() > 1 => pool.elsewhere(self.from, queued),
+            Some(_) | None => queued.pending_reply.settle(RequestOutcome::NotSent(NotSent::Down)),
         }
     }
 
     /// How many connections there are, this one included.
     pub(crate) fn count(&self) -> u16 {
-        self.lanes.upgrade().map_or(1, |lanes| u16::try_from(lanes.len()).unwrap_or(u16::MAX))
+        self.pool.upgrade().map_or(1, |pool| u16::try_from(pool.len()).unwrap_or(u16::MAX))
     }
 
     /// Lets the other connections look again at what they have put off because of this one.
     pub(crate) fn wake_others(&self) {
-        let Some(lanes) = self.lanes.upgrade() else { return };
-        let others = lanes.shared().enumerate().filter(|(index, _)| *index != self.from);
+        let Some(pool) = self.pool.upgrade() else { return };
+        let others = pool.shared().enumerate().filter(|(index, _)| *index != self.from);
         others.for_each(|(_, shared)| shared.mailbox.ring());
     }
 
     /// Whether another connection takes requests.
     pub(crate) fn exists(&self) -> bool {
-        self.lanes.upgrade().is_some_and(|lanes| lanes.others_take_requests(self.from))
+        self.pool.upgrade().is_some_and(|pool| pool.others_take_requests(self.from))
     }
 }
 
@@ -199,124 +203,124 @@ mod tests {
     use crate::testing::{asks, at, counter, debit, query};
     use std::task::{Context, Poll, Waker};
 
-    fn lanes(count: usize) -> Lanes {
-        let first = Shared::new(counter());
+    fn pool(count: usize) -> ConnectionPool {
+        let first = ConnectionHandle::new(counter());
         let all = (0..count).map(|_| {
             let shared = Arc::new(first.sibling());
             shared.set_up(true);
-            Lane { shared }
+            PooledConnection { shared }
         });
-        Lanes::new(all.collect(), false)
+        ConnectionPool::new(all.collect(), false)
     }
 
     /// How a connection gives away what it cannot send.
-    fn exit(lanes: &Arc<Lanes>, from: usize) -> Exit {
-        Exit { lanes: Arc::downgrade(lanes), from }
+    fn exit(pool: &Arc<ConnectionPool>, from: usize) -> Exit {
+        Exit { pool: Arc::downgrade(pool), from }
     }
 
     /// The one request that was left for a connection.
-    fn left(lanes: &Lanes, index: usize) -> Option<Queued> {
+    fn left(pool: &ConnectionPool, index: usize) -> Option<Queued> {
         let mut left = Vec::new();
         let mut context = Context::from_waker(Waker::noop());
-        let _ = lanes.get(index).shared.mailbox.poll(&mut context, &mut left, true);
+        let _ = pool.get(index).shared.mailbox.poll(&mut context, &mut left, true);
         left.pop()
     }
 
     #[test]
     fn an_account_stays_where_it_is_while_something_of_it_is_on_its_way() {
-        let lanes = lanes(2);
-        let (first, stay) = lanes.choose(&debit(1));
+        let pool = pool(2);
+        let (first, affinity) = pool.choose(&debit(1));
         assert_eq!(first, 0);
         let mut asks = asks();
-        asks.shared = Arc::clone(&lanes.get(0).shared);
-        let owed = asks.debit(at(1)).owed.staying(stay);
-        assert_eq!(lanes.choose(&query(1)).0, 1, "least owed");
-        let (second, kept) = lanes.choose(&debit(2));
+        asks.shared = Arc::clone(&pool.get(0).shared);
+        let pending_reply = asks.debit(at(1)).pending_reply.staying(affinity);
+        assert_eq!(pool.choose(&query(1)).0, 1, "least owed");
+        let (second, kept) = pool.choose(&debit(2));
         assert_eq!(second, 0, "the same account");
-        drop((owed, kept));
-        let stays = lanes.stays.get().expect("used");
+        drop((pending_reply, kept));
+        let stays = pool.stays.get().expect("used");
         assert!(stays.table().is_empty(), "nothing is kept of what has ended");
     }
 
     #[test]
     fn a_connection_that_is_down_is_chosen_last() {
-        let lanes = lanes(3);
-        lanes.get(0).shared.set_up(false);
-        let (first, stay) = lanes.choose(&debit(1));
+        let pool = pool(3);
+        pool.get(0).shared.set_up(false);
+        let (first, affinity) = pool.choose(&debit(1));
         assert_eq!(first, 1);
-        lanes.get(1).shared.set_up(false);
-        assert_eq!(lanes.choose(&debit(1)).0, 2, "even for an account that was elsewhere");
-        drop(stay);
-        lanes.get(2).shared.set_up(false);
-        lanes.get(2).shared.set_takes_requests(true);
-        assert_eq!(lanes.choose(&query(1)).0, 2, "half a session before none");
+        pool.get(1).shared.set_up(false);
+        assert_eq!(pool.choose(&debit(1)).0, 2, "even for an account that was elsewhere");
+        drop(affinity);
+        pool.get(2).shared.set_up(false);
+        pool.get(2).shared.set_takes_requests(true);
+        assert_eq!(pool.choose(&query(1)).0, 2, "half a session before none");
     }
 
     #[test]
     fn those_that_stand_by_carry_nothing_until_the_one_in_use_is_down() {
-        let mut lanes = lanes(3);
-        lanes.standby = true;
-        let stays: Vec<_> = (1..9).map(|number| lanes.choose(&query(number))).collect();
-        assert!(stays.iter().all(|(lane, _)| *lane == 0));
-        lanes.get(0).shared.set_up(false);
-        assert_eq!(lanes.choose(&query(9)).0, 1);
-        let (lane, stay) = lanes.choose(&debit(1));
-        assert_eq!(lane, 1);
-        lanes.get(0).shared.set_up(true);
-        assert_eq!(lanes.choose(&query(10)).0, 0, "back where it belongs");
-        assert_eq!(lanes.choose(&debit(2)).0, 1, "an account goes back when nothing of it is out");
-        drop(stay);
+        let mut pool = pool(3);
+        pool.standby = true;
+        let stays: Vec<_> = (1..9).map(|number| pool.choose(&query(number))).collect();
+        assert!(stays.iter().all(|(pooled, _)| *pooled == 0));
+        pool.get(0).shared.set_up(false);
+        assert_eq!(pool.choose(&query(9)).0, 1);
+        let (pooled, affinity) = pool.choose(&debit(1));
+        assert_eq!(pooled, 1);
+        pool.get(0).shared.set_up(true);
+        assert_eq!(pool.choose(&query(10)).0, 0, "back where it belongs");
+        assert_eq!(pool.choose(&debit(2)).0, 1, "an account goes back when nothing of it is out");
+        drop(affinity);
     }
 
     #[test]
     fn what_could_not_be_sent_moves_once_round_and_then_ends() {
-        let lanes = lanes(2);
+        let pool = pool(2);
         let mut asks = asks();
-        asks.shared = Arc::clone(&lanes.get(0).shared);
-        lanes.elsewhere(0, asks.debit(at(1)));
-        let queued = left(&lanes, 1).expect("it moves");
-        lanes.elsewhere(1, queued);
-        let queued = left(&lanes, 0).expect("and back");
-        lanes.elsewhere(0, queued);
+        asks.shared = Arc::clone(&pool.get(0).shared);
+        pool.elsewhere(0, asks.debit(at(1)));
+        let queued = left(&pool, 1).expect("it moves");
+        pool.elsewhere(1, queued);
+        let queued = left(&pool, 0).expect("and back");
+        pool.elsewhere(0, queued);
         assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Down))]);
-        assert_eq!((lanes.get(0).shared.load(), lanes.get(1).shared.load()), (0, 0));
-        lanes.get(1).shared.set_up(false);
-        lanes.elsewhere(0, asks.debit(at(1)));
+        assert_eq!((pool.get(0).shared.load(), pool.get(1).shared.load()), (0, 0));
+        pool.get(1).shared.set_up(false);
+        pool.elsewhere(0, asks.debit(at(1)));
         assert_eq!(asks.outcomes(), [(2, RequestOutcome::NotSent(NotSent::Down))], "nowhere to go");
     }
 
     #[test]
     fn the_only_connection_keeps_nothing_of_an_account_and_gives_nothing_away() {
-        let lanes = Arc::new(lanes(1));
-        let (lane, stay) = lanes.choose(&debit(1));
-        assert_eq!((lane, stay.is_some()), (0, false));
+        let pool = Arc::new(pool(1));
+        let (pooled, affinity) = pool.choose(&debit(1));
+        assert_eq!((pooled, affinity.is_some()), (0, false));
         let mut asks = asks();
-        asks.shared = Arc::clone(&lanes.get(0).shared);
-        exit(&lanes, 0).leave(asks.debit(at(1)));
+        asks.shared = Arc::clone(&pool.get(0).shared);
+        exit(&pool, 0).leave(asks.debit(at(1)));
         assert_eq!(asks.outcomes(), [(1, RequestOutcome::NotSent(NotSent::Down))]);
-        assert!(!exit(&lanes, 0).exists());
+        assert!(!exit(&pool, 0).exists());
     }
 
     #[test]
     fn there_is_another_way_while_another_connection_is_up() {
-        let lanes = Arc::new(lanes(2));
-        let exits = [0, 1].map(|from| exit(&lanes, from));
+        let pool = Arc::new(pool(2));
+        let exits = [0, 1].map(|from| exit(&pool, from));
         let exist = || exits.each_ref().map(Exit::exists);
         assert_eq!(exist(), [true, true]);
-        lanes.get(1).shared.set_up(false);
+        pool.get(1).shared.set_up(false);
         assert_eq!(exist(), [false, true]);
-        lanes.get(0).shared.set_up(false);
+        pool.get(0).shared.set_up(false);
         assert_eq!(exist(), [false, false]);
         assert_eq!(exits.each_ref().map(Exit::count), [2, 2]);
     }
 
     #[test]
     fn the_others_are_woken_and_not_the_one_that_wakes_them() {
-        let lanes = Arc::new(lanes(3));
-        exit(&lanes, 1).wake_others();
+        let pool = Arc::new(pool(3));
+        exit(&pool, 1).wake_others();
         let mut context = Context::from_waker(Waker::noop());
         let rung = [0, 1, 2].map(|index| {
-            let mailbox = &lanes.get(index).shared.mailbox;
+            let mailbox = &pool.get(index).shared.mailbox;
             let news = mailbox.poll(&mut context, &mut Vec::new(), true);
             matches!(news, Poll::Ready(Post { rung: true, .. }))
         });

@@ -1,13 +1,13 @@
 //! Where counters dial in. The acceptor only spawns; each connection is greeted by a task of its own
 //! within strict limits, and handed to its counter's link once it has proven who it is.
 
+use crate::authenticated::{AuthenticatedConnection, Refused};
 use crate::config::Timers;
 use crate::dial::TcpDial;
 use crate::gate::{self, Gate, Pass};
 use crate::session::greeting::{self, Known};
 use crate::tls::{Credentials, Trust};
 use crate::transport::{Secured, Transport};
-use crate::visitor::{Refused, Visitor};
 use bytes::BytesMut;
 use domain::message::CounterId;
 use first::{FIRST_FRAMES, First};
@@ -45,9 +45,9 @@ const BACKLOG: u32 = 4096;
 /// How long a rejection may take to write.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// How the door is kept.
+/// How the acceptor is kept.
 #[derive(Clone, Debug)]
-pub struct DoorConfig {
+pub struct AcceptorConfig {
     /// Where counters dial in; port 0 for any free one.
     pub listen: SocketAddr,
     /// The bridge's name, which counters ask for.
@@ -55,7 +55,7 @@ pub struct DoorConfig {
     /// How connections are secured; `None` for plain TCP.
     pub tls: Option<Credentials>,
     /// What is allowed to those who have not proven who they are.
-    pub limits: DoorLimits,
+    pub limits: AcceptorLimits,
     /// Where counters are known to come from: they have places of their own there.
     pub own_addresses: Vec<IpAddr>,
     /// Where refusals are recorded.
@@ -64,7 +64,7 @@ pub struct DoorConfig {
 
 /// What is allowed to those who have not proven who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DoorLimits {
+pub struct AcceptorLimits {
     /// How many there may be at once.
     pub unauthenticated: usize,
     /// How many of them from one address, or one IPv6 network of 64 bits.
@@ -77,9 +77,9 @@ pub struct DoorLimits {
     pub sign_on: Duration,
 }
 
-impl Default for DoorLimits {
-    fn default() -> DoorLimits {
-        DoorLimits {
+impl Default for AcceptorLimits {
+    fn default() -> AcceptorLimits {
+        AcceptorLimits {
             unauthenticated: 256,
             per_address: 16,
             tls: Duration::from_secs(5),
@@ -89,8 +89,8 @@ impl Default for DoorLimits {
     }
 }
 
-impl DoorLimits {
-    /// How many connections there may be at the door at once, before a house with so many channels of
+impl AcceptorLimits {
+    /// How many connections there may be at the acceptor at once, before a house with so many channels of
     /// counters that dial in: strangers, whoever comes from where counters are known to come from, and
     /// those who have proven who they are and wait to be let in.
     pub fn connections(&self, channels: usize) -> usize {
@@ -105,27 +105,27 @@ impl DoorLimits {
 
 /// A counter that may dial in; made by [`crate::Link::spawn_accepting`].
 #[derive(Debug)]
-pub struct Guest {
+pub struct InboundPeer {
     pub(crate) known: Known,
     pub(crate) dialect: Dialect,
     pub(crate) codec: Codec,
     /// The way to each of its connections' actors.
-    pub(crate) channels: Vec<mpsc::Sender<Visitor>>,
+    pub(crate) channels: Vec<mpsc::Sender<AuthenticatedConnection>>,
     /// How many may claim each of them, and how often.
     pub(crate) gates: Vec<Arc<Gate>>,
 }
 
-/// The open door.
+/// It listens.
 #[derive(Debug)]
-pub struct Door {
+pub struct Acceptor {
     listener: TcpListener,
     house: Arc<House>,
 }
 
 #[derive(Debug)]
 struct House {
-    config: DoorConfig,
-    guests: HashMap<String, Guest>,
+    config: AcceptorConfig,
+    peers: HashMap<String, InboundPeer>,
     // A lock, because the acceptor lets them queue and each greeter takes its own away; it is held
     // for one look.
     queue: Mutex<Queue>,
@@ -140,25 +140,25 @@ struct Place {
     leave: CancellationToken,
 }
 
-impl Door {
+impl Acceptor {
     /// Listens for these counters.
-    pub fn open(config: DoorConfig, guests: Vec<Guest>) -> io::Result<Door> {
+    pub fn open(config: AcceptorConfig, peers: Vec<InboundPeer>) -> io::Result<Acceptor> {
         let address = config.listen;
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A bridge that comes back takes its port back at once.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        let guests: HashMap<String, Guest> =
-            guests.into_iter().map(|guest| (guest.known.counter.to_string(), guest)).collect();
+        let peers: HashMap<String, InboundPeer> =
+            peers.into_iter().map(|peer| (peer.known.counter.to_string(), peer)).collect();
         let tcp = TcpDial::new(&Timers::default());
         let bound = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         gauge!("link_door_bound").set(bound(config.limits.unauthenticated));
         gauge!("link_door_address_bound").set(bound(config.limits.per_address));
-        let channels: usize = guests.values().map(|guest| guest.channels.len()).sum();
+        let channels: usize = peers.values().map(|peer| peer.channels.len()).sum();
         let queue = Queue::new(&config.limits, &config.own_addresses, channels);
-        let house = House { config, guests, queue: Mutex::new(queue), tcp };
-        Ok(Door { listener, house: Arc::new(house) })
+        let house = House { config, peers, queue: Mutex::new(queue), tcp };
+        Ok(Acceptor { listener, house: Arc::new(house) })
     }
 
     /// Where it listens.
@@ -258,7 +258,7 @@ struct Stranger {
 async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
     let house = Arc::clone(&place.house);
     let no = match introduced(&house, stream, from).await {
-        Ok(Introduced { visitor, lane, refused, codec, counter, pass }) => {
+        Ok(Introduced { authenticated, pooled, refused, codec, counter, pass }) => {
             let known = Some(counter);
             // It has proven who it is, and counts no more among strangers, but at its own gate until it
             // is let in or refused; where it came from, it has a place when it
@@ -267,7 +267,7 @@ async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
             let _pass = pass;
             drop(place);
             let limit = house.config.limits.sign_on;
-            if lane.send_timeout(visitor, limit).await.is_err() {
+            if pooled.send_timeout(authenticated, limit).await.is_err() {
                 house.refused(from, "busy", "its connection takes nobody in", known);
                 return;
             }
@@ -283,9 +283,9 @@ async fn greet(stream: TcpStream, from: SocketAddr, place: Place) {
 
 /// Somebody who has proven who they are.
 struct Introduced {
-    visitor: Visitor,
+    authenticated: AuthenticatedConnection,
     /// The way to their link.
-    lane: mpsc::Sender<Visitor>,
+    pooled: mpsc::Sender<AuthenticatedConnection>,
     refused: oneshot::Receiver<Refused>,
     codec: Codec,
     counter: CounterId,
@@ -302,31 +302,31 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
         Ok(sign_on) => sign_on,
         Err(rejected) => return Err(told(stranger, codec, rejected, None)),
     };
-    let guest = house
-        .guests
+    let peer = house
+        .peers
         .get(&sign_on.dialler)
-        .filter(|guest| discriminant(&guest.dialect) == discriminant(&dialect));
-    let Some(guest) = guest else {
+        .filter(|peer| discriminant(&peer.dialect) == discriminant(&dialect));
+    let Some(peer) = peer else {
         let rejected = greeting::unknown("no such counter dials in here");
         return Err(told(stranger, codec, rejected, None));
     };
-    let (codec, counter) = (guest.codec.clone(), guest.known.counter.clone());
+    let (codec, counter) = (peer.codec.clone(), peer.known.counter.clone());
     let nonce = rand::random();
     let challenge =
-        match guest.known.challenge(&sign_on, stranger.names.as_deref(), nonce, now_micros()) {
+        match peer.known.challenge(&sign_on, stranger.names.as_deref(), nonce, now_micros()) {
             Ok(challenge) => challenge,
             Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
         };
     let until = Instant::now() + limits.sign_on;
     stranger.say(&codec, &Message::Challenge(challenge), until).await?;
     let answer = stranger.hear(&codec, until).await?;
-    let opened = match guest.known.open(&sign_on, &nonce, answer) {
+    let opened = match peer.known.open(&sign_on, &nonce, answer) {
         Ok(opened) => opened,
         Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
     };
     // Within the configured channels: the challenge checked it.
     let channel = usize::from(sign_on.channel);
-    let pass = match guest.gates[channel].enter(Instant::now()) {
+    let pass = match peer.gates[channel].enter(Instant::now()) {
         Ok(pass) => pass,
         Err(text) => {
             let rejected = Rejected { reason: RejectReason::NotNow, text: text.into() };
@@ -334,9 +334,9 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
         }
     };
     let Stranger { stream, inbox, tls, .. } = stranger;
-    let (visitor, refused) = Visitor::new(stream, inbox, from, tls, opened);
-    let lane = guest.channels[channel].clone();
-    Ok(Introduced { visitor, lane, refused, codec, counter, pass })
+    let (authenticated, refused) = AuthenticatedConnection::new(stream, inbox, from, tls, opened);
+    let pooled = peer.channels[channel].clone();
+    Ok(Introduced { authenticated, pooled, refused, codec, counter, pass })
 }
 
 fn told(stranger: Stranger, codec: Codec, rejected: Rejected, counter: Option<CounterId>) -> No {
