@@ -121,7 +121,7 @@ fn faults_json(counter: &CounterId, foreign: u64, contradictions: u64) -> Value 
     }
     if contradictions > 0 {
         words.push(format!(
-            "{counter} contradicted what it had proven, or claimed postings that are not the legs', \
+            "{counter} contradicted what it had proven, or claimed postings that differ from the legs, \
              {contradictions} times: look at the transfers that the events name, and run \
              `counter-bridge audit`."
         ));
