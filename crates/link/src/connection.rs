@@ -81,7 +81,7 @@ impl Connection {
             match incoming {
                 None => return Ok(Inbox::Starved),
                 Some(Incoming::Message(message)) => {
-                    self.session.on_message(now, message, send_queue)?
+                    self.session.on_message(now, message, send_queue)?;
                 }
                 Some(Incoming::Malformed(malformed)) => {
                     self.session.on_malformed(now, malformed, send_queue)?;

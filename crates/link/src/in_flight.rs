@@ -16,7 +16,7 @@ use wire::message::{Message, RequestId};
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     /// In the order of their ids, so that what ends together is told in the order it was asked in.
-    pending: BTreeMap<RequestId, Pending>,
+    pending: BTreeMap<RequestId, Waiting>,
     /// Requests are handed to the transport in the order of their ids: up to this one.
     handed: Option<RequestId>,
     /// How many of them move no money.
@@ -28,7 +28,7 @@ pub(crate) struct InFlight {
 }
 
 #[derive(Debug)]
-struct Pending {
+struct Waiting {
     pending_reply: PendingReply,
     expects: Expects,
     deadline: Instant,
@@ -84,7 +84,7 @@ impl InFlight {
         self.earliest = Some(self.earliest.map_or(deadline, |at| at.min(deadline)));
         self.oldest.get_or_insert(now);
         self.pending
-            .insert(id, Pending { pending_reply, expects, deadline, since: now, moves_money });
+            .insert(id, Waiting { pending_reply, expects, deadline, since: now, moves_money });
         Message::Request(id, instruction)
     }
 
@@ -176,7 +176,7 @@ impl InFlight {
             return;
         }
         let handed = self.handed;
-        let expired: Vec<(RequestId, Pending)> =
+        let expired: Vec<(RequestId, Waiting)> =
             self.pending.extract_if(.., |_, pending| pending.deadline <= now).collect();
         for (id, pending) in expired {
             self.urgent -= usize::from(!pending.moves_money);
@@ -204,7 +204,7 @@ impl InFlight {
         self.settle_all();
     }
 
-    fn remove(&mut self, id: RequestId) -> Option<Pending> {
+    fn remove(&mut self, id: RequestId) -> Option<Waiting> {
         let pending = self.pending.remove(&id)?;
         self.urgent -= usize::from(!pending.moves_money);
         if self.pending.is_empty() {

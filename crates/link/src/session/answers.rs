@@ -64,7 +64,7 @@ impl Session {
                 self.closed.wait(pending_reply, reply, beat, now);
             }
             Answered::Matched(pending_reply, reply) => {
-                pending_reply.settle(RequestOutcome::Answered(reply))
+                pending_reply.settle(RequestOutcome::Answered(reply));
             }
             Answered::Unmatched { reply, late: true } => {
                 self.events.push(Event::Unmatched { reply, late: true });
