@@ -189,7 +189,7 @@ pub enum Knowledge {
 /// One posting of a transfer at one counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
-    /// Which one.
+    /// Which of the transfer's postings it is.
     pub role: Role,
     /// The counter.
     pub counter: String,
@@ -277,7 +277,7 @@ pub struct Entry {
     pub amount: i64,
     /// Its ISO 4217 code.
     pub currency: String,
-    /// When.
+    /// When the counter posted it.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// The mark of its transfer, sixteen hexadecimal digits, where the counter keeps it.

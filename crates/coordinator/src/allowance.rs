@@ -27,7 +27,7 @@ pub enum OverDayLimit {
     Transfers {
         /// Which app.
         app: Arc<str>,
-        /// How many.
+        /// The most transfers of a day.
         most: u64,
     },
     /// In amount.
@@ -35,9 +35,9 @@ pub enum OverDayLimit {
     Sum {
         /// Which app.
         app: Arc<str>,
-        /// How much.
+        /// The most of a day, in minor units.
         most: i64,
-        /// In what.
+        /// ISO 4217 currency of the amount.
         currency: Currency,
         /// How much of it is left.
         left: i64,

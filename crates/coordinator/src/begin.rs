@@ -43,9 +43,9 @@ pub struct Begin {
     pub from: Place,
     /// Where it goes.
     pub to: Place,
-    /// How much.
+    /// Amount in minor units, 1 to 999,999,999,999.
     pub amount: Amount,
-    /// In what.
+    /// ISO 4217 currency of the amount.
     pub currency: Currency,
 }
 
@@ -77,7 +77,7 @@ pub enum BeginError {
     /// More than the counter takes at once.
     #[error("{counter} takes at most {limit} minor units in one transfer")]
     OverLimit {
-        /// Which.
+        /// The counter's id.
         counter: CounterId,
         /// How much it takes.
         limit: Amount,

@@ -16,7 +16,7 @@ pub(crate) const MOST_CLAIMS: usize = 512;
 /// Who has claimed a transfer, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimant {
-    /// Who.
+    /// The operator's name, as it was given.
     pub who: ForeignText,
     /// In the operator's own words.
     pub note: ForeignText,

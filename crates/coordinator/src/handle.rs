@@ -62,7 +62,7 @@ pub enum StartError {
     /// An open transfer needs a counter that is not configured.
     #[error("transfer {master} is open and needs the counter {counter}, which is not configured")]
     CounterMissing {
-        /// Which.
+        /// The counter's id.
         counter: CounterId,
         /// For which.
         master: MasterSerial,

@@ -81,9 +81,9 @@ identifier! {
 /// An account at a counter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// Where.
+    /// The counter's id.
     pub counter: CounterId,
-    /// Whose.
+    /// The account at the counter.
     pub account: AccountId,
 }
 
@@ -204,9 +204,9 @@ pub struct Posting {
     pub settle_day: Day,
     /// The account to post to.
     pub account: AccountId,
-    /// How much.
+    /// Amount in minor units, 1 to 999,999,999,999.
     pub amount: Amount,
-    /// In what.
+    /// ISO 4217 currency of the amount.
     pub currency: Currency,
     /// The transfer's mark, for the counter to keep; `None` only for transfers recorded by earlier
     /// versions.
@@ -259,9 +259,9 @@ pub struct Query {
 /// Asks for a balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BalanceQuery {
-    /// Whose.
+    /// The account at the counter.
     pub account: AccountId,
-    /// In what.
+    /// ISO 4217 currency of the account.
     pub currency: Currency,
 }
 
@@ -386,9 +386,9 @@ pub struct BalanceReply {
 /// What an account holds, in minor units; never negative at a counter that we move money for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// Whose.
+    /// The account at the counter.
     pub account: AccountId,
-    /// In what.
+    /// ISO 4217 currency of the account.
     pub currency: Currency,
     /// May be traded with.
     pub available: i64,

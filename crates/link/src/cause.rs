@@ -63,7 +63,7 @@ pub enum Cause {
     /// Too many unreadable bodies.
     #[error("{count} unreadable messages within a minute; the last: {error}")]
     Malformed {
-        /// How many.
+        /// How many there were.
         count: usize,
         /// What was wrong with the last.
         error: String,
@@ -73,7 +73,7 @@ pub enum Cause {
         "{count} answers to nothing and notices without a pause; it is tried again in a minute"
     )]
     Flooding {
-        /// How many.
+        /// How many there were.
         count: u32,
     },
     /// The counter is silent.

@@ -27,7 +27,7 @@ pub struct Event {
     pub at: i64,
     /// To whose link; `None` for what happened at the acceptor to nobody known.
     pub counter: Option<CounterId>,
-    /// What.
+    /// What happened.
     pub what: What,
 }
 

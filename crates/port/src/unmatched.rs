@@ -12,7 +12,7 @@ pub enum Unmatched {
     Reply {
         /// Who said it.
         counter: CounterId,
-        /// What.
+        /// What the counter answered.
         reply: Reply,
         /// Whether its request is known and had ended unknown, by its deadline or a lost
         /// connection. Otherwise it answers nothing that is known: a duplicate, or worse.
@@ -22,7 +22,7 @@ pub enum Unmatched {
     Notice {
         /// Who said it.
         counter: CounterId,
-        /// What.
+        /// What the counter says for people.
         notice: Notice,
     },
     /// A frame whose body could not be read.

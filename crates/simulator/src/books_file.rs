@@ -38,7 +38,7 @@ pub enum BooksFileError {
     Open {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Another counter writes to it.
@@ -62,7 +62,7 @@ pub enum BooksFileError {
     Write {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -123,9 +123,9 @@ pub enum Error {
     /// It cannot listen.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The system's signals cannot be heard.

@@ -27,7 +27,7 @@ pub struct TlsFiles {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {what}", file.display())]
 pub struct TlsError {
-    /// Which.
+    /// The file.
     pub file: PathBuf,
     /// What is wrong with it.
     pub what: String,

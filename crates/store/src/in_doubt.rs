@@ -23,7 +23,7 @@ pub const MOST_LIFTED_A_DAY: u64 = 10_000_000;
 /// Why a counter gets nothing new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldCounter {
-    /// Which.
+    /// The counter's id.
     pub counter: CounterId,
     /// In words.
     pub why: String,

@@ -25,9 +25,9 @@ pub struct NewTransfer {
     pub from: Place,
     /// Who gets it.
     pub to: Place,
-    /// How much.
+    /// Amount in minor units, 1 to 999,999,999,999.
     pub amount: Amount,
-    /// In what.
+    /// ISO 4217 currency of the amount.
     pub currency: Currency,
     /// The settle day that the debit is bound to.
     pub debit_day: Day,
@@ -57,7 +57,7 @@ pub struct Outcome {
     pub state: FinalState,
     /// Why, where it is not plain success; at most [`Outcome::LONGEST_REASON`] bytes.
     pub reason: Option<String>,
-    /// When.
+    /// When it ended, in microseconds since 1970 UTC.
     pub finished_at: i64,
     /// HTTP status of the stored answer.
     pub answer_status: u16,

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 /// A transfer that waits for a person, for whoever watches how it is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// Which.
+    /// The transfer's master serial.
     pub master: MasterSerial,
     /// Whether somebody has claimed it.
     pub claimed: bool,

@@ -56,7 +56,7 @@ pub enum Input {
     Unasked {
         /// Who said it.
         speaker: CounterId,
-        /// What.
+        /// What the counter answered.
         reply: Reply,
     },
     /// A new session with a counter began: what waits for it is woken.
@@ -65,9 +65,9 @@ pub enum Input {
     Decide {
         /// About which transfer.
         master: MasterSerial,
-        /// What.
+        /// What the operator decided.
         decision: Decision,
-        /// Who.
+        /// The operator's name, as it was given.
         who: ForeignText,
         /// In the operator's own words.
         note: ForeignText,
@@ -78,7 +78,7 @@ pub enum Input {
     Claim {
         /// Which transfer.
         master: MasterSerial,
-        /// Who.
+        /// The operator's name, as it was given.
         who: ForeignText,
         /// In the operator's own words.
         note: ForeignText,
@@ -89,7 +89,7 @@ pub enum Input {
     Unclaim {
         /// Which transfer.
         master: MasterSerial,
-        /// Who.
+        /// The operator's name, as it was given.
         who: ForeignText,
         /// Told whether it was claimed.
         done: oneshot::Sender<Result<bool, DecideRefused>>,
@@ -98,7 +98,7 @@ pub enum Input {
     ResumeProven {
         /// Which transfer.
         master: MasterSerial,
-        /// Who.
+        /// The operator's name, as it was given.
         who: ForeignText,
         /// In the operator's own words.
         note: ForeignText,
@@ -142,11 +142,11 @@ pub enum Output {
     Write(Write),
     /// Ask a counter.
     Ask {
-        /// Which.
+        /// The counter, by its place in the configuration.
         counter: CounterIndex,
         /// Comes back with the outcome.
         ticket: Ticket,
-        /// What.
+        /// What the counter is asked to do.
         instruction: Instruction,
         /// By when, from now.
         within: Duration,
@@ -154,14 +154,14 @@ pub enum Output {
     /// A counter that cannot fence is to be signed on to anew, on every channel whose newest session
     /// is not younger: only that can prove what became of what was sent until then.
     NewSessions {
-        /// Which.
+        /// The counter, by its place in the configuration.
         counter: CounterIndex,
         /// What is to be proven has left by then.
         after: Instant,
     },
     /// A transfer is no longer open: its key is free to be looked up in the database.
     Closed {
-        /// Whose.
+        /// The app's name.
         app: Arc<str>,
         /// The key.
         idempotency_key: Arc<str>,
@@ -188,9 +188,9 @@ pub enum Output {
     },
     /// What a counter holds under a leg's serial may be another transfer's: the counter is looked at.
     Doubted {
-        /// Which.
+        /// The counter, by its place in the configuration.
         counter: CounterIndex,
-        /// Why.
+        /// Why what the counter holds may be another transfer's.
         doubt: Doubt,
         /// About which transfer.
         master: MasterSerial,
@@ -199,7 +199,7 @@ pub enum Output {
     },
     /// A counter did something wrong: it is counted against it, and operators are told.
     Accuse {
-        /// Which.
+        /// The counter's id.
         counter: CounterId,
         /// What kind of wrong.
         fault: Fault,
@@ -212,7 +212,7 @@ pub enum Output {
     Compare {
         /// Who said it.
         speaker: CounterId,
-        /// What.
+        /// What the counter answered.
         reply: Reply,
     },
 }

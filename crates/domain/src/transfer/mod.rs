@@ -49,9 +49,9 @@ pub struct Intent {
     pub from: Place,
     /// Where it goes.
     pub to: Place,
-    /// How much.
+    /// Amount in minor units, 1 to 999,999,999,999.
     pub amount: Amount,
-    /// In what.
+    /// ISO 4217 currency of the amount.
     pub currency: Currency,
     /// The source counter's settle day when the transfer was accepted: the first that the debit is
     /// bound to.

@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 pub enum Fact {
     /// An account began, with this much in it.
     Opened {
-        /// Whose.
+        /// The account at the counter.
         account: AccountId,
         /// Minor units, `0..=999_999_999_999`.
         balance: i64,
-        /// In what.
+        /// ISO 4217 currency of the amount.
         currency: Currency,
         /// When, by the counter's accounting.
         settle_day: Day,
@@ -85,7 +85,7 @@ pub struct Line {
     pub account: Option<AccountId>,
     /// Minor units.
     pub amount: Option<i64>,
-    /// In what.
+    /// ISO 4217 currency of the amount.
     pub currency: Option<Currency>,
     /// The counter's own number of a posting.
     pub counter_serial: Option<String>,

@@ -22,9 +22,9 @@ pub struct Order {
     pub original: Option<SubSerial>,
     /// The account.
     pub account: AccountId,
-    /// How much.
+    /// Amount in minor units, 1 to 999,999,999,999.
     pub amount: Amount,
-    /// In what.
+    /// ISO 4217 currency of the amount.
     pub currency: Currency,
     /// The mark that came with it, where marks are kept.
     pub mark: Option<Mark>,

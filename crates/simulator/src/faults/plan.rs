@@ -137,7 +137,7 @@ pub enum PlanError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// It is not TOML, or not of this shape.
@@ -145,7 +145,7 @@ pub enum PlanError {
     Toml {
         /// Where, from 1.
         line: usize,
-        /// Why.
+        /// The cause.
         source: toml::de::Error,
     },
     /// It is not JSON, or not of this shape; the message names the line.

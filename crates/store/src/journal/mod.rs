@@ -78,7 +78,7 @@ impl Write {
 /// The answer to one [`Write`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Which one.
+    /// The asker's own number of the write.
     pub id: WriteId,
     /// `Ok`: all of it is durable. `Err`: none of it is, nor ever will be.
     pub result: Result<(), WriteError>,

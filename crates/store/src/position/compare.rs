@@ -21,7 +21,7 @@ pub(crate) struct Kept {
 /// How far a node has written, as the database holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
-    /// Which.
+    /// The node's identity.
     pub(crate) id: Id,
     /// Counts releases.
     pub(crate) lineage: u64,

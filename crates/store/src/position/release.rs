@@ -38,7 +38,7 @@ pub struct RecordStatus {
 /// What a person says to release a record.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Who.
+    /// The operator's name, as it was given.
     pub who: String,
     /// Why it may go on, in their own words.
     pub reason: String,
@@ -71,7 +71,7 @@ pub enum ReleaseError {
     /// The position file could not be written.
     #[error("the position file {path} cannot be written: {error}")]
     File {
-        /// Where.
+        /// The file.
         path: String,
         /// What the system said.
         error: std::io::Error,
