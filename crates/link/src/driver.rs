@@ -417,7 +417,7 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
         let least = self.connection.session.setup().timers.renewal;
         let (channel, channels) = (self.connection_status.channel(), self.reception.exit.count());
         match shared.renewal.turn(channel, began, now, least, channels) {
-            Turn::AccountAffinity => Ok(()),
+            Turn::Stay => Ok(()),
             Turn::At(at) => {
                 self.renew_at = Some(at);
                 Ok(())

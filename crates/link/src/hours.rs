@@ -80,9 +80,9 @@ impl ServiceHours {
     /// behind a `#` is for people.
     pub fn with_special_days(&self, text: &str) -> Result<ServiceHours, NotADay> {
         let mut schedule = Schedule::clone(&self.0.load());
-        for (index, connection) in text.lines().enumerate() {
-            let wrong = || NotADay { connection: index + 1 };
-            let mut words = connection.split('#').next().unwrap_or_default().split_whitespace();
+        for (index, line) in text.lines().enumerate() {
+            let wrong = || NotADay { line: index + 1 };
+            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
             let Some(day) = words.next() else { continue };
             let day = day_number(day).ok_or_else(wrong)?;
             let windows: Option<Vec<Window>> = words.map(window).collect();
@@ -183,12 +183,12 @@ pub struct NotHours;
 /// Not a day that is otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "connection {connection}: a day is written once, like \"2026-10-01\" (off) or \"2026-09-30 09:00-11:30 \
+    "line {line}: a day is written once, like \"2026-10-01\" (off) or \"2026-09-30 09:00-11:30 \
      13:30-15:00\" (these hours alone)"
 )]
 pub struct NotADay {
     /// Which line, from 1.
-    connection: usize,
+    line: usize,
 }
 
 impl FromStr for ServiceHours {
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn a_day_that_is_none_is_told_with_its_line() {
         let hours = ServiceHours::new(1, 2, 0).expect("hours");
-        for (text, connection) in [
+        for (text, line) in [
             ("2026-02-29", 1),
             ("2026-10-01\n2026-13-01", 2),
             ("\n\n26-10-01", 3),
@@ -447,7 +447,7 @@ mod tests {
             ("2026-10-01-1", 1),
             ("holiday", 1),
         ] {
-            assert_eq!(hours.with_special_days(text).err(), Some(NotADay { connection }), "{text}");
+            assert_eq!(hours.with_special_days(text).err(), Some(NotADay { line }), "{text}");
         }
         assert!(hours.with_special_days("").is_ok());
     }

@@ -37,7 +37,7 @@ struct Inside {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Not for this.
-    AccountAffinity,
+    Stay,
     /// Not before then.
     At(Instant),
     /// Now; the channel counts as away.
@@ -78,11 +78,11 @@ impl Renewal {
         channels: u16,
     ) -> Turn {
         if !self.0.wanted.load(Ordering::Acquire) {
-            return Turn::AccountAffinity;
+            return Turn::Stay;
         }
         let mut inside = self.inside();
         if inside.after.is_none_or(|after| began > after) {
-            return Turn::AccountAffinity;
+            return Turn::Stay;
         }
         if now < began + least {
             return Turn::At(began + least);
@@ -90,7 +90,7 @@ impl Renewal {
         let others = inside.open.iter().any(|open| *open != channel);
         // Another one is away, or none would be left: whoever comes back lets this one look again.
         if inside.away.is_some_and(|away| away != channel) || channels > 1 && !others {
-            return Turn::AccountAffinity;
+            return Turn::Stay;
         }
         inside.away = Some(channel);
         Turn::Leave
@@ -114,15 +114,15 @@ mod tests {
         let renewal = Renewal::default();
         let turn = |began, now| renewal.turn(0, at(began), at(now), LEAST, 1);
         renewal.opened(0);
-        assert_eq!(turn(0, 100), Turn::AccountAffinity, "nobody wants it");
+        assert_eq!(turn(0, 100), Turn::Stay, "nobody wants it");
         renewal.want(at(50));
         renewal.want(at(40));
-        assert_eq!(turn(51, 100), Turn::AccountAffinity, "it is new already");
+        assert_eq!(turn(51, 100), Turn::Stay, "it is new already");
         assert_eq!(turn(50, 79), Turn::At(at(80)));
         assert_eq!(turn(50, 80), Turn::Leave);
         renewal.closed(0);
         renewal.opened(0);
-        assert_eq!(turn(82, 200), Turn::AccountAffinity, "once is enough");
+        assert_eq!(turn(82, 200), Turn::Stay, "once is enough");
     }
 
     #[test]
@@ -140,14 +140,14 @@ mod tests {
         let turn = |channel, began| renewal.turn(channel, at(began), at(100), LEAST, 2);
         renewal.want(at(50));
         renewal.opened(0);
-        assert_eq!(turn(0, 1), Turn::AccountAffinity, "the other one is down");
+        assert_eq!(turn(0, 1), Turn::Stay, "the other one is down");
         renewal.opened(1);
         assert_eq!(turn(0, 1), Turn::Leave);
-        assert_eq!(turn(1, 1), Turn::AccountAffinity, "the first is away");
+        assert_eq!(turn(1, 1), Turn::Stay, "the first is away");
         renewal.closed(0);
-        assert_eq!(turn(1, 1), Turn::AccountAffinity);
+        assert_eq!(turn(1, 1), Turn::Stay);
         renewal.opened(0);
-        assert_eq!((turn(0, 99), turn(1, 1)), (Turn::AccountAffinity, Turn::Leave));
+        assert_eq!((turn(0, 99), turn(1, 1)), (Turn::Stay, Turn::Leave));
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         renewal.opened(0);
         renewal.opened(1);
         renewal.closed(0);
-        assert_eq!(turn(), Turn::AccountAffinity);
+        assert_eq!(turn(), Turn::Stay);
         renewal.opened(0);
         assert_eq!(turn(), Turn::Leave);
     }

@@ -240,7 +240,7 @@ impl SansIoLink {
         let Some(began) = self.opened else { return Ok(()) };
         let least = self.setup.timers.renewal;
         match self.shared.renewal.turn(self.channel, began, now, least, self.channels) {
-            Turn::AccountAffinity => Ok(()),
+            Turn::Stay => Ok(()),
             Turn::At(at) => {
                 self.renew_at = Some(at);
                 Ok(())
