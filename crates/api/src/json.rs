@@ -89,8 +89,8 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
 }
 
 /// Where a transfer is. `accepted`: recorded, nothing sent. `debiting`: the debit is under way. `crediting`: the
-/// debit is done, the credit is under way. `reversing`: the debit is being undone. `needs_operator`: only a
-/// person may decide. Final, and nothing changes any more: `completed` (both legs are done), `refused` (no
+/// debit is done, the credit is under way. `reversing`: the debit is being undone. `needs_operator`: it
+/// waits for a person, or for proof of an end that sends nothing. Final, and nothing changes any more: `completed` (both legs are done), `refused` (no
 /// money moved), `reversed` (the debit was undone).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -110,7 +110,7 @@ pub enum StateJson {
     Reversing,
     /// Final: the debit was undone.
     Reversed,
-    /// Only a person may decide.
+    /// It waits for a person, or for proof of an end that sends nothing.
     NeedsOperator,
 }
 

@@ -33,14 +33,16 @@ pub fn plain(error: &reqwest::Error) -> String {
     }
     let cause = innermost.to_string();
     let cause = cause.split(" (os error").next().unwrap_or_default();
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    match error.url().map(|url| (url.host_str().unwrap_or_default(), url.port_or_known_default())) {
-        Some((host, Some(port))) if error.is_connect() => {
-            format!("no connection to {host}:{port}: {cause}")
-        }
-        _ => cause.to_owned(),
+    let at = error.url().map(|url| {
+        let port = url.port_or_known_default().unwrap_or_default();
+        format!("{}:{port}", url.host_str().unwrap_or_default())
+    });
+    let at = at.unwrap_or_default();
+    match (error.is_connect(), error.is_timeout()) {
+        (true, true) => format!("no connection to {at} in time"),
+        (true, false) => format!("no connection to {at}: {cause}"),
+        (false, true) => format!("no answer from {at} in time"),
+        (false, false) => cause.to_owned(),
     }
 }
 

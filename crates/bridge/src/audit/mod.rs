@@ -354,7 +354,7 @@ impl Auditor {
         for (option, counter) in books.chain(accounts) {
             if !named.contains(counter) && !self.counters.contains(counter) {
                 let what = format!(
-                    "{option} names {counter}, which neither configuration nor record knows"
+                    "{option} names {counter}, which neither the configuration nor the audited record knows"
                 );
                 return Err(Usage(what).into());
             }

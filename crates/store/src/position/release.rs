@@ -97,8 +97,12 @@ pub async fn status(url: &str, options: &Options) -> Result<RecordStatus, OpenEr
     let failed = |error: &DbErr| {
         let (shown, why) = (address.to_string(), connect::explain(&address, error));
         match &address {
-            Address::Sqlite { .. } => OpenError::NotADatabase { path: shown, why },
-            Address::Mysql { .. } => OpenError::Unavailable { database: shown, why },
+            Address::Sqlite { .. } if why.contains("not a database") => {
+                OpenError::NotADatabase { path: shown, why }
+            }
+            Address::Sqlite { .. } | Address::Mysql { .. } => {
+                OpenError::Unavailable { database: shown, why }
+            }
         }
     };
     let kept = match rows::kept(&connection).await {
