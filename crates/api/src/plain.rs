@@ -12,11 +12,40 @@ const MEANINGS: [(&str, &str); 10] = [
     ("unknown field", "there is no member"),
     ("duplicate field", "there is twice"),
     ("EOF while parsing", "it ends in the middle of"),
-    ("provided string was not `true` or `false`", "it is neither true nor false"),
+    ("provided string was not", "it is not"),
 ];
 
-/// The words of an error, without those of this program's language.
+/// The words of an error, without those of this program's language. What a caller wrote stays as it is: the
+/// libraries quote it.
 pub(crate) fn words(error: &str) -> String {
+    let mut said = String::new();
+    let mut rest = error;
+    while !rest.is_empty() {
+        let (ours, quoted, behind) = up_to_a_quotation(rest);
+        said.push_str(&in_words(ours));
+        said.push_str(quoted);
+        rest = behind;
+    }
+    said.trim_end().to_owned()
+}
+
+/// A text up to its first quotation, that quotation, in backticks or in double quotes, and what is behind it.
+fn up_to_a_quotation(text: &str) -> (&str, &str, &str) {
+    let Some(begin) = text.find(['`', '"']) else { return (text, "", "") };
+    let (ours, quoted) = text.split_at(begin);
+    let mark = quoted.as_bytes()[0];
+    let mut is_escaped = false;
+    let end = quoted.bytes().skip(1).position(|byte| {
+        let ends = byte == mark && !is_escaped;
+        is_escaped = byte == b'\\' && mark == b'"' && !is_escaped;
+        ends
+    });
+    let (quoted, behind) = quoted.split_at(end.map_or(quoted.len(), |end| end + 2));
+    (ours, quoted, behind)
+}
+
+/// Words of a library in ours.
+fn in_words(error: &str) -> String {
     let mut said: Vec<&str> = Vec::new();
     let mut words = error.split(' ').peekable();
     while let Some(word) = words.next() {
@@ -46,8 +75,7 @@ pub(crate) fn words(error: &str) -> String {
     let said =
         said.join(" ").replace(" ,", ",").replace("a an ", "an ").replace("a object", "an object");
     let said = said.replace("  ", " ");
-    let said = MEANINGS.iter().fold(said, |said, (from, to)| said.replace(from, to));
-    said.trim_end().to_owned()
+    MEANINGS.iter().fold(said, |said, (from, to)| said.replace(from, to))
 }
 
 #[cfg(test)]
@@ -73,6 +101,7 @@ mod tests {
             (r#"{"more":1}"#, "there is no member `more`, expected one of"),
             ("null", "null, expected an object"),
             (r#"{"amount":1,"amount":1}"#, "there is twice `amount`"),
+            (r#"{"unknown field":1}"#, "there is no member `unknown field`, expected one of"),
             ("{", "it ends in the middle of an object at"),
         ] {
             let told = told(body);
@@ -81,9 +110,29 @@ mod tests {
                 assert!(!told.contains(rust), "{body}: {told}");
             }
         }
-        assert_eq!(
-            words("limit: invalid digit found in string"),
-            "limit: it is not a whole number"
-        );
+        for (error, in_ours) in [
+            ("limit: invalid digit found in string", "limit: it is not a whole number"),
+            ("provided string was not `true` or `false`", "it is not `true` or `false`"),
+        ] {
+            assert_eq!(words(error), in_ours);
+        }
+    }
+
+    #[test]
+    fn what_a_caller_wrote_stays_as_it_is() {
+        for (body, words) in [
+            (
+                r#"{"amount":"unknown field i64"}"#,
+                r#"string "unknown field i64", expected a whole"#,
+            ),
+            (r#"{"amount":"a \" map"}"#, r#"string "a \" map", expected a whole number"#),
+            (r#"{"a map of struct":1}"#, "there is no member `a map of struct`, expected one of"),
+        ] {
+            let told = told(body);
+            assert!(told.contains(words), "{body}: {told}");
+        }
+        for text in ["`", "\"", "\"\\", "a `b", "\"\\\"", "``", "`桥"] {
+            assert_eq!(words(text), text, "a quotation that does not end");
+        }
     }
 }

@@ -47,18 +47,19 @@ pub enum DecideError {
 }
 
 impl Coordinator {
-    /// Records and follows an operator's decision. It ends a claim, whosever that is.
+    /// Records and follows an operator's decision. It ends a claim, whosever that is, and says whose it was.
     pub async fn decide(
         &self,
         master: MasterSerial,
         decision: Decision,
         who: ForeignText,
         note: ForeignText,
-    ) -> Result<(), DecideError> {
+    ) -> Result<Option<Claimant>, DecideError> {
         let text = format!("{who}: {}", decision.as_str());
-        self.say(master, |done| Input::Decide { master, decision, who, note, done }).await?;
+        let claimed =
+            self.say(master, |done| Input::Decide { master, decision, who, note, done }).await?;
         self.inner.events.record(now_micros(), Kind::Decided, Some(master), text);
-        Ok(())
+        Ok(claimed)
     }
 
     /// Claims a transfer that waits for a person, for as long as [`CLAIM_LASTS`](crate::CLAIM_LASTS)

@@ -242,9 +242,24 @@ impl Drop for Place {
 /// Why somebody was not let in.
 enum No {
     /// Nothing can be said to them.
-    Mute(&'static str, String),
+    Mute(&'static str, String, Option<CounterId>),
     /// They are told, in their dialect.
     Told(Box<(Transport, Codec)>, Rejected, Option<CounterId>),
+}
+
+impl No {
+    /// Nothing can be said to somebody of whom it is not known which counter they are.
+    fn mute(why: &'static str, what: impl Into<String>) -> No {
+        No::Mute(why, what.into(), None)
+    }
+
+    /// The same of somebody who signed on as this counter.
+    fn of(self, signed_on: &CounterId) -> No {
+        match self {
+            No::Mute(why, what, None) => No::Mute(why, what, Some(signed_on.clone())),
+            No::Mute(..) | No::Told(..) => self,
+        }
+    }
 }
 
 /// Somebody before they have said who they are.
@@ -318,8 +333,11 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
             Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
         };
     let until = Instant::now() + limits.sign_on;
-    stranger.say(&codec, &Message::Challenge(challenge), until).await?;
-    let answer = stranger.hear(&codec, until).await?;
+    let answer = async {
+        stranger.say(&codec, &Message::Challenge(challenge), until).await?;
+        stranger.hear(&codec, until).await
+    };
+    let answer = answer.await.map_err(|no| no.of(&counter))?;
     let opened = match peer.known.open(&sign_on, &nonce, answer) {
         Ok(opened) => opened,
         Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
@@ -345,8 +363,8 @@ fn told(stranger: Stranger, codec: Codec, rejected: Rejected, counter: Option<Co
 
 impl House {
     async fn secure(&self, stream: TcpStream) -> Result<Stranger, No> {
-        let io = |error: io::Error| No::Mute("io", in_words(&error));
-        let tls = |what: String| No::Mute("tls", what);
+        let io = |error: io::Error| No::mute("io", in_words(&error));
+        let tls = |what: String| No::mute("tls", what);
         self.tcp.prepare(&stream).map_err(io)?;
         let Some(credentials) = &self.config.tls else {
             let stream = Transport::Plain(stream);
@@ -383,7 +401,7 @@ impl House {
     /// Tells everybody that somebody was not let in, and them why.
     async fn say(&self, from: SocketAddr, no: No) {
         match no {
-            No::Mute(why, what) => self.refused(from, why, &what, None),
+            No::Mute(why, what, counter) => self.refused(from, why, &what, counter),
             No::Told(stream_and_codec, rejected, counter) => {
                 let (mut stream, codec) = *stream_and_codec;
                 self.refused(from, why(rejected.reason), rejected.text.as_received(), counter);
@@ -419,7 +437,7 @@ impl Stranger {
             match first::first(&mut self.inbox, own) {
                 First::Wait => self.read(until).await?,
                 First::Heard(heard) => return Ok(*heard),
-                First::Unreadable(why, wrong) => return Err(No::Mute(why, wrong)),
+                First::Unreadable(why, wrong) => return Err(No::mute(why, wrong)),
             }
         }
     }
@@ -430,10 +448,10 @@ impl Stranger {
             match codec.decode(&mut self.inbox) {
                 Ok(Some(Incoming::Message(message))) => return Ok(message),
                 Ok(Some(Incoming::Malformed(wrong))) => {
-                    return Err(No::Mute("malformed", wrong.error));
+                    return Err(No::mute("malformed", wrong.error));
                 }
                 Ok(None) => self.read(until).await?,
-                Err(error) => return Err(No::Mute("frame", error.to_string())),
+                Err(error) => return Err(No::mute("frame", error.to_string())),
             }
         }
     }
@@ -441,9 +459,9 @@ impl Stranger {
     async fn read(&mut self, until: Instant) -> Result<(), No> {
         self.inbox.reserve(1024);
         match timeout_at(until, self.stream.read_buf(&mut self.inbox)).await {
-            Err(_) => Err(No::Mute("silent", "no sign-on in time".to_owned())),
-            Ok(Err(error)) => Err(No::Mute("io", in_words(&error))),
-            Ok(Ok(0)) => Err(No::Mute("closed", "closed before the sign-on".to_owned())),
+            Err(_) => Err(No::mute("silent", "no sign-on in time")),
+            Ok(Err(error)) => Err(No::mute("io", in_words(&error))),
+            Ok(Ok(0)) => Err(No::mute("closed", "closed before the sign-on")),
             Ok(Ok(_)) => Ok(()),
         }
     }
@@ -452,14 +470,14 @@ impl Stranger {
         let mut bytes = BytesMut::new();
         codec
             .encode(message, &mut bytes)
-            .map_err(|error| No::Mute("unsayable", error.to_string()))?;
+            .map_err(|error| No::mute("unsayable", error.to_string()))?;
         let write = async {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
         };
         match timeout_at(until, write).await {
-            Err(_) => Err(No::Mute("silent", "no sign-on in time".to_owned())),
-            Ok(Err(error)) => Err(No::Mute("io", in_words(&error))),
+            Err(_) => Err(No::mute("silent", "no sign-on in time")),
+            Ok(Err(error)) => Err(No::mute("io", in_words(&error))),
             Ok(Ok(())) => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::bridge::{Bridge, Queue};
 use crate::run::Simulation;
+use coordinator::Claimant;
 use coordinator::shard::{DecideRefused, Input};
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, ParkReason, Phase};
@@ -18,7 +19,7 @@ pub(crate) struct Decided {
     by_hand: bool,
     /// Whether it was made without a look at the books: then nobody can say what is right.
     by_chance: bool,
-    answer: oneshot::Receiver<Result<(), DecideRefused>>,
+    answer: oneshot::Receiver<Result<Option<Claimant>, DecideRefused>>,
 }
 
 impl Simulation {
@@ -106,7 +107,7 @@ impl Simulation {
                 Err(oneshot::error::TryRecvError::Empty) => self.decisions.push(decided),
                 // The bridge died before it came to it, or refused it.
                 Err(oneshot::error::TryRecvError::Closed) | Ok(Err(_)) => {}
-                Ok(Ok(())) => {
+                Ok(Ok(_)) => {
                     let master = decided.master.to_string();
                     let sequence = decided.master.sequence.number();
                     let word = decided.decision.as_str();

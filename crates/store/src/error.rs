@@ -54,6 +54,15 @@ pub enum OpenError {
         /// The database, without a password.
         database: String,
     },
+    /// A record from before records had a position.
+    #[error(
+        "{database} is a record of an earlier version, which does not say yet how far it goes: a bridge \
+         brings it up to date when it starts on it"
+    )]
+    EarlierRecord {
+        /// The database, without a password.
+        database: String,
+    },
     /// The server does not let us in.
     #[error("{server} refuses access: {why}")]
     AccessDenied {
@@ -150,6 +159,7 @@ impl OpenError {
             | OpenError::ReadOnly { .. }
             | OpenError::NotADatabase { .. }
             | OpenError::NoRecord { .. }
+            | OpenError::EarlierRecord { .. }
             | OpenError::AccessDenied { .. }
             | OpenError::NoSuchDatabase { .. }
             | OpenError::Untrusted { .. }

@@ -95,8 +95,8 @@ pub(super) async fn decide(
     let body = whole(body)?;
     let Decided { master, decision, who, note } = read(&body)?;
     let coordinator = &ops.state.coordinator;
-    let claim = coordinator.view(master.sequence).await.and_then(|view| view.claim);
-    coordinator.decide(master, decision, who.clone(), note.clone()).await.map_err(refusal)?;
+    let claimed =
+        coordinator.decide(master, decision, who.clone(), note.clone()).await.map_err(refusal)?;
     tracing::info!(%master, decision = decision.as_str(), %who, "an operator decided");
     let ends = match decision {
         Decision::Completed | Decision::Reversed | Decision::Refused => true,
@@ -123,7 +123,7 @@ pub(super) async fn decide(
     let taken = DecisionJson {
         master_serial: master.to_string(),
         decision: decision.as_str(),
-        claimed_by: claim.map(|claim| claim.who).filter(|other| *other != who),
+        claimed_by: claimed.map(|claim| claim.who).filter(|other| *other != who),
         who,
         note,
         state,

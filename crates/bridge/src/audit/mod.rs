@@ -210,6 +210,7 @@ impl Auditor {
             }
         }
         let reader = Reader::open(config.database.expose_secret()).await?;
+        let access = access.or_at(config.api.listen, config.operators.listen)?;
         Ok(Auditor {
             database: config.database_shown(),
             reader,
@@ -220,7 +221,7 @@ impl Auditor {
             accounts: command.account,
             days: command.days,
             operators: access
-                .operators_or_at(config.operators.listen)
+                .operators_too()
                 .map_err(|error| format!("{error:#}"))
                 .and_then(|operators| operators.ok_or_else(|| NOT_NAMED.to_owned())),
             client: access.client().map(|client| client.with_retry(Retry::default())),

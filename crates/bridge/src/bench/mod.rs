@@ -286,6 +286,12 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     if tally.ended() + tally.turned_away + tally.errors() == 0 {
         bail!("not one request was answered within {} s", command.seconds);
     }
+    // Nothing can be said of what one transfer costs.
+    if tally.ended() == 0 {
+        let first = tally.wrong.iter().max_by_key(|(_, count)| **count);
+        let first = first.map_or("turned away (429 or 503)", |(what, _)| what);
+        bail!("not one transfer ended as it was meant to; the bridge answered: {first}");
+    }
     Ok(Report::new(report::Run {
         plan: &plan,
         algorithm: stage.algorithm(),

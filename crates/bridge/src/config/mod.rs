@@ -142,7 +142,7 @@ impl Config {
         for mistake in tree::overlay(&mut rows, sources.variables) {
             findings.mistake(mistake);
         }
-        let settings = Settings::of(&rows);
+        let settings = Settings::of(&rows, sources);
         let mut root = Section::root(rows, &findings);
         let (database, record) = database::read(&mut root, sources);
         let name = own_name(&mut root);

@@ -174,9 +174,14 @@ impl Names {
 
 /// Where a file is that the configuration names.
 pub(super) fn resolved(path: &Located<String>, sources: &Sources<'_>) -> PathBuf {
-    match path.place {
-        Place::Line(_) | Place::Whole => sources.folder.join(&path.value),
-        Place::Variable(_) => PathBuf::from(&path.value),
+    in_its_folder(&path.place, &path.value, sources)
+}
+
+/// The file that stands for `path` at this place of the configuration.
+pub(super) fn in_its_folder(place: &Place, path: &str, sources: &Sources<'_>) -> PathBuf {
+    match place {
+        Place::Line(_) | Place::Whole => sources.folder.join(path),
+        Place::Variable(_) => PathBuf::from(path),
     }
 }
 

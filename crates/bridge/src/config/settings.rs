@@ -1,20 +1,23 @@
 //! What has changed between two configurations, and what of it a running bridge takes over.
 
-use super::secret::{COUNTER_KEY, SECOND_COUNTER_KEY};
-use super::tree::{Node, Rows};
+use super::secret::{
+    APP_PUBLIC_KEY, APP_SECRET, COUNTER_KEY, SECOND_COUNTER_KEY, Sources, in_its_folder,
+};
+use super::tree::{Found, Node, Rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Every value of a configuration by its path, as a number that is another where the value is: for
-/// comparing what must not be shown.
+/// comparing what must not be shown. The value of a key that names a file which is taken over is what
+/// the file holds, too: a key is renewed under its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings(BTreeMap<String, u64>);
 
 impl Settings {
-    pub(super) fn of(rows: &Rows) -> Settings {
+    pub(super) fn of(rows: &Rows, sources: &Sources<'_>) -> Settings {
         let mut all = BTreeMap::new();
         for (key, found) in rows {
-            enter(key.clone(), &found.node, &mut all);
+            enter(key.clone(), found, sources, &mut all);
         }
         Settings(all)
     }
@@ -58,22 +61,40 @@ fn is_taken_over(key: &str, is_changed: bool) -> bool {
     }
 }
 
-fn enter(path: String, node: &Node, all: &mut BTreeMap<String, u64>) {
+/// Whether the key names a file that is read again with the configuration, and taken over.
+fn names_a_file(key: &str) -> bool {
+    match key.split('.').collect::<Vec<_>>()[..] {
+        ["counter", _, name] => {
+            [COUNTER_KEY.file, SECOND_COUNTER_KEY.file, "special_days_file"].contains(&name)
+        }
+        ["app", _, "key", _, name] => [APP_SECRET.file, APP_PUBLIC_KEY.file].contains(&name),
+        _ => false,
+    }
+}
+
+fn enter(path: String, found: &Found, sources: &Sources<'_>, all: &mut BTreeMap<String, u64>) {
     let mut hasher = DefaultHasher::new();
-    match node {
+    match &found.node {
         Node::Table(rows) => {
             for (key, found) in rows {
-                enter(format!("{path}.{key}"), &found.node, all);
+                enter(format!("{path}.{key}"), found, sources, all);
             }
             return;
         }
         Node::List(list) => {
             for (index, found) in list.iter().enumerate() {
-                enter(format!("{path}.{index}"), &found.node, all);
+                enter(format!("{path}.{index}"), found, sources, all);
             }
             return;
         }
-        Node::Text(text) | Node::Words(text) => text.hash(&mut hasher),
+        Node::Text(text) | Node::Words(text) => {
+            text.hash(&mut hasher);
+            if names_a_file(&path) {
+                // One that cannot be read is a mistake, which is told elsewhere.
+                let content = (sources.read_file)(&in_its_folder(&found.place, text, sources));
+                content.map_or_else(|_| Vec::new(), |content| content.bytes).hash(&mut hasher);
+            }
+        }
         Node::Number(number) => number.hash(&mut hasher),
         Node::Flag(flag) => flag.hash(&mut hasher),
         Node::Other(kind) => kind.hash(&mut hasher),

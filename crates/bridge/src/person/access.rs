@@ -106,24 +106,20 @@ impl Access {
         said.fold(String::new(), |all, (option, value)| format!("{all} {option} {}", word(&value)))
     }
 
-    /// The operators' side that is named, or else that of a bridge with this configuration.
-    pub(crate) fn operators_or_at(&self, listen: SocketAddr) -> Result<Option<Operators>> {
+    /// The same, where neither side is named, for a bridge that listens for apps and for operators here.
+    pub(crate) fn or_at(&self, api: SocketAddr, operators: SocketAddr) -> Result<Access> {
         let mut here = self.clone();
         let file = self.file()?;
         let nothing_is_named = [&self.url, &self.operators, &file.url, &file.operators];
         if nothing_is_named.iter().all(|named| named.is_none()) {
-            let ip = match listen.ip() {
-                ip if !ip.is_unspecified() => ip,
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            };
-            here.operators = Some(format!("http://{}", SocketAddr::new(ip, listen.port())));
+            here.url = Some(reached_at(api));
+            here.operators = Some(reached_at(operators));
         }
-        here.operators_too()
+        Ok(here)
     }
 
-    /// The same, if it is known to be the bridge that is asked otherwise: it is named, or both sides are
-    /// where they are unless told otherwise.
+    /// A client of the operators' side, if it is known to be that of the bridge that is asked otherwise: it is
+    /// named, or both sides are where they are unless told otherwise.
     pub(crate) fn operators_too(&self) -> Result<Option<Operators>> {
         let file = self.file()?;
         let named = self.operators.is_some() || file.operators.is_some();
@@ -146,6 +142,16 @@ impl Access {
         file.ca_file = file.ca_file.map(|authorities| folder.join(authorities));
         Ok(file)
     }
+}
+
+/// Where this machine reaches who listens there.
+fn reached_at(listen: SocketAddr) -> String {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    format!("http://{}", SocketAddr::new(ip, listen.port()))
 }
 
 fn authorities(file: Option<PathBuf>) -> Result<Authorities> {
@@ -204,15 +210,18 @@ mod tests {
         assert!(access.client().expect_err("unknown").to_string().contains("secret"));
     }
 
-    /// Of whom an audit asks beside its record: never of a bridge that only happens to be there.
+    /// Whom an audit asks beside its record: never a bridge that only happens to be there.
     #[test]
-    fn the_operators_side_is_that_of_the_configuration_unless_another_is_named() {
+    fn both_sides_are_those_of_the_configuration_unless_another_is_named() {
         let listen = |text: &str| text.parse::<SocketAddr>().expect("an address");
         let asked = |access: &Access, at: &str| {
-            let operators = access.operators_or_at(listen(at)).expect("no mistake");
+            let here = access.or_at(listen("10.0.0.7:18090"), listen(at)).expect("no mistake");
+            let operators = here.operators_too().expect("no mistake");
             operators.map(|operators| operators.base().to_string())
         };
         let nothing = Access::default();
+        let here = nothing.or_at(listen("[::]:18090"), listen("10.0.0.7:1")).expect("no mistake");
+        assert_eq!(here.url.as_deref(), Some("http://[::1]:18090"));
         for (at, url) in [
             ("10.0.0.7:18091", "http://10.0.0.7:18091/"),
             ("0.0.0.0:18091", "http://127.0.0.1:18091/"),
@@ -224,6 +233,8 @@ mod tests {
         assert_eq!(asked(&named, "10.0.0.7:1").as_deref(), Some("http://h:2/"));
         let elsewhere = Access { url: Some("http://h:1".into()), ..Access::default() };
         assert_eq!(asked(&elsewhere, "10.0.0.7:1"), None, "whose it is, is not known");
+        let here = named.or_at(listen("10.0.0.7:2"), listen("10.0.0.7:1")).expect("no mistake");
+        assert_eq!(here.url, None, "an app asks where it is told to, or where it always does");
     }
 
     #[test]

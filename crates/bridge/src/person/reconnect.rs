@@ -1,6 +1,7 @@
 //! `counter-bridge reconnect`: has a counter tried again at once, also one whose connection is held because
 //! it was rejected.
 
+use super::operators::Connection;
 use super::{Access, Form};
 use crate::Ended;
 use anyhow::{Context, Result};
@@ -10,6 +11,8 @@ use supervise::say;
 
 /// The state of a connection that nobody tries any more until a person says so.
 const HELD: &str = "held";
+/// The state of a connection that is tried again after a while.
+const BACKING_OFF: &str = "backing_off";
 
 /// `reconnect`.
 #[derive(Debug, Args)]
@@ -30,9 +33,64 @@ pub(crate) async fn run(command: ReconnectCommand, access: &Access, form: Form) 
     let told = operators.act_on(id, if is_held { "release" } else { "reconnect" }).await?;
     match form {
         Form::Json => say!("{told}")?,
-        Form::Tables => {
-            say!("{id} is tried again; `counter-bridge status` shows what comes of it")?;
-        }
+        Form::Tables => say!("{}", what_follows(id, &counter.connections))?,
     }
     Ok(Ended::Well)
+}
+
+/// What the bridge does about it, by where the connections stood before it was asked.
+fn what_follows(id: &str, connections: &[Connection]) -> String {
+    let tried = |connection: &&Connection| {
+        connection.state == HELD
+            || connection.state == BACKING_OFF && connection.next_attempt_at.is_some()
+    };
+    match connections.iter().filter(tried).count() {
+        0 => {
+            let mut states: Vec<&str> =
+                connections.iter().map(|connection| connection.state_text.as_str()).collect();
+            states.dedup();
+            format!(
+                "{id}: nothing waits to be tried again, so nothing is done ({}); a counter that dials in \
+                 is waited for",
+                states.join(", ")
+            )
+        }
+        tried if tried == connections.len() => {
+            format!("{id} is tried again; `counter-bridge status` shows what comes of it")
+        }
+        tried => format!(
+            "{id}: {tried} of {} connections are tried again; `counter-bridge status` shows what comes of it",
+            connections.len()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_is_said_of_what_waits_alone() {
+        let connection = |state: &str, next_attempt_at| Connection {
+            state: state.to_owned(),
+            state_text: format!("is {state}"),
+            address: "127.0.0.1:1".to_owned(),
+            attempt: 1,
+            last_cause: None,
+            next_attempt_at,
+            round_trip_us: None,
+        };
+        let [up, held] = ["up", HELD].map(|state| connection(state, None));
+        let (waits, dials_in) = (connection(BACKING_OFF, Some(1)), connection(BACKING_OFF, None));
+        for (connections, told) in [
+            (vec![held.clone()], "futures is tried again; `counter"),
+            (vec![waits.clone()], "futures is tried again; `counter"),
+            (vec![up.clone(), waits, held], "2 of 3 connections are tried again"),
+            (vec![up.clone(), up], "so nothing is done (is up);"),
+            (vec![dials_in], "so nothing is done (is backing_off);"),
+        ] {
+            let said = what_follows("futures", &connections);
+            assert!(said.contains(told), "{said}");
+        }
+    }
 }

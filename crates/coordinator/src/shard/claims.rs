@@ -40,11 +40,11 @@ impl Claims {
         self.ends.insert((ends, sequence));
     }
 
-    /// Forgets the claim of a transfer.
-    pub(super) fn take(&mut self, sequence: u64, record: &mut Record) {
-        if let Some(claim) = record.claim.take() {
-            self.ends.remove(&(claim.ends, sequence));
-        }
+    /// Ends the claim of a transfer. Whose it was, if there was one.
+    pub(super) fn take(&mut self, sequence: u64, record: &mut Record) -> Option<Claimant> {
+        let Claim { claimant, ends } = record.claim.take()?;
+        self.ends.remove(&(ends, sequence));
+        Some(claimant)
     }
 
     fn over(&self, now: Instant) -> Option<u64> {
@@ -110,7 +110,7 @@ impl Shard {
     pub(super) fn end_claims(&mut self, now: Now, world: &World, out: &mut Vec<Output>) {
         while let Some(sequence) = self.claims.over(now.at) {
             match self.open.get_mut(&sequence) {
-                Some(record) => self.claims.take(sequence, record),
+                Some(record) => drop(self.claims.take(sequence, record)),
                 None => drop(self.claims.ends.pop_first()),
             }
             self.guarded(&About::transfer(sequence), now, out, |shard, out| {

@@ -5,6 +5,7 @@
 //! stuck transfer holds up no other.
 
 use crate::accusations::Fault;
+use crate::claimant::Claimant;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
@@ -485,7 +486,7 @@ impl Shard {
         now: Now,
         world: &World,
         out: &mut Vec<Output>,
-    ) -> Result<(), DecideRefused> {
+    ) -> Result<Option<Claimant>, DecideRefused> {
         let sequence = master.sequence.number();
         // Anything else is left as it is: what follows from its deadline is nobody's decision.
         let record = self.open.waiting(master)?;
@@ -496,7 +497,7 @@ impl Shard {
         let ground = record.ground(world, patience);
         let step = step(&mut record.transfer, &Event::Decide(decision), &ground)
             .map_err(DecideRefused::Illegal)?;
-        self.claims.take(sequence, record);
+        let claimed = self.claims.take(sequence, record);
         record.note(now, format!("{who} decided {}: {note}", decision.as_str()), None);
         record.awaited = Awaited::Nothing;
         record.pauses = 0;
@@ -505,7 +506,7 @@ impl Shard {
             store::Decision { at: now.wall, who, decision: decision.as_str().to_owned(), note };
         self.follow(sequence, step, Some(decision), now, world, out);
         self.show_as_before(sequence, before, None, world);
-        Ok(())
+        Ok(claimed)
     }
 
     fn next_number(&mut self, sequence: u64) -> u64 {

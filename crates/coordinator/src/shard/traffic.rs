@@ -71,8 +71,8 @@ pub enum Input {
         who: ForeignText,
         /// In the operator's own words.
         note: ForeignText,
-        /// Told whether it was accepted.
-        done: oneshot::Sender<Result<(), DecideRefused>>,
+        /// Told whether it was accepted, and whose claim it ended.
+        done: oneshot::Sender<Result<Option<Claimant>, DecideRefused>>,
     },
     /// A person claims what waits for one, or says so again.
     Claim {

@@ -108,7 +108,12 @@ pub async fn status(url: &str, options: &Options) -> Result<RecordStatus, OpenEr
     let kept = match rows::kept(&connection).await {
         Ok(kept) => kept,
         Err(error) if lacks_table(&error) => {
-            return Err(OpenError::NoRecord { database: address.to_string() });
+            let database = address.to_string();
+            let is_a_record = one(&connection, "SELECT 1 AS one FROM transfer LIMIT 1", []).await;
+            return Err(match is_a_record {
+                Ok(_) => OpenError::EarlierRecord { database },
+                Err(_) => OpenError::NoRecord { database },
+            });
         }
         Err(error) => return Err(failed(&error)),
     };

@@ -263,6 +263,9 @@ async fn a_record_of_an_earlier_version_is_given_a_position() {
     let open = "INSERT INTO open_transfer (master_serial, state) VALUES (2026112100000000001, 1)";
     sea_orm::ConnectionTrait::execute_unprepared(&earlier, open).await.expect("a row");
     earlier.close().await.expect("closed");
+    let options = Options { position: Some(place.position.clone()) };
+    let looked_at = status(&place.url, &options).await.expect_err("no position");
+    assert!(matches!(looked_at, crate::OpenError::EarlierRecord { .. }), "{looked_at}");
     assert_eq!(place.behind().await, "");
     assert!(place.position.exists());
     place.record(2..4).await;

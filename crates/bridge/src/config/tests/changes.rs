@@ -57,3 +57,35 @@ fn what_a_running_bridge_takes_over_is_told_from_what_waits_for_a_start() {
     let app = "[[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'ed25519'\npublic_key_file = '/keys/public'\n";
     assert!(needs(&format!("{hours}\n{app}")).is_empty());
 }
+
+#[test]
+fn a_key_that_is_renewed_under_its_name_is_named() {
+    let with = |content: &'static [u8]| {
+        let read_file = move |path: &Path| match path.to_str() {
+            Some("/keys/renewed") => Ok(Content::from(content.to_vec())),
+            _ => files(path),
+        };
+        let text = counter(
+            "tls = { ca_file = '/keys/good', cert_file = '/keys/good', key_file = '/keys/renewed' }\n\
+             [[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'hmac-sha256'\nsecret_file = \
+             '/keys/renewed'",
+        );
+        let text = text.replace("key_file = 'good'", "key_file = '/keys/renewed'");
+        let text = text.replace("secret_file = '/keys/renewed'", "secret_file = '/keys/good'");
+        let rows = super::tree::parse(&text).expect("rows");
+        let none = BTreeMap::new();
+        let sources = Sources {
+            folder: Path::new("/etc/bridge"),
+            variables: &none,
+            read_file: &read_file,
+            unset: Unset::IsAMistake,
+            keyring: Keyring::default(),
+        };
+        Settings::of(&rows, &sources)
+    };
+    let (old, new) = (with(b"one key"), with(b"another key"));
+    // The certificate's key is read by its link, whenever it changes.
+    assert_eq!(old.taken_over_since(&old, &new), ["counter.0.key_file"]);
+    assert!(old.that_need_a_start(&new).is_empty());
+    assert!(old.taken_over_since(&new, &new).is_empty());
+}

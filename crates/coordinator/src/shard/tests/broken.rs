@@ -67,7 +67,7 @@ fn a_panic_in_a_step_parks_that_transfer_durably_and_others_go_on() {
         note: "mended".into(),
         done,
     });
-    assert_eq!(decided.blocking_recv(), Ok(Ok(())));
+    assert_eq!(decided.blocking_recv(), Ok(Ok(None)));
 }
 
 #[test]

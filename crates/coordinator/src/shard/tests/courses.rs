@@ -346,7 +346,7 @@ fn a_person_is_called_and_decides() {
         });
         decided.try_recv().expect("decided at once")
     };
-    assert_eq!(decide(Decision::Refused), Ok(()));
+    assert_eq!(decide(Decision::Refused), Ok(None));
     let write = stage.durable();
     assert_eq!(write.decision.expect("recorded").who, "lin");
     assert!(write.outcome.is_some(), "in the same write");

@@ -98,7 +98,11 @@ impl Stage {
         answer.try_recv().expect("an answer")
     }
 
-    fn decide(&mut self, sequence: u64, decision: Decision) -> Result<(), DecideRefused> {
+    fn decide(
+        &mut self,
+        sequence: u64,
+        decision: Decision,
+    ) -> Result<Option<Claimant>, DecideRefused> {
         let (done, mut answer) = oneshot::channel();
         let (who, note) = ("lin".to_owned(), "seen".to_owned());
         self.handle(Input::Decide {
@@ -172,7 +176,7 @@ fn what_is_to_be_sent_waits_for_a_persons_word_and_says_so() {
         assert!(stage.ask().is_none(), "there is nothing to ask, and nothing is sent");
     }
     assert!(ended(&stage.persist()).is_none());
-    assert_eq!(stage.decide(1, Decision::Resume), Ok(()));
+    assert_eq!(stage.decide(1, Decision::Resume), Ok(None));
     stage.persist();
     assert!(matches!(stage.asked().1, Instruction::Reverse(_)));
 }
@@ -313,7 +317,8 @@ fn a_claim_is_of_what_waits_for_a_person_and_a_decision_ends_it() {
     assert!(stage.claim(2, "lin").is_ok());
     assert!(matches!(stage.decide(2, Decision::Refused), Err(DecideRefused::Illegal(_))));
     assert!(stage.shown(2).claim.is_some(), "what was not taken ends nothing");
-    assert_eq!(stage.decide(2, Decision::Resume), Ok(()));
+    let ended = stage.decide(2, Decision::Resume).expect("taken");
+    assert_eq!(ended.map(|claimant| claimant.who), Some("lin".into()));
     stage.persist();
     assert!(stage.shown(2).claim.is_none());
     assert_eq!(stage.shard.claims.next(), None);
@@ -468,7 +473,7 @@ fn a_decision_past_the_deadline_begins_nothing_new() {
     stage.persist();
     stage.now.wall += 120 * SECOND;
     stage.now.at += Duration::from_mins(2);
-    assert_eq!(stage.decide(1, Decision::Resume), Ok(()));
+    assert_eq!(stage.decide(1, Decision::Resume), Ok(None));
     stage.persist();
     match stage.asked().1 {
         Instruction::Query(query) => {

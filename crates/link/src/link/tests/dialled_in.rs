@@ -214,6 +214,14 @@ async fn garbage_at_the_door_ends_there() {
         assert_eq!((stranger.address, stranger.counter), (house.address.ip(), None));
         assert!(["frame", "malformed"].contains(&stranger.why) && !stranger.cause.is_empty());
     }
+    // Of one that has said which counter it is, that is told.
+    let mut halfway = dialled(&house).await;
+    halfway.say(&[Message::SignOn(their_sign_on())]).await;
+    assert!(matches!(halfway.hear().await, Some(Message::Challenge(_))));
+    halfway.stream.write_all(b"\0\0\0\x03abc").await.expect("a connection");
+    assert_eq!(halfway.hear().await, None, "closed");
+    let (strangers, _) = house.history.strangers();
+    assert_eq!((strangers[0].why, &strangers[0].counter), ("malformed", &Some(counter())));
     // A byte at a time is slow, not wrong.
     let mut peer = dialled(&house).await;
     let mut bytes = BytesMut::new();
