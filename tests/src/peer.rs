@@ -14,8 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use wire::codec::{Codec, Dialect, Incoming, Parties};
-use wire::message::{Challenge, CounterState, HeartbeatAck, Message, RequestId, SignOn, Welcome};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::{Challenge, Conversation, CounterState, HeartbeatAck, SignOn, Welcome};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 use wire::proof::{Side, prove, verify};
 
 /// How long a request that has to come is waited for.
@@ -89,13 +92,13 @@ impl Peer {
 
     /// Answers a request.
     pub fn answer(&self, id: RequestId, reply: Reply) -> Result<()> {
-        self.say(Message::Response(id, reply))
+        self.say(Message::Payload(Payload::Response(id, reply)))
     }
 
     /// The same words, as an answer to nothing.
     pub fn say_unasked(&self, reply: Reply) -> Result<()> {
         // Numbers that a bridge takes years to reach.
-        self.say(Message::Response(RequestId(1 << 40), reply))
+        self.say(Message::Payload(Payload::Response(RequestId(1 << 40), reply)))
     }
 
     /// The next request that moves money; all others are left unanswered.
@@ -222,12 +225,15 @@ impl Session<'_> {
 
     fn reply(&self, message: Message, signed_on: &mut Option<SignOn>) -> Result<Option<Message>> {
         Ok(match message {
-            Message::SignOn(sign_on) => {
+            Message::Conversation(Conversation::SignOn(sign_on)) => {
                 let proof = prove(&key(self.id), Side::Acceptor, &sign_on, &NONCE);
                 *signed_on = Some(sign_on);
-                Some(Message::Challenge(Challenge { nonce: NONCE, proof }))
+                Some(Message::Conversation(Conversation::Challenge(Challenge {
+                    nonce: NONCE,
+                    proof,
+                })))
             }
-            Message::Answer(said) => {
+            Message::Conversation(Conversation::Answer(said)) => {
                 let sign_on = signed_on.as_ref().context("an answer to nothing")?;
                 ensure!(
                     verify(&key(self.id), Side::Dialler, sign_on, &NONCE, &said.proof),
@@ -241,15 +247,23 @@ impl Session<'_> {
                     highest_serial: None,
                 };
                 let heartbeat_s = sign_on.heartbeat_s;
-                Some(Message::Welcome(Welcome { heartbeat_s, counter: Some(counter) }))
+                Some(Message::Conversation(Conversation::Welcome(Welcome {
+                    heartbeat_s,
+                    counter: Some(counter),
+                })))
             }
-            Message::Heartbeat(beat) => Some(Message::HeartbeatAck(HeartbeatAck {
-                number: beat.number,
-                counter: Some((today(), true)),
-            })),
-            Message::SignOff(_) if self.manners == Manners::Good => Some(Message::SignOffAck),
-            Message::Request(id, instruction) => {
-                let answer = not_found(&instruction).map(|reply| Message::Response(id, reply));
+            Message::Conversation(Conversation::Heartbeat(beat)) => {
+                Some(Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                    number: beat.number,
+                    counter: Some((today(), true)),
+                })))
+            }
+            Message::Conversation(Conversation::SignOff(_)) if self.manners == Manners::Good => {
+                Some(Message::Conversation(Conversation::SignOffAck))
+            }
+            Message::Payload(Payload::Request(id, instruction)) => {
+                let answer = not_found(&instruction)
+                    .map(|reply| Message::Payload(Payload::Response(id, reply)));
                 if answer.is_none() {
                     // A test that has heard enough goes on without it.
                     let _ = self.asks.send((id, instruction));

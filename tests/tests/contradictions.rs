@@ -8,7 +8,7 @@ use system_tests::caller::{Caller, LOOK_EVERY};
 use system_tests::peer::{Manners, Peer, done, refused};
 use system_tests::process::{Process, free_address};
 use system_tests::stage::{FOUND_WITHIN, Stage};
-use wire::message::RequestId;
+use wire::payload::RequestId;
 
 /// A bridge between a counter that is what it should be and one that says what a test wants.
 struct Pair {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use system_tests::peer::{Manners, Peer, done};
 use system_tests::stage::{FOUND_WITHIN, Stage};
 use tokio::process::Command;
+use wire::conversation::Conversation;
 use wire::message::Message;
 
 /// Names the folder with the packages of `tests/node/package.json`.
@@ -53,7 +54,10 @@ async fn the_page_is_for_everybody_and_nobody_elses_words_act_on_it() -> Result<
     hostile.answer(id, reply)?;
     let (_, credit) = hostile.posting().await?;
     ensure!(matches!(credit, Instruction::Credit(_)), "{credit:?}");
-    hostile.say(Message::Notice(Notice { severity: Severity::Alarm, text: HOSTILE.into() }))?;
+    hostile.say(Message::Conversation(Conversation::Notice(Notice {
+        severity: Severity::Alarm,
+        text: HOSTILE.into(),
+    })))?;
     let serial = stage
         .look("/ops/v1/transfers?state=needs_operator", |said| {
             let listed: Value = serde_json::from_str(said).ok()?;

@@ -13,7 +13,8 @@ use system_tests::process::program;
 use system_tests::stage::{FOUND_WITHIN, Stage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wire::message::{Message, SignOff};
+use wire::conversation::{Conversation, SignOff};
+use wire::message::Message;
 
 /// It clears a screen, rings a bell, turns a number around and begins a line of a log.
 const HOSTILE: &str = "\u{1b}[2J\u{1b}[1;31mALL FINAL\u{1b}]0;mine\u{7}\r\u{202e}001\u{9b}5m\nERROR forged\u{2028}余额";
@@ -73,9 +74,9 @@ async fn a_counters_words_are_escaped_on_every_surface_and_kept_as_they_came() -
     assert_eq!(transfer["state"], "completed", "{transfer}");
     assert_eq!(transfer["legs"][0]["answer"]["text"], HOSTILE, "evidence is kept as it came");
     let notice = Notice { severity: Severity::Warning, text: HOSTILE.into() };
-    hostile.say(Message::Notice(notice))?;
+    hostile.say(Message::Conversation(Conversation::Notice(notice)))?;
     stage.told(|event| event["text"].as_str().is_some_and(|text| text.contains(HARMLESS))).await?;
-    hostile.say(Message::SignOff(SignOff { text: HOSTILE.into() }))?;
+    hostile.say(Message::Conversation(Conversation::SignOff(SignOff { text: HOSTILE.into() })))?;
     stage
         .look("/ops/v1/counters", |said| said.contains("the counter signed off").then_some(()))
         .await?;

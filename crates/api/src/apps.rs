@@ -226,7 +226,7 @@ impl Apps {
             )));
         }
         match rights.largest_transfer {
-            Some(largest) if amount > largest => Err(crate::transfers::rule(
+            Some(largest) if amount > largest => Err(crate::refused::rule(
                 "amount",
                 format!("{app} may move at most {largest} minor units in one transfer"),
             )),

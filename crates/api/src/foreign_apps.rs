@@ -6,7 +6,7 @@ use crate::auth::{Authenticator, Keys, Policy, Verified};
 use crate::lone::Lone;
 use crate::named::Named;
 use crate::problem::Problem;
-use crate::router::ApiState;
+use crate::state::ApiState;
 use crate::transfers::{ListQuery, list, show};
 use axum::Extension;
 use axum::extract::{Query, State};

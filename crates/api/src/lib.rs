@@ -18,11 +18,14 @@ pub mod openapi;
 pub mod ops;
 mod plain;
 pub mod problem;
+mod refused;
 pub mod router;
 mod sent;
 pub mod server;
 mod shares;
+pub mod state;
 pub mod transfers;
 
 pub use openapi::{openapi_json, operators_openapi_json};
-pub use router::{ApiState, router};
+pub use router::router;
+pub use state::ApiState;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::codec::Dialect;
+use wire::dialect::Dialect;
 
 /// See the module.
 pub(crate) struct Lone {

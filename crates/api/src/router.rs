@@ -1,19 +1,19 @@
 //! One route table for the transfer API. Every request is signed, but for the description and for whether
 //! the bridge lives, and nothing is read of a body before it is known whose it is.
 
-use crate::apps::Apps;
-use crate::auth::{Authenticator, Verified};
+use crate::auth::Verified;
 use crate::ops::Counted;
 use crate::problem::{Problem, kind};
 use crate::server::Visit;
-use crate::{accounts, openapi, transfers};
+use crate::state::ApiState;
+use crate::{accounts, openapi, refused, transfers};
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use coordinator::{BeginError, Coordinator};
+use coordinator::BeginError;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,24 +23,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The longest body that is taken unless configured otherwise, in bytes; a transfer is a tenth.
-pub const LONGEST_BODY: usize = 16 * 1024;
-
 /// How long the refusal of a request takes that is one too many in its second.
 const HELD_BACK: Duration = Duration::from_millis(100);
-
-/// What the handlers share.
-#[derive(Debug)]
-pub struct ApiState {
-    /// Who drives the transfers.
-    pub coordinator: Coordinator,
-    /// Who tells who calls.
-    pub authenticator: Authenticator,
-    /// The longest body that is taken, in bytes.
-    pub longest_body: usize,
-    /// What each app may do.
-    pub apps: Apps,
-}
 
 /// The signed routes, with their description.
 pub(crate) fn described() -> OpenApiRouter<Arc<ApiState>> {
@@ -119,7 +103,7 @@ async fn admitted(state: &ApiState, request: Request, next: Next) -> Response {
     // key: a replay asks again like everybody else.
     if request.method() == Method::POST && state.coordinator.is_crowded() {
         metrics::counter!("requests_not_admitted_total", "why" => "overloaded").increment(1);
-        return transfers::refusal(BeginError::Overloaded).into_response();
+        return refused::refusal(BeginError::Overloaded).into_response();
     }
     let now_s = now_s();
     let has_body = !request.body().is_end_stream();

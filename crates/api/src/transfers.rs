@@ -1,15 +1,14 @@
 //! `POST /v1/transfers`, one transfer, and lists of them.
 
 mod key;
-mod refusals;
 
 use crate::auth::Verified;
 use crate::json::{StateJson, TransferJson, TransferPage, TransferRequest};
 use crate::named::Named;
 use crate::plain;
 use crate::problem::{Problem, kind};
-use crate::router::ApiState;
 use crate::sent;
+use crate::state::ApiState;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -28,8 +27,8 @@ use std::time::Duration;
 use store::{FinalState, ListFilter, OpenState, StateFilter, Stored};
 use utoipa::IntoParams;
 
+use crate::refused::{database, refusal, rule};
 use key::{IdempotencyKey, idempotency_key};
-pub(crate) use refusals::{database, refusal, rule};
 
 /// What a caller waits for if it does not say, in seconds.
 const USUAL_WAIT_S: u64 = 5;

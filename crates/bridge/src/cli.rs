@@ -15,10 +15,7 @@ use crate::person::transfer::TransferCommand;
 use crate::record::RecordCommand;
 use crate::simulate::SimulateCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Printed under every `--help`.
 const EXIT_CODES: &str = "\
@@ -38,17 +35,6 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Reads a number within bounds; an error is for people.
-pub(crate) fn within<T>(bounds: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
-where
-    T: FromStr + PartialOrd + Display + Clone,
-{
-    move |text| {
-        let number = text.parse().ok().filter(|number| bounds.contains(number));
-        number.ok_or_else(|| format!("write a number from {} to {}", bounds.start(), bounds.end()))
-    }
 }
 
 /// How the log is written.

@@ -14,6 +14,7 @@ mod config;
 mod demo;
 mod descriptors;
 mod doing;
+mod number;
 mod person;
 mod record;
 mod reload;

@@ -1,7 +1,7 @@
 //! What a running bridge takes over when its configuration is read again.
 
 use crate::config::{Config, Counter, Mistakes, Settings};
-use api::router::ApiState;
+use api::state::ApiState;
 use coordinator::Coordinator;
 use domain::message::CounterId;
 use link::{LinkKeys, ServiceHours};

@@ -1,10 +1,11 @@
 //! `counter-bridge simulate`: one counter as a process of its own, to test against.
 
 use crate::Usage;
-use crate::cli::within;
 use crate::config::LONGEST_KEY;
 use crate::config::secret::less_one_line_end;
+use crate::number::within;
 use anyhow::{Context, Result};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use domain::message::{AccountId, CounterId};
 use domain::money::Currency;
@@ -16,15 +17,29 @@ use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use wire::codec::{Dialect, Encoding, FuturesOptions};
+use wire::dialect::{Detail, Details, Dialect, Encoding, Speech};
 
-/// What a counter speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Speech {
-    /// Protobuf over TCP
-    Securities,
-    /// XML over TCP
-    Futures,
+/// What a counter speaks, as it is written on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spoken(Speech);
+
+impl ValueEnum for Spoken {
+    fn value_variants<'a>() -> &'a [Spoken] {
+        const ALL: [Spoken; Speech::ALL.len()] = {
+            let mut all = [Spoken(Speech::ALL[0]); Speech::ALL.len()];
+            let mut index = 0;
+            while index < all.len() {
+                all[index] = Spoken(Speech::ALL[index]);
+                index += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.as_str()).help(self.0.about()))
+    }
 }
 
 /// How XML is encoded.
@@ -60,7 +75,7 @@ pub(crate) enum Survives {
 pub(crate) struct SimulateCommand {
     /// What it speaks
     #[arg(value_enum, value_name = "DIALECT")]
-    speech: Speech,
+    speech: Spoken,
     /// Where it listens; port 0 for any free one. The first line of standard output says where
     #[arg(long, value_name = "ADDRESS:PORT", required_unless_present = "connect")]
     listen: Option<SocketAddr>,
@@ -169,11 +184,7 @@ impl SimulateCommand {
     /// What the simulator is told.
     fn options(self) -> Result<Options> {
         let dialect = self.dialect()?;
-        let name = match self.speech {
-            Speech::Securities => "securities",
-            Speech::Futures => "futures",
-        };
-        let id = self.id.map_or_else(|| CounterId::new(name), Ok)?;
+        let id = self.id.map_or_else(|| CounterId::new(self.speech.0.as_str()), Ok)?;
         let key = key(&self.key_file)?;
         let faults = match &self.faults {
             Some(file) => FaultPlan::read(file).map_err(|error| Usage(error.to_string()))?,
@@ -220,28 +231,27 @@ impl SimulateCommand {
     }
 
     fn dialect(&self) -> Result<Dialect, Usage> {
-        let details = [
-            ("--encoding", self.encoding.is_some()),
-            ("--amount-unit", self.amount_unit.is_some()),
-            ("--utc-offset-minutes", self.utc_offset_minutes.is_some()),
-        ];
-        match self.speech {
-            Speech::Securities => match details.iter().find(|(_, given)| *given) {
-                Some((option, _)) => Err(Usage(format!("{option} is for futures only"))),
-                None => Ok(Dialect::Securities),
-            },
-            Speech::Futures => Ok(Dialect::Futures(FuturesOptions {
-                encoding: match self.encoding {
-                    None | Some(TextEncoding::Utf8) => Encoding::Utf8,
-                    Some(TextEncoding::Gb18030) => Encoding::Gb18030,
-                },
-                amount_unit: match self.amount_unit {
-                    None | Some(Unit::Minor) => AmountUnit::Minor,
-                    Some(Unit::Major) => AmountUnit::Major,
-                },
-                utc_offset_minutes: self.utc_offset_minutes.unwrap_or(480),
-            })),
+        let Spoken(speech) = self.speech;
+        for (option, detail, is_given) in [
+            ("--encoding", Detail::Encoding, self.encoding.is_some()),
+            ("--amount-unit", Detail::AmountUnit, self.amount_unit.is_some()),
+            ("--utc-offset-minutes", Detail::UtcOffsetMinutes, self.utc_offset_minutes.is_some()),
+        ] {
+            if is_given && !speech.details().contains(&detail) {
+                return Err(Usage(format!("{option} is not for {speech}")));
+            }
         }
+        Ok(speech.with(Details {
+            encoding: self.encoding.map(|encoding| match encoding {
+                TextEncoding::Utf8 => Encoding::Utf8,
+                TextEncoding::Gb18030 => Encoding::Gb18030,
+            }),
+            amount_unit: self.amount_unit.map(|unit| match unit {
+                Unit::Minor => AmountUnit::Minor,
+                Unit::Major => AmountUnit::Major,
+            }),
+            utc_offset_minutes: self.utc_offset_minutes,
+        }))
     }
 }
 

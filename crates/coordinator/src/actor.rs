@@ -3,52 +3,22 @@
 use crate::clock::Now;
 use crate::events::{Events, Kind};
 use crate::inner::{Inner, Key};
-use crate::record::{View, WaiterReply};
-use crate::shard::{Ended, Input, Output, Page, Shard, Wanted};
+use crate::mail::Mail;
+use crate::shard::{Ended, Input, Output, Shard};
 use crate::standing::Standing;
-use crate::summary::Summary;
 use crate::world::{Facts, World};
-use domain::serial::Sequence;
-use domain::transfer::State;
 use port::{Ask, Counters, Delivery, ReplyTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::Written;
 use supervise::trap::spring;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Mails taken in one turn: enough to fill a batch, few enough to look at the clock in between.
 const A_TURN: usize = 1024;
-
-/// What travels to a shard.
-#[derive(Debug)]
-// The largest is also the most frequent.
-#[allow(clippy::large_enum_variant)]
-pub(crate) enum Mail {
-    /// For the shard itself.
-    Input(Input),
-    /// Shows one open transfer.
-    View(Sequence, oneshot::Sender<Option<View>>),
-    /// Lets somebody wait for an open transfer.
-    Wait(Sequence, oneshot::Sender<WaiterReply>),
-    /// Answers when an open transfer is durable; dropped if it is not open.
-    Recorded(Sequence, oneshot::Sender<()>),
-    /// Shows some of an app's open transfers.
-    Page(Wanted, oneshot::Sender<Page>),
-    /// Shows the oldest open transfers, of those in a state if one is given, and how many there are.
-    Oldest(Option<State>, usize, oneshot::Sender<(Vec<View>, usize)>),
-    /// Shows the oldest open transfers that may be resumed together, and how many there are.
-    Proven(usize, oneshot::Sender<(Vec<View>, usize)>),
-    /// Shows all open transfers.
-    Views(oneshot::Sender<Vec<View>>),
-    /// Says how things stand over all open transfers.
-    Summary(oneshot::Sender<Summary>),
-    /// Nothing: it shows that the shard gets on.
-    Knock,
-}
 
 /// What the counters look like now.
 pub(crate) fn world(counters: &Counters, standing: &Standing) -> World {

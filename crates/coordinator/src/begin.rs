@@ -1,13 +1,14 @@
 //! Begins transfers: what is asked for, what is turned away and why, and what the caller is told.
 
-use crate::actor::Mail;
 use crate::allowance::OverDayLimit;
 use crate::claim::{self, Claim, Next, Seen, Verdict};
 use crate::clock::now_micros;
-use crate::handle::Coordinator;
+use crate::coordinator::Coordinator;
 use crate::inner::{Inner, Key};
-use crate::record::{Rendered, View, WaiterReply};
+use crate::mail::Mail;
+use crate::record::{Rendered, WaiterReply};
 use crate::shard::Input;
+use crate::view::View;
 use dashmap::mapref::entry::Entry;
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
@@ -418,8 +419,9 @@ fn ready(counter: &dyn Counter) -> Option<Day> {
 mod tests {
     use super::{BEHIND, RECORD_WITHIN};
     use crate::config::Config;
-    use crate::handle::Coordinator;
-    use crate::record::{Rendered, View};
+    use crate::coordinator::Coordinator;
+    use crate::record::Rendered;
+    use crate::view::View;
     use domain::serial::{Day, MasterSerial, Sequence};
     use port::Counters;
     use store::{Store, Write, WriteId};

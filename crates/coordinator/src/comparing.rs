@@ -1,39 +1,21 @@
 //! The tasks that hold what counters say too late against the record, and the queues to them.
 
 use crate::accusations::Fault;
-use crate::actor::Mail;
 use crate::clock::now_micros;
 use crate::events::Kind;
 use crate::inner::Inner;
 use crate::late::{self, Compared};
+use crate::late_queue::LATE;
+use crate::mail::Mail;
 use crate::shard::Input;
 use domain::message::{CounterId, Reply};
 use domain::serial::{MasterSerial, Sequence};
 use port::CounterIndex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use store::{FinalState, StoreError, Stored};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
-
-/// Late words of one counter that may wait to be compared with the record. Each counter has a queue
-/// of its own, so that one that says too much drowns nobody else's proof.
-const LATE: usize = 1024;
-
-/// Where the late words of one counter wait.
-#[derive(Debug)]
-pub(crate) struct LateQueue {
-    to: mpsc::Sender<Reply>,
-    /// Those that found it full, since operators were told of some.
-    lost: AtomicU64,
-}
-
-impl LateQueue {
-    pub(crate) fn new() -> (LateQueue, mpsc::Receiver<Reply>) {
-        let (to, late) = mpsc::channel(LATE);
-        (LateQueue { to, lost: AtomicU64::new(0) }, late)
-    }
-}
 
 impl Inner {
     /// Has what a counter said too late compared with the record. What finds the queue full is
@@ -179,8 +161,8 @@ mod tests {
     use super::*;
     use crate::claim::Claim;
     use crate::config::Config;
+    use crate::coordinator::Coordinator;
     use crate::find::tests::new;
-    use crate::handle::Coordinator;
     use crate::inner::Key;
     use crate::persons::DecideError;
     use crate::record::Rendered;

@@ -1,12 +1,12 @@
 //! Finds a transfer wherever it is: in its shard, ended in the record, or open there and in no shard
 //! yet. Whoever shows transfers, one or many, asks here, so that none is shown as it never was.
 
-use crate::actor::Mail;
-use crate::handle::Coordinator;
-use crate::record::View;
+use crate::coordinator::Coordinator;
+use crate::mail::Mail;
 use crate::recovery::{Remembrance, Tail, remembered};
 use crate::shard::{Page as ShardPage, Wanted};
 use crate::trail;
+use crate::view::View;
 use domain::serial::MasterSerial;
 use domain::transfer::State;
 use std::cmp::Reverse;

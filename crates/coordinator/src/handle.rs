@@ -2,23 +2,26 @@
 //! what persons say about them [`crate::persons`].
 
 use crate::accusations::{Accusations, Fault};
-use crate::actor::{Actor, Mail};
+use crate::actor::Actor;
 use crate::allowance::{Allowances, DayLimit};
 use crate::begin::BeginError;
 use crate::clock::now_micros;
-use crate::comparing::{LateQueue, compare_late};
+use crate::comparing::compare_late;
 use crate::config::Config;
+use crate::coordinator::{Coordinator, StartError};
 use crate::doubts::Doubts;
 use crate::enduring::Enduring;
 use crate::events::Events;
 use crate::inner::Inner;
+use crate::late_queue::LateQueue;
+use crate::mail::Mail;
 use crate::reach;
-use crate::record::View;
 use crate::recovery;
 use crate::serials::Serials;
 use crate::shard::{Render, Shard};
 use crate::standing::Standing;
 use crate::summary::Summary;
+use crate::view::View;
 use crate::watch::{
     look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_serials,
     watch_sessions,
@@ -40,37 +43,6 @@ use tokio_util::task::TaskTracker;
 
 /// Mails that may wait for one shard: about 50 ms of work. More is refused at once.
 const MAILBOX: usize = 4096;
-
-/// Drives all transfers of this process; clones are the same.
-#[derive(Clone)]
-pub struct Coordinator {
-    pub(crate) inner: Arc<Inner>,
-}
-
-impl std::fmt::Debug for Coordinator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Coordinator").field("open", &self.open()).finish_non_exhaustive()
-    }
-}
-
-/// Why the coordinator does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An open transfer needs a counter that is not configured.
-    #[error("transfer {master} is open and needs the counter {counter}, which is not configured")]
-    CounterMissing {
-        /// The counter's id.
-        counter: CounterId,
-        /// For which.
-        master: MasterSerial,
-    },
-    /// It was stopped while starting.
-    #[error("stopped while starting")]
-    Stopped,
-}
 
 impl Coordinator {
     /// Starts the shards and takes up what is open. `unmatched` is what the counters say unasked.

@@ -1,15 +1,15 @@
 //! What all tasks of a coordinator share.
 
 use crate::accusations::Accusations;
-use crate::actor::Mail;
 use crate::allowance::Allowances;
 use crate::claim::Claim;
-use crate::comparing::LateQueue;
 use crate::config::Config;
 use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
-use crate::reach::ToKeep;
+use crate::late_queue::LateQueue;
+use crate::mail::Mail;
 use crate::serials::Serials;
+use crate::standing::ToKeep;
 use crate::standing::{Hold, Standing};
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};

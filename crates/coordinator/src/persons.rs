@@ -1,13 +1,13 @@
 //! What persons say about transfers: they decide those that need it, claim one that they are busy
 //! with, and hand back to the rules what is proven.
 
-use crate::actor::Mail;
 use crate::claimant::Claimant;
 use crate::clock::now_micros;
+use crate::coordinator::Coordinator;
 use crate::events::Kind;
-use crate::handle::Coordinator;
-use crate::record::View;
+use crate::mail::Mail;
 use crate::shard::{DecideRefused, Input};
+use crate::view::View;
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Illegal, Outlook};
 use foreign::ForeignText;

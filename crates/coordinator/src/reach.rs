@@ -2,9 +2,9 @@
 //! counter, over restarts (DOMAIN §3 rule 10).
 
 use crate::clock::now_micros;
-use crate::handle::Coordinator;
+use crate::coordinator::Coordinator;
 use crate::inner::Inner;
-use crate::standing::Hold;
+use crate::standing::{Hold, ToKeep};
 use domain::message::CounterId;
 use domain::serial::{Day, Sequence, SubSerial};
 use foreign::ForeignText;
@@ -55,15 +55,6 @@ pub(crate) async fn take_up_holds(inner: &Inner) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// What the database is to keep of holds, in its order.
-#[derive(Debug)]
-pub(crate) enum ToKeep {
-    /// A counter is held.
-    Hold(HeldCounter),
-    /// Tells that all before it is kept.
-    Told(oneshot::Sender<()>),
 }
 
 /// Keeps holds in the database; one that it does not take is tried again until it does.
@@ -211,7 +202,8 @@ impl Coordinator {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::record::{Rendered, View};
+    use crate::record::Rendered;
+    use crate::view::View;
     use domain::serial::Role;
     use port::Counters;
     use store::Store;

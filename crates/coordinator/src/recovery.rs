@@ -1,11 +1,11 @@
 //! Takes up again what a stop or a crash left open.
 
-use crate::actor::Mail;
 use crate::claim::Claim;
 use crate::clock::now_micros;
+use crate::coordinator::StartError;
 use crate::events::Kind;
-use crate::handle::StartError;
 use crate::inner::{Inner, Key};
+use crate::mail::Mail;
 use crate::shard::{Input, intent};
 use crate::trail;
 use domain::serial::MasterSerial;
@@ -186,8 +186,9 @@ fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::handle::Coordinator;
-    use crate::record::{Rendered, View};
+    use crate::coordinator::Coordinator;
+    use crate::record::Rendered;
+    use crate::view::View;
     use domain::message::{CounterId, Place};
     use domain::money::{Amount, Currency};
     use domain::serial::{Day, Sequence};
@@ -196,7 +197,7 @@ mod tests {
     use tokio::sync::mpsc;
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
-    use wire::codec::Dialect;
+    use wire::dialect::Dialect;
 
     fn render(_: &View) -> Rendered {
         Rendered { status: 201, body: bytes::Bytes::new() }

@@ -9,6 +9,8 @@ use crate::clock::now_micros;
 use domain::message::CounterId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use store::HeldCounter;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 /// Whether the record is all that was recorded.
@@ -118,6 +120,15 @@ impl Standing {
     pub fn held(&self, counter: &CounterId) -> Option<Hold> {
         self.state.borrow().held.get(counter).cloned()
     }
+}
+
+/// What the database is to keep of holds, in its order.
+#[derive(Debug)]
+pub(crate) enum ToKeep {
+    /// A counter is held.
+    Hold(HeldCounter),
+    /// Tells that all before it is kept.
+    Told(oneshot::Sender<()>),
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Follows what the links and the database say unasked, and passes it on.
 
-use crate::actor::Mail;
 use crate::clock::now_micros;
 use crate::events::{Events, Kind};
 use crate::inner::Inner;
+use crate::mail::Mail;
 use crate::posted::{self, Posted};
 use crate::reach;
 use crate::shard::Input;

@@ -6,8 +6,10 @@ use bytes::BytesMut;
 use domain::profile::AmountUnit;
 use domain::serial::Role;
 use std::hint::black_box;
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
-use wire::message::{Message, RequestId};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::dialect::{Dialect, Encoding, XmlOptions};
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 /// The packet's time, in microseconds since 1970: an input, so that no clock is read.
 const NOW: i64 = 1_795_224_600_000_000;
@@ -58,7 +60,7 @@ fn codec(dialect: Dialect, end: End) -> Codec {
 }
 
 fn futures() -> Dialect {
-    Dialect::Futures(FuturesOptions {
+    Dialect::Futures(XmlOptions {
         encoding: Encoding::Utf8,
         amount_unit: AmountUnit::Minor,
         utc_offset_minutes: 480,
@@ -66,11 +68,11 @@ fn futures() -> Dialect {
 }
 
 fn request() -> Result<Message> {
-    Ok(Message::Request(RequestId(12_345), sample::instruction(Role::Debit)?))
+    Ok(Message::Payload(Payload::Request(RequestId(12_345), sample::instruction(Role::Debit)?)))
 }
 
 fn reply() -> Result<Message> {
-    Ok(Message::Response(RequestId(12_345), sample::reply(Role::Debit)?))
+    Ok(Message::Payload(Payload::Response(RequestId(12_345), sample::reply(Role::Debit)?)))
 }
 
 fn encode(dialect: Dialect, from: End, message: Message) -> Operation {

@@ -9,7 +9,7 @@
 //! the answer that they stand in.
 
 use bytes::BytesMut;
-use counter::{amount_unit, day, master, name, posting, set_words};
+use counter::{day, master, posting, set_words};
 use domain::message::{BalanceQuery, CounterId, EntriesQuery, Instruction, Look, Query, Reply};
 use domain::message::{Notice, Severity};
 use domain::money::Currency;
@@ -26,8 +26,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use wire::codec::{Codec, Dialect, FuturesOptions, Incoming, Parties};
-use wire::message::{Challenge, Heartbeat, HeartbeatAck, Message, RequestId, SignOff};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::{Challenge, Conversation, Heartbeat, HeartbeatAck, SignOff};
+use wire::dialect::{Dialect, XmlOptions};
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 mod arrival;
 mod counter;
@@ -60,14 +63,14 @@ pub fn accepting_securities(bytes: &[u8]) {
 /// Conversations in XML. The first byte chooses the encoding, the unit of amounts and the zone.
 pub fn conversing_futures(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
-    let options: FuturesOptions = crate::decoding::options(*first);
+    let options: XmlOptions = crate::decoding::options(*first);
     Play::new(Dialect::Futures(options), Opens::Bridge, rest).play();
 }
 
 /// The same in XML with a counter that dials in.
 pub fn accepting_futures(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
-    let options: FuturesOptions = crate::decoding::options(*first);
+    let options: XmlOptions = crate::decoding::options(*first);
     Play::new(Dialect::Futures(options), Opens::Counter, rest).play();
 }
 
@@ -80,11 +83,11 @@ enum Opens {
 
 /// What the bridge knows of its counter.
 fn config(dialect: &Dialect) -> LinkConfig {
-    let counter = CounterId::new(name(dialect)).expect("an id");
+    let counter = CounterId::new(dialect.speech().as_str()).expect("an id");
     let own_name = "bridge".to_owned();
     let mut config =
         LinkConfig::new(counter, Vec::new(), dialect.clone(), own_name, KEY.to_vec().into());
-    config.profile.amount_unit = amount_unit(dialect);
+    config.profile.amount_unit = dialect.amount_unit();
     config
 }
 
@@ -110,7 +113,7 @@ struct Play<'i> {
 
 impl<'i> Play<'i> {
     fn new(dialect: Dialect, opens: Opens, input: &'i [u8]) -> Play<'i> {
-        let name = name(&dialect);
+        let name = dialect.speech().as_str();
         let parties = Parties { own: name.to_owned(), peer: "bridge".to_owned() };
         let (queue, outcomes) = mpsc::unbounded_channel();
         Play {
@@ -174,7 +177,7 @@ impl<'i> Play<'i> {
             3 => {
                 if let Some((id, instruction)) = self.request() {
                     let reply = self.reply(&instruction);
-                    self.say(&Message::Response(id, reply));
+                    self.say(&Message::Payload(Payload::Response(id, reply)));
                 }
             }
             // The same with any bytes for words.
@@ -183,7 +186,7 @@ impl<'i> Play<'i> {
             5 => {
                 if let Some((id, instruction)) = self.request() {
                     let reply = self.reply(&instruction);
-                    let mut frame = self.encoded(&Message::Response(id, reply));
+                    let mut frame = self.encoded(&Message::Payload(Payload::Response(id, reply)));
                     for _ in 0..self.byte() % 4 {
                         let at = usize::from(self.byte()) * 256 + usize::from(self.byte());
                         let (at, byte) = (at % frame.len(), self.byte());
@@ -197,7 +200,7 @@ impl<'i> Play<'i> {
                 let id = RequestId(u64::from(self.byte()) << (self.byte() % 56) | 1);
                 let (_, instruction) = self.request().unwrap_or((id, posting(1, Role::Debit)));
                 let reply = self.reply(&instruction);
-                self.say(&Message::Response(id, reply));
+                self.say(&Message::Payload(Payload::Response(id, reply)));
             }
             7 => self.converse(),
             8 => {
@@ -217,14 +220,26 @@ impl<'i> Play<'i> {
         let number = u64::from(self.byte());
         let text = String::from_utf8_lossy(&self.bytes()).into_owned();
         let message = match self.byte() % 8 {
-            0 => Message::Heartbeat(Heartbeat { number }),
-            1 => Message::HeartbeatAck(HeartbeatAck { number, counter: Some((day, true)) }),
-            2 => Message::HeartbeatAck(HeartbeatAck { number, counter: None }),
-            3 => Message::Notice(Notice { severity: Severity::Alarm, text: text.into() }),
-            4 => Message::SignOff(SignOff { text: text.into() }),
-            5 => Message::SignOffAck,
-            6 => Message::Challenge(Challenge { nonce: NONCE, proof: NONCE }),
-            _ => Message::Request(RequestId(number | 1), posting(1, Role::Debit)),
+            0 => Message::Conversation(Conversation::Heartbeat(Heartbeat { number })),
+            1 => Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                number,
+                counter: Some((day, true)),
+            })),
+            2 => Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                number,
+                counter: None,
+            })),
+            3 => Message::Conversation(Conversation::Notice(Notice {
+                severity: Severity::Alarm,
+                text: text.into(),
+            })),
+            4 => Message::Conversation(Conversation::SignOff(SignOff { text: text.into() })),
+            5 => Message::Conversation(Conversation::SignOffAck),
+            6 => Message::Conversation(Conversation::Challenge(Challenge {
+                nonce: NONCE,
+                proof: NONCE,
+            })),
+            _ => Message::Payload(Payload::Request(RequestId(number | 1), posting(1, Role::Debit))),
         };
         self.say(&message);
     }
@@ -242,15 +257,19 @@ impl<'i> Play<'i> {
         // As long as what they take the place of: protobuf says how long.
         words.resize(PLACEHOLDER.len(), b' ');
         set_words(&mut reply, PLACEHOLDER);
-        let mut frame = self.encoded(&Message::Response(id, reply.clone()));
+        let mut frame = self.encoded(&Message::Payload(Payload::Response(id, reply.clone())));
         let place = frame.windows(PLACEHOLDER.len()).rposition(|at| at == PLACEHOLDER.as_bytes());
         let Some(place) = place else { return };
         frame[place..place + words.len()].copy_from_slice(&words);
-        let peer = name(&self.dialect).to_owned();
+        let peer = self.dialect.speech().as_str().to_owned();
         let own = Parties { own: "bridge".to_owned(), peer };
         let reader = Codec::new(self.dialect.clone(), own);
         let mut read = match reader.decode(&mut BytesMut::from(&frame[..])) {
-            Ok(Some(Incoming::Message(Message::Response(read, said)))) if read == id => said,
+            Ok(Some(Incoming::Message(Message::Payload(Payload::Response(read, said)))))
+                if read == id =>
+            {
+                said
+            }
             other => panic!("words made an answer unreadable: {other:?}"),
         };
         set_words(&mut read, PLACEHOLDER);
@@ -286,7 +305,7 @@ impl<'i> Play<'i> {
                 Incoming::Malformed(what) => {
                     panic!("the bridge wrote what nobody can read: {what:?}")
                 }
-                Incoming::Message(Message::Request(id, instruction)) => {
+                Incoming::Message(Message::Payload(Payload::Request(id, instruction))) => {
                     let known = self.owed.values().any(|owed| *owed == instruction);
                     assert!(known, "nobody has asked for {instruction:?}");
                     self.read.push((id, instruction));
@@ -391,13 +410,9 @@ impl<'i> Play<'i> {
     }
 
     fn framed(&self, body: &[u8]) -> Vec<u8> {
-        match self.dialect {
-            Dialect::Securities => {
-                let length = u32::try_from(body.len()).expect("short");
-                [&length.to_be_bytes(), body].concat()
-            }
-            Dialect::Futures(_) => [format!("{:08}", body.len()).as_bytes(), body].concat(),
-        }
+        let mut frame = BytesMut::new();
+        self.codec.frame(body, &mut frame).expect("short");
+        frame.to_vec()
     }
 
     /// The next byte of the input; zero behind its end.

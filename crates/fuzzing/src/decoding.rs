@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 use domain::profile::AmountUnit;
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::dialect::{Dialect, Encoding, XmlOptions};
 use wire::ornament::Blemishes;
 
 /// Longer than any error's own words with 60 characters of the body.
@@ -24,8 +25,8 @@ pub fn futures(bytes: &[u8]) {
 }
 
 /// Encoding, unit of amounts and zone, by one byte.
-pub(crate) fn options(first: u8) -> FuturesOptions {
-    FuturesOptions {
+pub(crate) fn options(first: u8) -> XmlOptions {
+    XmlOptions {
         encoding: if first & 1 == 0 { Encoding::Utf8 } else { Encoding::Gb18030 },
         amount_unit: if first & 2 == 0 { AmountUnit::Minor } else { AmountUnit::Major },
         utc_offset_minutes: if first & 4 == 0 { 0 } else { 480 },

@@ -1,5 +1,5 @@
 //! What must hold of everything that reads bytes from outside, whatever the bytes: one function for
-//! each, which panics when it does not. cargo-fuzz runs them under its own engine (`fuzz/`), and a
+//! each, which panics when it does not. cargo-fuzz runs them under its own engine (`tests/fuzz/`), and a
 //! test of every change replays the corpus and its mutations.
 //!
 //! Reading order: [`TARGETS`]; `decoding`, `conversing`, `signature` and `configuration` are the functions;
@@ -24,7 +24,7 @@ pub use signature::signature;
 /// Something that reads bytes from outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name, and that of its corpus under `fuzz/corpus`.
+    /// Its name, and that of its corpus under `tests/fuzz/corpus`.
     pub name: &'static str,
     /// Panics if what must hold does not.
     pub check: fn(&[u8]),

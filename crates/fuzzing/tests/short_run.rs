@@ -11,7 +11,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The inputs that are kept for a target, in the order of their names.
 fn corpus(target: &Target) -> Vec<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target.name);
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target.name);
     let mut files: Vec<_> = std::fs::read_dir(&root)
         .expect("a corpus")
         .map(|entry| entry.expect("a file").path())

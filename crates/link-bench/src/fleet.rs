@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::codec::Dialect;
+use wire::dialect::Dialect;
 
 /// See the module.
 pub(crate) struct Fleet {

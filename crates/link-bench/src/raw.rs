@@ -10,8 +10,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use wire::codec::{Codec, Dialect, Incoming, Parties};
-use wire::message::{ChallengeAnswer, Message, RequestId, SignOn};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::{ChallengeAnswer, Conversation, SignOn};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 use wire::proof::{self, Side};
 
 /// What a link reads at once, in bytes.
@@ -44,7 +47,10 @@ impl Raw {
         let mut request = BytesMut::new();
         let debit = script::debit(1, &script::account());
         // As long as a link's.
-        codec.encode(&Message::Request(RequestId(1_763_700_000_000_000), debit), &mut request)?;
+        codec.encode(
+            &Message::Payload(Payload::Request(RequestId(1_763_700_000_000_000), debit)),
+            &mut request,
+        )?;
         let mut raw = Raw { stream, inbox: BytesMut::with_capacity(CHUNK), request };
         let sign_on = SignOn {
             version: SignOn::VERSION,
@@ -54,11 +60,20 @@ impl Raw {
             nonce: [3; 32],
             heartbeat_s: 0,
         };
-        raw.say(&codec, &Message::SignOn(sign_on.clone())).await?;
-        let Message::Challenge(challenge) = raw.hear(&codec).await? else { bail!("no challenge") };
+        raw.say(&codec, &Message::Conversation(Conversation::SignOn(sign_on.clone()))).await?;
+        let Message::Conversation(Conversation::Challenge(challenge)) = raw.hear(&codec).await?
+        else {
+            bail!("no challenge")
+        };
         let proof = proof::prove(&KEY, Side::Dialler, &sign_on, &challenge.nonce);
-        raw.say(&codec, &Message::Answer(ChallengeAnswer { proof, counter: None })).await?;
-        let Message::Welcome(_) = raw.hear(&codec).await? else { bail!("no welcome") };
+        raw.say(
+            &codec,
+            &Message::Conversation(Conversation::Answer(ChallengeAnswer { proof, counter: None })),
+        )
+        .await?;
+        let Message::Conversation(Conversation::Welcome(_)) = raw.hear(&codec).await? else {
+            bail!("no welcome")
+        };
         Ok(raw)
     }
 

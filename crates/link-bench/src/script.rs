@@ -9,10 +9,13 @@ use domain::money::{Amount, Currency};
 use domain::profile::Profile;
 use domain::serial::{Day, MasterSerial, Role, Sequence};
 use foreign::ForeignText;
-use wire::codec::{Codec, Dialect, Incoming, Parties};
-use wire::message::{
-    Challenge, CounterState, HeartbeatAck, Message, Nonce, RequestId, SignOn, Welcome,
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::{
+    Challenge, Conversation, CounterState, HeartbeatAck, Nonce, SignOn, Welcome,
 };
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 use wire::proof::{self, Side};
 
 /// The key of all links here.
@@ -147,12 +150,12 @@ impl Script {
 
     fn say(&mut self, message: Message, outbox: &mut BytesMut) -> Result<()> {
         let answer = match message {
-            Message::SignOn(sign_on) => {
+            Message::Conversation(Conversation::SignOn(sign_on)) => {
                 let proof = proof::prove(&KEY, Side::Acceptor, &sign_on, &NONCE);
                 self.sign_on = Some(sign_on);
-                Message::Challenge(Challenge { nonce: NONCE, proof })
+                Message::Conversation(Conversation::Challenge(Challenge { nonce: NONCE, proof }))
             }
-            Message::Answer(_) => {
+            Message::Conversation(Conversation::Answer(_)) => {
                 let sign_on = self.sign_on.as_ref().context("an answer to nothing")?;
                 self.told.opened = true;
                 let counter = CounterState {
@@ -163,18 +166,26 @@ impl Script {
                     highest_serial: None,
                 };
                 let heartbeat_s = sign_on.heartbeat_s;
-                Message::Welcome(Welcome { heartbeat_s, counter: Some(counter) })
+                Message::Conversation(Conversation::Welcome(Welcome {
+                    heartbeat_s,
+                    counter: Some(counter),
+                }))
             }
-            Message::Heartbeat(beat) => {
+            Message::Conversation(Conversation::Heartbeat(beat)) => {
                 self.told.heartbeats += 1;
                 let counter = Some((day(), true));
-                Message::HeartbeatAck(HeartbeatAck { number: beat.number, counter })
+                Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                    number: beat.number,
+                    counter,
+                }))
             }
-            Message::SignOff(_) => {
+            Message::Conversation(Conversation::SignOff(_)) => {
                 self.told.leaving = true;
-                Message::SignOffAck
+                Message::Conversation(Conversation::SignOffAck)
             }
-            Message::HeartbeatAck(_) | Message::Notice(_) | Message::SignOffAck => return Ok(()),
+            Message::Conversation(
+                Conversation::HeartbeatAck(_) | Conversation::Notice(_) | Conversation::SignOffAck,
+            ) => return Ok(()),
             other => bail!("nobody here answers {other:?}"),
         };
         self.codec.encode(&answer, outbox)?;
@@ -199,7 +210,10 @@ fn tail(codec: &Codec) -> Result<Vec<u8>> {
         mark: None,
     };
     let mut frame = BytesMut::new();
-    codec.encode(&Message::Response(RequestId(1), Reply::Posting(reply)), &mut frame)?;
+    codec.encode(
+        &Message::Payload(Payload::Response(RequestId(1), Reply::Posting(reply))),
+        &mut frame,
+    )?;
     // Length, request id 1, the tag and the length of the reply, the tag of its serial.
     let serial = frame.get(9..).and_then(varint).context("an answer has a serial")?;
     let tail = frame[9 + serial.len()..].to_vec();
@@ -236,11 +250,16 @@ mod tests {
         for (id, number) in [(1, 1), (300, 77), (1_763_700_000_000_000, 89_999_999_999)] {
             let instruction = debit(number, &account());
             let (mut inbox, mut outbox) = (BytesMut::new(), BytesMut::new());
-            ours.encode(&Message::Request(RequestId(id), instruction.clone()), &mut inbox)
-                .expect("sayable");
+            ours.encode(
+                &Message::Payload(Payload::Request(RequestId(id), instruction.clone())),
+                &mut inbox,
+            )
+            .expect("sayable");
             script.turn(&mut inbox, &mut outbox, None).expect("understood");
-            let Ok(Some(Incoming::Message(Message::Response(told, Reply::Posting(reply))))) =
-                ours.decode(&mut outbox)
+            let Ok(Some(Incoming::Message(Message::Payload(Payload::Response(
+                told,
+                Reply::Posting(reply),
+            ))))) = ours.decode(&mut outbox)
             else {
                 panic!("no answer to {id}")
             };

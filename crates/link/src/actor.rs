@@ -1,23 +1,24 @@
 //! The one task of a connection: attempts follow each other, with the waits between them, until the
 //! link is to stop. A panic costs the connection, never the link.
 
-use crate::addresses::Addresses;
-use crate::authenticated::{AuthenticatedConnection, Taken};
-use crate::backoff::{Backoff, Next};
-use crate::cause::{Cause, Verdict};
-use crate::config::{Leave, Timers};
-use crate::connection::Connection;
-use crate::connection_status::ConnectionStatus;
-use crate::dial::{Better, Dial, Preferred};
+use crate::config::Leave;
 use crate::driver::ConnectionDriver;
-use crate::ended::Ended;
-use crate::hours::{Now, ServiceHours};
-use crate::outage::{Found, Outages};
-use crate::pending_reply::Command;
-use crate::reception::{Reception, Waited};
-use crate::send_queue::SendQueue;
+use crate::inbound::authenticated::{AuthenticatedConnection, Taken};
+use crate::io::connection::Connection;
+use crate::io::dial::{Better, Dial, Preferred};
+use crate::io::transport::Transport;
+use crate::reconnect::addresses::Addresses;
+use crate::reconnect::backoff::{Backoff, Next};
+use crate::reconnect::ended::Ended;
+use crate::reconnect::outage::{Found, Outages};
+use crate::report::connection_status::ConnectionStatus;
+use crate::request::pending_reply::Command;
+use crate::request::reception::{Reception, Waited};
+use crate::request::send_queue::SendQueue;
 use crate::session::Setup;
-use crate::transport::Transport;
+use crate::session::cause::{Cause, Verdict};
+use crate::session::hours::{Now, ServiceHours};
+use crate::timers::Timers;
 use port::NotSent;
 use port::status::State;
 use std::any::Any;

@@ -3,19 +3,19 @@
 //! A turn goes in this order: control, timers, inbound, requests, writing. What the old
 //! connection had in its buffers ends with it; the next one is another value of this type.
 
-use crate::authenticated::AuthenticatedConnection;
-use crate::cause::Cause;
-use crate::connection::{Connection, Inbox};
-use crate::connection_status::ConnectionStatus;
-use crate::dial::{Better, Preferred};
-use crate::ended::Ended;
-use crate::pending_reply::Command;
-use crate::reception::Reception;
-use crate::renewal::{RENEWS, Turn};
-use crate::send_queue::SendQueue;
+use crate::inbound::authenticated::AuthenticatedConnection;
+use crate::io::connection::{Connection, Inbox};
+use crate::io::dial::{Better, Preferred};
+use crate::io::transport::Carrier;
+use crate::reconnect::ended::Ended;
+use crate::report::connection_status::ConnectionStatus;
+use crate::request::pending_reply::Command;
+use crate::request::reception::Reception;
+use crate::request::renewal::{RENEWS, Turn};
+use crate::request::send_queue::SendQueue;
+use crate::request::spare;
 use crate::session::Event;
-use crate::spare;
-use crate::transport::Carrier;
+use crate::session::cause::Cause;
 use bytes::BytesMut;
 use port::NotSent;
 use std::future::poll_fn;

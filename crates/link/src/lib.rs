@@ -1,63 +1,47 @@
 //! Keeps conversations with counters alive, and says truthfully what became of every request:
 //! answered, never sent, or unknown.
 //!
-//! Reading order. What others see: the [`Link`] handle, which is a [`Counter`](port::Counter), and
-//! [`LinkConfig`]. Then the pure part, which knows neither sockets nor clocks: `pending_reply` (an outcome that
-//! somebody waits for), `pool` (which connection it goes to), `send_queue` (what waits to be sent, and what
-//! outlives a connection), `in_flight` (what waits for an answer), `pulse` (heartbeats), `flood` (what nobody
-//! asked for), `session` (the conversation), `outbox` (bytes on their way), `connection` (these as one),
-//! `backoff` (when to try again), `addresses` (and where), `hours`, `renewal` (when a new session is needed);
-//! `spare` and `intern` keep memory small where there are many links. Last the I/O around it: `dial` opens a
-//! transport (`tls`, `transport`), `acceptor` lets counters dial in (by [`supervise::places`], and not without
-//! end: `gate`), `driver` owns it and the clock, `mailbox` and `reception` are where requests arrive, `outage`
-//! is how links look together for a counter that is away, `actor` makes one attempt after another,
-//! `connection_status` and `status_aggregate` tell everybody where the link stands. [`sans_io`] is the pure
-//! part in other hands: a link whose bytes and time a simulation decides.
+//! What others see is the [`Link`] handle, which is a [`Counter`](port::Counter), and [`LinkConfig`]. Behind it,
+//! each folder built on those before it and on none after it (a test holds them to that):
+//!
+//! - `request`: an outcome that somebody waits for (`pending_reply`), where requests arrive (`mailbox`, `reception`),
+//!   which connection one goes to (`pool`), what waits to be sent (`send_queue`) or for an answer (`in_flight`), and
+//!   when a new session is needed to know more (`renewal`).
+//! - `session`: the conversation, as data: sign-on, heartbeats (`pulse`), what nobody asked for (`flood`), keys, hours,
+//!   and how it ended (`cause`).
+//! - `io`: bytes on their way (`outbox`), session and bytes as one (`connection`), and the sockets under them (`dial`,
+//!   `tls`, `transport`).
+//! - `inbound`: counters that dial in (`acceptor`), not without end (`gate`).
+//! - `reconnect`: when to try again (`backoff`) and where (`addresses`), how links look together for a counter that is
+//!   away (`outage`), and what is left of an attempt (`ended`).
+//! - `report`: where a link stands, for everybody.
+//!
+//! On top, `driver` owns a connection and the clock, and `actor` makes one attempt after another. [`sans_io`] is the
+//! same without either: a link whose bytes and time a simulation decides.
 
-mod acceptor;
 mod actor;
-mod addresses;
-mod authenticated;
-mod backoff;
-mod cause;
 mod config;
-mod connection;
-mod connection_status;
-mod dial;
 mod driver;
-mod ended;
-mod flood;
-mod gate;
-mod hours;
-mod in_flight;
-mod intern;
-mod keys;
+mod inbound;
+mod io;
 mod link;
-mod mailbox;
-mod outage;
-mod outbox;
-mod pending_reply;
-mod pool;
-mod pulse;
-mod reception;
-mod renewal;
+mod reconnect;
+mod report;
+mod request;
 pub mod sans_io;
-mod send_queue;
 mod session;
-mod spare;
-mod status_aggregate;
 #[cfg(test)]
 mod testing;
-mod tls;
-mod transport;
+mod timers;
 
-pub use acceptor::{Acceptor, AcceptorConfig, AcceptorLimits, InboundPeer};
-pub use cause::{Cause, Verdict};
-pub use config::{Leave, LinkConfig, Timers};
-pub use dial::{Dial, TcpDial};
-pub use hours::{NotADay, NotHours, ServiceHours};
-pub use keys::LinkKeys;
+pub use config::{Leave, LinkConfig};
+pub use inbound::acceptor::{Acceptor, AcceptorConfig, AcceptorLimits, InboundPeer};
+pub use io::dial::{Dial, TcpDial};
+pub use io::tls::{Credentials, TlsDial, TlsError, TlsFiles, Trust};
+pub use io::transport::{Carrier, Secured, Transport};
 pub use link::Link;
-pub use outage::Outages;
-pub use tls::{Credentials, TlsDial, TlsError, TlsFiles, Trust};
-pub use transport::{Carrier, Secured, Transport};
+pub use reconnect::outage::Outages;
+pub use session::cause::{Cause, Verdict};
+pub use session::hours::{NotADay, NotHours, ServiceHours};
+pub use session::keys::LinkKeys;
+pub use timers::Timers;

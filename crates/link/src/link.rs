@@ -1,22 +1,21 @@
 //! The handle to one counter's link.
 
-use crate::acceptor::InboundPeer;
 use crate::actor::{Actor, supervise};
-use crate::addresses::Addresses;
-use crate::authenticated::AuthenticatedConnection;
-use crate::backoff::Backoff;
 use crate::config::LinkConfig;
-use crate::connection_status::ConnectionStatus;
-use crate::dial::{Dial, TcpDial};
-use crate::intern::{NAMES, PROFILES, TIMERS};
-use crate::pending_reply::{Command, ConnectionHandle, PendingReply};
-use crate::pool::{ConnectionPool, Exit, PooledConnection};
-use crate::reception::Reception;
-use crate::send_queue::{CounterShared, SendQueue};
+use crate::inbound::acceptor::InboundPeer;
+use crate::inbound::authenticated::AuthenticatedConnection;
+use crate::io::dial::{Dial, TcpDial};
+use crate::reconnect::addresses::Addresses;
+use crate::reconnect::backoff::Backoff;
+use crate::report::connection_status::ConnectionStatus;
+use crate::report::status_aggregate::StatusAggregate;
+use crate::request::intern::{NAMES, PROFILES, TIMERS};
+use crate::request::pending_reply::{Command, ConnectionHandle, PendingReply, Queued};
+use crate::request::pool::{ConnectionPool, Exit, PooledConnection};
+use crate::request::reception::Reception;
+use crate::request::send_queue::{CounterShared, SendQueue};
 use crate::session::Setup;
-use crate::session::greeting::Known;
-use crate::status_aggregate::StatusAggregate;
-use domain::message::{CounterId, Instruction};
+use domain::message::CounterId;
 use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
@@ -47,14 +46,6 @@ pub struct Link {
     tasks: Arc<[Arc<Task>]>,
 }
 
-/// A request that nothing has been written of.
-#[derive(Debug)]
-pub(crate) struct Queued {
-    pub(crate) pending_reply: PendingReply,
-    pub(crate) instruction: Instruction,
-    pub(crate) deadline: Instant,
-}
-
 impl Link {
     /// Starts the link's tasks on `tasks`, over TCP. It dials until `stop`, then ends in order: what
     /// is in flight is waited for, then the session is signed off. What the counter says unasked
@@ -81,7 +72,7 @@ impl Link {
         // One may wait while another is being judged.
         let (channels, acceptors): (Vec<_>, Vec<_>) =
             (0..connections).map(|_| mpsc::channel(1)).unzip();
-        let known = Known::of(&config);
+        let known = config.known();
         let dialect = config.dialect.clone();
         let parties = Parties { own: known.own_name.clone(), peer: known.counter.to_string() };
         let codec = Codec::new(dialect.clone(), parties);
@@ -289,7 +280,7 @@ impl Counter for Link {
     }
 
     /// One connection after another, and none whose session is younger than
-    /// [`Timers::renewal`](crate::config::Timers::renewal).
+    /// [`Timers::renewal`](crate::timers::Timers::renewal).
     fn renew_sessions(&self, after: Instant) {
         let shared = &self.pool.first().shared;
         shared.renewal.want(after);

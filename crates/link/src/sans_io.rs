@@ -4,15 +4,15 @@
 //! What `actor`, `driver` and `connection_status` do around the pure part is repeated here in its order:
 //! timers, inbound, requests, writing; and on a drop, first the state, then the outcomes.
 
-use crate::backoff::{Backoff, Next};
-use crate::cause::Cause;
 use crate::config::LinkConfig;
-use crate::connection::{Connection, Inbox};
-use crate::link::Queued;
-use crate::pending_reply::{ConnectionHandle, PendingReply};
-pub use crate::renewal::Renewal;
-use crate::renewal::{RENEWS, Turn};
-use crate::send_queue::SendQueue;
+use crate::io::connection::{Connection, Inbox};
+use crate::reconnect::backoff::{Backoff, Next};
+use crate::request::pending_reply::Queued;
+use crate::request::pending_reply::{ConnectionHandle, PendingReply};
+pub use crate::request::renewal::Renewal;
+use crate::request::renewal::{RENEWS, Turn};
+use crate::request::send_queue::SendQueue;
+use crate::session::cause::Cause;
 use crate::session::{Event, Setup};
 use bytes::BytesMut;
 use domain::message::{CounterId, Reply};

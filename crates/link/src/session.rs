@@ -2,35 +2,39 @@
 //! messages, timers and events come out. An error is the cause to close the connection for.
 
 mod answers;
+pub(crate) mod cause;
 mod closed;
 mod event;
+mod flood;
 pub(crate) mod greeting;
+pub(crate) mod hours;
+pub(crate) mod keys;
+mod pulse;
+mod setup;
 mod sign_on;
 
-use crate::cause::Cause;
-use crate::config::Timers;
-use crate::flood::Flood;
-use crate::in_flight::InFlight;
-use crate::keys::{KeyId, LinkKeys};
-use crate::pulse::{Beat, Pulse};
-use crate::send_queue::{Admission, SendQueue};
-use domain::message::CounterId;
+use crate::request::in_flight::InFlight;
+use crate::request::send_queue::{Admission, SendQueue};
+use crate::session::cause::Cause;
+use crate::session::flood::Flood;
+use crate::session::keys::KeyId;
+use crate::session::pulse::{Beat, Pulse};
 use domain::message::Notice;
-use domain::profile::Profile;
 use domain::serial::Day;
 use foreign::ForeignText;
-use port::Bounds;
 use port::NotSent;
 use port::status::State;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wire::codec::Codec;
-use wire::message::{Heartbeat, HeartbeatAck, Message, Nonce, RequestId, SignOff, Welcome};
+use wire::conversation::{Conversation, Heartbeat, HeartbeatAck, Nonce, SignOff, Welcome};
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 use closed::Closed;
 pub(crate) use event::Event;
+pub(crate) use setup::{Outgoing, Setup};
 pub(crate) use sign_on::Opened;
 use sign_on::SigningOn;
 
@@ -56,25 +60,6 @@ const URGENT_SHARE: usize = 16;
 /// flight has been answered by then: it tells nothing more, and a counter that says nothing does not
 /// keep a bridge from going.
 const LAST_WORD: Duration = Duration::from_millis(500);
-
-/// What all sessions of one link have in common.
-#[derive(Debug)]
-pub(crate) struct Setup {
-    pub(crate) counter: CounterId,
-    pub(crate) own_name: Arc<String>,
-    pub(crate) codec: Codec,
-    pub(crate) keys: LinkKeys,
-    pub(crate) profile: Arc<Profile>,
-    pub(crate) timers: Arc<Timers>,
-    pub(crate) bounds: Bounds,
-}
-
-/// A message to write, and of which request it is.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) message: Message,
-    pub(crate) request: Option<RequestId>,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -175,7 +160,7 @@ impl Session {
             pulse: Pulse::new(0, setup.timers.early_probe, now),
             in_flight: InFlight::default(),
             window: 0,
-            outgoing: VecDeque::from([Message::Welcome(welcome)]),
+            outgoing: VecDeque::from([Message::Conversation(Conversation::Welcome(welcome))]),
             events: Vec::new(),
             malformed: None,
             heard: 0,
@@ -219,7 +204,8 @@ impl Session {
 
     /// Asks at once whether the other side lives.
     pub(crate) fn probe(&mut self, now: Instant) {
-        self.outgoing.push_back(Message::Heartbeat(self.pulse.probe(now)));
+        self.outgoing
+            .push_back(Message::Conversation(Conversation::Heartbeat(self.pulse.probe(now))));
     }
 
     /// How many valid frames were heard since the session opened.
@@ -293,11 +279,13 @@ impl Session {
         self.heard += 1;
         self.pulse.heard(now);
         match message {
-            Message::Response(id, reply) => self.on_response(now, id, reply, send_queue)?,
-            Message::Heartbeat(beat) => {
+            Message::Payload(Payload::Response(id, reply)) => {
+                self.on_response(now, id, reply, send_queue)?;
+            }
+            Message::Conversation(Conversation::Heartbeat(beat)) => {
                 self.acknowledge(beat);
             }
-            Message::HeartbeatAck(ack) => {
+            Message::Conversation(Conversation::HeartbeatAck(ack)) => {
                 let round_trip = self.pulse.round_trip(ack, now);
                 self.events.extend(round_trip.map(Event::RoundTrip));
                 if let Some((day, open)) = ack.counter {
@@ -306,25 +294,31 @@ impl Session {
                 }
                 self.closed.answered(ack.number);
             }
-            Message::Notice(Notice { severity, text }) => {
+            Message::Conversation(Conversation::Notice(Notice { severity, text })) => {
                 let notice = Notice { severity, text: text.clipped(500) };
                 self.on_unasked(now, Event::Notice(notice), false, send_queue)?;
             }
-            Message::SignOff(SignOff { text }) => self.on_sign_off(now, &text, send_queue),
-            Message::SignOffAck => match &self.phase {
+            Message::Conversation(Conversation::SignOff(SignOff { text })) => {
+                self.on_sign_off(now, &text, send_queue);
+            }
+            Message::Conversation(Conversation::SignOffAck) => match &self.phase {
                 Phase::SigningOff { .. } => return Err(Cause::SignedOff),
                 Phase::Leaving { cause, .. } => return Err(Cause::clone(cause)),
                 Phase::SigningOn { .. }
                 | Phase::Syncing { .. }
                 | Phase::Open
-                | Phase::Draining { .. } => return Err(unexpected(&Message::SignOffAck)),
+                | Phase::Draining { .. } => {
+                    return Err(unexpected(&Message::Conversation(Conversation::SignOffAck)));
+                }
             },
-            Message::SignOn(_)
-            | Message::Challenge(_)
-            | Message::Answer(_)
-            | Message::Welcome(_)
-            | Message::Rejected(_)
-            | Message::Request(..) => return Err(unexpected(&message)),
+            Message::Conversation(
+                Conversation::SignOn(_)
+                | Conversation::Challenge(_)
+                | Conversation::Answer(_)
+                | Conversation::Welcome(_)
+                | Conversation::Rejected(_),
+            )
+            | Message::Payload(Payload::Request(..)) => return Err(unexpected(&message)),
         }
         Ok(())
     }
@@ -338,7 +332,7 @@ impl Session {
     ) -> Option<Outgoing> {
         if let Some(message) = self.outgoing.pop_front() {
             self.pulse.sent(now);
-            if let Message::Heartbeat(beat) = &message {
+            if let Message::Conversation(Conversation::Heartbeat(beat)) = &message {
                 self.closed.written(beat.number);
             }
             return Some(Outgoing { message, request: None });
@@ -412,7 +406,9 @@ impl Session {
             let oldest = self.in_flight.find_oldest();
             match self.pulse.on_timeout(now, oldest) {
                 Beat::Rest => {}
-                Beat::Send(beat) => self.outgoing.push_back(Message::Heartbeat(beat)),
+                Beat::Send(beat) => {
+                    self.outgoing.push_back(Message::Conversation(Conversation::Heartbeat(beat)));
+                }
                 Beat::Dead(silence) => return Err(Cause::Unheard(silence)),
             }
         }
@@ -509,7 +505,10 @@ impl Session {
             Phase::Draining { leaver, until } if drained || now >= *until => {
                 let sign_off = |text: &str, within| {
                     let text = text.into();
-                    (Message::SignOff(SignOff { text }), Phase::SigningOff { until: now + within })
+                    (
+                        Message::Conversation(Conversation::SignOff(SignOff { text })),
+                        Phase::SigningOff { until: now + within },
+                    )
                 };
                 let within = self.setup.timers.sign_off;
                 let (message, phase) = match leaver {
@@ -518,7 +517,10 @@ impl Session {
                     Leaver::They { text } => {
                         let cause = Box::new(Cause::PeerSignedOff(std::mem::take(text)));
                         let until = now + self.setup.timers.close;
-                        (Message::SignOffAck, Phase::Leaving { cause, until })
+                        (
+                            Message::Conversation(Conversation::SignOffAck),
+                            Phase::Leaving { cause, until },
+                        )
                     }
                 };
                 self.outgoing.push_back(message);
@@ -535,13 +537,14 @@ impl Session {
 
     fn acknowledge(&mut self, beat: Heartbeat) {
         if self.outgoing.len() >= OUTGOING_LIMIT
-            && let Some(older) =
-                self.outgoing.iter().position(|waits| matches!(waits, Message::HeartbeatAck(_)))
+            && let Some(older) = self.outgoing.iter().position(|waits| {
+                matches!(waits, Message::Conversation(Conversation::HeartbeatAck(_)))
+            })
         {
             self.outgoing.remove(older);
         }
         let ack = HeartbeatAck { number: beat.number, counter: None };
-        self.outgoing.push_back(Message::HeartbeatAck(ack));
+        self.outgoing.push_back(Message::Conversation(Conversation::HeartbeatAck(ack)));
     }
 
     /// The counter takes no new requests: what is queued cannot be sent here any more.
@@ -555,7 +558,7 @@ impl Session {
             Phase::Draining { leaver: by, .. } => *by = leaver,
             // Both at once: each acknowledges the other's.
             Phase::SigningOff { .. } => {
-                self.outgoing.push_back(Message::SignOffAck);
+                self.outgoing.push_back(Message::Conversation(Conversation::SignOffAck));
                 let until = now + self.setup.timers.close;
                 self.phase = Phase::Leaving { cause: Box::new(Cause::SignedOff), until };
             }

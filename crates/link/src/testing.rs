@@ -1,7 +1,7 @@
 //! What tests of this crate share: instants by the second, asks and their outcomes.
 
-use crate::link::Queued;
-use crate::pending_reply::{ConnectionHandle, PendingReply};
+use crate::request::pending_reply::Queued;
+use crate::request::pending_reply::{ConnectionHandle, PendingReply};
 use crate::session::Setup;
 use domain::message::{
     Answer, AnswerCode, BalanceReply, CounterId, EntriesReply, Finding, Instruction, Look, Posted,
@@ -17,8 +17,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use wire::codec::{Codec, Dialect, Parties};
-use wire::message::{Challenge, CounterState, HeartbeatAck, Message, SignOn, Welcome};
+use wire::codec::{Codec, Parties};
+use wire::conversation::{Challenge, Conversation, CounterState, HeartbeatAck, SignOn, Welcome};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::Payload;
 use wire::proof::{self, Side};
 
 /// So many seconds after the beginning of time.
@@ -152,33 +155,48 @@ impl GoodCounter {
     pub(crate) fn answer(&mut self, message: Message) -> Option<Message> {
         let day = self.state.settle_day;
         match message {
-            Message::SignOn(sign_on) => {
+            Message::Conversation(Conversation::SignOn(sign_on)) => {
                 assert_eq!((sign_on.version, sign_on.dialler.as_str()), (1, "bridge"));
                 assert_eq!(sign_on.acceptor, "securities");
                 let proof = proof::prove(&self.key, Side::Acceptor, &sign_on, &Self::NONCE);
                 self.sign_on = Some(sign_on);
-                Some(Message::Challenge(Challenge { nonce: Self::NONCE, proof }))
+                Some(Message::Conversation(Conversation::Challenge(Challenge {
+                    nonce: Self::NONCE,
+                    proof,
+                })))
             }
-            Message::Answer(answer) => {
+            Message::Conversation(Conversation::Answer(answer)) => {
                 let sign_on = self.sign_on.as_ref().expect("a sign-on");
                 let (nonce, proof) = (&Self::NONCE, &answer.proof);
                 assert!(proof::verify(&self.key, Side::Dialler, sign_on, nonce, proof));
                 let counter = Some(self.state.clone());
-                Some(Message::Welcome(Welcome { heartbeat_s: self.heartbeat_s, counter }))
+                Some(Message::Conversation(Conversation::Welcome(Welcome {
+                    heartbeat_s: self.heartbeat_s,
+                    counter,
+                })))
             }
-            Message::Heartbeat(beat) => {
+            Message::Conversation(Conversation::Heartbeat(beat)) => {
                 let counter = Some((day, self.state.open));
-                Some(Message::HeartbeatAck(HeartbeatAck { number: beat.number, counter }))
+                Some(Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                    number: beat.number,
+                    counter,
+                })))
             }
-            Message::SignOff(_) => Some(Message::SignOffAck),
-            Message::Request(id, instruction) => Some(Message::Response(id, reply(&instruction))),
-            Message::Challenge(_)
-            | Message::Welcome(_)
-            | Message::Rejected(_)
-            | Message::SignOffAck
-            | Message::HeartbeatAck(_)
-            | Message::Response(..)
-            | Message::Notice(_) => None,
+            Message::Conversation(Conversation::SignOff(_)) => {
+                Some(Message::Conversation(Conversation::SignOffAck))
+            }
+            Message::Payload(Payload::Request(id, instruction)) => {
+                Some(Message::Payload(Payload::Response(id, reply(&instruction))))
+            }
+            Message::Conversation(
+                Conversation::Challenge(_)
+                | Conversation::Welcome(_)
+                | Conversation::Rejected(_)
+                | Conversation::SignOffAck
+                | Conversation::HeartbeatAck(_)
+                | Conversation::Notice(_),
+            )
+            | Message::Payload(Payload::Response(..)) => None,
         }
     }
 }

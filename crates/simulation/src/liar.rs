@@ -11,7 +11,9 @@ use domain::serial::{Day, Mark, Role, Sequence, SubSerial};
 use rand::RngExt;
 use std::collections::BTreeSet;
 use store::NewTransfer;
-use wire::message::{CounterState, HeartbeatAck, Message, RequestId};
+use wire::conversation::{Conversation, CounterState, HeartbeatAck};
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 /// How it lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,7 +154,7 @@ pub(crate) fn claims_rightly(
 /// Replaces what the counter was to say by something else.
 pub(crate) fn distort(random: &mut Random, message: &mut Message, known: &Known, own: f64) {
     match message {
-        Message::Response(_, reply) => {
+        Message::Payload(Payload::Response(_, reply)) => {
             let about = reply.serial().filter(|_| random.random_bool(0.7));
             let about = about.and_then(|serial| known.of(serial).map(|new| (new, serial.role)));
             let about = about.or_else(|| known.draw(random, own));
@@ -160,12 +162,15 @@ pub(crate) fn distort(random: &mut Random, message: &mut Message, known: &Known,
                 *reply = lie(random, new, role);
             }
         }
-        Message::Welcome(welcome) => {
+        Message::Conversation(Conversation::Welcome(welcome)) => {
             if let Some(state) = &mut welcome.counter {
                 boast(random, state);
             }
         }
-        Message::HeartbeatAck(HeartbeatAck { counter: Some((day, open)), .. }) => {
+        Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+            counter: Some((day, open)),
+            ..
+        })) => {
             *day = another_day(random, *day);
             *open = random.random_bool(0.7);
         }

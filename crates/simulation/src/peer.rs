@@ -21,8 +21,11 @@ use simulator::session::{Identity, Next, Session};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use wire::codec::{Codec, Dialect, Incoming, Parties};
-use wire::message::{Message, Nonce, RejectReason, Rejected, RequestId};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::{Conversation, Nonce, RejectReason, Rejected};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 /// The key of every link.
 pub const KEY: [u8; 32] = [7; 32];
@@ -173,8 +176,10 @@ impl Peer {
         let Some(talk) = self.talks.get_mut(&conn) else { return };
         if talk.epoch != self.sessions {
             let text = "no session here; sign on again".to_owned();
-            let rejected =
-                Message::Rejected(Rejected { reason: RejectReason::Other, text: text.into() });
+            let rejected = Message::Conversation(Conversation::Rejected(Rejected {
+                reason: RejectReason::Other,
+                text: text.into(),
+            }));
             return self.end(conn, Some(&rejected), "its session was forgotten", wishes);
         }
         talk.inbound.extend_from_slice(bytes);
@@ -194,10 +199,10 @@ impl Peer {
                         Next::Close(None, "bodies that are no messages")
                     } else {
                         let text = format!("not understood: {}", malformed.error);
-                        Next::Write(Message::Notice(Notice {
+                        Next::Write(Message::Conversation(Conversation::Notice(Notice {
                             severity: Severity::Warning,
                             text: text.into(),
-                        }))
+                        })))
                     }
                 }
                 Err(_) => Next::Close(None, "broken framing"),
@@ -247,7 +252,11 @@ impl Peer {
         self.counter.receive(Visit::Request(RequestId(ticket.0), instruction), now, &mut deeds);
         self.keep_lines(mark);
         match deeds.pop() {
-            Some(Deed::Here(Act::Write(Message::Response(_, reply)))) if deeds.is_empty() => reply,
+            Some(Deed::Here(Act::Write(Message::Payload(Payload::Response(_, reply)))))
+                if deeds.is_empty() =>
+            {
+                reply
+            }
             other => unreachable!("one without faults answers once, and not {other:?}"),
         }
     }
@@ -321,7 +330,7 @@ impl Peer {
 
     fn watch_for_lies(&mut self, act: &Act) {
         let (Act::Write(message) | Act::WriteHalf(message)) = act else { return };
-        if let Message::Response(_, Reply::Posting(reply)) = message
+        if let Message::Payload(Payload::Response(_, Reply::Posting(reply))) = message
             && self.plan.rules.profile.codes.meaning(reply.answer.code) == Meaning::Refused
         {
             if let Some(master) = self.posted.get(&reply.serial) {
@@ -381,7 +390,7 @@ impl Peer {
 
     /// Says what it did with a code that nobody has agreed on.
     fn make_odd(&mut self, message: &mut Message) {
-        if let Message::Response(_, Reply::Posting(reply)) = message
+        if let Message::Payload(Payload::Response(_, Reply::Posting(reply))) = message
             && self.plan.odd_codes > 0.0
             && self.random.random_bool(self.plan.odd_codes)
         {
@@ -395,7 +404,7 @@ impl Peer {
         if self.random.random_bool(lying.share) {
             distort(&mut self.random, message, &self.known, lying.own);
         }
-        if let Message::Response(_, reply) = message {
+        if let Message::Payload(Payload::Response(_, reply)) = message {
             self.said.push(reply.clone());
         }
     }
@@ -414,7 +423,7 @@ impl Peer {
         let reply = lie(&mut self.random, new, role);
         for _ in 0..if self.random.random_bool(0.02) { 40 } else { 1 } {
             self.said.push(reply.clone());
-            self.write(conn, &Message::Response(id, reply.clone()), now, wishes);
+            self.write(conn, &Message::Payload(Payload::Response(id, reply.clone())), now, wishes);
         }
     }
 

@@ -16,7 +16,7 @@ use rand::{RngExt, SeedableRng};
 use simulator::books::{AccountSetting, Rules};
 use simulator::faults::Rule;
 use std::time::Duration;
-use wire::codec::{Dialect, Encoding, FuturesOptions};
+use wire::dialect::{Dialect, Encoding, XmlOptions};
 
 /// Random numbers whose algorithm is fixed for ever by its name, so that a seed means the same
 /// schedule after an upgrade.
@@ -303,7 +303,7 @@ fn counter(random: &mut Random, name: &str, classes: &[Class], orders: usize) ->
         Dialect::Securities
     } else {
         let encoding = if random.random_bool(0.5) { Encoding::Utf8 } else { Encoding::Gb18030 };
-        Dialect::Futures(FuturesOptions {
+        Dialect::Futures(XmlOptions {
             encoding,
             amount_unit: profile.amount_unit,
             utc_offset_minutes: 480,

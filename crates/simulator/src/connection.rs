@@ -5,7 +5,7 @@ use crate::counter::{Act, Visit};
 use crate::desk::{Batch, Delivery, Seat};
 use crate::session::{Identity, Next, Session};
 use crate::tls::Tls;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use domain::message::{Notice, Severity};
 use std::io;
 use std::net::SocketAddr;
@@ -16,8 +16,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use wire::codec::{Codec, Dialect, Incoming};
-use wire::message::{Message, RejectReason, Rejected};
+use wire::codec::{Codec, Incoming};
+use wire::conversation::{Conversation, RejectReason, Rejected};
+use wire::message::Message;
 
 /// Bytes read in one turn: some hundred requests, so that one write answers them all.
 const READ_CHUNK: usize = 64 << 10;
@@ -48,7 +49,6 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Surroundings {
     pub(crate) identity: Identity,
     pub(crate) codec: Codec,
-    pub(crate) dialect: Dialect,
     pub(crate) tls: Option<Tls>,
     pub(crate) desk: mpsc::Sender<Batch>,
     /// Goes up whenever all sessions are forgotten.
@@ -270,10 +270,10 @@ impl Connection {
     fn read(&mut self) -> Flow {
         if *self.around.sessions.borrow() != self.epoch {
             let text = "no session here; sign on again".to_owned();
-            self.write(&Message::Rejected(Rejected {
+            self.write(&Message::Conversation(Conversation::Rejected(Rejected {
                 reason: RejectReason::Other,
                 text: text.into(),
-            }));
+            })));
             return Flow::End("its session was forgotten");
         }
         let now = Instant::now();
@@ -307,7 +307,10 @@ impl Connection {
             return Flow::End("bodies that are no messages");
         }
         let text = format!("not understood, and not done: {error}");
-        self.write(&Message::Notice(Notice { severity: Severity::Warning, text: text.into() }));
+        self.write(&Message::Conversation(Conversation::Notice(Notice {
+            severity: Severity::Warning,
+            text: text.into(),
+        })));
         Flow::On
     }
 
@@ -366,14 +369,8 @@ impl Connection {
     /// Good framing around a body that is no message in either dialect.
     fn write_garbage(&mut self) {
         const BODY: &[u8] = b"\xff\xfe nonsense \xff";
-        match self.around.dialect {
-            Dialect::Securities => {
-                self.outbound.put_u32(u32::try_from(BODY.len()).unwrap_or(u32::MAX));
-            }
-            Dialect::Futures(_) => {
-                self.outbound.extend_from_slice(format!("{:08}", BODY.len()).as_bytes());
-            }
+        if let Err(error) = self.around.codec.frame(BODY, &mut self.outbound) {
+            tracing::error!(%error, "nonsense does not fit a frame");
         }
-        self.outbound.extend_from_slice(BODY);
     }
 }

@@ -6,10 +6,12 @@ use crate::faults::{Action, Dice, Occasion};
 use domain::message::{AccountId, AnswerCode, Instruction, Look};
 use domain::money::Amount;
 use std::time::Duration;
-use wire::message::{
-    ChallengeAnswer, CounterState, HeartbeatAck, Message, Proof, RejectReason, Rejected, RequestId,
+use wire::conversation::{
+    ChallengeAnswer, Conversation, CounterState, HeartbeatAck, Proof, RejectReason, Rejected,
     Welcome,
 };
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 /// Something that arrived on a connection, or is about to be said on one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +171,9 @@ impl Counter {
             Visit::SignOn(challenge) => {
                 let action = self.dice.throw(Occasion::SignOn, None, None);
                 if let Some(Action::Refuse(code)) = action {
-                    deeds.push(write(Message::Rejected(rejection(code))));
+                    deeds.push(write(Message::Conversation(Conversation::Rejected(rejection(
+                        code,
+                    )))));
                     deeds.push(Deed::Here(Act::Close));
                 } else {
                     answer_session(action, challenge, deeds);
@@ -177,17 +181,24 @@ impl Counter {
             }
             Visit::SignedOn(heartbeat_s) => {
                 let counter = Some(self.state());
-                let welcome = Message::Welcome(Welcome { heartbeat_s, counter });
+                let welcome =
+                    Message::Conversation(Conversation::Welcome(Welcome { heartbeat_s, counter }));
                 deeds.push(write(welcome));
             }
             Visit::Prove(proof) => {
                 let counter = Some(self.state());
-                deeds.push(write(Message::Answer(ChallengeAnswer { proof, counter })));
+                deeds.push(write(Message::Conversation(Conversation::Answer(ChallengeAnswer {
+                    proof,
+                    counter,
+                }))));
             }
             Visit::Heartbeat(number) => {
                 let action = self.dice.throw(Occasion::Heartbeat, None, None);
                 let counter = Some((self.books.settle_day(), self.books.open()));
-                let ack = Message::HeartbeatAck(HeartbeatAck { number, counter });
+                let ack = Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                    number,
+                    counter,
+                }));
                 answer_session(action, ack, deeds);
             }
             Visit::Request(id, instruction) => {
@@ -195,7 +206,7 @@ impl Counter {
                 self.request(action, id, instruction, at, deeds);
             }
             Visit::SignOff => {
-                deeds.push(write(Message::SignOffAck));
+                deeds.push(write(Message::Conversation(Conversation::SignOffAck)));
                 deeds.push(Deed::Here(Act::Close));
             }
         }
@@ -236,7 +247,7 @@ impl Counter {
                     // One whose serial is known is decided at once, and then not once more.
                     let is_decided = settled.line.is_some();
                     let reply = self.keep(settled, at);
-                    deeds.push(write(Message::Response(id, reply)));
+                    deeds.push(write(Message::Payload(Payload::Response(id, reply))));
                     if !is_decided {
                         deeds.push(Deed::After(delay, Chore::Finish(order)));
                     }
@@ -251,20 +262,22 @@ impl Counter {
                     }
                     None => self.books.bare_reply(&instruction, answer(code, "refused by plan")),
                 };
-                deeds.push(write(Message::Response(id, reply)));
+                deeds.push(write(Message::Payload(Payload::Response(id, reply))));
             }
             Course::Contradict => {
                 self.execute(id, &instruction, at);
                 let words = answer(AnswerCode::INSUFFICIENT_FUNDS, "insufficient funds");
-                deeds
-                    .push(write(Message::Response(id, self.books.bare_reply(&instruction, words))));
+                deeds.push(write(Message::Payload(Payload::Response(
+                    id,
+                    self.books.bare_reply(&instruction, words),
+                ))));
             }
         }
     }
 
     fn execute(&mut self, id: RequestId, instruction: &Instruction, at: i64) -> Message {
         let settled = self.books.execute(instruction, at);
-        Message::Response(id, self.keep(settled, at))
+        Message::Payload(Payload::Response(id, self.keep(settled, at)))
     }
 
     /// Keeps the line for the file, and cuts over when enough was posted.

@@ -180,7 +180,7 @@ mod tests {
     use domain::profile::Profile;
     use domain::serial::{Day, Role, Sequence, SubSerial};
     use std::fs::File;
-    use wire::message::RequestId;
+    use wire::payload::RequestId;
 
     #[test]
     fn nothing_is_taken_from_an_older_connection_of_a_channel() {

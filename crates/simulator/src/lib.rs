@@ -2,7 +2,7 @@
 //! seed. It shares bytes with the bridge, never logic: of the bridge it knows the messages alone,
 //! so a mistake in the bridge's rules cannot hide in its counterpart.
 //!
-//! Reading order: [`books`] is what a counter does with an order; [`books_file`] is how it
+//! Reading order: [`options`] is how a counter is to be; [`books`] is what it does with an order; [`books_file`] is how it
 //! remembers; [`faults`] is what goes wrong on purpose, and how a plan says so; [`counter`] puts the
 //! three together; [`session`] is the conversation on one connection; `desk` is the task that owns
 //! the counter, `connection` the task that owns a socket, `way` how that comes to be, [`server`] the
@@ -14,6 +14,7 @@ mod connection;
 pub mod counter;
 mod desk;
 pub mod faults;
+pub mod options;
 pub mod server;
 pub mod session;
 mod tls;
@@ -21,5 +22,6 @@ mod way;
 
 pub use books_file::Durability;
 pub use faults::FaultPlan;
-pub use server::{Error, Options, parse_account, run, run_as_process};
+pub use options::{Error, Options, parse_account};
+pub use server::{run, run_as_process};
 pub use tls::{TlsError, TlsFiles};

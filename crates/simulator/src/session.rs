@@ -10,9 +10,11 @@ use secrecy::{ExposeSecret, SecretSlice};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wire::message::{
-    Challenge, Heartbeat, Message, Nonce, RejectReason, Rejected, SignOff, SignOn,
+use wire::conversation::{
+    Challenge, Conversation, Heartbeat, Nonce, RejectReason, Rejected, SignOff, SignOn,
 };
+use wire::message::Message;
+use wire::payload::Payload;
 use wire::proof::{Side, prove, verify};
 
 /// A sign-on must be complete within this (docs/peers/counter.md, Sign-on).
@@ -105,7 +107,7 @@ impl Session {
             nonce,
             heartbeat_s: identity.heartbeat_s,
         };
-        let first = Message::SignOn(sign_on.clone());
+        let first = Message::Conversation(Conversation::SignOn(sign_on.clone()));
         let mut session = Session::new(identity, nonce, now);
         session.channel = Some(channel);
         session.phase = Phase::SignedOn(Box::new(sign_on));
@@ -139,11 +141,14 @@ impl Session {
     /// Takes a message.
     pub fn receive(&mut self, message: Message) -> Next {
         match (&self.phase, message) {
-            (Phase::Silent(nonce), Message::SignOn(sign_on)) => {
+            (Phase::Silent(nonce), Message::Conversation(Conversation::SignOn(sign_on))) => {
                 let nonce = *nonce;
                 self.challenge(sign_on, nonce)
             }
-            (Phase::Challenged(sign_on, nonce), Message::Answer(answer)) => {
+            (
+                Phase::Challenged(sign_on, nonce),
+                Message::Conversation(Conversation::Answer(answer)),
+            ) => {
                 let key = self.identity.key.expose_secret();
                 if !verify(key, Side::Dialler, sign_on, nonce, &answer.proof) {
                     return reject(RejectReason::BadProof, "the proof is wrong");
@@ -153,7 +158,10 @@ impl Session {
                 self.phase = Phase::Open;
                 Next::Visit(Visit::SignedOn(heartbeat_s))
             }
-            (Phase::SignedOn(sign_on), Message::Challenge(challenge)) => {
+            (
+                Phase::SignedOn(sign_on),
+                Message::Conversation(Conversation::Challenge(challenge)),
+            ) => {
                 let key = self.identity.key.expose_secret();
                 if !verify(key, Side::Acceptor, sign_on, &challenge.nonce, &challenge.proof) {
                     return reject(RejectReason::BadProof, "the proof is wrong");
@@ -162,7 +170,7 @@ impl Session {
                 self.phase = Phase::Proven;
                 Next::Visit(Visit::Prove(proof))
             }
-            (Phase::Proven, Message::Welcome(welcome)) => {
+            (Phase::Proven, Message::Conversation(Conversation::Welcome(welcome))) => {
                 let heartbeat_s = welcome.heartbeat_s.min(self.identity.heartbeat_s);
                 self.heartbeat = Duration::from_secs(heartbeat_s.into());
                 self.phase = Phase::Open;
@@ -170,7 +178,7 @@ impl Session {
             }
             (
                 Phase::Silent(_) | Phase::Challenged(..) | Phase::SignedOn(_) | Phase::Proven,
-                Message::Rejected(rejected),
+                Message::Conversation(Conversation::Rejected(rejected)),
             ) => {
                 tracing::warn!(reason = rejected.reason.words(), text = %rejected.text, "rejected");
                 Next::Close(None, "the bridge rejected us")
@@ -180,21 +188,31 @@ impl Session {
             }
             (Phase::SignedOn(_) | Phase::Proven, _) => Next::Close(None, "a message out of place"),
             (Phase::Open | Phase::Leaving, message) => match message {
-                Message::Request(id, instruction) => Next::Visit(Visit::Request(id, instruction)),
-                Message::Heartbeat(Heartbeat { number }) => Next::Visit(Visit::Heartbeat(number)),
-                Message::SignOff(_) => Next::Visit(Visit::SignOff),
-                Message::SignOffAck => Next::Close(None, "signed off"),
-                Message::HeartbeatAck(_) => Next::Nothing,
-                Message::Notice(notice) => {
+                Message::Payload(Payload::Request(id, instruction)) => {
+                    Next::Visit(Visit::Request(id, instruction))
+                }
+                Message::Conversation(Conversation::Heartbeat(Heartbeat { number })) => {
+                    Next::Visit(Visit::Heartbeat(number))
+                }
+                Message::Conversation(Conversation::SignOff(_)) => Next::Visit(Visit::SignOff),
+                Message::Conversation(Conversation::SignOffAck) => Next::Close(None, "signed off"),
+                Message::Conversation(Conversation::HeartbeatAck(_)) => Next::Nothing,
+                Message::Conversation(Conversation::Notice(notice)) => {
                     tracing::info!(severity = notice.severity.as_str(), text = %notice.text, "notice");
                     Next::Nothing
                 }
-                Message::Rejected(_) => Next::Close(None, "the bridge rejected us"),
-                Message::SignOn(_)
-                | Message::Challenge(_)
-                | Message::Answer(_)
-                | Message::Welcome(_)
-                | Message::Response(..) => Next::Close(None, "a message out of place"),
+                Message::Conversation(Conversation::Rejected(_)) => {
+                    Next::Close(None, "the bridge rejected us")
+                }
+                Message::Conversation(
+                    Conversation::SignOn(_)
+                    | Conversation::Challenge(_)
+                    | Conversation::Answer(_)
+                    | Conversation::Welcome(_),
+                )
+                | Message::Payload(Payload::Response(..)) => {
+                    Next::Close(None, "a message out of place")
+                }
             },
         }
     }
@@ -211,7 +229,10 @@ impl Session {
         let proof = prove(self.identity.key.expose_secret(), Side::Acceptor, &sign_on, &nonce);
         self.channel = Some(sign_on.channel);
         self.phase = Phase::Challenged(Box::new(sign_on), nonce);
-        Next::Visit(Visit::SignOn(Message::Challenge(Challenge { nonce, proof })))
+        Next::Visit(Visit::SignOn(Message::Conversation(Conversation::Challenge(Challenge {
+            nonce,
+            proof,
+        }))))
     }
 
     /// The counter is closing: says so, if there is a session. What was asked is still answered.
@@ -223,7 +244,9 @@ impl Session {
             Phase::Leaving => Next::Nothing,
             Phase::Open => {
                 self.phase = Phase::Leaving;
-                Next::Write(Message::SignOff(SignOff { text: why.into() }))
+                Next::Write(Message::Conversation(Conversation::SignOff(SignOff {
+                    text: why.into(),
+                })))
             }
         }
     }
@@ -263,19 +286,21 @@ impl Session {
         self.probed |= probe;
         self.sent = now;
         self.heartbeats += 1;
-        Next::Write(Message::Heartbeat(Heartbeat { number: self.heartbeats }))
+        Next::Write(Message::Conversation(Conversation::Heartbeat(Heartbeat {
+            number: self.heartbeats,
+        })))
     }
 }
 
 fn reject(reason: RejectReason, text: &'static str) -> Next {
     let rejected = Rejected { reason, text: text.into() };
-    Next::Close(Some(Message::Rejected(rejected)), text)
+    Next::Close(Some(Message::Conversation(Conversation::Rejected(rejected))), text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::message::{ChallengeAnswer, Welcome};
+    use wire::conversation::{ChallengeAnswer, Welcome};
 
     const KEY: [u8; 32] = [5; 32];
 
@@ -302,19 +327,21 @@ mod tests {
 
     fn proof(sign_on: &SignOn) -> Message {
         let proof = prove(&KEY, Side::Dialler, sign_on, &[9; 32]);
-        Message::Answer(ChallengeAnswer { proof, counter: None })
+        Message::Conversation(Conversation::Answer(ChallengeAnswer { proof, counter: None }))
     }
 
     fn open(now: Instant) -> Session {
         let mut session = session(now);
-        session.receive(Message::SignOn(sign_on()));
+        session.receive(Message::Conversation(Conversation::SignOn(sign_on())));
         assert_eq!(session.receive(proof(&sign_on())), Next::Visit(Visit::SignedOn(10)));
         session
     }
 
     fn rejected(next: &Next) -> Option<RejectReason> {
         match next {
-            Next::Close(Some(Message::Rejected(rejected)), _) => Some(rejected.reason),
+            Next::Close(Some(Message::Conversation(Conversation::Rejected(rejected))), _) => {
+                Some(rejected.reason)
+            }
             _ => None,
         }
     }
@@ -322,8 +349,8 @@ mod tests {
     #[test]
     fn both_sides_prove_the_key_and_the_smaller_heartbeat_counts() {
         let mut session = session(Instant::now());
-        let Next::Visit(Visit::SignOn(Message::Challenge(challenge))) =
-            session.receive(Message::SignOn(sign_on()))
+        let Next::Visit(Visit::SignOn(Message::Conversation(Conversation::Challenge(challenge)))) =
+            session.receive(Message::Conversation(Conversation::SignOn(sign_on())))
         else {
             panic!("no challenge");
         };
@@ -338,19 +365,30 @@ mod tests {
         let identity = session(Instant::now()).identity;
         let now = Instant::now();
         let (mut session, first) = Session::dial(identity.clone(), 3, [7; 32], now);
-        let Message::SignOn(sign_on) = first else { panic!("{first:?}") };
+        let Message::Conversation(Conversation::SignOn(sign_on)) = first else {
+            panic!("{first:?}")
+        };
         assert_eq!((sign_on.dialler.as_str(), sign_on.acceptor.as_str()), ("securities", "bridge"));
         let proof = prove(&KEY, Side::Acceptor, &sign_on, &[8; 32]);
-        let next = session.receive(Message::Challenge(Challenge { nonce: [8; 32], proof }));
+        let next = session.receive(Message::Conversation(Conversation::Challenge(Challenge {
+            nonce: [8; 32],
+            proof,
+        })));
         let Next::Visit(Visit::Prove(proof)) = next else { panic!("{next:?}") };
         assert!(verify(&KEY, Side::Dialler, &sign_on, &[8; 32], &proof));
         assert!(!session.is_open());
         let welcome = Welcome { heartbeat_s: 10, counter: None };
-        assert_eq!(session.receive(Message::Welcome(welcome)), Next::Nothing);
+        assert_eq!(
+            session.receive(Message::Conversation(Conversation::Welcome(welcome))),
+            Next::Nothing
+        );
         assert!(session.is_open());
 
         let (mut fooled, _) = Session::dial(identity, 3, [7; 32], now);
-        let next = fooled.receive(Message::Challenge(Challenge { nonce: [8; 32], proof: [0; 32] }));
+        let next = fooled.receive(Message::Conversation(Conversation::Challenge(Challenge {
+            nonce: [8; 32],
+            proof: [0; 32],
+        })));
         assert_eq!(rejected(&next), Some(RejectReason::BadProof));
     }
 
@@ -361,14 +399,16 @@ mod tests {
             (SignOn { dialler: "other".into(), ..sign_on() }, RejectReason::UnknownParty),
             (SignOn { acceptor: "futures".into(), ..sign_on() }, RejectReason::UnknownParty),
         ] {
-            let next = session(Instant::now()).receive(Message::SignOn(message));
+            let next = session(Instant::now())
+                .receive(Message::Conversation(Conversation::SignOn(message)));
             assert_eq!(rejected(&next), Some(reason));
         }
         let mut challenged = session(Instant::now());
-        challenged.receive(Message::SignOn(sign_on()));
+        challenged.receive(Message::Conversation(Conversation::SignOn(sign_on())));
         let other = SignOn { channel: 1, ..sign_on() };
         assert_eq!(rejected(&challenged.receive(proof(&other))), Some(RejectReason::BadProof));
-        let early = session(Instant::now()).receive(Message::Heartbeat(Heartbeat { number: 1 }));
+        let early = session(Instant::now())
+            .receive(Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 1 })));
         assert_eq!(rejected(&early), Some(RejectReason::Other));
     }
 
@@ -390,7 +430,9 @@ mod tests {
         for _ in 0..9 {
             let now = session.timeout().expect("a heartbeat is agreed");
             match session.on_timeout(now) {
-                Next::Write(Message::Heartbeat(_)) => story.push((now - start).as_secs()),
+                Next::Write(Message::Conversation(Conversation::Heartbeat(_))) => {
+                    story.push((now - start).as_secs());
+                }
                 Next::Close(None, why) => {
                     assert_eq!((why, now - start), ("the bridge is dead", Duration::from_secs(17)));
                     assert_eq!(story, [8, 12]);

@@ -1,7 +1,7 @@
 //! How the counter and the bridge come together: the bridge dials, or the counter does.
 
 use crate::connection::{Surroundings, converse, dialled};
-use crate::server::{Error, Options};
+use crate::options::{Error, Options};
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;

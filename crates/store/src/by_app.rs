@@ -6,11 +6,11 @@ use crate::entity::{outcome, transfer};
 use crate::error::StoreError;
 use crate::fault::describe;
 use crate::journal::OLDEST;
-use crate::list::walked;
 use crate::query::{CHUNK, ask};
 use crate::recent::Recent;
 use crate::record::ListFilter;
 use crate::state::{FinalState, StateFilter};
+use crate::walk::walked;
 use domain::serial::MasterSerial;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, JoinType,

@@ -2,9 +2,9 @@
 //! database says that a key is taken (DOMAIN §4). No I/O: what is recorded already comes in as
 //! [`Known`], what has to be added goes out as [`Plan`].
 
-use crate::journal::{Write, WriteError};
 use crate::record::{Decision, NewTransfer, Outcome};
 use crate::state::OpenState;
+use crate::write::{Write, WriteError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the database holds under the keys of a batch.
@@ -285,8 +285,8 @@ pub(crate) fn misfit(write: &Write) -> Option<String> {
 mod tests {
     use super::*;
     use crate::FinalState;
-    use crate::journal::WriteId;
     use crate::tests::{master, transfer};
+    use crate::write::WriteId;
 
     fn of(sequence: u64) -> Write {
         Write::of(WriteId(0), master(sequence))

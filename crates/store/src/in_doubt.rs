@@ -3,10 +3,10 @@
 //! again.
 
 use crate::connect;
+use crate::entity::serial_lease::TRANSFER;
 use crate::entity::{counter_hold, serial_lease, serial_lift};
 use crate::error::StoreError;
 use crate::query::ask;
-use crate::serials::TRANSFER;
 use crate::store::Store;
 use domain::message::CounterId;
 use domain::serial::{Day, Sequence};

@@ -30,6 +30,7 @@ mod lock;
 pub mod memory;
 mod migration;
 mod moved;
+mod options;
 mod position;
 mod process;
 mod query;
@@ -39,12 +40,15 @@ mod record;
 mod serials;
 mod state;
 mod store;
+mod walk;
+mod write;
 
 pub use error::{OpenError, StoreError};
 pub use hold::held_by;
 pub use in_doubt::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
-pub use journal::{Bare, Journal, JournalHealth, Write, WriteError, WriteId, Written};
+pub use journal::{Bare, Journal, JournalHealth};
 pub use moved::MovedOn;
+pub use options::Options;
 pub use position::RecordStanding;
 pub use position::release::{RecordStatus, Release, ReleaseError, release, status};
 pub use reader::Reader;
@@ -52,7 +56,8 @@ pub use record::{
     Decision, ListFilter, Listed, NewTransfer, OpenPage, OpenTransfer, Outcome, Place, Stored,
 };
 pub use state::{FinalState, OpenState, StateFilter};
-pub use store::{Options, Store};
+pub use store::Store;
+pub use write::{Write, WriteError, WriteId, Written};
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,9 @@
 //! simulates decides what a crash leaves of it.
 
 use crate::idempotency::{End, Known, Plan, misfit, refused};
-use crate::journal::{Write, Written};
 use crate::record::{Decision, NewTransfer, OpenTransfer, Outcome, Stored};
 use crate::state::OpenState;
+use crate::write::{Write, Written};
 use domain::serial::{MasterSerial, Sequence};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -183,9 +183,9 @@ fn key(transfer: &NewTransfer) -> (Vec<u8>, Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{WriteError, WriteId};
     use crate::record::Place;
     use crate::state::FinalState;
+    use crate::write::{WriteError, WriteId};
     use domain::message::{AccountId, CounterId};
     use domain::money::{Amount, Currency};
     use domain::serial::Day;

@@ -5,6 +5,7 @@
 //! sequence begin again. Whether a number may be given out once more is asked when it comes round
 //! ([`are_free`]).
 
+use crate::entity::serial_lease::TRANSFER;
 use crate::entity::serial_lease::{Column, Entity};
 use crate::entity::{open_transfer, transfer};
 use crate::error::StoreError;
@@ -19,9 +20,6 @@ use sea_orm::{
     QuerySelect,
 };
 use std::ops::{Range, RangeInclusive};
-
-/// The lease of the numbers that transfers get.
-pub(crate) const TRANSFER: &str = "transfer";
 
 /// Several nodes start at once, each takes one block; a hundred lost races mean something else.
 const ATTEMPTS: u32 = 100;

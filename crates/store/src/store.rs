@@ -9,6 +9,7 @@ use crate::lease::UNSEEN;
 use crate::list;
 use crate::migration;
 use crate::moved::{self, MovedOn};
+use crate::options::Options;
 use crate::position::compare::{Verdict, compare};
 use crate::position::file::PositionFile;
 use crate::position::ledger::Ledger;
@@ -22,37 +23,11 @@ use domain::serial::{Day, MasterSerial, Sequence};
 use sea_orm::DatabaseConnection;
 use std::collections::HashSet;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use supervise::task::End;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
-
-/// What a record is opened with, besides its address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The position file. Without one, that of a SQLite file lies beside it, under its name and
-    /// `.position`; of a server's record none is kept, and a lost tail of it goes unnoticed.
-    pub position: Option<PathBuf>,
-}
-
-impl Options {
-    /// Where the position file of a record is, if one is kept.
-    pub(crate) fn position_of(&self, address: &Address) -> Option<PathBuf> {
-        if let Some(path) = &self.position {
-            return Some(path.clone());
-        }
-        match address {
-            Address::Sqlite { path, .. } => {
-                let mut name = path.as_os_str().to_owned();
-                name.push(".position");
-                Some(name.into())
-            }
-            Address::Mysql { .. } => None,
-        }
-    }
-}
 
 /// The database; cheap to clone.
 #[derive(Clone)]

@@ -1,15 +1,15 @@
-//! Frames of either dialect.
+//! Frames, whatever the dialect; and bodies without them, for whoever has no use for frames.
 
-pub use crate::frame::FrameError;
+pub use crate::error::{EncodeError, FrameError};
+pub use crate::format::Parties;
 
-use crate::frame::Prefix;
-use crate::futures::{self, Origin};
-use crate::message::{Message, RequestId};
+use crate::dialect::Dialect;
+use crate::format::{End, Format, Occasion};
+use crate::message::Message;
 use crate::ornament::Blemishes;
-use crate::securities;
+use crate::payload::RequestId;
 use crate::terms::{Fault, Trace};
 use bytes::{Buf, BytesMut};
-use domain::profile::AmountUnit;
 use domain::serial::SubSerial;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,68 +17,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The longest frame body that is read or written, in bytes, unless configured smaller.
 pub const FRAME_LIMIT: usize = 1 << 20;
 
-/// Which bytes a counter speaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// Protobuf behind a 4-byte big-endian length.
-    Securities,
-    /// XML behind an 8-digit ASCII decimal length.
-    Futures(FuturesOptions),
-}
-
-/// What differs between counters that speak XML.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FuturesOptions {
-    /// How text is encoded.
-    pub encoding: Encoding,
-    /// How amounts are written.
-    pub amount_unit: AmountUnit,
-    /// The counter's zone, in minutes east of UTC, for the times on the wire.
-    pub utc_offset_minutes: i16,
-}
-
-/// How an XML frame's text is encoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// UTF-8.
-    #[default]
-    Utf8,
-    /// GB18030, the Chinese national standard.
-    Gb18030,
-}
-
-/// The two ends of a link, as the XML header names them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parties {
-    /// Who encodes.
-    pub own: String,
-    /// Who decodes.
-    pub peer: String,
-}
-
 /// Turns messages into frames and frames into messages, for one link. Cheap to clone; holds no
 /// state of a conversation.
 #[derive(Clone, Debug)]
 pub struct Codec {
-    speech: Speech,
+    format: Arc<dyn Format>,
     end: End,
     frame_limit: usize,
-}
-
-/// A dialect with what it needs to know of the link.
-#[derive(Clone, Debug)]
-enum Speech {
-    Securities,
-    Futures(FuturesOptions, Arc<Parties>),
-}
-
-/// Which of the two parties encodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The bridge.
-    Bridge,
-    /// The counter.
-    Counter,
 }
 
 /// One whole frame that arrived.
@@ -102,30 +47,10 @@ pub struct Malformed {
     pub error: String,
 }
 
-/// A message that cannot be said in this dialect.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EncodeError {
-    /// The frame would exceed the limit.
-    #[error("frame of {length} bytes would exceed the limit of {limit}")]
-    TooLong {
-        /// How long it would be.
-        length: usize,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// A text does not fit its field or the encoding.
-    #[error("{0}")]
-    Unsayable(String),
-}
-
 impl Codec {
     /// A codec for the bridge's end of one link.
     pub fn new(dialect: Dialect, parties: Parties) -> Codec {
-        let speech = match dialect {
-            Dialect::Securities => Speech::Securities,
-            Dialect::Futures(options) => Speech::Futures(options, Arc::new(parties)),
-        };
-        Codec { speech, end: End::Bridge, frame_limit: FRAME_LIMIT }
+        Codec { format: dialect.format(parties), end: End::Bridge, frame_limit: FRAME_LIMIT }
     }
 
     /// The same with another limit on a frame's body, in bytes, at most [`FRAME_LIMIT`].
@@ -146,15 +71,7 @@ impl Codec {
     /// packet is the system's time: nothing is decided by it, and [`Codec::encode_at`] takes it as an
     /// input instead.
     pub fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
-        let now_micros = match self.speech {
-            Speech::Securities => 0,
-            Speech::Futures(..) => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .ok()
-                .and_then(|since| i64::try_from(since.as_micros()).ok())
-                .unwrap_or(0),
-        };
-        self.encode_at(message, now_micros, out)
+        self.encode_at(message, self.label(), out)
     }
 
     /// The same at a given time, in microseconds since 1970 UTC.
@@ -164,12 +81,31 @@ impl Codec {
         now_micros: i64,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        self.prefix().write(self.frame_limit, out, |out| match &self.speech {
-            Speech::Securities => securities::write(message, out),
-            Speech::Futures(options, parties) => {
-                let from = Origin { parties, end: self.end, now_micros };
-                futures::write(message, options, &from, out)
+        let on = Occasion { end: self.end, now_micros };
+        self.format.prefix().write(self.frame_limit, out, |out| self.format.write(message, on, out))
+    }
+
+    /// Appends the message's body alone, as it goes into an HTTP request. On an error nothing is appended.
+    pub fn encode_body(&self, message: &Message, out: &mut BytesMut) -> Result<(), EncodeError> {
+        let start = out.len();
+        let on = Occasion { end: self.end, now_micros: self.label() };
+        let written = self.format.write(message, on, out).and_then(|()| match out.len() - start {
+            length if length > self.frame_limit => {
+                Err(EncodeError::TooLong { length, limit: self.frame_limit })
             }
+            _ => Ok(()),
+        });
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    /// Appends these bytes as one frame, whatever they say: for tests of what is no message.
+    pub fn frame(&self, body: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.format.prefix().write(self.frame_limit, out, |out| {
+            out.extend_from_slice(body);
+            Ok(())
         })
     }
 
@@ -186,32 +122,41 @@ impl Codec {
         buffer: &mut BytesMut,
         blemishes: &mut Blemishes,
     ) -> Result<Option<Incoming>, FrameError> {
-        let Some(body) = self.prefix().body(buffer, self.frame_limit)? else { return Ok(None) };
+        let prefix = self.format.prefix();
+        let Some(body) = prefix.body(buffer, self.frame_limit)? else { return Ok(None) };
+        let incoming = self.decode_body(body, blemishes);
+        let length = prefix.width() + body.len();
+        buffer.advance(length);
+        Ok(Some(incoming))
+    }
+
+    /// Reads a body that came without a frame around it. One that is longer than a frame may hold is none.
+    pub fn decode_body(&self, body: &[u8], blemishes: &mut Blemishes) -> Incoming {
         let mut trace = Trace::default();
-        let read = match &self.speech {
-            Speech::Securities => securities::read(body, &mut trace),
-            Speech::Futures(options, parties) => futures::read(body, options, parties, &mut trace),
+        let read = if body.len() > self.frame_limit {
+            Err("the body is longer than is allowed".into())
+        } else {
+            self.format.read(body, &mut trace)
         };
         for ornament in trace.blemishes.get().iter() {
             blemishes.note(ornament);
         }
-        let incoming = match read {
+        match read {
             Ok(message) => Incoming::Message(message),
             Err(Fault(why)) => Incoming::Malformed(Malformed {
                 request: trace.request,
                 serial: trace.serial,
                 error: why.into_owned(),
             }),
-        };
-        let length = self.prefix().width() + body.len();
-        buffer.advance(length);
-        Ok(Some(incoming))
+        }
     }
 
-    fn prefix(&self) -> Prefix {
-        match self.speech {
-            Speech::Securities => Prefix::Binary,
-            Speech::Futures(..) => Prefix::Digits,
+    /// The time of a label, in microseconds since 1970 UTC, where there is one.
+    fn label(&self) -> i64 {
+        if !self.format.tells_the_time() {
+            return 0;
         }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        since.and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or(0)
     }
 }

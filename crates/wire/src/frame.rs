@@ -1,6 +1,6 @@
 //! Framing: a length, then that many bytes. Nothing is reserved for what has only been announced.
 
-use crate::codec::EncodeError;
+use crate::error::{EncodeError, FrameError};
 use bytes::{BufMut, BytesMut};
 
 /// How a dialect writes the length of a body.
@@ -12,31 +12,21 @@ pub(crate) enum Prefix {
     Digits,
 }
 
-/// The framing itself is broken: close the connection, never resynchronize.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// The length announces more than is allowed.
-    #[error("frame of {announced} bytes exceeds the limit of {limit}")]
-    TooLong {
-        /// What the length says.
-        announced: u64,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// The length is not eight digits.
-    #[error("frame length is not 8 ASCII digits")]
-    BadLength,
-    /// The length is zero.
-    #[error("frame is empty")]
-    Empty,
-}
-
 impl Prefix {
     /// Bytes of the length itself.
     pub(crate) const fn width(self) -> usize {
         match self {
             Prefix::Binary => 4,
             Prefix::Digits => 8,
+        }
+    }
+
+    /// Whether a length may begin with this byte. The first of four binary ones is zero, for no frame is longer
+    /// than a mebibyte: no byte that both may begin with is right for both.
+    pub(crate) const fn may_begin_with(self, byte: u8) -> bool {
+        match self {
+            Prefix::Binary => !byte.is_ascii_digit(),
+            Prefix::Digits => byte.is_ascii_digit(),
         }
     }
 

@@ -1,93 +1,87 @@
 //! The XML dialect of `proto/futures/v1/futures.xsd`: the packet of source 001 (payload, header, one
 //! request or response, data groups of data items) with English names.
 //!
-//! Reading order: `words` names the transactions, answers and enumerations; `items` the data
-//! items; `figures` how amounts and times are spelled; `write` makes a packet of `group`s; `xml` is the
-//! guarded parser (its `attributes` apart), `read` the packet's grammar, and `meaning` what a packet says.
+//! Reading order: `words` names the transactions and answers, `items` the data items; `packet` is the grammar
+//! around them; `payload` and `conversation` are what packets say.
 
-mod attributes;
-mod figures;
-mod group;
+mod conversation;
 mod items;
-mod meaning;
-mod read;
+mod packet;
+mod payload;
 mod words;
-mod write;
-mod xml;
 
-use crate::codec::{Encoding, End, FuturesOptions, Parties};
+use crate::conversation::Conversation;
+use crate::error::EncodeError;
+use crate::format::Parties;
+use crate::format::{Format, Occasion};
+use crate::frame::Prefix;
 use crate::message::Message;
 use crate::ornament::Ornament;
-use crate::terms::{Fault, Trace};
-use encoding_rs::{GB18030, GBK, UTF_8};
-use std::borrow::Cow;
+use crate::terms::{Fault, Trace, sayable};
+use crate::xml::encoding::{decoded, encode};
+use crate::xml::figures::time;
+use crate::xml::options::XmlOptions;
+use bytes::BytesMut;
+use packet::Content;
 
-pub(crate) use write::write;
-
-/// Where a packet comes from, and when.
-#[derive(Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    pub(crate) parties: &'a Parties,
-    pub(crate) end: End,
-    /// Microseconds since 1970 UTC, for the packet's time label.
-    pub(crate) now_micros: i64,
+/// The dialect on one link.
+#[derive(Clone, Debug)]
+pub(crate) struct Futures {
+    pub(crate) options: XmlOptions,
+    pub(crate) parties: Parties,
 }
 
-/// Reads a body, noting in `trace` what it is about as soon as that shows.
-pub(crate) fn read(
-    bytes: &[u8],
-    options: &FuturesOptions,
-    parties: &Parties,
-    trace: &mut Trace,
-) -> Result<Message, Fault> {
-    let text = decoded(bytes, options.encoding, trace);
-    // A byte order mark is harmless.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let packet = read::packet(text, options.encoding, trace)?;
-    meaning::message(&packet, options, parties, trace)
-}
-
-/// The text. Bytes that are none become replacement characters, one at least for each run of them:
-/// words that were cut in the middle of a character stay readable, and no value that anything is
-/// decided by may hold one. Neither encoding lets such bytes take a quote or a bracket along.
-fn decoded<'a>(bytes: &'a [u8], encoding: Encoding, trace: &Trace) -> Cow<'a, str> {
-    let encoding = match encoding {
-        Encoding::Utf8 => UTF_8,
-        Encoding::Gb18030 => GB18030,
-    };
-    let (text, unreadable) = encoding.decode_without_bom_handling(bytes);
-    if unreadable {
-        trace.blemish(Ornament::Words);
+impl Format for Futures {
+    fn prefix(&self) -> Prefix {
+        Prefix::Digits
     }
-    text
-}
 
-/// The name of an encoding in an XML declaration that we write.
-fn encoding_name(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Utf8 => "UTF-8",
-        Encoding::Gb18030 => "GB18030",
+    fn tells_the_time(&self) -> bool {
+        true
     }
-}
 
-/// Names that software gives to code page 936 and that the standard of labels does not list.
-const MORE_NAMES_OF_GBK: [&str; 3] = ["cp936", "ms936", "windows-936"];
+    fn write(
+        &self,
+        message: &Message,
+        on: Occasion,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let start = out.len();
+        sayable(packet::write(out, &self.options, &self.parties, on, |packet| match message {
+            Message::Payload(payload) => payload::write(packet, payload),
+            Message::Conversation(conversation) => conversation::write(packet, conversation),
+        }))?;
+        encode(out, start, self.options.encoding)
+    }
 
-/// Whether a declaration that names `stated` means `encoding`. Much software says GBK or gb2312 and
-/// writes GB18030, of which both are parts, and the hyphen of UTF-8 is often missing.
-fn means(stated: &[u8], encoding: Encoding) -> bool {
-    let named = match encoding_rs::Encoding::for_label(stated) {
-        Some(named) => named,
-        None if MORE_NAMES_OF_GBK
-            .iter()
-            .any(|name| stated.eq_ignore_ascii_case(name.as_bytes())) =>
-        {
-            GBK
+    fn read(&self, body: &[u8], trace: &mut Trace) -> Result<Message, Fault> {
+        let Futures { options, parties } = self;
+        let text = decoded(body, options.encoding, trace);
+        // A byte order mark is harmless.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let packet = &packet::read(text, options.encoding, trace)?;
+        // For people; nothing is decided by it.
+        if time("timestamp", &packet.timestamp, options.utc_offset_minutes).is_err() {
+            trace.blemish(Ornament::Label);
         }
-        None => return false,
-    };
-    match encoding {
-        Encoding::Utf8 => named == UTF_8,
-        Encoding::Gb18030 => named == GB18030 || named == GBK,
+        let message: Message = match &packet.content {
+            Content::Instructed(it) => payload::instruction(*it, packet, options, trace)?.into(),
+            Content::Replied(kind, code, text) => {
+                payload::reply((*kind, *code, text), packet, options, trace)?.into()
+            }
+            Content::Said(it) => conversation::said(*it, packet, options, trace)?.into(),
+            Content::Answered(kind, code, text) => {
+                conversation::answered((*kind, *code, text), packet, options, trace)?.into()
+            }
+        };
+        // Whoever signs on or rejects says names in the message itself, and may not know ours.
+        let introduces = matches!(
+            message,
+            Message::Conversation(Conversation::SignOn(_) | Conversation::Rejected(_))
+        );
+        if !introduces && (packet.sender != parties.peer || packet.receiver != parties.own) {
+            return Err("the header names other parties than those of this link".into());
+        }
+        Ok(message)
     }
 }

@@ -2,7 +2,7 @@
 //! side that proves, both names, the channel and both nonces, each behind its length, so that no
 //! proof can be replayed, reflected or moved to another link.
 
-use crate::message::{Nonce, Proof, SignOn};
+use crate::conversation::{Nonce, Proof, SignOn};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

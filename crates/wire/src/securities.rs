@@ -6,11 +6,72 @@
 
 mod bytes;
 mod conversation;
-mod read;
-mod write;
+mod payload;
 
-pub(crate) use read::read;
-pub(crate) use write::write;
+use crate::error::EncodeError;
+use crate::format::{Format, Occasion};
+use crate::frame::Prefix;
+use crate::message::Message;
+use crate::payload::RequestId;
+use crate::terms::{Fault, Trace};
+use ::bytes::BytesMut;
+use bytes::{FieldSet, Fields, Writer};
+
+/// The dialect: nothing differs between the counters that speak it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Securities;
+
+impl Format for Securities {
+    fn prefix(&self) -> Prefix {
+        Prefix::Binary
+    }
+
+    fn tells_the_time(&self) -> bool {
+        false
+    }
+
+    fn write(
+        &self,
+        message: &Message,
+        _on: Occasion,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let mut frame = Writer(out);
+        match message {
+            Message::Payload(payload) => payload::write(&mut frame, payload),
+            Message::Conversation(conversation) => conversation::write(&mut frame, conversation),
+        }
+    }
+
+    fn read(&self, bytes: &[u8], trace: &mut Trace) -> Result<Message, Fault> {
+        let mut fields = Fields::new(bytes, FieldSet::up_to(body::NOTICE));
+        let mut id = 0;
+        let mut said = None;
+        let mut bodies = 0;
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                body::REQUEST_ID => {
+                    id = value.number("request id")?;
+                    trace.request = (id != 0).then_some(RequestId(id));
+                }
+                body::DEBIT..=body::HEARTBEAT_ACK | body::SIGN_ON..=body::NOTICE => {
+                    bodies += 1;
+                    said = Some((number, value.bytes("body")?));
+                }
+                _ => {}
+            }
+        }
+        if bodies > 1 {
+            return Err("the frame has more than one body".into());
+        }
+        let Some((number, bytes)) = said else { return Err("the frame has no body".into()) };
+        if (body::DEBIT..=body::ENTRIES_REPLY).contains(&number) {
+            payload::read(number, id, bytes, trace).map(Message::Payload)
+        } else {
+            conversation::read(number, bytes, trace).map(Message::Conversation)
+        }
+    }
+}
 
 /// What prost generates from the schema. The codec does not use it; tests do, and a peer written in
 /// Rust may.

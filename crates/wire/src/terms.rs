@@ -1,9 +1,10 @@
 //! What both dialects demand of the values they carry. Reading and writing apply the same rules, so
 //! that whatever is written can be read.
 
-use crate::codec::EncodeError;
-use crate::message::{ANSWER_TEXT_LONGEST, NAME_LONGEST, RequestId};
+use crate::conversation::NAME_LONGEST;
+use crate::error::EncodeError;
 use crate::ornament::{Blemishes, Ornament};
+use crate::payload::{ANSWER_TEXT_LONGEST, RequestId};
 use domain::message::{
     AccountId, Answer, AnswerCode, CounterId, EntriesQuery, Entry, IdentifierError, NotACode,
 };

@@ -7,10 +7,11 @@ use common::{PACKET_MICROS, facing, futures, parties, samples};
 use domain::message::{Finding, Reply};
 use domain::profile::AmountUnit;
 use proptest::prelude::*;
-use wire::codec::{
-    Codec, Dialect, EncodeError, Encoding, FrameError, FuturesOptions, Incoming, Malformed, Parties,
-};
-use wire::message::{Message, RejectReason, Rejected, RequestId};
+use wire::codec::{Codec, EncodeError, FrameError, Incoming, Malformed, Parties};
+use wire::conversation::{Conversation, RejectReason, Rejected};
+use wire::dialect::{Dialect, Encoding, XmlOptions};
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 const KINDS: [(Encoding, AmountUnit); 4] = [
     (Encoding::Utf8, AmountUnit::Minor),
@@ -20,7 +21,7 @@ const KINDS: [(Encoding, AmountUnit); 4] = [
 ];
 
 fn dialect(encoding: Encoding, amount_unit: AmountUnit, utc_offset_minutes: i16) -> Dialect {
-    Dialect::Futures(FuturesOptions { encoding, amount_unit, utc_offset_minutes })
+    Dialect::Futures(XmlOptions { encoding, amount_unit, utc_offset_minutes })
 }
 
 fn reader(encoding: Encoding, unit: AmountUnit) -> Codec {
@@ -130,7 +131,10 @@ fn a_frame_may_arrive_byte_by_byte() {
 fn what_is_harmless_is_read() {
     let debit = text_of("debit");
     let expected = read(debit.as_bytes());
-    assert!(matches!(expected, Incoming::Message(Message::Request(RequestId(1), _))));
+    assert!(matches!(
+        expected,
+        Incoming::Message(Message::Payload(Payload::Request(RequestId(1), _)))
+    ));
     for (from, to) in [
         ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", ""),
         ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "\u{feff}<?xml version='1.0'?>\r\n"),
@@ -235,7 +239,7 @@ fn several_answers_in_a_packet_are_refused_with_a_reason() {
 fn unknown_values_are_the_cautious_ones() {
     let reply = text_of("query-reply-done").replace("content=\"done\"", "content=\"perhaps\"");
     match read(reply.as_bytes()) {
-        Incoming::Message(Message::Response(_, Reply::Query(reply))) => {
+        Incoming::Message(Message::Payload(Payload::Response(_, Reply::Query(reply)))) => {
             assert_eq!(reply.finding, Finding::Unclear);
         }
         other => panic!("{other:?}"),
@@ -243,7 +247,10 @@ fn unknown_values_are_the_cautious_ones() {
     let rejected = text_of("rejected").replace("bad-proof", "bad-weather");
     assert!(matches!(
         read(rejected.as_bytes()),
-        Incoming::Message(Message::Rejected(Rejected { reason: RejectReason::Other, .. }))
+        Incoming::Message(Message::Conversation(Conversation::Rejected(Rejected {
+            reason: RejectReason::Other,
+            ..
+        })))
     ));
 }
 
@@ -261,7 +268,9 @@ fn a_counter_says_its_day_and_whether_it_is_open_or_neither() {
         assert!(error.contains(missing), "{error}");
     }
     match read(ack.replacen(day, "", 1).replacen(open, "", 1).as_bytes()) {
-        Incoming::Message(Message::HeartbeatAck(ack)) => assert_eq!(ack.counter, None),
+        Incoming::Message(Message::Conversation(Conversation::HeartbeatAck(ack))) => {
+            assert_eq!(ack.counter, None);
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -297,16 +306,16 @@ fn units_of_two_counters_are_never_mixed() {
 
 #[test]
 fn words_for_people_are_cut_and_cleaned_rather_than_lost() {
-    let message = Message::Rejected(Rejected {
+    let message = Message::Conversation(Conversation::Rejected(Rejected {
         reason: RejectReason::Other,
         text: format!("\0{}", "长".repeat(600)).into(),
-    });
+    }));
     let codec = futures(Encoding::Utf8, AmountUnit::Minor);
     match common::only_message(
         &reader(Encoding::Utf8, AmountUnit::Minor),
         &encoded(&codec, &message),
     ) {
-        Message::Rejected(rejected) => {
+        Message::Conversation(Conversation::Rejected(rejected)) => {
             assert_eq!(rejected.text, format!("\u{fffd}{}", "长".repeat(499)).as_str());
         }
         other => panic!("{other:?}"),
@@ -341,15 +350,17 @@ fn a_limit_holds_for_both_ends_and_framing_is_never_guessed() {
 #[test]
 fn the_longest_page_of_entries_fits_a_frame() {
     let reply = samples("futures").into_iter().find(|it| it.name == "entries-reply");
-    let Some(Message::Response(id, Reply::Entries(mut reply))) = reply.map(|it| it.message) else {
+    let Some(Message::Payload(Payload::Response(id, Reply::Entries(mut reply)))) =
+        reply.map(|it| it.message)
+    else {
         panic!("entries")
     };
     reply.entries = vec![reply.entries[1].clone(); 500];
-    let longest = Message::Response(id, Reply::Entries(reply.clone()));
+    let longest = Message::Payload(Payload::Response(id, Reply::Entries(reply.clone())));
     let frame = encoded(&futures(Encoding::Utf8, AmountUnit::Minor), &longest);
     assert_eq!(common::only_message(&reader(Encoding::Utf8, AmountUnit::Minor), &frame), longest);
     reply.entries.push(reply.entries[0].clone());
-    let too_long = Message::Response(id, Reply::Entries(reply));
+    let too_long = Message::Payload(Payload::Response(id, Reply::Entries(reply)));
     for codec in [futures(Encoding::Utf8, AmountUnit::Minor), common::securities()] {
         let refused = codec.encode(&too_long, &mut BytesMut::new());
         assert!(matches!(refused, Err(EncodeError::Unsayable(_))));
@@ -365,7 +376,8 @@ fn a_refusal_to_state_entries_needs_no_group() {
     let none = format!("{}{}", &whole[..from], &whole[to + "</DataGroup>".len()..]);
     assert!(malformed(none.as_bytes()).error.contains("a data group is missing"));
     let refused = none.replace("code=\"200\"", "code=\"502\"");
-    let Incoming::Message(Message::Response(_, Reply::Entries(reply))) = read(refused.as_bytes())
+    let Incoming::Message(Message::Payload(Payload::Response(_, Reply::Entries(reply)))) =
+        read(refused.as_bytes())
     else {
         panic!("entries")
     };
@@ -377,8 +389,8 @@ fn a_party_without_a_sayable_name_says_nothing() {
     let options = dialect(Encoding::Utf8, AmountUnit::Minor, 0);
     for own in ["", "a\nb"] {
         let parties = Parties { own: own.into(), peer: "futures".into() };
-        let refused =
-            Codec::new(options.clone(), parties).encode(&Message::SignOffAck, &mut BytesMut::new());
+        let refused = Codec::new(options.clone(), parties)
+            .encode(&Message::Conversation(Conversation::SignOffAck), &mut BytesMut::new());
         assert!(matches!(refused, Err(EncodeError::Unsayable(_))), "{own:?}");
     }
 }

@@ -10,13 +10,16 @@ use domain::message::{Notice, Severity};
 use domain::profile::AmountUnit;
 use foreign::ForeignText;
 use proptest::prelude::*;
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming};
-use wire::message::{Message, Rejected, SignOff};
+use wire::codec::{Codec, Incoming};
+use wire::conversation::{Conversation, Rejected, SignOff};
+use wire::dialect::{Dialect, Encoding, XmlOptions};
+use wire::message::Message;
 use wire::ornament::{Blemishes, Ornament};
+use wire::payload::Payload;
 
 fn futures(encoding: Encoding) -> Dialect {
     let (amount_unit, utc_offset_minutes) = (AmountUnit::Minor, 480);
-    Dialect::Futures(FuturesOptions { encoding, amount_unit, utc_offset_minutes })
+    Dialect::Futures(XmlOptions { encoding, amount_unit, utc_offset_minutes })
 }
 
 fn sample(dialect: &Dialect, name: &str) -> Message {
@@ -161,7 +164,10 @@ fn words_in_another_encoding_leave_the_posting_whole() {
     {
         let body = replaced(&whole, from.as_bytes(), to.as_bytes());
         let (incoming, blemishes) = read(&dialect, &body);
-        assert!(matches!(incoming, Incoming::Message(Message::Response(..))), "{to}: {incoming:?}");
+        assert!(
+            matches!(incoming, Incoming::Message(Message::Payload(Payload::Response(..)))),
+            "{to}: {incoming:?}"
+        );
         assert_eq!(noted(blemishes), "words", "{to}");
     }
 }
@@ -201,10 +207,12 @@ fn a_counter_serial_that_cannot_be_read_costs_itself() {
             b"\xbd\xbb\xd2\xd7\xb3\xc90000017xx",
         ] {
             let (incoming, blemishes) = read(&dialect, &replaced(&whole, serial, broken));
-            let Incoming::Message(Message::Response(_, Reply::Posting(read))) = incoming else {
+            let Incoming::Message(Message::Payload(Payload::Response(_, Reply::Posting(read)))) =
+                incoming
+            else {
                 panic!("{incoming:?}")
             };
-            let Message::Response(_, Reply::Posting(expected)) = &message else {
+            let Message::Payload(Payload::Response(_, Reply::Posting(expected))) = &message else {
                 panic!("a reply")
             };
             let (read, expected) = (read.posted.expect("posted"), expected.posted.as_ref());
@@ -233,7 +241,9 @@ fn a_counter_serial_that_cannot_be_read_costs_itself() {
 fn the_time_of_an_entry_costs_itself() {
     let dialect = futures(Encoding::Utf8);
     let message = sample(&dialect, "entries-reply");
-    let Message::Response(_, Reply::Entries(EntriesReply { entries, .. })) = &message else {
+    let Message::Payload(Payload::Response(_, Reply::Entries(EntriesReply { entries, .. }))) =
+        &message
+    else {
         panic!("entries")
     };
     let (first, whole) = (entries[0].at_micros, body(&dialect, &message));
@@ -249,7 +259,9 @@ fn the_time_of_an_entry_costs_itself() {
     ] {
         let body = replaced(&whole, format!("\"{at}\"").as_bytes(), format!("\"{to}\"").as_bytes());
         let (incoming, blemishes) = read(&dialect, &body);
-        let Incoming::Message(Message::Response(_, Reply::Entries(read))) = incoming else {
+        let Incoming::Message(Message::Payload(Payload::Response(_, Reply::Entries(read)))) =
+            incoming
+        else {
             panic!("{incoming:?}")
         };
         assert_eq!(read.entries[0].at_micros, expected, "{to}");
@@ -264,23 +276,32 @@ fn notices_rejections_and_farewells_are_heard_whatever_their_words() {
     let (incoming, blemishes) = read(&securities, &[0xaa, 0x01, 5, 0x0a, 3, b'a', 0xff, b'b']);
     assert_eq!(
         incoming,
-        Incoming::Message(Message::SignOff(SignOff { text: "a\u{fffd}b".into() }))
+        Incoming::Message(Message::Conversation(Conversation::SignOff(SignOff {
+            text: "a\u{fffd}b".into()
+        })))
     );
     assert_eq!(noted(blemishes), "words");
     let (incoming, blemishes) = read(&securities, &[0xba, 0x01, 5, 0x08, 9, 0x12, 1, b'x']);
-    let notice =
-        |text: &str| Message::Notice(Notice { severity: Severity::Warning, text: text.into() });
+    let notice = |text: &str| {
+        Message::Conversation(Conversation::Notice(Notice {
+            severity: Severity::Warning,
+            text: text.into(),
+        }))
+    };
     assert_eq!(incoming, Incoming::Message(notice("x")));
     assert_eq!(noted(blemishes), "label");
     let (incoming, _) = read(&securities, &[0xa2, 0x01, 5, 0x08, 3, 0x12, 1, 0xff]);
-    assert!(matches!(incoming, Incoming::Message(Message::Rejected(Rejected { .. }))));
+    assert!(matches!(
+        incoming,
+        Incoming::Message(Message::Conversation(Conversation::Rejected(Rejected { .. })))
+    ));
 
     let dialect = futures(Encoding::Utf8);
     let whole = body(&dialect, &sample(&dialect, "notice"));
     let grave = replaced(&whole, b"\"warning\"", b"\"panic\"");
     let (incoming, blemishes) = read(&dialect, &grave);
     assert!(
-        matches!(incoming, Incoming::Message(Message::Notice(it)) if it.severity == Severity::Warning)
+        matches!(incoming, Incoming::Message(Message::Conversation(Conversation::Notice(it))) if it.severity == Severity::Warning)
     );
     assert_eq!(noted(blemishes), "label");
     let wordless = replaced(&whole, b"name=\"Text\"", b"name=\"Words\"");
@@ -335,7 +356,9 @@ proptest! {
 
 fn in_encoding(text: &str, encoding: Encoding) -> Vec<u8> {
     let dialect = futures(encoding);
-    let said = |text: &str| body(&dialect, &Message::SignOff(SignOff { text: text.into() }));
+    let said = |text: &str| {
+        body(&dialect, &Message::Conversation(Conversation::SignOff(SignOff { text: text.into() })))
+    };
     let (one, other) = (said("x"), said(&format!("x{text}")));
     let at = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
     other[at..at + other.len() - one.len()].to_vec()
@@ -344,19 +367,19 @@ fn in_encoding(text: &str, encoding: Encoding) -> Vec<u8> {
 fn without_words(message: Message) -> Message {
     let bare = |answer: Answer| Answer { text: ForeignText::default(), ..answer };
     match message {
-        Message::Response(id, Reply::Posting(it)) => {
-            Message::Response(id, Reply::Posting(PostingReply { answer: bare(it.answer), ..it }))
-        }
-        Message::Response(id, Reply::Query(it)) => {
-            Message::Response(id, Reply::Query(QueryReply { answer: bare(it.answer), ..it }))
-        }
-        Message::Response(id, Reply::Balance(mut it)) => {
+        Message::Payload(Payload::Response(id, Reply::Posting(it))) => Message::Payload(
+            Payload::Response(id, Reply::Posting(PostingReply { answer: bare(it.answer), ..it })),
+        ),
+        Message::Payload(Payload::Response(id, Reply::Query(it))) => Message::Payload(
+            Payload::Response(id, Reply::Query(QueryReply { answer: bare(it.answer), ..it })),
+        ),
+        Message::Payload(Payload::Response(id, Reply::Balance(mut it))) => {
             it.answer = bare(it.answer);
-            Message::Response(id, Reply::Balance(it))
+            Message::Payload(Payload::Response(id, Reply::Balance(it)))
         }
-        Message::Response(id, Reply::Entries(mut it)) => {
+        Message::Payload(Payload::Response(id, Reply::Entries(mut it))) => {
             it.answer = bare(it.answer);
-            Message::Response(id, Reply::Entries(it))
+            Message::Payload(Payload::Response(id, Reply::Entries(it)))
         }
         other => other,
     }

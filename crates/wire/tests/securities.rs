@@ -7,8 +7,11 @@ use common::{facing, samples, securities};
 use domain::message::{Finding, Reply};
 use proptest::prelude::*;
 use prost::Message as _;
-use wire::codec::{Codec, Dialect, EncodeError, FrameError, Incoming, Malformed};
-use wire::message::{Message, RejectReason, RequestId};
+use wire::codec::{Codec, EncodeError, FrameError, Incoming, Malformed};
+use wire::conversation::{Conversation, RejectReason};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 use wire::securities::generated::{self, frame::Body};
 
 fn encoded(message: &Message) -> BytesMut {
@@ -299,7 +302,7 @@ fn unknown_values_are_the_cautious_ones_and_unknown_fields_are_skipped() {
         reply.finding = 77;
     }
     match read(&frame.encode_to_vec()) {
-        Incoming::Message(Message::Response(_, Reply::Query(reply))) => {
+        Incoming::Message(Message::Payload(Payload::Response(_, Reply::Query(reply)))) => {
             assert_eq!(reply.finding, Finding::Unclear);
         }
         other => panic!("{other:?}"),
@@ -309,7 +312,9 @@ fn unknown_values_are_the_cautious_ones_and_unknown_fields_are_skipped() {
         rejected.reason = -1;
     }
     match read(&frame.encode_to_vec()) {
-        Incoming::Message(Message::Rejected(it)) => assert_eq!(it.reason, RejectReason::Other),
+        Incoming::Message(Message::Conversation(Conversation::Rejected(it))) => {
+            assert_eq!(it.reason, RejectReason::Other);
+        }
         other => panic!("{other:?}"),
     }
     let mut debit = encoded(&sample("debit"))[4..].to_vec();
@@ -319,9 +324,12 @@ fn unknown_values_are_the_cautious_ones_and_unknown_fields_are_skipped() {
 
 #[test]
 fn a_request_without_an_id_is_not_said() {
-    let Message::Request(_, instruction) = sample("debit") else { panic!("a request") };
+    let Message::Payload(Payload::Request(_, instruction)) = sample("debit") else {
+        panic!("a request")
+    };
     let mut out = BytesMut::from(&b"before"[..]);
-    let refused = securities().encode(&Message::Request(RequestId(0), instruction), &mut out);
+    let refused = securities()
+        .encode(&Message::Payload(Payload::Request(RequestId(0), instruction)), &mut out);
     assert!(matches!(refused, Err(EncodeError::Unsayable(_))));
     assert_eq!(&out[..], b"before");
 }
@@ -356,7 +364,7 @@ fn a_reversal_says_what_it_undid_or_nothing_and_never_two_things() {
         read(&frame.encode_to_vec())
     };
     let originals = |change: &dyn Fn(&mut generated::EntriesReply)| match with(change) {
-        Incoming::Message(Message::Response(_, Reply::Entries(reply))) => {
+        Incoming::Message(Message::Payload(Payload::Response(_, Reply::Entries(reply)))) => {
             Some(reply.entries.iter().map(|entry| entry.posted.original).collect::<Vec<_>>())
         }
         Incoming::Malformed(_) => None,

@@ -9,7 +9,8 @@ use prost::Message as _;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions};
+use wire::codec::Codec;
+use wire::dialect::{Dialect, Encoding, XmlOptions};
 use wire::message::Message;
 use wire::proof::{self, Side};
 use wire::securities::generated;
@@ -73,7 +74,7 @@ fn the_securities_vectors_are_what_the_codec_says() {
 #[test]
 fn the_futures_vectors_are_what_the_codec_says() {
     let said = |suffix: &str, encoding, amount_unit, names: &[&str]| -> Vec<Vector> {
-        let options = FuturesOptions { encoding, amount_unit, utc_offset_minutes: 480 };
+        let options = XmlOptions { encoding, amount_unit, utc_offset_minutes: 480 };
         samples("futures")
             .into_iter()
             .filter(|sample| names.is_empty() || names.contains(&sample.name))

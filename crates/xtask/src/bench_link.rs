@@ -1,7 +1,7 @@
 //! `cargo xtask bench-link`: builds what measures long connections, and runs it. What it prints on
 //! standard output is one JSON document.
 
-use crate::chores::Place;
+use crate::place::Place;
 use crate::steps::run;
 use anyhow::{Context, Result};
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
 //! `cargo xtask chaos`: builds what is killed, and what kills it, and runs that.
 
-use crate::chores::Place;
+use crate::place::Place;
 use crate::steps::{Steps, run};
 use crate::tools;
 use anyhow::Result;

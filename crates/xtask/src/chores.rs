@@ -1,6 +1,8 @@
 //! The chores: which steps, in which order. What is quick and fails often comes first.
 
 use crate::mariadb::MariaDb;
+use crate::place::Place;
+use crate::private_database::{SERVER_VARIABLE, private_database};
 use crate::steps::{Steps, output, run, run_tests};
 use crate::{bench_link, chaos, counts, mutants, node, python, schedules, tools};
 use anyhow::{Context, Result, bail};
@@ -8,14 +10,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use supervise::say_if_heard;
 
 /// Crates without I/O, whose unit tests take seconds.
 const PURE_CRATES: &[&str] = &["domain", "wire"];
-
-/// The program under test.
-const PROGRAM: &str = "counter-bridge";
 
 /// Documents that the program writes: its arguments, and the file that must say the same.
 const GENERATED_DOCUMENTS: &[(&[&str], &str)] = &[
@@ -28,13 +26,6 @@ const DESCRIPTIONS: &[&str] = &["docs/openapi.json", "docs/openapi-operators.jso
 
 /// XML documents and the schemas that they must fit: the schema, and the folder of documents.
 const SCHEMAS: &[(&str, &str)] = &[("proto/futures/v1/futures.xsd", "proto/futures/vectors")];
-
-/// A private database's folder; the process id of the chore that it belongs to follows, and which of
-/// its databases it is.
-const DATABASE_FOLDER: &str = "mariadb-";
-
-/// Where the tests find the server on which they may make databases.
-pub(crate) const SERVER_VARIABLE: &str = "COUNTER_BRIDGE_TEST_MYSQL";
 
 /// The quick inner loop.
 pub(crate) fn check() -> Result<()> {
@@ -114,28 +105,6 @@ fn python_environment(place: &Place) -> Result<PathBuf> {
     python::environment(&place.target.join("venv"), &requirements)
 }
 
-pub(crate) fn private_database(place: &Place) -> Result<MariaDb> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let folder = place.target.join("tmp");
-    remove_what_the_killed_left(&folder);
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    MariaDb::start(&folder.join(format!("{DATABASE_FOLDER}{process}-{count}")))
-}
-
-/// A chore that was killed could not remove its database's folder; the server itself is gone. What
-/// cannot be removed is left: it takes room and does no other harm.
-fn remove_what_the_killed_left(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let own = name.to_str().and_then(|name| name.strip_prefix(DATABASE_FOLDER));
-        let owner = own.and_then(|own| own.split('-').next());
-        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
 /// Tells a command, by its environment, where the tests find what they stand on.
 fn equip<'c>(
     command: &'c mut Command,
@@ -151,46 +120,6 @@ fn equip<'c>(
         .env(SERVER_VARIABLE, database.url())
         .env("COUNTER_BRIDGE_TEST_PYTHON", python)
         .env("COUNTER_BRIDGE_BIN", place.program())
-}
-
-/// Where the repository and its target folder are.
-pub(crate) struct Place {
-    pub(crate) root: PathBuf,
-    pub(crate) target: PathBuf,
-}
-
-impl Place {
-    /// Where the packages of Node are.
-    fn node(&self) -> PathBuf {
-        self.target.join("node")
-    }
-
-    pub(crate) fn find() -> Result<Place> {
-        let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
-        let metadata: serde_json::Value =
-            serde_json::from_str(&metadata).context("`cargo metadata` did not write JSON")?;
-        let folder = |name: &str| {
-            metadata[name].as_str().map(PathBuf::from).with_context(|| format!("no `{name}`"))
-        };
-        Ok(Place { root: folder("workspace_root")?, target: folder("target_directory")? })
-    }
-
-    /// Cargo, at the root of the repository.
-    pub(crate) fn cargo(&self) -> Command {
-        let mut command = cargo();
-        command.current_dir(&self.root);
-        command
-    }
-
-    /// The built program under test.
-    pub(crate) fn program(&self) -> PathBuf {
-        self.target.join("debug").join(PROGRAM)
-    }
-}
-
-/// The cargo that runs us.
-pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 fn format(place: &Place) -> Result<()> {

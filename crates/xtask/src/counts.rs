@@ -6,8 +6,8 @@
 //! of its own making, so that most differences between processors do not show; it has AVX2 only
 //! where the real one has, and signatures take more instructions without.
 
-use crate::chores::Place;
-use crate::schedules::PROFILE;
+use crate::place::PROFILE;
+use crate::place::Place;
 use crate::steps::{Steps, output, run};
 use crate::tools;
 use anyhow::{Context, Result, bail};

@@ -1,9 +1,9 @@
-//! `cargo xtask fuzz`: the targets of the crate `fuzzing`, under cargo-fuzz in the workspace `fuzz/`,
+//! `cargo xtask fuzz`: the targets of the crate `fuzzing`, under cargo-fuzz in the workspace `tests/fuzz/`,
 //! one after the other, each from its small corpus. What a run finds beyond that corpus is kept in
 //! the target folder; a crash is kept where its message says, and fails the chore. A short run of
 //! the same targets without cargo-fuzz is a test of that crate.
 
-use crate::chores::Place;
+use crate::place::Place;
 use crate::steps::{Steps, run};
 use crate::tools;
 use anyhow::{Context, Result, bail};
@@ -64,7 +64,7 @@ fn run_target(place: &Place, name: &str, longest: u32, seconds: u32) -> Result<(
     let mut target = cargo_fuzz(place, "run");
     target.args(["--sanitizer", "none", name]);
     // New inputs go into the first folder; the corpus that is kept stays as it is.
-    target.arg(&found).arg(place.root.join("fuzz/corpus").join(name)).arg("--");
+    target.arg(&found).arg(place.root.join("tests/fuzz/corpus").join(name)).arg("--");
     target.args([
         format!("-max_total_time={seconds}"),
         format!("-max_len={longest}"),
@@ -79,6 +79,6 @@ fn run_target(place: &Place, name: &str, longest: u32, seconds: u32) -> Result<(
 /// marks the covered branches is still called unstable.
 fn cargo_fuzz(place: &Place, what: &str) -> Command {
     let mut command = place.cargo();
-    command.env("RUSTC_BOOTSTRAP", "1").args(["fuzz", what, "--fuzz-dir", "fuzz"]);
+    command.env("RUSTC_BOOTSTRAP", "1").args(["fuzz", what, "--fuzz-dir", "tests/fuzz"]);
     command
 }

@@ -16,6 +16,8 @@ mod mariadb;
 mod mutants;
 mod mutate;
 mod node;
+mod place;
+mod private_database;
 mod python;
 mod schedules;
 mod steps;

@@ -2,7 +2,8 @@
 //! tests of the crate have to notice each. What is the same program in other words is listed, with
 //! the reason, in `.cargo/mutants.toml`.
 
-use crate::chores::{Place, SERVER_VARIABLE, private_database};
+use crate::place::Place;
+use crate::private_database::{SERVER_VARIABLE, private_database};
 use crate::steps::{Steps, output, run};
 use crate::tools;
 use anyhow::{Context, Result, ensure};

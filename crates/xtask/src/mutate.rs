@@ -5,8 +5,8 @@
 //! for those that no commit is tried with, and `why` says why. That each text is
 //! there exactly once is a test of every change. Nothing of it is ever in a shipped binary.
 
-use crate::chores::{Place, cargo};
-use crate::schedules::PROFILE;
+use crate::place::PROFILE;
+use crate::place::{Place, cargo};
 use crate::steps::{output, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};

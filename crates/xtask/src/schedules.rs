@@ -2,8 +2,8 @@
 //! commit so that a run can be repeated; every story of one transfer; and the canary, a deliberate
 //! defect chosen by the commit, which must be found.
 
-use crate::chores::Place;
 use crate::mutate::{self, Mutation};
+use crate::place::{PROFILE, Place};
 use crate::steps::{output, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
@@ -16,9 +16,6 @@ pub(crate) const OF_CI: u64 = 200_000;
 
 /// And so many seconds at the most: on two idle cores they take four minutes, on busy ones longer.
 const SECONDS: u64 = 1800;
-
-/// With what they are built, and whatever else a chore builds optimized for a test.
-pub(crate) const PROFILE: &str = "simulation";
 
 /// Runs what `arguments` say; `cargo xtask simulate --fresh N` is N schedules that nobody has seen.
 pub(crate) fn simulate(arguments: &[OsString]) -> Result<()> {

@@ -3,7 +3,7 @@
 
 #[cfg(test)]
 mod tests {
-    use crate::chores::Place;
+    use crate::place::Place;
     use std::collections::BTreeSet;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -134,7 +134,7 @@ mod tests {
             let (folder, name) = (file.parent().expect("a folder"), file.file_stem());
             let name = name.and_then(|name| name.to_str()).expect("a name");
             let is_root = ["main", "lib", "build"].contains(&name)
-                || ["bin", "tests", "examples", "benches", "fuzz_targets"]
+                || ["bin", "tests", "examples", "benches", "targets"]
                     .iter()
                     .any(|kind| folder.ends_with(kind) && !folder.ends_with("src/tests"));
             let is_below_sources = folder.components().any(|part| part.as_os_str() == "src");

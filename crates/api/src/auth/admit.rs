@@ -5,8 +5,10 @@ use super::{
     error::AuthError,
     keys::Keys,
     nonces::NonceMemory,
+    policy::Policy,
     refusals::Refusals,
-    verify::{Policy, Verified, named_key, verify_head},
+    verify::{Verified, named_key, verify_head},
+    way::Way,
 };
 use arc_swap::ArcSwap;
 use axum::body::{Body, Bytes};
@@ -14,7 +16,6 @@ use bytes::BytesMut;
 use futures::StreamExt;
 use http::HeaderMap;
 use http::request::Parts;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,15 +26,6 @@ pub struct Authenticator {
     policy: Policy,
     nonces: NonceMemory,
     refusals: Refusals,
-}
-
-/// Between which addresses a request was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
-    /// Where it comes from.
-    pub from: SocketAddr,
-    /// At which address of this bridge it arrived.
-    pub to: SocketAddr,
 }
 
 /// A request of a known app, whole.

@@ -5,7 +5,6 @@ use super::{
     error::{AuthError, excerpt},
     fields::Input,
     limits,
-    verify::Policy,
 };
 use http::{HeaderMap, Method, Uri, uri::Authority};
 use std::borrow::Cow;
@@ -99,14 +98,18 @@ impl<'a> Target<'a> {
     /// From the configured URL; or, without one, from `http` and the authority of the request
     /// line or else the `Host` header, where that is believed; or else from the address at which the
     /// request arrived.
-    pub(super) fn of(request: &Request<'a>, policy: &'a Policy) -> Result<Target<'a>, AuthError> {
+    pub(super) fn of(
+        request: &Request<'a>,
+        public_url: Option<&'a PublicUrl>,
+        believes_host: bool,
+    ) -> Result<Target<'a>, AuthError> {
         let (path, query) = (request.uri.path(), request.uri.query());
-        if let Some(PublicUrl { scheme, authority, prefix }) = &policy.public_url {
+        if let Some(PublicUrl { scheme, authority, prefix }) = public_url {
             let authority = Cow::Borrowed(authority.as_str());
             return Ok(Target { scheme: *scheme, authority, prefix, path, query });
         }
         let said = asked(request)?;
-        let authority = if policy.believes_host {
+        let authority = if believes_host {
             said
         } else {
             let own = request.arrived_at.ok_or(AuthError::MalformedAuthority("no own address"))?;
@@ -280,9 +283,8 @@ mod tests {
         }
         let public: Option<PublicUrl> = public.map(|url| url.parse().expect("a public URL"));
         let request = Request { method: &Method::POST, uri: &uri, headers: &map, arrived_at: None };
-        let policy = Policy { public_url: public, believes_host: true, ..Policy::default() };
         let inputs = signature_inputs(covered).expect("inputs");
-        Target::of(&request, &policy)
+        Target::of(&request, public.as_ref(), true)
             .and_then(|target| signature_base(&request, &target, &inputs[0]))
             .unwrap_or_else(|error| format!("refused: {error}"))
     }

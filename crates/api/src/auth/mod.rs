@@ -14,15 +14,19 @@ mod fields;
 pub mod keys;
 pub mod limits;
 pub mod nonces;
+mod policy;
 mod refusals;
 pub mod verify;
+mod way;
 
-pub use admit::{Admitted, Authenticator, Way};
+pub use admit::{Admitted, Authenticator};
 pub use base::{NotAPublicUrl, PublicUrl, Request};
 pub use error::AuthError;
 pub use keys::{Algorithm, KeyError, Keys, VerificationKey};
 pub use nonces::NonceMemory;
-pub use verify::{Policy, SignedHead, Verified, verify, verify_head};
+pub use policy::Policy;
+pub use verify::{SignedHead, Verified, verify, verify_head};
+pub use way::Way;
 
 #[cfg(test)]
 mod tests;

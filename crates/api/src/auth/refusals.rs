@@ -1,8 +1,8 @@
 //! What is logged of those who are not let in: a line once in a while for each address, with the key
 //! that was named, the cause and how many went before; all of them are counted.
 
-use super::admit::Way;
 use super::error::AuthError;
+use super::way::Way;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -15,38 +15,17 @@
 //!   that passed everything else.
 
 use super::{
-    base::{self, PublicUrl, Request, Target},
+    base::{self, Request, Target},
     digest,
     error::{AuthError, excerpt},
     fields::{self, Input},
     keys::{Keys, Registered},
     limits,
     nonces::{Expiry, Fingerprint, NonceMemory},
+    policy::Policy,
 };
 use http::{HeaderMap, Method};
 use std::sync::Arc;
-
-/// What may be configured of the rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Where callers find the API: to be set wherever a proxy stands in front, or where they call it
-    /// by a name. A signature for another host does not fit.
-    pub public_url: Option<PublicUrl>,
-    /// Without that, whether `@target-uri` is what the `Host` header says: only where nobody but this
-    /// machine can connect. Otherwise it is `http://` and the address at which the request arrived,
-    /// for whoever is given a signature for another host could pass it on.
-    pub believes_host: bool,
-    /// How far a caller's clock may be ahead, in seconds; 60 by default.
-    pub clock_skew_s: i64,
-    /// The longest time from `created` to `expires`, in seconds; 300 by default.
-    pub longest_validity_s: i64,
-}
-
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy { public_url: None, believes_host: false, clock_skew_s: 60, longest_validity_s: 300 }
-    }
-}
 
 /// Who sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +73,7 @@ pub fn verify_head<'a>(
     let signatures = fields::combined(headers, "signature", limits::SIGNATURE)?
         .ok_or(AuthError::MissingSignature("Signature"))?;
     let inputs = fields::signature_inputs(&inputs)?;
-    let target = Target::of(request, policy)?;
+    let target = Target::of(request, policy.public_url.as_ref(), policy.believes_host)?;
     let Some((input, registered)) = proven(&inputs, &signatures, request, &target, keys) else {
         return Err(unproven(&inputs, &signatures, request, &target, policy, now_s));
     };

@@ -2,8 +2,8 @@
 //! itself, and is left out where many are resumed at once.
 
 use super::Ops;
-use super::decisions::{name, note, parse, refusal, whole};
-use super::transfers::not_found;
+use super::said::not_found;
+use super::said::{name, note, parse, refusal, whole};
 use crate::json::timestamp;
 use crate::named::Named;
 use crate::problem::Problem;

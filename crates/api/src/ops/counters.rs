@@ -1,12 +1,12 @@
 //! Connections, and the two things that an operator may do about one.
 
-use super::decisions::{name, note, parse, whole};
+use super::said::{name, note, parse, whole};
 use super::{Ops, described};
 use crate::accounts::{EntriesParams, postings};
 use crate::json::EntriesJson;
 use crate::named::Named;
 use crate::problem::{Problem, kind};
-use crate::transfers::database;
+use crate::refused::database;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};

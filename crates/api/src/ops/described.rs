@@ -175,10 +175,10 @@ pub(super) struct Readiness {
     /// In words: begins with `ready` where it does.
     status: String,
     /// How the database is doing.
-    journal: super::health::JournalJson,
+    journal: super::health::json::JournalJson,
     /// Whether the record is all that was recorded.
     #[schema(nullable = false)]
-    record: Option<super::health::RecordJson>,
+    record: Option<super::health::json::RecordJson>,
     /// Each counter's health.
     #[schema(nullable = false)]
     counters: Option<BTreeMap<String, CounterHealth>>,

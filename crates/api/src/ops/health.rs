@@ -16,45 +16,9 @@ use store::JournalHealth;
 use supervise::vitals::Ailing;
 use utoipa::ToSchema;
 
-/// How the database is doing.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Journal)]
-#[serde(tag = "health", rename_all = "snake_case")]
-pub(super) enum JournalJson {
-    /// What is begun becomes durable.
-    Ok,
-    /// New transfers are refused; all else is kept and tried again.
-    Failing { since: i64, why: String },
-}
+pub(super) mod json;
 
-impl From<JournalHealth> for JournalJson {
-    fn from(health: JournalHealth) -> JournalJson {
-        match health {
-            JournalHealth::Ok => JournalJson::Ok,
-            JournalHealth::Failing { since, why } => JournalJson::Failing { since, why },
-        }
-    }
-}
-
-/// Whether the record is all that was recorded.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Record)]
-#[serde(tag = "standing", rename_all = "snake_case")]
-pub(super) enum RecordJson {
-    /// As far as is known.
-    Current,
-    /// It lacks something: nothing that moves money is sent until it is released.
-    Behind { since: i64, why: String },
-}
-
-impl From<Record> for RecordJson {
-    fn from(record: Record) -> RecordJson {
-        match record {
-            Record::Current => RecordJson::Current,
-            Record::Behind { since, why } => RecordJson::Behind { since, why },
-        }
-    }
-}
+use json::{JournalJson, RecordJson};
 
 /// How things stand.
 #[derive(Debug, Serialize, ToSchema)]

@@ -22,6 +22,7 @@ mod health;
 mod metrics;
 mod page;
 mod proven;
+mod said;
 #[cfg(test)]
 mod tests;
 mod transfers;

@@ -2,8 +2,8 @@
 //! listed, and resumed all at once.
 
 use super::Ops;
-use super::decisions::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
 use super::described;
+use super::said::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
 use crate::json::{AccountJson, TransferJson};
 use crate::problem::Problem;
 use crate::sent;

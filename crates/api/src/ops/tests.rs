@@ -357,7 +357,7 @@ async fn what_somebody_has_claimed_is_shown_with_the_name_until_it_is_released()
     assert_eq!((status, &body["claim"]), (StatusCode::OK, &Value::Null));
     let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
     assert_eq!(body["claim"], Value::Null);
-    let long = "n".repeat(super::decisions::LONGEST_NOTE + 1);
+    let long = "n".repeat(super::said::LONGEST_NOTE + 1);
     for body in [
         json!({"who": "lin"}),
         json!({"who": "", "note": "n"}),

@@ -2,12 +2,13 @@
 
 use super::claims::ClaimJson;
 use super::described;
+use super::said::not_found;
 use super::{Ops, now_micros, seconds_between};
 use crate::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
 use crate::named::Named;
-use crate::problem::{Problem, kind};
+use crate::problem::Problem;
+use crate::refused::database;
 use crate::sent;
-use crate::transfers::database;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -426,11 +427,6 @@ fn open_state(word: &str) -> Result<Life, Problem> {
         );
         sent::malformed("state", &why)
     })
-}
-
-/// No transfer has this serial.
-pub(super) fn not_found() -> Problem {
-    Problem::new(kind::NO_SUCH_TRANSFER)
 }
 
 #[cfg(test)]

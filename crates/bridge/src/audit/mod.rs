@@ -15,9 +15,9 @@ mod judge;
 mod report;
 mod statement;
 
-use crate::cli::within;
 use crate::config::{self, Config};
 use crate::doing::{Doing, doing};
+use crate::number::within;
 use crate::person::{Access, Form, Operators};
 use crate::{Ended, Usage};
 use anyhow::{Context, Result};

@@ -26,8 +26,8 @@ mod soak;
 mod stage;
 mod tally;
 
-use crate::cli::within;
 use crate::doing::doing;
+use crate::number::within;
 use crate::{Ended, Usage};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
-use wire::codec::{Dialect, Encoding, FuturesOptions};
+use wire::dialect::{Detail, Details, Dialect, Encoding, Speech};
 
 /// The shortest key of a counter, in bytes: what the proof's hash gives back is no longer.
 const SHORTEST_KEY: usize = 32;
@@ -87,13 +87,6 @@ impl Counter {
     }
 }
 
-/// What a counter speaks, before the details are known.
-#[derive(Clone, Copy)]
-enum Speech {
-    Securities,
-    Futures,
-}
-
 /// The counters that were read, and the ids of all, also of those that something is wrong with.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -123,9 +116,10 @@ pub(super) fn read(root: &mut Section<'_>, sources: &Sources<'_>, door: Acceptor
     for mut section in root.sections("counter") {
         let id = id(&mut section, &counters.ids);
         counters.ids.extend(id.clone());
-        section.require("dialect", "\"securities\" or \"futures\"");
-        let speech = section
-            .choice("dialect", &[("securities", Speech::Securities), ("futures", Speech::Futures)]);
+        let speeches = Speech::ALL.map(|speech| (speech.as_str(), speech));
+        let names = speeches.map(|(name, _)| format!("{name:?}")).join(" or ");
+        section.require("dialect", &names);
+        let speech = section.choice("dialect", &speeches);
         let dials_in = dials_in(&mut section, door);
         let dials_from = dials_from(&mut section, dials_in);
         let addresses = if dials_in { Some(Vec::new()) } else { addresses(&mut section) };
@@ -350,41 +344,40 @@ fn key(
     sources.keyring.take_in(&key, &holder, reach, findings).then_some(key.value)
 }
 
-/// The dialect with its details, which only the XML one has.
+/// The dialect with its details. One that is none of its own is a mistake.
 fn dialect(
     section: &mut Section<'_>,
     speech: Speech,
     unit: &Located<AmountUnit>,
 ) -> Option<Dialect> {
     let findings = section.findings();
-    match speech {
-        Speech::Securities => {
-            for key in ["encoding", "utc_offset_minutes"] {
-                if let Some(found) = section.catch(key) {
-                    found.wrong(findings, "is for the futures dialect only");
-                }
-            }
-            match unit.value {
-                AmountUnit::Minor => Some(Dialect::Securities),
-                AmountUnit::Major => {
-                    unit.wrong(findings, "must be \"minor\": the securities dialect has no other");
-                    None
-                }
-            }
+    let is_its_own = |detail: Detail| speech.details().contains(&detail);
+    for (key, detail) in
+        [("encoding", Detail::Encoding), ("utc_offset_minutes", Detail::UtcOffsetMinutes)]
+    {
+        if !is_its_own(detail)
+            && let Some(found) = section.catch(key)
+        {
+            let others = Speech::ALL.into_iter().filter(|other| other.details().contains(&detail));
+            let others = others.map(Speech::as_str).collect::<Vec<_>>().join(" or ");
+            found.wrong(findings, format!("is for the {others} dialect only"));
         }
-        Speech::Futures => Some(Dialect::Futures(FuturesOptions {
-            encoding: value_or(
-                section.choice(
-                    "encoding",
-                    &[("utf-8", Encoding::Utf8), ("gb18030", Encoding::Gb18030)],
-                ),
-                Encoding::Utf8,
-            ),
-            amount_unit: unit.value,
-            // Real zones reach from -12:00 to +14:00; China's is the default.
-            utc_offset_minutes: value_or(section.number("utc_offset_minutes", -720..=840), 480),
-        })),
     }
+    if !is_its_own(Detail::AmountUnit) && unit.value == AmountUnit::Major {
+        unit.wrong(findings, format!("must be \"minor\": the {speech} dialect has no other"));
+        return None;
+    }
+    let encodings = [("utf-8", Encoding::Utf8), ("gb18030", Encoding::Gb18030)];
+    let mut details = Details { amount_unit: Some(unit.value), ..Details::default() };
+    if is_its_own(Detail::Encoding) {
+        details.encoding = section.choice("encoding", &encodings).map(|it| it.value);
+    }
+    if is_its_own(Detail::UtcOffsetMinutes) {
+        // Real zones reach from -12:00 to +14:00.
+        details.utc_offset_minutes =
+            section.number("utc_offset_minutes", -720..=840).map(|it| it.value);
+    }
+    Some(speech.with(details))
 }
 
 fn timers(counter: &mut Section<'_>) -> Timers {

@@ -201,7 +201,7 @@ pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
 fn own_name(root: &mut Section<'_>) -> String {
     let findings = root.findings();
     let Some(name) = root.text("name") else { return "bridge".to_owned() };
-    let longest = wire::message::NAME_LONGEST;
+    let longest = wire::conversation::NAME_LONGEST;
     let visible = name.value.bytes().all(|byte| byte.is_ascii_graphic());
     if name.value.is_empty() || name.value.len() > longest || !visible {
         name.wrong(findings, format!("must be 1 to {longest} visible ASCII characters"));

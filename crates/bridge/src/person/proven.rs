@@ -4,7 +4,7 @@ use super::operators::{Operators, Outlook, Proven, ProvenOne, Resumption};
 use super::tables::{or_dash, place, plain, table};
 use super::{Access, Form, amount};
 use crate::Ended;
-use crate::cli::within;
+use crate::number::within;
 use anyhow::Result;
 use clap::Args;
 use std::fmt::Write;

@@ -5,7 +5,7 @@ use super::screen::{Size, fitted};
 use super::tables::{lasting, or_dash, place, plain, table};
 use super::{Access, Form, amount};
 use crate::Ended;
-use crate::cli::within;
+use crate::number::within;
 use anyhow::Result;
 use clap::Args;
 use client::State;

@@ -2,7 +2,7 @@
 
 use super::{Access, Form, place, tables};
 use crate::Ended;
-use crate::cli::within;
+use crate::number::within;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use client::{Account, CallError, IdempotencyKey, NewTransfer, State, Transfer};

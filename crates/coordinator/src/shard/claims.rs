@@ -2,10 +2,12 @@
 //! the others are proven and may be resumed together.
 
 use super::broken::About;
-use super::{DecideRefused, Happening, Output, Shard};
+use super::{DecideRefused, Output, Shard};
 use crate::claimant::{CLAIM_LASTS, Claim, Claimant, MOST_CLAIMS};
 use crate::clock::Now;
-use crate::record::{Awaited, Record, View};
+use crate::happening::Happening;
+use crate::record::{Awaited, Record};
+use crate::view::View;
 use crate::world::World;
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Event, Illegal, Outlook, Phase};

@@ -1,10 +1,11 @@
 //! From what happens to a transfer to the step that follows.
 
 use super::perform::slot;
-use super::{Happening, Output, Shard};
+use super::{Output, Shard};
 use crate::accusations::Fault;
 use crate::clock::Now;
 use crate::events::Kind;
+use crate::happening::Happening;
 use crate::record::{Awaited, Record};
 use crate::world::World;
 use domain::serial::Role;

@@ -9,8 +9,9 @@ use crate::claimant::Claimant;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::events::Kind;
-use crate::record::{Afterwards, Awaited, Record, Rendered, View, WaiterReply};
+use crate::record::{Afterwards, Awaited, Record, Rendered, WaiterReply};
 use crate::summary::Summary;
+use crate::view::View;
 use crate::world::World;
 use domain::message::{CounterId, Reply};
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
@@ -43,7 +44,7 @@ mod perform;
 #[cfg(test)]
 mod tests;
 mod traffic;
-pub(crate) use traffic::Happening;
+use crate::happening::Happening;
 pub use traffic::{DecideRefused, Ended, Input, Output};
 mod turns;
 

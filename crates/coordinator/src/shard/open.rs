@@ -2,7 +2,9 @@
 //! serials, so that a page of one app's reads none of another's; and for each state likewise, so that
 //! the oldest and how many there are is known without looking through all.
 
-use crate::record::{Record, View};
+use crate::record::Record;
+
+use crate::view::View;
 use domain::message::{AccountId, CounterId};
 use domain::serial::MasterSerial;
 use domain::transfer::State;

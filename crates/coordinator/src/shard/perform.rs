@@ -1,7 +1,8 @@
 //! The effects of a step: writes, requests, pauses.
 
-use super::{Happening, Output, Shard, number};
+use super::{Output, Shard, number};
 use crate::clock::Now;
+use crate::happening::Happening;
 use crate::record::{Afterwards, Awaited, Record, asked};
 use crate::trail;
 use crate::world::World;

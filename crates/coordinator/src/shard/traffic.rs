@@ -6,9 +6,7 @@ use crate::events::Kind;
 use crate::record::WaiterReply;
 use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{MasterSerial, Role};
-use domain::transfer::{
-    Decision, Doubt, Event, Evidence, Illegal, Outlook, State, Transfer, Words,
-};
+use domain::transfer::{Decision, Doubt, Illegal, Outlook, State, Transfer};
 use foreign::ForeignText;
 use port::CounterIndex;
 use port::{RequestOutcome, Ticket};
@@ -215,22 +213,4 @@ pub enum Output {
         /// What the counter answered.
         reply: Reply,
     },
-}
-
-/// Something that happens to one transfer. What a counter said is here only as [`Words`]: whose they
-/// are has been looked at.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    Event(Event),
-    /// What was asked came to nothing, and why.
-    Unanswered {
-        ticket: u64,
-        evidence: Evidence,
-        why: String,
-    },
-    Answered {
-        ticket: u64,
-        words: Words,
-    },
-    Unasked(Words),
 }

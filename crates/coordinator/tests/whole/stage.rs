@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::codec::Dialect;
+use wire::dialect::Dialect;
 
 /// Nothing here takes so long, unless it never comes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);

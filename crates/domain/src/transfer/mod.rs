@@ -8,6 +8,7 @@
 //! transfer that waits for a person, [`outlook`] what it waits for.
 
 mod days;
+mod event;
 pub mod evidence;
 mod learn;
 mod marks;
@@ -25,10 +26,11 @@ mod why;
 pub mod words;
 
 pub use days::{MOST_REBOUND, MOST_SOUGHT};
+pub use event::{Action, Event, Illegal, Step, Verdict};
 pub use evidence::{Evidence, LegReport, Question, Weight};
 pub use marks::Doubt;
 pub use outlook::Outlook;
-pub use step::{Action, Event, Illegal, Step, Verdict, contradicts_ending, step};
+pub use step::{contradicts_ending, step};
 pub use why::{EndReason, ParkReason};
 pub use words::{Mismatch, Unattributed, Words, attribute};
 

@@ -1,8 +1,8 @@
 //! What would become of a parked transfer, by the rules and from what is proven. It is not judged a
 //! second time: a copy is resumed, and what follows is looked at.
 
+use super::event::{Action, Step};
 use super::rules::Transition;
-use super::step::{Action, Step};
 use super::{Knowledge, ParkReason, Phase, State, StepContext, Transfer};
 use crate::serial::Role;
 use serde::Serialize;

@@ -2,8 +2,8 @@
 //! [`super::undoing`] has those by which a debit is undone.
 
 use super::days::Search;
+use super::event::{Action, Step, Verdict};
 use super::evidence::{Evidence, LegReport, Weight};
-use super::step::{Action, Step, Verdict};
 use super::{EndReason, Knowledge, Leg, ParkReason, Phase, StepContext, Transfer};
 use crate::message::Look;
 use crate::profile::Profile;

@@ -4,83 +4,14 @@
 //! about a leg is recorded by [`learn`]; what follows from it is decided by the phase's function,
 //! with the rules of DOMAIN §3 in [`super::rules`].
 
+use super::event::{CONTRADICTION, Event, Illegal, STALE, Step};
 use super::evidence::{Evidence, LegReport, Weight};
 use super::learn::{Against, against, doubted, learn, undone_by_a_lost_life};
 use super::parked::hear_parked;
 use super::rules::{Refusal, Transition, may_end};
 use super::{Decision, Doubt, EndReason, Knowledge, ParkReason, Phase, StepContext, Transfer};
-use crate::message::Look;
 use crate::profile::Profile;
 use crate::serial::Role;
-
-/// Something that happened to a transfer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Time to go on: it has become durable, a timer ran out, or the bridge has restarted.
-    Wake,
-    /// Its deadline or the cut-over has passed.
-    Expire,
-    /// Something was told of a leg.
-    Told(Role, LegReport),
-    /// A person decided.
-    Decide(Decision),
-}
-
-/// What the bridge is to do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Send the leg's posting. Always the same bytes for one leg.
-    Send(Role),
-    /// Ask what became of the leg.
-    Ask(Role, Look),
-    /// Nothing now; wake it after a pause.
-    Pause,
-    /// Nothing; what is awaited already comes by itself.
-    Stay,
-    /// It is final: record the ending, then tell the caller.
-    Finish,
-}
-
-/// How an event related to what was known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// It moved the transfer on.
-    Fresh,
-    /// It came late or twice and changes nothing.
-    Stale,
-    /// It contradicts proof: a break is opened and an alarm raised (rule 5).
-    Contradiction,
-}
-
-/// What follows from an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Step {
-    /// What to do.
-    pub action: Action,
-    /// Whether everything so far must be durable before `action` begins.
-    pub barrier: bool,
-    /// How the event related to what was known.
-    pub verdict: Verdict,
-}
-
-/// An event that makes no sense here; nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Illegal {
-    /// Only what needs an operator can be decided by one.
-    #[error("only a transfer that needs an operator can be decided")]
-    NotParked,
-    /// The decision contradicts what is proven.
-    #[error("the decision contradicts the proof: the {role} is {known}", known = .knowledge.words())]
-    AgainstProof {
-        /// The leg.
-        role: Role,
-        /// What is proven of it.
-        knowledge: Knowledge,
-    },
-    /// After a contradiction there is nothing to go on from.
-    #[error("the counter contradicted itself: decide the ending, it cannot be resumed")]
-    NothingToResume,
-}
 
 /// Decides what follows from `event` and changes the transfer accordingly. Pure: no clock, no I/O.
 /// On an error the transfer is unchanged.
@@ -96,11 +27,6 @@ pub fn step(
         Event::Decide(decision) => decide(transfer, *decision, ground),
     }
 }
-
-pub(super) const STALE: Step =
-    Step { action: Action::Stay, barrier: false, verdict: Verdict::Stale };
-pub(super) const CONTRADICTION: Step =
-    Step { action: Action::Stay, barrier: false, verdict: Verdict::Contradiction };
 
 fn wake(transfer: &mut Transfer, ground: &StepContext<'_>) -> Step {
     let mut course = Transition::new(transfer, ground);

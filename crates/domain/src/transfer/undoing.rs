@@ -1,8 +1,8 @@
 //! The rules of DOMAIN §3 by which a debit is undone (rules 2, 3 and 6).
 
+use super::event::{Action, Step};
 use super::evidence::Weight;
 use super::rules::{Transition, death_of_debit, may_end};
-use super::step::{Action, Step};
 use super::{EndReason, Knowledge, ParkReason, Phase};
 use crate::message::Look;
 use crate::serial::{Day, Role};

@@ -1,13 +1,14 @@
 //! How a conversation begins: the bridge dials, or somebody comes to its acceptor who may be the counter.
 
-use super::counter::{amount_unit, day, name};
+use super::counter::day;
 use super::{KEY, NONCE, Opens, Play, config};
 use bytes::BytesMut;
 use domain::message::CounterId;
 use domain::profile::Profile;
 use link::sans_io::{Heard, PaperDoor, Step};
 use wire::codec::Incoming;
-use wire::message::{Challenge, ChallengeAnswer, CounterState, Message, SignOn, Welcome};
+use wire::conversation::{Challenge, ChallengeAnswer, Conversation, CounterState, SignOn, Welcome};
+use wire::message::Message;
 use wire::proof::{self, Side};
 
 /// What a bridge holds at most for somebody at its acceptor: a frame that is not whole.
@@ -67,7 +68,7 @@ impl Play<'_> {
         let mut door = self.door();
         let mut sign_on = SignOn {
             version: SignOn::VERSION,
-            dialler: name(&self.dialect).to_owned(),
+            dialler: self.dialect.speech().as_str().to_owned(),
             acceptor: "bridge".to_owned(),
             channel: 0,
             nonce: [7; 32],
@@ -78,11 +79,17 @@ impl Play<'_> {
             sign_on.version = u16::from(self.byte() % 2) + 1;
             sign_on.heartbeat_s = u16::from(self.byte());
         }
-        let Some(said) = self.at_door(&mut door, &Message::SignOn(sign_on.clone()), arrival) else {
+        let Some(said) = self.at_door(
+            &mut door,
+            &Message::Conversation(Conversation::SignOn(sign_on.clone())),
+            arrival,
+        ) else {
             return;
         };
         let challenge = match self.codec.decode(&mut BytesMut::from(&said[..])) {
-            Ok(Some(Incoming::Message(Message::Challenge(challenge)))) => challenge,
+            Ok(Some(Incoming::Message(Message::Conversation(Conversation::Challenge(
+                challenge,
+            ))))) => challenge,
             // A garbled one may be answered as another counter's.
             other => {
                 assert_eq!(arrival, Arrival::Garbler, "{other:?}");
@@ -102,7 +109,7 @@ impl Play<'_> {
             Arrival::Replayer => proof::prove(&KEY, Side::Dialler, &sign_on, &[1; 32]),
         };
         let answer = ChallengeAnswer { proof, counter: Some(self.state()) };
-        self.at_door(&mut door, &Message::Answer(answer), arrival);
+        self.at_door(&mut door, &Message::Conversation(Conversation::Answer(answer)), arrival);
     }
 
     /// Says something at the acceptor; what is answered, unless that is all, or they are let in.
@@ -155,7 +162,10 @@ impl Play<'_> {
         let read = self.codec.decode(&mut said);
         if let Ok(Some(Incoming::Message(message))) = read {
             assert!(
-                matches!(message, Message::Rejected(_) | Message::Challenge(_)),
+                matches!(
+                    message,
+                    Message::Conversation(Conversation::Rejected(_) | Conversation::Challenge(_))
+                ),
                 "{message:?} at the door"
             );
         }
@@ -185,13 +195,15 @@ impl Play<'_> {
             self.written.extend_from_slice(&unsent);
             let incoming = self.codec.decode(&mut self.written).expect("good framing");
             match incoming {
-                Some(Incoming::Message(Message::SignOn(sign_on))) => self.challenge(&sign_on),
-                Some(Incoming::Message(Message::Answer(_))) => {
+                Some(Incoming::Message(Message::Conversation(Conversation::SignOn(sign_on)))) => {
+                    self.challenge(&sign_on);
+                }
+                Some(Incoming::Message(Message::Conversation(Conversation::Answer(_)))) => {
                     let counter = self.state();
-                    self.say(&Message::Welcome(Welcome {
+                    self.say(&Message::Conversation(Conversation::Welcome(Welcome {
                         heartbeat_s: 10,
                         counter: Some(counter),
-                    }));
+                    })));
                 }
                 _ => break,
             }
@@ -202,18 +214,21 @@ impl Play<'_> {
 
     fn challenge(&mut self, sign_on: &SignOn) {
         let proof = proof::prove(&KEY, Side::Acceptor, sign_on, &NONCE);
-        self.say(&Message::Challenge(Challenge { nonce: NONCE, proof }));
+        self.say(&Message::Conversation(Conversation::Challenge(Challenge {
+            nonce: NONCE,
+            proof,
+        })));
     }
 
     /// What the counter says of itself.
     fn state(&self) -> CounterState {
         let profile = Profile {
-            amount_unit: amount_unit(&self.dialect),
+            amount_unit: self.dialect.amount_unit(),
             echoes_marks: true,
             ..Profile::default()
         };
         CounterState {
-            id: CounterId::new(name(&self.dialect)).expect("an id"),
+            id: CounterId::new(self.dialect.speech().as_str()).expect("an id"),
             profile,
             settle_day: day(),
             open: true,

@@ -5,9 +5,7 @@ use domain::message::{
     Posting, PostingReply, QueryReply, Reply, Reversal,
 };
 use domain::money::{Amount, Currency};
-use domain::profile::AmountUnit;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
-use wire::codec::Dialect;
 
 /// An answer of the right kind; `how` says which.
 pub(super) fn reply(instruction: &Instruction, how: u8) -> Reply {
@@ -56,21 +54,6 @@ pub(super) fn reply(instruction: &Instruction, how: u8) -> Reply {
         Instruction::Entries(_) => {
             Reply::Entries(EntriesReply { answer, entries: Vec::new(), more: false })
         }
-    }
-}
-
-/// The counter's name, as the vectors have it.
-pub(super) fn name(dialect: &Dialect) -> &'static str {
-    match dialect {
-        Dialect::Securities => "securities",
-        Dialect::Futures(_) => "futures",
-    }
-}
-
-pub(super) fn amount_unit(dialect: &Dialect) -> AmountUnit {
-    match dialect {
-        Dialect::Securities => AmountUnit::Minor,
-        Dialect::Futures(options) => options.amount_unit,
     }
 }
 

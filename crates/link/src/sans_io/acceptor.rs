@@ -1,14 +1,15 @@
 //! The acceptor for one connection of one counter, without its socket, its clock and its task: what
 //! `acceptor` does around the pure part is repeated here in its order.
 
-use crate::acceptor::first::{FIRST_FRAMES, First, first};
 use crate::config::LinkConfig;
+use crate::inbound::acceptor::first::{FIRST_FRAMES, First, first};
 use crate::session::Opened;
 use crate::session::greeting::{self, Known};
 use bytes::BytesMut;
-use std::mem::discriminant;
-use wire::codec::{Codec, Dialect, Incoming, Parties};
-use wire::message::{Message, Nonce, Rejected, SignOn};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::{Conversation, Nonce, Rejected, SignOn};
+use wire::dialect::Dialect;
+use wire::message::Message;
 
 /// See the module.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub struct Entrance {
 impl PaperDoor {
     /// An acceptor at which somebody has just arrived whom nobody knows.
     pub fn new(config: &LinkConfig) -> PaperDoor {
-        let known = Known::of(config);
+        let known = config.known();
         let parties = Parties { own: known.own_name.clone(), peer: known.counter.to_string() };
         PaperDoor {
             dialect: config.dialect.clone(),
@@ -93,7 +94,7 @@ impl PaperDoor {
             Ok(sign_on) => sign_on,
             Err(rejected) => return refused(&codec, rejected),
         };
-        let same = discriminant(&self.dialect) == discriminant(&dialect);
+        let same = self.dialect.speech() == dialect.speech();
         if !same || sign_on.dialler != self.known.counter.as_str() {
             return refused(&codec, greeting::unknown("no such counter dials in here"));
         }
@@ -102,7 +103,7 @@ impl PaperDoor {
             Err(rejected) => return refused(&self.codec, rejected),
         };
         self.phase = Phase::Challenged(Box::new(sign_on), nonce);
-        Step::Say(encoded(&self.codec, &Message::Challenge(challenge)))
+        Step::Say(encoded(&self.codec, &Message::Conversation(Conversation::Challenge(challenge))))
     }
 
     fn answered(&mut self, sign_on: Box<SignOn>, nonce: Nonce) -> Step {
@@ -125,7 +126,7 @@ impl PaperDoor {
 
 fn refused(codec: &Codec, rejected: Rejected) -> Step {
     let why = rejected.text.to_string();
-    Step::Close(encoded(codec, &Message::Rejected(rejected)), why)
+    Step::Close(encoded(codec, &Message::Conversation(Conversation::Rejected(rejected))), why)
 }
 
 /// What cannot be said is not.

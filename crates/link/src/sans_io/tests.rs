@@ -1,15 +1,18 @@
 //! A link without I/O, a good counter, and nothing between them but bytes.
 
 use super::*;
-use crate::connection::FRAMES_PER_TURN;
+use crate::io::connection::FRAMES_PER_TURN;
 use crate::testing::{
     GoodCounter, KEY, at, at_ms, counter, day, debit, query, reply, serial, their_codec,
 };
 use domain::money::Amount;
 use port::{Delivery, ReplyTo, Ticket, Unclear};
 use tokio::sync::mpsc;
-use wire::codec::{Dialect, Incoming};
-use wire::message::{ChallengeAnswer, Message, RejectReason, RequestId, SignOn};
+use wire::codec::Incoming;
+use wire::conversation::{ChallengeAnswer, Conversation, RejectReason, SignOn};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 use wire::proof::{self, Side};
 
 /// The link, the counter, and what was heard of it and became of what was asked.
@@ -25,7 +28,7 @@ struct Paper {
 fn config() -> LinkConfig {
     let (name, key) = ("bridge".to_owned(), KEY.to_vec().into());
     let config = LinkConfig::new(counter(), Vec::new(), Dialect::Securities, name, key);
-    LinkConfig { timers: crate::config::Timers { heartbeat_s: 0, ..config.timers }, ..config }
+    LinkConfig { timers: crate::timers::Timers { heartbeat_s: 0, ..config.timers }, ..config }
 }
 
 fn sans_io(config: LinkConfig, counter: GoodCounter) -> Paper {
@@ -145,7 +148,10 @@ fn a_turn_hears_everything_that_has_come() {
     let unmatched = reply(&debit(1));
     let count = 2 * FRAMES_PER_TURN + 1;
     for _ in 0..count {
-        sans_io.link.received(&encoded(&Message::Response(RequestId(99), unmatched.clone())));
+        sans_io.link.received(&encoded(&Message::Payload(Payload::Response(
+            RequestId(99),
+            unmatched.clone(),
+        ))));
     }
     sans_io.turn(at(1)).expect("open");
     assert_eq!(sans_io.heard, vec![Heard::Unmatched(unmatched); count]);
@@ -205,12 +211,18 @@ fn whom_the_door_lets_in_has_a_session_with_the_next_turn() {
         nonce: [3; 32],
         heartbeat_s: 0,
     };
-    let challenged = acceptor.received(&encoded(&Message::SignOn(sign_on.clone())), ours, 0);
+    let challenged = acceptor.received(
+        &encoded(&Message::Conversation(Conversation::SignOn(sign_on.clone()))),
+        ours,
+        0,
+    );
     assert!(matches!(challenged, Step::Say(_)), "{challenged:?}");
     let mut sans_io = sans_io(config(), GoodCounter::default());
     let proof = proof::prove(&KEY, Side::Dialler, &sign_on, &ours);
     let answer = ChallengeAnswer { proof, counter: Some(sans_io.counter.state.clone()) };
-    let Step::In(entrance) = acceptor.received(&encoded(&Message::Answer(answer)), ours, 0) else {
+    let Step::In(entrance) =
+        acceptor.received(&encoded(&Message::Conversation(Conversation::Answer(answer))), ours, 0)
+    else {
         panic!("it has proven who it is")
     };
     sans_io.link.accepted(at(0), entrance);

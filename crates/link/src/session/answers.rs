@@ -2,16 +2,18 @@
 
 use super::closed::Closed;
 use super::{Event, MALFORMED_LIMIT, MALFORMED_WITHIN, Phase, Session};
-use crate::cause::Cause;
-use crate::flood::{Flood, Unasked};
-use crate::in_flight::Answered;
-use crate::send_queue::SendQueue;
+use crate::request::in_flight::Answered;
+use crate::request::send_queue::SendQueue;
+use crate::session::cause::Cause;
+use crate::session::flood::{Flood, Unasked};
 use domain::message::Reply;
 use port::RequestOutcome;
 use tokio::time::Instant;
 use wire::codec::Malformed;
-use wire::message::{Message, RequestId};
+use wire::conversation::Conversation;
+use wire::message::Message;
 use wire::ornament::Blemishes;
+use wire::payload::RequestId;
 
 impl Session {
     /// A body arrived that could not be read. It proves nothing about life.
@@ -105,7 +107,7 @@ impl Session {
         }
         let beat = self.pulse.probe(now);
         self.closed.asks_by(beat.number);
-        self.outgoing.push_back(Message::Heartbeat(beat));
+        self.outgoing.push_back(Message::Conversation(Conversation::Heartbeat(beat)));
         beat.number
     }
 

@@ -5,7 +5,7 @@
 //! at once, by a heartbeat, and the answer is handed out behind what it says: whoever gets it can then
 //! bind the posting to the new day. A counter that does not answer holds it up for [`DAY_WITHIN`].
 
-use crate::pending_reply::PendingReply;
+use crate::request::pending_reply::PendingReply;
 use domain::message::{AnswerCode, Reply};
 use domain::serial::Day;
 use port::RequestOutcome;

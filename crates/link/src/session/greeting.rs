@@ -1,14 +1,15 @@
 //! The accepting side of a sign-on, as data: who is at the acceptor, and whether they may come in.
 
 use super::sign_on::{Opened, name, opened};
-use crate::cause::Cause;
-use crate::config::{LinkConfig, Timers};
-use crate::hours::{Now, ServiceHours};
-use crate::keys::LinkKeys;
+use crate::session::cause::Cause;
+use crate::session::hours::{Now, ServiceHours};
+use crate::session::keys::LinkKeys;
+use crate::timers::Timers;
 use domain::message::CounterId;
 use domain::profile::Profile;
 use std::sync::Arc;
-use wire::message::{Challenge, Message, Nonce, RejectReason, Rejected, SignOn};
+use wire::conversation::{Challenge, Conversation, Nonce, RejectReason, Rejected, SignOn};
+use wire::message::Message;
 
 /// What is known of a counter that may dial in.
 #[derive(Clone, Debug)]
@@ -30,30 +31,19 @@ pub(crate) struct Known {
 /// The first frame, if it is a sign-on in our version.
 pub(crate) fn sign_on(message: Message) -> Result<SignOn, Rejected> {
     match message {
-        Message::SignOn(sign_on) if sign_on.version == SignOn::VERSION => Ok(sign_on),
-        Message::SignOn(_) => Err(no(RejectReason::Version, "only version 1 is spoken here")),
+        Message::Conversation(Conversation::SignOn(sign_on))
+            if sign_on.version == SignOn::VERSION =>
+        {
+            Ok(sign_on)
+        }
+        Message::Conversation(Conversation::SignOn(_)) => {
+            Err(no(RejectReason::Version, "only version 1 is spoken here"))
+        }
         other => Err(no(RejectReason::Other, &format!("sign on first, before {}", name(&other)))),
     }
 }
 
 impl Known {
-    /// What a link's configuration says of its counter.
-    pub(crate) fn of(config: &LinkConfig) -> Known {
-        Known {
-            counter: config.counter.clone(),
-            own_name: config.own_name.clone(),
-            keys: config.keys.clone(),
-            profile: Arc::new(config.profile.clone()),
-            timers: config.timers.clone(),
-            channels: config.connections.max(1),
-            hours: config.hours.clone(),
-            certificate_name: match &config.certificate_name {
-                Some(name) => name.clone(),
-                None => config.counter.as_str().to_owned(),
-            },
-        }
-    }
-
     /// Proves who we are and asks the same, if names and certificate fit. `certified` is whom the
     /// certificate names, where there is one; `micros` is now, in microseconds since 1970 UTC.
     pub(crate) fn challenge(
@@ -93,8 +83,8 @@ impl Known {
         message: Message,
     ) -> Result<Opened, Rejected> {
         let answer = match message {
-            Message::Answer(answer) => answer,
-            Message::Rejected(Rejected { reason, text }) => {
+            Message::Conversation(Conversation::Answer(answer)) => answer,
+            Message::Conversation(Conversation::Rejected(Rejected { reason, text })) => {
                 let hint = match reason {
                     RejectReason::BadProof => {
                         "it holds another key, or is somebody else in its name: it says "
@@ -140,7 +130,7 @@ fn no(reason: RejectReason, text: &str) -> Rejected {
 mod tests {
     use super::*;
     use crate::testing::{KEY, counter, day};
-    use wire::message::{ChallengeAnswer, CounterState};
+    use wire::conversation::{ChallengeAnswer, CounterState};
     use wire::proof::{self, Side};
 
     fn known() -> Known {
@@ -169,7 +159,7 @@ mod tests {
 
     fn answer(key: &[u8], counter: Option<CounterState>) -> Message {
         let proof = proof::prove(key, Side::Dialler, &their_sign_on(), &[4; 32]);
-        Message::Answer(ChallengeAnswer { proof, counter })
+        Message::Conversation(Conversation::Answer(ChallengeAnswer { proof, counter }))
     }
 
     fn state(id: &str, profile: Profile) -> CounterState {
@@ -179,7 +169,8 @@ mod tests {
 
     #[test]
     fn who_proves_the_key_and_can_do_what_is_relied_on_comes_in() {
-        let first = sign_on(Message::SignOn(their_sign_on())).expect("a sign-on");
+        let first = sign_on(Message::Conversation(Conversation::SignOn(their_sign_on())))
+            .expect("a sign-on");
         let challenge = known().challenge(&first, None, [4; 32], 0).expect("a challenge");
         assert!(proof::verify(&KEY, Side::Acceptor, &first, &[4; 32], &challenge.proof));
         let state = state("securities", Profile::default());
@@ -193,7 +184,7 @@ mod tests {
     fn a_counter_that_takes_no_proof_of_ours_is_told_of_as_such() {
         let rejected = |reason| {
             let said = Rejected { reason, text: "no\u{1b}[2J".into() };
-            let answer = Message::Rejected(said);
+            let answer = Message::Conversation(Conversation::Rejected(said));
             let no = known().open(&their_sign_on(), &[4; 32], answer).expect_err("no session");
             (no.reason, no.text.as_received().to_owned())
         };
@@ -213,9 +204,12 @@ mod tests {
     #[test]
     fn everybody_else_is_told_why_not() {
         let refused = |message| sign_on(message).expect_err("refused").reason;
-        assert_eq!(refused(Message::SignOffAck), RejectReason::Other);
+        assert_eq!(refused(Message::Conversation(Conversation::SignOffAck)), RejectReason::Other);
         let other = SignOn { version: 2, ..their_sign_on() };
-        assert_eq!(refused(Message::SignOn(other)), RejectReason::Version);
+        assert_eq!(
+            refused(Message::Conversation(Conversation::SignOn(other))),
+            RejectReason::Version
+        );
 
         let names =
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -250,6 +244,6 @@ mod tests {
             RejectReason::UnknownParty
         );
         assert_eq!(open(answer(&KEY, Some(state("securities", less)))), RejectReason::Other);
-        assert_eq!(open(Message::SignOffAck), RejectReason::Other);
+        assert_eq!(open(Message::Conversation(Conversation::SignOffAck)), RejectReason::Other);
     }
 }

@@ -1,14 +1,18 @@
 //! The dialling side of a sign-on: we challenge, are challenged, and check who answers.
 
 use super::Setup;
-use crate::cause::Cause;
-use crate::keys::KeyId;
+use crate::session::cause::Cause;
+use crate::session::keys::KeyId;
 use domain::message::CounterId;
 use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
 use std::collections::VecDeque;
-use wire::message::{ChallengeAnswer, CounterState, Message, Nonce, Rejected, SignOn, Welcome};
+use wire::conversation::{
+    ChallengeAnswer, Conversation, CounterState, Nonce, Rejected, SignOn, Welcome,
+};
+use wire::message::Message;
+use wire::payload::Payload;
 
 /// Where a sign-on stands.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ impl SigningOn {
             nonce,
             heartbeat_s: setup.timers.heartbeat_s,
         };
-        let first = Message::SignOn(sign_on.clone());
+        let first = Message::Conversation(Conversation::SignOn(sign_on.clone()));
         (SigningOn { sign_on, awaits: Awaits::Challenge }, first)
     }
 
@@ -62,21 +66,25 @@ impl SigningOn {
         outgoing: &mut VecDeque<Message>,
     ) -> Result<Option<Opened>, Cause> {
         match (self.awaits, message) {
-            (_, Message::Rejected(Rejected { reason, text })) => {
+            (_, Message::Conversation(Conversation::Rejected(Rejected { reason, text }))) => {
                 Err(Cause::Rejected { reason, text: text.clipped(200) })
             }
-            (Awaits::Challenge, Message::Challenge(challenge)) => {
+            (Awaits::Challenge, Message::Conversation(Conversation::Challenge(challenge))) => {
                 let (key, proof) = setup
                     .keys
                     .answer(&self.sign_on, &challenge.nonce, &challenge.proof)
                     .ok_or(Cause::BadProof)?;
-                outgoing.push_back(Message::Answer(ChallengeAnswer { proof, counter: None }));
+                outgoing.push_back(Message::Conversation(Conversation::Answer(ChallengeAnswer {
+                    proof,
+                    counter: None,
+                })));
                 self.awaits = Awaits::Welcome(key);
                 Ok(None)
             }
-            (Awaits::Welcome(key), Message::Welcome(Welcome { heartbeat_s, counter })) => {
-                opened(&setup.counter, &setup.profile, heartbeat_s, counter, key).map(Some)
-            }
+            (
+                Awaits::Welcome(key),
+                Message::Conversation(Conversation::Welcome(Welcome { heartbeat_s, counter })),
+            ) => opened(&setup.counter, &setup.profile, heartbeat_s, counter, key).map(Some),
             (awaits, other) => Err(Cause::Protocol {
                 message: name(&other),
                 state: match awaits {
@@ -119,17 +127,17 @@ pub(super) fn opened(
 /// For people.
 pub(super) fn name(message: &Message) -> &'static str {
     match message {
-        Message::SignOn(_) => "a sign-on",
-        Message::Challenge(_) => "a challenge",
-        Message::Answer(_) => "a challenge's answer",
-        Message::Welcome(_) => "a welcome",
-        Message::Rejected(_) => "a rejection",
-        Message::SignOff(_) => "a sign-off",
-        Message::SignOffAck => "a sign-off acknowledgement",
-        Message::Heartbeat(_) => "a heartbeat",
-        Message::HeartbeatAck(_) => "a heartbeat's answer",
-        Message::Request(..) => "a request",
-        Message::Response(..) => "a response",
-        Message::Notice(_) => "a notice",
+        Message::Conversation(Conversation::SignOn(_)) => "a sign-on",
+        Message::Conversation(Conversation::Challenge(_)) => "a challenge",
+        Message::Conversation(Conversation::Answer(_)) => "a challenge's answer",
+        Message::Conversation(Conversation::Welcome(_)) => "a welcome",
+        Message::Conversation(Conversation::Rejected(_)) => "a rejection",
+        Message::Conversation(Conversation::SignOff(_)) => "a sign-off",
+        Message::Conversation(Conversation::SignOffAck) => "a sign-off acknowledgement",
+        Message::Conversation(Conversation::Heartbeat(_)) => "a heartbeat",
+        Message::Conversation(Conversation::HeartbeatAck(_)) => "a heartbeat's answer",
+        Message::Payload(Payload::Request(..)) => "a request",
+        Message::Payload(Payload::Response(..)) => "a response",
+        Message::Conversation(Conversation::Notice(_)) => "a notice",
     }
 }

@@ -2,18 +2,20 @@
 
 use super::*;
 use crate::testing::{Asks, GoodCounter, asks, at, at_ms, reply, serial, setup};
+use crate::timers::Timers;
 use domain::message::Reply;
 use domain::message::{AccountId, Instruction};
 use domain::profile::Profile;
 use foreign::ForeignText;
 use port::{RequestOutcome, Unclear};
 use tokio::time::Instant;
+use wire::payload::Payload;
 
 mod days;
 mod leaving;
 use domain::message::Severity;
 use wire::codec::Malformed;
-use wire::message::{RejectReason, Rejected};
+use wire::conversation::{Conversation, RejectReason, Rejected};
 
 /// A session, what outlives it, and a counter to talk to.
 struct Talk {
@@ -102,14 +104,14 @@ fn requests(messages: &[Message]) -> Vec<RequestId> {
     messages
         .iter()
         .filter_map(|message| match message {
-            Message::Request(id, _) => Some(*id),
+            Message::Payload(Payload::Request(id, _)) => Some(*id),
             _ => None,
         })
         .collect()
 }
 
 fn response(id: RequestId, number: u64) -> Message {
-    Message::Response(id, reply(&crate::testing::debit(number)))
+    Message::Payload(Payload::Response(id, reply(&crate::testing::debit(number))))
 }
 
 #[test]
@@ -118,7 +120,10 @@ fn a_sign_on_succeeds_and_tells_where_the_counter_stands() {
     assert_eq!(talk.session.state(), State::SigningOn);
     talk.send_queue.push(talk.asks.debit(at(9)));
     let first = talk.written(at(0));
-    assert!(matches!(first.as_slice(), [Message::SignOn(_)]), "no request before the sign-on");
+    assert!(
+        matches!(first.as_slice(), [Message::Conversation(Conversation::SignOn(_))]),
+        "no request before the sign-on"
+    );
     let challenge = talk.counter.answer(first[0].clone()).expect("a challenge");
     talk.hear(at(0), challenge).expect("a good challenge");
     talk.settle(at(0)).expect("a session");
@@ -147,7 +152,7 @@ fn a_sign_on_that_is_not_this_counters_is_refused() {
         let mut talk = talk();
         spoil(&mut talk.counter);
         let cause = talk.settle(at(0)).expect_err("refused");
-        assert_eq!(cause.verdict(), crate::cause::Verdict::Rejected);
+        assert_eq!(cause.verdict(), crate::session::cause::Verdict::Rejected);
         causes.push(cause.to_string());
     }
     assert_eq!(
@@ -166,7 +171,13 @@ fn a_rejection_is_told_with_its_reason() {
         let mut talk = talk();
         let text = "x".repeat(1000);
         let cause = talk
-            .hear(at(0), Message::Rejected(Rejected { reason, text: text.into() }))
+            .hear(
+                at(0),
+                Message::Conversation(Conversation::Rejected(Rejected {
+                    reason,
+                    text: text.into(),
+                })),
+            )
             .expect_err("no");
         assert_eq!(cause, Cause::Rejected { reason, text: "x".repeat(200).into() });
     }
@@ -174,12 +185,13 @@ fn a_rejection_is_told_with_its_reason() {
 
 #[test]
 fn a_message_out_of_place_ends_the_conversation() {
-    let early = talk().hear(at(0), Message::Heartbeat(Heartbeat { number: 1 }));
+    let early =
+        talk().hear(at(0), Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 1 })));
     assert_eq!(
         early.expect_err("out of place").to_string(),
         "the counter sent a heartbeat while its challenge was expected"
     );
-    let asked = Message::Request(RequestId(1), crate::testing::query(1));
+    let asked = Message::Payload(Payload::Request(RequestId(1), crate::testing::query(1)));
     let cause = signed_on().hear(at(0), asked).expect_err("out of place");
     assert_eq!(cause.to_string(), "the counter sent a request while the session was open");
 }
@@ -196,7 +208,10 @@ fn a_sign_on_has_ten_seconds() {
 fn a_silent_counter_is_dead_after_17_seconds() {
     let mut talk = signed_on();
     let written = talk.run(at_ms(16_999)).expect("alive");
-    assert_eq!(written, [1, 2].map(|number| Message::Heartbeat(Heartbeat { number })));
+    assert_eq!(
+        written,
+        [1, 2].map(|number| Message::Conversation(Conversation::Heartbeat(Heartbeat { number })))
+    );
     assert_eq!(talk.session.state(), State::Suspect);
     assert_eq!(talk.run(at(17)), Err(Cause::Unheard(Duration::from_secs(17))));
 }
@@ -228,10 +243,17 @@ fn while_suspect_money_waits_and_questions_go() {
     assert!(talk.ask(1, at(13), at(60)).is_empty());
     talk.send_queue.push(talk.asks.query(at(60)));
     assert_eq!(talk.written(at(13)).len(), 1);
-    talk.hear(at(14), Message::Heartbeat(Heartbeat { number: 1 })).expect("alive");
+    talk.hear(at(14), Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 1 })))
+        .expect("alive");
     assert_eq!(talk.session.state(), State::Up);
     let written = talk.written(at(14));
-    assert!(matches!(written.as_slice(), [Message::HeartbeatAck(_), Message::Request(..)]));
+    assert!(matches!(
+        written.as_slice(),
+        [
+            Message::Conversation(Conversation::HeartbeatAck(_)),
+            Message::Payload(Payload::Request(..))
+        ]
+    ));
 }
 
 #[test]
@@ -277,7 +299,7 @@ fn deadlines_end_requests_and_late_answers_are_still_handed_out() {
     talk.session.events().for_each(drop);
     let late = reply(&crate::testing::debit(1));
     for expected in [true, false] {
-        talk.hear(at(3), Message::Response(ids[0], late.clone())).expect("alive");
+        talk.hear(at(3), Message::Payload(Payload::Response(ids[0], late.clone()))).expect("alive");
         let events: Vec<Event> = talk.session.events().collect();
         assert_eq!(events, [Event::Unmatched { reply: late.clone(), late: expected }]);
     }
@@ -346,7 +368,7 @@ fn an_answer_about_something_else_answers_nothing() {
         let mut talk = signed_on();
         talk.send_queue.push(talk.asks.queue(asked, at(9)));
         let id = requests(&talk.written(at(0)))[0];
-        talk.hear(at(1), Message::Response(id, told.clone())).expect("alive");
+        talk.hear(at(1), Message::Payload(Payload::Response(id, told.clone()))).expect("alive");
         assert_eq!(talk.asks.outcomes(), [(1, RequestOutcome::Unknown(Unclear::BadAnswer))]);
         let events: Vec<Event> = talk.session.events().collect();
         assert_eq!(events, [Event::Unmatched { reply: told, late: false }]);
@@ -389,7 +411,8 @@ fn a_hundred_thousand_time_outs_leave_nothing_behind() {
             talk.send_queue.push(talk.asks.debit(now + Duration::from_secs(1)));
         }
         assert_eq!(requests(&talk.written(now)).len(), 100);
-        talk.hear(now, Message::Heartbeat(Heartbeat { number: round })).expect("alive");
+        talk.hear(now, Message::Conversation(Conversation::Heartbeat(Heartbeat { number: round })))
+            .expect("alive");
         talk.run(now + Duration::from_secs(1)).expect("alive");
         assert_eq!(talk.session.in_flight(), 0);
     }
@@ -436,14 +459,20 @@ fn after_a_drop_questions_go_before_new_work() {
     talk.send_queue.push(talk.asks.debit(at(60)));
     talk.send_queue.push(talk.asks.query(at(60)));
     let written = talk.written(at(0));
-    assert!(matches!(written.as_slice(), [Message::Request(_, Instruction::Query(_))]));
+    assert!(matches!(
+        written.as_slice(),
+        [Message::Payload(Payload::Request(_, Instruction::Query(_)))]
+    ));
     talk.run(at(1)).expect("alive");
     assert_eq!(talk.session.state(), State::Syncing, "the question is still open");
     let answer = talk.counter.answer(written[0].clone()).expect("an answer");
     talk.hear(at(1), answer).expect("alive");
     assert!(talk.run(at_ms(1_199)).expect("alive").is_empty());
     let written = talk.run(at_ms(1_200)).expect("alive");
-    assert!(matches!(written.as_slice(), [Message::Request(_, Instruction::Debit(_))]));
+    assert!(matches!(
+        written.as_slice(),
+        [Message::Payload(Payload::Request(_, Instruction::Debit(_)))]
+    ));
     assert_eq!(talk.session.state(), State::Up);
 }
 
@@ -483,19 +512,20 @@ fn syncing_ends_by_word_or_after_five_seconds() {
 fn a_counter_that_writes_but_does_not_read_costs_no_memory() {
     let mut talk = signed_on();
     for number in 1..=100_000 {
-        talk.hear(at(0), Message::Heartbeat(Heartbeat { number })).expect("alive");
+        talk.hear(at(0), Message::Conversation(Conversation::Heartbeat(Heartbeat { number })))
+            .expect("alive");
     }
     let written = talk.written(at(0));
     assert_eq!(written.len(), OUTGOING_LIMIT);
     let last = HeartbeatAck { number: 100_000, counter: None };
-    assert_eq!(written.last(), Some(&Message::HeartbeatAck(last)));
+    assert_eq!(written.last(), Some(&Message::Conversation(Conversation::HeartbeatAck(last))));
 }
 
 #[test]
 fn a_notice_is_handed_out_clipped() {
     let mut talk = signed_on();
     let notice = |count| Notice { severity: Severity::Alarm, text: "x".repeat(count).into() };
-    talk.hear(at(0), Message::Notice(notice(10_000))).expect("alive");
+    talk.hear(at(0), Message::Conversation(Conversation::Notice(notice(10_000)))).expect("alive");
     assert_eq!(talk.session.events().collect::<Vec<_>>(), [Event::Notice(notice(500))]);
 }
 
@@ -519,7 +549,7 @@ fn what_nobody_asked_for_is_taken_for_a_while_then_dropped_then_left() {
     talk.session.events().for_each(drop);
     let mut heard = 0;
     let cause = loop {
-        match talk.hear(at(0), Message::Notice(notice())) {
+        match talk.hear(at(0), Message::Conversation(Conversation::Notice(notice()))) {
             Ok(()) => heard += talk.session.events().count(),
             Err(cause) => break cause,
         }
@@ -556,7 +586,7 @@ fn a_session_with_nothing_to_say_or_to_tell_holds_no_memory_for_it() {
     let mut talk = signed_on();
     talk.session.probe(at(1));
     let notice = Notice { severity: Severity::Info, text: "x".into() };
-    talk.hear(at(1), Message::Notice(notice)).expect("alive");
+    talk.hear(at(1), Message::Conversation(Conversation::Notice(notice))).expect("alive");
     talk.session.shrink();
     assert_eq!((talk.session.outgoing.len(), talk.session.events.len()), (1, 1));
     talk.written(at(1));

@@ -14,8 +14,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use wire::codec::Dialect;
-use wire::message::{Heartbeat, Message, RejectReason, RequestId};
+use wire::conversation::{Conversation, Heartbeat, RejectReason};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::RequestId;
 
 #[tokio::test]
 async fn every_request_is_answered_in_every_dialect() {
@@ -47,11 +49,17 @@ async fn every_request_is_answered_in_every_dialect() {
         };
         assert_eq!(entries.entries.len(), 2);
 
-        bridge.send(&Message::Heartbeat(Heartbeat { number: 9 })).await;
-        let Ok(Message::HeartbeatAck(ack)) = bridge.hear().await else { panic!("no ack") };
+        bridge.send(&Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 9 }))).await;
+        let Ok(Message::Conversation(Conversation::HeartbeatAck(ack))) = bridge.hear().await else {
+            panic!("no ack")
+        };
         assert_eq!((ack.number, ack.counter), (9, Some((day(), true))));
         bridge.sign_off().await;
-        assert_eq!(bridge.hear().await, Ok(Message::SignOffAck), "{dialect:?}");
+        assert_eq!(
+            bridge.hear().await,
+            Ok(Message::Conversation(Conversation::SignOffAck)),
+            "{dialect:?}"
+        );
         assert_eq!(bridge.hear().await, Err(Broken::Closed));
         counter.stop();
         counter.ended().await;
@@ -175,7 +183,7 @@ async fn a_bridge_that_falls_silent_is_probed_and_dropped() {
     let mut heartbeats = 0;
     let end = loop {
         match bridge.receive().await {
-            Ok(Message::Heartbeat(_)) => heartbeats += 1,
+            Ok(Message::Conversation(Conversation::Heartbeat(_))) => heartbeats += 1,
             Ok(other) => panic!("{other:?}"),
             Err(broken) => break broken,
         }
@@ -188,9 +196,11 @@ async fn a_bridge_that_falls_silent_is_probed_and_dropped() {
 async fn a_counter_that_stops_signs_off_and_answers_what_was_asked() {
     let (counter, mut bridge) = planned("").await;
     counter.stop();
-    let Ok(Message::SignOff(_)) = bridge.hear().await else { panic!("no sign-off") };
+    let Ok(Message::Conversation(Conversation::SignOff(_))) = bridge.hear().await else {
+        panic!("no sign-off")
+    };
     assert_eq!(bridge.post(debit(1, 1)).await, Ok(200));
-    bridge.send(&Message::SignOffAck).await;
+    bridge.send(&Message::Conversation(Conversation::SignOffAck)).await;
     assert_eq!(bridge.hear().await, Err(Broken::Closed));
     counter.ended().await;
 }
@@ -213,7 +223,9 @@ async fn bytes_that_are_no_protocol_end_the_connection_and_nothing_else() {
     let mut hostile = counter.bridge().await;
     for _ in 0..4 {
         hostile.stream.write_all(&[0, 0, 0, 3, 0xff, 0xff, 0xff]).await.expect("writes");
-        let Ok(Message::Notice(_)) = hostile.hear().await else { panic!("no notice") };
+        let Ok(Message::Conversation(Conversation::Notice(_))) = hostile.hear().await else {
+            panic!("no notice")
+        };
     }
     assert_eq!(hostile.post(debit(1, 1)).await, Ok(200), "the conversation goes on");
     hostile.stream.write_all(&[0, 0, 0, 3, 0xff, 0xff, 0xff]).await.expect("writes");

@@ -5,8 +5,10 @@ use domain::message::{Finding, Look, Reply};
 use domain::serial::Role;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use wire::codec::Dialect;
-use wire::message::{Heartbeat, Message, RejectReason, RequestId};
+use wire::conversation::{Conversation, Heartbeat, RejectReason};
+use wire::dialect::Dialect;
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 
 fn once(on: &str, action: &str) -> String {
     format!("[[rule]]\non = ['{on}']\ntimes = 1\ndo = {action}\n")
@@ -182,9 +184,11 @@ async fn heartbeats_and_sign_ons_go_wrong_too() {
     assert_eq!(rejected, Err(Broken::Rejected(RejectReason::AlreadySignedOn)));
     let mut bridge = counter.bridge().await;
     for number in 1..=2 {
-        bridge.send(&Message::Heartbeat(Heartbeat { number })).await;
+        bridge.send(&Message::Conversation(Conversation::Heartbeat(Heartbeat { number }))).await;
     }
-    let Ok(Message::HeartbeatAck(ack)) = bridge.hear().await else { panic!("no ack") };
+    let Ok(Message::Conversation(Conversation::HeartbeatAck(ack))) = bridge.hear().await else {
+        panic!("no ack")
+    };
     assert_eq!(ack.number, 2);
 }
 
@@ -210,8 +214,10 @@ async fn the_settle_day_changes_after_so_many_postings() {
     assert_eq!(bridge.post(debit(1, 300)).await, Ok(200));
     assert_eq!(bridge.post(credit(1, 300)).await, Ok(200));
     assert_eq!(bridge.post(debit(2, 300)).await, Ok(404));
-    bridge.send(&Message::Heartbeat(Heartbeat { number: 1 })).await;
-    let Ok(Message::HeartbeatAck(ack)) = bridge.hear().await else { panic!("no ack") };
+    bridge.send(&Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 1 }))).await;
+    let Ok(Message::Conversation(Conversation::HeartbeatAck(ack))) = bridge.hear().await else {
+        panic!("no ack")
+    };
     let (settle_day, _) = ack.counter.expect("a counter answers");
     assert_eq!(settle_day.number(), crate::peer::DAY + 1);
 }
@@ -225,15 +231,15 @@ async fn chances(seed: u64) -> Vec<Option<u16>> {
     for sequence in 1..=100 {
         bridge.request(debit(sequence, 1)).await;
     }
-    bridge.send(&Message::Heartbeat(Heartbeat { number: 1 })).await;
+    bridge.send(&Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 1 }))).await;
     let mut codes = vec![None; 100];
     loop {
         match bridge.hear().await.expect("goes on") {
-            Message::Response(RequestId(id), Reply::Posting(reply)) => {
+            Message::Payload(Payload::Response(RequestId(id), Reply::Posting(reply))) => {
                 let place = usize::try_from(id).expect("small") - 1;
                 codes[place] = Some(reply.answer.code.number());
             }
-            Message::HeartbeatAck(_) => return codes,
+            Message::Conversation(Conversation::HeartbeatAck(_)) => return codes,
             other => panic!("{other:?}"),
         }
     }

@@ -19,8 +19,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
-use wire::message::{ChallengeAnswer, Message, RequestId, SignOff, SignOn, Welcome};
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::{ChallengeAnswer, Conversation, SignOff, SignOn, Welcome};
+use wire::dialect::{Dialect, Encoding, XmlOptions};
+use wire::message::Message;
+use wire::payload::{Payload, RequestId};
 use wire::proof::{Side, prove, verify};
 
 pub(crate) const KEY: [u8; 32] = [7; 32];
@@ -32,7 +35,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) fn dialects() -> Vec<Dialect> {
     use domain::profile::AmountUnit::{Major, Minor};
     let futures = |encoding, amount_unit| {
-        Dialect::Futures(FuturesOptions { encoding, amount_unit, utc_offset_minutes: 480 })
+        Dialect::Futures(XmlOptions { encoding, amount_unit, utc_offset_minutes: 480 })
     };
     vec![Dialect::Securities, futures(Encoding::Utf8, Minor), futures(Encoding::Gb18030, Major)]
 }
@@ -111,7 +114,7 @@ pub(crate) enum Broken {
     Closed,
     HalfAFrame,
     Malformed,
-    Rejected(wire::message::RejectReason),
+    Rejected(wire::conversation::RejectReason),
 }
 
 impl Bridge {
@@ -131,18 +134,26 @@ impl Bridge {
             nonce: [3; 32],
             heartbeat_s: 1,
         };
-        self.send(&Message::SignOn(sign_on.clone())).await;
+        self.send(&Message::Conversation(Conversation::SignOn(sign_on.clone()))).await;
         let challenge = match self.receive().await? {
-            Message::Challenge(challenge) => challenge,
-            Message::Rejected(rejected) => return Err(Broken::Rejected(rejected.reason)),
+            Message::Conversation(Conversation::Challenge(challenge)) => challenge,
+            Message::Conversation(Conversation::Rejected(rejected)) => {
+                return Err(Broken::Rejected(rejected.reason));
+            }
             other => panic!("no challenge: {other:?}"),
         };
         assert!(verify(&KEY, Side::Acceptor, &sign_on, &challenge.nonce, &challenge.proof));
         let proof = prove(key, Side::Dialler, &sign_on, &challenge.nonce);
-        self.send(&Message::Answer(ChallengeAnswer { proof, counter: None })).await;
+        self.send(&Message::Conversation(Conversation::Answer(ChallengeAnswer {
+            proof,
+            counter: None,
+        })))
+        .await;
         match self.receive().await? {
-            Message::Welcome(welcome) => Ok(welcome),
-            Message::Rejected(rejected) => Err(Broken::Rejected(rejected.reason)),
+            Message::Conversation(Conversation::Welcome(welcome)) => Ok(welcome),
+            Message::Conversation(Conversation::Rejected(rejected)) => {
+                Err(Broken::Rejected(rejected.reason))
+            }
             other => panic!("no welcome: {other:?}"),
         }
     }
@@ -174,7 +185,7 @@ impl Bridge {
     pub(crate) async fn hear(&mut self) -> Result<Message, Broken> {
         loop {
             match self.receive().await? {
-                Message::Heartbeat(_) => {}
+                Message::Conversation(Conversation::Heartbeat(_)) => {}
                 message => return Ok(message),
             }
         }
@@ -183,17 +194,19 @@ impl Bridge {
     pub(crate) async fn request(&mut self, instruction: Instruction) -> RequestId {
         self.requests += 1;
         let id = RequestId(self.requests);
-        self.send(&Message::Request(id, instruction)).await;
+        self.send(&Message::Payload(Payload::Request(id, instruction))).await;
         id
     }
 
     pub(crate) async fn reply(&mut self, id: RequestId) -> Result<Reply, Broken> {
         match self.hear().await? {
-            Message::Response(of, reply) => {
+            Message::Payload(Payload::Response(of, reply)) => {
                 assert_eq!(of, id);
                 Ok(reply)
             }
-            Message::Rejected(rejected) => Err(Broken::Rejected(rejected.reason)),
+            Message::Conversation(Conversation::Rejected(rejected)) => {
+                Err(Broken::Rejected(rejected.reason))
+            }
             other => panic!("no response: {other:?}"),
         }
     }
@@ -228,7 +241,8 @@ impl Bridge {
     }
 
     pub(crate) async fn sign_off(&mut self) {
-        self.send(&Message::SignOff(SignOff { text: "done".into() })).await;
+        self.send(&Message::Conversation(Conversation::SignOff(SignOff { text: "done".into() })))
+            .await;
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-use wire::codec::Dialect;
+use wire::conversation::Conversation;
+use wire::dialect::Dialect;
 use wire::message::Message;
 
 /// Where the process keeps its books; only a test's child has it in its environment.
@@ -76,8 +77,8 @@ async fn a_killed_process_comes_back_with_its_memory_and_a_terminated_one_ends_i
     let pid = child.id().expect("runs").to_string();
     let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("runs");
     assert!(sent.success());
-    assert!(matches!(second.hear().await, Ok(Message::SignOff(_))));
-    second.send(&Message::SignOffAck).await;
+    assert!(matches!(second.hear().await, Ok(Message::Conversation(Conversation::SignOff(_)))));
+    second.send(&Message::Conversation(Conversation::SignOffAck)).await;
     let ended = timeout(Duration::from_secs(10), child.wait()).await.expect("ends in time");
     assert!(ended.expect("ends").success());
 }

@@ -2,6 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
+/// The lease of the numbers that transfers get.
+pub(crate) const TRANSFER: &str = "transfer";
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "serial_lease")]
 pub(crate) struct Model {

@@ -2,7 +2,7 @@
 //! after their callers have been answered. Until then they are found by their rows in `open_transfer`,
 //! so that a list is complete at every moment, whatever crashes.
 
-use super::batch::begin;
+use super::attempt::begin;
 use super::rows::each_of;
 use crate::entity::{account_portion, open_transfer};
 use crate::lease;

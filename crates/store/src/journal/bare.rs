@@ -1,7 +1,7 @@
 //! The least that a journal can do: group commit of one small row for each write, and nothing
 //! else. The journal is measured against it; it is no part of the bridge.
 
-use super::batch::begin;
+use super::attempt::begin;
 use super::rows::insert;
 use super::sqlite;
 use crate::address::Address;

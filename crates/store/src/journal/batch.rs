@@ -2,15 +2,16 @@
 //! is written to SQLite is [`super::sqlite`], how to a server [`super::server`].
 
 use super::accounts::Accounts;
+use super::attempt::{DEADLINE, Tried, limited};
 use super::checkpoint::Checkpoints;
 use super::reach::Reach;
 use super::sqlite::Hand;
-use super::{Write, WriteError, examine, fence, server};
+use super::{examine, fence, server};
 use crate::address::Address;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
 use crate::fault::Fault;
-use crate::idempotency::{Known, Plan};
+use crate::idempotency::Known;
 use crate::lease;
 use crate::position::RecordStanding;
 use crate::position::ledger::Ledger;
@@ -18,20 +19,14 @@ use crate::position::rows;
 use crate::recent::Recent;
 use crate::record::NewTransfer;
 use crate::serials;
+use crate::write::{Write, WriteError};
 #[cfg(test)]
 use sea_orm::ConnectionTrait;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{DatabaseConnection, DbErr};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Within this, every batch is through or the connection is given up: a server that holds the
-/// connection and says nothing must not hold up the journal for ever.
-const DEADLINE: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 10 });
 
 /// A plan that meets a taken key is made again with what is recorded. Another node can take a key
 /// in between, but hardly again and again.
@@ -46,25 +41,6 @@ pub(super) enum Attempt {
     Failed { fault: Fault, why: String },
     /// It may be recorded or not: the connection was lost while it committed.
     Unclear { why: String },
-}
-
-/// What became of one database transaction.
-pub(super) enum Tried {
-    /// It is durable; with the transfers that have ended by it.
-    Committed { answers: Vec<Result<(), WriteError>>, ended: Vec<i64> },
-    /// A key is taken, or a transfer is not open that should be. Rolled back.
-    Conflict,
-    /// Rolled back.
-    Failed { fault: Fault, why: String },
-    /// The COMMIT was sent and its answer is missing.
-    Unclear { why: String },
-}
-
-impl Tried {
-    /// The plan is durable.
-    pub(super) fn committed(plan: Plan<'_>) -> Tried {
-        Tried::Committed { answers: plan.answers, ended: plan.outcomes.into_keys().collect() }
-    }
 }
 
 /// The one that writes. Its connections are made anew after they were lost.
@@ -419,37 +395,9 @@ fn silence() -> String {
     format!("no answer of the disk within {} s", DEADLINE.as_secs())
 }
 
-/// Large enough that a full disk or table shows.
-pub(super) fn large_body() -> String {
-    "-".repeat(16 * 1024)
-}
-
-pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    connection
-        .begin_with_options(TransactionOptions {
-            // A lock taken later could not be waited for (SQLite error 517).
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        })
-        .await
-}
-
-/// Gives up after [`DEADLINE`]; what hangs counts as a lost connection.
-pub(super) async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(result) => result,
-        Err(_) => Err(DbErr::Query(sea_orm::RuntimeErr::SqlxError(
-            sea_orm::sqlx::Error::Io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                format!("no answer within {} s", DEADLINE.as_secs()),
-            ))
-            .into(),
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::attempt::large_body;
     use super::*;
 
     #[test]

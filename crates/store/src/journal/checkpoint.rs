@@ -4,7 +4,7 @@
 //!
 //! SQLite would do all of it within a commit, and every caller in that batch would wait for it.
 
-use super::batch::limited;
+use super::attempt::limited;
 use crate::address::Address;
 use crate::connect;
 use crate::fault::describe;

@@ -1,10 +1,11 @@
 //! Looks up what the database holds under the keys of a batch; only needed when something was in
 //! the way.
 
-use super::{Write, batch};
+use super::attempt;
 use crate::entity::{decision, open_transfer, outcome, trail, transfer};
 use crate::idempotency::Known;
 use crate::record::NewTransfer;
+use crate::write::Write;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect,
 };
@@ -142,7 +143,7 @@ pub(crate) async fn recorded(
     transfers: &[&NewTransfer],
 ) -> Result<Vec<bool>, DbErr> {
     let mut found: BTreeMap<i64, transfer::Model> = BTreeMap::new();
-    let transaction = batch::begin(connection).await?;
+    let transaction = attempt::begin(connection).await?;
     let masters: Vec<i64> = transfers.iter().map(|transfer| transfer.master.number()).collect();
     for chunk in masters.chunks(CHUNK) {
         let rows = transfer::Entity::find()

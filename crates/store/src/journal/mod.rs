@@ -2,6 +2,7 @@
 //! told of a write before it is durable.
 
 mod accounts;
+mod attempt;
 mod bare;
 mod batch;
 mod checkpoint;
@@ -18,11 +19,9 @@ use crate::error::StoreError;
 use crate::idempotency::{misfit, refused};
 use crate::position::ledger::Ledger;
 use crate::recent::Recent;
-use crate::record::{Decision, NewTransfer, Outcome};
-use crate::state::OpenState;
+use crate::write::{Write, Written};
 pub use bare::Bare;
 use batch::Engine;
-use domain::serial::MasterSerial;
 #[cfg(test)]
 pub(crate) use examine::recorded;
 pub(crate) use reach::OLDEST;
@@ -41,62 +40,6 @@ use writer::{Answers, Command, Pending, Writer};
 /// transfers are then refused, while what was begun still gets in. At ten thousand writes a second
 /// it is six seconds of work and some tens of megabytes.
 const MOST_WAITING: usize = 65_536;
-
-/// Names a [`Write`] in its answer; the caller chooses it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WriteId(pub u64);
-
-/// What one step of one transfer adds to the record. All of it becomes durable at once, or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Write {
-    /// Comes back in the answer.
-    pub id: WriteId,
-    /// The transfer.
-    pub master: MasterSerial,
-    /// Registers the transfer and its idempotency key.
-    pub accept: Option<NewTransfer>,
-    /// One part of the trail and its number; at most [`Write::LONGEST_TRAIL`] bytes.
-    pub trail: Option<(u32, String)>,
-    /// How far the transfer has come.
-    pub state: Option<OpenState>,
-    /// What an operator decided.
-    pub decision: Option<Decision>,
-    /// The end of the transfer.
-    pub outcome: Option<Outcome>,
-}
-
-impl Write {
-    /// Bytes in one part of a trail: what a MySQL `TEXT` holds.
-    pub const LONGEST_TRAIL: usize = 65_535;
-
-    /// A write that says nothing yet.
-    pub fn of(id: WriteId, master: MasterSerial) -> Write {
-        Write { id, master, accept: None, trail: None, state: None, decision: None, outcome: None }
-    }
-}
-
-/// The answer to one [`Write`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The asker's own number of the write.
-    pub id: WriteId,
-    /// `Ok`: all of it is durable. `Err`: none of it is, nor ever will be.
-    pub result: Result<(), WriteError>,
-}
-
-/// Why a write was not made. Each is definite.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
-    /// The app has used the idempotency key before: read that transfer by it.
-    #[error("the idempotency key is taken")]
-    DuplicateKey,
-    /// The database could not, or the write contradicts what is recorded.
-    #[error("not recorded: {why}")]
-    Refused {
-        /// In words, for the log.
-        why: String,
-    },
-}
 
 /// How the journal is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

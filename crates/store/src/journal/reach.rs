@@ -2,7 +2,7 @@
 //! time: a record of many millions does not keep a start waiting. `ended_reach` says how far back the
 //! index reaches; a list goes through what is older by itself.
 
-use super::batch::begin;
+use super::attempt::begin;
 use crate::lease;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 use std::time::{Duration, Instant};

@@ -1,8 +1,7 @@
 //! Writes a batch to a server: each table's rows in one statement, because each statement is a round
 //! trip.
 
-use super::Write;
-use super::batch::{Tried, begin, large_body, limited};
+use super::attempt::{Tried, begin, large_body, limited};
 use super::fence::{Fenced, fence, superseded};
 use super::rows::{each_of, insert};
 use crate::address::Address;
@@ -14,6 +13,7 @@ use crate::idempotency::{End, Known, Plan, Progress};
 use crate::position::ledger::Ledger;
 use crate::record::NewTransfer;
 use crate::state::OpenState;
+use crate::write::Write;
 use domain::serial::Role;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
 use std::collections::BTreeMap;

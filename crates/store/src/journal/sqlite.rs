@@ -3,8 +3,7 @@
 //! prepared already; through a driver that serves all kinds of databases, each statement would be a
 //! message there and back, and each value a copy.
 
-use super::Write;
-use super::batch::{Tried, large_body};
+use super::attempt::{Tried, large_body};
 use crate::checksum;
 use crate::connect::{BUSY_TIMEOUT, SQLITE_CACHE, SQLITE_CHECKPOINT};
 use crate::entity::open_transfer;
@@ -15,6 +14,7 @@ use crate::idempotency::{End, Known, Plan, Progress};
 use crate::position::ledger::{Ledger, Numbering};
 use crate::position::rows::{count, signed};
 use crate::state::OpenState;
+use crate::write::Write;
 use domain::serial::Role;
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,

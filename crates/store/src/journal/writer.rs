@@ -1,12 +1,13 @@
 //! The task that owns the writing connection: collects what is ready, has it written, answers, and
 //! keeps what must not be lost while the database fails.
 
+use super::JournalHealth;
 use super::batch::{Attempt, Engine};
-use super::{JournalHealth, Write, WriteError, WriteId, Written};
 use crate::error::StoreError;
 use crate::fault::Fault;
 use crate::idempotency::refused;
 use crate::lease::BEAT;
+use crate::write::{Write, WriteError, WriteId, Written};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::ops::Range;

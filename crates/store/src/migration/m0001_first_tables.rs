@@ -38,7 +38,7 @@ impl MigrationTrait for Migration {
         let first = Query::insert()
             .into_table(SerialLease::Table)
             .columns([SerialLease::Name, SerialLease::Next])
-            .values_panic([crate::serials::TRANSFER.into(), 1_i64.into()])
+            .values_panic([crate::entity::serial_lease::TRANSFER.into(), 1_i64.into()])
             .on_conflict(
                 OnConflict::column(SerialLease::Name).do_nothing_on([SerialLease::Name]).to_owned(),
             )

@@ -2,7 +2,7 @@
 
 use super::Id;
 use super::compare::{Kept, Node};
-use crate::serials::TRANSFER;
+use crate::entity::serial_lease::TRANSFER;
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
 /// Reads all of it.

@@ -285,7 +285,18 @@ async fn where_there_is_no_record_that_is_said() {
     assert!(matches!(empty, crate::OpenError::NoRecord { .. }), "{empty}");
     std::fs::write(&place.record, "no database".repeat(99)).expect("a file");
     let other = status(url, &Options::default()).await.expect_err("something else");
+    assert!(matches!(other, crate::OpenError::NotADatabase { .. }), "{other}");
     assert!(other.to_string().contains("not a database"), "{other}");
+    // A database that fails otherwise is one.
+    std::fs::remove_file(&place.record).expect("removed");
+    let address = crate::address::Address::parse(&place.url).expect("a URL");
+    crate::connect::probe(&address).await.expect("made");
+    let strange = crate::connect::writer(&address);
+    let sql = "CREATE TABLE record_identity (name TEXT)";
+    sea_orm::ConnectionTrait::execute_unprepared(&strange, sql).await.expect("a table");
+    strange.close().await.expect("closed");
+    let strange = status(url, &Options::default()).await.expect_err("no such column");
+    assert!(matches!(strange, crate::OpenError::Unavailable { .. }), "{strange}");
 }
 
 on_each_database!(a_commit_whose_answer_was_lost_is_where_the_record_goes_on,);

@@ -1,47 +1,11 @@
-//! The data items: name, type, length, and whether the length is fixed.
+//! The dialect's data items: name, type, length, whether that is fixed, and what those are that are only for
+//! people.
 
-use crate::ornament::Ornament;
-
-macro_rules! items {
-    ($($(#[$doc:meta])* $item:ident $kind:ident $length:literal $fixed:literal),* $(,)?) => {
-        /// One data item. A type is `n` (digits), `an` (any characters) or `ns` (digits and
-        /// symbols); a length counts characters.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Item {
-            $($(#[$doc])* $item),*
-        }
-
-        impl Item {
-            /// Every item.
-            const ALL: &'static [Item] = &[$(Item::$item),*];
-
-            /// Its name.
-            pub(super) const fn name(self) -> &'static str {
-                match self { $(Item::$item => stringify!($item)),* }
-            }
-
-            /// The item of a name.
-            pub(super) fn named(name: &str) -> Option<Item> {
-                match name {
-                    $(stringify!($item) => Some(Item::$item),)*
-                    _ => None,
-                }
-            }
-
-            /// All of its element up to its content.
-            pub(super) const fn head(self) -> &'static str {
-                match self {
-                    $(Item::$item => concat!(
-                        "<DataItem name=\"", stringify!($item), "\" type=\"", stringify!($kind),
-                        "\" length=\"", $length, "\" fixed=\"", $fixed, "\" content=\""
-                    )),*
-                }
-            }
-        }
-    };
-}
+use crate::xml::items::items;
 
 items! {
+    /// One data item.
+    Item {
     /// The leg.
     SubSerial n 12 "yes",
     /// The posting to undo, or that was undone.
@@ -57,7 +21,7 @@ items! {
     /// ISO 4217.
     Currency an 3 "yes",
     /// The counter's own number.
-    CounterSerial an 32 "no",
+    CounterSerial an 32 "no" CounterSerial,
     /// Whether a query also forbids.
     Fence an 3 "no",
     /// What is known of a serial.
@@ -75,13 +39,13 @@ items! {
     /// What an entry did.
     EntryKind an 8 "no",
     /// When an entry was made, in the counter's zone.
-    TransactionTime ns 19 "yes",
+    TransactionTime ns 19 "yes" EntryTime,
     /// The number of a heartbeat.
     HeartbeatNumber n 20 "no",
     /// Whether the counter is open for postings.
     Open an 3 "no",
     /// For people.
-    Text an 500 "no",
+    Text an 500 "no" Words,
     /// How grave a notice is.
     Severity an 7 "no",
     /// Why there is no session.
@@ -130,39 +94,12 @@ items! {
     EchoesMarks an 3 "no",
     /// The highest sub serial that the counter has seen within its query horizon.
     HighestSerial n 12 "yes",
-}
-
-impl Item {
-    /// What it is to people, if nothing is decided by it. All others must be readable.
-    pub(super) const fn ornament(self) -> Option<Ornament> {
-        match self {
-            Item::Text => Some(Ornament::Words),
-            Item::CounterSerial => Some(Ornament::CounterSerial),
-            Item::TransactionTime => Some(Ornament::EntryTime),
-            _ => None,
-        }
-    }
-
-    /// An item and its content as it is escaped, if the element is spelled as ours are to the last
-    /// byte. Others are right too, but have to be taken apart.
-    pub(super) fn spelled(element: &str) -> Option<(Item, &str)> {
-        let (name, _) = element.strip_prefix("DataItem name=\"")?.split_once('"')?;
-        let item = Item::named(name)?;
-        let content = element.strip_prefix(&item.head()[1..])?.strip_suffix('"')?;
-        (!content.contains('"')).then_some((item, content))
-    }
-
-    /// The item's bit in a set of items.
-    pub(super) const fn bit(self) -> u64 {
-        1 << self as u32
-    }
-}
-
-const _: () = assert!(Item::ALL.len() <= 64, "a set of items is a u64");
+} }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xml::items::Item as _;
 
     #[test]
     fn only_what_is_spelled_as_ours_is_known_by_its_spelling() {

@@ -1,95 +1,74 @@
-//! The words of the dialect: transactions, answers, and the values of enumerations.
+//! The words of the dialect: transactions and answers, of its payload and of the conversation.
 
-use crate::message::RejectReason;
-
-use domain::message::Severity;
-use domain::message::{EntryKind, Finding};
-use domain::profile::AmountUnit;
+use crate::conversation::RejectReason;
+use crate::xml::word::{Word, words};
 
 /// What a request element asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transaction {
-    SignOn,
-    SignOnProof,
-    SignOff,
-    Heartbeat,
-    Notice,
-    Debit,
-    Credit,
-    Reverse,
-    ResultQuery,
-    FundBalanceQuery,
-    DayDetailQuery,
-}
-
-impl Transaction {
-    const ALL: [Transaction; 11] = [
-        Transaction::Debit,
-        Transaction::Credit,
-        Transaction::ResultQuery,
-        Transaction::Heartbeat,
-        Transaction::Reverse,
-        Transaction::FundBalanceQuery,
-        Transaction::DayDetailQuery,
-        Transaction::SignOn,
-        Transaction::SignOnProof,
-        Transaction::SignOff,
-        Transaction::Notice,
-    ];
+pub(super) trait Transaction: Copy + 'static {
+    /// Every transaction of its kind, the most frequent first.
+    const ALL: &'static [Self];
 
     /// The name of its element.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Transaction::SignOn => "SignOn",
-            Transaction::SignOnProof => "SignOnProof",
-            Transaction::SignOff => "SignOff",
-            Transaction::Heartbeat => "Heartbeat",
-            Transaction::Notice => "Notice",
-            Transaction::Debit => "Debit",
-            Transaction::Credit => "Credit",
-            Transaction::Reverse => "Reverse",
-            Transaction::ResultQuery => "ResultQuery",
-            Transaction::FundBalanceQuery => "FundBalanceQuery",
-            Transaction::DayDetailQuery => "DayDetailQuery",
-        }
-    }
+    fn name(self) -> &'static str;
 
     /// Its transaction code.
-    pub(super) const fn code(self) -> &'static str {
-        match self {
-            Transaction::SignOn => "1001",
-            Transaction::SignOnProof => "1002",
-            Transaction::SignOff => "1003",
-            Transaction::Heartbeat => "1004",
-            Transaction::Notice => "1005",
-            Transaction::Debit => "2001",
-            Transaction::Credit => "2002",
-            Transaction::Reverse => "2003",
-            Transaction::ResultQuery => "2004",
-            Transaction::FundBalanceQuery => "2005",
-            Transaction::DayDetailQuery => "2006",
-        }
-    }
+    fn code(self) -> &'static str;
 
     /// Who caused it: a shareholder's wish, or the system itself.
-    pub(super) const fn initiator(self) -> &'static str {
-        match self {
-            Transaction::Debit
-            | Transaction::Credit
-            | Transaction::FundBalanceQuery
-            | Transaction::DayDetailQuery => "shareholder",
-            Transaction::SignOn
-            | Transaction::SignOnProof
-            | Transaction::SignOff
-            | Transaction::Heartbeat
-            | Transaction::Notice
-            | Transaction::Reverse
-            | Transaction::ResultQuery => "securities-system",
-        }
-    }
+    fn initiator(self) -> &'static str;
 
-    pub(super) fn named(name: &str) -> Option<Transaction> {
-        Transaction::ALL.into_iter().find(|it| it.name() == name)
+    /// The transaction of an element.
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.name() == name)
+    }
+}
+
+macro_rules! transactions {
+    ($(#[$doc:meta])* $type:ident { $($transaction:ident $code:literal $initiator:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum $type {
+            $($transaction),*
+        }
+
+        impl Transaction for $type {
+            const ALL: &'static [$type] = &[$($type::$transaction),*];
+
+            fn name(self) -> &'static str {
+                match self { $($type::$transaction => stringify!($transaction)),* }
+            }
+
+            fn code(self) -> &'static str {
+                match self { $($type::$transaction => $code),* }
+            }
+
+            fn initiator(self) -> &'static str {
+                match self { $($type::$transaction => $initiator),* }
+            }
+        }
+    };
+}
+
+transactions! {
+    /// An instruction to a counter.
+    Instructed {
+        Debit "2001" "shareholder",
+        Credit "2002" "shareholder",
+        ResultQuery "2004" "securities-system",
+        Reverse "2003" "securities-system",
+        FundBalanceQuery "2005" "shareholder",
+        DayDetailQuery "2006" "shareholder",
+    }
+}
+
+transactions! {
+    /// Said for the connection's own sake.
+    Said {
+        Heartbeat "1004" "securities-system",
+        SignOn "1001" "securities-system",
+        SignOnProof "1002" "securities-system",
+        SignOff "1003" "securities-system",
+        Notice "1005" "securities-system",
     }
 }
 
@@ -97,71 +76,38 @@ impl Transaction {
 pub(super) const INITIATORS: [&str; 4] =
     ["shareholder", "depositor", "bank-system", "securities-system"];
 
-/// What an answer element answers.
+/// What an answer element replies to an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AnswerKind {
-    Challenge,
-    Welcome,
-    Rejected,
-    SignOffAck,
-    HeartbeatAck,
+pub(super) enum Replied {
     Posting,
     ResultQuery,
     FundBalance,
     DayDetail,
 }
 
-/// A closed set of words, each for one value.
-pub(super) trait Word: Copy + 'static {
-    /// Every value.
-    const ALL: &'static [Self];
-
-    /// The value's word.
-    fn word(self) -> &'static str;
-
-    /// The value of a word.
-    fn of(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|it| it.word() == word)
-    }
+/// What an answer element answers for the connection's own sake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    HeartbeatAck,
+    Challenge,
+    Welcome,
+    Rejected,
+    SignOffAck,
 }
 
-macro_rules! words {
-    ($type:ty { $($value:path => $word:literal),* $(,)? }) => {
-        impl Word for $type {
-            const ALL: &'static [Self] = &[$($value),*];
-
-            fn word(self) -> &'static str {
-                match self { $($value => $word),* }
-            }
-        }
-    };
-}
-
-words!(AnswerKind {
-    AnswerKind::Posting => "Posting",
-    AnswerKind::ResultQuery => "ResultQuery",
-    AnswerKind::HeartbeatAck => "HeartbeatAck",
-    AnswerKind::FundBalance => "FundBalance",
-    AnswerKind::DayDetail => "DayDetail",
-    AnswerKind::Challenge => "Challenge",
-    AnswerKind::Welcome => "Welcome",
-    AnswerKind::Rejected => "Rejected",
-    AnswerKind::SignOffAck => "SignOffAck",
+words!(Replied {
+    Replied::Posting => "Posting",
+    Replied::ResultQuery => "ResultQuery",
+    Replied::FundBalance => "FundBalance",
+    Replied::DayDetail => "DayDetail",
 });
 
-words!(Finding {
-    Finding::Done => "done",
-    Finding::Refused => "refused",
-    Finding::NotFound => "not-found",
-    Finding::Processing => "processing",
-    Finding::Fenced => "fenced",
-    Finding::Unclear => "unclear",
-});
-
-words!(EntryKind {
-    EntryKind::Debit => "debit",
-    EntryKind::Credit => "credit",
-    EntryKind::Reversal => "reversal",
+words!(Answered {
+    Answered::HeartbeatAck => "HeartbeatAck",
+    Answered::Challenge => "Challenge",
+    Answered::Welcome => "Welcome",
+    Answered::Rejected => "Rejected",
+    Answered::SignOffAck => "SignOffAck",
 });
 
 words!(RejectReason {
@@ -172,22 +118,3 @@ words!(RejectReason {
     RejectReason::NotNow => "not-now",
     RejectReason::Other => "other",
 });
-
-words!(Severity {
-    Severity::Info => "info",
-    Severity::Warning => "warning",
-    Severity::Alarm => "alarm",
-});
-
-words!(AmountUnit {
-    AmountUnit::Minor => "minor",
-    AmountUnit::Major => "major",
-});
-
-impl Word for bool {
-    const ALL: &'static [Self] = &[true, false];
-
-    fn word(self) -> &'static str {
-        if self { "yes" } else { "no" }
-    }
-}

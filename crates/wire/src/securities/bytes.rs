@@ -1,6 +1,7 @@
 //! The protobuf wire format: tags, varints, and bytes behind a length.
 
-use crate::message::{Nonce, Proof};
+use crate::conversation::{Nonce, Proof};
+use crate::error::EncodeError;
 use crate::ornament::Ornament;
 use crate::terms::{Fault, Trace};
 use bytes::{BufMut, BytesMut};
@@ -15,6 +16,25 @@ const FIXED32: u32 = 5;
 
 /// The highest field number that protobuf allows.
 const LAST_FIELD: u64 = (1 << 29) - 1;
+
+/// Whether it could be written.
+pub(super) type Written = Result<(), EncodeError>;
+
+/// What was read, or what is wrong with it.
+pub(super) type Read<T> = Result<T, Fault>;
+
+/// Hands every field of a message to `field`.
+pub(super) fn each<'a>(
+    bytes: &'a [u8],
+    singular: FieldSet,
+    mut field: impl FnMut(u32, Value<'a>) -> Read<()>,
+) -> Read<()> {
+    let mut fields = Fields::new(bytes, singular);
+    while let Some((number, value)) = fields.next()? {
+        field(number, value)?;
+    }
+    Ok(())
+}
 
 /// Writes one message's fields. A field at its default is left out, as proto3 does.
 pub(super) struct Writer<'a>(pub(super) &'a mut BytesMut);

@@ -6,13 +6,15 @@ use domain::profile::{AmountUnit, CodeTable, Profile};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence, SubSerial};
 use proptest::prelude::*;
 use proptest::{collection, option};
-use wire::message::*;
+use wire::conversation::*;
+use wire::message::Message;
+use wire::payload::*;
 
 /// Any message. Entry times are whole seconds, as far as XML says them; figures have twelve digits.
 pub fn message() -> BoxedStrategy<Message> {
     prop_oneof![
-        4 => (1u64.., instruction()).prop_map(|(id, it)| Message::Request(RequestId(id), it)),
-        4 => (1u64.., reply()).prop_map(|(id, it)| Message::Response(RequestId(id), it)),
+        4 => (1u64.., instruction()).prop_map(|(id, it)| Message::Payload(Payload::Request(RequestId(id), it))),
+        4 => (1u64.., reply()).prop_map(|(id, it)| Message::Payload(Payload::Response(RequestId(id), it))),
         4 => conversation(),
     ]
     .boxed()
@@ -23,15 +25,25 @@ fn conversation() -> BoxedStrategy<Message> {
     prop_oneof![
         (any::<[u16; 3]>(), name(), name(), token()).prop_map(
             |([version, channel, heartbeat_s], dialler, acceptor, nonce)| {
-                Message::SignOn(SignOn { version, dialler, acceptor, channel, nonce, heartbeat_s })
+                Message::Conversation(Conversation::SignOn(SignOn {
+                    version,
+                    dialler,
+                    acceptor,
+                    channel,
+                    nonce,
+                    heartbeat_s,
+                }))
             }
         ),
-        (token(), token())
-            .prop_map(|(nonce, proof)| Message::Challenge(Challenge { nonce, proof })),
-        (token(), option::of(state()))
-            .prop_map(|(proof, counter)| Message::Answer(ChallengeAnswer { proof, counter })),
-        (any::<u16>(), option::of(state()))
-            .prop_map(|(heartbeat_s, counter)| Message::Welcome(Welcome { heartbeat_s, counter })),
+        (token(), token()).prop_map(|(nonce, proof)| Message::Conversation(
+            Conversation::Challenge(Challenge { nonce, proof })
+        )),
+        (token(), option::of(state())).prop_map(|(proof, counter)| Message::Conversation(
+            Conversation::Answer(ChallengeAnswer { proof, counter })
+        )),
+        (any::<u16>(), option::of(state())).prop_map(|(heartbeat_s, counter)| {
+            Message::Conversation(Conversation::Welcome(Welcome { heartbeat_s, counter }))
+        }),
         (
             prop_oneof![
                 Just(RejectReason::Version),
@@ -43,17 +55,26 @@ fn conversation() -> BoxedStrategy<Message> {
             ],
             words(500)
         )
-            .prop_map(|(reason, text)| Message::Rejected(Rejected { reason, text: text.into() })),
-        words(500).prop_map(|text| Message::SignOff(SignOff { text: text.into() })),
-        Just(Message::SignOffAck),
-        any::<u64>().prop_map(|number| Message::Heartbeat(Heartbeat { number })),
-        (any::<u64>(), option::of((day(), any::<bool>())))
-            .prop_map(|(number, counter)| Message::HeartbeatAck(HeartbeatAck { number, counter })),
+            .prop_map(|(reason, text)| Message::Conversation(Conversation::Rejected(
+                Rejected { reason, text: text.into() }
+            ))),
+        words(500).prop_map(|text| Message::Conversation(Conversation::SignOff(SignOff {
+            text: text.into()
+        }))),
+        Just(Message::Conversation(Conversation::SignOffAck)),
+        any::<u64>().prop_map(|number| Message::Conversation(Conversation::Heartbeat(Heartbeat {
+            number
+        }))),
+        (any::<u64>(), option::of((day(), any::<bool>()))).prop_map(|(number, counter)| {
+            Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck { number, counter }))
+        }),
         (
             prop_oneof![Just(Severity::Info), Just(Severity::Warning), Just(Severity::Alarm)],
             words(500)
         )
-            .prop_map(|(severity, text)| Message::Notice(Notice { severity, text: text.into() })),
+            .prop_map(|(severity, text)| Message::Conversation(Conversation::Notice(
+                Notice { severity, text: text.into() }
+            ))),
     ]
     .boxed()
 }

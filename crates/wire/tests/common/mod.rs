@@ -8,8 +8,11 @@ use domain::message::*;
 use domain::money::{Amount, Currency};
 use domain::profile::{AmountUnit, Profile};
 use domain::serial::{Day, Mark, MasterSerial, Role};
-use wire::codec::{Codec, Dialect, Encoding, FuturesOptions, Incoming, Parties};
-use wire::message::*;
+use wire::codec::{Codec, Incoming, Parties};
+use wire::conversation::*;
+use wire::dialect::{Dialect, Encoding, XmlOptions};
+use wire::message::Message;
+use wire::payload::*;
 use wire::proof::{self, Side};
 
 /// The key of the worked sign-on: 00 01 02 … 1f.
@@ -49,7 +52,7 @@ pub fn securities() -> Codec {
 
 /// A codec for the bridge's end of a futures link, in Beijing's zone.
 pub fn futures(encoding: Encoding, amount_unit: AmountUnit) -> Codec {
-    let options = FuturesOptions { encoding, amount_unit, utc_offset_minutes: 480 };
+    let options = XmlOptions { encoding, amount_unit, utc_offset_minutes: 480 };
     Codec::new(Dialect::Futures(options), parties("futures"))
 }
 
@@ -186,8 +189,8 @@ pub fn samples(counter: &str) -> Vec<Sample> {
     use AnswerCode as Code;
     use Says::{Bridge, Counter};
     let prove = |side| proof::prove(&key(), side, &sign_on(counter), &acceptor_nonce());
-    let request = |id, instruction| Message::Request(RequestId(id), instruction);
-    let response = |id, reply| Message::Response(RequestId(id), reply);
+    let request = |id, instruction| Message::Payload(Payload::Request(RequestId(id), instruction));
+    let response = |id, reply| Message::Payload(Payload::Response(RequestId(id), reply));
     let sample = |name, says, words, message| Sample { name, says, words, message };
     let query = |look| {
         Instruction::Query(Query {
@@ -202,62 +205,81 @@ pub fn samples(counter: &str) -> Vec<Sample> {
             "sign-on",
             Bridge,
             "step 1 of 4; the nonce is 40 41 … 5f, the heartbeat asked for is 10 s",
-            Message::SignOn(sign_on(counter)),
+            Message::Conversation(Conversation::SignOn(sign_on(counter))),
         ),
         sample(
             "challenge",
             Counter,
             "step 2 of 4; the nonce is 80 81 … 9f, the proof is the acceptor's",
-            Message::Challenge(Challenge { nonce: acceptor_nonce(), proof: prove(Side::Acceptor) }),
+            Message::Conversation(Conversation::Challenge(Challenge {
+                nonce: acceptor_nonce(),
+                proof: prove(Side::Acceptor),
+            })),
         ),
         sample(
             "challenge-answer",
             Bridge,
             "step 3 of 4; the proof is the dialler's; the bridge dials, so there is no counter state",
-            Message::Answer(ChallengeAnswer { proof: prove(Side::Dialler), counter: None }),
+            Message::Conversation(Conversation::Answer(ChallengeAnswer {
+                proof: prove(Side::Dialler),
+                counter: None,
+            })),
         ),
         sample(
             "welcome",
             Counter,
             "step 4 of 4; the counter accepts, so it says what it can do and where it stands",
-            Message::Welcome(Welcome { heartbeat_s: 10, counter: Some(state(counter)) }),
+            Message::Conversation(Conversation::Welcome(Welcome {
+                heartbeat_s: 10,
+                counter: Some(state(counter)),
+            })),
         ),
         sample(
             "rejected",
             Counter,
             "instead of step 4: the proof was wrong",
-            Message::Rejected(Rejected {
+            Message::Conversation(Conversation::Rejected(Rejected {
                 reason: RejectReason::BadProof,
                 text: "the proof does not hold".into(),
-            }),
+            })),
         ),
         sample(
             "heartbeat",
             Bridge,
             "the seventh of this connection",
-            Message::Heartbeat(Heartbeat { number: 7 }),
+            Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 7 })),
         ),
         sample(
             "heartbeat-ack",
             Counter,
             "answers the seventh; the counter says its settle day and that it is open",
-            Message::HeartbeatAck(HeartbeatAck { number: 7, counter: Some((settle_day(), true)) }),
+            Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                number: 7,
+                counter: Some((settle_day(), true)),
+            })),
         ),
         sample(
             "sign-off",
             Bridge,
             "the bridge leaves",
-            Message::SignOff(SignOff { text: "the bridge is stopping".into() }),
+            Message::Conversation(Conversation::SignOff(SignOff {
+                text: "the bridge is stopping".into(),
+            })),
         ),
-        sample("sign-off-ack", Counter, "answers a sign-off", Message::SignOffAck),
+        sample(
+            "sign-off-ack",
+            Counter,
+            "answers a sign-off",
+            Message::Conversation(Conversation::SignOffAck),
+        ),
         sample(
             "notice",
             Counter,
             "a warning in Chinese",
-            Message::Notice(Notice {
+            Message::Conversation(Conversation::Notice(Notice {
                 severity: Severity::Warning,
                 text: "日切将于十分钟后开始".into(),
-            }),
+            })),
         ),
         sample(
             "debit",

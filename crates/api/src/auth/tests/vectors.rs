@@ -23,7 +23,8 @@ fn rfc_9421(key: &VerificationKey, input: &str, signature: &str) -> (String, boo
     let request = Request { method: &Method::POST, uri: &uri, headers: &headers, arrived_at: None };
     let inputs = signature_inputs(input).expect("inputs");
     let policy = Policy { believes_host: true, ..Policy::default() };
-    let target = Target::of(&request, &policy).expect("a target");
+    let target =
+        Target::of(&request, policy.public_url.as_ref(), policy.believes_host).expect("a target");
     let base = signature_base(&request, &target, &inputs[0]).expect("a base");
     let signature = fields::signature(signature, inputs[0].label).expect("a signature");
     let verifies = key.verifies(base.as_bytes(), &signature);

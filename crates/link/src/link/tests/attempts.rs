@@ -1,6 +1,8 @@
 //! When a counter is dialled, and when it is not.
 
 use super::*;
+use wire::conversation::Conversation;
+use wire::payload::Payload;
 
 #[tokio::test(start_paused = true)]
 async fn after_a_drop_it_comes_back_and_asks_before_it_sends() {
@@ -26,8 +28,8 @@ async fn after_a_drop_it_comes_back_and_asks_before_it_sends() {
     assert_eq!(asked, query(1));
     // The old connection's answer comes on the new one: late, and still handed out.
     peer.say(&[
-        Message::Response(old_id, reply(&debit(1))),
-        Message::Response(id, reply(&query(1))),
+        Message::Payload(Payload::Response(old_id, reply(&debit(1)))),
+        Message::Payload(Payload::Response(id, reply(&query(1)))),
     ])
     .await;
     assert_eq!(stage.outcome().await, (3, RequestOutcome::Answered(reply(&query(1)))));
@@ -72,7 +74,11 @@ async fn no_session_is_begun_before_there_is_leave() {
 async fn reject(stage: &mut Stage, reason: RejectReason) {
     let mut peer = stage.accept().await;
     peer.hear().await;
-    peer.say(&[Message::Rejected(Rejected { reason, text: "no".into() })]).await;
+    peer.say(&[Message::Conversation(Conversation::Rejected(Rejected {
+        reason,
+        text: "no".into(),
+    }))])
+    .await;
     assert_eq!(peer.hear().await, None, "the link closes");
 }
 
@@ -159,11 +165,11 @@ async fn a_session_whose_key_was_withdrawn_is_left_in_order() {
     keys.replace(&vec![8; 32].into());
     stage.link.recheck();
     let mut heard = peer.hear().await.expect("a frame");
-    while matches!(heard, Message::Heartbeat(_)) {
+    while matches!(heard, Message::Conversation(Conversation::Heartbeat(_))) {
         heard = peer.hear().await.expect("a frame");
     }
-    assert!(matches!(heard, Message::SignOff(_)), "{heard:?}");
-    peer.say(&[Message::SignOffAck]).await;
+    assert!(matches!(heard, Message::Conversation(Conversation::SignOff(_))), "{heard:?}");
+    peer.say(&[Message::Conversation(Conversation::SignOffAck)]).await;
     let left = |now: &Arc<port::status::Snapshot>| {
         let cause = now.connections[0].last_cause.as_deref();
         cause == Some("signed off: the key that it signed on by was withdrawn")

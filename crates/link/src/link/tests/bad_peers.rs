@@ -5,6 +5,7 @@ use super::*;
 use domain::message::CounterId;
 use port::history::What;
 use wire::codec::FRAME_LIMIT;
+use wire::payload::Payload;
 
 /// Waits until the connection has ended, and looks what operators were told: the cause in the
 /// snapshot and in the history, and one drop more if a session was open.
@@ -64,7 +65,7 @@ async fn a_frame_a_byte_at_a_time_is_slow_and_not_wrong() {
     stage.ask(1);
     let (id, asked) = peer.request().await;
     let mut bytes = BytesMut::new();
-    let answer = Message::Response(id, reply(&asked));
+    let answer = Message::Payload(Payload::Response(id, reply(&asked)));
     their_codec().encode(&answer, &mut bytes).expect("sayable");
     for byte in bytes {
         peer.stream.write_all(&[byte]).await.expect("an open pipe");
@@ -80,7 +81,7 @@ async fn an_answer_to_nothing_is_handed_out_counted_and_told_and_the_session_goe
     let mut stage = stage();
     let mut peer = stage.signed_on().await;
     let unasked = reply(&debit(77));
-    peer.say(&[Message::Response(RequestId(12_345), unasked.clone())]).await;
+    peer.say(&[Message::Payload(Payload::Response(RequestId(12_345), unasked.clone()))]).await;
     let handed = timeout(Duration::from_secs(1), stage.unmatched.recv()).await.expect("in time");
     let expected = Unmatched::Reply { counter: counter(), reply: unasked, late: false };
     assert_eq!(handed, Some(expected));
@@ -94,7 +95,7 @@ async fn an_answer_to_nothing_is_handed_out_counted_and_told_and_the_session_goe
     assert!(told);
     stage.ask(1);
     let (id, asked) = peer.request().await;
-    peer.say(&[Message::Response(id, reply(&asked))]).await;
+    peer.say(&[Message::Payload(Payload::Response(id, reply(&asked)))]).await;
     assert_eq!(stage.outcome().await.0, 1);
     assert_eq!(stage.counts().drops, 0);
 }

@@ -1,13 +1,13 @@
 //! Counters that dial in: who is let in, what the others are told, and who may take whose place.
 
 use super::*;
-use crate::tls::testing::Authority;
+use crate::io::tls::testing::Authority;
 use crate::{Acceptor, AcceptorConfig, AcceptorLimits, Credentials};
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
-use wire::message::{ChallengeAnswer, CounterState, SignOn};
+use wire::conversation::{ChallengeAnswer, Conversation, CounterState, SignOn};
 use wire::proof::{self, Side};
 
 /// An acceptor with one counter behind it.
@@ -111,13 +111,14 @@ async fn sign_on<S: AsyncRead + AsyncWrite + Unpin>(
     sign_on: SignOn,
     key: &[u8],
 ) -> Option<Message> {
-    peer.say(&[Message::SignOn(sign_on.clone())]).await;
+    peer.say(&[Message::Conversation(Conversation::SignOn(sign_on.clone()))]).await;
     let said = peer.hear().await;
-    let Some(Message::Challenge(challenge)) = said else { return said };
+    let Some(Message::Conversation(Conversation::Challenge(challenge))) = said else { return said };
     assert!(proof::verify(&KEY, Side::Acceptor, &sign_on, &challenge.nonce, &challenge.proof));
     let proof = proof::prove(key, Side::Dialler, &sign_on, &challenge.nonce);
     let counter = Some(their_state());
-    peer.say(&[Message::Answer(ChallengeAnswer { proof, counter })]).await;
+    peer.say(&[Message::Conversation(Conversation::Answer(ChallengeAnswer { proof, counter }))])
+        .await;
     peer.hear().await
 }
 
@@ -128,7 +129,7 @@ async fn dialled(house: &House) -> Peer<TcpStream> {
 async fn signed_on(house: &House) -> Peer<TcpStream> {
     let mut peer = dialled(house).await;
     let said = sign_on(&mut peer, their_sign_on(), &KEY).await;
-    assert!(matches!(said, Some(Message::Welcome(_))), "{said:?}");
+    assert!(matches!(said, Some(Message::Conversation(Conversation::Welcome(_)))), "{said:?}");
     peer
 }
 
@@ -166,24 +167,29 @@ async fn who_does_not_fit_is_told_why_and_operators_are_too() {
     let wrong = |change: fn(&mut SignOn)| {
         let mut sign_on = their_sign_on();
         change(&mut sign_on);
-        Message::SignOn(sign_on)
+        Message::Conversation(Conversation::SignOn(sign_on))
     };
     for (first, reason) in [
         (wrong(|sign_on| sign_on.version = 2), RejectReason::Version),
         (wrong(|sign_on| sign_on.dialler = "futures".to_owned()), RejectReason::UnknownParty),
         (wrong(|sign_on| sign_on.acceptor = "another".to_owned()), RejectReason::UnknownParty),
         (wrong(|sign_on| sign_on.channel = 1), RejectReason::UnknownParty),
-        (Message::SignOffAck, RejectReason::Other),
+        (Message::Conversation(Conversation::SignOffAck), RejectReason::Other),
     ] {
         let mut peer = dialled(&house).await;
         peer.say(&[first]).await;
-        let Some(Message::Rejected(rejected)) = peer.hear().await else { panic!("a rejection") };
+        let Some(Message::Conversation(Conversation::Rejected(rejected))) = peer.hear().await
+        else {
+            panic!("a rejection")
+        };
         assert_eq!(rejected.reason, reason, "{}", rejected.text);
         assert_eq!(peer.hear().await, None, "closed");
     }
     let mut thief = dialled(&house).await;
     let said = sign_on(&mut thief, their_sign_on(), &[8; 32]).await;
-    let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
+    let Some(Message::Conversation(Conversation::Rejected(rejected))) = said else {
+        panic!("{said:?}")
+    };
     assert_eq!(rejected.reason, RejectReason::BadProof);
     let told = house.history.since(0).into_iter().filter_map(|event| match event.what {
         port::history::What::Stranger { cause, .. } => Some((event.counter, cause)),
@@ -216,8 +222,11 @@ async fn garbage_at_the_door_ends_there() {
     }
     // Of one that has said which counter it is, that is told.
     let mut halfway = dialled(&house).await;
-    halfway.say(&[Message::SignOn(their_sign_on())]).await;
-    assert!(matches!(halfway.hear().await, Some(Message::Challenge(_))));
+    halfway.say(&[Message::Conversation(Conversation::SignOn(their_sign_on()))]).await;
+    assert!(matches!(
+        halfway.hear().await,
+        Some(Message::Conversation(Conversation::Challenge(_)))
+    ));
     halfway.stream.write_all(b"\0\0\0\x03abc").await.expect("a connection");
     assert_eq!(halfway.hear().await, None, "closed");
     let (strangers, _) = house.history.strangers();
@@ -225,12 +234,14 @@ async fn garbage_at_the_door_ends_there() {
     // A byte at a time is slow, not wrong.
     let mut peer = dialled(&house).await;
     let mut bytes = BytesMut::new();
-    their_codec().encode(&Message::SignOn(their_sign_on()), &mut bytes).expect("sayable");
+    their_codec()
+        .encode(&Message::Conversation(Conversation::SignOn(their_sign_on())), &mut bytes)
+        .expect("sayable");
     for byte in bytes {
         peer.stream.write_all(&[byte]).await.expect("a connection");
         peer.stream.flush().await.expect("a connection");
     }
-    assert!(matches!(peer.hear().await, Some(Message::Challenge(_))));
+    assert!(matches!(peer.hear().await, Some(Message::Conversation(Conversation::Challenge(_)))));
 }
 
 #[tokio::test]
@@ -243,7 +254,9 @@ async fn a_second_login_is_refused_while_the_first_lives_and_takes_its_place_whe
     let mut second = dialled(&house).await;
     let new = second.stream.local_addr().expect("an address").to_string();
     let said = sign_on(&mut second, their_sign_on(), &KEY).await;
-    let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
+    let Some(Message::Conversation(Conversation::Rejected(rejected))) = said else {
+        panic!("{said:?}")
+    };
     assert_eq!(rejected.reason, RejectReason::AlreadySignedOn);
     assert!(
         rejected.text.as_received().contains(&old) && rejected.text.as_received().contains(&new),
@@ -289,7 +302,7 @@ async fn one_address_may_not_fill_the_door_nor_shut_out_who_shares_it() {
     // It shares their address, and nobody has said where it comes from.
     let mut counter = dialled(&house).await;
     let said = sign_on(&mut counter, their_sign_on(), &KEY).await;
-    assert!(matches!(said, Some(Message::Welcome(_))), "{said:?}");
+    assert!(matches!(said, Some(Message::Conversation(Conversation::Welcome(_)))), "{said:?}");
     // The one who had stood longest went for it; the others stand as long as they may.
     let closed = timeout(Duration::from_secs(2), stalled[0].stream.read(&mut [0; 8])).await;
     assert!(matches!(closed, Ok(Ok(0) | Err(_))), "{closed:?}");
@@ -334,10 +347,10 @@ async fn under_tls_the_certificate_must_be_the_counters_own() {
         let connector = TlsConnector::from(theirs.current().client);
         let tcp = TcpStream::connect(house.address).await.expect("a connection");
         let mut peer = peer(connector.connect(name(), tcp).await.expect("a handshake"));
-        peer.say(&[Message::SignOn(their_sign_on())]).await;
+        peer.say(&[Message::Conversation(Conversation::SignOn(their_sign_on()))]).await;
         match peer.hear().await {
-            Some(Message::Challenge(_)) => assert!(lets_in),
-            Some(Message::Rejected(rejected)) => {
+            Some(Message::Conversation(Conversation::Challenge(_))) => assert!(lets_in),
+            Some(Message::Conversation(Conversation::Rejected(rejected))) => {
                 assert!(
                     !lets_in && rejected.text.as_received().contains("certificate"),
                     "{}",
@@ -349,17 +362,18 @@ async fn under_tls_the_certificate_must_be_the_counters_own() {
     }
     // Without a certificate, or in the clear, nobody gets as far as a sign-on.
     let mut clear = dialled(&house).await;
-    clear.say(&[Message::SignOn(their_sign_on())]).await;
+    clear.say(&[Message::Conversation(Conversation::SignOn(their_sign_on()))]).await;
     assert!(!matches!(clear.stream.read(&mut [0; 64]).await, Ok(count) if count > 7));
 }
 
 #[tokio::test]
 async fn a_counter_that_speaks_xml_dials_in_too_in_either_encoding() {
     use domain::profile::{AmountUnit, Profile};
-    use wire::codec::{Codec, Encoding, FuturesOptions};
+    use wire::codec::Codec;
+    use wire::dialect::{Encoding, XmlOptions};
     for encoding in [Encoding::Utf8, Encoding::Gb18030] {
         let options =
-            FuturesOptions { encoding, amount_unit: AmountUnit::Minor, utc_offset_minutes: 480 };
+            XmlOptions { encoding, amount_unit: AmountUnit::Minor, utc_offset_minutes: 480 };
         let dialect = Dialect::Futures(options);
         let house = house_with(None, AcceptorLimits::default(), |config| {
             config.dialect = dialect.clone();
@@ -369,22 +383,31 @@ async fn a_counter_that_speaks_xml_dials_in_too_in_either_encoding() {
         let codec = Codec::new(dialect.clone(), parties).at_counter();
         let mut stream = TcpStream::connect(house.address).await.expect("a connection");
         let (mut inbox, mut bytes) = (BytesMut::new(), BytesMut::new());
-        codec.encode(&Message::SignOn(their_sign_on()), &mut bytes).expect("sayable");
+        codec
+            .encode(&Message::Conversation(Conversation::SignOn(their_sign_on())), &mut bytes)
+            .expect("sayable");
         stream.write_all(&bytes).await.expect("a connection");
         let mut heard = Vec::new();
         while heard.len() < 2 {
             match codec.decode(&mut inbox).expect("frames") {
-                Some(Incoming::Message(Message::Challenge(challenge))) => {
+                Some(Incoming::Message(Message::Conversation(Conversation::Challenge(
+                    challenge,
+                )))) => {
                     let proof =
                         proof::prove(&KEY, Side::Dialler, &their_sign_on(), &challenge.nonce);
                     let counter = Some(their_state());
-                    let answer = Message::Answer(ChallengeAnswer { proof, counter });
+                    let answer = Message::Conversation(Conversation::Answer(ChallengeAnswer {
+                        proof,
+                        counter,
+                    }));
                     bytes.clear();
                     codec.encode(&answer, &mut bytes).expect("sayable");
                     stream.write_all(&bytes).await.expect("a connection");
                     heard.push("challenge");
                 }
-                Some(Incoming::Message(Message::Welcome(_))) => heard.push("welcome"),
+                Some(Incoming::Message(Message::Conversation(Conversation::Welcome(_)))) => {
+                    heard.push("welcome");
+                }
                 Some(other) => panic!("{other:?}"),
                 None => assert!(stream.read_buf(&mut inbox).await.expect("bytes") > 0),
             }
@@ -434,7 +457,9 @@ async fn outside_its_service_hours_a_counter_is_told_to_come_later() {
     house.until(|now| now.connections[0].state == State::OutOfHours).await;
     let mut peer = dialled(&house).await;
     let said = sign_on(&mut peer, their_sign_on(), &KEY).await;
-    let Some(Message::Rejected(rejected)) = said else { panic!("{said:?}") };
+    let Some(Message::Conversation(Conversation::Rejected(rejected))) = said else {
+        panic!("{said:?}")
+    };
     assert_eq!(rejected.reason, RejectReason::NotNow);
     assert_eq!(peer.hear().await, None, "closed");
 }
@@ -449,7 +474,7 @@ async fn silent_connections_from_seventeen_addresses_do_not_shut_the_door() {
     }
     let mut counter = peer(connect_from([127, 0, 0, 3], house.address).await);
     let said = sign_on(&mut counter, their_sign_on(), &KEY).await;
-    assert!(matches!(said, Some(Message::Welcome(_))), "{said:?}");
+    assert!(matches!(said, Some(Message::Conversation(Conversation::Welcome(_)))), "{said:?}");
     let (strangers, _) = house.history.strangers();
     assert!(strangers.iter().any(|stranger| stranger.why == "displaced"), "{strangers:?}");
     drop(silent);

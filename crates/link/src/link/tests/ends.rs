@@ -1,6 +1,8 @@
 //! How a link stops, and what it survives.
 
 use super::*;
+use wire::conversation::Conversation;
+use wire::payload::Payload;
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_costs_the_connection_and_nothing_else() {
@@ -12,7 +14,10 @@ async fn a_panic_costs_the_connection_and_nothing_else() {
         stage.ask(round);
         peer.request().await;
         stage.panic.store(true, Ordering::Relaxed);
-        peer.say(&[Message::Heartbeat(wire::message::Heartbeat { number: 1 })]).await;
+        peer.say(&[Message::Conversation(Conversation::Heartbeat(
+            wire::conversation::Heartbeat { number: 1 },
+        ))])
+        .await;
         assert_eq!(stage.outcome().await, (round, RequestOutcome::Unknown(Unclear::LinkLost)));
         stage.until(|state| state == State::BackingOff).await;
         let cause = stage.link.follow().borrow().connections[0].last_cause.clone();
@@ -28,7 +33,10 @@ async fn a_link_that_goes_on_panicking_is_held_until_it_is_released() {
     for round in 1..=5 {
         let mut peer = stage.signed_on().await;
         stage.panic.store(true, Ordering::Relaxed);
-        peer.say(&[Message::Heartbeat(wire::message::Heartbeat { number: 1 })]).await;
+        peer.say(&[Message::Conversation(Conversation::Heartbeat(
+            wire::conversation::Heartbeat { number: 1 },
+        ))])
+        .await;
         let then = if round < 5 { State::BackingOff } else { State::Held };
         stage.until(|state| state == then).await;
     }
@@ -61,10 +69,10 @@ async fn stopping_waits_for_answers_but_takes_nothing_new() {
     stage.until(|state| state == State::Draining).await;
     stage.ask(2);
     assert_eq!(stage.outcome().await, (2, RequestOutcome::NotSent(NotSent::Stopping)));
-    peer.say(&[Message::Response(id, reply(&asked))]).await;
+    peer.say(&[Message::Payload(Payload::Response(id, reply(&asked)))]).await;
     assert_eq!(stage.outcome().await, (1, RequestOutcome::Answered(reply(&asked))));
-    assert!(matches!(peer.hear().await, Some(Message::SignOff(_))));
-    peer.say(&[Message::SignOffAck]).await;
+    assert!(matches!(peer.hear().await, Some(Message::Conversation(Conversation::SignOff(_)))));
+    peer.say(&[Message::Conversation(Conversation::SignOffAck)]).await;
     assert!(stage.ended().await <= Duration::from_millis(100));
 }
 
@@ -131,7 +139,7 @@ async fn when_its_service_hours_end_what_is_in_flight_is_answered_and_the_sessio
     let serve = async {
         loop {
             match peer.hear().await.expect("an open session") {
-                Message::SignOff(sign_off) => return sign_off.text,
+                Message::Conversation(Conversation::SignOff(sign_off)) => return sign_off.text,
                 message => {
                     let answer: Vec<Message> = peer.good.answer(message).into_iter().collect();
                     peer.say(&answer).await;
@@ -141,7 +149,7 @@ async fn when_its_service_hours_end_what_is_in_flight_is_answered_and_the_sessio
     };
     let text = timeout(Duration::from_secs(62), serve).await.expect("at its closing");
     assert_eq!(text, "the service hours are over");
-    peer.say(&[Message::SignOffAck]).await;
+    peer.say(&[Message::Conversation(Conversation::SignOffAck)]).await;
     let mut status = stage.link.follow();
     let told = status.wait_for(|now| {
         now.connections[0].last_cause.as_deref() == Some("outside the counter's service hours")

@@ -3,14 +3,15 @@
 //! the tests of the whole system.
 
 use super::*;
-use crate::backoff::{Backoff, Next};
-use crate::cause::Verdict;
-use crate::in_flight::InFlight;
-use crate::send_queue::{Admission, SendQueue};
+use crate::reconnect::backoff::{Backoff, Next};
+use crate::request::in_flight::InFlight;
+use crate::request::send_queue::{Admission, SendQueue};
+use crate::session::cause::Verdict;
 use crate::testing::{asks, at_ms};
 use domain::message::{Notice, Severity};
 use foreign::ForeignText;
-use wire::message::{Heartbeat, HeartbeatAck};
+use wire::conversation::{Conversation, Heartbeat, HeartbeatAck};
+use wire::payload::Payload;
 
 /// How long until it is seen that the counter is gone.
 async fn seen_after(stage: &Stage) -> Duration {
@@ -79,7 +80,7 @@ async fn mode_03_load_does_not_starve_heartbeats() {
     let (mut longest, mut answered) = (Duration::ZERO, 0_u64);
     while Instant::now() < end {
         let message = peer.hear().await.expect("an open session");
-        if matches!(message, Message::Heartbeat(_)) {
+        if matches!(message, Message::Conversation(Conversation::Heartbeat(_))) {
             longest = longest.max(last.elapsed());
             last = Instant::now();
         }
@@ -105,9 +106,20 @@ async fn mode_04_a_session_that_lives_is_not_killed_for_its_manners() {
         assert!(!matches!(heard, Ok(None)), "killed");
         if heard.is_err() {
             let text = "still here".to_owned();
-            let notice = Message::Notice(Notice { severity: Severity::Info, text: text.into() });
-            let odd = Message::HeartbeatAck(HeartbeatAck { number: 77, counter: None });
-            peer.say(&[notice, odd, Message::Heartbeat(Heartbeat { number: 3 })]).await;
+            let notice = Message::Conversation(Conversation::Notice(Notice {
+                severity: Severity::Info,
+                text: text.into(),
+            }));
+            let odd = Message::Conversation(Conversation::HeartbeatAck(HeartbeatAck {
+                number: 77,
+                counter: None,
+            }));
+            peer.say(&[
+                notice,
+                odd,
+                Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 3 })),
+            ])
+            .await;
         }
     }
     assert_eq!((stage.counts().drops, stage.counts().sign_ons), (0, 1));
@@ -159,10 +171,14 @@ async fn mode_06_frames_of_the_old_connection_never_reach_the_new_one() {
     stage.ask(2);
     let (_, second) = new.request().await;
     let mut bytes = BytesMut::new();
-    their_codec().encode(&Message::Response(id, reply(&asked)), &mut bytes).expect("sayable");
+    their_codec()
+        .encode(&Message::Payload(Payload::Response(id, reply(&asked))), &mut bytes)
+        .expect("sayable");
     their_codec()
         .encode(
-            &Message::SignOff(wire::message::SignOff { text: ForeignText::default() }),
+            &Message::Conversation(Conversation::SignOff(wire::conversation::SignOff {
+                text: ForeignText::default(),
+            })),
             &mut bytes,
         )
         .expect("sayable");
@@ -186,11 +202,15 @@ async fn mode_07_already_signed_on_never_wedges_it_whatever_went_before() {
             1 => {
                 let text = "channel 0".to_owned();
                 let reason = RejectReason::AlreadySignedOn;
-                peer.say(&[Message::Rejected(Rejected { reason, text: text.into() })]).await;
+                peer.say(&[Message::Conversation(Conversation::Rejected(Rejected {
+                    reason,
+                    text: text.into(),
+                }))])
+                .await;
             }
             // Accepted, and hanging.
             2 => assert!(timeout(Duration::from_mins(1), peer.hear()).await.is_ok()),
-            _ => peer.say(&[Message::SignOffAck]).await,
+            _ => peer.say(&[Message::Conversation(Conversation::SignOffAck)]).await,
         }
         drop(peer);
     }
@@ -255,7 +275,7 @@ async fn mode_10_after_a_panic_it_comes_back_and_says_so() {
     for round in 1..=4 {
         let mut peer = stage.signed_on().await;
         stage.panic.store(true, Ordering::Relaxed);
-        peer.say(&[Message::Heartbeat(Heartbeat { number: 1 })]).await;
+        peer.say(&[Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 1 }))]).await;
         stage.until(|state| state == State::BackingOff).await;
         let cause = stage.link.follow().borrow().connections[0].last_cause.clone();
         assert!(cause.is_some_and(|cause| cause.contains("failed")), "round {round}");
@@ -326,7 +346,7 @@ async fn mode_14_stopping_neither_hangs_nor_waits_for_nothing() {
                 (Some(u64::MAX), _) => std::future::pending().await,
                 (Some(wait), Some((id, instruction))) => {
                     tokio::time::sleep(Duration::from_millis(wait)).await;
-                    peer.say(&[Message::Response(id, reply(&instruction))]).await;
+                    peer.say(&[Message::Payload(Payload::Response(id, reply(&instruction)))]).await;
                 }
                 _ => {}
             }
@@ -367,7 +387,7 @@ async fn mode_15_cut_at_every_byte_nothing_is_sent_twice_and_nothing_sent_is_tol
         let mut executed: HashMap<u64, u32> = HashMap::new();
         let mut inbox = BytesMut::from(&read[..arrived]);
         let mut execute = |message: Message| {
-            if let Message::Request(_, instruction) = message {
+            if let Message::Payload(Payload::Request(_, instruction)) = message {
                 let serial = instruction.serial().expect("a serial");
                 *executed.entry(serial.sequence.number()).or_default() += 1;
             }

@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::message::AccountId;
+use wire::payload::Payload;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_is_answered() {
@@ -101,7 +102,7 @@ async fn beyond_the_queues_bound_the_answer_is_busy_at_once() {
 async fn what_nobody_takes_is_counted() {
     let mut stage = stage();
     let mut peer = stage.signed_on().await;
-    let stray = Message::Response(RequestId(1), reply(&debit(9)));
+    let stray = Message::Payload(Payload::Response(RequestId(1), reply(&debit(9))));
     peer.say(&vec![stray; 10]).await;
     let mut status = stage.link.follow();
     let told = status.wait_for(|now| now.counts.unmatched == 10);
@@ -195,7 +196,7 @@ async fn whatever_is_cut_outcomes_are_exact_and_true() {
                 }
                 while let Some(incoming) = their_codec().decode(&mut peer.inbox).expect("frames") {
                     let Incoming::Message(message) = incoming else { panic!("seed {seed}") };
-                    if let Message::Request(_, instruction) = &message {
+                    if let Message::Payload(Payload::Request(_, instruction)) = &message {
                         let serial = instruction.serial().expect("a serial");
                         assert!(seen.insert(serial.sequence.number()), "sent twice, seed {seed}");
                     }
@@ -271,7 +272,7 @@ async fn a_link_is_crowded_from_its_window_and_half_its_queue_on() {
         assert!(stage.link.is_crowded(), "at the edge, over {connections}");
         // What leaves the queue is still owed; an answer makes room.
         let (id, asked) = peers[0].request().await;
-        peers[0].say(&[Message::Response(id, reply(&asked))]).await;
+        peers[0].say(&[Message::Payload(Payload::Response(id, reply(&asked)))]).await;
         assert!(matches!(stage.outcome().await, (_, RequestOutcome::Answered(_))));
         assert!(!stage.link.is_crowded(), "an answer came, over {connections}");
     }

@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::Trust;
-use crate::tls::testing::Authority;
+use crate::io::tls::testing::Authority;
 use crate::{Credentials, Secured, TlsDial, Transport};
 use port::status::Tls;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use wire::conversation::Conversation;
+use wire::payload::Payload;
 
 /// A link to `listener`, securing with these credentials and expecting this name.
 fn link_to(listener: &TcpListener, ours: Credentials, name: &str) -> (Link, CancellationToken) {
@@ -54,7 +56,7 @@ async fn a_counter_with_the_right_certificate_is_talked_to_and_its_expiry_is_sho
     let (link, stop) = link_to(&listener, ours, "securities");
     let stream = accepted(&listener, &theirs).await.expect("a handshake");
     let (_, connection) = stream.get_ref();
-    let shown = crate::tls::read(&connection.peer_certificates().expect("ours")[0]);
+    let shown = crate::io::tls::read(&connection.peer_certificates().expect("ours")[0]);
     assert_eq!(shown.expect("readable").names, ["bridge"], "the bridge shows its own");
     let mut peer = Peer { stream, inbox: BytesMut::new(), good: GoodCounter::default() };
     for _ in 0..2 {
@@ -71,14 +73,14 @@ async fn a_counter_with_the_right_certificate_is_talked_to_and_its_expiry_is_sho
     let end = async {
         loop {
             match peer.hear().await.expect("an open session") {
-                Message::SignOff(_) => break,
+                Message::Conversation(Conversation::SignOff(_)) => break,
                 message => {
                     let answer: Vec<Message> = peer.good.answer(message).into_iter().collect();
                     peer.say(&answer).await;
                 }
             }
         }
-        peer.say(&[Message::SignOffAck]).await;
+        peer.say(&[Message::Conversation(Conversation::SignOffAck)]).await;
         peer.stream.read(&mut [0; 8]).await
     };
     // Without TLS's own farewell this would be an error.
@@ -215,7 +217,7 @@ async fn wherever_tls_is_cut_what_is_told_to_be_unsent_was_never_seen() {
             let Ok(stream) = acceptor.accept(counters).await else { return seen };
             let mut peer = Peer { stream, inbox: BytesMut::new(), good: GoodCounter::default() };
             while let Some(message) = peer.hear().await {
-                if let Message::Request(_, instruction) = &message {
+                if let Message::Payload(Payload::Request(_, instruction)) = &message {
                     let serial = instruction.serial().expect("a serial");
                     assert!(seen.insert(serial.sequence.number()), "sent twice, seed {seed}");
                 }

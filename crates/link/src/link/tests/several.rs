@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::message::Posting;
+use wire::payload::Payload;
 
 /// A debit of another account than all others.
 fn debit_of(number: u64, account: &str) -> Instruction {
@@ -51,7 +52,7 @@ async fn requests_go_where_least_is_owed_and_an_account_stays_together() {
     assert_eq!(ids.len(), 4, "numbered together");
     for (peer, asked) in [(&mut one, first), (&mut other, second)] {
         for (id, instruction) in asked {
-            peer.say(&[Message::Response(id, reply(&instruction))]).await;
+            peer.say(&[Message::Payload(Payload::Response(id, reply(&instruction)))]).await;
         }
     }
     for _ in 0..4 {
@@ -73,7 +74,7 @@ async fn what_was_not_written_moves_and_what_was_never_does() {
     let served = tokio::spawn(async move {
         let mut seen = HashSet::new();
         while let Some(message) = other.hear().await {
-            if let Message::Request(_, instruction) = &message {
+            if let Message::Payload(Payload::Request(_, instruction)) = &message {
                 seen.insert(instruction.serial().expect("a serial").sequence.number());
             }
             if let Some(answer) = other.good.answer(message) {
@@ -148,7 +149,7 @@ async fn after_a_failover_it_goes_back_when_the_preferred_address_answers_and_no
         }
     });
     assert!(probe.await.expect("after a minute").is_some());
-    peer.say(&[Message::Response(id, reply(&asked))]).await;
+    peer.say(&[Message::Payload(Payload::Response(id, reply(&asked)))]).await;
     assert!(matches!(stage.outcome().await, (1, RequestOutcome::Answered(_))));
     tokio::spawn(peer.serve());
     let mut preferred = stage.accept().await;

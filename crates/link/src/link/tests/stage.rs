@@ -1,6 +1,7 @@
 //! A link over pipes inside this process, and the counter at their other ends.
 
 use super::*;
+use wire::payload::Payload;
 
 /// A pipe whose reading panics when told to.
 pub(super) struct Pipe {
@@ -8,7 +9,7 @@ pub(super) struct Pipe {
     panic: Arc<AtomicBool>,
 }
 
-impl crate::transport::Carrier for Pipe {}
+impl crate::io::transport::Carrier for Pipe {}
 
 impl AsyncRead for Pipe {
     fn poll_read(
@@ -199,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     pub(super) async fn request(&mut self) -> (RequestId, Instruction) {
         loop {
             match self.hear().await.expect("a request") {
-                Message::Request(id, instruction) => return (id, instruction),
+                Message::Payload(Payload::Request(id, instruction)) => return (id, instruction),
                 message => {
                     let answer: Vec<Message> = self.good.answer(message).into_iter().collect();
                     self.say(&answer).await;

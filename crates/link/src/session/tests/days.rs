@@ -1,6 +1,8 @@
 //! The counter's day: how it is learnt, and what a refusal for its sake waits for.
 
 use super::*;
+use wire::conversation::Conversation;
+use wire::payload::Payload;
 
 /// A refusal because the day is over, for one that the counter has read.
 fn closed(id: RequestId, number: u64) -> Message {
@@ -8,7 +10,7 @@ fn closed(id: RequestId, number: u64) -> Message {
         unreachable!("a posting's answer")
     };
     refused.answer.code = domain::message::AnswerCode::CLOSED;
-    Message::Response(id, Reply::Posting(refused))
+    Message::Payload(Payload::Response(id, Reply::Posting(refused)))
 }
 
 fn tomorrow() -> domain::serial::Day {
@@ -27,7 +29,10 @@ fn a_refusal_for_the_days_sake_is_told_behind_the_day() {
     assert!(talk.asks.outcomes().is_empty(), "the counter is asked first");
     assert_eq!(talk.session.in_flight(), 3, "what waits keeps its place in the window");
     let beats = talk.written(at(0));
-    assert!(matches!(beats.as_slice(), [Message::Heartbeat(_)]), "one question for all: {beats:?}");
+    assert!(
+        matches!(beats.as_slice(), [Message::Conversation(Conversation::Heartbeat(_))]),
+        "one question for all: {beats:?}"
+    );
 
     talk.counter.state.settle_day = tomorrow();
     let ack = talk.counter.answer(beats[0].clone()).expect("an answer");
@@ -49,7 +54,10 @@ fn without_heartbeats_the_day_is_asked_for_too() {
     talk.settle(at(0)).expect("a session");
     let ids = talk.ask(1, at(0), at(10));
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
-    assert!(matches!(talk.written(at(0)).as_slice(), [Message::Heartbeat(_)]));
+    assert!(matches!(
+        talk.written(at(0)).as_slice(),
+        [Message::Conversation(Conversation::Heartbeat(_))]
+    ));
 }
 
 #[test]
@@ -106,7 +114,8 @@ fn a_later_day_in_any_answer_makes_the_bridge_ask_once() {
             unreachable!("a posting's answer")
         };
         done.posted = Some(crate::testing::posted(tomorrow()));
-        talk.hear(at(0), Message::Response(*id, Reply::Posting(done))).expect("alive");
+        talk.hear(at(0), Message::Payload(Payload::Response(*id, Reply::Posting(done))))
+            .expect("alive");
         let written = talk.written(at(0));
         assert_eq!(written.len(), usize::from(number == 1), "{written:?}");
     }
@@ -139,7 +148,10 @@ fn a_refusal_by_a_counter_that_is_being_left_is_told_at_once() {
     talk.hear(at(0), closed(ids[0], 1)).expect("alive");
     assert!(matches!(talk.asks.outcomes().as_slice(), [(1, RequestOutcome::Answered(_))]));
     let written = talk.written(at(0));
-    assert!(matches!(written.as_slice(), [Message::SignOff(_)]), "nobody asks: {written:?}");
+    assert!(
+        matches!(written.as_slice(), [Message::Conversation(Conversation::SignOff(_))]),
+        "nobody asks: {written:?}"
+    );
 }
 
 #[test]
@@ -161,6 +173,7 @@ fn an_answer_of_the_day_that_is_known_makes_nobody_ask() {
         unreachable!("a posting's answer")
     };
     done.posted = Some(crate::testing::posted(crate::testing::day()));
-    talk.hear(at(0), Message::Response(ids[0], Reply::Posting(done))).expect("alive");
+    talk.hear(at(0), Message::Payload(Payload::Response(ids[0], Reply::Posting(done))))
+        .expect("alive");
     assert!(talk.written(at(0)).is_empty());
 }

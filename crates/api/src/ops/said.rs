@@ -1,0 +1,110 @@
+//! What people say to the bridge, as it is read, and why it was not taken.
+
+use crate::json::timestamp;
+use crate::plain;
+use crate::problem::{Problem, kind};
+use crate::refused::database;
+use crate::sent;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use coordinator::DecideError;
+use domain::transfer::Illegal;
+use foreign::{ForeignText, is_unseen};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Bytes in a note: a paragraph. It is kept twice, in the trail and in the record of decisions.
+pub(super) const LONGEST_NOTE: usize = 2000;
+
+/// How long a decided ending is waited for until it is durable.
+pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(5);
+
+/// A body that came whole.
+pub(super) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(kind::BODY_TOO_LARGE),
+        _ => Problem::new(kind::BODY_UNREADABLE).detail(plain::words(&error.body_text())),
+    })
+}
+
+/// Reads what an operator says, or says what is wrong with it.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    sent::body(body).map_err(|error| {
+        let kind = match error.classify() {
+            serde_json::error::Category::Data => kind::RULE_BROKEN,
+            serde_json::error::Category::Syntax
+            | serde_json::error::Category::Eof
+            | serde_json::error::Category::Io => kind::MALFORMED_BODY,
+        };
+        Problem::new(kind).detail(plain::words(&error.to_string()))
+    })
+}
+
+/// Who says so: a name.
+pub(super) fn name(who: &str) -> Result<ForeignText, Problem> {
+    text("who", who, store::Decision::LONGEST_WHO, |_| false)
+}
+
+/// Why: a note.
+pub(super) fn note(note: &str) -> Result<ForeignText, Problem> {
+    text("note", note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))
+}
+
+/// A text that says something, of at most `longest` bytes, without characters that nobody sees (control
+/// characters, marks of direction) but those that `allowed` lets through.
+fn text(
+    field: &'static str,
+    text: &str,
+    longest: usize,
+    allowed: fn(char) -> bool,
+) -> Result<ForeignText, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(rule(field, "must not be empty"));
+    }
+    if text.len() > longest {
+        return Err(rule(field, &format!("must be at most {longest} bytes, not {}", text.len())));
+    }
+    if text.chars().any(|c| is_unseen(c) && !allowed(c)) {
+        return Err(rule(field, "must not have control characters, or others that nobody sees"));
+    }
+    Ok(text.into())
+}
+
+pub(super) fn rule(field: &'static str, why: &str) -> Problem {
+    Problem::new(kind::RULE_BROKEN).detail(format!("{field}: {why}")).with("field", field.into())
+}
+
+/// Why what a person said was not taken, in the machine's words.
+pub(super) fn refusal(error: DecideError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        DecideError::NotFound(_) => not_found().detail(detail),
+        DecideError::AlreadyFinal(_) => Problem::new(kind::ALREADY_FINAL).detail(detail),
+        DecideError::Illegal(Illegal::NotParked) => {
+            Problem::new(kind::NO_DECISION_NEEDED).detail(detail)
+        }
+        DecideError::Illegal(Illegal::AgainstProof { role, knowledge: _ }) => {
+            Problem::new(kind::AGAINST_PROOF).detail(detail).with("leg", role.as_str().into())
+        }
+        DecideError::Illegal(Illegal::NothingToResume) | DecideError::NotProven => {
+            Problem::new(kind::NOTHING_TO_RESUME).detail(detail)
+        }
+        DecideError::Busy => Problem::new(kind::BEING_RECORDED).detail(detail).retry_after(1),
+        DecideError::Claimed(claimant) => Problem::new(kind::CLAIMED)
+            .detail(detail)
+            .with("who", claimant.who.into_received().into())
+            .with("until", timestamp(claimant.until).into()),
+        DecideError::TooManyClaims => {
+            Problem::new(kind::TOO_MANY_CLAIMS).detail(detail).retry_after(60)
+        }
+        DecideError::Store(error) => database(&error),
+        DecideError::Stopping => Problem::new(kind::STOPPING).detail(detail).retry_after(5),
+    }
+}
+
+/// No transfer has this serial.
+pub(super) fn not_found() -> Problem {
+    Problem::new(kind::NO_SUCH_TRANSFER)
+}

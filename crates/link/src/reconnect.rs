@@ -1,0 +1,6 @@
+//! When and where to try again.
+
+pub(crate) mod addresses;
+pub(crate) mod backoff;
+pub(crate) mod ended;
+pub(crate) mod outage;
