@@ -4,8 +4,9 @@
 use crate::clock::Micros;
 use crate::journal::Journal;
 use crate::network::Conn;
+use crate::parts::CounterPlan;
 use crate::peer::{BRIDGE, KEY};
-use crate::plan::{CounterPlan, Plan};
+use crate::plan::Plan;
 use crate::standing::Standing;
 use coordinator::record::WaiterReply;
 use coordinator::shard::Shard;
@@ -87,7 +88,7 @@ pub enum Queue {
 
 impl Bridge {
     /// A process that has just been started.
-    pub fn new(plan: &Plan, random: &mut crate::plan::Random, now: Micros) -> Bridge {
+    pub fn new(plan: &Plan, random: &mut crate::random::Random, now: Micros) -> Bridge {
         let first_id = u64::try_from(now).unwrap_or(0);
         Bridge {
             shards: (0..plan.config.shards)

@@ -1,7 +1,8 @@
 //! What goes wrong at counters, again and again until all heals.
 
 use crate::class::Class;
-use crate::plan::{CounterPlan, Random};
+use crate::parts::CounterPlan;
+use crate::random::Random;
 use coordinator::Config;
 use domain::message::AnswerCode;
 use rand::RngExt;

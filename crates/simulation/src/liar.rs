@@ -2,7 +2,7 @@
 //! every transfer, its mark too, so that its lies are as good as lies can be.
 
 use crate::clock::{MS, Micros, SECOND};
-use crate::plan::Random;
+use crate::random::Random;
 use domain::message::{
     AccountId, Answer, AnswerCode, Finding, Posted, PostingReply, QueryReply, Reply,
 };

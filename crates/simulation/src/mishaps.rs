@@ -2,7 +2,8 @@
 
 use crate::class::Class;
 use crate::clock::{BEGINNING, MS, Micros, SECOND};
-use crate::plan::{Order, Random};
+use crate::parts::Order;
+use crate::random::Random;
 use crate::record::Restored;
 use rand::RngExt;
 

@@ -2,7 +2,7 @@
 //! split anywhere, held up, cut at any byte, with ends that learn of it late or never.
 
 use crate::clock::{MS, Micros};
-use crate::plan::Random;
+use crate::random::Random;
 use rand::RngExt;
 use std::collections::{BTreeMap, VecDeque};
 

@@ -9,6 +9,7 @@
 mod bench_link;
 mod chaos;
 mod chores;
+mod circles;
 mod counts;
 mod fuzz;
 mod layers;
