@@ -23,6 +23,7 @@ fn kind(said: &Said) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn each_status_that_a_caller_meets_is_described() {
     let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
     let caller = &town.caller;

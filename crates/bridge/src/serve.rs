@@ -11,8 +11,9 @@ use api::ops::OpsState;
 use api::server::{Limits, Server, Stop, Trust};
 use api::state::ApiState;
 use coordinator::Coordinator;
-use link::{Acceptor, AcceptorConfig, AcceptorLimits, Leave, Link};
+use link::{Acceptor, AcceptorConfig, AcceptorLimits, InboundPeer, Leave, Link};
 use metrics_exporter_prometheus::PrometheusHandle;
+use port::Unmatched;
 use port::history::History;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use store::Store;
 use supervise::clock::now_micros;
 use supervise::say_if_heard;
 use supervise::task::{End, Task, watched};
-use supervise::vitals::Weight;
+use supervise::vitals::{Ailing, Weight};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -65,21 +66,84 @@ pub(crate) struct Bridge {
     running: Running,
 }
 
+/// The task tracker of a group of tasks and what stops them.
+type Group = (TaskTracker, CancellationToken);
+
+/// How many connections of each kind there may be at once.
+fn wants(config: &Config) -> Wants {
+    let channels = |counter: &Counter| usize::from(counter.connections);
+    let guests = config.counters.iter().filter(|counter| counter.dials_in).map(channels).sum();
+    let accept = config.accept.as_ref();
+    Wants {
+        guests: accept.map_or(0, |accept| accept.limits.apart(guests)),
+        links: config.counters.iter().map(channels).sum(),
+        door: accept.map_or(0, |accept| accept.limits.unauthenticated),
+        api: config.api.limits.connections,
+        operators: config.operators.limits.connections,
+    }
+}
+
+/// Starts a link to every counter; with those that dial in, what lets them in.
+fn spawn_links(
+    config: &Config,
+    history: &History,
+    store: &Store,
+    unmatched: &mpsc::Sender<Unmatched>,
+    (tasks, stop): &Group,
+) -> (Vec<Link>, Vec<InboundPeer>) {
+    let (mut handles, mut guests) = (Vec::with_capacity(config.counters.len()), Vec::new());
+    for (counter, mut link) in config.counters.iter().zip(config.links(history)) {
+        // What was stopped for a while may have lost the record, and does not know it yet.
+        let held = store.clone();
+        link.leave = Leave::of(move || !held.may_be_superseded());
+        let (unmatched, stop) = (unmatched.clone(), stop.clone());
+        if counter.dials_in {
+            let (link, guest) = Link::spawn_accepting(link, unmatched, tasks, stop);
+            handles.push(link);
+            guests.push(guest);
+        } else {
+            handles.push(Link::spawn(link, unmatched, tasks, stop));
+        }
+    }
+    (handles, guests)
+}
+
+/// Listens for counters that dial in, if any may; so many strangers are let stand at the door.
+fn open_acceptor(
+    config: &Config,
+    guests: Vec<InboundPeer>,
+    history: History,
+    unauthenticated: usize,
+) -> Result<Option<Acceptor>> {
+    let Some(accept) = &config.accept else { return Ok(None) };
+    let own = config.counters.iter().flat_map(|counter| &counter.dials_from);
+    let settings = AcceptorConfig {
+        own_addresses: own.copied().collect(),
+        listen: accept.listen,
+        own_name: config.name.clone(),
+        tls: accept.tls.clone(),
+        limits: AcceptorLimits { unauthenticated, ..accept.limits.clone() },
+        history,
+    };
+    let listens = Acceptor::open(settings, guests);
+    listens
+        .with_context(|| format!("the door for counters cannot listen on {}", accept.listen))
+        .map(Some)
+}
+
+fn tell_what_ails(ailing: &Ailing) {
+    if ailing.is_nothing() {
+        tracing::info!("every task gets on again");
+    } else {
+        tracing::error!("{ailing}");
+    }
+}
+
 impl Bridge {
     /// Starts all of it; returns once requests are taken.
     pub(crate) async fn start(config: Config) -> Result<Bridge> {
         let metrics = recorder()?;
-        let channels = |counter: &Counter| usize::from(counter.connections);
-        let guests = config.counters.iter().filter(|counter| counter.dials_in).map(channels).sum();
-        let accept = config.accept.as_ref();
-        let wants = Wants {
-            guests: accept.map_or(0, |accept| accept.limits.apart(guests)),
-            links: config.counters.iter().map(channels).sum(),
-            door: accept.map_or(0, |accept| accept.limits.unauthenticated),
-            api: config.api.limits.connections,
-            operators: config.operators.limits.connections,
-        };
-        let allotted = descriptors::reserve(wants)?;
+        let allotted = descriptors::reserve(wants(&config))?;
         let database = config.database.expose_secret();
         let api = listen(config.api.listen, "the transfer API", database).await?;
         let operators = listen(config.operators.listen, "the operators' side", database).await?;
@@ -89,42 +153,12 @@ impl Bridge {
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
         let history = History::default();
-        let mut handles = Vec::with_capacity(config.counters.len());
-        let mut guests = Vec::new();
-        for (counter, mut link) in config.counters.iter().zip(config.links(&history)) {
-            // What was stopped for a while may have lost the record, and does not know it yet.
-            let held = store.clone();
-            link.leave = Leave::of(move || !held.may_be_superseded());
-            let (unmatched, stop) = (unmatched.clone(), links.1.clone());
-            if counter.dials_in {
-                let (link, guest) = Link::spawn_accepting(link, unmatched, &links.0, stop);
-                handles.push(link);
-                guests.push(guest);
-            } else {
-                handles.push(Link::spawn(link, unmatched, &links.0, stop));
-            }
+        let (handles, guests) = spawn_links(&config, &history, &store, &unmatched, &links);
+        let (mut door_task, mut accept) = (None, None);
+        if let Some(acceptor) = open_acceptor(&config, guests, history, allotted.door)? {
+            accept = Some(acceptor.address()?);
+            door_task = Some(acceptor.spawn(&links.0, links.1.clone()));
         }
-        let mut door_task = None;
-        let accept = match config.accept {
-            Some(accept) => {
-                let own = config.counters.iter().flat_map(|counter| &counter.dials_from);
-                let door = AcceptorConfig {
-                    own_addresses: own.copied().collect(),
-                    listen: accept.listen,
-                    own_name: config.name.clone(),
-                    tls: accept.tls,
-                    limits: AcceptorLimits { unauthenticated: allotted.door, ..accept.limits },
-                    history,
-                };
-                let door = Acceptor::open(door, guests).with_context(|| {
-                    format!("the door for counters cannot listen on {}", accept.listen)
-                })?;
-                let address = door.address()?;
-                door_task = Some(door.spawn(&links.0, links.1.clone()));
-                Some(address)
-            }
-            None => None,
-        };
         let addresses =
             Addresses { api: api.local_addr()?, operators: operators.local_addr()?, accept };
         let shards = (TaskTracker::new(), CancellationToken::new());
@@ -141,14 +175,12 @@ impl Bridge {
         .await?;
 
         let serving = Stop::default();
+        let rights = config.apps.into_iter().map(|app| (app.name, app.rights));
         let state = Arc::new(ApiState {
             coordinator: coordinator.clone(),
             authenticator: Authenticator::new(config.keys, config.api.policy, config.api.nonces),
             longest_body: config.api.longest_body,
-            apps: Apps::new(
-                config.apps.into_iter().map(|app| (app.name, app.rights)),
-                most_callers,
-            ),
+            apps: Apps::new(rights, most_callers),
         });
         let ops = OpsState {
             coordinator: coordinator.clone(),
@@ -167,30 +199,21 @@ impl Bridge {
         if let Some(door) = door_task {
             vitals.add(door, Weight::Essential);
         }
-        let listening = |name: &str, work| {
+        let servers = [
+            ("the transfer API", api.serve(api::router(state), serving.clone())),
+            ("the operators' side", operators.serve(api::ops::router(ops), serving.clone())),
+        ];
+        let servers = servers.map(|(name, work)| {
             let task = Arc::new(Task::new(name));
             vitals.add(Arc::clone(&task), Weight::Essential);
             tokio::spawn(watched(task, work))
-        };
-        let servers = vec![
-            listening("the transfer API", api.serve(api::router(state), serving.clone())),
-            listening(
-                "the operators' side",
-                operators.serve(api::ops::router(ops), serving.clone()),
-            ),
-        ];
-        vitals.watch(|ailing| {
-            if ailing.is_nothing() {
-                tracing::info!("every task gets on again");
-            } else {
-                tracing::error!("{ailing}");
-            }
         });
+        vitals.watch(tell_what_ails);
         Ok(Bridge {
             addresses,
             coordinator,
             store,
-            servers,
+            servers: servers.into(),
             links,
             shards,
             serving,

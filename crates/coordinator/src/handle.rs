@@ -44,6 +44,38 @@ use tokio_util::task::TaskTracker;
 /// Mails that may wait for one shard: about 50 ms of work. More is refused at once.
 const MAILBOX: usize = 4096;
 
+/// A shard's task, as others watch it.
+fn knocked_by_mail(index: usize, inner: &Inner) -> Arc<Task> {
+    let reach = inner.shards[index].downgrade();
+    Arc::new(Task::new(format!("shard {index}")).knocked_by(move || {
+        if let Some(mailbox) = reach.upgrade() {
+            // If there is no room, it has enough to show that it gets on.
+            let _ = mailbox.try_send(Mail::Knock);
+        }
+    }))
+}
+
+/// Starts the tasks that watch on behalf of the shards, once what is open has been taken up.
+fn watch_all(inner: &Arc<Inner>, unmatched: mpsc::Receiver<Unmatched>, enduring: &Enduring<'_>) {
+    let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
+    enduring
+        .spawn("what counters say unasked", move || route_unmatched(of.clone(), unmatched.clone()));
+    let of = inner.clone();
+    enduring.spawn("the journal's health", move || watch_journal(of.clone()));
+    let of = inner.clone();
+    enduring.spawn("the record's standing", move || watch_record(of.clone()));
+    let events = inner.events.clone();
+    enduring.spawn("what is left out", move || tell_left_out(events.clone()));
+    for (index, counter) in inner.counters.iter().enumerate() {
+        let (of, index) = (inner.clone(), CounterIndex(index));
+        let name = format!("sessions of {}", counter.id());
+        enduring.spawn(name, move || watch_sessions(of.clone(), index));
+        let of = inner.clone();
+        let name = format!("serials of {}", counter.id());
+        enduring.spawn(name, move || watch_serials(of.clone(), index));
+    }
+}
+
 impl Coordinator {
     /// Starts the shards and takes up what is open. `unmatched` is what the counters say unasked.
     pub async fn start(
@@ -91,13 +123,7 @@ impl Coordinator {
         });
         let vitals = &inner.vitals;
         for (index, mail) in mailboxes.into_iter().enumerate() {
-            let reach = inner.shards[index].downgrade();
-            let task = Arc::new(Task::new(format!("shard {index}")).knocked_by(move || {
-                if let Some(mailbox) = reach.upgrade() {
-                    // If there is no room, it has enough to show that it gets on.
-                    let _ = mailbox.try_send(Mail::Knock);
-                }
-            }));
+            let task = knocked_by_mail(index, &inner);
             vitals.add(Arc::clone(&task), Weight::Essential);
             let actor = Actor {
                 shard: Shard::new(config.clone(), render, rand::random()),
@@ -123,24 +149,7 @@ impl Coordinator {
         enduring.spawn("holds of counters", move || reach::keep_holds(of.clone(), kept.clone()));
         reach::take_up_holds(&inner).await?;
         recovery::take_up(&inner).await?;
-        let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
-        enduring.spawn("what counters say unasked", move || {
-            route_unmatched(of.clone(), unmatched.clone())
-        });
-        let of = inner.clone();
-        enduring.spawn("the journal's health", move || watch_journal(of.clone()));
-        let of = inner.clone();
-        enduring.spawn("the record's standing", move || watch_record(of.clone()));
-        let events = inner.events.clone();
-        enduring.spawn("what is left out", move || tell_left_out(events.clone()));
-        for (index, counter) in inner.counters.iter().enumerate() {
-            let (of, index) = (inner.clone(), CounterIndex(index));
-            let name = format!("sessions of {}", counter.id());
-            enduring.spawn(name, move || watch_sessions(of.clone(), index));
-            let of = inner.clone();
-            let name = format!("serials of {}", counter.id());
-            enduring.spawn(name, move || watch_serials(of.clone(), index));
-        }
+        watch_all(&inner, unmatched, &enduring);
         Ok(Coordinator { inner })
     }
 

@@ -46,6 +46,31 @@ pub struct Link {
     tasks: Arc<[Arc<Task>]>,
 }
 
+/// What all sessions of a link have in common. What many links have alike is kept once.
+fn setup_of(config: &LinkConfig) -> Setup {
+    let LinkConfig { counter, dialect, own_name, keys, profile, timers, bounds, .. } = config;
+    let parties = Parties { own: own_name.clone(), peer: counter.as_str().to_owned() };
+    Setup {
+        counter: counter.clone(),
+        own_name: NAMES.one(own_name.clone()),
+        codec: Codec::new(dialect.clone(), parties),
+        keys: keys.clone(),
+        profile: PROFILES.one(profile.clone()),
+        timers: TIMERS.one(timers.clone()),
+        bounds: bounds.clone(),
+    }
+}
+
+/// A connection's task, as others watch it: its bell wakes it, and there is nothing to hear.
+fn knocked_by_its_bell(name: String, shared: &Arc<ConnectionHandle>) -> Arc<Task> {
+    let reach = Arc::downgrade(shared);
+    Arc::new(Task::new(name).knocked_by(move || {
+        if let Some(shared) = reach.upgrade() {
+            shared.mailbox.ring();
+        }
+    }))
+}
+
 impl Link {
     /// Starts the link's tasks on `tasks`, over TCP. It dials until `stop`, then ends in order: what
     /// is in flight is waited for, then the session is signed off. What the counter says unasked
@@ -103,42 +128,27 @@ impl Link {
         stop: CancellationToken,
         acceptors: Vec<mpsc::Receiver<AuthenticatedConnection>>,
     ) -> Link {
+        let setup = Arc::new(setup_of(&config));
+        let (profile, shared) =
+            (Arc::clone(&setup.profile), ConnectionHandle::new(setup.counter.clone()));
         let LinkConfig {
-            counter,
             addresses,
             connections,
             standby,
-            tls: _,
-            certificate_name: _,
             hours,
-            dialect,
-            own_name,
-            keys,
-            profile,
-            timers,
             bounds,
             history,
             outages,
             leave,
+            ..
         } = config;
         let connections = connections.max(1);
-        let profile = PROFILES.one(profile);
-        let shared = ConnectionHandle::new(counter.clone());
-        let codec = Codec::new(
-            dialect,
-            Parties { own: own_name.clone(), peer: counter.as_str().to_owned() },
-        );
-        let setup = Arc::new(Setup {
-            counter,
-            own_name: NAMES.one(own_name),
-            codec,
-            keys,
-            profile: Arc::clone(&profile),
-            timers: TIMERS.one(timers),
-            bounds: bounds.clone(),
-        });
         let first_id = u64::try_from(now_micros()).unwrap_or(0);
         let common = Arc::new(CounterShared::new(first_id));
+        let send_queue = || match connections {
+            1 => SendQueue::of(Arc::clone(&common)),
+            _ => SendQueue::beside_others(Arc::clone(&common)),
+        };
         let all = (0..connections).map(|_| PooledConnection { shared: Arc::new(shared.sibling()) });
         let pool = Arc::new(ConnectionPool::new(all.collect(), standby));
         let first = Arc::clone(&pool.first().shared);
@@ -156,18 +166,11 @@ impl Link {
                 channel,
                 Instant::now(),
             );
-            let common = Arc::clone(&common);
-            let reach = Arc::downgrade(shared);
             let name = match connections {
                 1 => format!("link {}", shared.counter),
                 _ => format!("link {}, connection {}", shared.counter, channel + 1),
             };
-            // The bell wakes it, and there is nothing to hear.
-            let task = Arc::new(Task::new(name).knocked_by(move || {
-                if let Some(shared) = reach.upgrade() {
-                    shared.mailbox.ring();
-                }
-            }));
+            let task = knocked_by_its_bell(name, shared);
             watched_tasks.push(Arc::clone(&task));
             tasks.spawn(watched(
                 task,
@@ -186,11 +189,7 @@ impl Link {
                         stop.clone(),
                         Exit { pool: Arc::downgrade(&pool), from: index },
                     ),
-                    send_queue: if connections > 1 {
-                        SendQueue::beside_others(common)
-                    } else {
-                        SendQueue::of(common)
-                    },
+                    send_queue: send_queue(),
                     connection_status,
                     backoff: Backoff::default(),
                     panics: Budget::default(),

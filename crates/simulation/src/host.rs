@@ -127,6 +127,24 @@ impl Simulation {
         }
     }
 
+    /// Asks a counter. Over which link, unless its books are in the bridge's process.
+    fn ask(&mut self, bridge: &mut Bridge, counter: usize, ask: Ask) -> Option<usize> {
+        let Ask { ticket, instruction, .. } = &ask;
+        self.note(
+            Some(ticket.0 >> COUNT_BITS),
+            format_args!("ask {:x}: {}", ticket.0, brief_ask(instruction)),
+        );
+        self.judge_ask(bridge, counter, instruction);
+        self.watch_ask(instruction);
+        if bridge.in_process.contains_key(&counter) {
+            self.ask_in_process(bridge, counter, ask);
+            return None;
+        }
+        let index = self.choose_line(bridge, counter);
+        bridge.links[index].link.ask(ask);
+        Some(index)
+    }
+
     fn perform(&mut self, bridge: &mut Bridge, shard: usize, out: Vec<Output>) {
         let mut writes = Vec::new();
         let mut asked = vec![false; bridge.links.len()];
@@ -142,22 +160,12 @@ impl Simulation {
                     writes.push(write);
                 }
                 Output::Ask { counter, ticket, instruction, within } => {
-                    self.note(
-                        Some(ticket.0 >> COUNT_BITS),
-                        format_args!("ask {:x}: {}", ticket.0, brief_ask(&instruction)),
-                    );
-                    self.judge_ask(bridge, counter.0, &instruction);
-                    self.watch_ask(&instruction);
                     let reply_to = ReplyTo::Queue(bridge.desks[shard].deliver.clone());
                     let deadline = self.clock.instant(self.now) + within;
                     let ask = Ask { ticket, instruction, deadline, reply_to };
-                    if bridge.in_process.contains_key(&counter.0) {
-                        self.ask_in_process(bridge, counter.0, ask);
-                        continue;
+                    if let Some(index) = self.ask(bridge, counter.0, ask) {
+                        asked[index] = true;
                     }
-                    let index = self.choose_line(bridge, counter.0);
-                    bridge.links[index].link.ask(ask);
-                    asked[index] = true;
                 }
                 Output::NewSessions { counter, after } => {
                     self.note(None, format_args!("a new session with {} is wanted", counter.0));

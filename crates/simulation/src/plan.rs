@@ -77,25 +77,8 @@ impl Plan {
         let mut latest = Random::seed_from_u64(request.seed ^ 0x1a57_0000_1a57);
         let mut newest = Random::seed_from_u64(request.seed ^ 0x2e57_0000_2e57);
         let mut fifth = Random::seed_from_u64(request.seed ^ 0xf1f7_0000_f1f7);
-        // Swarm testing: leaving whole classes out lets the others go further.
-        let occurs = |random: &mut Random, class: Class| {
-            random.random_bool(class.share()) && request.classes.contains(&class)
-        };
-        let (earlier, in_process) = Class::ALL.split_at(Class::FOURTH);
-        let (earlier, youngest) = earlier.split_at(Class::THIRD);
-        let (earlier, last) = earlier.split_at(Class::SECOND);
-        let (first, others) = earlier.split_at(Class::FIRST);
-        let mut classes: Vec<Class> = Vec::new();
-        classes.extend(first.iter().filter(|class| occurs(&mut random, **class)));
-        classes.extend(others.iter().filter(|class| occurs(&mut later, **class)));
-        classes.extend(last.iter().filter(|class| occurs(&mut latest, **class)));
-        classes.extend(youngest.iter().filter(|class| occurs(&mut newest, **class)));
-        classes.extend(in_process.iter().filter(|class| occurs(&mut fifth, **class)));
-        if classes.contains(&Class::Restored) {
-            // What persons decided past the books, and what nobody said truly, cannot be judged any
-            // more once nobody knows of it.
-            classes.retain(|class| !NOT_WITH_RESTORED.contains(class));
-        }
+        let generators = [&mut random, &mut later, &mut latest, &mut newest, &mut fifth];
+        let classes = classes_that_occur(request, generators);
         let count = random.random_range(1..=24);
         let count = request.transfers.unwrap_or(count);
         let has = |class| classes.contains(&class);
@@ -114,20 +97,7 @@ impl Plan {
         let safety = span + random.random_range(5..=90) * SECOND;
         let mut mishaps = mishaps::mishaps(&mut random, &classes, counters.len(), safety);
         mishaps.extend(mishaps::later_mishaps(&mut later, &classes, counters.len(), safety));
-        let mut config = Config {
-            shards: random.random_range(1..=3),
-            transfer_deadline: Duration::from_secs(random.random_range(5..=60)),
-            posting_deadline: Duration::from_secs(random.random_range(2..=10)),
-            query_deadline: Duration::from_secs(random.random_range(1..=5)),
-            patience: random.random_range(2..=20),
-            first_pause: Duration::from_millis(random.random_range(50..=400)),
-            longest_pause: Duration::from_secs(random.random_range(2..=30)),
-            parked_pause: Duration::from_secs(random.random_range(10..=60)),
-            most_callers: 1024,
-            most_open: 100_000,
-            serial_block: random.random_range(1..=20),
-            ..Config::default()
-        };
+        let mut config = configuration(&mut random);
         // A process that stands still holds a request up for longer than its own rules say.
         if has(Class::Queues) && !has(Class::Restarts) {
             faults::queues(&mut latest, &mut counters, &mut config);
@@ -195,6 +165,47 @@ impl Plan {
     /// Whether a class of faults occurs.
     pub fn has(&self, class: Class) -> bool {
         self.classes.contains(&class)
+    }
+}
+
+/// The classes of faults that occur, those of each age by a generator of their own: what was added later leaves
+/// the schedules of before as they were.
+fn classes_that_occur(request: &Request, generators: [&mut Random; 5]) -> Vec<Class> {
+    let (earlier, in_process) = Class::ALL.split_at(Class::FOURTH);
+    let (earlier, youngest) = earlier.split_at(Class::THIRD);
+    let (earlier, last) = earlier.split_at(Class::SECOND);
+    let (first, others) = earlier.split_at(Class::FIRST);
+    let mut classes: Vec<Class> = Vec::new();
+    // Swarm testing: leaving whole classes out lets the others go further.
+    for (ages, random) in [first, others, last, youngest, in_process].into_iter().zip(generators) {
+        let occur = ages
+            .iter()
+            .filter(|class| random.random_bool(class.share()) && request.classes.contains(class));
+        classes.extend(occur);
+    }
+    if classes.contains(&Class::Restored) {
+        // What persons decided past the books, and what nobody said truly, cannot be judged any
+        // more once nobody knows of it.
+        classes.retain(|class| !NOT_WITH_RESTORED.contains(class));
+    }
+    classes
+}
+
+/// How patient the bridge is.
+fn configuration(random: &mut Random) -> Config {
+    Config {
+        shards: random.random_range(1..=3),
+        transfer_deadline: Duration::from_secs(random.random_range(5..=60)),
+        posting_deadline: Duration::from_secs(random.random_range(2..=10)),
+        query_deadline: Duration::from_secs(random.random_range(1..=5)),
+        patience: random.random_range(2..=20),
+        first_pause: Duration::from_millis(random.random_range(50..=400)),
+        longest_pause: Duration::from_secs(random.random_range(2..=30)),
+        parked_pause: Duration::from_secs(random.random_range(10..=60)),
+        most_callers: 1024,
+        most_open: 100_000,
+        serial_block: random.random_range(1..=20),
+        ..Config::default()
     }
 }
 

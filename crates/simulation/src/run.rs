@@ -259,22 +259,28 @@ impl Simulation {
                     self.note(None, format_args!("counter {index} is back"));
                 }
             }
-            Event::Arrived(conn, Towards::Bridge) => self.in_bridge(|simulation, bridge| {
-                let index = bridge.links.iter().position(|end| end.conn == Some(conn));
-                let arrived = simulation.network.take(conn, Towards::Bridge, simulation.now);
-                let Some(index) = index else { return };
-                bridge.links[index].link.received(&arrived.bytes);
-                simulation.link_turn(bridge, index);
-                if arrived.closed && bridge.links[index].conn == Some(conn) {
-                    let cause = bridge.links[index].link.closed_by_peer();
-                    simulation.lose(bridge, index, &cause);
-                    simulation.collect(bridge);
+            Event::Arrived(conn, Towards::Bridge) => self.bridge_hears(conn),
+            Event::Dial(life, _)
+            | Event::DialFailed(life, _)
+            | Event::LinkTimer(life, _)
+            | Event::ShardTimer(life, _)
+            | Event::Shard(life, ..)
+            | Event::Commit(life)
+            | Event::Retry(life) => {
+                if life == self.life {
+                    self.happen_in_bridge(event);
                 }
-            }),
-            Event::Dial(life, index) if life == self.life => {
+            }
+        }
+    }
+
+    /// Something that belongs to the life of the bridge that it has now.
+    fn happen_in_bridge(&mut self, event: Event) {
+        match event {
+            Event::Dial(_, index) => {
                 self.in_bridge(|simulation, bridge| simulation.dial(bridge, index));
             }
-            Event::DialFailed(life, index) if life == self.life => {
+            Event::DialFailed(_, index) => {
                 self.in_bridge(|simulation, bridge| {
                     let cause = Cause::Unreachable {
                         address: "counter".to_owned(),
@@ -283,7 +289,7 @@ impl Simulation {
                     simulation.lose(bridge, index, &cause);
                 });
             }
-            Event::LinkTimer(life, index) if life == self.life => {
+            Event::LinkTimer(_, index) => {
                 self.in_bridge(|simulation, bridge| {
                     if bridge.links[index].timer.is_none_or(|due| due > simulation.now) {
                         return;
@@ -292,7 +298,7 @@ impl Simulation {
                     simulation.link_turn(bridge, index);
                 });
             }
-            Event::ShardTimer(life, shard) if life == self.life => {
+            Event::ShardTimer(_, shard) => {
                 self.in_bridge(|simulation, bridge| {
                     if bridge.desks[shard].timer.is_none_or(|due| due > simulation.now) {
                         return;
@@ -301,29 +307,49 @@ impl Simulation {
                     simulation.watched_turn(bridge, shard, None);
                 });
             }
-            Event::Shard(life, shard, input) if life == self.life => {
+            Event::Shard(_, shard, input) => {
                 self.in_bridge(|simulation, bridge| {
                     simulation.watched_turn(bridge, shard, Some(*input));
                 });
             }
-            Event::Commit(life) if life == self.life => {
+            Event::Commit(_) => {
                 if !self.boundary("before a commit") {
                     self.in_bridge(Simulation::commit);
                     self.boundary("after a commit, before its answers");
                 }
             }
-            Event::Retry(life) if life == self.life => self.in_bridge(|simulation, bridge| {
+            Event::Retry(_) => self.in_bridge(|simulation, bridge| {
                 let next = bridge.journal.retry(&simulation.database, simulation.now);
                 simulation.journal_goes_on(next);
             }),
-            Event::Dial(..)
-            | Event::DialFailed(..)
-            | Event::LinkTimer(..)
-            | Event::ShardTimer(..)
-            | Event::Shard(..)
-            | Event::Commit(_)
-            | Event::Retry(_) => {}
+            Event::Start(_)
+            | Event::Mishap(_)
+            | Event::Call(_)
+            | Event::Heal
+            | Event::Check
+            | Event::Lie(_)
+            | Event::Arrived(..)
+            | Event::Thaw(..)
+            | Event::PeerTimer(_)
+            | Event::Chore(..)
+            | Event::Revive(..) => {}
         }
+    }
+
+    /// What has arrived on one of the bridge's connections.
+    fn bridge_hears(&mut self, conn: Conn) {
+        self.in_bridge(|simulation, bridge| {
+            let index = bridge.links.iter().position(|end| end.conn == Some(conn));
+            let arrived = simulation.network.take(conn, Towards::Bridge, simulation.now);
+            let Some(index) = index else { return };
+            bridge.links[index].link.received(&arrived.bytes);
+            simulation.link_turn(bridge, index);
+            if arrived.closed && bridge.links[index].conn == Some(conn) {
+                let cause = bridge.links[index].link.closed_by_peer();
+                simulation.lose(bridge, index, &cause);
+                simulation.collect(bridge);
+            }
+        });
     }
 
     pub(crate) fn finish(mut self) -> (Report, Trace) {

@@ -169,6 +169,22 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
+/// Writes what is left, and closes.
+async fn flush(
+    mut writer: impl AsyncWrite + Unpin,
+    mut outbound: BytesMut,
+    why: &'static str,
+) -> io::Result<&'static str> {
+    let flushed = timeout(FLUSH_LIMIT, async {
+        writer.write_all_buf(&mut outbound).await?;
+        writer.shutdown().await
+    });
+    match flushed.await {
+        Ok(done) => done.map(|()| why),
+        Err(_) => Ok("the bridge does not read"),
+    }
+}
+
 impl Connection {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         mut self,
@@ -238,12 +254,7 @@ impl Connection {
                     }
                     let flow = self.read();
                     if !self.visits.is_empty() {
-                        let visits = std::mem::take(&mut self.visits);
-                        let channel = self.session.channel();
-                        let connection = self.number;
-                        let seat = channel.map(|channel| Seat { channel, connection });
-                        let batch = Batch { seat, visits, back: back.clone() };
-                        if self.around.desk.send(batch).await.is_err() {
+                        if !self.hand_over(&back).await {
                             return Ok("the counter has ended");
                         }
                         batches_out += 1;
@@ -256,14 +267,15 @@ impl Connection {
                 Flow::End(why) => break why,
             }
         };
-        let flushed = timeout(FLUSH_LIMIT, async {
-            writer.write_all_buf(&mut self.outbound).await?;
-            writer.shutdown().await
-        });
-        match flushed.await {
-            Ok(done) => done.map(|()| why),
-            Err(_) => Ok("the bridge does not read"),
-        }
+        flush(writer, self.outbound, why).await
+    }
+
+    /// Hands to the counter what was asked of it. Whether it is still there.
+    async fn hand_over(&mut self, back: &mpsc::UnboundedSender<Delivery>) -> bool {
+        let visits = std::mem::take(&mut self.visits);
+        let (channel, connection) = (self.session.channel(), self.number);
+        let seat = channel.map(|channel| Seat { channel, connection });
+        self.around.desk.send(Batch { seat, visits, back: back.clone() }).await.is_ok()
     }
 
     /// Takes every whole frame that is there.

@@ -161,9 +161,9 @@ mod tests {
                 };
                 *other == name || below(&name, other) || below(other, &name)
             };
-            let named = paths_in(&code_of(file)).into_iter();
-            let named = named.filter_map(|one| target(&one, path, &names));
-            graph.insert(name.clone(), named.filter(|other| !nested(other)).collect());
+            let found = paths_in(&code_of(file)).into_iter();
+            let found = found.filter_map(|one| target(&one, path, &names));
+            graph.insert(name.clone(), found.filter(|other| !nested(other)).collect());
         }
         graph
     }

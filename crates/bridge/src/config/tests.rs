@@ -227,6 +227,7 @@ fn who_is_believed_follows_from_where_it_listens() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_mistake_is_named_at_once_with_its_line() {
     let text = "\
 database = 'postgres://me:geheim@h/x'

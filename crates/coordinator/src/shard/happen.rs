@@ -10,8 +10,8 @@ use crate::record::{Awaited, Record};
 use crate::world::World;
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Doubt, Event, Evidence, LegReport, Outlook, Phase, Question, Step, Verdict, Weight,
-    Words, step,
+    Action, Doubt, Event, Evidence, Knowledge, LegReport, Outlook, Phase, Question, Step, Verdict,
+    Weight, Words, step,
 };
 use supervise::trap::spring;
 
@@ -30,6 +30,48 @@ const MOST_FRUITLESS: u16 = 32;
 /// Only a decision may be against the rules, and here none is taken; were it otherwise, `guarded` would
 /// park the transfer.
 const NO_DECISION: &str = "what happens to a transfer is never against the rules";
+
+/// Keeps in the record what an occurrence has taught, and how often nothing; `before` is the phase and what was
+/// known of the leg when it came.
+fn write_down(
+    record: &mut Record,
+    occurrence: Occurrence,
+    (before, known): (Phase, Option<Knowledge>),
+    verdict: Verdict,
+    now: Now,
+    out: &mut Vec<Output>,
+) {
+    let Occurrence { event, words, role, late } = occurrence;
+    let proof = matches!(&event, Event::Told(_, told) if told.evidence.is_proof());
+    let learned = known != role.map(|role| record.transfer.leg(role).knowledge);
+    let moved = before != record.transfer.phase;
+    if before.state() != record.transfer.state() {
+        (record.late, record.fruitless) = ([0; 3], 0);
+    } else if learned {
+        record.fruitless = 0;
+    } else if matches!(before, Phase::Parked(_)) && role.is_some() && !late {
+        record.fruitless = record.fruitless.saturating_add(1);
+    }
+    // What was known already is no news, however often it is said.
+    let news = learned || moved || verdict == Verdict::Contradiction;
+    if let Some(words) = words
+        && (news || !late && record.fruitless <= MOST_FRUITLESS)
+    {
+        record.note(now, words, role);
+    }
+    // What ends a leg begins a new one; a refusal that is not worth that much yet must not
+    // hurry the questions that follow it.
+    if role.is_some_and(|role| proof && record.transfer.leg(role).knowledge.is_proof()) {
+        record.pauses = 0;
+    }
+    if verdict == Verdict::Contradiction
+        && let Some(role) = role
+    {
+        let state = before.state().as_str();
+        let text = format!("it contradicted itself about the {role} (while {state})");
+        accuse(record, role, &text, out);
+    }
+}
 
 /// An event, its words for the trail, and the leg that it is about.
 struct Occurrence {
@@ -90,40 +132,7 @@ impl Shard {
         if followed.is_none() || proof {
             let Some(record) = self.open.get_mut(&sequence) else { return };
             let told = step(&mut record.transfer, &occurrence.event, &ground).expect(NO_DECISION);
-            let learned = known != occurrence.role.map(|role| record.transfer.leg(role).knowledge);
-            let moved = before != record.transfer.phase;
-            if before.state() != record.transfer.state() {
-                (record.late, record.fruitless) = ([0; 3], 0);
-            } else if learned {
-                record.fruitless = 0;
-            } else if matches!(before, Phase::Parked(_))
-                && occurrence.role.is_some()
-                && !occurrence.late
-            {
-                record.fruitless = record.fruitless.saturating_add(1);
-            }
-            // What was known already is no news, however often it is said.
-            let news = learned || moved || told.verdict == Verdict::Contradiction;
-            if let Some(words) = occurrence.words
-                && (news || !occurrence.late && record.fruitless <= MOST_FRUITLESS)
-            {
-                record.note(now, words, occurrence.role);
-            }
-            // What ends a leg begins a new one; a refusal that is not worth that much yet must not
-            // hurry the questions that follow it.
-            if occurrence
-                .role
-                .is_some_and(|role| proof && record.transfer.leg(role).knowledge.is_proof())
-            {
-                record.pauses = 0;
-            }
-            if told.verdict == Verdict::Contradiction
-                && let Some(role) = occurrence.role
-            {
-                let state = before.state().as_str();
-                let text = format!("it contradicted itself about the {role} (while {state})");
-                accuse(record, role, &text, out);
-            }
+            write_down(record, occurrence, (before, known), told.verdict, now, out);
             if told.action != Action::Stay {
                 followed = Some(told);
             }

@@ -185,6 +185,7 @@ fn state(counter: &str) -> CounterState {
 }
 
 /// One message of each kind, towards and from a counter of this id.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn samples(counter: &str) -> Vec<Sample> {
     use AnswerCode as Code;
     use Says::{Bridge, Counter};

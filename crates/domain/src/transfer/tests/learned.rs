@@ -54,6 +54,7 @@ fn what_was_never_sent_stays_so_and_what_was_sent_is_unknown() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_contradicts_is_said_to_wherever_it_comes() {
     use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
     let undoing = [Done, Refused, Unknown];
