@@ -43,7 +43,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// From [`RICH`](crate::town::RICH) to [`OPEN`](crate::town::OPEN).
+    /// From [`RICH`] to [`OPEN`].
     pub fn new(key: impl Into<String>, amount: i64) -> Order {
         Order { key: key.into(), from: RICH, to: OPEN, amount }
     }

@@ -6,6 +6,14 @@
 //! whoever puts them into a sentence cannot forget it. [`shown`] is the same for a text of another
 //! type. What must have the words as they came (the record, JSON, a comparison) says
 //! [`ForeignText::as_received`], and can be found by that name.
+//!
+//! ```
+//! use foreign::ForeignText;
+//!
+//! let words = ForeignText::from("done\u{1b}[2J\nok");
+//! assert_eq!(words.to_string(), r"done\u001b[2J\nok");
+//! assert_eq!(words.as_received(), "done\u{1b}[2J\nok");
+//! ```
 
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};

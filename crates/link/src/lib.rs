@@ -18,6 +18,15 @@
 //!
 //! On top, `driver` owns a connection and the clock, and `actor` makes one attempt after another. [`sans_io`] is the
 //! same without either: a link whose bytes and time a simulation decides.
+//!
+//! ```
+//! use link::ServiceHours;
+//!
+//! let hours: ServiceHours = "Mon-Fri 09:00-11:30 13:30-15:00 +08:00".parse()?;
+//! let with_holidays = hours.with_special_days("2026-10-01 # off")?;
+//! assert_ne!(hours, with_holidays);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod actor;
 mod config;

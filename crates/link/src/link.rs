@@ -85,7 +85,7 @@ impl Link {
         Link::spawn_over(dialler, config, unmatched, tasks, stop)
     }
 
-    /// The same for a counter that dials in: the peer is let in at an [`Acceptor`]. Its addresses are
+    /// The same for a counter that dials in: the peer is let in at an [`Acceptor`](crate::Acceptor). Its addresses are
     /// not looked at.
     pub fn spawn_accepting(
         config: LinkConfig,

@@ -141,7 +141,7 @@ impl SansIoLink {
         self.shared.newest_began()
     }
 
-    /// As [`Link::renew_sessions`](crate::Link::renew_sessions); the next turns of all the counter's
+    /// As [`renew_sessions`](port::Counter::renew_sessions); the next turns of all the counter's
     /// connections heed it.
     pub fn renew_sessions(&self, after: Instant) {
         self.shared.renewal.want(after);

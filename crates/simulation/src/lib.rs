@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule of [`class`]es of `faults`
 //! and `mishaps`, [`known`] lists those that once failed; [`network`],
-//! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`] is the event loop over the `agenda`,
+//! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`](mod@run) is the event loop over the `agenda`,
 //! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
 //! judges, `operators` who decides, `waiting` what waits for them; `record` is what a copy brings back,
 //! `standing` whether it may be acted upon, `liar` what one that lies says, `watch` what is judged

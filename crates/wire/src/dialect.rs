@@ -1,4 +1,4 @@
-//! The dialects: in which bytes a counter speaks. Each is a module of its own that implements [`Format`], and
+//! The dialects: in which bytes a counter speaks. Each is a module of its own that implements `Format`, and
 //! is named here and nowhere else; how to fit one more stands in docs/peers/new-dialect.md.
 
 pub use crate::xml::options::{Encoding, XmlOptions};

@@ -6,6 +6,25 @@
 //! [`ornament`] is what is only for people, and never keeps proof from being read. Behind the codec: `format` is
 //! what a dialect is to it, `frame` the length before a body, `terms` the rules for values in any dialect, `xml` what packets of XML are made
 //! of, [`securities`] and `futures` the dialects.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use wire::codec::{Codec, Incoming, Parties};
+//! use wire::conversation::{Conversation, Heartbeat};
+//! use wire::dialect::{Details, Speech};
+//! use wire::message::Message;
+//!
+//! for speech in Speech::ALL {
+//!     let names = |own: &str, peer: &str| Parties { own: own.to_owned(), peer: peer.to_owned() };
+//!     let bridge = Codec::new(speech.with(Details::default()), names("bridge", "counter"));
+//!     let counter = Codec::new(speech.with(Details::default()), names("counter", "bridge"));
+//!     let said = Message::Conversation(Conversation::Heartbeat(Heartbeat { number: 7 }));
+//!     let mut bytes = BytesMut::new();
+//!     bridge.encode(&said, &mut bytes)?;
+//!     assert_eq!(counter.decode(&mut bytes)?, Some(Incoming::Message(said)));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod codec;
 pub mod conversation;

@@ -4,7 +4,7 @@
 //! shown nothing yet.
 //!
 //! Reading order: [`Limits`] is what is allowed; `watch` says how long a connection may stay as it
-//! is; `stream` and `body` tell it what happens; `connection` serves one; [`serve`] accepts them.
+//! is; `stream` and `body` tell it what happens; `connection` serves one; [`Server::serve`] accepts them.
 
 mod body;
 mod connection;

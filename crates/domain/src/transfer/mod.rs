@@ -1,11 +1,52 @@
 //! One transfer: what it wants, what is known of its legs, and where it stands.
 //!
-//! [`step`] decides what follows from an event; it is the only place where a transfer's course is
+//! [`step()`] decides what follows from an event; it is the only place where a transfer's course is
 //! decided, and DOMAIN §3's rules are enforced here and nowhere else: `rules` and `undoing` are these
 //! rules, `learn` records what is told. `days` says which settle day a
 //! leg is bound to. [`words`] are what a leg's own counter said, [`evidence`] turns them into what may
 //! be believed; [`recovery`] says what is still known after a crash. `parked` is what happens to a
 //! transfer that waits for a person, [`outlook`] what it waits for.
+//!
+//! ```
+//! use domain::message::Place;
+//! use domain::money::{Amount, Currency};
+//! use domain::profile::Profile;
+//! use domain::serial::{Day, MasterSerial, Role};
+//! use domain::transfer::{Action, Event, Intent, StepContext, Transfer, step};
+//!
+//! let day = Day::new(20_261_121)?;
+//! let place = |counter: &str, account: &str| Place {
+//!     counter: counter.parse().expect("a name"),
+//!     account: account.parse().expect("a number"),
+//! };
+//! let mut transfer = Transfer::accepted(Intent {
+//!     master: MasterSerial::from_number(2_026_112_100_000_000_042)?,
+//!     from: place("securities", "6001"),
+//!     to: place("futures", "8001"),
+//!     amount: Amount::new(100_000)?,
+//!     currency: Currency::CNY,
+//!     debit_day: day,
+//!     credit_day: day,
+//!     credit_barrier: false,
+//!     mark: None,
+//! });
+//! let profile = Profile::default();
+//! let context = StepContext {
+//!     debit: &profile,
+//!     credit: &profile,
+//!     debit_day: Some(day),
+//!     credit_day: Some(day),
+//!     patience: 10,
+//!     behind: false,
+//!     debit_held: false,
+//!     credit_held: false,
+//!     claimed: false,
+//! };
+//! // It has become durable: the debit leaves.
+//! let next = step(&mut transfer, &Event::Wake, &context)?;
+//! assert_eq!(next.action, Action::Send(Role::Debit));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod days;
 mod event;
@@ -449,7 +490,7 @@ impl Transfer {
     }
 }
 
-/// What [`step`] may rely on: the two counters' capabilities and days, and how long
+/// What [`step()`] may rely on: the two counters' capabilities and days, and how long
 /// to be patient.
 #[derive(Clone, Copy, Debug)]
 pub struct StepContext<'a> {

@@ -1,4 +1,4 @@
-//! The rules of DOMAIN §3 as straight-line courses of action; [`super::step`] says which applies, and
+//! The rules of DOMAIN §3 as straight-line courses of action; [`super::step()`] says which applies, and
 //! [`super::undoing`] has those by which a debit is undone.
 
 use super::days::Search;

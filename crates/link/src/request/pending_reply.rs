@@ -16,7 +16,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct ConnectionHandle {
     pub(crate) counter: CounterId,
-    /// Requests to the counter between [`crate::Link::ask`] and a transport, whichever connection
+    /// Requests to the counter between [`ask`](port::Counter::ask) and a transport, whichever connection
     /// they wait for.
     pub(crate) queued: Arc<AtomicUsize>,
     /// Requests to the counter refused because the queue was full.

@@ -94,7 +94,7 @@ impl Journal {
     /// Hands writes over and returns at once. Writes of one transfer are made in the order in
     /// which they are submitted. The answers come through `done`, not always all together and not
     /// before they are durable. While the database fails, writes that accept a transfer are
-    /// answered at once with [`WriteError::Refused`]; all others are kept and tried again for as
+    /// answered at once with [`WriteError::Refused`](crate::WriteError::Refused); all others are kept and tried again for as
     /// long as it takes. One case is slow: a connection that was lost in the middle of a commit
     /// leaves its acceptances unanswered until the database can be asked what it recorded.
     pub fn submit(&self, writes: Vec<Write>, done: &mpsc::UnboundedSender<Vec<Written>>) {
