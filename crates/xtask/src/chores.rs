@@ -56,6 +56,7 @@ pub(crate) fn test() -> Result<()> {
     let node = steps.step("Node packages", || node_packages(&place))?;
     steps.step("descriptions of the APIs", || node::lint(&node, &place.root, DESCRIPTIONS))?;
     steps.step("clippy", || clippy(&place))?;
+    steps.step("documentation", || documentation(&place))?;
     // With every target, for then the tests are built from the same dependencies.
     steps.step("build", || run(place.cargo().args(["build", "--workspace", "--all-targets"])))?;
     steps.step("generated documents", || generated_documents(&place))?;
@@ -125,6 +126,12 @@ fn equip<'c>(
 fn format(place: &Place) -> Result<()> {
     run(place.cargo().args(["fmt", "--all", "--check"]))
         .context("`cargo fmt --all` would mend the differences above")
+}
+
+/// What the documentation names is there.
+fn documentation(place: &Place) -> Result<()> {
+    let arguments = ["doc", "--no-deps", "--workspace", "--document-private-items"];
+    run(place.cargo().env("RUSTDOCFLAGS", "--deny warnings").args(arguments))
 }
 
 fn clippy(place: &Place) -> Result<()> {

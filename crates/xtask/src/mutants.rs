@@ -33,7 +33,7 @@ pub(crate) struct Wanted {
 /// What a run of CI has at the most of what a commit changes, and of the rules of a transfer: of the
 /// first mutants each takes ten seconds, of the others three.
 const MOST_OF_A_COMMIT: usize = 30;
-const MOST_OF_THE_RULES: usize = 20;
+const MOST_OF_THE_RULES: usize = 12;
 
 /// Mutates; fails if something is missed that is not listed.
 pub(crate) fn mutants(wanted: &Wanted) -> Result<()> {
