@@ -4,6 +4,7 @@
 
 use client::{Account, Algorithm, Client, IdempotencyKey, Key, NewTransfer, Retry, Signer, State};
 use std::error::Error;
+use std::io::Write;
 use std::time::Duration;
 
 #[tokio::main]
@@ -26,12 +27,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let posted = client.transfer(&order, &key, Duration::from_secs(5)).await?;
     let serial = posted.transfer.master_serial;
     let ended = client.wait_until_final(&serial, Duration::from_mins(1)).await?;
-    match ended.state {
-        State::Completed => println!("{serial}: the money has arrived"),
-        State::Refused => println!("{serial}: no money has moved"),
-        State::Reversed => println!("{serial}: the money is back where it was"),
-        other => println!("{serial}: {other:?}; ask again, and do not pay twice"),
-    }
+    let told = match ended.state {
+        State::Completed => "the money has arrived",
+        State::Refused => "no money has moved",
+        State::Reversed => "the money is back where it was",
+        _ => "it goes on: ask again, and do not pay twice",
+    };
+    writeln!(std::io::stdout(), "{serial}: {told}")?;
     Ok(())
 }
 
