@@ -176,12 +176,10 @@ impl Peer {
     pub fn receive(&mut self, conn: Conn, bytes: &[u8], now: Micros, wishes: &mut Vec<Wish>) {
         let Some(talk) = self.talks.get_mut(&conn) else { return };
         if talk.epoch != self.sessions {
-            let text = "no session here; sign on again".to_owned();
-            let rejected = Message::Conversation(Conversation::Rejected(Rejected {
-                reason: RejectReason::Other,
-                text: text.into(),
-            }));
-            return self.end(conn, Some(&rejected), "its session was forgotten", wishes);
+            let text = "no session here; sign on again".into();
+            let rejected = Conversation::Rejected(Rejected { reason: RejectReason::Other, text });
+            let rejected = Some(Message::from(rejected));
+            return self.end(conn, rejected.as_ref(), "its session was forgotten", wishes);
         }
         talk.inbound.extend_from_slice(bytes);
         let mut visits = Vec::new();
@@ -199,11 +197,9 @@ impl Peer {
                     if !talk.session.is_open() || talk.malformed >= MALFORMED_LIMIT {
                         Next::Close(None, "bodies that are no messages")
                     } else {
-                        let text = format!("not understood: {}", malformed.error);
-                        Next::Write(Message::Conversation(Conversation::Notice(Notice {
-                            severity: Severity::Warning,
-                            text: text.into(),
-                        })))
+                        let text = format!("not understood: {}", malformed.error).into();
+                        let notice = Notice { severity: Severity::Warning, text };
+                        Next::Write(Conversation::Notice(notice).into())
                     }
                 }
                 Err(_) => Next::Close(None, "broken framing"),
