@@ -11,7 +11,8 @@ use bytes::Bytes;
 use domain::message::Look;
 use domain::serial::{MasterSerial, Role};
 use domain::transfer::{
-    Action, Event, Illegal, Outlook, Phase, Question, State, Step, StepContext, Transfer, step,
+    Action, Doubt, Event, Illegal, Outlook, Phase, Question, State, Step, StepContext, Transfer,
+    step,
 };
 use port::CounterIndex;
 use std::collections::VecDeque;
@@ -94,6 +95,8 @@ pub(crate) struct Record {
     pub(crate) held: VecDeque<Happening>,
     /// Late answers that were looked at in the present state, in the order of [`Role::ALL`].
     pub(crate) late: [u16; 3],
+    /// What was last told to be doubtful of each leg: a person who has readmitted a counter knows of it.
+    pub(crate) doubts_told: [Option<Doubt>; 3],
     /// Of which legs it has been said that late answers are left out.
     pub(crate) left_out: [bool; 3],
     /// Rounds of asking in a row that brought nothing while a person is awaited.
@@ -138,6 +141,7 @@ impl Record {
             rendered: None,
             held: VecDeque::new(),
             late: [0; 3],
+            doubts_told: [None; 3],
             left_out: [false; 3],
             fruitless: 0,
             written: None,

@@ -110,6 +110,7 @@ impl Shard {
         }
         if let Event::Told(role, LegReport { doubt: Some(doubt), .. }) = &occurrence.event
             && record.transfer.leg(*role).doubt != Some(*doubt)
+            && record.doubts_told[slot(*role)].replace(*doubt) != Some(*doubt)
         {
             out.push(Output::Doubted {
                 counter: record.counter(*role),

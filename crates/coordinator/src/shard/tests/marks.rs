@@ -73,6 +73,26 @@ fn a_serial_that_is_held_under_another_mark_parks_and_is_doubted_once() {
     }
 }
 
+/// A leg that is sought under one day after another keeps no doubt. A person who has readmitted its counter would
+/// see it held again at the next answer, and at the next: what was told is not told again.
+#[test]
+fn what_a_leg_does_not_keep_is_told_once_all_the_same() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.begin(1);
+    stage.durable();
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, bearing(Some(Mark(8)), answer(&debit, AnswerCode::DONE)));
+    assert_eq!(stage.doubts(), [(0, Doubt::OtherMark, Role::Debit)]);
+    for _ in 0..3 {
+        let sequence = master(1).sequence.number();
+        stage.shard.open.get_mut(&sequence).expect("open").transfer.debit.doubt = None;
+        stage.pass(7200);
+        let (ticket, question) = stage.asked();
+        stage.deliver(ticket, bearing(Some(Mark(8)), found(&question, Finding::Done)));
+        assert_eq!(stage.doubts(), []);
+    }
+}
+
 /// An unasked answer, and one to a question, do the same.
 #[test]
 fn another_mark_is_seen_whichever_way_it_comes() {
