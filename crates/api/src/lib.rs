@@ -1,9 +1,9 @@
 //! The HTTP side of the bridge: who may ask for what, and what is answered.
 //!
-//! Reading order: [`auth`] says who sent a request, [`apps`] what each may and how much; [`json`] is what is said, apart from the
-//! domain's own types; [`transfers`] and [`accounts`] are the transfer API, [`problem`] its
-//! refusals; [`openapi`] describes it from the code; [`ops`] is the operators' side; [`server`] is what both
-//! are served by.
+//! Reading order: [`auth`] says who sent a request, [`apps`] what each may and how much; [`json`] is what is
+//! said, apart from the domain's own types; [`state`] is what handlers share; [`transfers`] and [`accounts`] are
+//! the transfer API, [`problem`] what it refuses and `refused` why; [`openapi`] describes it from the code;
+//! [`ops`] is the operators' side; [`server`] is what both are served by.
 
 pub mod accounts;
 pub mod apps;

@@ -3,13 +3,12 @@
 //!
 //! Reading order: [`clock`] tells the time twice; [`world`] is what a shard knows of the counters,
 //! [`standing`] whether record and counters are fit to be acted upon;
-//! [`record`] is one transfer with what surrounds it, [`trail`] its append-only history, `sent` until
-//! when a leg may have left; [`shard`] is
+//! [`record`] is one transfer with what surrounds it, [`view`] what of it is shown and said, [`trail`] its
+//! append-only history, `happening` what can happen to it, `sent` until when a leg may have left; [`shard`] is
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
-//! around it; [`Coordinator`] is what the API holds, `begin` how it begins transfers, `claim` who of
-//! several does, `find` how it finds them wherever they are; `persons` is what people say about them,
-//! [`claimant`] who has claimed one, `parked` what is said of one that waits for a person; `recovery`
-//! takes up what a crash left open,
+//! around it, `mail` what travels there; [`Coordinator`] is what the API holds, `handle` starts it, `begin` is how
+//! it begins transfers, `claim` who of several does, `find` how it finds them wherever they are; `persons` is what
+//! people say about them, [`claimant`] who has claimed one; `recovery` takes up what a crash left open,
 //! `watch` passes on what is said unasked, [`late`] and `comparing` hold what comes after the end
 //! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
 //! `reach` how far counters have seen our serials; `enduring` begins anew what fails beside the shards,

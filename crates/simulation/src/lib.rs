@@ -4,8 +4,9 @@
 //! clocks, and death.
 //!
 //! Reading order: [`clock`], [`trace`]; [`plan`] turns a seed into a schedule of [`class`]es of `faults`
-//! and `mishaps`, [`known`] lists those that once failed; [`network`],
-//! [`journal`], [`peer`] and [`bridge`] are the parts; [`run`](mod@run) is the event loop over the `agenda`,
+//! and `mishaps`, [`parts`] are its counters and orders, [`random`] its chance, [`known`] lists those that once
+//! failed; [`network`], [`journal`], [`peer`] and [`bridge`] are what takes part; [`run`](mod@run) is the event
+//! loop over the `agenda`,
 //! `host`, `ports`, `neighbours` and `trouble` do what it says, `callers` are who orders and who
 //! judges, `operators` who decides, `waiting` what waits for them; `record` is what a copy brings back,
 //! `standing` whether it may be acted upon, `liar` what one that lies says, `watch` what is judged

@@ -1,13 +1,13 @@
 //! The only crate that knows the database: rows are added and never changed, so a final state
 //! cannot be overwritten, and nothing is told before it is durable.
 //!
-//! Reading order: `record` and `state` are what is kept; `store` opens and asks; `journal` is the
-//! one writer, `idempotency` decides what of a batch it writes, `journal/batch` writes it,
+//! Reading order: `record` and `state` are what is kept, `write` what is asked of the journal; `store` opens (by
+//! `options`) and asks; `journal` is the one writer, `idempotency` decides what of a batch it writes,
+//! `journal/batch` writes it, each try being a `journal/attempt`,
 //! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before,
-//! `recent` is what is in no index yet; `query` and `list` ask, `by_app` a page of one app's, `reader`
-//! from outside;
-//! `serials` leases, `in_doubt` is what is kept of counters in doubt; `connect` makes connections, `durability` judges what they lead to; `hold` keeps
-//! other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
+//! `recent` is what is in no index yet; `query` and `list` ask, `by_app` a page of one app's, `walk`
+//! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt;
+//! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
 //! `checksum` a row that was altered; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
 

@@ -1,10 +1,11 @@
 //! Chores of this repository, run as `cargo xtask CHORE`. A chore is a list of announced steps;
 //! the first that fails ends it, and everything that was started is ended with it.
 //!
-//! Reading order: [`chores`], [`chaos`], [`schedules`], [`counts`], [`fuzz`] and [`bench_link`] say what is done; [`steps`] announces and times
-//! it; [`tools`] is the list of what must be installed; [`mutate`] breaks the rules on purpose,
-//! [`mutants`] all of the code;
-//! [`mariadb`] and [`python`] are what the tests stand on.
+//! Reading order: [`chores`], [`chaos`], [`schedules`], [`counts`], [`fuzz`] and [`bench_link`] say what is
+//! done; [`steps`] announces and times it; [`place`] is where everything is, [`tools`] the list of what must be
+//! installed; [`mutate`] breaks the rules on purpose, [`mutants`] all of the code; [`mariadb`],
+//! [`private_database`], [`node`] and [`python`] are what the tests stand on; [`layers`], [`circles`] and
+//! [`tidy`] hold the repository to what is said of it.
 
 mod bench_link;
 mod chaos;

@@ -1,11 +1,11 @@
 //! One transfer: what it wants, what is known of its legs, and where it stands.
 //!
-//! [`step()`] decides what follows from an event; it is the only place where a transfer's course is
-//! decided, and DOMAIN §3's rules are enforced here and nowhere else: `rules` and `undoing` are these
-//! rules, `learn` records what is told. `days` says which settle day a
-//! leg is bound to. [`words`] are what a leg's own counter said, [`evidence`] turns them into what may
-//! be believed; [`recovery`] says what is still known after a crash. `parked` is what happens to a
-//! transfer that waits for a person, [`outlook`] what it waits for.
+//! `event` is what can happen to it and what can follow; [`step()`] decides what does, and is the only place
+//! where a transfer's course is decided: DOMAIN §3's rules are enforced here and nowhere else. `rules` and
+//! `undoing` are these rules, `learn` records what is told. `days` says which settle day a leg is bound to.
+//! [`words`] are what a leg's own counter said, [`evidence`] turns them into what may be believed; [`recovery`]
+//! says what is still known after a crash. `parked` is what happens to a transfer that waits for a person,
+//! [`outlook`] what it waits for.
 //!
 //! ```
 //! use domain::message::Place;
