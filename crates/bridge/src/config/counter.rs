@@ -208,7 +208,7 @@ fn hours(section: &mut Section<'_>, sources: &Sources<'_>) -> Option<ServiceHour
         return hours.map(|hours| hours.value);
     };
     let file = resolved(&path, sources);
-    let read = (sources.read_file)(&file);
+    let read = sources.read(&file);
     let text = match read.map(|content| String::from_utf8(content.bytes)) {
         Err(error) => {
             path.wrong(findings, format!("{} cannot be read: {error}", file.display()));

@@ -14,6 +14,7 @@ mod accept;
 mod app;
 mod counter;
 mod database;
+mod fingerprint;
 mod keyring;
 mod mistake;
 mod profile;
@@ -42,6 +43,7 @@ use secrecy::{ExposeSecret, SecretString};
 use secret::ReadFile;
 use secret::{Sources, Unset};
 use section::{Findings, Section};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -117,8 +119,14 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let variables: BTreeMap<String, String> = variables.into_iter().collect();
         let keyring = Keyring::default();
-        let sources =
-            Sources { folder, variables: &variables, read_file: &read_key, unset, keyring };
+        let sources = Sources {
+            folder,
+            variables: &variables,
+            read_file: &read_key,
+            unset,
+            keyring,
+            read: RefCell::default(),
+        };
         Config::read(&text, &sources).map_err(|list| Mistakes { file, list })
     }
 
@@ -133,7 +141,17 @@ impl Config {
     ) -> Result<Config, Vec<Mistake>> {
         let variables: BTreeMap<String, String> = variables.into_iter().collect();
         let (unset, keyring) = (Unset::IsAMistake, Keyring::default());
-        Config::read(text, &Sources { folder, variables: &variables, read_file, unset, keyring })
+        Config::read(
+            text,
+            &Sources {
+                folder,
+                variables: &variables,
+                read_file,
+                unset,
+                keyring,
+                read: RefCell::default(),
+            },
+        )
     }
 
     fn read(text: &str, sources: &Sources<'_>) -> Result<Config, Vec<Mistake>> {
@@ -142,7 +160,7 @@ impl Config {
         for mistake in tree::overlay(&mut rows, sources.variables) {
             findings.mistake(mistake);
         }
-        let settings = Settings::of(&rows, sources);
+        let (settings, named) = Settings::of(&rows);
         let mut root = Section::root(rows, &findings);
         let (database, record) = database::read(&mut root, sources);
         let name = own_name(&mut root);
@@ -175,7 +193,7 @@ impl Config {
             keys: apps.keys,
             counters: counters.list,
             accept,
-            settings,
+            settings: settings.with_files(named, sources),
             notes,
         })
     }

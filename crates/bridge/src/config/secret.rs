@@ -1,9 +1,11 @@
 //! Secrets: from a file or a variable that the configuration names, never from its own text.
 
+use super::fingerprint::number_of;
 use super::keyring::Keyring;
 use super::mistake::Place;
 use super::section::{Findings, Located, Section};
 use secrecy::SecretSlice;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,19 @@ pub(super) struct Sources<'s> {
     pub(super) unset: Unset,
     /// Whose each key is.
     pub(super) keyring: Keyring,
+    /// A number for the content of each file that was read: each is read once, for some can be read once only.
+    pub(super) read: RefCell<BTreeMap<PathBuf, u64>>,
+}
+
+impl Sources<'_> {
+    /// Reads a file that is taken over when it changes. How its last line ends makes no other content of it.
+    pub(super) fn read(&self, file: &Path) -> io::Result<Content> {
+        let content = (self.read_file)(file)?;
+        let bytes = content.bytes.strip_suffix(b"\n").unwrap_or(&content.bytes);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        self.read.borrow_mut().insert(file.to_owned(), number_of(bytes));
+        Ok(content)
+    }
 }
 
 /// What to make of a variable that is named and not set.
@@ -153,7 +168,7 @@ impl Names {
         findings: &Findings,
     ) -> Option<Located<SecretSlice<u8>>> {
         let file = resolved(&path, sources);
-        match (sources.read_file)(&file) {
+        match sources.read(&file) {
             Ok(content) if content.bytes.len() > LONGEST_KEY => {
                 path.wrong(findings, format!("{} is too long for a key", file.display()));
                 None

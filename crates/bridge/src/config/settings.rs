@@ -1,25 +1,46 @@
 //! What has changed between two configurations, and what of it a running bridge takes over.
 
+use super::fingerprint::number_of;
+use super::mistake::Place;
 use super::secret::{
     APP_PUBLIC_KEY, APP_SECRET, COUNTER_KEY, SECOND_COUNTER_KEY, Sources, in_its_folder,
 };
 use super::tree::{Found, Node, Rows};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::fmt;
 
 /// Every value of a configuration by its path, as a number that is another where the value is: for
 /// comparing what must not be shown. The value of a key that names a file which is taken over is what
 /// the file holds, too: a key is renewed under its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Settings(BTreeMap<String, u64>);
 
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Settings").field(&self.0.len()).finish()
+    }
+}
+
 impl Settings {
-    pub(super) fn of(rows: &Rows, sources: &Sources<'_>) -> Settings {
-        let mut all = BTreeMap::new();
+    /// The values of `rows`; of files that they name, what was read of them.
+    pub(super) fn of(rows: &Rows) -> (Settings, Named) {
+        let (mut all, mut named) = (BTreeMap::new(), Named::default());
         for (key, found) in rows {
-            enter(key.clone(), found, sources, &mut all);
+            enter(key.clone(), found, &mut all, &mut named);
         }
-        Settings(all)
+        (Settings(all), named)
+    }
+
+    /// The same with what is in the files.
+    pub(super) fn with_files(mut self, named: Named, sources: &Sources<'_>) -> Settings {
+        let read = sources.read.borrow();
+        for (key, place, path) in named.0 {
+            let content = read.get(&in_its_folder(&place, &path, sources));
+            if let (Some(number), Some(content)) = (self.0.get_mut(&key), content) {
+                *number = number_of((*number, content));
+            }
+        }
+        self
     }
 
     /// The keys whose values differ and that a bridge takes over only when it starts.
@@ -72,32 +93,33 @@ fn names_a_file(key: &str) -> bool {
     }
 }
 
-fn enter(path: String, found: &Found, sources: &Sources<'_>, all: &mut BTreeMap<String, u64>) {
-    let mut hasher = DefaultHasher::new();
-    match &found.node {
+/// The files that keys name: the key, where it stands, and the path.
+#[derive(Debug, Default)]
+pub(super) struct Named(Vec<(String, Place, String)>);
+
+fn enter(path: String, found: &Found, all: &mut BTreeMap<String, u64>, named: &mut Named) {
+    let number = match &found.node {
         Node::Table(rows) => {
             for (key, found) in rows {
-                enter(format!("{path}.{key}"), found, sources, all);
+                enter(format!("{path}.{key}"), found, all, named);
             }
             return;
         }
         Node::List(list) => {
             for (index, found) in list.iter().enumerate() {
-                enter(format!("{path}.{index}"), found, sources, all);
+                enter(format!("{path}.{index}"), found, all, named);
             }
             return;
         }
         Node::Text(text) | Node::Words(text) => {
-            text.hash(&mut hasher);
             if names_a_file(&path) {
-                // One that cannot be read is a mistake, which is told elsewhere.
-                let content = (sources.read_file)(&in_its_folder(&found.place, text, sources));
-                content.map_or_else(|_| Vec::new(), |content| content.bytes).hash(&mut hasher);
+                named.0.push((path.clone(), found.place.clone(), text.clone()));
             }
+            number_of(text)
         }
-        Node::Number(number) => number.hash(&mut hasher),
-        Node::Flag(flag) => flag.hash(&mut hasher),
-        Node::Other(kind) => kind.hash(&mut hasher),
-    }
-    all.insert(path, hasher.finish());
+        Node::Number(number) => number_of(number),
+        Node::Flag(flag) => number_of(flag),
+        Node::Other(kind) => number_of(kind),
+    };
+    all.insert(path, number);
 }

@@ -60,32 +60,26 @@ fn what_a_running_bridge_takes_over_is_told_from_what_waits_for_a_start() {
 
 #[test]
 fn a_key_that_is_renewed_under_its_name_is_named() {
-    let with = |content: &'static [u8]| {
-        let read_file = move |path: &Path| match path.to_str() {
-            Some("/keys/renewed") => Ok(Content::from(content.to_vec())),
+    let with = |content: &'static str| {
+        let reads = std::cell::Cell::new(0);
+        let read_file = |path: &Path| match path.to_str() {
+            Some("/keys/renewed") => {
+                reads.set(reads.get() + 1);
+                Ok(Content::from(content.as_bytes().to_vec()))
+            }
             _ => files(path),
         };
-        let text = counter(
-            "tls = { ca_file = '/keys/good', cert_file = '/keys/good', key_file = '/keys/renewed' }\n\
-             [[app]]\nname = 'a'\n[[app.key]]\nid = 'k'\nalgorithm = 'hmac-sha256'\nsecret_file = \
-             '/keys/renewed'",
-        );
-        let text = text.replace("key_file = 'good'", "key_file = '/keys/renewed'");
-        let text = text.replace("secret_file = '/keys/renewed'", "secret_file = '/keys/good'");
-        let rows = super::tree::parse(&text).expect("rows");
-        let none = BTreeMap::new();
-        let sources = Sources {
-            folder: Path::new("/etc/bridge"),
-            variables: &none,
-            read_file: &read_file,
-            unset: Unset::IsAMistake,
-            keyring: Keyring::default(),
-        };
-        Settings::of(&rows, &sources)
+        let text = counter("").replace("key_file = 'good'", "key_file = '/keys/renewed'");
+        let folder = Path::new("/etc/bridge");
+        let config = Config::from_text(&text, folder, [], &read_file).expect("a configuration");
+        assert_eq!(reads.get(), 1, "some files can be read once only");
+        config.settings
     };
-    let (old, new) = (with(b"one key"), with(b"another key"));
-    // The certificate's key is read by its link, whenever it changes.
+    let old = with("a key of thirty-two bytes or more\n");
+    let new = with("another key of thirty-two bytes!!");
     assert_eq!(old.taken_over_since(&old, &new), ["counter.0.key_file"]);
     assert!(old.that_need_a_start(&new).is_empty());
     assert!(old.taken_over_since(&new, &new).is_empty());
+    let same = with("a key of thirty-two bytes or more");
+    assert!(old.taken_over_since(&old, &same).is_empty(), "its last line end is no part of it");
 }
