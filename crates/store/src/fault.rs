@@ -106,6 +106,17 @@ pub(crate) fn lacks_table(error: &DbErr) -> bool {
     }
 }
 
+/// Whether a question failed because its table has no such column.
+pub(crate) fn lacks_column(error: &DbErr) -> bool {
+    match driver_error(error) {
+        Some(sqlx::Error::Database(said)) => match said.try_downcast_ref::<MySqlDatabaseError>() {
+            Some(said) => said.number() == 1054,
+            None => said.message().starts_with("no such column"),
+        },
+        Some(_) | None => false,
+    }
+}
+
 /// The driver's words without SeaORM's and the driver's prefixes.
 pub(crate) fn describe(error: &DbErr) -> String {
     match driver_error(error) {

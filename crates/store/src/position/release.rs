@@ -9,7 +9,7 @@ use super::{Id, Position};
 use crate::address::Address;
 use crate::entity::serial_lease::TRANSFER;
 use crate::error::OpenError;
-use crate::fault::lacks_table;
+use crate::fault::{lacks_column, lacks_table};
 use crate::hold::Hold;
 use crate::options::Options;
 use crate::{connect, migration};
@@ -109,10 +109,14 @@ pub async fn status(url: &str, options: &Options) -> Result<RecordStatus, OpenEr
         Ok(kept) => kept,
         Err(error) if lacks_table(&error) => {
             let database = address.to_string();
-            let is_a_record = one(&connection, "SELECT 1 AS one FROM transfer LIMIT 1", []).await;
-            return Err(match is_a_record {
+            // A column that no table of another program has.
+            let sql = "SELECT credit_barrier FROM transfer LIMIT 1";
+            return Err(match one(&connection, sql, []).await {
                 Ok(_) => OpenError::EarlierRecord { database },
-                Err(_) => OpenError::NoRecord { database },
+                Err(error) if lacks_table(&error) || lacks_column(&error) => {
+                    OpenError::NoRecord { database }
+                }
+                Err(error) => failed(&error),
             });
         }
         Err(error) => return Err(failed(&error)),

@@ -287,15 +287,20 @@ async fn where_there_is_no_record_that_is_said() {
     let other = status(url, &Options::default()).await.expect_err("something else");
     assert!(matches!(other, crate::OpenError::NotADatabase { .. }), "{other}");
     assert!(other.to_string().contains("not a database"), "{other}");
+    // Another program's has a table of that name, too.
+    let anothers = |sql: &'static str| async {
+        let _ = std::fs::remove_file(&place.record);
+        let address = crate::address::Address::parse(&place.url).expect("a URL");
+        crate::connect::probe(&address).await.expect("made");
+        let strange = crate::connect::writer(&address);
+        sea_orm::ConnectionTrait::execute_unprepared(&strange, sql).await.expect("a table");
+        strange.close().await.expect("closed");
+        status(url, &Options::default()).await.expect_err("no record")
+    };
+    let another = anothers("CREATE TABLE transfer (id INTEGER)").await;
+    assert!(matches!(another, crate::OpenError::NoRecord { .. }), "{another}");
     // A database that fails otherwise is one.
-    std::fs::remove_file(&place.record).expect("removed");
-    let address = crate::address::Address::parse(&place.url).expect("a URL");
-    crate::connect::probe(&address).await.expect("made");
-    let strange = crate::connect::writer(&address);
-    let sql = "CREATE TABLE record_identity (name TEXT)";
-    sea_orm::ConnectionTrait::execute_unprepared(&strange, sql).await.expect("a table");
-    strange.close().await.expect("closed");
-    let strange = status(url, &Options::default()).await.expect_err("no such column");
+    let strange = anothers("CREATE TABLE record_identity (name TEXT)").await;
     assert!(matches!(strange, crate::OpenError::Unavailable { .. }), "{strange}");
 }
 
