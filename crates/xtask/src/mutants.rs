@@ -200,6 +200,32 @@ pub(crate) fn shard(text: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    /// A file that was renamed is not quietly left alone.
+    #[test]
+    fn what_is_to_be_mutated_is_there() {
+        let root = super::Place::find().expect("a workspace").root;
+        let settings = std::fs::read_to_string(root.join(".cargo/mutants.toml")).expect("a text");
+        let (_, list) = settings.split_once("examine_globs = [").expect("a list");
+        let (list, _) = list.split_once("\n]").expect("its end");
+        let mut looked_at = 0;
+        for glob in
+            list.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
+        {
+            let names = match glob.split_once('{') {
+                Some((head, rest)) => {
+                    let (names, tail) = rest.split_once('}').expect("an end");
+                    names.split(',').map(|name| format!("{head}{name}{tail}")).collect()
+                }
+                None => vec![glob.trim_end_matches("/**").to_owned()],
+            };
+            for name in names {
+                assert!(root.join(&name).exists(), "there is no {name}");
+                looked_at += 1;
+            }
+        }
+        assert!(looked_at > 20, "{looked_at}");
+    }
+
     use super::*;
 
     #[test]

@@ -126,6 +126,23 @@ mod tests {
         assert!(long.is_empty(), "{long:#?}");
     }
 
+    /// What runs a bridge asks the registry of dialects; what tries or measures one may name it.
+    #[test]
+    fn whoever_runs_a_bridge_names_no_dialect() {
+        let root = Place::find().expect("a workspace").root;
+        for name in ["api", "bridge", "coordinator", "link", "port", "simulator", "store"] {
+            for file in files(&root, &format!("crates/{name}/src"), &["rs"]) {
+                let is_of_tests = file.components().any(|part| part.as_os_str() == "tests")
+                    || ["tests.rs", "testing.rs", "lone.rs"].iter().any(|it| file.ends_with(it));
+                let text = fs::read_to_string(&file).expect("a text");
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                for dialect in ["Dialect::Securities", "Dialect::Futures"] {
+                    assert!(is_of_tests || !code.contains(dialect), "{}", file.display());
+                }
+            }
+        }
+    }
+
     /// A file that no module names is compiled by nobody.
     #[test]
     fn every_file_belongs_to_a_module() {

@@ -210,7 +210,8 @@ impl Auditor {
             }
         }
         let reader = Reader::open(config.database.expose_secret()).await?;
-        let access = access.or_at(config.api.listen, config.operators.listen)?;
+        // What is wrong with it is told where somebody is asked; books and record need nobody.
+        let here = || access.or_at(config.api.listen, config.operators.listen);
         Ok(Auditor {
             database: config.database_shown(),
             reader,
@@ -220,11 +221,13 @@ impl Auditor {
             pages: Vec::new(),
             accounts: command.account,
             days: command.days,
-            operators: access
-                .operators_too()
+            operators: here()
+                .and_then(|access| access.operators_too())
                 .map_err(|error| format!("{error:#}"))
                 .and_then(|operators| operators.ok_or_else(|| NOT_NAMED.to_owned())),
-            client: access.client().map(|client| client.with_retry(Retry::default())),
+            client: here()
+                .and_then(|access| access.client())
+                .map(|client| client.with_retry(Retry::default())),
         })
     }
 

@@ -288,9 +288,11 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     }
     // Nothing can be said of what one transfer costs.
     if tally.ended() == 0 {
-        let first = tally.wrong.iter().max_by_key(|(_, count)| **count);
-        let first = first.map_or("turned away (429 or 503)", |(what, _)| what);
-        bail!("not one transfer ended as it was meant to; the bridge answered: {first}");
+        let turned_away = ("turned away (429 or 503)", tally.turned_away);
+        let wrong = tally.wrong.iter().map(|(what, count)| (what.as_str(), *count));
+        let most = wrong.chain([turned_away]).max_by_key(|(_, count)| *count);
+        let (what, count) = most.unwrap_or(turned_away);
+        bail!("not one transfer ended as it was meant to; most often ({count} times): {what}");
     }
     Ok(Report::new(report::Run {
         plan: &plan,

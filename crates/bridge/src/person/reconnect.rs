@@ -7,12 +7,13 @@ use crate::Ended;
 use anyhow::{Context, Result};
 use clap::Args;
 use domain::message::CounterId;
+use std::collections::BTreeSet;
 use supervise::say;
 
 /// The state of a connection that nobody tries any more until a person says so.
 const HELD: &str = "held";
-/// The state of a connection that is tried again after a while.
-const BACKING_OFF: &str = "backing_off";
+/// States of a connection that is tried by itself later; out of hours it is tried once, and then left again.
+const WAITS: [&str; 2] = ["backing_off", "out_of_hours"];
 
 /// `reconnect`.
 #[derive(Debug, Args)]
@@ -41,19 +42,14 @@ pub(crate) async fn run(command: ReconnectCommand, access: &Access, form: Form) 
 /// What the bridge does about it, by where the connections stood before it was asked.
 fn what_follows(id: &str, connections: &[Connection]) -> String {
     let tried = |connection: &&Connection| {
-        connection.state == HELD
-            || connection.state == BACKING_OFF && connection.next_attempt_at.is_some()
+        connection.state == HELD || WAITS.contains(&connection.state.as_str())
     };
     match connections.iter().filter(tried).count() {
         0 => {
-            let mut states: Vec<&str> =
+            let states: BTreeSet<&str> =
                 connections.iter().map(|connection| connection.state_text.as_str()).collect();
-            states.dedup();
-            format!(
-                "{id}: nothing waits to be tried again, so nothing is done ({}); a counter that dials in \
-                 is waited for",
-                states.join(", ")
-            )
+            let states = states.into_iter().collect::<Vec<_>>().join(", ");
+            format!("{id}: nothing waits to be tried again, so nothing is done ({states})")
         }
         tried if tried == connections.len() => {
             format!("{id} is tried again; `counter-bridge status` shows what comes of it")
@@ -71,23 +67,25 @@ mod tests {
 
     #[test]
     fn what_follows_is_said_of_what_waits_alone() {
-        let connection = |state: &str, next_attempt_at| Connection {
+        let connection = |state: &str| Connection {
             state: state.to_owned(),
             state_text: format!("is {state}"),
             address: "127.0.0.1:1".to_owned(),
             attempt: 1,
             last_cause: None,
-            next_attempt_at,
+            next_attempt_at: None,
             round_trip_us: None,
         };
-        let [up, held] = ["up", HELD].map(|state| connection(state, None));
-        let (waits, dials_in) = (connection(BACKING_OFF, Some(1)), connection(BACKING_OFF, None));
+        let [up, held, waits] = ["up", HELD, "backing_off"].map(connection);
+        // One that dials in is waited for.
+        let dials_in = connection("connecting");
         for (connections, told) in [
             (vec![held.clone()], "futures is tried again; `counter"),
             (vec![waits.clone()], "futures is tried again; `counter"),
+            (vec![connection("out_of_hours")], "futures is tried again; `counter"),
             (vec![up.clone(), waits, held], "2 of 3 connections are tried again"),
-            (vec![up.clone(), up], "so nothing is done (is up);"),
-            (vec![dials_in], "so nothing is done (is backing_off);"),
+            (vec![up.clone(), dials_in.clone(), up], "is done (is connecting, is up)"),
+            (vec![dials_in], "so nothing is done (is connecting)"),
         ] {
             let said = what_follows("futures", &connections);
             assert!(said.contains(told), "{said}");
