@@ -4,7 +4,6 @@ pub mod kind;
 #[cfg(test)]
 mod pages;
 
-use crate::auth::AuthError;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 pub use kind::Kind;
@@ -147,16 +146,6 @@ impl PartialSchema for Problem {
 
 impl ToSchema for Problem {}
 
-impl From<&AuthError> for Problem {
-    fn from(error: &AuthError) -> Problem {
-        let problem = Problem::new(error.kind()).detail(error.to_string());
-        match error.retry_after_s() {
-            Some(seconds) => problem.retry_after(seconds),
-            None => problem,
-        }
-    }
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.document().to_string()).into_response();
@@ -173,6 +162,7 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::AuthError;
     use serde_json::json;
 
     #[tokio::test]

@@ -79,7 +79,7 @@ pub(crate) struct SimulateCommand {
     /// Where it listens; port 0 for any free one. The first line of standard output says where
     #[arg(long, value_name = "ADDRESS:PORT", required_unless_present = "connect")]
     listen: Option<SocketAddr>,
-    /// Where it dials the bridge instead, at the bridge's `[accept]`
+    /// Where it dials the bridge instead, where the bridge accepts counters
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "listen")]
     connect: Option<SocketAddr>,
     /// How many connections it keeps where it dials in
@@ -238,7 +238,8 @@ impl SimulateCommand {
             ("--utc-offset-minutes", Detail::UtcOffsetMinutes, self.utc_offset_minutes.is_some()),
         ] {
             if is_given && !speech.details().contains(&detail) {
-                return Err(Usage(format!("{option} is not for {speech}")));
+                let others = Speech::having(detail);
+                return Err(Usage(format!("{option} is for {others} only")));
             }
         }
         Ok(speech.with(Details {

@@ -1,4 +1,4 @@
-//! The tasks that hold what counters say too late against the record, and the queues to them.
+//! The tasks that hold what counters say too late against the record; it waits for them in `late_queue`.
 
 use crate::accusations::Fault;
 use crate::clock::now_micros;

@@ -1,5 +1,5 @@
-//! What the API holds: starts the shards, shows transfers. How transfers are begun is [`crate::begin`],
-//! what persons say about them [`crate::persons`].
+//! Starts a coordinator and its shards, and shows open transfers. How transfers are begun is
+//! [`crate::begin`], what persons say about them [`crate::persons`].
 
 use crate::accusations::{Accusations, Fault};
 use crate::actor::Actor;

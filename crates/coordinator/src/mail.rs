@@ -1,7 +1,6 @@
 //! What travels to a shard.
 
 use crate::record::WaiterReply;
-
 use crate::shard::{Input, Page, Wanted};
 use crate::summary::Summary;
 use crate::view::View;

@@ -10,8 +10,7 @@ use domain::message::CounterId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::HeldCounter;
-use tokio::sync::oneshot;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Whether the record is all that was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,7 @@
-//! Requests, from whoever asks to their outcomes; pure but for the mailbox's waker.
+//! Requests, from whoever asks to their outcomes. They wait in a `mailbox`, which `reception` empties; `pool` says
+//! over which connection one goes, where its account stays (`affinity`). `pending_reply` is the outcome that is owed,
+//! `send_queue` and `in_flight` what has not and what has been written; `renewal` asks for a new session. `spare` and
+//! `intern` keep memory small where there are many links.
 
 pub(crate) mod affinity;
 pub(crate) mod in_flight;

@@ -8,7 +8,7 @@ use crate::liar::{Known, distort, lie};
 use crate::network::Conn;
 use crate::parts::CounterPlan;
 use crate::random::Random;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use domain::message::{AnswerCode, Instruction, Notice, Reply, Severity};
 use domain::profile::Meaning;
 use domain::serial::{Day, Mark, MasterSerial, SubSerial};
@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use wire::codec::{Codec, Incoming, Parties};
 use wire::conversation::{Conversation, Nonce, RejectReason, Rejected};
-use wire::dialect::Dialect;
 use wire::message::Message;
 use wire::payload::{Payload, RequestId};
 
@@ -439,13 +438,7 @@ impl Peer {
     fn garbage(&self) -> BytesMut {
         const BODY: &[u8] = b"\xff\xfe nonsense \xff";
         let mut bytes = BytesMut::new();
-        match self.plan.dialect {
-            Dialect::Securities => bytes.put_u32(u32::try_from(BODY.len()).unwrap_or(u32::MAX)),
-            Dialect::Futures(_) => {
-                bytes.extend_from_slice(format!("{:08}", BODY.len()).as_bytes());
-            }
-        }
-        bytes.extend_from_slice(BODY);
+        self.codec.frame(BODY, &mut bytes).expect("a few bytes");
         bytes
     }
 

@@ -177,8 +177,10 @@ fn classes_that_occur(request: &Request, generators: [&mut Random; 5]) -> Vec<Cl
     let (first, others) = earlier.split_at(Class::FIRST);
     let mut classes: Vec<Class> = Vec::new();
     // Swarm testing: leaving whole classes out lets the others go further.
-    for (ages, random) in [first, others, last, youngest, in_process].into_iter().zip(generators) {
-        let occur = ages
+    for (of_an_age, random) in
+        [first, others, last, youngest, in_process].into_iter().zip(generators)
+    {
+        let occur = of_an_age
             .iter()
             .filter(|class| random.random_bool(class.share()) && request.classes.contains(class));
         classes.extend(occur);
@@ -191,7 +193,7 @@ fn classes_that_occur(request: &Request, generators: [&mut Random; 5]) -> Vec<Cl
     classes
 }
 
-/// How patient the bridge is.
+/// In how many shards the bridge works, how patient it is, and how many serials it leases.
 fn configuration(random: &mut Random) -> Config {
     Config {
         shards: random.random_range(1..=3),

@@ -332,7 +332,7 @@ impl Simulation {
             | Event::Thaw(..)
             | Event::PeerTimer(_)
             | Event::Chore(..)
-            | Event::Revive(..) => {}
+            | Event::Revive(..) => unreachable!("it has no life of the bridge"),
         }
     }
 

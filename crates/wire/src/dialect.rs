@@ -1,5 +1,6 @@
-//! The dialects: in which bytes a counter speaks. Each is a module of its own that implements `Format`, and
-//! is named here and nowhere else; how to fit one more stands in docs/peers/new-dialect.md.
+//! The dialects: in which bytes a counter speaks. Each is a module of its own that implements `Format`; whoever
+//! runs a bridge asks here for them, and only what tries or measures one names it. How to fit one more stands in
+//! docs/peers/new-dialect.md.
 
 pub use crate::xml::options::{Encoding, XmlOptions};
 
@@ -80,6 +81,12 @@ impl Speech {
             Speech::Securities => &[],
             Speech::Futures => &[Detail::Encoding, Detail::AmountUnit, Detail::UtcOffsetMinutes],
         }
+    }
+
+    /// The names of the dialects in which counters may differ so, for people.
+    pub fn having(detail: Detail) -> String {
+        let those = Speech::ALL.into_iter().filter(|speech| speech.details().contains(&detail));
+        those.map(Speech::as_str).collect::<Vec<_>>().join(" or ")
     }
 
     /// The dialect with these details. Those that are none of its own count for nothing.

@@ -21,8 +21,8 @@ impl Prefix {
         }
     }
 
-    /// Whether a length may begin with this byte. The first of four binary ones is zero, for no frame is longer
-    /// than a mebibyte: no byte that both may begin with is right for both.
+    /// Whether a length is taken for one of these by its first byte. Four binary ones begin with zero, for no frame
+    /// is longer than a mebibyte; whatever else is no digit is taken for them too, and found too long.
     pub(crate) const fn may_begin_with(self, byte: u8) -> bool {
         match self {
             Prefix::Binary => !byte.is_ascii_digit(),

@@ -12,8 +12,7 @@ mod words;
 
 use crate::conversation::Conversation;
 use crate::error::EncodeError;
-use crate::format::Parties;
-use crate::format::{Format, Occasion};
+use crate::format::{Format, Occasion, Parties};
 use crate::frame::Prefix;
 use crate::message::Message;
 use crate::ornament::Ornament;

@@ -45,5 +45,5 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// With what they are built, and whatever else a chore builds optimized for a test.
+/// The profile with which schedules are built, and whatever else a chore builds optimized for a test.
 pub(crate) const PROFILE: &str = "simulation";

@@ -1,7 +1,7 @@
 //! Why a request is not let in, and what its caller is told.
 
 use super::limits;
-use crate::problem::{Kind, kind};
+use crate::problem::{Kind, Problem, kind};
 
 /// Why a request was not let in. Nothing was recorded for it and no idempotency key was consumed:
 /// sign the corrected request anew, under the same key.
@@ -175,4 +175,14 @@ impl AuthError {
 /// The first 160 characters of a text that came from outside.
 pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(160).collect()
+}
+
+impl From<&AuthError> for Problem {
+    fn from(error: &AuthError) -> Problem {
+        let problem = Problem::new(error.kind()).detail(error.to_string());
+        match error.retry_after_s() {
+            Some(seconds) => problem.retry_after(seconds),
+            None => problem,
+        }
+    }
 }

@@ -4,7 +4,8 @@
 //! Reading order: [`verify`](mod@verify) is the rule book; [`keys`] whose signatures count;
 //! `fields` reads the headers, `base` puts the signed text together again, `digest` binds the
 //! body, [`nonces`] tells replays; [`admit`] is the thin part that knows axum; [`error`] says
-//! what a caller is told, `refusals` what is logged of it; [`limits`] bounds all of it.
+//! what a caller is told, `refusals` what is logged of it, with the `way` that it came; `policy` is what may be
+//! configured, [`limits`] bounds all of it.
 
 pub mod admit;
 mod base;

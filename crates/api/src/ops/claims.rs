@@ -2,8 +2,7 @@
 //! itself, and is left out where many are resumed at once.
 
 use super::Ops;
-use super::said::not_found;
-use super::said::{name, note, parse, refusal, whole};
+use super::said::{name, not_found, note, parse, refusal, whole};
 use crate::json::timestamp;
 use crate::named::Named;
 use crate::problem::Problem;

@@ -4,8 +4,8 @@
 //! somebody else's (`guard`).
 //!
 //! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done, `claims`
-//! who is busy with what, `proven` what waits for nothing but a word; `events` how it is followed, by how
-//! many `feeds`; `health` and `metrics` are for machines; `page` is for people.
+//! who is busy with what, `proven` what waits for nothing but a word, `said` how people's words are read;
+//! `events` how it is followed, by how many `feeds`; `health` and `metrics` are for machines; `page` is for people.
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
 //! events and the summary are integers, microseconds since 1970 UTC.

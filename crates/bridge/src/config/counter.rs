@@ -358,8 +358,7 @@ fn dialect(
         if !is_its_own(detail)
             && let Some(found) = section.catch(key)
         {
-            let others = Speech::ALL.into_iter().filter(|other| other.details().contains(&detail));
-            let others = others.map(Speech::as_str).collect::<Vec<_>>().join(" or ");
+            let others = Speech::having(detail);
             found.wrong(findings, format!("is for the {others} dialect only"));
         }
     }

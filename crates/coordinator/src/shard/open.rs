@@ -3,7 +3,6 @@
 //! the oldest and how many there are is known without looking through all.
 
 use crate::record::Record;
-
 use crate::view::View;
 use domain::message::{AccountId, CounterId};
 use domain::serial::MasterSerial;

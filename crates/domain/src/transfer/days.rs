@@ -9,7 +9,9 @@
 //! is sought under each day from the last known one to its counter's present day, and is dead only
 //! when it is proven dead under all of them.
 
-use super::evidence::{Evidence, LegReport, Weight};
+use super::evidence::{LegReport, Weight};
+
+use super::believed::Evidence;
 use super::{Knowledge, Phase, Transfer};
 use crate::message::AnswerCode;
 use crate::serial::{Day, Role};

@@ -1,8 +1,9 @@
 //! What is told of a leg, held against what is known of it, and recorded: nothing is decided here but
 //! that what may be about another transfer is for a person.
 
+use super::believed::Evidence;
 use super::event::{CONTRADICTION, STALE, Step, Verdict};
-use super::evidence::{Evidence, LegReport};
+use super::evidence::LegReport;
 use super::rules::{Transition, may_end};
 use super::{Doubt, Knowledge, ParkReason, StepContext, Transfer};
 use crate::serial::Role;

@@ -1,7 +1,8 @@
 //! Whether a counter's words are about this transfer, or about another one under the same serial: from
 //! a life of the bridge that its record does not know (DOMAIN §2 mark, §3 rule 10).
 
-use super::{Evidence, Transfer};
+use super::Transfer;
+use super::believed::Evidence;
 use crate::message::{Answer, AnswerCode};
 use crate::profile::{Meaning, Profile};
 use crate::serial::{Mark, Role};

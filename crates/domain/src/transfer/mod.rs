@@ -3,7 +3,7 @@
 //! `event` is what can happen to it and what can follow; [`step()`] decides what does, and is the only place
 //! where a transfer's course is decided: DOMAIN §3's rules are enforced here and nowhere else. `rules` and
 //! `undoing` are these rules, `learn` records what is told. `days` says which settle day a leg is bound to.
-//! [`words`] are what a leg's own counter said, [`evidence`] turns them into what may be believed; [`recovery`]
+//! [`words`] are what a leg's own counter said, [`evidence`] turns them into what may be `believed`; [`recovery`]
 //! says what is still known after a crash. `parked` is what happens to a transfer that waits for a person,
 //! [`outlook`] what it waits for.
 //!
@@ -48,6 +48,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod believed;
 mod days;
 mod event;
 pub mod evidence;
@@ -66,9 +67,10 @@ mod undoing;
 mod why;
 pub mod words;
 
+pub use believed::Evidence;
 pub use days::{MOST_REBOUND, MOST_SOUGHT};
 pub use event::{Action, Event, Illegal, Step, Verdict};
-pub use evidence::{Evidence, LegReport, Question, Weight};
+pub use evidence::{LegReport, Question, Weight};
 pub use marks::Doubt;
 pub use outlook::Outlook;
 pub use step::{contradicts_ending, step};

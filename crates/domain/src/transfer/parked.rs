@@ -4,8 +4,9 @@
 //! waits for nothing else than to know what became of its legs, and that is proven, and its end sends
 //! nothing, it ends, unless somebody has claimed it.
 
+use super::believed::Evidence;
 use super::event::{Action, STALE, Step, Verdict};
-use super::evidence::{Evidence, LegReport, Weight};
+use super::evidence::{LegReport, Weight};
 use super::learn::{Against, against, doubted, learn, undone_by_a_lost_life};
 use super::rules::{Refusal, Transition};
 use super::{Knowledge, ParkReason, Phase, StepContext, Transfer};

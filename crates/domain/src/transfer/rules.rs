@@ -1,9 +1,10 @@
 //! The rules of DOMAIN §3 as straight-line courses of action; [`super::step()`] says which applies, and
 //! [`super::undoing`] has those by which a debit is undone.
 
+use super::believed::Evidence;
 use super::days::Search;
 use super::event::{Action, Step, Verdict};
-use super::evidence::{Evidence, LegReport, Weight};
+use super::evidence::{LegReport, Weight};
 use super::{EndReason, Knowledge, Leg, ParkReason, Phase, StepContext, Transfer};
 use crate::message::Look;
 use crate::profile::Profile;

@@ -4,8 +4,9 @@
 //! about a leg is recorded by [`learn`]; what follows from it is decided by the phase's function,
 //! with the rules of DOMAIN §3 in [`super::rules`].
 
+use super::believed::Evidence;
 use super::event::{CONTRADICTION, Event, Illegal, STALE, Step};
-use super::evidence::{Evidence, LegReport, Weight};
+use super::evidence::{LegReport, Weight};
 use super::learn::{Against, against, doubted, learn, undone_by_a_lost_life};
 use super::parked::hear_parked;
 use super::rules::{Refusal, Transition, may_end};

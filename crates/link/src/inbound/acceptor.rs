@@ -255,9 +255,9 @@ impl No {
     }
 
     /// The same of somebody who signed on as this counter.
-    fn of(self, signed_on: &CounterId) -> No {
+    fn signed_on_as(self, counter: &CounterId) -> No {
         match self {
-            No::Mute(why, what, None) => No::Mute(why, what, Some(signed_on.clone())),
+            No::Mute(why, what, None) => No::Mute(why, what, Some(counter.clone())),
             No::Mute(..) | No::Told(..) => self,
         }
     }
@@ -338,7 +338,7 @@ async fn introduced(house: &House, stream: TcpStream, from: SocketAddr) -> Resul
             .await?;
         stranger.hear(&codec, until).await
     };
-    let answer = answer.await.map_err(|no| no.of(&counter))?;
+    let answer = answer.await.map_err(|no| no.signed_on_as(&counter))?;
     let opened = match peer.known.open(&sign_on, &nonce, answer) {
         Ok(opened) => opened,
         Err(rejected) => return Err(told(stranger, codec, rejected, Some(counter))),
@@ -465,7 +465,7 @@ impl Stranger {
         match timeout_at(until, self.stream.read_buf(&mut self.inbox)).await {
             Err(_) => Err(No::mute("silent", "no sign-on in time")),
             Ok(Err(error)) => Err(No::mute("io", in_words(&error))),
-            Ok(Ok(0)) => Err(No::mute("closed", "closed before the sign-on")),
+            Ok(Ok(0)) => Err(No::mute("closed", "closed before it had signed on")),
             Ok(Ok(_)) => Ok(()),
         }
     }

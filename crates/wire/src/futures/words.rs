@@ -95,6 +95,21 @@ pub(super) enum Answered {
     SignOffAck,
 }
 
+/// What an answer element is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Replied(Replied),
+    Answered(Answered),
+}
+
+impl Answer {
+    /// The answer of a kind's name.
+    pub(super) fn of(kind: &str) -> Option<Answer> {
+        let replied = Replied::of(kind).map(Answer::Replied);
+        replied.or_else(|| Answered::of(kind).map(Answer::Answered))
+    }
+}
+
 words!(Replied {
     Replied::Posting => "Posting",
     Replied::ResultQuery => "ResultQuery",

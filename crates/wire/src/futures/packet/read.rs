@@ -1,7 +1,7 @@
 //! The grammar of a packet: which elements and attributes it has, and nothing of what they mean.
 
 use super::super::items::Item;
-use super::super::words::{Answered, INITIATORS, Instructed, Replied, Said, Transaction};
+use super::super::words::{Answer, Answered, INITIATORS, Instructed, Replied, Said, Transaction};
 use crate::ornament::Ornament;
 use crate::payload::RequestId;
 use crate::terms::{self, Fault, Trace};
@@ -10,7 +10,6 @@ use crate::xml::items::{Group, Item as _, required};
 use crate::xml::nodes::{Node, Nodes, Tag};
 use crate::xml::options::Encoding;
 use crate::xml::text::{readable, unescaped};
-use crate::xml::word::Word;
 use std::borrow::Cow;
 
 /// A packet as it came.
@@ -137,14 +136,12 @@ impl<'a> Reading<'a, '_> {
             only_transaction(&unescaped(message)?)?;
         }
         let kind = required("kind", kind)?;
+        let kind = Answer::of(&kind).ok_or(Fault::from("an unknown kind of answer"))?;
         let code = number("answer code", &required("answer code", code)?, 3)?;
         let words = readable(description.unwrap_or_default(), Ornament::Words, self.trace);
-        let content = if let Some(replied) = Replied::of(&kind) {
-            Content::Replied(replied, code, words)
-        } else if let Some(answered) = Answered::of(&kind) {
-            Content::Answered(answered, code, words)
-        } else {
-            return Err("an unknown kind of answer".into());
+        let content = match kind {
+            Answer::Replied(replied) => Content::Replied(replied, code, words),
+            Answer::Answered(answered) => Content::Answered(answered, code, words),
         };
         Ok((request, content, groups))
     }

@@ -1,8 +1,7 @@
 //! The packet around what is said: payload, header, one request or response.
 
 use super::super::words::Transaction;
-use crate::format::Occasion;
-use crate::format::{End, Parties};
+use crate::format::{End, Occasion, Parties};
 use crate::terms;
 use crate::xml::encoding::encoding_name;
 use crate::xml::figures::{put_number, put_padded, put_time};
