@@ -21,6 +21,7 @@ mod reload;
 mod serve;
 mod simulate;
 mod waiting;
+mod words;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
@@ -97,7 +98,7 @@ fn told(error: &anyhow::Error) -> (u8, Vec<String>) {
         return (2, mistakes.lines().map(|line| format!("{line}\n")).collect());
     }
     let code = if error.downcast_ref::<Usage>().is_some() { 2 } else { 1 };
-    (code, vec![format!("counter-bridge: {error:#}\n")])
+    (code, vec![format!("counter-bridge: {}\n", words::in_one_line(error))])
 }
 
 fn carry_out(command: Command) -> Result<Ended> {

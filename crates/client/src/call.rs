@@ -74,12 +74,12 @@ impl Client {
         signer: Signer,
         authorities: &Authorities,
     ) -> Result<Client, CallError> {
-        let base = way::base(base_url).map_err(CallError::Unsendable)?;
+        let base = way::base(base_url).map_err(CallError::unsendable)?;
         let http = way::builder(&base, authorities)
             .connect_timeout(Self::CONNECT_DEADLINE)
             .tcp_nodelay(true)
             .build()
-            .map_err(|error| CallError::Unsendable(error.to_string()))?;
+            .map_err(CallError::unsendable_by)?;
         Ok(Client { http, base, signer, retry: None })
     }
 
@@ -99,8 +99,7 @@ impl Client {
         key: &IdempotencyKey,
         wait: Duration,
     ) -> Result<Posted, CallError> {
-        let body =
-            serde_json::to_vec(order).map_err(|error| CallError::Unsendable(error.to_string()))?;
+        let body = serde_json::to_vec(order).map_err(CallError::unsendable_by)?;
         let url = self.url(&["v1", "transfers"])?;
         let mut headers = waiting(wait)?;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -220,11 +219,11 @@ impl Client {
     /// The base and a path of these parts, each escaped.
     fn url(&self, path: &[&str]) -> Result<Url, CallError> {
         if path.iter().any(|part| matches!(*part, "" | "." | "..")) {
-            return Err(CallError::Unsendable("a part of the path is empty".to_owned()));
+            return Err(CallError::unsendable("a part of the path is empty"));
         }
         let mut url = self.base.clone();
         url.path_segments_mut()
-            .map_err(|()| CallError::Unsendable("the URL cannot have a path".to_owned()))?
+            .map_err(|()| CallError::unsendable("the URL cannot have a path"))?
             .pop_if_empty()
             .extend(path);
         Ok(url)
@@ -268,14 +267,17 @@ impl Client {
         let mut headers = headers.clone();
         self.signer
             .sign(method, url.as_str(), &mut headers, body, now_s())
-            .map_err(|error| CallError::Unsendable(error.to_string()))?;
+            .map_err(CallError::unsendable_by)?;
         let request = self
             .http
             .request(method.clone(), url.clone())
             .headers(headers)
             .body(body.to_vec())
             .timeout(deadline);
-        let unreachable = |error: reqwest::Error| CallError::Unreachable { why: plain(&error) };
+        let unreachable = |error: reqwest::Error| {
+            let why = plain(&error);
+            CallError::Unreachable { why, source: Some(error.into()) }
+        };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -289,8 +291,10 @@ impl Client {
 
 /// A success whose body cannot be read is no answer: the bridge may have done what was asked.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(body)
-        .map_err(|error| CallError::Unreachable { why: format!("unreadable answer: {error}") })
+    serde_json::from_slice(body).map_err(|error| {
+        let why = format!("unreadable answer: {error}");
+        CallError::Unreachable { why, source: Some(error.into()) }
+    })
 }
 
 /// Headers that ask for an answer within `wait`, in whole seconds.
@@ -301,7 +305,7 @@ fn waiting(wait: Duration) -> Result<HeaderMap, CallError> {
 }
 
 fn text(value: &str) -> Result<HeaderValue, CallError> {
-    HeaderValue::from_str(value).map_err(|error| CallError::Unsendable(error.to_string()))
+    HeaderValue::from_str(value).map_err(CallError::unsendable_by)
 }
 
 /// `Retry-After` in seconds; the bridge does not use the form with a date.
@@ -342,7 +346,7 @@ mod tests {
     #[test]
     fn bases_are_http() {
         for bad in ["", "h:8080", "http://u:p@h", "http://h/?q", "ftp://h"] {
-            assert!(matches!(client(bad), Err(CallError::Unsendable(_))), "{bad:?}");
+            assert!(matches!(client(bad), Err(CallError::Unsendable { .. })), "{bad:?}");
         }
     }
 }

@@ -62,12 +62,20 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why a call gave no result.
+/// An error of something that this crate stands on.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a call gave no result. What it says is whole; the cause beneath it is its source.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// Nothing was sent: the arguments cannot be made into a request. Mend the program.
-    #[error("the request cannot be made: {0}")]
-    Unsendable(String),
+    #[error("the request cannot be made: {why}")]
+    Unsendable {
+        /// What is wrong with them.
+        why: String,
+        /// Who found it, if it was not this crate.
+        source: Option<Cause>,
+    },
     /// The bridge does not let this app in, or not to this account, and has not looked at the key:
     /// an earlier request under it may well have been accepted. Mend the signature or the
     /// permission, then the same again, **under the same key**.
@@ -91,6 +99,8 @@ pub enum CallError {
     Unreachable {
         /// What went wrong on the way.
         why: String,
+        /// Who found it, if it was not the bridge that said so.
+        source: Option<Cause>,
     },
 }
 
@@ -101,8 +111,19 @@ impl CallError {
             CallError::NotAdmitted(problem)
             | CallError::Refused(problem)
             | CallError::NotFinished { problem, .. } => Some(problem),
-            CallError::Unsendable(_) | CallError::Unreachable { .. } => None,
+            CallError::Unsendable { .. } | CallError::Unreachable { .. } => None,
         }
+    }
+
+    /// The arguments cannot be made into a request, in words of this crate.
+    pub(crate) fn unsendable(why: impl Into<String>) -> CallError {
+        CallError::Unsendable { why: why.into(), source: None }
+    }
+
+    /// The same, as something beneath it says.
+    pub(crate) fn unsendable_by(cause: impl Into<Cause>) -> CallError {
+        let cause = cause.into();
+        CallError::Unsendable { why: cause.to_string(), source: Some(cause) }
     }
 
     /// What a status that is not a success means for the caller.
@@ -115,7 +136,7 @@ impl CallError {
             },
             401 | 403 => CallError::NotAdmitted(problem),
             400..=499 if status != 408 => CallError::Refused(problem),
-            _ => CallError::Unreachable { why: problem.to_string() },
+            _ => CallError::Unreachable { why: problem.to_string(), source: None },
         }
     }
 }

@@ -40,7 +40,7 @@ pub mod transfer;
 pub mod way;
 
 pub use call::{Client, Posted};
-pub use error::{CallError, Problem};
+pub use error::{CallError, Cause, Problem};
 pub use key::{Algorithm, Key, KeyError};
 pub use retry::Retry;
 pub use signature::{Parameters, SignError, Signer};

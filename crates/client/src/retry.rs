@@ -39,7 +39,7 @@ impl Retry {
         jitter: f64,
     ) -> Option<Duration> {
         let asked = match error {
-            CallError::Unsendable(_) | CallError::NotAdmitted(_) | CallError::Refused(_) => {
+            CallError::Unsendable { .. } | CallError::NotAdmitted(_) | CallError::Refused(_) => {
                 return None;
             }
             CallError::NotFinished { ask_again_after, .. } => *ask_again_after,
@@ -59,7 +59,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     fn unreachable() -> CallError {
-        CallError::Unreachable { why: "gone".into() }
+        CallError::Unreachable { why: "gone".into(), source: None }
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
     fn a_no_is_not_asked_again() {
         let refused = CallError::of_status(422, None, b"");
         assert_eq!(Retry::default().pause(1, Duration::ZERO, &refused, 0.5), None);
-        let unsendable = CallError::Unsendable("no".into());
+        let unsendable = CallError::Unsendable { why: "no".into(), source: None };
         assert_eq!(Retry::default().pause(1, Duration::ZERO, &unsendable, 0.5), None);
         assert_eq!(Retry::default().pause(1, MS(30_000), &unreachable(), 0.5), None);
     }

@@ -104,6 +104,7 @@ fn posting(counter: &CounterId, line: &[u8]) -> Result<Option<Posting>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::in_one_line;
 
     const DEBIT: &str = r#"{"at":2,"counter":"s","kind":"debit","serial":"000000000011","master":"2026010100000000001","original":null,"account":"6001","amount":200,"currency":"CNY","counter_serial":"S1","settle_day":20260101,"balance_after":300}"#;
     const OPENED: &str = r#"{"at":1,"counter":"s","kind":"opened","account":"6001","amount":500}"#;
@@ -130,7 +131,7 @@ mod tests {
             (DEBIT.replace("20260101", "20260199"), "20260199"),
         ] {
             let error = read(&format!("{OPENED}\n{line}\n")).expect_err(words);
-            let said = format!("{error:#}");
+            let said = in_one_line(&error);
             assert!(said.starts_with("b.jsonl:2: ") && said.contains(words), "{said}");
         }
     }

@@ -19,6 +19,7 @@ use crate::config::{self, Config};
 use crate::doing::{Doing, doing};
 use crate::number::within;
 use crate::person::{Access, Form, Operators};
+use crate::words::in_one_line;
 use crate::{Ended, Usage};
 use anyhow::{Context, Result};
 use books::{BooksOf, books_of};
@@ -223,7 +224,7 @@ impl Auditor {
             days: command.days,
             operators: here()
                 .and_then(|access| access.operators_too())
-                .map_err(|error| format!("{error:#}"))
+                .map_err(|error| in_one_line(&error))
                 .and_then(|operators| operators.ok_or_else(|| NOT_NAMED.to_owned())),
             client: here()
                 .and_then(|access| access.client())
@@ -385,8 +386,10 @@ impl Auditor {
             Err(error) => {
                 let what = format!(
                     "{} is to be asked through the bridge, or name its books by --books {}=FILE: \
-                     {error:#}",
-                    page.counter, page.counter
+                     {}",
+                    page.counter,
+                    page.counter,
+                    in_one_line(error)
                 );
                 return Err(Usage(what).into());
             }
@@ -419,7 +422,7 @@ impl Auditor {
         let operators = self.operators.as_ref().map_err(Clone::clone)?;
         for day in days_back(today, self.days) {
             let stated = statement::ask_all(operators, counter, day).await;
-            seen.add_all(stated.map_err(|error| format!("{error:#}"))?);
+            seen.add_all(stated.map_err(|error| in_one_line(&error))?);
             asking.one_more();
         }
         Ok(())

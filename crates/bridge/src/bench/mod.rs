@@ -28,6 +28,7 @@ mod tally;
 
 use crate::doing::doing;
 use crate::number::within;
+use crate::words::in_one_line;
 use crate::{Ended, Usage};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -279,7 +280,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     };
     // What was measured stands, even if this cannot be told.
     let course = course::look(stage, &seen.tally.samples).await.unwrap_or_else(|error| {
-        tell!("where the time went is not known: {error:#}");
+        tell!("where the time went is not known: {}", in_one_line(&error));
         None
     });
     let tally = &seen.tally;

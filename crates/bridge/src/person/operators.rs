@@ -408,6 +408,7 @@ impl OpenTransfer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::in_one_line;
 
     #[test]
     fn urls_are_http() {
@@ -466,7 +467,7 @@ mod tests {
         drop(listener);
         let operators = Operators::new(&format!("http://{address}"), &Authorities::OfTheSystem)
             .expect("a client");
-        let error = format!("{:#}", operators.summary().await.expect_err("nobody is there"));
+        let error = in_one_line(&operators.summary().await.expect_err("nobody is there"));
         assert!(error.contains(&address.to_string()) && error.contains("--operators"), "{error}");
     }
 }

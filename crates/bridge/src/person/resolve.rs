@@ -4,6 +4,7 @@ use super::operators::Decided;
 use super::tables::plain;
 use super::{Access, Form, serial};
 use crate::Ended;
+use crate::words::in_one_line;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use supervise::{say, tell};
@@ -76,7 +77,7 @@ pub(crate) async fn run(command: ResolveCommand, access: &Access, form: Form) ->
                 }
             }
             (Err(error), _) => {
-                tell!("counter-bridge: {serial}: {error:#}");
+                tell!("counter-bridge: {serial}: {}", in_one_line(&error));
                 ended = Ended::Badly;
             }
         }

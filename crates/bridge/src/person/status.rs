@@ -6,6 +6,7 @@ use super::tables::{lasting, or_dash, place, plain, table};
 use super::{Access, Form, amount};
 use crate::Ended;
 use crate::number::within;
+use crate::words::in_one_line;
 use anyhow::Result;
 use clap::Args;
 use client::State;
@@ -64,8 +65,8 @@ pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> 
         let told = match look(&operators, &command).await {
             Ok(status) => status.told(form, &access.again())?,
             Err(error) => match form {
-                Form::Tables => format!("{error:#}"),
-                Form::Json => serde_json::json!({ "error": format!("{error:#}") }).to_string(),
+                Form::Tables => in_one_line(&error),
+                Form::Json => serde_json::json!({ "error": in_one_line(&error) }).to_string(),
             },
         };
         if form == Form::Tables && stdout().is_terminal() {

@@ -100,7 +100,7 @@ fn goes_on(transfer: &Transfer, again: &str) -> String {
 /// What a person does about a call that gave no transfer.
 fn refusal(error: &CallError, key: &IdempotencyKey) -> anyhow::Error {
     match error {
-        CallError::Unsendable(_) | CallError::Refused(_) => anyhow!("{error}"),
+        CallError::Unsendable { .. } | CallError::Refused(_) => anyhow!("{error}"),
         CallError::NotAdmitted(_) => {
             anyhow!("{error}; once that is mended, order it again with --key {key}")
         }
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn a_call_without_an_answer_tells_the_key_to_go_on_with() {
         let key = IdempotencyKey::new("k-17").expect("a key");
-        let gone = CallError::Unreachable { why: "connection refused".into() };
+        let gone = CallError::Unreachable { why: "connection refused".into(), source: None };
         assert!(refusal(&gone, &key).to_string().contains("--key k-17"));
-        let wrong = CallError::Unsendable("no".into());
+        let wrong = CallError::Unsendable { why: "no".into(), source: None };
         assert!(!refusal(&wrong, &key).to_string().contains("--key"));
     }
 }

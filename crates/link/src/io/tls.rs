@@ -33,14 +33,29 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// A file of certificates or a key is not usable; the text is for people and holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// A file of certificates or a key is not usable; the text is for people, holds no secret, and says what its
+/// source says.
+#[derive(Debug, thiserror::Error)]
 #[error("{}: {what}", file.display())]
 pub struct TlsError {
     /// The file.
     pub file: PathBuf,
     /// What is wrong with it.
     pub what: String,
+    /// Who found it, if it was not this crate.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl TlsError {
+    /// What is wrong with a file in words of this crate.
+    fn of(file: &Path, what: impl Into<String>) -> TlsError {
+        TlsError { file: file.to_owned(), what: what.into(), source: None }
+    }
+
+    /// What something beneath this crate found wrong with a file.
+    fn by(file: &Path, cause: impl std::error::Error + Send + Sync + 'static) -> TlsError {
+        TlsError { file: file.to_owned(), what: cause.to_string(), source: Some(Box::new(cause)) }
+    }
 }
 
 /// The files' content, as of the last handshake. Cheap to clone; all clones read together.
@@ -165,40 +180,39 @@ impl TlsFiles {
     }
 
     fn read(&self) -> Result<Ready, TlsError> {
-        let wrong = |file: &Path, what: String| TlsError { file: file.to_owned(), what };
         let mut roots = RootCertStore::empty();
         for authority in certificates(&self.ca)? {
-            roots.add(authority).map_err(|error| wrong(&self.ca, error.to_string()))?;
+            roots.add(authority).map_err(|error| TlsError::by(&self.ca, error))?;
         }
         let roots = Arc::new(roots);
         let chain = certificates(&self.certificate)?;
         let own_expires_at =
-            read(&chain[0]).map_err(|what| wrong(&self.certificate, what))?.expires_at;
+            read(&chain[0]).map_err(|what| TlsError::of(&self.certificate, what))?.expires_at;
         let key = PrivateKeyDer::from_pem_file(&self.key)
-            .map_err(|error| wrong(&self.key, error.to_string()))?;
+            .map_err(|error| TlsError::by(&self.key, error))?;
         let provider = Arc::new(ring::default_provider());
         let servers =
             WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
                 .build()
-                .map_err(|error| wrong(&self.ca, error.to_string()))?;
+                .map_err(|error| TlsError::by(&self.ca, error))?;
         let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(&self.certificate, error.to_string()))?
+            .map_err(|error| TlsError::by(&self.certificate, error))?
             .with_root_certificates(Arc::clone(&roots))
             .with_client_auth_cert(chain.clone(), key.clone_key())
-            .map_err(|error| wrong(&self.key, error.to_string()))?;
+            .map_err(|error| TlsError::by(&self.key, error))?;
         // Every handshake proves everything anew: connections live long, and a certificate that
         // is no longer believed must not come in by an old ticket.
         client.resumption = Resumption::disabled();
         let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
             .build()
-            .map_err(|error| wrong(&self.ca, error.to_string()))?;
+            .map_err(|error| TlsError::by(&self.ca, error))?;
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(&self.certificate, error.to_string()))?
+            .map_err(|error| TlsError::by(&self.certificate, error))?
             .with_client_cert_verifier(Arc::clone(&clients))
             .with_single_cert(chain, key)
-            .map_err(|error| wrong(&self.key, error.to_string()))?;
+            .map_err(|error| TlsError::by(&self.key, error))?;
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         let (client, server) = (Arc::new(client), Arc::new(server));
@@ -207,10 +221,9 @@ impl TlsFiles {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let wrong = |what: String| TlsError { file: file.to_owned(), what };
-    let read = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
-    let list: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
-    if list.is_empty() { Err(wrong("holds no certificate".to_owned())) } else { Ok(list) }
+    let read = CertificateDer::pem_file_iter(file).map_err(|error| TlsError::by(file, error))?;
+    let list: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| TlsError::by(file, error))?;
+    if list.is_empty() { Err(TlsError::of(file, "holds no certificate")) } else { Ok(list) }
 }
 
 /// What a certificate says.
