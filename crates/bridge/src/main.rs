@@ -1,10 +1,9 @@
 //! `counter-bridge`: the command line, the configuration, and the wiring of everything below.
 //!
-//! Reading order: `cli` is what may be asked for, `number` how numbers are; `config` what the bridge is told; `serve` wires
-//! it together, after `waiting` for the database; `check` and `simulate` are commands of their own;
-//! `person` are those that talk to a running bridge; `audit` says whether all money is accounted for,
-//! `record` whether the record is complete; `demo` shows all of it, and
-//! `bench` measures it.
+//! Reading order: `cli` is what may be asked for, `number` how numbers are written there; `config` what the bridge
+//! is told; `serve` wires it together, after `waiting` for the database; `check` and `simulate` are commands of their
+//! own; `person` are those that talk to a running bridge; `audit` says whether all money is accounted for, `record`
+//! whether the record is complete; `demo` shows all of it, and `bench` measures it. `words` are how errors are told.
 
 mod audit;
 mod bench;

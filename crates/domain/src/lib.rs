@@ -3,10 +3,11 @@
 //!
 //! Reading order: [`money`] and [`serial`] are the words; [`message`] is what is said to a counter
 //! and what it says back; [`profile`] is what a counter can do; [`transfer`] is the machine that
-//! decides what happens next.
+//! decides what happens next. [`shown`] is how people write money.
 
 pub mod message;
 pub mod money;
 pub mod profile;
 pub mod serial;
+pub mod shown;
 pub mod transfer;

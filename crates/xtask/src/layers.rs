@@ -16,6 +16,7 @@ mod tests {
         ("domain", &["foreign"]),
         ("wire", &["domain", "foreign"]),
         ("port", &["domain", "foreign", "supervise"]),
+        ("reconcile", &["domain", "foreign"]),
         ("link", &["domain", "foreign", "port", "supervise", "wire"]),
         ("store", &["domain", "foreign", "supervise"]),
         ("coordinator", &["domain", "foreign", "port", "store", "supervise"]),
@@ -30,8 +31,12 @@ mod tests {
         ["bridge", "counts", "fuzzing", "link-bench", "simulation", "system-tests", "xtask"];
 
     /// All that a crate without I/O, clock and chance is built on, of others.
-    const PURE: &[(&str, &[&str])] =
-        &[("domain", &["serde", "thiserror"]), ("foreign", &["serde"]), ("supervise", &[])];
+    const PURE: &[(&str, &[&str])] = &[
+        ("domain", &["serde", "thiserror"]),
+        ("foreign", &["serde"]),
+        ("reconcile", &[]),
+        ("supervise", &[]),
+    ];
 
     /// What only some may be built on.
     const OF_SOME: &[(&str, &[&str])] = &[

@@ -1,10 +1,10 @@
 //! A counter's own books as a file of JSON lines: what `counter-bridge simulate --books` writes, and
 //! what an operator may make of any counter's statement.
 
-use super::evidence::Posting;
 use anyhow::{Context, Result, bail};
 use domain::message::CounterId;
 use domain::serial::Role;
+use reconcile::Posting;
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,17 +1,16 @@
 //! `counter-bridge audit`: whether every unit of money is accounted for, by the bridge's record and
 //! by each counter's own statement.
 //!
-//! Reading order: `evidence` is what is compared; `judge` compares it and knows nothing of where it
-//! came from; `finding` is what must not be; `statement` asks counters and `books` reads files;
-//! `report` shows what came of it.
+//! What is compared, and how it is judged, is the crate [`reconcile`]. Reading order: `record` reads the bridge's
+//! own side; `statement` asks counters and `books` reads files; `report` shows what came of it, `json` findings
+//! to machines.
 //!
 //! Money moves while an audit reads. The record is read first, so that what has ended in it has
 //! ended at the counters too; what looks odd about a transfer that had not is looked at again.
 
 mod books;
-mod evidence;
-mod finding;
-mod judge;
+mod json;
+mod record;
 mod report;
 mod statement;
 
@@ -27,9 +26,9 @@ use clap::Args;
 use client::{Client, Retry};
 use domain::message::{AccountId, CounterId, Place};
 use domain::serial::{Day, MasterSerial, Role, SubSerial};
-use evidence::{Posting, Recorded, Standing, Word};
-use finding::Finding;
-use judge::{Case, Verdict, difference, judge};
+use domain::transfer::State;
+use reconcile::{Case, Finding, Posting, Recorded, Verdict, Word, difference, judge};
+use record::recorded;
 use report::Report;
 use secrecy::ExposeSecret;
 use statement::{Page, Stated};
@@ -37,7 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
-use store::{FinalState, ListFilter, Reader, StoreError};
+use store::{ListFilter, Reader, StoreError};
 use supervise::clock::now_micros;
 use supervise::say;
 
@@ -329,7 +328,7 @@ impl Auditor {
                 }
                 match stored {
                     Ok(stored) => {
-                        let transfer = Recorded::of(&stored)
+                        let transfer = recorded(&stored)
                             .with_context(|| format!("the record of {master} is damaged"))?;
                         record.push(transfer);
                     }
@@ -438,7 +437,7 @@ impl Auditor {
                     // Accepted before the time that is audited, or since the record was read.
                     let known = match self.reader.find_by_sequence(posting.serial.sequence).await {
                         // Only what is that transfer's own leg is explained by it.
-                        Ok(stored) => stored.as_ref().and_then(Recorded::of).is_some_and(|found| {
+                        Ok(stored) => stored.as_ref().and_then(recorded).is_some_and(|found| {
                             !posting.is_foreign_to(found.mark)
                                 && difference(&found, posting).is_none()
                         }),
@@ -451,12 +450,12 @@ impl Auditor {
                         learned |= seen.elsewhere.insert(leg);
                     }
                 }
-                Finding::WrongLegs { master, standing: Standing::Ended(state), .. } => {
-                    if let Some(word) = self.word(*master, *state).await? {
+                Finding::WrongLegs { master, standing, .. } if standing.is_final() => {
+                    if let Some(word) = self.word(*master, *standing).await? {
                         learned |= seen.words.insert(*master, word).is_none();
                     }
                 }
-                Finding::WrongLegs { standing: Standing::Open(_), .. }
+                Finding::WrongLegs { .. }
                 | Finding::Doubled { .. }
                 | Finding::Foreign { .. }
                 | Finding::ForeignSpeaker { .. }
@@ -472,7 +471,7 @@ impl Auditor {
     }
 
     /// Who ended the transfer so, if a person did.
-    async fn word(&self, master: MasterSerial, state: FinalState) -> Result<Option<Word>> {
+    async fn word(&self, master: MasterSerial, state: State) -> Result<Option<Word>> {
         let decisions = match self.reader.decisions(master).await {
             // It is named as damaged: nobody's word is taken from it.
             Err(StoreError::Corrupt { .. } | StoreError::Damaged { .. }) => return Ok(None),
@@ -518,9 +517,8 @@ impl Auditor {
 /// a transfer that was open when the record was read.
 fn may_be_moving(verdict: &Verdict) -> bool {
     verdict.findings.iter().any(|finding| match finding {
-        Finding::WrongLegs { standing: Standing::Open(_), .. } => true,
-        Finding::WrongLegs { standing: Standing::Ended(_), .. }
-        | Finding::Doubled { .. }
+        Finding::WrongLegs { standing, .. } => !standing.is_final(),
+        Finding::Doubled { .. }
         | Finding::Foreign { .. }
         | Finding::ForeignSpeaker { .. }
         | Finding::NotAskedFor { .. }

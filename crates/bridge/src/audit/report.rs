@@ -1,7 +1,8 @@
 //! An audit's result, as tables for people and as JSON for machines.
 
-use super::judge::Verdict;
-use crate::person::{amount, tables};
+use crate::person::tables;
+use domain::shown::money;
+use reconcile::Verdict;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -74,7 +75,7 @@ impl Report {
         let mut sums = tables::table(header);
         for (currency, of) in &self.verdict.currencies {
             let shown = |minor: i128| match i64::try_from(minor) {
-                Ok(minor) => amount::shown(minor, currency),
+                Ok(minor) => money(minor, currency),
                 Err(_) => format!("{minor} minor units"),
             };
             sums.add_row([
@@ -108,7 +109,7 @@ impl Report {
                 open.transfer.master.to_string(),
                 open.transfer.standing.as_str().to_owned(),
                 tables::lasting(self.age_s(open.transfer.created_at)),
-                amount::shown(open.in_transit, &currency),
+                money(open.in_transit, &currency),
             ]);
         }
         let _ = writeln!(text, "{table}");
@@ -128,7 +129,7 @@ impl Report {
             table.add_row([
                 transfer.master.to_string(),
                 transfer.standing.as_str().to_owned(),
-                amount::shown(transfer.amount, &transfer.currency.to_string()),
+                money(transfer.amount, &transfer.currency.to_string()),
                 word.who.to_string(),
                 word.note.to_string(),
             ]);
@@ -177,7 +178,7 @@ impl Report {
             "currencies": currencies.collect::<Vec<_>>(),
             "open": open.collect::<Vec<_>>(),
             "on_a_persons_word": by_word.collect::<Vec<_>>(),
-            "findings": self.verdict.findings.iter().map(super::finding::Finding::json)
+            "findings": self.verdict.findings.iter().map(super::json::finding)
                 .collect::<Vec<_>>(),
         })
     }

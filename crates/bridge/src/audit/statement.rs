@@ -1,12 +1,12 @@
 //! A counter's own statement, asked of the counter through the running bridge: page by page, for each
 //! account and settle day, and for all accounts of a day where the counter can say that.
 
-use super::evidence::Posting;
 use crate::person::Operators;
 use anyhow::{Context, Result, anyhow, bail};
 use client::{CallError, Client, Entries, Entry, EntryFilter, Role as Said};
 use domain::message::{AccountId, CounterId, EntriesQuery};
 use domain::serial::{Day, Role};
+use reconcile::Posting;
 
 /// Which part of a statement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

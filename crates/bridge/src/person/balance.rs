@@ -1,11 +1,12 @@
 //! `counter-bridge balance`: what accounts hold, as their counters say.
 
-use super::{Access, Form, amount, place, tables};
+use super::{Access, Form, place, tables};
 use crate::Ended;
 use anyhow::Result;
 use clap::Args;
 use client::Account;
 use domain::money::Currency;
+use domain::shown::money;
 use supervise::{say, tell};
 
 /// `balance`.
@@ -30,7 +31,7 @@ pub(crate) async fn run(command: BalanceCommand, access: &Access, form: Form) ->
         match (client.balance(counter, account, currency).await, form) {
             (Ok(balance), Form::Json) => say!("{}", serde_json::to_string(&balance)?)?,
             (Ok(balance), Form::Tables) => {
-                let shown = |minor| tables::plain(&amount::shown(minor, &balance.currency));
+                let shown = |minor| tables::plain(&money(minor, &balance.currency));
                 table.add_row([
                     tables::plain(&balance.counter),
                     tables::plain(&balance.account),

@@ -2,10 +2,9 @@
 //! get as tables.
 //!
 //! Reading order: [`Access`] is how the bridge is reached; `operators` calls the operators' side;
-//! `tables` and `amount` show things; each command has a file.
+//! `tables` shows things; each command has a file.
 
 mod access;
-pub(crate) mod amount;
 pub(crate) mod balance;
 pub(crate) mod claim;
 mod operators;

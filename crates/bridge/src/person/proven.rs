@@ -2,11 +2,12 @@
 
 use super::operators::{Operators, Outlook, Proven, ProvenOne, Resumption};
 use super::tables::{or_dash, place, plain, table};
-use super::{Access, Form, amount};
+use super::{Access, Form};
 use crate::Ended;
 use crate::number::within;
 use anyhow::Result;
 use clap::Args;
+use domain::shown::money;
 use std::fmt::Write;
 use supervise::{say, tell};
 
@@ -112,7 +113,7 @@ fn shown(proven: &Proven) -> String {
         let ProvenOne { master_serial, from, to, amount, currency, reason, outlook } = one;
         rows.add_row([
             plain(master_serial),
-            plain(&amount::shown(*amount, currency)),
+            plain(&money(*amount, currency)),
             format!("{}\n{}", place(from), place(to)),
             or_dash(reason.as_deref()),
             plain(&outlook.as_ref().map_or_else(|| "–".to_owned(), Outlook::told)),

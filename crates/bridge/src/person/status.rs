@@ -3,13 +3,14 @@
 use super::operators::{Connection, Counter, OpenTransfer, OpenTransfers, Operators, Summary};
 use super::screen::{Size, fitted};
 use super::tables::{lasting, or_dash, place, plain, table};
-use super::{Access, Form, amount};
+use super::{Access, Form};
 use crate::Ended;
 use crate::number::within;
 use crate::words::in_one_line;
 use anyhow::Result;
 use clap::Args;
 use client::State;
+use domain::shown::money;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
@@ -155,7 +156,7 @@ fn headline(summary: &Summary) -> String {
         let _ = write!(text, ", {count} {}", plain(state));
     }
     for (currency, minor) in summary.in_transit.iter().filter(|(_, minor)| **minor != 0) {
-        let _ = write!(text, "; {} in transit", plain(&amount::shown(*minor, currency)));
+        let _ = write!(text, "; {} in transit", plain(&money(*minor, currency)));
     }
     if let Some(age) = summary.oldest_in_transit_age_s {
         let _ = write!(text, " for up to {}", lasting(age));
@@ -204,10 +205,7 @@ fn transfer_row(open: &OpenTransfer) -> [String; 6] {
         plain(&transfer.master_serial),
         transfer.state.to_string(),
         lasting(open.age_s),
-        amount.map_or_else(
-            || "–".to_owned(),
-            |(minor, currency)| plain(&amount::shown(minor, currency)),
-        ),
+        amount.map_or_else(|| "–".to_owned(), |(minor, currency)| plain(&money(minor, currency))),
         open.ends()
             .map_or_else(|| "–".to_owned(), |(from, to)| format!("{}\n{}", place(from), place(to))),
         or_dash(transfer.next.as_deref().or(transfer.reason.as_deref())),

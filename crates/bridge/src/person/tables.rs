@@ -1,10 +1,10 @@
 //! Tables for people. What comes from elsewhere is shown escaped: a counter's words must neither
 //! drive a terminal nor begin a line.
 
-use super::amount;
 use client::{Account, CounterAnswer, Knowledge, Leg, Role, Transfer};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
+use domain::shown::money;
 use std::fmt::Write;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -58,7 +58,7 @@ pub(super) fn transfer(transfer: &Transfer) -> String {
     let mut text = format!("transfer {}: {}\n", plain(&transfer.master_serial), transfer.state);
     // Writing to a string does not fail.
     if let (Some(amount), Some(currency)) = (transfer.amount, &transfer.currency) {
-        let shown = plain(&amount::shown(amount, currency));
+        let shown = plain(&money(amount, currency));
         let _ = write!(text, "  {shown} ({amount} minor units)");
     }
     if let (Some(from), Some(to)) = (&transfer.from, &transfer.to) {

@@ -1,73 +1,76 @@
 //! Whether every unit of money is accounted for: the record held against the counters' statements.
 //! No I/O and no clock.
 
-use super::evidence::{Posting, Recorded, Standing, Word};
-use super::finding::{Finding, Legs};
+use crate::evidence::{Posting, Recorded, Word};
+use crate::finding::{Finding, Legs};
 use domain::message::CounterId;
 use domain::money::Currency;
 use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
+use domain::transfer::State;
 use std::collections::{BTreeMap, BTreeSet};
-use store::FinalState;
 
 /// Where the money of one currency is, in minor units, by the counters' statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
+pub struct Sums {
     /// Left source accounts.
-    pub(super) debited: i128,
+    pub debited: i128,
     /// Reached destination accounts.
-    pub(super) credited: i128,
+    pub credited: i128,
     /// Was given back.
-    pub(super) returned: i128,
+    pub returned: i128,
     /// Of open transfers: left, and neither arrived nor given back yet.
-    pub(super) in_transit: i128,
+    pub in_transit: i128,
     /// Left, and by no posting but by a person's recorded decision arrived or given back; less what so
     /// left without a posting.
-    pub(super) on_a_persons_word: i128,
+    pub on_a_persons_word: i128,
 }
 
 impl Sums {
     /// What is missing (above zero) or too much (below); zero where all is accounted for.
-    pub(super) const fn unaccounted(&self) -> i128 {
+    pub const fn unaccounted(&self) -> i128 {
         self.debited - self.credited - self.returned - self.in_transit - self.on_a_persons_word
     }
 }
 
 /// An open transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Open {
-    pub(super) transfer: Recorded,
+pub struct Open {
+    /// The transfer.
+    pub transfer: Recorded,
     /// Minor units that left and have neither arrived nor come back.
-    pub(super) in_transit: i64,
+    pub in_transit: i64,
 }
 
 /// What an audit found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) currencies: BTreeMap<String, Sums>,
-    pub(super) open: Vec<Open>,
+pub struct Verdict {
+    /// Where the money of each currency is.
+    pub currencies: BTreeMap<String, Sums>,
+    /// What has not ended.
+    pub open: Vec<Open>,
     /// Ended by a person where no posting shows it.
-    pub(super) by_word: Vec<(Recorded, Word)>,
+    pub by_word: Vec<(Recorded, Word)>,
     /// None of these, and every unit is accounted for.
-    pub(super) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     /// Legs that are missing, for someone who may look on another day.
-    pub(super) missing: Vec<(MasterSerial, Role)>,
+    pub missing: Vec<(MasterSerial, Role)>,
 }
 
 /// What is judged.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Case<'a> {
+pub struct Case<'a> {
     /// Every transfer of the time that is audited.
-    pub(super) record: &'a [Recorded],
+    pub record: &'a [Recorded],
     /// Every posting that the counters state, once each for each time they state it.
-    pub(super) postings: &'a [Posting],
+    pub postings: &'a [Posting],
     /// Legs of transfers outside that time: their postings are none of this audit's business.
-    pub(super) elsewhere: &'a BTreeSet<(CounterId, SubSerial)>,
+    pub elsewhere: &'a BTreeSet<(CounterId, SubSerial)>,
     /// What persons decided, of transfers that they ended.
-    pub(super) words: &'a BTreeMap<MasterSerial, Word>,
+    pub words: &'a BTreeMap<MasterSerial, Word>,
 }
 
 /// Judges.
-pub(super) fn judge(case: Case<'_>) -> Verdict {
+pub fn judge(case: Case<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     let known: BTreeMap<Sequence, &Recorded> =
         case.record.iter().map(|transfer| (transfer.master.sequence, transfer)).collect();
@@ -160,7 +163,7 @@ fn speaks(posting: &Posting, transfer: &Recorded) -> bool {
 }
 
 /// In what a posting is not its transfer's leg; `None` where it is.
-pub(super) fn difference(transfer: &Recorded, posting: &Posting) -> Option<&'static str> {
+pub fn difference(transfer: &Recorded, posting: &Posting) -> Option<&'static str> {
     let place = transfer.place(posting.serial.role);
     let undoes = match posting.kind {
         Role::Reversal => Some(transfer.master.leg(Role::Debit)),
@@ -189,23 +192,27 @@ fn judge_transfer(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict:
     let Legs { debits, credits, reversals } = legs;
     let posted = (debits, credits, reversals);
     let right = match transfer.standing {
-        Standing::Open(_) => {
+        State::Accepted
+        | State::Debiting
+        | State::Crediting
+        | State::Reversing
+        | State::NeedsOperator => {
             let in_transit = if posted == (1, 0, 0) { transfer.amount } else { 0 };
             sums(verdict, transfer.currency).in_transit += i128::from(in_transit);
             verdict.open.push(Open { transfer: transfer.clone(), in_transit });
             matches!(posted, (0, 0, 0) | (1, 0 | 1, 0) | (1, 0, 1))
         }
         // A leg that is missing, or one too many, may have been put right by hand.
-        Standing::Ended(FinalState::Completed) => {
+        State::Completed => {
             posted == (1, 1, 0)
                 || matches!(posted, (1, 0, 0) | (0, 1, 0)) && on_word(transfer, legs, word, verdict)
         }
-        Standing::Ended(FinalState::Reversed) => {
+        State::Reversed => {
             posted == (1, 0, 1)
                 || matches!(posted, (1, 0, 0) | (0, 0, 1)) && on_word(transfer, legs, word, verdict)
         }
         // Debited and returned is no loss: a person may have ended it so.
-        Standing::Ended(FinalState::Refused) => {
+        State::Refused => {
             posted == (0, 0, 0)
                 || matches!(posted, (0, 1, 0) | (0, 0, 1)) && on_word(transfer, legs, word, verdict)
                 || (posted == (1, 0, 1) && word.is_some())
@@ -233,13 +240,17 @@ fn on_word(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict: &mut V
 }
 
 /// Each leg: how often it is posted, and how often it has to be.
-fn expected(standing: Standing, legs: Legs) -> [(Role, u32, u32); 3] {
+fn expected(standing: State, legs: Legs) -> [(Role, u32, u32); 3] {
     let (debit, credit, reversal) = match standing {
-        Standing::Ended(FinalState::Completed) => (1, 1, 0),
-        Standing::Ended(FinalState::Reversed) => (1, 0, 1),
-        Standing::Ended(FinalState::Refused) => (0, 0, 0),
+        State::Completed => (1, 1, 0),
+        State::Reversed => (1, 0, 1),
+        State::Refused => (0, 0, 0),
         // Where a later leg is posted, the debit is before it.
-        Standing::Open(_) => (u32::from(legs.credits + legs.reversals > 0), 0, 0),
+        State::Accepted
+        | State::Debiting
+        | State::Crediting
+        | State::Reversing
+        | State::NeedsOperator => (u32::from(legs.credits + legs.reversals > 0), 0, 0),
     };
     [
         (Role::Debit, legs.debits, debit),

@@ -1,22 +1,25 @@
 //! What must not be, in words for people and in fields for machines.
 
-use super::evidence::{Posting, Standing};
-use crate::person::amount;
+use crate::evidence::Posting;
 use domain::serial::{MasterSerial, Role, SubSerial};
-use serde_json::{Value, json};
+use domain::shown::money;
+use domain::transfer::State;
 use std::fmt;
 
 /// How many postings of each kind a transfer has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Legs {
-    pub(super) debits: u32,
-    pub(super) credits: u32,
-    pub(super) reversals: u32,
+pub struct Legs {
+    /// Postings that take money.
+    pub debits: u32,
+    /// Postings that bring it.
+    pub credits: u32,
+    /// Postings that give it back.
+    pub reversals: u32,
 }
 
 impl Legs {
     /// One more of a kind.
-    pub(super) fn count(&mut self, kind: Role) {
+    pub fn count(&mut self, kind: Role) {
         match kind {
             Role::Debit => self.debits += 1,
             Role::Credit => self.credits += 1,
@@ -46,35 +49,90 @@ impl fmt::Display for Legs {
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub enum Finding {
     /// A serial stands more than once in a counter's statement.
-    Doubled { counter: String, serial: SubSerial, times: u32 },
+    Doubled {
+        /// The counter's name.
+        counter: String,
+        /// The serial.
+        serial: SubSerial,
+        /// How often.
+        times: u32,
+    },
     /// A posting under a serial of a transfer that is not that transfer's leg.
-    NotAsRecorded { master: MasterSerial, posting: Posting, what: &'static str },
+    NotAsRecorded {
+        /// Which transfer.
+        master: MasterSerial,
+        /// What is stated.
+        posting: Posting,
+        /// In words.
+        what: &'static str,
+    },
     /// A posting that no transfer explains.
-    Unexplained { posting: Posting },
+    Unexplained {
+        /// What is stated.
+        posting: Posting,
+    },
     /// A posting under a serial of a transfer, and of another transfer by its mark: one that the
     /// record does not know.
-    Foreign { master: MasterSerial, posting: Posting },
+    Foreign {
+        /// Which transfer.
+        master: MasterSerial,
+        /// What is stated.
+        posting: Posting,
+    },
     /// A posting that is stated by a counter at which that leg is not booked.
-    ForeignSpeaker { master: MasterSerial, posting: Posting },
+    ForeignSpeaker {
+        /// Which transfer.
+        master: MasterSerial,
+        /// What is stated.
+        posting: Posting,
+    },
     /// A posting that was stated where it was not asked for: of another account, or another day.
-    NotAskedFor { posting: Posting },
+    NotAskedFor {
+        /// What is stated.
+        posting: Posting,
+    },
     /// Nobody has told what this counter has posted; why not.
-    NotTold { counter: String, why: String },
+    NotTold {
+        /// The counter's name.
+        counter: String,
+        /// Why not, for people.
+        why: String,
+    },
     /// A transfer's legs are not those that its state asks for.
-    WrongLegs { master: MasterSerial, standing: Standing, posted: Legs },
+    WrongLegs {
+        /// Which transfer.
+        master: MasterSerial,
+        /// Where it stands.
+        standing: State,
+        /// What is posted of it.
+        posted: Legs,
+    },
     /// A row of the record is not what was written.
-    Damaged { master: MasterSerial, what: String },
+    Damaged {
+        /// Which transfer.
+        master: MasterSerial,
+        /// In words.
+        what: String,
+    },
     /// A page of the record's file is not what was written; in the database's words.
-    DamagedPage { what: String },
+    DamagedPage {
+        /// In words.
+        what: String,
+    },
     /// Money that left is not all somewhere; `unaccounted` is in minor units.
-    Unbalanced { currency: String, unaccounted: i128 },
+    Unbalanced {
+        /// ISO 4217 code.
+        currency: String,
+        /// Minor units: above zero is missing, below is too much.
+        unaccounted: i128,
+    },
 }
 
 impl Finding {
     /// The kind's name for machines.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> &'static str {
         match self {
             Finding::Doubled { .. } => "doubled",
             Finding::NotAsRecorded { .. } => "not_as_recorded",
@@ -91,7 +149,7 @@ impl Finding {
     }
 
     /// Which transfer, where there is one.
-    pub(super) fn master(&self) -> Option<MasterSerial> {
+    pub fn master(&self) -> Option<MasterSerial> {
         match self {
             Finding::NotAsRecorded { master, .. }
             | Finding::Foreign { master, .. }
@@ -106,65 +164,6 @@ impl Finding {
             | Finding::Unbalanced { .. } => None,
         }
     }
-
-    /// For machines.
-    pub(super) fn json(&self) -> Value {
-        let mut said = json!({ "kind": self.kind(), "text": self.to_string() });
-        if let Some(master) = self.master() {
-            said["master_serial"] = json!(master);
-        }
-        match self {
-            Finding::Doubled { counter, serial, times } => {
-                said["counter"] = json!(counter);
-                said["sub_serial"] = json!(serial);
-                said["times"] = json!(times);
-            }
-            Finding::NotAsRecorded { posting, what, .. } => {
-                said["differs_in"] = json!(what);
-                said["posting"] = posting_json(posting);
-            }
-            Finding::Damaged { what, .. } | Finding::DamagedPage { what } => {
-                said["damage"] = json!(what);
-            }
-            Finding::NotTold { counter, why } => {
-                said["counter"] = json!(counter);
-                said["why"] = json!(why);
-            }
-            Finding::Unexplained { posting }
-            | Finding::Foreign { posting, .. }
-            | Finding::ForeignSpeaker { posting, .. }
-            | Finding::NotAskedFor { posting } => {
-                said["posting"] = posting_json(posting);
-            }
-            Finding::WrongLegs { standing, posted, .. } => {
-                said["state"] = json!(standing.as_str());
-                said["posted"] = json!({
-                    "debits": posted.debits,
-                    "credits": posted.credits,
-                    "reversals": posted.reversals,
-                });
-            }
-            Finding::Unbalanced { currency, unaccounted } => {
-                said["currency"] = json!(currency);
-                said["unaccounted"] = json!(i64::try_from(*unaccounted).ok());
-            }
-        }
-        said
-    }
-}
-
-fn posting_json(posting: &Posting) -> Value {
-    json!({
-        "counter": posting.counter,
-        "kind": posting.kind,
-        "sub_serial": posting.serial,
-        "original": posting.original,
-        "account": posting.account,
-        "amount": posting.amount,
-        "currency": posting.currency,
-        "settle_day": posting.settle_day.to_string(),
-        "mark": posting.mark,
-    })
 }
 
 impl fmt::Display for Finding {
@@ -235,7 +234,7 @@ impl fmt::Display for Finding {
 
 fn stated(posting: &Posting) -> String {
     let Posting { counter, kind, account, amount, currency, .. } = posting;
-    let amount = amount::shown(*amount, currency.as_str());
+    let amount = money(*amount, currency.as_str());
     format!("a {kind} of {amount} at {counter}:{account}")
 }
 

@@ -1,7 +1,7 @@
 //! Minor units as people write money. For showing only: nothing is ever read back from it.
 
 /// `100000` of `CNY` as `1,000.00 CNY`.
-pub(crate) fn shown(minor: i64, currency: &str) -> String {
+pub fn money(minor: i64, currency: &str) -> String {
     let decimals = decimals(currency);
     let digits = format!("{:0>width$}", minor.unsigned_abs(), width = decimals + 1);
     let (major, fraction) = digits.split_at(digits.len() - decimals);
@@ -52,7 +52,7 @@ mod tests {
             (1_234, "KWD", "1.234 KWD"),
             (i64::MIN, "CNY", "-92,233,720,368,547,758.08 CNY"),
         ] {
-            assert_eq!(shown(minor, currency), text);
+            assert_eq!(money(minor, currency), text);
         }
     }
 }

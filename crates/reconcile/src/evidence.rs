@@ -1,0 +1,89 @@
+//! What an audit compares: transfers as the bridge recorded them, and postings as counters state
+//! them.
+
+use domain::message::{AccountId, CounterId, Place};
+use domain::money::Currency;
+use domain::serial::{Day, Mark, MasterSerial, Role, SubSerial};
+use domain::transfer::State;
+use foreign::ForeignText;
+
+/// A transfer, by the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its serial.
+    pub master: MasterSerial,
+    /// Where the money leaves.
+    pub from: Place,
+    /// Where it arrives.
+    pub to: Place,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217 currency of the amount.
+    pub currency: Currency,
+    /// The settle days that debit and credit were bound to.
+    pub days: (Day, Day),
+    /// Where it stands; of one that has not ended, how far it has come may be known late.
+    pub standing: State,
+    /// Microseconds since 1970 UTC.
+    pub created_at: i64,
+    /// `None` if an earlier version of the bridge recorded it.
+    pub mark: Option<Mark>,
+}
+
+impl Recorded {
+    /// The account that a leg posts to.
+    pub fn place(&self, role: Role) -> &Place {
+        match role {
+            Role::Debit | Role::Reversal => &self.from,
+            Role::Credit => &self.to,
+        }
+    }
+
+    /// The settle day that a leg was bound to.
+    pub fn day(&self, role: Role) -> Day {
+        match role {
+            Role::Debit | Role::Reversal => self.days.0,
+            Role::Credit => self.days.1,
+        }
+    }
+}
+
+/// A posting, by its counter's statement. Nothing of it is believed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Who states it.
+    pub counter: CounterId,
+    /// What it did.
+    pub kind: Role,
+    /// Under which leg's serial.
+    pub serial: SubSerial,
+    /// What a reversal undid.
+    pub original: Option<SubSerial>,
+    /// To which account.
+    pub account: AccountId,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217 currency of the amount.
+    pub currency: Currency,
+    /// The counter's accounting day.
+    pub settle_day: Day,
+    /// The mark that came with it, where the counter keeps marks.
+    pub mark: Option<Mark>,
+}
+
+impl Posting {
+    /// Whether it belongs to another transfer than one with this mark, though it bears a serial of
+    /// its. Without its mark a posting is taken for what its serial says.
+    pub fn is_foreign_to(&self, mark: Option<Mark>) -> bool {
+        self.mark.is_some() && self.mark != mark
+    }
+}
+
+/// A transfer that a person ended, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The operator's name, as it was given.
+    pub who: ForeignText,
+    /// In the operator's own words.
+    pub note: ForeignText,
+}
