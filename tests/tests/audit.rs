@@ -221,6 +221,29 @@ async fn what_an_audit_cannot_read_is_named() {
     }
 }
 
+/// Books need nobody who is asked, so that what says whom to ask may be broken.
+#[tokio::test]
+async fn books_are_judged_though_the_client_file_is_broken() {
+    let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    every_ending(&town).await;
+    let config = town.bridge.config_file().display().to_string();
+    let broken = town.bridge.config_file().with_file_name("client.toml");
+    std::fs::write(&broken, "key_id = \"app\"\nurl = 1\n").expect("a client file");
+    let broken = broken.display().to_string();
+    let books = |name, path: PathBuf| format!("{name}={}", path.display());
+    let securities = books("securities", town.securities.books_file());
+    let futures = books("futures", town.futures.books_file());
+
+    let asked = ["--config", &config, "--client", &broken];
+    let (ended, text) =
+        said(&[&asked[..], &["--books", &securities, "--books", &futures]].concat()).await;
+    assert_eq!(ended, Some(0), "{text}");
+    assert!(text.contains("3 transfers"), "{text}");
+    let (ended, text) = said(&asked).await;
+    assert_eq!(ended, Some(2), "{text}");
+    assert!(text.contains("client.toml:2: "), "{text}");
+}
+
 #[tokio::test]
 async fn a_record_that_is_not_there_is_not_made() {
     let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
