@@ -5,6 +5,7 @@ use crate::shares::Shares;
 use arc_swap::ArcSwap;
 use domain::message::{CounterId, Place};
 use domain::money::Amount;
+use domain::order::Order;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
@@ -210,9 +211,7 @@ impl Apps {
     pub(crate) fn may_order(
         &self,
         app: &str,
-        from: &Place,
-        to: &Place,
-        amount: Amount,
+        Order { from, to, amount, .. }: &Order,
     ) -> Result<(), Problem> {
         self.may_use(app, from)?;
         self.may_use(app, to)?;
@@ -226,7 +225,7 @@ impl Apps {
             )));
         }
         match rights.largest_transfer {
-            Some(largest) if amount > largest => Err(crate::refused::rule(
+            Some(largest) if *amount > largest => Err(crate::refused::rule(
                 "amount",
                 format!("{app} may move at most {largest} minor units in one transfer"),
             )),
@@ -279,6 +278,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::money::Currency;
     use proptest::prelude::*;
 
     fn place(counter: &str, account: &str) -> Place {
@@ -347,6 +347,15 @@ mod tests {
         result.map_or_else(|problem| problem.slug(), |()| "")
     }
 
+    fn order(from: (&str, &str), to: (&str, &str), amount: i64) -> Order {
+        Order {
+            from: place(from.0, from.1),
+            to: place(to.0, to.1),
+            amount: Amount::new(amount).expect("an amount"),
+            currency: Currency::CNY,
+        }
+    }
+
     #[test]
     fn an_order_is_refused_for_the_first_right_that_it_lacks() {
         let pattern = |text: &str| text.parse().expect("a pattern");
@@ -357,8 +366,7 @@ mod tests {
             ..Rights::default()
         });
         let ordered = |from: (&str, &str), to: (&str, &str), amount: i64| {
-            let amount = Amount::new(amount).expect("an amount");
-            told(apps.may_order("shop", &place(from.0, from.1), &place(to.0, to.1), amount))
+            told(apps.may_order("shop", &order(from, to, amount)))
         };
         let (own, others) = (("securities", "6001"), ("securities", "7001"));
         assert_eq!(ordered(own, ("futures", "8001"), 500), "");
@@ -367,8 +375,7 @@ mod tests {
         assert_eq!(ordered(own, ("futures", "8002"), 1), "foreign_account");
         assert_eq!(ordered(("futures", "8001"), own, 1), "foreign_direction");
         assert_eq!(ordered(own, ("securities", "6002"), 1), "foreign_direction");
-        let amount = Amount::new(1_000_000).expect("an amount");
-        let other = apps.may_order("bank", &place("bank", "1"), &place("bank", "2"), amount);
+        let other = apps.may_order("bank", &order(("bank", "1"), ("bank", "2"), 1_000_000));
         assert_eq!(told(other), "", "another app has its own rights");
     }
 

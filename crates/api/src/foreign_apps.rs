@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use serde_json::Value;
 use std::sync::Arc;
@@ -38,10 +39,12 @@ fn open(number: u64, app: &str) -> Write {
         app: app.into(),
         idempotency_key: format!("key-{number}").into(),
         fingerprint: [7; 32],
-        from: place("securities", "6001"),
-        to: place("futures", "7001"),
-        amount: Amount::new(100_000).expect("an amount"),
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "6001"),
+            to: place("futures", "7001"),
+            amount: Amount::new(100_000).expect("an amount"),
+            currency: Currency::CNY,
+        },
         debit_day: day(),
         credit_day: day(),
         credit_barrier: false,

@@ -263,10 +263,10 @@ impl From<&View> for TransferJson {
         TransferJson {
             master_serial: transfer.intent.master.to_string(),
             state: state(transfer.state()),
-            from: (&transfer.intent.from).into(),
-            to: (&transfer.intent.to).into(),
-            amount: transfer.intent.amount.minor(),
-            currency: transfer.intent.currency.to_string(),
+            from: (&transfer.intent.order.from).into(),
+            to: (&transfer.intent.order.to).into(),
+            amount: transfer.intent.order.amount.minor(),
+            currency: transfer.intent.order.currency.to_string(),
             legs: Role::ALL
                 .into_iter()
                 .filter(|role| *role != Role::Reversal || undone)

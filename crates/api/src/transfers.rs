@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use coordinator::{Begin, Begun, Found};
 use domain::message::{AccountId, CounterId, Place};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::MasterSerial;
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
@@ -69,7 +70,7 @@ pub(crate) async fn create(
         Problem::new(kind::MALFORMED_BODY).detail(plain::words(&error.to_string()))
     })?;
     let begin = checked(&caller, idempotency_key, &request)?;
-    state.apps.may_order(&caller.app, &begin.from, &begin.to, begin.amount)?;
+    state.apps.may_order(&caller.app, &begin.order)?;
     let Some(_seat) = state.apps.seat(&caller.app) else {
         metrics::counter!("requests_not_admitted_total", "why" => "overloaded").increment(1);
         return Err(Problem::new(kind::OVERLOADED)
@@ -284,20 +285,18 @@ fn checked(
     let amount = Amount::new(request.amount).map_err(|error| rule("amount", error.to_string()))?;
     let currency: Currency =
         request.currency.parse().map_err(|error| rule("currency", format!("{error}")))?;
+    let order = Order { from, to, amount, currency };
     Ok(Begin {
         app: caller.app.clone(),
         idempotency_key: key,
         former_key: former,
-        fingerprint: fingerprint(&from, &to, amount, currency),
-        from,
-        to,
-        amount,
-        currency,
+        fingerprint: fingerprint(&order),
+        order,
     })
 }
 
 /// Tells one order from another by what it means, not by how its JSON is laid out.
-fn fingerprint(from: &Place, to: &Place, amount: Amount, currency: Currency) -> [u8; 32] {
+fn fingerprint(Order { from, to, amount, currency }: &Order) -> [u8; 32] {
     let mut hash = Context::new(&SHA256);
     for part in
         [from.counter.as_str(), from.account.as_str(), to.counter.as_str(), to.account.as_str()]
@@ -371,16 +370,19 @@ mod tests {
             counter: CounterId::new(counter).expect("a counter"),
             account: AccountId::new(account).expect("an account"),
         };
-        let of = |from: &Place, to: &Place, amount| {
-            fingerprint(from, to, Amount::new(amount).expect("an amount"), Currency::CNY)
+        let order = |from: &Place, to: &Place, amount| Order {
+            from: from.clone(),
+            to: to.clone(),
+            amount: Amount::new(amount).expect("an amount"),
+            currency: Currency::CNY,
         };
+        let of = |from: &Place, to: &Place, amount| fingerprint(&order(from, to, amount));
         let (a, b) = (place("securities", "6001"), place("futures", "8001"));
         assert_eq!(of(&a, &b, 1), of(&a, &b, 1));
         assert_ne!(of(&a, &b, 1), of(&b, &a, 1));
         assert_ne!(of(&a, &b, 1), of(&a, &b, 2));
-        let one = Amount::new(1).expect("an amount");
-        let usd = "USD".parse().expect("a currency");
-        assert_ne!(of(&a, &b, 1), fingerprint(&a, &b, one, usd));
+        let dollars = Order { currency: "USD".parse().expect("a currency"), ..order(&a, &b, 1) };
+        assert_ne!(of(&a, &b, 1), fingerprint(&dollars));
         for (from, to) in [
             (&place("bank", "6001"), &b),
             (&place("securities", "6002"), &b),

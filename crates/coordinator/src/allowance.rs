@@ -193,11 +193,11 @@ impl Account {
         {
             return Err(OverDayLimit::Transfers { app: app(), most });
         }
-        let moved = self.sums.get(&new.currency).copied().unwrap_or(0);
+        let moved = self.sums.get(&new.order.currency).copied().unwrap_or(0);
         match self.limit.sum {
-            Some(most) if new.amount.minor() > most.saturating_sub(moved) => {
+            Some(most) if new.order.amount.minor() > most.saturating_sub(moved) => {
                 let left = most.saturating_sub(moved).max(0);
-                Err(OverDayLimit::Sum { app: app(), most, currency: new.currency, left })
+                Err(OverDayLimit::Sum { app: app(), most, currency: new.order.currency, left })
             }
             Some(_) | None => Ok(()),
         }
@@ -205,9 +205,9 @@ impl Account {
 
     fn count(&mut self, new: &NewTransfer) {
         self.transfers += 1;
-        let sum = self.sums.entry(new.currency).or_insert(0);
-        *sum = sum.saturating_add(new.amount.minor());
-        self.open.insert(new.idempotency_key.clone(), (new.amount, new.currency));
+        let sum = self.sums.entry(new.order.currency).or_insert(0);
+        *sum = sum.saturating_add(new.order.amount.minor());
+        self.open.insert(new.idempotency_key.clone(), (new.order.amount, new.order.currency));
     }
 
     fn close(&mut self, key: &str, moved: bool) {
@@ -226,6 +226,7 @@ impl Account {
 mod tests {
     use super::*;
     use domain::message::Place;
+    use domain::order::Order;
     use domain::serial::{MasterSerial, Sequence};
 
     const TODAY: u32 = 20_261_121;
@@ -244,10 +245,12 @@ mod tests {
             app: "shop".into(),
             idempotency_key: key.into(),
             fingerprint: [0; 32],
-            from: place("securities"),
-            to: place("futures"),
-            amount: Amount::new(amount).expect("an amount"),
-            currency: currency.parse().expect("a currency"),
+            order: Order {
+                from: place("securities"),
+                to: place("futures"),
+                amount: Amount::new(amount).expect("an amount"),
+                currency: currency.parse().expect("a currency"),
+            },
             debit_day: day(on),
             credit_day: day(on),
             credit_barrier: false,

@@ -10,8 +10,9 @@ use crate::record::{Rendered, WaiterReply};
 use crate::shard::Input;
 use crate::view::View;
 use dashmap::mapref::entry::Entry;
-use domain::message::{CounterId, Place};
-use domain::money::{Amount, Currency};
+use domain::message::CounterId;
+use domain::money::Amount;
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use port::{Counter, CounterIndex};
 use std::sync::Arc;
@@ -40,14 +41,8 @@ pub struct Begin {
     pub former_key: Option<Arc<str>>,
     /// What the key was used for.
     pub fingerprint: [u8; 32],
-    /// Where the money comes from.
-    pub from: Place,
-    /// Where it goes.
-    pub to: Place,
-    /// Amount in minor units, 1 to 999,999,999,999.
-    pub amount: Amount,
-    /// ISO 4217 currency of the amount.
-    pub currency: Currency,
+    /// What it is to move, from where to where.
+    pub order: Order,
 }
 
 /// What became of it while the caller waited.
@@ -223,10 +218,7 @@ impl Coordinator {
             app: begin.app.clone(),
             idempotency_key: begin.idempotency_key.clone(),
             fingerprint: begin.fingerprint,
-            from: begin.from.clone(),
-            to: begin.to.clone(),
-            amount: begin.amount,
-            currency: begin.currency,
+            order: begin.order.clone(),
             debit_day,
             credit_day,
             credit_barrier: !inner.counters[to].profile().dedupes,
@@ -269,11 +261,11 @@ impl Coordinator {
         let find = |id: &CounterId| {
             counters.index_of(id).ok_or_else(|| BeginError::UnknownCounter(id.clone()))
         };
-        let (from, to) = (find(&begin.from.counter)?, find(&begin.to.counter)?);
+        let (from, to) = (find(&begin.order.from.counter)?, find(&begin.order.to.counter)?);
         if self.inner.standing.state().is_behind() {
             return Err(BeginError::RecordBehind);
         }
-        if begin.from == begin.to {
+        if begin.order.from == begin.order.to {
             return Err(BeginError::SameAccount);
         }
         for counter in [from, to].map(|index| &counters[index]) {
@@ -281,7 +273,7 @@ impl Coordinator {
                 return Err(BeginError::CounterHeld(counter.id().clone()));
             }
             if let Some(limit) = counter.per_transfer_limit()
-                && begin.amount > limit
+                && begin.order.amount > limit
             {
                 return Err(BeginError::OverLimit { counter: counter.id().clone(), limit });
             }

@@ -105,6 +105,7 @@ mod tests {
         AccountId, Answer, AnswerCode, Finding, Place, Posted, PostingReply, QueryReply,
     };
     use domain::money::{Amount, Currency};
+    use domain::order::Order;
     use domain::serial::{Day, MasterSerial, Role, Sequence};
     use domain::transfer::EndReason;
     use foreign::ForeignText;
@@ -123,10 +124,12 @@ mod tests {
             app: "app".into(),
             idempotency_key: "key".into(),
             fingerprint: [0; 32],
-            from: place("securities", "6001"),
-            to: place("futures", "8001"),
-            amount: Amount::new(500).expect("an amount"),
-            currency: Currency::CNY,
+            order: Order {
+                from: place("securities", "6001"),
+                to: place("futures", "8001"),
+                amount: Amount::new(500).expect("an amount"),
+                currency: Currency::CNY,
+            },
             debit_day: day(),
             credit_day: day(),
             credit_barrier: false,

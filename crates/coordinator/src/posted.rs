@@ -101,7 +101,7 @@ async fn last_accounts(store: &Store, counter: &CounterId) -> Result<Vec<Account
     };
     let mut accounts: Vec<AccountId> = Vec::new();
     for Stored { transfer, .. } in store.list(&filter).await?.transfers {
-        for place in [transfer.from, transfer.to] {
+        for place in [transfer.order.from, transfer.order.to] {
             if place.counter == *counter && !accounts.contains(&place.account) {
                 accounts.push(place.account);
             }

@@ -70,7 +70,7 @@ fn tell_unreadable(inner: &Inner, error: &StoreError) {
 
 async fn take_up_one(inner: &Arc<Inner>, open: OpenTransfer) -> Result<(), StartError> {
     let OpenTransfer { transfer: new, trail, next_part, damage, .. } = open;
-    for place in [&new.from, &new.to] {
+    for place in [&new.order.from, &new.order.to] {
         if !inner.counters.has(&place.counter) {
             return Err(StartError::CounterMissing {
                 counter: place.counter.clone(),
@@ -159,7 +159,7 @@ fn unread(new: &NewTransfer, parts: &[String], left_alone: bool) -> Remembrance 
 }
 
 fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
-    spring("take-up", || new.amount.minor().to_string());
+    spring("take-up", || new.order.amount.minor().to_string());
     let folded = match trail::fold(parts) {
         Ok(folded) => folded,
         Err(error) => {
@@ -191,6 +191,7 @@ mod tests {
     use crate::view::View;
     use domain::message::{CounterId, Place};
     use domain::money::{Amount, Currency};
+    use domain::order::Order;
     use domain::serial::{Day, Sequence};
     use link::{Link, LinkConfig};
     use store::{Store, Write, WriteId};
@@ -216,10 +217,12 @@ mod tests {
             app: "demo".into(),
             idempotency_key: format!("key-{number}").into(),
             fingerprint: [0; 32],
-            from: place("securities"),
-            to: place("futures"),
-            amount: Amount::MAX,
-            currency: Currency::CNY,
+            order: Order {
+                from: place("securities"),
+                to: place("futures"),
+                amount: Amount::MAX,
+                currency: Currency::CNY,
+            },
             debit_day: day,
             credit_day: day,
             credit_barrier: false,

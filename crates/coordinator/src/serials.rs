@@ -132,6 +132,7 @@ mod tests {
     use super::*;
     use domain::message::Place;
     use domain::money::{Amount, Currency};
+    use domain::order::Order;
     use domain::serial::MasterSerial;
     use store::{NewTransfer, Write, WriteId};
     use tokio::sync::mpsc;
@@ -165,10 +166,12 @@ mod tests {
             app: "demo".into(),
             idempotency_key: "key".into(),
             fingerprint: [0; 32],
-            from: place("securities"),
-            to: place("futures"),
-            amount: Amount::MAX,
-            currency: Currency::CNY,
+            order: Order {
+                from: place("securities"),
+                to: place("futures"),
+                amount: Amount::MAX,
+                currency: Currency::CNY,
+            },
             debit_day: day,
             credit_day: day,
             credit_barrier: false,

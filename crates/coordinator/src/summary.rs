@@ -20,7 +20,7 @@ impl Summary {
     pub(crate) fn add(&mut self, state: State, in_transit: i64, record: &Record) {
         *self.by_state.entry(state.as_str()).or_default() += 1;
         if in_transit > 0 {
-            let currency = record.transfer.intent.currency;
+            let currency = record.transfer.intent.order.currency;
             match self.in_transit.get_mut(currency.as_str()) {
                 Some(sum) => *sum = sum.saturating_add(in_transit),
                 None => drop(self.in_transit.insert(currency.to_string(), in_transit)),

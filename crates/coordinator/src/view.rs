@@ -33,7 +33,7 @@ impl View {
     /// What is being done, in a sentence; `None` for a final transfer.
     pub fn next(&self) -> Option<String> {
         let Transfer { intent, phase, expired, .. } = &self.transfer;
-        let (from, to) = (&intent.from.counter, &intent.to.counter);
+        let (from, to) = (&intent.order.from.counter, &intent.order.to.counter);
         Some(match phase {
             Phase::Completed | Phase::Refused | Phase::Reversed => return None,
             Phase::Parked(why) => parked::next(self, *why),
@@ -75,7 +75,7 @@ impl View {
     pub fn reason(&self) -> Option<String> {
         use domain::transfer::EndReason;
         let Transfer { intent, reason, phase, .. } = &self.transfer;
-        let (from, to) = (&intent.from.counter, &intent.to.counter);
+        let (from, to) = (&intent.order.from.counter, &intent.order.to.counter);
         let said = |role| match &self.transfer.leg(role).answer {
             Some(Answer { code, text }) if text.is_empty() => format!(": {code}"),
             Some(Answer { code, text }) => format!(": {code} {text}"),

@@ -88,20 +88,11 @@ fn scattered(number: u64) -> u64 {
 }
 
 fn accepted(number: u64) -> Result<Write> {
-    let domain::transfer::Intent {
-        master,
-        mut from,
-        mut to,
-        amount,
-        currency,
-        debit_day,
-        credit_day,
-        credit_barrier,
-        mark,
-    } = sample::intent(number)?;
+    let domain::transfer::Intent { master, mut order, debit_day, credit_day, credit_barrier, mark } =
+        sample::intent(number)?;
     let drawn = scattered(number);
-    from.account = domain::message::AccountId::new(&format!("6{:07}", drawn % 1000))?;
-    to.account = domain::message::AccountId::new(&format!("8{:07}", drawn / 1000 % 1000))?;
+    order.from.account = domain::message::AccountId::new(&format!("6{:07}", drawn % 1000))?;
+    order.to.account = domain::message::AccountId::new(&format!("8{:07}", drawn / 1000 % 1000))?;
     let mut fingerprint = [0; 32];
     for (place, seed) in fingerprint.chunks_exact_mut(8).zip(1..) {
         place.copy_from_slice(&scattered(drawn ^ seed).to_be_bytes());
@@ -112,10 +103,7 @@ fn accepted(number: u64) -> Result<Write> {
             app: Arc::from("broker-app"),
             idempotency_key: Arc::from(format!("{drawn:016x}{:016x}", scattered(drawn))),
             fingerprint,
-            from,
-            to,
-            amount,
-            currency,
+            order,
             debit_day,
             credit_day,
             credit_barrier,

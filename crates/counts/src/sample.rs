@@ -5,6 +5,7 @@ use domain::message::{
     AccountId, Answer, AnswerCode, CounterId, Instruction, Place, Posted, PostingReply, Reply,
 };
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{Intent, Transfer};
 
@@ -20,10 +21,12 @@ pub(crate) fn intent(number: u64) -> Result<Intent> {
     };
     Ok(Intent {
         master: MasterSerial { day: day()?, sequence: Sequence::new(number)? },
-        from: place("securities", "60000123")?,
-        to: place("futures", "80000456")?,
-        amount: Amount::new(123_456)?,
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "60000123")?,
+            to: place("futures", "80000456")?,
+            amount: Amount::new(123_456)?,
+            currency: Currency::CNY,
+        },
         debit_day: day()?,
         credit_day: day()?,
         credit_barrier: false,
@@ -38,7 +41,7 @@ pub(crate) fn instruction(role: Role) -> Result<Instruction> {
 
 /// A counter's answer that it has posted one leg.
 pub(crate) fn posted(transfer: &Transfer, role: Role) -> PostingReply {
-    let Intent { master, amount, currency, mark, .. } = transfer.intent;
+    let Intent { master, order: Order { amount, currency, .. }, mark, .. } = transfer.intent;
     PostingReply {
         serial: master.leg(role),
         answer: Answer { code: AnswerCode::DONE, text: "done".into() },

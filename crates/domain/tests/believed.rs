@@ -6,6 +6,7 @@ use domain::message::{
     PostingReply, QueryReply, Reply,
 };
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::profile::{CodeTable, Meaning, Profile};
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{
@@ -36,10 +37,12 @@ fn transfer() -> Transfer {
             day: day(20_261_121),
             sequence: Sequence::new(42).expect("a sequence"),
         },
-        from: place("securities", "6001"),
-        to: place("futures", "8001"),
-        amount: amount(100_000),
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "6001"),
+            to: place("futures", "8001"),
+            amount: amount(100_000),
+            currency: Currency::CNY,
+        },
         debit_day: day(20_261_123),
         credit_day: day(20_261_124),
         credit_barrier: false,
@@ -57,8 +60,8 @@ fn posted(transfer: &Transfer, role: Role) -> Posted {
         counter_serial: "C1".into(),
         settle_day: transfer.bound_day(role),
         account: transfer.place(role).account.clone(),
-        amount: transfer.intent.amount,
-        currency: transfer.intent.currency,
+        amount: transfer.intent.order.amount,
+        currency: transfer.intent.order.currency,
         original: (role == Role::Reversal).then(|| transfer.intent.master.leg(Role::Debit)),
     }
 }
@@ -104,8 +107,8 @@ fn by_query(
 fn others(transfer: &Transfer, role: Role) -> Vec<(&'static str, Posted)> {
     let right = || posted(transfer, role);
     let other_side = match role {
-        Role::Debit | Role::Reversal => &transfer.intent.to,
-        Role::Credit => &transfer.intent.from,
+        Role::Debit | Role::Reversal => &transfer.intent.order.to,
+        Role::Credit => &transfer.intent.order.from,
     };
     vec![
         ("the other side's account", Posted { account: other_side.account.clone(), ..right() }),

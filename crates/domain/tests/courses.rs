@@ -2,6 +2,7 @@
 
 use domain::message::{AccountId, CounterId, Look, Place};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::profile::Profile;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{
@@ -24,10 +25,12 @@ fn undoing(phase: Phase, reversal: Knowledge, sent: u16) -> Transfer {
             day: day(20_261_121),
             sequence: Sequence::new(42).expect("a sequence"),
         },
-        from: place("securities"),
-        to: place("futures"),
-        amount: Amount::MAX,
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities"),
+            to: place("futures"),
+            amount: Amount::MAX,
+            currency: Currency::CNY,
+        },
         debit_day: day(20_261_121),
         credit_day: day(20_261_121),
         credit_barrier: false,

@@ -3,6 +3,7 @@
 
 use domain::message::{AccountId, CounterId, Place};
 use domain::money::Currency;
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Role, SubSerial};
 use domain::transfer::State;
 use foreign::ForeignText;
@@ -12,14 +13,8 @@ use foreign::ForeignText;
 pub struct Recorded {
     /// Its serial.
     pub master: MasterSerial,
-    /// Where the money leaves.
-    pub from: Place,
-    /// Where it arrives.
-    pub to: Place,
-    /// Minor units.
-    pub amount: i64,
-    /// ISO 4217 currency of the amount.
-    pub currency: Currency,
+    /// What it was to move, from where to where.
+    pub order: Order,
     /// The settle days that debit and credit were bound to.
     pub days: (Day, Day),
     /// Where it stands; of one that has not ended, how far it has come may be known late.
@@ -33,10 +28,7 @@ pub struct Recorded {
 impl Recorded {
     /// The account that a leg posts to.
     pub fn place(&self, role: Role) -> &Place {
-        match role {
-            Role::Debit | Role::Reversal => &self.from,
-            Role::Credit => &self.to,
-        }
+        self.order.place(role)
     }
 
     /// The settle day that a leg was bound to.

@@ -175,9 +175,9 @@ pub fn difference(transfer: &Recorded, posting: &Posting) -> Option<&'static str
         Some("kind")
     } else if posting.account != place.account {
         Some("account")
-    } else if posting.amount != transfer.amount {
+    } else if posting.amount != transfer.order.amount.minor() {
         Some("amount")
-    } else if posting.currency != transfer.currency {
+    } else if posting.currency != transfer.order.currency {
         Some("currency")
     } else if posting.original != undoes {
         Some("original")
@@ -197,8 +197,8 @@ fn judge_transfer(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict:
         | State::Crediting
         | State::Reversing
         | State::NeedsOperator => {
-            let in_transit = if posted == (1, 0, 0) { transfer.amount } else { 0 };
-            sums(verdict, transfer.currency).in_transit += i128::from(in_transit);
+            let in_transit = if posted == (1, 0, 0) { transfer.order.amount.minor() } else { 0 };
+            sums(verdict, transfer.order.currency).in_transit += i128::from(in_transit);
             verdict.open.push(Open { transfer: transfer.clone(), in_transit });
             matches!(posted, (0, 0, 0) | (1, 0 | 1, 0) | (1, 0, 1))
         }
@@ -234,7 +234,8 @@ fn on_word(transfer: &Recorded, legs: Legs, word: Option<&Word>, verdict: &mut V
     let Some(word) = word else { return false };
     let Legs { debits, credits, reversals } = legs;
     let left = i128::from(debits) - i128::from(credits) - i128::from(reversals);
-    sums(verdict, transfer.currency).on_a_persons_word += left * i128::from(transfer.amount);
+    sums(verdict, transfer.order.currency).on_a_persons_word +=
+        left * i128::from(transfer.order.amount.minor());
     verdict.by_word.push((transfer.clone(), word.clone()));
     true
 }

@@ -14,6 +14,7 @@ use coordinator::record::WaiterReply;
 use coordinator::shard::Input;
 use domain::message::{CounterId, Place};
 use domain::money::Currency;
+use domain::order::Order;
 use domain::profile::Meaning;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{ParkReason, Phase, Transfer};
@@ -96,10 +97,12 @@ impl Simulation {
             app: "app".into(),
             idempotency_key: wanted.key.as_str().into(),
             fingerprint: [0; 32],
-            from: place(&wanted.from),
-            to: place(&wanted.to),
-            amount: wanted.amount,
-            currency: Currency::CNY,
+            order: Order {
+                from: place(&wanted.from),
+                to: place(&wanted.to),
+                amount: wanted.amount,
+                currency: Currency::CNY,
+            },
             debit_day,
             credit_day,
             credit_barrier,
@@ -231,9 +234,10 @@ impl Simulation {
     fn justified(&self, transfer: &Transfer) -> bool {
         let Phase::Parked(why) = transfer.phase else { return false };
         let master = transfer.intent.master;
-        let (Some(source), Some(destination)) =
-            (self.peer(&transfer.intent.from.counter), self.peer(&transfer.intent.to.counter))
-        else {
+        let (Some(source), Some(destination)) = (
+            self.peer(&transfer.intent.order.from.counter),
+            self.peer(&transfer.intent.order.to.counter),
+        ) else {
             return false;
         };
         let lied = Role::ALL.into_iter().any(|role| {

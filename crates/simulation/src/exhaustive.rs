@@ -18,6 +18,7 @@ use coordinator::world::{Facts, World};
 use coordinator::{Config, Rendered, Tail, View};
 use domain::message::{AccountId, AnswerCode, CounterId, Instruction, Place, Reply};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::profile::Profile;
 use domain::serial::{Mark, MasterSerial, Sequence};
 use domain::transfer::{Knowledge, ParkReason, Phase, Transfer};
@@ -207,10 +208,12 @@ impl<'c> Story<'c> {
             app: "app".into(),
             idempotency_key: KEY.into(),
             fingerprint: [0; 32],
-            from: place(0),
-            to: place(1),
-            amount: Amount::new(AMOUNT).unwrap_or(Amount::MAX),
-            currency: Currency::CNY,
+            order: Order {
+                from: place(0),
+                to: place(1),
+                amount: Amount::new(AMOUNT).unwrap_or(Amount::MAX),
+                currency: Currency::CNY,
+            },
             debit_day: first_day(),
             credit_day: first_day(),
             credit_barrier: !self.world.counters[1].profile.dedupes,

@@ -83,17 +83,18 @@ pub(crate) fn lie(random: &mut Random, new: &NewTransfer, role: Role) -> Reply {
 
 /// A posting as it should be for the leg, or wrong in one field.
 fn posting(random: &mut Random, new: &NewTransfer, role: Role) -> Posted {
-    let (place, day) = match role {
-        Role::Debit | Role::Reversal => (&new.from, new.debit_day),
-        Role::Credit => (&new.to, new.credit_day),
+    let place = new.order.place(role);
+    let day = match role {
+        Role::Debit | Role::Reversal => new.debit_day,
+        Role::Credit => new.credit_day,
     };
     let debit = new.master.leg(Role::Debit);
     let mut posted = Posted {
         counter_serial: "L1".into(),
         settle_day: day,
         account: place.account.clone(),
-        amount: new.amount,
-        currency: new.currency,
+        amount: new.order.amount,
+        currency: new.order.currency,
         original: (role == Role::Reversal).then_some(debit),
     };
     match random.random_range(0..12) {
@@ -134,7 +135,7 @@ pub(crate) fn claims_rightly(
     };
     let Some(posted) = posted else { return false };
     let role = serial.role;
-    let place = if role == Role::Credit { &new.to } else { &new.from };
+    let place = new.order.place(role);
     let original = match role {
         Role::Debit | Role::Credit => posted.original.is_none(),
         Role::Reversal => {
@@ -145,8 +146,8 @@ pub(crate) fn claims_rightly(
         && serial == new.master.leg(role)
         && (mark == new.mark || mark.is_none() && !echoes_marks)
         && posted.account == place.account
-        && posted.amount == new.amount
-        && posted.currency == new.currency
+        && posted.amount == new.order.amount
+        && posted.currency == new.order.currency
         && days.contains(&posted.settle_day)
         && original
 }

@@ -78,7 +78,7 @@ impl Simulation {
         let shard = &bridge.shards[bridge.shard_of(master.sequence.number())];
         shard.view(master.sequence).is_some_and(|view| {
             let intent = &view.transfer.intent;
-            [&intent.from, &intent.to].into_iter().any(|place| place.counter == *liar)
+            [&intent.order.from, &intent.order.to].into_iter().any(|place| place.counter == *liar)
         })
     }
 

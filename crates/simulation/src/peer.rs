@@ -426,7 +426,7 @@ impl Peer {
     /// A transfer has begun: one that lies knows of it.
     pub fn learn(&mut self, new: store::NewTransfer) {
         let own = &self.plan.rules.counter;
-        let takes_part = new.from.counter == *own || new.to.counter == *own;
+        let takes_part = new.order.from.counter == *own || new.order.to.counter == *own;
         self.known.learn(new, takes_part);
     }
 

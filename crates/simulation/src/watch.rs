@@ -86,7 +86,7 @@ impl Simulation {
     /// Whether the source and the destination are honest.
     pub(crate) fn honest(&self, new: &NewTransfer) -> (bool, bool) {
         let liar = self.plan.liar.map(|liar| self.counter_id(liar));
-        (Some(&new.from.counter) != liar, Some(&new.to.counter) != liar)
+        (Some(&new.order.from.counter) != liar, Some(&new.order.to.counter) != liar)
     }
 
     /// Whether one that lies takes part in an order.
@@ -227,7 +227,7 @@ impl Simulation {
         self.plan.liar?;
         let serial = reply.serial()?;
         let new = self.watch.begun.get(&serial.sequence.number())?;
-        let place = if serial.role == Role::Credit { &new.to } else { &new.from };
+        let place = new.order.place(serial.role);
         (place.counter != *speaker).then_some(self.watch.foreign + 1)
     }
 
@@ -261,8 +261,9 @@ impl Simulation {
             }
             Fault::Contradiction => {
                 let begun = about.and_then(|about| self.watch.begun.get(&about));
-                let takes_part = begun
-                    .is_none_or(|new| new.from.counter == *counter || new.to.counter == *counter);
+                let takes_part = begun.is_none_or(|new| {
+                    new.order.from.counter == *counter || new.order.to.counter == *counter
+                });
                 if !takes_part {
                     let found = format!("{counter} is believed to contradict what is not its own");
                     self.audit.find("", found);
@@ -336,7 +337,7 @@ impl Simulation {
     ) -> Option<bool> {
         let new = &stored.transfer;
         let role = reply.serial()?.role;
-        let place = if role == Role::Credit { &new.to } else { &new.from };
+        let place = new.order.place(role);
         if place.counter != *speaker {
             return Some(true);
         }

@@ -64,11 +64,11 @@ impl Simulation {
                 format_args!(
                     "{} begins: {} from {}/{} to {}/{}",
                     new.idempotency_key,
-                    new.amount,
-                    new.from.counter,
-                    new.from.account,
-                    new.to.counter,
-                    new.to.account
+                    new.order.amount,
+                    new.order.from.counter,
+                    new.order.from.account,
+                    new.order.to.counter,
+                    new.order.to.account
                 ),
             ),
             Input::Claim { master, who, .. } => {

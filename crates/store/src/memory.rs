@@ -188,6 +188,7 @@ mod tests {
     use crate::write::{WriteError, WriteId};
     use domain::message::{AccountId, CounterId};
     use domain::money::{Amount, Currency};
+    use domain::order::Order;
     use domain::serial::Day;
     use foreign::ForeignText;
 
@@ -203,10 +204,12 @@ mod tests {
             app: "app".into(),
             idempotency_key: idempotency_key.into(),
             fingerprint: [0; 32],
-            from: place("securities"),
-            to: place("futures"),
-            amount: Amount::new(500).expect("an amount"),
-            currency: Currency::CNY,
+            order: Order {
+                from: place("securities"),
+                to: place("futures"),
+                amount: Amount::new(500).expect("an amount"),
+                currency: Currency::CNY,
+            },
             debit_day: day,
             credit_day: day,
             credit_barrier: false,

@@ -9,10 +9,11 @@ use crate::record::{Decision, NewTransfer, OpenPage, OpenTransfer, Outcome, Plac
 use crate::state::{FinalState, OpenState};
 use domain::message::{AccountId, CounterId};
 use domain::money::Amount;
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType,
-    Order, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select, SelectThree, Statement,
+    QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select, SelectThree, Statement,
     TopologyStar,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -93,9 +94,10 @@ pub(crate) async fn find_by_sequence(
     connection: &DatabaseConnection,
     sequence: Sequence,
 ) -> Result<Option<Stored>, StoreError> {
-    let (Some(oldest), Some(newest)) =
-        (edge(connection, Order::Asc).await?, edge(connection, Order::Desc).await?)
-    else {
+    let (Some(oldest), Some(newest)) = (
+        edge(connection, sea_orm::Order::Asc).await?,
+        edge(connection, sea_orm::Order::Desc).await?,
+    ) else {
         return Ok(None);
     };
     let days: Vec<u32> = (oldest.day.unix_days()..=newest.day.unix_days()).rev().collect();
@@ -115,7 +117,7 @@ pub(crate) async fn find_by_sequence(
 /// The first master serial in an order.
 async fn edge(
     connection: &DatabaseConnection,
-    order: Order,
+    order: sea_orm::Order,
 ) -> Result<Option<MasterSerial>, StoreError> {
     let query = transfer::Entity::find()
         .select_only()
@@ -549,10 +551,12 @@ fn read_transfer(row: transfer::Model) -> Result<NewTransfer, StoreError> {
             .fingerprint
             .try_into()
             .map_err(|_| StoreError::corrupt(key, "the fingerprint is not 32 bytes"))?,
-        from: place(key, &row.from_counter, &row.from_account)?,
-        to: place(key, &row.to_counter, &row.to_account)?,
-        amount: Amount::new(row.amount).map_err(|error| StoreError::corrupt(key, &error))?,
-        currency: row.currency.parse().map_err(|error| StoreError::corrupt(key, &error))?,
+        order: Order {
+            from: place(key, &row.from_counter, &row.from_account)?,
+            to: place(key, &row.to_counter, &row.to_account)?,
+            amount: Amount::new(row.amount).map_err(|error| StoreError::corrupt(key, &error))?,
+            currency: row.currency.parse().map_err(|error| StoreError::corrupt(key, &error))?,
+        },
         debit_day: day(key, row.debit_day)?,
         credit_day: day(key, row.credit_day)?,
         credit_barrier: row.credit_barrier,

@@ -5,7 +5,8 @@ use crate::state::{FinalState, OpenState, StateFilter};
 use bytes::Bytes;
 pub use domain::message::Place;
 use domain::message::{AccountId, CounterId};
-use domain::money::{Amount, Currency};
+
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial};
 use foreign::ForeignText;
 use std::sync::Arc;
@@ -21,14 +22,8 @@ pub struct NewTransfer {
     pub idempotency_key: Arc<str>,
     /// Tells another body under the same key.
     pub fingerprint: [u8; 32],
-    /// Whose money.
-    pub from: Place,
-    /// Who gets it.
-    pub to: Place,
-    /// Amount in minor units, 1 to 999,999,999,999.
-    pub amount: Amount,
-    /// ISO 4217 currency of the amount.
-    pub currency: Currency,
+    /// What it is to move, from where to where.
+    pub order: Order,
     /// The settle day that the debit is bound to.
     pub debit_day: Day,
     /// The settle day that the credit is bound to.

@@ -10,6 +10,7 @@ use coordinator::trail::{Entry, LegEntry, part};
 use described::{Answer, Description};
 use domain::message::{CounterId, Place};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Role, Sequence};
 use domain::transfer::{Intent, Knowledge, Leg, ParkReason, Phase};
 use futures::StreamExt;
@@ -44,10 +45,12 @@ fn day() -> Day {
 pub(super) fn intent(number: u64) -> Intent {
     Intent {
         master: MasterSerial { day: day(), sequence: Sequence::new(number).expect("a sequence") },
-        from: place("securities", "6001"),
-        to: place("futures", "7001"),
-        amount: Amount::new(100_000).expect("an amount"),
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "6001"),
+            to: place("futures", "7001"),
+            amount: Amount::new(100_000).expect("an amount"),
+            currency: Currency::CNY,
+        },
         debit_day: day(),
         credit_day: day(),
         credit_barrier: false,
@@ -62,8 +65,7 @@ fn parked(number: u64) -> Write {
 
 /// A parked transfer, debited, of whose credit so much is known.
 fn parked_with(number: u64, credit: Knowledge) -> Write {
-    let Intent { master, from, to, amount, currency, debit_day, credit_day, credit_barrier, mark } =
-        intent(number);
+    let Intent { master, order, debit_day, credit_day, credit_barrier, mark } = intent(number);
     let known = |knowledge| Leg { knowledge, sent: 1, ..Leg::new() };
     let entry = |event: &str, phase, role, knowledge| Entry {
         at: ACCEPTED_AT,
@@ -87,10 +89,7 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
             app: "demo".into(),
             idempotency_key: format!("key-{number}").into(),
             fingerprint: [7; 32],
-            from,
-            to,
-            amount,
-            currency,
+            order,
             debit_day,
             credit_day,
             credit_barrier,

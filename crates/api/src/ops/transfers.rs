@@ -342,10 +342,13 @@ fn choices(view: &View, counters: &Counters) -> Vec<ChoiceJson> {
     let profile =
         |place: &Place| counters.get(&place.counter).map(|counter| counter.profile().clone());
     let intent = &view.transfer.intent;
-    let debit_day = counters.get(&intent.from.counter).and_then(|counter| counter.settle_day());
+    let debit_day =
+        counters.get(&intent.order.from.counter).and_then(|counter| counter.settle_day());
     // A transfer whose counters are not configured is not taken up at all.
-    let (debit, credit) =
-        (profile(&intent.from).unwrap_or_default(), profile(&intent.to).unwrap_or_default());
+    let (debit, credit) = (
+        profile(&intent.order.from).unwrap_or_default(),
+        profile(&intent.order.to).unwrap_or_default(),
+    );
     judged(&view.transfer, &debit, &credit, debit_day)
 }
 

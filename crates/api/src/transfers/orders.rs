@@ -5,6 +5,7 @@ use super::*;
 use crate::apps::{Apps, Rights};
 use crate::auth::{Authenticator, Keys, Policy};
 use crate::lone::Lone;
+use domain::order::Order;
 use domain::serial::{Day, Sequence};
 use store::{NewTransfer, Outcome, Write, WriteId};
 
@@ -21,15 +22,13 @@ pub(super) fn known() -> NewTransfer {
     let (from, to) = (place("securities", "6001"), place("futures", "7001"));
     let (amount, currency) = (Amount::new(100_000).expect("an amount"), Currency::CNY);
     let day = Day::new(20_261_121).expect("a day");
+    let order = Order { from, to, amount, currency };
     NewTransfer {
         master: MasterSerial { day, sequence: Sequence::new(1).expect("a sequence") },
         app: "shop".into(),
         idempotency_key: "known".into(),
-        fingerprint: fingerprint(&from, &to, amount, currency),
-        from,
-        to,
-        amount,
-        currency,
+        fingerprint: fingerprint(&order),
+        order,
         debit_day: day,
         credit_day: day,
         credit_barrier: false,

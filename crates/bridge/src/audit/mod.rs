@@ -352,7 +352,7 @@ impl Auditor {
     /// Every counter that the record names can be asked, or has books here.
     fn check_counters(&self, record: &[Recorded]) -> Result<()> {
         let named: BTreeSet<&CounterId> =
-            record.iter().flat_map(|of| [&of.from.counter, &of.to.counter]).collect();
+            record.iter().flat_map(|of| [&of.order.from.counter, &of.order.to.counter]).collect();
         let books = self.books.keys().map(|counter| ("--books", counter));
         let accounts = self.accounts.iter().map(|place| ("--account", &place.counter));
         for (option, counter) in books.chain(accounts) {

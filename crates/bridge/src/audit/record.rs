@@ -14,10 +14,7 @@ pub(super) fn recorded(stored: &Stored) -> Option<Recorded> {
     let transfer = &stored.transfer;
     Some(Recorded {
         master: transfer.master,
-        from: transfer.from.clone(),
-        to: transfer.to.clone(),
-        amount: transfer.amount.minor(),
-        currency: transfer.currency,
+        order: transfer.order.clone(),
         days: (transfer.debit_day, transfer.credit_day),
         standing,
         created_at: transfer.created_at,

@@ -104,7 +104,7 @@ impl Report {
         let _ = writeln!(text, "\nOpen: {}", counted(self.verdict.open.len(), "transfer"));
         let mut table = tables::table(["transfer", "state", "age", "in transit"]);
         for open in &self.verdict.open {
-            let currency = open.transfer.currency.to_string();
+            let currency = open.transfer.order.currency.to_string();
             table.add_row([
                 open.transfer.master.to_string(),
                 open.transfer.standing.as_str().to_owned(),
@@ -129,7 +129,7 @@ impl Report {
             table.add_row([
                 transfer.master.to_string(),
                 transfer.standing.as_str().to_owned(),
-                money(transfer.amount, &transfer.currency.to_string()),
+                money(transfer.order.amount.minor(), &transfer.order.currency.to_string()),
                 word.who.to_string(),
                 word.note.to_string(),
             ]);
@@ -157,15 +157,15 @@ impl Report {
                 "state": open.transfer.standing.as_str(),
                 "age_s": self.age_s(open.transfer.created_at),
                 "in_transit": open.in_transit,
-                "currency": open.transfer.currency,
+                "currency": open.transfer.order.currency,
             })
         });
         let by_word = self.verdict.by_word.iter().map(|(transfer, word)| {
             json!({
                 "master_serial": transfer.master,
                 "state": transfer.standing.as_str(),
-                "amount": transfer.amount,
-                "currency": transfer.currency,
+                "amount": transfer.order.amount.minor(),
+                "currency": transfer.order.currency,
                 "who": word.who,
                 "note": word.note,
             })

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
 use client::TransferFilter;
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use serde::Serialize;
 use std::sync::Arc;
@@ -130,10 +131,7 @@ fn write(number: u64, key: u128, left: Left, now: i64, accounts: &Accounts) -> R
         app: Arc::from(APP),
         idempotency_key: Arc::from(format!("{key:032x}")),
         fingerprint,
-        from: from.clone(),
-        to: to.clone(),
-        amount,
-        currency: Currency::CNY,
+        order: Order { from: from.clone(), to: to.clone(), amount, currency: Currency::CNY },
         debit_day: day,
         credit_day: day,
         credit_barrier: false,

@@ -5,6 +5,7 @@ use crate::trail::{Entry, LegEntry, part};
 use bytes::Bytes;
 use domain::message::{AccountId, CounterId, Place};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::{Day, Role, Sequence};
 use domain::transfer::{Knowledge, Leg, ParkReason, Phase, Transfer};
 use std::cell::{Cell, RefCell};
@@ -23,10 +24,12 @@ pub(crate) fn new(number: u64) -> NewTransfer {
         app: "shop".into(),
         idempotency_key: number.to_string().into(),
         fingerprint: [0; 32],
-        from: place("securities", "6001"),
-        to: place("futures", "8001"),
-        amount: Amount::new(1).expect("an amount"),
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "6001"),
+            to: place("futures", "8001"),
+            amount: Amount::new(1).expect("an amount"),
+            currency: Currency::CNY,
+        },
         debit_day: day,
         credit_day: day,
         credit_barrier: false,

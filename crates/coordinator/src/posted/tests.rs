@@ -3,6 +3,7 @@
 use super::*;
 use crate::find::tests::new;
 use domain::message::{Entry, Place};
+use domain::order::Order;
 use domain::serial::{Role, Sequence};
 use foreign::ForeignText;
 use port::{NotSent, Unclear};
@@ -24,7 +25,10 @@ async fn a_counters_last_accounts_are_those_of_its_last_transfers() {
             counter: CounterId::new(at).expect("a counter"),
             account: AccountId::new(account).expect("an account"),
         };
-        let new = NewTransfer { from: place(from), to: place(to), ..new(number) };
+        let new = NewTransfer {
+            order: Order { from: place(from), to: place(to), ..new(number).order },
+            ..new(number)
+        };
         let id = WriteId(number);
         writes.push(Write { accept: Some(new.clone()), ..Write::of(id, new.master) });
     };
@@ -120,9 +124,9 @@ impl Asked for Books {
             posted: domain::message::Posted {
                 counter_serial: "C1".into(),
                 settle_day: query.day,
-                account: intent.to.account.clone(),
-                amount: intent.amount,
-                currency: intent.currency,
+                account: intent.order.to.account.clone(),
+                amount: intent.order.amount,
+                currency: intent.order.currency,
                 original: None,
             },
             at_micros: 0,

@@ -119,7 +119,7 @@ impl Shard {
                 role: *role,
             });
         }
-        spring("step", || record.transfer.intent.amount.minor().to_string());
+        spring("step", || record.transfer.intent.order.amount.minor().to_string());
         let before = record.transfer.phase;
         let known = occurrence.role.map(|role| record.transfer.leg(role).knowledge);
 

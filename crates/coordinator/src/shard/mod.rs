@@ -290,7 +290,7 @@ impl Shard {
         out: &mut Vec<Output>,
     ) {
         let (Some(debit_at), Some(credit_at)) =
-            (world.find(&new.from.counter), world.find(&new.to.counter))
+            (world.find(&new.order.from.counter), world.find(&new.order.to.counter))
         else {
             let _ =
                 waiter.send(WaiterReply::NotRecorded("the counter is not configured".to_owned()));
@@ -324,7 +324,7 @@ impl Shard {
         out: &mut Vec<Output>,
     ) {
         let (Some(debit_at), Some(credit_at)) =
-            (world.find(&new.from.counter), world.find(&new.to.counter))
+            (world.find(&new.order.from.counter), world.find(&new.order.to.counter))
         else {
             // Start-up refuses to run without a counter that an open transfer needs.
             return;
@@ -548,10 +548,7 @@ fn compare_held(record: &mut Record, out: &mut Vec<Output>) {
 pub fn intent(new: &NewTransfer) -> Intent {
     Intent {
         master: new.master,
-        from: new.from.clone(),
-        to: new.to.clone(),
-        amount: new.amount,
-        currency: new.currency,
+        order: new.order.clone(),
         debit_day: new.debit_day,
         credit_day: new.credit_day,
         credit_barrier: new.credit_barrier,

@@ -200,7 +200,7 @@ const fn place(state: State) -> usize {
 
 fn is_on_a_side(record: &Record, wanted: &Wanted) -> bool {
     let intent = &record.transfer.intent;
-    [&intent.from, &intent.to].into_iter().any(|place| {
+    [&intent.order.from, &intent.order.to].into_iter().any(|place| {
         wanted.counter.as_ref().is_none_or(|counter| *counter == place.counter)
             && wanted.account.as_ref().is_none_or(|account| *account == place.account)
     })
@@ -213,6 +213,7 @@ mod tests {
     use crate::record::Afterwards;
     use domain::message::Place;
     use domain::money::{Amount, Currency};
+    use domain::order::Order;
     use domain::serial::{Day, Sequence};
     use domain::transfer::{ParkReason, Phase, Transfer};
     use port::CounterIndex;
@@ -233,10 +234,12 @@ mod tests {
             app: app.into(),
             idempotency_key: number.to_string().into(),
             fingerprint: [0; 32],
-            from: place("securities", account),
-            to: place("futures", "8001"),
-            amount: Amount::new(1).expect("an amount"),
-            currency: Currency::CNY,
+            order: Order {
+                from: place("securities", account),
+                to: place("futures", "8001"),
+                amount: Amount::new(1).expect("an amount"),
+                currency: Currency::CNY,
+            },
             debit_day: day,
             credit_day: day,
             credit_barrier: false,

@@ -9,6 +9,7 @@ use domain::message::{
     PostingReply, Query, QueryReply,
 };
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::profile::Profile;
 use domain::serial::{Day, Mark};
 use domain::transfer::{Illegal, Outlook};
@@ -110,10 +111,12 @@ impl Stage {
             app: "app".into(),
             idempotency_key: format!("key {sequence}").into(),
             fingerprint: [0; 32],
-            from: place("securities", "6001"),
-            to: place("futures", "8001"),
-            amount: Amount::new(500).expect("an amount"),
-            currency: Currency::CNY,
+            order: Order {
+                from: place("securities", "6001"),
+                to: place("futures", "8001"),
+                amount: Amount::new(500).expect("an amount"),
+                currency: Currency::CNY,
+            },
             debit_day: day(20_261_121),
             credit_day: day(20_261_121),
             credit_barrier: !self.world.counters[1].profile.dedupes,

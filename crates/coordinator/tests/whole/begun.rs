@@ -88,14 +88,18 @@ async fn what_may_not_be_begun_is_refused_with_its_reason() {
         change(&mut order);
         stage.coordinator.begin(order, LIMIT).await.map(|_| ()).map_err(|error| error.to_string())
     };
-    let refused = begin(|order| order.to.counter = counter_id("nobody")).await;
+    let refused = begin(|wanted| wanted.order.to.counter = counter_id("nobody")).await;
     assert_eq!(refused, Err("there is no counter nobody".to_owned()));
-    let refused = begin(|order| order.to = order.from.clone()).await;
+    let refused = begin(|wanted| wanted.order.to = wanted.order.from.clone()).await;
     assert_eq!(refused, Err("source and destination are the same account".to_owned()));
-    let refused = begin(|order| order.amount = Amount::new(1_001).expect("an amount")).await;
+    let refused =
+        begin(|wanted| wanted.order.amount = Amount::new(1_001).expect("an amount")).await;
     let text = "futures takes at most 1000 minor units in one transfer";
     assert_eq!(refused, Err(text.to_owned()));
-    assert_eq!(begin(|order| order.amount = Amount::new(1_000).expect("an amount")).await, Ok(()));
+    assert_eq!(
+        begin(|wanted| wanted.order.amount = Amount::new(1_000).expect("an amount")).await,
+        Ok(())
+    );
     futures.stop().await;
     let gone = async {
         while stage.coordinator.counters()[CounterIndex(1)].is_up() {
@@ -110,7 +114,7 @@ async fn what_may_not_be_begun_is_refused_with_its_reason() {
     );
     // What was answered once is answered again, whatever has changed since.
     let mut same = order("refused");
-    same.amount = limit;
+    same.order.amount = limit;
     let again = stage.coordinator.begin(same, LIMIT).await;
     let Ok(Begun::Final { master, replayed: true, .. }) = again else { panic!("{again:?}") };
     let stored = stage.coordinator.stored(master).await.expect("it reads").expect("there");
@@ -138,7 +142,7 @@ async fn no_more_is_taken_on_than_can_be_done() {
     let crowded = stage.begin("to", LIMIT).await;
     assert!(matches!(crowded, Err(BeginError::Overloaded)), "{crowded:?}");
     let mut from = order_to("from", "other");
-    from.from.counter = counter_id("futures");
+    from.order.from.counter = counter_id("futures");
     let crowded = stage.coordinator.begin(from, LIMIT).await;
     assert!(matches!(crowded, Err(BeginError::Overloaded)), "{crowded:?}");
     // Others are not held up by it, as long as there is room in all.

@@ -5,6 +5,7 @@ use crate::{CREDIT_REFUSED, NO_CREDIT, folder};
 use coordinator::{Begin, Begun};
 use domain::message::{AccountId, Instruction, Reply};
 use domain::money::Currency;
+use domain::order::Order;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
 use port::history::History;
@@ -71,15 +72,16 @@ async fn stage(folder: &tempfile::TempDir, futures: &Counter, ledger: &Ledger) -
 }
 
 fn out_of(key: &str) -> Begin {
-    let mut order = order(key);
-    order.from.counter = counter_id("ledger");
-    order
+    let mut begin = order(key);
+    begin.order.from.counter = counter_id("ledger");
+    begin
 }
 
 fn into(key: &str) -> Begin {
-    let mut order = out_of(key);
-    std::mem::swap(&mut order.from, &mut order.to);
-    order
+    let mut begin = out_of(key);
+    let Order { from, to, .. } = &mut begin.order;
+    std::mem::swap(from, to);
+    begin
 }
 
 async fn ends(stage: &Stage, order: Begin) -> String {
@@ -99,7 +101,7 @@ async fn money_moves_out_of_it_and_into_it() {
     assert!(ends(&stage, into("in")).await.ends_with(" completed"));
     assert_eq!(ledger.holds(), 1_000_000);
     let mut too_much = out_of("too much");
-    too_much.amount = domain::money::Amount::new(1_000_001).expect("an amount");
+    too_much.order.amount = domain::money::Amount::new(1_000_001).expect("an amount");
     assert!(ends(&stage, too_much).await.ends_with(" refused"));
     assert_eq!(ledger.holds(), 1_000_000);
     stage.stop().await;

@@ -46,9 +46,9 @@ async fn listed(stage: &Stage, filter: &ListFilter) -> Vec<MasterSerial> {
 
 /// An order to another counter than usual.
 fn order_to(key: &str, counter: &str) -> coordinator::Begin {
-    let mut order = order(key);
-    order.to.counter = counter_id(counter);
-    order
+    let mut begin = order(key);
+    begin.order.to.counter = counter_id(counter);
+    begin
 }
 
 /// What a counter answers of the credit of a transfer.
@@ -58,9 +58,9 @@ async fn of_credit(stage: &Stage, master: MasterSerial, code: AnswerCode) -> Pos
     let posted = Posted {
         counter_serial: "C1".into(),
         settle_day: transfer.credit_day,
-        account: transfer.to.account,
-        amount: transfer.amount,
-        currency: transfer.currency,
+        account: transfer.order.to.account,
+        amount: transfer.order.amount,
+        currency: transfer.order.currency,
         original: None,
     };
     PostingReply {

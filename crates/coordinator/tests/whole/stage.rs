@@ -4,6 +4,7 @@ use coordinator::events::{Event, Kind};
 use coordinator::{Begin, BeginError, Begun, Config, Coordinator, Rendered, Summary, View};
 use domain::message::{AccountId, BalanceQuery, CounterId, Instruction, Place, Reply};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::{Day, MasterSerial, Sequence};
 use link::{Link, LinkConfig};
 use port::{Counter as AnyCounter, InProcess, RequestOutcome, Unmatched};
@@ -291,10 +292,12 @@ pub(crate) fn order(key: &str) -> Begin {
         idempotency_key: key.into(),
         former_key: None,
         fingerprint: [7; 32],
-        from: place("securities"),
-        to: place("futures"),
-        amount: Amount::new(100).expect("an amount"),
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities"),
+            to: place("futures"),
+            amount: Amount::new(100).expect("an amount"),
+            currency: Currency::CNY,
+        },
     }
 }
 

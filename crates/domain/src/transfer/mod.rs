@@ -10,6 +10,7 @@
 //! ```
 //! use domain::message::Place;
 //! use domain::money::{Amount, Currency};
+//! use domain::order::Order;
 //! use domain::profile::Profile;
 //! use domain::serial::{Day, MasterSerial, Role};
 //! use domain::transfer::{Action, Event, Intent, StepContext, Transfer, step};
@@ -21,10 +22,12 @@
 //! };
 //! let mut transfer = Transfer::accepted(Intent {
 //!     master: MasterSerial::from_number(2_026_112_100_000_000_042)?,
-//!     from: place("securities", "6001"),
-//!     to: place("futures", "8001"),
-//!     amount: Amount::new(100_000)?,
-//!     currency: Currency::CNY,
+//!     order: Order {
+//!         from: place("securities", "6001"),
+//!         to: place("futures", "8001"),
+//!         amount: Amount::new(100_000)?,
+//!         currency: Currency::CNY,
+//!     },
 //!     debit_day: day,
 //!     credit_day: day,
 //!     credit_barrier: false,
@@ -78,7 +81,7 @@ pub use why::{EndReason, ParkReason};
 pub use words::{Mismatch, Unattributed, Words, attribute};
 
 use crate::message::{Answer, Instruction, Look, Place, Posting, Query, Reversal};
-use crate::money::{Amount, Currency};
+use crate::order::Order;
 use crate::profile::Profile;
 use crate::serial::{Day, Mark, MasterSerial, Role};
 use foreign::ForeignText;
@@ -90,14 +93,8 @@ use std::fmt;
 pub struct Intent {
     /// Its serial; the legs' serials follow from it.
     pub master: MasterSerial,
-    /// Where the money comes from.
-    pub from: Place,
-    /// Where it goes.
-    pub to: Place,
-    /// Amount in minor units, 1 to 999,999,999,999.
-    pub amount: Amount,
-    /// ISO 4217 currency of the amount.
-    pub currency: Currency,
+    /// What it is to move, from where to where.
+    pub order: Order,
     /// The source counter's settle day when the transfer was accepted: the first that the debit is
     /// bound to.
     pub debit_day: Day,
@@ -419,10 +416,7 @@ impl Transfer {
 
     /// The account that a leg posts to.
     pub fn place(&self, role: Role) -> &Place {
-        match role {
-            Role::Debit | Role::Reversal => &self.intent.from,
-            Role::Credit => &self.intent.to,
-        }
+        self.intent.order.place(role)
     }
 
     /// Money that has left the source and has neither arrived nor returned, as far as is proven
@@ -437,7 +431,7 @@ impl Transfer {
         let settled =
             self.credit.knowledge == Knowledge::Done || self.reversal.knowledge == Knowledge::Done;
         if debited && !settled && !phase.state().is_final() {
-            self.intent.amount.minor()
+            self.intent.order.amount.minor()
         } else {
             0
         }
@@ -446,7 +440,7 @@ impl Transfer {
     /// What to say to the counter to have a leg posted; the same every time while it is bound to one
     /// day.
     pub fn posting(&self, role: Role) -> Instruction {
-        let Intent { master, amount, currency, mark, .. } = self.intent;
+        let Intent { master, order: Order { amount, currency, .. }, mark, .. } = self.intent;
         let account = self.place(role).account.clone();
         let (serial, settle_day) = (master.leg(role), self.bound_day(role));
         match role {

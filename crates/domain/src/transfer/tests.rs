@@ -3,6 +3,8 @@
 use super::recovery::Remembered;
 use super::*;
 use crate::message::{AccountId, AnswerCode, CounterId, Posted};
+use crate::money::{Amount, Currency};
+use crate::order::Order;
 use crate::serial::Sequence;
 use expect_test::{Expect, expect};
 use foreign::ForeignText;
@@ -26,10 +28,12 @@ pub(super) fn intent() -> Intent {
             day: Day::new(20_261_121).expect("a day"),
             sequence: Sequence::new(42).expect("a sequence"),
         },
-        from: place("securities", "6001"),
-        to: place("futures", "8001"),
-        amount: Amount::new(100_000).expect("an amount"),
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "6001"),
+            to: place("futures", "8001"),
+            amount: Amount::new(100_000).expect("an amount"),
+            currency: Currency::CNY,
+        },
         debit_day: Day::new(20_261_121).expect("a day"),
         credit_day: Day::new(20_261_121).expect("a day"),
         credit_barrier: false,
@@ -61,8 +65,8 @@ pub(super) fn told(evidence: Evidence, weight: Weight) -> LegReport {
     let posted = Posted {
         counter_serial: "C1".into(),
         settle_day: intent().debit_day,
-        account: intent().from.account,
-        amount: intent().amount,
+        account: intent().order.from.account,
+        amount: intent().order.amount,
         currency: Currency::CNY,
         original: None,
     };

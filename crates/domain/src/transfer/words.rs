@@ -137,9 +137,9 @@ pub(super) fn compare(
         && !counter_serial.chars().any(char::is_control);
     if *account != transfer.place(role).account {
         Err(Mismatch::Account)
-    } else if *amount != transfer.intent.amount {
+    } else if *amount != transfer.intent.order.amount {
         Err(Mismatch::Amount)
-    } else if *currency != transfer.intent.currency {
+    } else if *currency != transfer.intent.order.currency {
         Err(Mismatch::Currency)
     } else if !transfer.may_be_bound_to(role, *settle_day) {
         Err(Mismatch::SettleDay)
@@ -219,15 +219,15 @@ mod tests {
     #[test]
     fn at_a_counter_that_is_both_sides_the_leg_decides() {
         let mut intent = intent();
-        intent.to.counter = intent.from.counter.clone();
+        intent.order.to.counter = intent.order.from.counter.clone();
         let transfer = Transfer::accepted(intent.clone());
         for (role, other) in [(Role::Debit, Role::Credit), (Role::Credit, Role::Debit)] {
             let serial = intent.master.leg(role);
             let right = answered(serial, 200, Some(posted(role)));
-            let words = attribute(&transfer, &intent.from.counter, right).expect("its own");
+            let words = attribute(&transfer, &intent.order.from.counter, right).expect("its own");
             assert_eq!(words.mismatch(&transfer, &Profile::default()), None);
             let wrong = answered(serial, 200, Some(posted(other)));
-            let words = attribute(&transfer, &intent.from.counter, wrong).expect("its own");
+            let words = attribute(&transfer, &intent.order.from.counter, wrong).expect("its own");
             let mismatch = words.mismatch(&transfer, &Profile::default());
             assert_eq!(mismatch, Some(Mismatch::Account));
         }

@@ -1,8 +1,9 @@
 //! Every ending and every point before it passes; everything that loses or makes money does not.
 
 use super::*;
-use domain::message::Place;
-use domain::message::{AccountId, CounterId};
+use domain::message::{AccountId, CounterId, Place};
+use domain::money::Amount;
+use domain::order::Order;
 use domain::serial::{Day, Mark};
 
 /// The states of a transfer that has not ended.
@@ -23,10 +24,12 @@ fn day() -> Day {
 fn transfer(standing: State) -> Recorded {
     Recorded {
         master: "2026112100000000007".parse().expect("a serial"),
-        from: place("securities", "6001"),
-        to: place("futures", "8001"),
-        amount: 200,
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "6001"),
+            to: place("futures", "8001"),
+            amount: Amount::new(200).expect("an amount"),
+            currency: Currency::CNY,
+        },
         days: (day(), day()),
         standing,
         created_at: 0,

@@ -40,7 +40,9 @@ async fn filters_hold_together(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let mut desk = Desk::of(&store);
     let make = |sequence, app: &str, from: Place, to: Place| {
-        accept(&NewTransfer { from, to, ..transfer(master(sequence), app, &sequence.to_string()) })
+        let mut new = transfer(master(sequence), app, &sequence.to_string());
+        (new.order.from, new.order.to) = (from, to);
+        accept(&new)
     };
     let (s1, s2) = (place("securities", "A1"), place("securities", "A2"));
     let (f1, f2) = (place("futures", "A1"), place("futures", "a1"));

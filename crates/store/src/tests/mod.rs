@@ -32,6 +32,7 @@ use crate::{
 };
 use domain::message::{AccountId, CounterId};
 use domain::money::{Amount, Currency};
+use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial, Sequence};
 use sea_orm::sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
 use std::collections::BTreeMap;
@@ -193,10 +194,12 @@ pub(crate) fn transfer(master: MasterSerial, app: &str, key: &str) -> NewTransfe
         app: app.into(),
         idempotency_key: key.into(),
         fingerprint: [u8::try_from(master.sequence.number() % 251).expect("small"); 32],
-        from: place("securities", "S1"),
-        to: place("futures", "F1"),
-        amount: Amount::new(100_000).expect("an amount"),
-        currency: Currency::CNY,
+        order: Order {
+            from: place("securities", "S1"),
+            to: place("futures", "F1"),
+            amount: Amount::new(100_000).expect("an amount"),
+            currency: Currency::CNY,
+        },
         debit_day: Day::new(20_261_123).expect("a day"),
         credit_day: Day::new(20_261_124).expect("a day"),
         credit_barrier: master.sequence.number().is_multiple_of(2),

@@ -9,11 +9,10 @@ async fn what_was_moved_on_a_day_is_what_was_completed(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let mut desk = Desk::of(&store);
     let make = |sequence, app: &str, amount: i64, currency: &str| {
-        accept(&NewTransfer {
-            amount: Amount::new(amount).expect("an amount"),
-            currency: currency.parse().expect("a currency"),
-            ..transfer(master(sequence), app, &sequence.to_string())
-        })
+        let mut new = transfer(master(sequence), app, &sequence.to_string());
+        new.order.amount = Amount::new(amount).expect("an amount");
+        new.order.currency = currency.parse().expect("a currency");
+        accept(&new)
     };
     let completed = |sequence| end(master(sequence), FinalState::Completed);
     let mut writes: Vec<Write> =

@@ -23,9 +23,9 @@ fn account_of(sequence: u64) -> String {
 }
 
 fn of_account(sequence: u64) -> Write {
-    let from = place("securities", &account_of(sequence));
-    let key = format!("key-{sequence}");
-    accept(&NewTransfer { from, ..transfer(master(sequence), "shop", &key) })
+    let mut new = transfer(master(sequence), "shop", &format!("key-{sequence}"));
+    new.order.from = place("securities", &account_of(sequence));
+    accept(&new)
 }
 
 fn completed(sequence: u64) -> Write {

@@ -112,7 +112,8 @@ fn an_answer_about_anothers_leg_is_no_answer() {
 fn a_counter_that_is_both_sides_speaks_about_both_legs() {
     let mut stage = Stage::new(Profile::default());
     let (waiter, mut told) = oneshot::channel();
-    let new = NewTransfer { to: place("securities", "6002"), ..stage.new_transfer(1) };
+    let mut new = stage.new_transfer(1);
+    new.order.to = place("securities", "6002");
     stage.handle(Input::Begin { new, waiter });
     stage.durable();
     let (_, debit) = stage.asked();
