@@ -4,7 +4,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
+use supervise::clock::now_micros;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -28,7 +28,6 @@ pub(crate) struct Process {
 impl Process {
     /// This one, which holds something from now on.
     pub(crate) fn this() -> Process {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Process {
             host: first_line(Path::new("/proc/sys/kernel/hostname"))
                 .or_else(|| first_line(Path::new("/etc/hostname")))
@@ -36,7 +35,7 @@ impl Process {
             boot: boot(),
             pid: std::process::id(),
             started: started(Path::new(PROCESSES), std::process::id()).unwrap_or(0),
-            since: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+            since: now_micros(),
         }
     }
 

@@ -5,11 +5,11 @@
 //! for those that no commit is tried with, and `why` says why. That each text is
 //! there exactly once is a test of every change. Nothing of it is ever in a shipped binary.
 
-use crate::place::PROFILE;
-use crate::place::{Place, cargo};
-use crate::steps::{output, run};
+use crate::copy::copy_to;
+use crate::place::{PROFILE, Place, cargo};
+use crate::steps::run;
 use anyhow::{Context, Result, bail, ensure};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -278,43 +278,6 @@ fn end(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// The files that Git knows of, as they are now, and no others; also with the time of their last change,
-/// by which cargo tells what is to be built.
-fn copy_to(root: &Path, tree: &Path) -> Result<()> {
-    let files = output(Command::new("git").current_dir(root).args(["ls-files"]))?;
-    let files: BTreeSet<&str> = files.lines().filter(|file| root.join(file).is_file()).collect();
-    remove_others(tree, tree, &files)?;
-    for file in files {
-        let (from, to) = (root.join(file), tree.join(file));
-        to.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::copy(&from, &to).with_context(|| file.to_owned())?;
-        let changed = fs::metadata(&from)?.modified()?;
-        fs::File::options().write(true).open(&to)?.set_modified(changed)?;
-    }
-    Ok(())
-}
-
-/// Removes from a folder of the copy what is not among the files.
-fn remove_others(tree: &Path, folder: &Path, files: &BTreeSet<&str>) -> Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            remove_others(tree, &path, files)?;
-        } else if !path
-            .strip_prefix(tree)
-            .ok()
-            .and_then(Path::to_str)
-            .is_some_and(|file| files.contains(file))
-        {
-            fs::remove_file(&path)?;
-        }
-    }
-    Ok(())
-}
-
 fn read(path: &Path) -> Result<Vec<Mutation>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let list: Vec<serde_json::Value> = serde_json::from_str(&text)?;
@@ -339,6 +302,7 @@ fn mutation(value: &serde_json::Value) -> Result<Mutation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_deliberate_defect_can_be_made_in_the_code_as_it_is() {
