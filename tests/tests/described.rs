@@ -22,10 +22,8 @@ fn kind(said: &Said) -> String {
     kind.trim_start_matches("/errors/").to_owned()
 }
 
-#[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-async fn each_status_that_a_caller_meets_is_described() {
-    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+/// Orders that are begun, repeated, and not to be begun.
+async fn orders_are_answered(town: &Town) {
     let caller = &town.caller;
     let order = Order::new("order", 700);
     for _ in 0..2 {
@@ -48,7 +46,10 @@ async fn each_status_that_a_caller_meets_is_described() {
     let unsigned = system_tests::http::client().post(format!("{}/v1/transfers", town.bridge.api()));
     let unsigned = system_tests::http::send(unsigned).await.expect("an answer");
     assert_eq!(unsigned.status, StatusCode::UNAUTHORIZED);
+}
 
+/// What is asked for, well and badly; no answer has words of the language that it is written in.
+async fn questions_are_answered(town: &Town) {
     let at =
         |account: &str, rest: &str| format!("/v1/counters/securities/accounts/{account}/{rest}");
     for (path, status) in [
@@ -72,7 +73,7 @@ async fn each_status_that_a_caller_meets_is_described() {
         (at("%ff", "entries"), 404),
         ("/v1/counters/elsewhere/accounts/6001/entries".to_owned(), 404),
     ] {
-        let said = caller.get(&path).await.expect("an answer");
+        let said = town.caller.get(&path).await.expect("an answer");
         assert_eq!(said.status.as_u16(), status, "{path}: {said:?}");
         let text = String::from_utf8_lossy(&said.body).into_owned();
         for word in ["struct", "u16", "i64", "Option", "FromStr", "ParseInt"] {
@@ -82,7 +83,11 @@ async fn each_status_that_a_caller_meets_is_described() {
     for path in ["/v1/openapi.json", "/healthz", "/v1/nothing"] {
         system_tests::http::get(format!("{}{path}", town.bridge.api())).await.expect("an answer");
     }
+}
 
+/// Counters that do not answer, and counters that are gone.
+async fn absence_is_answered(town: &mut Town) {
+    let caller = &town.caller;
     town.futures.freeze().expect("frozen");
     let slow = Order::new("slow", 10);
     let said = caller.post(&slow.key, &slow.body(), 0).await.expect("an answer");
@@ -105,6 +110,14 @@ async fn each_status_that_a_caller_meets_is_described() {
         assert!(Instant::now() < until, "{said:?}");
         sleep(LOOK_EVERY).await;
     }
+}
+
+#[tokio::test]
+async fn each_status_that_a_caller_meets_is_described() {
+    let mut town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
+    orders_are_answered(&town).await;
+    questions_are_answered(&town).await;
+    absence_is_answered(&mut town).await;
 
     let provoked = [
         ("create", &[201, 202, 400, 401, 413, 422, 503][..]),
