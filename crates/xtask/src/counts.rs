@@ -6,16 +6,18 @@
 //! of its own making, so that most differences between processors do not show; it has AVX2 only
 //! where the real one has, and signatures take more instructions without.
 
-use crate::place::PROFILE;
 use crate::place::Place;
 use crate::steps::{Steps, output, run};
 use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use supervise::say_if_heard;
+
+/// What is counted.
+const PROGRAM: &str = "counts";
 
 /// What is kept.
 const KEPT: &str = "docs/counts.json";
@@ -44,7 +46,7 @@ pub(crate) fn counts(what: What) -> Result<()> {
             say_if_heard!("\n==> passed");
         }
         What::Time => {
-            let program = build(&place)?;
+            let program = place.optimized(PROGRAM)?;
             run(Command::new(program).arg("time"))?;
         }
     }
@@ -57,7 +59,7 @@ pub(crate) fn compare(place: &Place) -> Result<()> {
 }
 
 fn count(place: &Place, what: What) -> Result<()> {
-    let program = build(place)?;
+    let program = place.optimized(PROGRAM)?;
     let folder = place.target.join("tmp");
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let mut counted = BTreeMap::new();
@@ -88,11 +90,6 @@ fn count(place: &Place, what: What) -> Result<()> {
         "{}\nif that is meant, `cargo xtask counts --accept` keeps the new counts",
         verdict.complaints.join("\n")
     )
-}
-
-fn build(place: &Place) -> Result<PathBuf> {
-    run(place.cargo().args(["build", "--quiet", "--profile", PROFILE, "--package", "counts"]))?;
-    Ok(place.target.join(PROFILE).join("counts"))
 }
 
 /// Instructions of one operation. Both runs go side by side.

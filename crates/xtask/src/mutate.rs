@@ -6,7 +6,7 @@
 //! there exactly once is a test of every change. Nothing of it is ever in a shipped binary.
 
 use crate::copy::copy_to;
-use crate::place::{PROFILE, Place, cargo};
+use crate::place::{BUILD_OPTIMIZED, PROFILE, Place, SIMULATE, cargo};
 use crate::steps::run;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
@@ -179,15 +179,14 @@ impl Copy {
 
     /// Builds what runs schedules.
     fn make(&self) -> Result<()> {
-        let build = ["build", "--quiet", "--profile", PROFILE, "--package", "simulation"];
-        run(self.cargo().args(build))?;
+        run(self.cargo().args(BUILD_OPTIMIZED).arg(SIMULATE))?;
         // What the chores build has the same name.
-        fs::copy(self.build.join(PROFILE).join("simulate"), self.program())?;
+        fs::copy(self.build.join(PROFILE).join(SIMULATE), self.program())?;
         Ok(())
     }
 
     fn program(&self) -> PathBuf {
-        self.tree.with_file_name("simulate")
+        self.tree.with_file_name(SIMULATE)
     }
 
     /// What finds the defect in the copy, if anything does.

@@ -1,6 +1,6 @@
 //! Where everything is.
 
-use crate::steps::output;
+use crate::steps::{output, run};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::Command;
@@ -36,7 +36,18 @@ impl Place {
 
     /// The built program under test.
     pub(crate) fn program(&self) -> PathBuf {
-        self.target.join("debug").join("counter-bridge")
+        self.built("counter-bridge")
+    }
+
+    /// A program as it is built with everything else.
+    pub(crate) fn built(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
+    }
+
+    /// Builds a program optimized, with every assertion.
+    pub(crate) fn optimized(&self, name: &str) -> Result<PathBuf> {
+        run(self.cargo().args(BUILD_OPTIMIZED).arg(name))?;
+        Ok(self.target.join(PROFILE).join(name))
     }
 }
 
@@ -47,3 +58,11 @@ pub(crate) fn cargo() -> Command {
 
 /// The profile with which schedules are built, and whatever else a chore builds optimized for a test.
 pub(crate) const PROFILE: &str = "simulation";
+
+/// What runs schedules, as a program.
+pub(crate) const SIMULATE: &str = "simulate";
+
+/// What builds one of them, which is named behind: as a part of the whole, or each would have its dependencies
+/// built once more, with the features that it alone asks for.
+pub(crate) const BUILD_OPTIMIZED: [&str; 6] =
+    ["build", "--quiet", "--profile", PROFILE, "--workspace", "--bin"];

@@ -106,7 +106,7 @@ impl Build {
         command
     }
 
-    /// What the program is built of, in the format of CycloneDX.
+    /// What the program is built of, in the format of `CycloneDX`.
     fn bill_of_materials(&self, folder: &Path) -> Result<()> {
         let package = self.tree.join("crates").join(PACKAGE);
         let format = ["--format", "json", "--no-default-features", "--override-filename", "bill"];

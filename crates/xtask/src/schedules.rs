@@ -3,11 +3,10 @@
 //! defect chosen by the commit, which must be found.
 
 use crate::mutate::{self, Mutation};
-use crate::place::{PROFILE, Place};
+use crate::place::{Place, SIMULATE};
 use crate::steps::{output, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Command;
 use supervise::say_if_heard;
 
@@ -20,7 +19,7 @@ const SECONDS: u64 = 1800;
 /// Runs what `arguments` say; `cargo xtask simulate --fresh N` is N schedules that nobody has seen.
 pub(crate) fn simulate(arguments: &[OsString]) -> Result<()> {
     let place = Place::find()?;
-    run(Command::new(build(&place)?).args(arguments))
+    run(Command::new(place.optimized(SIMULATE)?).args(arguments))
 }
 
 /// The schedules and the stories of a run of CI.
@@ -30,7 +29,7 @@ pub(crate) fn of_commit(place: &Place) -> Result<()> {
     let seeds = format!("{first}..{}", first + OF_CI);
     say_if_heard!("    commit {commit}: `cargo xtask simulate --seeds {seeds}` repeats it");
     let (seconds, least) = (SECONDS.to_string(), OF_CI.to_string());
-    let program = build(place)?;
+    let program = place.optimized(SIMULATE)?;
     run(Command::new(program).args(["--known", "--stories", "--seeds", &seeds]).args([
         "--seconds",
         &seconds,
@@ -52,12 +51,6 @@ pub(crate) fn canary(place: &Place) -> Result<()> {
         }
         None => bail!("nothing has found the defect `{}`", mutation.name()),
     }
-}
-
-fn build(place: &Place) -> Result<PathBuf> {
-    let build = ["build", "--quiet", "--profile", PROFILE, "--package", "simulation"];
-    run(place.cargo().args(build))?;
-    Ok(place.target.join(PROFILE).join("simulate"))
 }
 
 /// The commit that is looked at.

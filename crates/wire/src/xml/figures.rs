@@ -78,18 +78,23 @@ pub(crate) fn put_time(out: &mut BytesMut, micros: i64, offset_minutes: i16) -> 
     let local = terms::entry_time(micros)?.div_euclid(1_000_000) + i64::from(offset_minutes) * 60;
     let local = OffsetDateTime::from_unix_timestamp(local)
         .map_err(|_| Fault::from("time: out of range"))?;
-    let year = u64::try_from(local.year()).map_err(|_| Fault::from("time: out of range"))?;
-    put_padded(out, year, 4);
-    for (separator, part) in [
-        (b"-", u8::from(local.month())),
-        (b"-", local.day()),
-        (b"T", local.hour()),
-        (b":", local.minute()),
-        (b":", local.second()),
+    // Four digits: what is written is before the year 9200.
+    let year = u16::try_from(local.year()).map_err(|_| Fault::from("time: out of range"))?;
+    let [century, year] = [year / 100, year % 100].map(|digits| digits.to_le_bytes()[0]);
+    let mut spelled = *b"0000-00-00T00:00:00";
+    for (at, part) in [
+        (0, century),
+        (2, year),
+        (5, u8::from(local.month())),
+        (8, local.day()),
+        (11, local.hour()),
+        (14, local.minute()),
+        (17, local.second()),
     ] {
-        out.extend_from_slice(separator);
-        put_padded(out, part.into(), 2);
+        spelled[at] = b'0' + part / 10;
+        spelled[at + 1] = b'0' + part % 10;
     }
+    out.extend_from_slice(&spelled);
     Ok(())
 }
 

@@ -122,12 +122,11 @@ impl Writer<'_> {
         self.put(TAIL);
     }
 
-    fn hexadecimal(&mut self, bytes: &[u8]) {
+    fn hexadecimal<const BYTES: usize>(&mut self, bytes: &[u8; BYTES]) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for byte in bytes {
-            let digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-            self.out.extend_from_slice(&digits);
-        }
+        let spelled =
+            bytes.map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        self.out.extend_from_slice(spelled.as_flattened());
     }
 
     /// A text.
