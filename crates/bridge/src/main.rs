@@ -1,9 +1,9 @@
 //! `counter-bridge`: the command line, the configuration, and the wiring of everything below.
 //!
-//! Reading order: `cli` is what may be asked for, `number` how numbers are written there; `config` what the bridge
-//! is told; `serve` wires it together, after `waiting` for the database; `check` and `simulate` are commands of their
-//! own; `person` are those that talk to a running bridge; `audit` says whether all money is accounted for, `record`
-//! whether the record is complete; `demo` shows all of it, and `bench` measures it. `words` are how errors are told.
+//! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires it together, after
+//! `waiting` for the database; `check` and `simulate` are commands of their own; `person` are those that talk to a
+//! running bridge; `audit` says whether all money is accounted for, `record` whether the record is complete; `demo`
+//! shows all of it, and `bench` measures it. `words` are how errors are told.
 
 mod audit;
 mod bench;
@@ -12,8 +12,6 @@ mod cli;
 mod config;
 mod demo;
 mod descriptors;
-mod doing;
-mod number;
 mod person;
 mod record;
 mod reload;
@@ -25,6 +23,7 @@ mod words;
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, ConfigFile, LogFormat, WithAccess};
+use command_line::{Ended, Usage};
 use config::{Config, Mistakes};
 use person::Form;
 use rustix::fs::Mode;
@@ -42,22 +41,6 @@ use tracing_subscriber::EnvFilter;
 /// took them: what the system's own allocator is slowest at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// How a command ended that could be carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// As asked.
-    Well,
-    /// With a refusal, which has been said.
-    Badly,
-    /// A transfer goes on.
-    Unfinished,
-}
-
-/// The command line is wrong, in a way that only shows when it is carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
 
 fn main() -> ExitCode {
     // What is made here is its owner's alone, whatever the shell thinks: the record names accounts, and

@@ -1,10 +1,10 @@
 //! `counter-bridge record`: whether the record is all that was recorded, and the release of one that is
 //! not, by a person who has looked.
 
-use crate::Ended;
 use crate::config::{self, Config};
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use command_line::Ended;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::fmt::Write;

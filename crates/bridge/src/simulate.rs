@@ -1,12 +1,12 @@
 //! `counter-bridge simulate`: one counter as a process of its own, to test against.
 
-use crate::Usage;
 use crate::config::LONGEST_KEY;
 use crate::config::secret::less_one_line_end;
-use crate::number::within;
 use anyhow::{Context, Result};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use command_line::Usage;
+use command_line::number::within;
 use domain::message::{AccountId, CounterId};
 use domain::money::Currency;
 use domain::profile::{AmountUnit, Profile};

@@ -22,6 +22,7 @@ mod tests {
         ("coordinator", &["domain", "foreign", "port", "store", "supervise"]),
         ("api", &["coordinator", "domain", "foreign", "port", "store", "supervise"]),
         ("client", &[]),
+        ("command-line", &[]),
         ("described", &[]),
         ("simulator", &["domain", "foreign", "supervise", "wire"]),
     ];

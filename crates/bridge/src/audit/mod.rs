@@ -15,15 +15,15 @@ mod report;
 mod statement;
 
 use crate::config::{self, Config};
-use crate::doing::{Doing, doing};
-use crate::number::within;
 use crate::person::{Access, Form, Operators};
 use crate::words::in_one_line;
-use crate::{Ended, Usage};
 use anyhow::{Context, Result};
 use books::{BooksOf, books_of};
 use clap::Args;
 use client::{Client, Retry};
+use command_line::doing::{Doing, doing};
+use command_line::number::within;
+use command_line::{Ended, Usage};
 use domain::message::{AccountId, CounterId, Place};
 use domain::serial::{Day, MasterSerial, Role, SubSerial};
 use domain::transfer::State;

@@ -26,13 +26,13 @@ mod soak;
 mod stage;
 mod tally;
 
-use crate::doing::doing;
-use crate::number::within;
 use crate::words::in_one_line;
-use crate::{Ended, Usage};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use client::Algorithm;
+use command_line::doing::doing;
+use command_line::number::within;
+use command_line::{Ended, Usage};
 use load::{Pace, Plan};
 use mix::Mix;
 use process::Processes;

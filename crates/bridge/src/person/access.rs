@@ -2,11 +2,11 @@
 //! environment, or a file that holds them together.
 
 use super::operators::Operators;
-use crate::Usage;
 use anyhow::{Context, Result};
 use clap::Args;
 use client::way::Authorities;
 use client::{Algorithm, Client, Key, Signer};
+use command_line::Usage;
 use serde::Deserialize;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

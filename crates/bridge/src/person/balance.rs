@@ -1,10 +1,10 @@
 //! `counter-bridge balance`: what accounts hold, as their counters say.
 
 use super::{Access, Form, place, tables};
-use crate::Ended;
 use anyhow::Result;
 use clap::Args;
 use client::Account;
+use command_line::Ended;
 use domain::money::Currency;
 use domain::shown::money;
 use supervise::{say, tell};

@@ -3,9 +3,9 @@
 use super::operators::Claiming;
 use super::tables::plain;
 use super::{Access, Form, serial};
-use crate::Ended;
 use anyhow::Result;
 use clap::Args;
+use command_line::Ended;
 use supervise::say;
 
 /// `claim`.

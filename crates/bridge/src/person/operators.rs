@@ -1,9 +1,9 @@
 //! Calls to the operators' side, which nobody signs: it listens where only operators reach it.
 
-use crate::Usage;
 use anyhow::{Context, Result, anyhow};
 use client::way::{self, Authorities};
 use client::{Account, Entries, Problem, State, Transfer};
+use command_line::Usage;
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,10 @@
 use super::operators::{Operators, Outlook, Proven, ProvenOne, Resumption};
 use super::tables::{or_dash, place, plain, table};
 use super::{Access, Form};
-use crate::Ended;
-use crate::number::within;
 use anyhow::Result;
 use clap::Args;
+use command_line::Ended;
+use command_line::number::within;
 use domain::shown::money;
 use std::fmt::Write;
 use supervise::{say, tell};

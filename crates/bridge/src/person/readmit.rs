@@ -3,9 +3,9 @@
 
 use super::operators::Readmission;
 use super::{Access, Form};
-use crate::Ended;
 use anyhow::Result;
 use clap::Args;
+use command_line::Ended;
 use domain::message::CounterId;
 use supervise::say;
 

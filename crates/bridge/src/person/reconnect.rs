@@ -3,9 +3,9 @@
 
 use super::operators::Connection;
 use super::{Access, Form};
-use crate::Ended;
 use anyhow::{Context, Result};
 use clap::Args;
+use command_line::Ended;
 use domain::message::CounterId;
 use std::collections::BTreeSet;
 use supervise::say;

@@ -3,10 +3,10 @@
 use super::operators::Decided;
 use super::tables::plain;
 use super::{Access, Form, serial};
-use crate::Ended;
 use crate::words::in_one_line;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use command_line::Ended;
 use supervise::{say, tell};
 
 /// What may be decided.

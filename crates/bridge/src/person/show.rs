@@ -1,9 +1,9 @@
 //! `counter-bridge show`: how transfers stand.
 
 use super::{Access, Form, serial, tables};
-use crate::Ended;
 use anyhow::Result;
 use clap::Args;
+use command_line::Ended;
 use supervise::{say, tell};
 
 /// `show`.

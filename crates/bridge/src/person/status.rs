@@ -4,12 +4,12 @@ use super::operators::{Connection, Counter, OpenTransfer, OpenTransfers, Operato
 use super::screen::{Size, fitted};
 use super::tables::{lasting, or_dash, place, plain, table};
 use super::{Access, Form};
-use crate::Ended;
-use crate::number::within;
 use crate::words::in_one_line;
 use anyhow::Result;
 use clap::Args;
 use client::State;
+use command_line::Ended;
+use command_line::number::within;
 use domain::shown::money;
 use serde::Serialize;
 use std::fmt::Write as _;

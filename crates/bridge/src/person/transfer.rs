@@ -1,11 +1,11 @@
 //! `counter-bridge transfer`: orders one transfer and waits for its end.
 
 use super::{Access, Form, place, tables};
-use crate::Ended;
-use crate::number::within;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use client::{Account, CallError, IdempotencyKey, NewTransfer, State, Transfer};
+use command_line::Ended;
+use command_line::number::within;
 use domain::money::{Amount, Currency};
 use std::time::{Duration, Instant};
 use supervise::{say, tell};

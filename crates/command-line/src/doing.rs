@@ -19,7 +19,7 @@ const LONGEST: usize = 79;
 const CLEAR: &str = "\r\u{1b}[K";
 
 /// Something that is being done; it is over when this is dropped.
-pub(crate) struct Doing {
+pub struct Doing {
     how_far: Arc<HowFar>,
     /// Where it is told, if somebody looks.
     told: Option<(Arc<Line>, JoinHandle<()>)>,
@@ -42,8 +42,9 @@ struct Painted {
     is_over: bool,
 }
 
-/// Begins something: `what` says what, `unit` of what there are so many.
-pub(crate) fn doing(what: impl Into<String>, unit: &'static str) -> Doing {
+/// Begins something: `what` says what, `unit` of what there are so many. Within a runtime of tokio, one of whose
+/// tasks tells it.
+pub fn doing(what: impl Into<String>, unit: &'static str) -> Doing {
     let out: Option<Box<dyn Write + Send>> =
         io::stderr().is_terminal().then(|| Box::new(io::stderr()) as Box<dyn Write + Send>);
     let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
@@ -71,17 +72,17 @@ impl Doing {
     }
 
     /// So many are done.
-    pub(crate) fn done(&self, done: u64) {
+    pub fn done(&self, done: u64) {
         self.how_far.done.store(done, Ordering::Relaxed);
     }
 
     /// One more is done.
-    pub(crate) fn one_more(&self) {
+    pub fn one_more(&self) {
         self.how_far.done.fetch_add(1, Ordering::Relaxed);
     }
 
     /// There are so many in all.
-    pub(crate) fn of(&self, of: u64) {
+    pub fn of(&self, of: u64) {
         self.how_far.of.store(of, Ordering::Relaxed);
     }
 }
