@@ -1,7 +1,6 @@
 //! The command line: every command, and what it takes.
 
 use crate::audit::AuditCommand;
-use crate::bench::BenchCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
 use crate::person::claim::ClaimCommand;
@@ -14,6 +13,7 @@ use crate::person::status::StatusCommand;
 use crate::person::transfer::TransferCommand;
 use crate::record::RecordCommand;
 use crate::simulate::SimulateCommand;
+use bench::BenchCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

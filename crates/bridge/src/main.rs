@@ -6,7 +6,6 @@
 //! shows all of it, and `bench` measures it. `words` are how errors are told.
 
 mod audit;
-mod bench;
 mod check;
 mod cli;
 mod config;
@@ -135,7 +134,10 @@ fn carry_out(command: Command) -> Result<Ended> {
                 audit::run(command, &access, Form::of(json)).await
             }
             Command::Record(command) => record::run(command).await,
-            Command::Bench(command) => Box::pin(bench::run(*command)).await,
+            Command::Bench(command) => {
+                let program = std::env::current_exe()?;
+                Box::pin(bench::run(*command, &program)).await
+            }
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 let mut command = Cli::command();

@@ -21,6 +21,7 @@ mod tests {
         ("store", &["domain", "foreign", "supervise"]),
         ("coordinator", &["domain", "foreign", "port", "store", "supervise"]),
         ("api", &["coordinator", "domain", "foreign", "port", "store", "supervise"]),
+        ("bench", &["api", "client", "command-line", "domain", "store", "supervise"]),
         ("client", &[]),
         ("command-line", &[]),
         ("described", &[]),
@@ -45,8 +46,8 @@ mod tests {
         ("rusqlite", &["store"]),
         ("quick-xml", &["wire"]),
         ("prost", &["wire"]),
-        ("axum", &["api", "bridge"]),
-        ("reqwest", &["bridge", "client", "system-tests"]),
+        ("axum", &["api", "bench"]),
+        ("reqwest", &["bench", "bridge", "client", "system-tests"]),
     ];
 
     /// What each crate imports, ours and others', but for tests and builds.

@@ -82,6 +82,7 @@ struct Own {
 
 /// What is needed to start it again.
 struct Again {
+    program: PathBuf,
     database: String,
     /// Each counter's address and accounts.
     counters: Vec<(&'static str, SocketAddr, Vec<String>)>,
@@ -112,8 +113,12 @@ fn hmac() -> String {
 }
 
 impl Stage {
-    /// Starts everything.
-    pub(super) async fn start(command: &BenchCommand, manners: Manners) -> Result<Stage> {
+    /// Starts everything, by the commands of `program`.
+    pub(super) async fn start(
+        command: &BenchCommand,
+        program: &Path,
+        manners: Manners,
+    ) -> Result<Stage> {
         let (folder, database) = prepare(command)?;
         let accounts = accounts(command)?;
         let filled = match command.prefill {
@@ -128,9 +133,12 @@ impl Stage {
         let at_futures = holding(&accounts.to, 0);
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let securities =
-            Counter::start(&folder, "securities", anywhere, &at_securities, manners).await?;
-        let futures = Counter::start(&folder, "futures", anywhere, &at_futures, manners).await?;
+            Counter::start(program, &folder, "securities", anywhere, &at_securities, manners)
+                .await?;
+        let futures =
+            Counter::start(program, &folder, "futures", anywhere, &at_futures, manners).await?;
         let again = Again {
+            program: program.to_owned(),
             database: database.clone(),
             counters: vec![
                 (securities.id, securities.address, at_securities),
@@ -151,7 +159,7 @@ impl Stage {
             text += &app(&folder, "neighbour", NEIGHBOURS_KEY_ID, key.algorithm(), &limit);
         }
         fs::write(&file, text)?;
-        let (bridge, authority, operators) = bridge(&folder, &database).await?;
+        let (bridge, authority, operators) = bridge(program, &folder, &database).await?;
         let stage = Stage {
             orders: Orders {
                 authority,
@@ -217,18 +225,18 @@ impl Stage {
     }
 
     /// The bare floor: two echoes and what stands for the bridge.
-    pub(super) async fn floor(command: &BenchCommand) -> Result<Stage> {
+    pub(super) async fn floor(command: &BenchCommand, program: &Path) -> Result<Stage> {
         let (folder, database) = prepare(command)?;
         let mut echoes = Vec::new();
         let mut at = Vec::new();
         for name in ["first echo", "second echo"] {
-            let mut command = Command::new(std::env::current_exe()?);
+            let mut command = Command::new(program);
             command.args(["bench", "--part", "echo"]);
             let (process, said) = ready(&mut command, &folder.join(name)).await?;
             at.push(said["listening"].as_str().context("no address")?.to_owned());
             echoes.push((name, process));
         }
-        let mut bare = Command::new(std::env::current_exe()?);
+        let mut bare = Command::new(program);
         bare.args(["bench", "--part", "bridge"]).env(super::floor::DATABASE, &database);
         for address in &at {
             bare.args(["--echo", address]);
@@ -361,8 +369,15 @@ impl Stage {
         let again = own.again.as_ref().context("the floor is not started again")?;
         own.counters.clear();
         for (id, address, accounts) in &again.counters {
-            let counter =
-                Counter::start(&own.folder, id, *address, accounts, Manners::Answering).await?;
+            let counter = Counter::start(
+                &again.program,
+                &own.folder,
+                id,
+                *address,
+                accounts,
+                Manners::Answering,
+            )
+            .await?;
             own.counters.push((id, counter.process));
         }
         Ok(())
@@ -372,7 +387,8 @@ impl Stage {
     pub(super) async fn restart_bridge(&mut self) -> Result<()> {
         let own = self.own.as_mut().context("nothing was started here")?;
         let again = own.again.as_ref().context("the floor is not started again")?;
-        let (process, authority, operators) = bridge(&own.folder, &again.database).await?;
+        let (process, authority, operators) =
+            bridge(&again.program, &own.folder, &again.database).await?;
         own.bridge = process;
         self.orders.authority = authority;
         self.operators = Some(operators);
@@ -452,6 +468,7 @@ pub(super) struct Counter {
 impl Counter {
     /// Starts it, with the key that it had before if it had one.
     async fn start(
+        program: &Path,
         folder: &Path,
         id: &'static str,
         listen: SocketAddr,
@@ -462,7 +479,7 @@ impl Counter {
         if !key_file.exists() {
             fs::write(&key_file, secret())?;
         }
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(program);
         command
             .args(["simulate", id, "--listen", &listen.to_string(), "--id", id])
             .args(["--bridge", "bridge", "--key-file"])
@@ -482,9 +499,9 @@ impl Counter {
 }
 
 /// Starts the bridge of a folder: the process, where callers find it, and the operators' URL.
-async fn bridge(folder: &Path, database: &str) -> Result<(Child, String, String)> {
+async fn bridge(program: &Path, folder: &Path, database: &str) -> Result<(Child, String, String)> {
     let (process, said) = ready(
-        Command::new(std::env::current_exe()?)
+        Command::new(program)
             .args(["serve", "--config"])
             .arg(folder.join("bridge.toml"))
             // It may hold a password, which must not stand in a file.

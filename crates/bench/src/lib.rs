@@ -1,5 +1,8 @@
 //! `counter-bridge bench`: load against a bridge, and what it costs, measured from outside.
 //!
+//! It knows a bridge as its callers, its operators and its service manager do: by its addresses, and by the commands
+//! of its program, which whoever calls [`run`] names. So nothing of it has to be linked into a bridge that moves money.
+//!
 //! Reading order: [`BenchCommand`] is what may be asked for; `stage` starts two counters and a
 //! bridge as processes of their own, or finds a running bridge; `order` makes signed requests and
 //! `connection` carries them; `load` keeps callers busy, by their own pace or by the clock's, and
@@ -26,7 +29,6 @@ mod soak;
 mod stage;
 mod tally;
 
-use crate::words::in_one_line;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use client::Algorithm;
@@ -38,13 +40,13 @@ use mix::Mix;
 use process::Processes;
 use report::Report;
 use stage::{Manners, Stage};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use supervise::{say, tell};
 
 /// What requests are signed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Signature {
+enum Signature {
     /// A shared secret
     HmacSha256,
     /// A private key
@@ -62,7 +64,7 @@ impl Signature {
 
 /// `bench`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct BenchCommand {
+pub struct BenchCommand {
     /// Callers, each with a connection of its own and one transfer at a time [default: 64, or 1024
     /// with --rate]
     #[arg(long, value_name = "N", value_parser = within::<u16>(1..=10_000))]
@@ -202,12 +204,15 @@ const MINUTE: Duration = Duration::from_mins(1);
 const TURNS: u32 = 3;
 
 /// Runs the load and reports it; [`Ended::Badly`] if anything of it went wrong.
-pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
+///
+/// `program` is what counters, the bridge and the floor are started from: it has the commands `simulate` and `serve`,
+/// and `bench` with this very command line. An error is [`Usage`] if the command line cannot be meant.
+pub async fn run(command: BenchCommand, program: &Path) -> Result<Ended> {
     if let Some(part) = command.part.part {
         return floor::run(part, &command.part).await.map(|()| Ended::Well);
     }
     if let Some(count) = command.recovery {
-        return recover(&command, count).await;
+        return recover(&command, program, count).await;
     }
     if command.overload && command.warm_up + command.seconds > LONGEST_STORM_S {
         let why = format!("--overload runs {LONGEST_STORM_S} s at most, its warm-up included");
@@ -215,9 +220,9 @@ pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
     }
     let stage = match &command.client {
         Some(file) => Stage::running(file, &command.from, &command.to, command.skew)?,
-        None => Stage::start(&command, Manners::Answering).await?,
+        None => Stage::start(&command, program, Manners::Answering).await?,
     };
-    let result = report(&command, &stage).await;
+    let result = report(&command, program, &stage).await;
     let stopped = stage.stop(command.keep || result.is_err()).await;
     let report = result?;
     stopped?;
@@ -226,8 +231,8 @@ pub(crate) async fn run(command: BenchCommand) -> Result<Ended> {
     Ok(if report.is_clean() { Ended::Well } else { Ended::Badly })
 }
 
-async fn recover(command: &BenchCommand, count: u32) -> Result<Ended> {
-    let mut stage = Stage::start(command, Manners::Silent).await?;
+async fn recover(command: &BenchCommand, program: &Path, count: u32) -> Result<Ended> {
+    let mut stage = Stage::start(command, program, Manners::Silent).await?;
     let result = recovery::run(&mut stage, count).await;
     let stopped = stage.stop(command.keep || result.is_err()).await;
     let recovery = result?;
@@ -237,7 +242,7 @@ async fn recover(command: &BenchCommand, count: u32) -> Result<Ended> {
     Ok(if recovery.is_clean() { Ended::Well } else { Ended::Badly })
 }
 
-async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
+async fn report(command: &BenchCommand, program: &Path, stage: &Stage) -> Result<Report> {
     let plan = command.plan();
     let fsync_ms_p50 = match stage.folder() {
         Some(folder) => Some(disk::flush_ms(folder).context("the disk's flush time")?),
@@ -253,7 +258,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     let (mut floor, mut overload, mut scale, mut plan) = (None, None, None, plan);
     let mut neighbour = None;
     let seen = if command.floor {
-        let bare = Stage::floor(command).await?;
+        let bare = Stage::floor(command, program).await?;
         let both = in_turns(&plan, stage, &bare).await;
         bare.stop(false).await?;
         let (seen, bare) = both?;
@@ -269,7 +274,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
         seen
     } else if let Some(filled) = stage.filled() {
         let fresh = BenchCommand { prefill: None, database: None, ..command.clone() };
-        let empty = Stage::start(&fresh, Manners::Answering).await?;
+        let empty = Stage::start(&fresh, program, Manners::Answering).await?;
         let both = in_turns(&plan, stage, &empty).await;
         empty.stop(false).await?;
         let (seen, empty) = both?;
@@ -280,7 +285,7 @@ async fn report(command: &BenchCommand, stage: &Stage) -> Result<Report> {
     };
     // What was measured stands, even if this cannot be told.
     let course = course::look(stage, &seen.tally.samples).await.unwrap_or_else(|error| {
-        tell!("where the time went is not known: {}", in_one_line(&error));
+        tell!("where the time went is not known: {error:#}");
         None
     });
     let tally = &seen.tally;

@@ -6,7 +6,6 @@ use super::course::{self, Sample};
 use super::mix::Ending;
 use super::order::{Clerk, Orders};
 use super::tally::{Became, Tally, Timing, Window};
-use crate::words::in_one_line;
 use anyhow::{Context, Result, anyhow};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -216,7 +215,7 @@ async fn call(
             }
             Err(error) => {
                 connection = None;
-                (Became::Wrong(in_one_line(&error)), None)
+                (Became::Wrong(format!("{error:#}")), None)
             }
         };
         let pause = matches!(became, Became::Wrong(_) | Became::TurnedAway(_)) && slots.is_none();
