@@ -12,7 +12,9 @@ use crate::person::show::ShowCommand;
 use crate::person::status::StatusCommand;
 use crate::person::transfer::TransferCommand;
 use crate::record::RecordCommand;
+#[cfg(feature = "demo")]
 use crate::simulate::SimulateCommand;
+#[cfg(feature = "demo")]
 use bench::BenchCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -50,6 +52,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show it all: two simulated counters, a bridge, and a transfer for every ending
+    #[cfg(feature = "demo")]
     #[command(after_help = EXIT_CODES)]
     Demo(DemoCommand),
     /// Run the bridge
@@ -59,6 +62,7 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Check(ConfigFile),
     /// Run one simulated counter
+    #[cfg(feature = "demo")]
     #[command(after_help = EXIT_CODES)]
     Simulate(Box<SimulateCommand>),
     /// Order a transfer, signed like an app backend's
@@ -95,6 +99,7 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Record(RecordCommand),
     /// Put load on a bridge, and measure what it does and costs
+    #[cfg(feature = "demo")]
     #[command(after_help = EXIT_CODES)]
     Bench(Box<BenchCommand>),
     /// Print the description of the transfer API for machines (openapi.json)
@@ -114,6 +119,7 @@ pub(crate) enum Command {
 }
 
 /// `demo`.
+#[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct DemoCommand {
     /// End after the transfers; exit 0 only if every ending was the expected one
@@ -162,18 +168,24 @@ mod tests {
         Cli::try_parse_from(words).map_err(|error| error.to_string())
     }
 
+    fn all_are_taken(lines: &[&str]) {
+        for line in lines {
+            parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    fn all_are_refused(lines: &[(&str, &str)]) {
+        for (line, word) in lines {
+            let error = parsed(line).err().unwrap_or_else(|| panic!("{line} is taken"));
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+
     #[test]
     fn every_command_of_the_contract_is_taken() {
-        for line in [
-            "demo",
-            "demo --once --database sqlite://x.sqlite",
+        all_are_taken(&[
             "serve --config b.toml",
             "check --config b.toml",
-            "simulate securities --listen 127.0.0.1:0 --key-file k",
-            "simulate futures --listen 127.0.0.1:0 --id futures --bridge bridge --key-file k \
-             --account 6001=1000000 --account 6002=0 --books b --faults f --seed 7",
-            "simulate futures --listen 127.0.0.1:0 --key-file k --no-dedupe --no-fence \
-             --no-sticky-refusals --no-reversal-queries --settle-day 20261121",
             "transfer --from securities:6001 --to futures:8001 --amount 100 --client c.toml",
             "show 2026112100000000001 --json",
             "balance securities:6001 futures:8001",
@@ -192,28 +204,32 @@ mod tests {
             "audit --config b.toml",
             "audit --config b.toml --books securities=s.jsonl --books futures=f.jsonl \
              --since 20261121 --client c.toml --json",
+            "serve --config b.toml --log json",
+        ]);
+    }
+
+    #[cfg(feature = "demo")]
+    #[test]
+    fn every_command_of_the_demonstration_is_taken() {
+        all_are_taken(&[
+            "demo",
+            "demo --once --database sqlite://x.sqlite",
+            "simulate securities --listen 127.0.0.1:0 --key-file k",
+            "simulate futures --listen 127.0.0.1:0 --id futures --bridge bridge --key-file k \
+             --account 6001=1000000 --account 6002=0 --books b --faults f --seed 7",
+            "simulate futures --listen 127.0.0.1:0 --key-file k --no-dedupe --no-fence \
+             --no-sticky-refusals --no-reversal-queries --settle-day 20261121",
             "bench",
             "bench --rate 5000 --seconds 3 --mix refused=5,reversed=5 --one-account",
             "bench --client c.toml --from securities:6001 --to futures:8001",
-            "serve --config b.toml --log json",
-        ] {
-            parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
-        }
+        ]);
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        for (line, word) in [
+        all_are_refused(&[
             ("", "Usage"),
             ("serve", "--config"),
-            ("simulate bank --listen 127.0.0.1:0", "bank"),
-            ("simulate futures --listen 127.0.0.1:0", "--key-file"),
-            ("simulate futures --listen here --key-file k", "here"),
-            ("simulate futures --listen 127.0.0.1:0 --key-file k --account 6001", "ID=MINOR"),
-            (
-                "simulate futures --listen 127.0.0.1:0 --key-file k --settle-day 20260230",
-                "20260230",
-            ),
             ("transfer --from securities --to futures:8001 --amount 100", "COUNTER:ACCOUNT"),
             ("transfer --from s:1 --to f:1 --amount 0", "at least 1"),
             ("transfer --from s:1 --to f:1 --amount 1000000000000", "at most"),
@@ -234,14 +250,26 @@ mod tests {
             ("audit --config b.toml --books securities", "COUNTER=FILE"),
             ("audit --config b.toml --since 20260230", "20260230"),
             ("audit --config b.toml --days 3661", "from 0 to 3660"),
-            ("bench --seconds 0", "from 1 to 86400"),
-            ("bench --seconds x", "write a number"),
             ("show", "SERIAL"),
             ("show 17", "17"),
-        ] {
-            let error = parsed(line).err().unwrap_or_else(|| panic!("{line} is taken"));
-            assert!(error.contains(word), "{line}: {error}");
-        }
+        ]);
+    }
+
+    #[cfg(feature = "demo")]
+    #[test]
+    fn what_cannot_be_meant_of_the_demonstration_is_refused() {
+        all_are_refused(&[
+            ("simulate bank --listen 127.0.0.1:0", "bank"),
+            ("simulate futures --listen 127.0.0.1:0", "--key-file"),
+            ("simulate futures --listen here --key-file k", "here"),
+            ("simulate futures --listen 127.0.0.1:0 --key-file k --account 6001", "ID=MINOR"),
+            (
+                "simulate futures --listen 127.0.0.1:0 --key-file k --settle-day 20260230",
+                "20260230",
+            ),
+            ("bench --seconds 0", "from 1 to 86400"),
+            ("bench --seconds x", "write a number"),
+        ]);
     }
 
     #[test]

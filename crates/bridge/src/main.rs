@@ -2,19 +2,22 @@
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires it together, after
 //! `waiting` for the database; `check` and `simulate` are commands of their own; `person` are those that talk to a
-//! running bridge; `audit` says whether all money is accounted for, `record` whether the record is complete; `demo`
-//! shows all of it, and `bench` measures it. `words` are how errors are told.
+//! running bridge; `audit` says whether all money is accounted for, `record` whether the record is complete. `words` are
+//! how errors are told. `demo` shows all of it; it and `simulate`, and the crate `bench`, which measures a bridge, are
+//! there only with the feature `demo`.
 
 mod audit;
 mod check;
 mod cli;
 mod config;
+#[cfg(feature = "demo")]
 mod demo;
 mod descriptors;
 mod person;
 mod record;
 mod reload;
 mod serve;
+#[cfg(feature = "demo")]
 mod simulate;
 mod waiting;
 mod words;
@@ -86,6 +89,7 @@ fn carry_out(command: Command) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match command {
+            #[cfg(feature = "demo")]
             Command::Demo(cli::DemoCommand { once, database }) => {
                 demo::run(demo::Options { once, database }).await.map(|()| Ended::Well)
             }
@@ -102,6 +106,7 @@ fn carry_out(command: Command) -> Result<Ended> {
                 say!("{}", check::told(&config, &file.display().to_string()))?;
                 Ok(Ended::Well)
             }
+            #[cfg(feature = "demo")]
             Command::Simulate(command) => simulate::run(*command).await.map(|()| Ended::Well),
             Command::Transfer(WithAccess { command, access, json }) => {
                 person::transfer::run(command, &access, Form::of(json)).await
@@ -134,9 +139,9 @@ fn carry_out(command: Command) -> Result<Ended> {
                 audit::run(command, &access, Form::of(json)).await
             }
             Command::Record(command) => record::run(command).await,
+            #[cfg(feature = "demo")]
             Command::Bench(command) => {
-                let program = std::env::current_exe()?;
-                Box::pin(bench::run(*command, &program)).await
+                Box::pin(bench::run(*command, &std::env::current_exe()?)).await
             }
             Command::Completions { shell } => {
                 let mut script = Vec::new();
@@ -164,9 +169,12 @@ fn carry_out(command: Command) -> Result<Ended> {
 fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
     let quiet = match command {
         // How far the tables are is said by the store, in words.
-        Command::Serve(_) | Command::Simulate(_) => "info,sea_orm_migration=warn",
-        Command::Demo(_)
-        | Command::Check(_)
+        Command::Serve(_) => "info,sea_orm_migration=warn",
+        #[cfg(feature = "demo")]
+        Command::Simulate(_) => "info,sea_orm_migration=warn",
+        #[cfg(feature = "demo")]
+        Command::Demo(_) | Command::Bench(_) => "warn",
+        Command::Check(_)
         | Command::Transfer(_)
         | Command::Show(_)
         | Command::Balance(_)
@@ -178,7 +186,6 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Reconnect(_)
         | Command::Audit(_)
         | Command::Record(_)
-        | Command::Bench(_)
         | Command::Completions { .. }
         | Command::Openapi { operators: _ } => "warn",
     };

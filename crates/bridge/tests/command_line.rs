@@ -1,10 +1,9 @@
 //! The program as its users start it: what it prints, and how it ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -136,48 +135,36 @@ fn help_documents_the_exit_codes() {
     assert!(text(&output.stdout).contains("Exit codes:"));
 }
 
+/// A build that lacks a command says of it what it says of any word.
+#[test]
+fn only_a_build_with_the_demonstration_shows_simulates_and_measures() {
+    let help = run(&["--help"]);
+    let listed: Vec<&str> = text(&help.stdout).lines().filter_map(listed).collect();
+    assert!(listed.contains(&"serve"), "{listed:?}");
+    for command in ["bench", "demo", "simulate"] {
+        assert_eq!(listed.contains(&command), cfg!(feature = "demo"), "{command}: {listed:?}");
+        let output = run(&[command, "--help"]);
+        let (code, said) = (output.status.code(), text(&output.stderr));
+        if cfg!(feature = "demo") {
+            assert_eq!((code, said), (Some(0), ""), "{command}");
+        } else {
+            assert_eq!(code, Some(2), "{command}");
+            assert!(said.contains("unrecognized subcommand"), "{command}: {said}");
+        }
+    }
+}
+
+/// The command that a line of the help is about.
+fn listed(line: &str) -> Option<&str> {
+    line.strip_prefix("  ")?.split(' ').next()
+}
+
 #[test]
 fn openapi_prints_a_document() {
     let output = run(&["openapi"]);
     assert_eq!(output.status.code(), Some(0));
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
-}
-
-/// Kills what is left of it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already, as it should.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[test]
-fn a_simulated_counter_says_where_it_listens_and_ends_when_asked() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let key = folder.path().join("k");
-    fs::write(&key, "k".repeat(32)).expect("a key");
-    let key = key.display().to_string();
-    let child = program(&["simulate", "futures", "--listen", "127.0.0.1:0", "--key-file", &key])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut running = Running(child.expect("it starts"));
-    let mut line = String::new();
-    let output = running.0.stdout.take().expect("its output");
-    BufReader::new(output).read_line(&mut line).expect("a line");
-    let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    let address = ready["listening"].as_str().expect("an address");
-    std::net::TcpStream::connect(address).expect("it listens there");
-    let asked = Command::new("sh")
-        .args(["-c", &format!("kill -TERM {}", running.0.id())])
-        .status()
-        .expect("a shell");
-    assert!(asked.success());
-    assert_eq!(running.0.wait().expect("it ends").code(), Some(0));
 }
 
 #[test]
@@ -189,5 +176,50 @@ fn shells_complete_every_command() {
         for word in ["resume-proven", "readmit", "--ca-file", "completions"] {
             assert!(script.contains(word.trim_start_matches('-')), "{shell} knows no {word}");
         }
+    }
+}
+
+#[cfg(feature = "demo")]
+mod simulated {
+    use super::program;
+    use std::fs;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    /// Kills what is left of it.
+    struct Running(Child);
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            // It may have ended already, as it should.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn a_simulated_counter_says_where_it_listens_and_ends_when_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = folder.path().join("k");
+        fs::write(&key, "k".repeat(32)).expect("a key");
+        let key = key.display().to_string();
+        let child =
+            program(&["simulate", "futures", "--listen", "127.0.0.1:0", "--key-file", &key])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn();
+        let mut running = Running(child.expect("it starts"));
+        let mut line = String::new();
+        let output = running.0.stdout.take().expect("its output");
+        BufReader::new(output).read_line(&mut line).expect("a line");
+        let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        let address = ready["listening"].as_str().expect("an address");
+        std::net::TcpStream::connect(address).expect("it listens there");
+        let asked = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", running.0.id())])
+            .status()
+            .expect("a shell");
+        assert!(asked.success());
+        assert_eq!(running.0.wait().expect("it ends").code(), Some(0));
     }
 }

@@ -50,21 +50,41 @@ mod tests {
         ("reqwest", &["bench", "bridge", "client", "system-tests"]),
     ];
 
-    /// What each crate imports, ours and others', but for tests and builds.
-    fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    /// Crates that only show and measure a bridge; the last is built into nothing else.
+    const OF_THE_DEMONSTRATION: [&str; 3] = ["bench", "simulator", "hdrhistogram"];
+
+    /// What cargo tells of our manifests.
+    fn packages() -> Vec<Value> {
         let mut asked = Command::new(env!("CARGO"));
         asked.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
         let told = output(&mut asked).expect("cargo tells");
         let told: Value = serde_json::from_str(&told).expect("JSON");
+        told["packages"].as_array().expect("packages").clone()
+    }
+
+    /// What a crate imports, but for tests and builds.
+    fn dependencies(package: &Value) -> impl Iterator<Item = &Value> {
+        let list = package["dependencies"].as_array().expect("dependencies").iter();
+        list.filter(|one| one["kind"].is_null())
+    }
+
+    /// What each crate imports, ours and others', but for tests and builds.
+    fn imports() -> BTreeMap<String, BTreeSet<String>> {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let packages = told["packages"].as_array().expect("packages").iter();
-        packages
-            .map(|package| {
-                let list = package["dependencies"].as_array().expect("dependencies").iter();
-                let list = list.filter(|one| one["kind"].is_null()).map(|one| text(&one["name"]));
-                (text(&package["name"]), list.collect())
-            })
-            .collect()
+        let all = packages();
+        let each = all.iter().map(|package| {
+            (text(&package["name"]), dependencies(package).map(|one| text(&one["name"])).collect())
+        });
+        each.collect()
+    }
+
+    /// All that is linked into the bridge, built with these options.
+    fn linked(options: &[&str]) -> BTreeSet<String> {
+        let mut asked = Command::new(env!("CARGO"));
+        asked.args(["tree", "--offline", "--package", "bridge", "--edges", "normal"]);
+        asked.args(["--prefix", "none", "--format", "{p}"]).args(options);
+        let told = output(&mut asked).expect("cargo tells");
+        told.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
     }
 
     fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
@@ -94,6 +114,33 @@ mod tests {
             let others = all[*name].iter().filter(|import| !all.contains_key(*import));
             let others: BTreeSet<&str> = others.map(String::as_str).collect();
             assert_eq!(others, set(allowed), "what {name} is built on");
+        }
+    }
+
+    /// What only shows and measures is asked for by one feature, which the default build has and a bridge that
+    /// moves money has not.
+    #[test]
+    fn a_bridge_that_moves_money_links_neither_the_generator_nor_the_fake_counter() {
+        let all = packages();
+        let bridge = all.iter().find(|package| package["name"] == "bridge").expect("a bridge");
+        let features = bridge["features"].as_object().expect("features");
+        assert_eq!(features["default"], serde_json::json!(["demo"]));
+        for name in ["bench", "simulator"] {
+            let one = dependencies(bridge).find(|one| one["name"] == name).expect(name);
+            assert_eq!(one["optional"], true, "{name}");
+            let asks = |list: &Value| {
+                let list = list.as_array().expect("a list").iter().filter_map(Value::as_str);
+                list.map(|it| it.trim_start_matches("dep:"))
+                    .any(|it| it.split('/').next() == Some(name))
+            };
+            let by: Vec<&str> =
+                features.iter().filter(|(_, list)| asks(list)).map(|(by, _)| by.as_str()).collect();
+            assert_eq!(by, ["demo"], "what asks for {name}");
+        }
+        let (whole, production) = (linked(&[]), linked(&["--no-default-features"]));
+        for name in OF_THE_DEMONSTRATION {
+            assert!(whole.contains(name), "the default build has {name}");
+            assert!(!production.contains(name), "a production build has {name}");
         }
     }
 
