@@ -1,38 +1,14 @@
 //! What share of a transfer's time each part of its course takes: the caller's own clock before and
 //! after, and between them the times in the trails of a sample.
 
-use super::report::round;
+use super::figures::round;
+use super::sample::Sample;
 use super::stage::Stage;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-/// Of so many requests of a caller one is looked at.
-pub(super) const ONE_IN: u64 = 32;
-/// Of those, the last so many are kept, and their trails read after a run.
-pub(super) const MOST: usize = 400;
-
-/// A transfer that was completed, as its caller saw it; microseconds since 1970 UTC.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sample {
-    pub(super) master_serial: String,
-    pub(super) sent: i64,
-    pub(super) heard: i64,
-}
-
-impl Sample {
-    /// From the answer that completed it.
-    pub(super) fn of(answer: &[u8], sent: i64, heard: i64) -> Option<Sample> {
-        #[derive(Deserialize)]
-        struct Answered {
-            master_serial: String,
-        }
-        let Answered { master_serial } = serde_json::from_slice(answer).ok()?;
-        Some(Sample { master_serial, sent, heard })
-    }
-}
 
 /// Shares of the time from the request's first byte to the answer's last; they add up to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]

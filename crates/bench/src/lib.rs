@@ -7,12 +7,14 @@
 //! bridge as processes of their own, or finds a running bridge; `order` makes signed requests and
 //! `connection` carries them; `load` keeps callers busy, by their own pace or by the clock's, and
 //! `tally` counts; `process`, `disk` and `gauges` look at what it costs, `course` at where the
-//! time goes; `report` says it; `floor` is what
-//! nobody can save. `overload`, `scale`, `recovery` and `soak` are what is asked beyond speed.
+//! time of a `sample` goes; `turns` measures, `figures` are what comes of it, and `report` says
+//! them; `floor` is what nobody can save. `overload`, `neighbour`, `scale`, `recovery` and `soak`
+//! are what is asked beyond speed, some of it after a `prefill`.
 
 mod connection;
 mod course;
 mod disk;
+mod figures;
 mod floor;
 mod gauges;
 mod load;
@@ -20,29 +22,31 @@ mod mix;
 mod neighbour;
 mod order;
 mod overload;
+mod prefill;
 mod process;
 mod recovery;
 mod report;
+mod sample;
 mod scale;
 mod setup;
 mod soak;
 mod stage;
 mod tally;
+mod turns;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use client::Algorithm;
-use command_line::doing::doing;
 use command_line::number::within;
 use command_line::{Ended, Usage};
 use load::{Pace, Plan};
 use mix::Mix;
-use process::Processes;
 use report::Report;
 use stage::{Manners, Stage};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use supervise::{say, tell};
+use turns::{in_turns, turn};
 
 /// What requests are signed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -198,11 +202,6 @@ impl BenchCommand {
 /// Under overload requests are signed before, and a signature is valid for five minutes at most.
 const LONGEST_STORM_S: u32 = 240;
 
-const MINUTE: Duration = Duration::from_mins(1);
-
-/// With a floor, so many turns each: what else the machine does falls on both.
-const TURNS: u32 = 3;
-
 /// Runs the load and reports it; [`Ended::Badly`] if anything of it went wrong.
 ///
 /// `program` is what counters, the bridge and the floor are started from: it has the commands `simulate` and `serve`,
@@ -312,69 +311,6 @@ async fn report(command: &BenchCommand, program: &Path, stage: &Stage) -> Result
         scale,
         neighbour,
     }))
-}
-
-async fn in_turns(plan: &Plan, stage: &Stage, bare: &Stage) -> Result<(Seen, Seen)> {
-    let short = Plan { measured: plan.measured / TURNS, ..plan.clone() };
-    let (mut seen, mut floor) = (turn(&short, stage).await?, turn(&short, bare).await?);
-    for _ in 1..TURNS {
-        seen.add(turn(&short, stage).await?)?;
-        floor.add(turn(&short, bare).await?)?;
-    }
-    Ok((seen, floor))
-}
-
-/// What was seen in one turn, or several.
-struct Seen {
-    seconds: f64,
-    tally: tally::Tally,
-    processes: Processes,
-    gauges: gauges::Gauges,
-    /// What the bridge held in memory at the end of each whole minute, in mebibytes.
-    minutes_rss_mb: Vec<Option<f64>>,
-}
-
-impl Seen {
-    fn add(&mut self, later: Seen) -> Result<()> {
-        self.seconds += later.seconds;
-        self.tally.merge(later.tally)?;
-        self.processes.add(&later.processes);
-        self.gauges.add(&later.gauges);
-        // Turns are not minutes of one run.
-        self.minutes_rss_mb.clear();
-        Ok(())
-    }
-}
-
-async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
-    let (plan_here, orders) = (plan.clone(), stage.orders_for(plan));
-    let started = move || load::start(&plan_here, &orders);
-    let (load, window) = tokio::task::spawn_blocking(started).await??;
-    let watched = stage.processes();
-    let sample = async |at: Instant| -> Result<(Processes, gauges::Gauges)> {
-        tokio::time::sleep_until(at.into()).await;
-        Ok((Processes::look(&watched), stage.gauges().await?))
-    };
-    let all = (plan.warm_up + plan.measured).as_secs();
-    let loading = doing(format!("putting load on the bridge, for {all} s"), "");
-    let before = sample(window.start).await?;
-    let mut minutes_rss_mb = Vec::new();
-    let mut minute = window.start + MINUTE;
-    while minute <= window.end {
-        tokio::time::sleep_until(minute.into()).await;
-        minutes_rss_mb.push(stage.rss_mb());
-        minute += MINUTE;
-    }
-    let after = sample(window.end).await?;
-    let tally = tokio::task::spawn_blocking(move || load.join()).await??;
-    drop(loading);
-    Ok(Seen {
-        seconds: (window.end - window.start).as_secs_f64(),
-        tally,
-        processes: after.0.since(&before.0),
-        gauges: after.1.since(&before.1),
-        minutes_rss_mb,
-    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //! transfer that begins late is late from the moment in which it should have begun.
 
 use super::connection::{Answer, Connection};
-use super::course::{self, Sample};
 use super::mix::Ending;
 use super::order::{Clerk, Orders};
+use super::sample::{self, Sample};
 use super::tally::{Became, Tally, Timing, Window};
 use anyhow::{Context, Result, anyhow};
 use rand::SeedableRng;
@@ -209,7 +209,7 @@ async fn call(
                 let became = Became::of(answer, meant);
                 exchanged += 1;
                 let looked_at =
-                    exchanged % course::ONE_IN == 0 && became == Became::Ended(Ending::Completed);
+                    exchanged % sample::ONE_IN == 0 && became == Became::Ended(Ending::Completed);
                 let sample = looked_at.then(|| Sample::of(answer.body, sent_us, now_micros()));
                 (became, sample.flatten())
             }

@@ -1,17 +1,15 @@
 //! What an app notices of another that asks for far more than it may: its own figures, measured in turns
 //! without and with that neighbour.
 
+use super::figures::{Latency, Seen, round};
 use super::load::{self, Pace, Plan};
-use super::report::{Latency, round};
+use super::setup::NEIGHBOUR_MAY;
 use super::stage::Stage;
 use super::tally::Tally;
-use super::{Seen, TURNS, turn};
+use super::turns::{TURNS, turn};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use supervise::tell;
-
-/// How many requests a second the neighbour may send.
-pub(super) const MAY: u32 = 100;
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
@@ -58,7 +56,7 @@ pub(super) async fn run(plan: &Plan, stage: &Stage, callers: u16) -> Result<(See
         beside_ms,
         p99_ratio: round(p99(&beside) / p99(&alone).max(0.001), 3),
         callers,
-        may_per_s: MAY,
+        may_per_s: NEIGHBOUR_MAY,
         ended: neighbours.ended(),
         turned_away: neighbours.turned_away,
         errors: neighbours.errors(),

@@ -1,10 +1,10 @@
 //! More than the bridge can do: what it still completes, how quickly it turns the rest away, and
 //! whether anything grows without a bound meanwhile.
 
+use super::figures::{Latency, Seen, per_second, round};
 use super::load::{Pace, Plan};
-use super::report::{Latency, per_second, round};
 use super::stage::Stage;
-use super::{Seen, turn};
+use super::turns::turn;
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;

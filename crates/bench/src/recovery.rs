@@ -2,9 +2,9 @@
 //! soon all that were open have ended.
 
 use super::connection::Connection;
+use super::figures::round;
 use super::order::{Clerk, Orders};
-use super::report::round;
-use super::scale;
+use super::prefill;
 use super::stage::Stage;
 use anyhow::{Context, Result, bail, ensure};
 use command_line::doing::doing;
@@ -57,7 +57,7 @@ pub(super) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
     let left = u64::from(count.saturating_sub(opened));
     if left > 0 {
         // A bridge takes no more for a counter that does not answer; earlier ones may have.
-        scale::leave_open(stage.database_url()?, left, &stage.orders().accounts).await?;
+        prefill::leave_open(stage.database_url()?, left, &stage.orders().accounts).await?;
         tell!("{left} more are put into the database as a crash leaves them");
     }
     stage.restart_counters().await?;

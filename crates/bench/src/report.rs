@@ -1,13 +1,12 @@
 //! What was measured, in numbers.
 
 use super::course::Course;
+use super::figures::{Latency, Seen, count, per_second, round};
 use super::load::{Pace, Plan};
 use super::neighbour::Neighbour;
 use super::overload::Overload;
 use super::scale::Scale;
-use super::soak::Soak;
-use super::tally::Tally;
-use super::{Seen, soak};
+use super::soak::{self, Soak};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use supervise::tell;
@@ -24,26 +23,6 @@ pub(super) struct Run<'a> {
     pub(super) overload: Option<Overload>,
     pub(super) scale: Option<Scale>,
     pub(super) neighbour: Option<Neighbour>,
-}
-
-/// Latencies in milliseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Latency {
-    p50: f64,
-    p95: f64,
-    p99: f64,
-    max: f64,
-}
-
-impl Latency {
-    pub(super) fn of(tally: &Tally) -> Latency {
-        Latency {
-            p50: tally.latency_ms(0.5),
-            p95: tally.latency_ms(0.95),
-            p99: tally.latency_ms(0.99),
-            max: tally.latency_ms(1.0),
-        }
-    }
 }
 
 /// What nobody can save, measured in turns with the rest.
@@ -212,10 +191,6 @@ impl Report {
     }
 }
 
-pub(super) fn per_second(seen: &Seen) -> f64 {
-    count(seen.tally.ended()) / seen.seconds
-}
-
 /// CPU seconds for a thousand transfers, by process.
 fn cpu(seen: &Seen) -> BTreeMap<&'static str, f64> {
     let ended = count(seen.tally.ended()).max(1.0);
@@ -223,14 +198,4 @@ fn cpu(seen: &Seen) -> BTreeMap<&'static str, f64> {
     let each = seen.processes.each.iter().map(|(name, cost)| (*name, per_thousand(cost.cpu_s)));
     let signing = ("signing", per_thousand(seen.tally.signing.as_secs_f64()));
     each.chain([signing]).collect()
-}
-
-pub(super) fn round(value: f64, digits: i32) -> f64 {
-    let scale = 10_f64.powi(digits);
-    (value * scale).round() / scale
-}
-
-/// A count as a float; exact below four billion.
-fn count(number: u64) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }

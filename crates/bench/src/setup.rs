@@ -1,12 +1,22 @@
 //! What the processes of a load are started with: accounts, keys, and the bridge's configuration.
 
-use super::stage::{APP, Counter, KEY_ID};
 use anyhow::{Result, bail};
 use client::{Algorithm, Key};
 use domain::message::{AccountId, CounterId, Place};
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
+
+/// The id under which the bridge knows the load's key.
+pub(super) const KEY_ID: &str = "bench-key";
+/// And that of the neighbour.
+pub(super) const NEIGHBOURS_KEY_ID: &str = "neighbours-key";
+
+/// Under which the load's app is known; its transfers are listed by it.
+pub(super) const APP: &str = "bench";
+/// How many requests a second the neighbour may send.
+pub(super) const NEIGHBOUR_MAY: u32 = 100;
 
 /// The accounts of one counter; their numbers begin with `first`.
 pub(super) fn places(counter: &str, first: u32, count: u32) -> Result<Vec<Place>> {
@@ -60,15 +70,19 @@ pub(super) fn app(
     )
 }
 
-/// The bridge's configuration, with these counters.
-pub(super) fn config(folder: &Path, algorithm: Algorithm, counters: &[&Counter]) -> Result<String> {
+/// The bridge's configuration, with these counters: the id of each, and where it listens.
+pub(super) fn config(
+    folder: &Path,
+    algorithm: Algorithm,
+    counters: &[(&str, SocketAddr)],
+) -> Result<String> {
     let mut text = format!(
         "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\
          connections = 16384\nconnections_per_address = 16384\n\n\
          [operators]\nlisten = \"127.0.0.1:0\"\n{}",
         app(folder, APP, KEY_ID, algorithm, ""),
     );
-    for Counter { id, address, .. } in counters {
+    for (id, address) in counters {
         write!(
             text,
             "\n[[counter]]\nid = {id:?}\ndialect = {id:?}\naddresses = [\"{address}\"]\nkey_file = {}\n",

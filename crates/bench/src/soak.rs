@@ -1,7 +1,6 @@
 //! A long run minute by minute: whether memory and latency stay where they were.
 
-use super::Seen;
-use super::report::round;
+use super::figures::{Seen, round};
 use serde::Serialize;
 use supervise::tell;
 

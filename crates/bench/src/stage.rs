@@ -4,9 +4,11 @@
 use super::gauges::Gauges;
 use super::load::Plan;
 use super::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
-use super::scale::{self, Filled};
-use super::setup::{app, config, key, place, places, secret};
-use super::{BenchCommand, mix::Mix, neighbour, process};
+use super::prefill::{self, Filled};
+use super::setup::{
+    KEY_ID, NEIGHBOUR_MAY, NEIGHBOURS_KEY_ID, app, config, key, place, places, secret,
+};
+use super::{BenchCommand, mix::Mix, process};
 use anyhow::{Context, Result, bail, ensure};
 use client::{Algorithm, Client, Key, Signer};
 use command_line::Usage;
@@ -28,13 +30,6 @@ use tokio::time::{Instant, sleep, timeout};
 const RICH: i64 = 900_000_000_000;
 /// A process is ready, or has ended, within this.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The id under which the bridge knows the load's key.
-pub(super) const KEY_ID: &str = "bench-key";
-/// And that of the neighbour.
-const NEIGHBOURS_KEY_ID: &str = "neighbours-key";
-
-/// Under which the load's app is known; its transfers are listed by it.
-pub(super) const APP: &str = "bench";
 /// What a counter is told that is never to answer.
 const SILENCE: &str =
     "[[rule]]\non = [\"debit\", \"credit\", \"reversal\", \"query\", \"fence\"]\ndo = \"drop\"\n";
@@ -122,7 +117,7 @@ impl Stage {
         let (folder, database) = prepare(command)?;
         let accounts = accounts(command)?;
         let filled = match command.prefill {
-            Some(count) => Some(scale::fill(&database, count, &accounts).await?),
+            Some(count) => Some(prefill::fill(&database, count, &accounts).await?),
             None => None,
         };
         let holding = |places: &[Place], minor: i64| -> Vec<String> {
@@ -152,10 +147,10 @@ impl Stage {
             None => None,
         };
         let file = folder.join("bridge.toml");
-        let counters = [&securities, &futures];
+        let counters = [&securities, &futures].map(|counter| (counter.id, counter.address));
         let mut text = config(&folder, key.algorithm(), &counters)?;
         if neighbours_key.is_some() {
-            let limit = format!("requests_per_s = {}\n", neighbour::MAY);
+            let limit = format!("requests_per_s = {NEIGHBOUR_MAY}\n");
             text += &app(&folder, "neighbour", NEIGHBOURS_KEY_ID, key.algorithm(), &limit);
         }
         fs::write(&file, text)?;
@@ -459,9 +454,9 @@ fn accounts(command: &BenchCommand) -> Result<Accounts> {
 }
 
 /// A counter that listens.
-pub(super) struct Counter {
-    pub(super) id: &'static str,
-    pub(super) address: SocketAddr,
+struct Counter {
+    id: &'static str,
+    address: SocketAddr,
     process: Child,
 }
 

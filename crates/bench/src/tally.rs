@@ -1,8 +1,8 @@
 //! Counts what became of transfers, and how long they took.
 
 use super::connection::Answer;
-use super::course::{self, Sample};
 use super::mix::Ending;
+use super::sample::{self, Sample};
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, VecDeque};
@@ -71,7 +71,7 @@ pub(super) struct Tally {
     pub(super) wrong: BTreeMap<String, u64>,
     /// Time spent making and signing requests.
     pub(super) signing: Duration,
-    /// Some of those that were completed; [`course::MOST`] at most.
+    /// Some of those that were completed; [`sample::MOST`] at most.
     pub(super) samples: VecDeque<Sample>,
 }
 
@@ -124,7 +124,7 @@ impl Tally {
 
     /// Keeps a sample in the place of the oldest one.
     pub(super) fn keep(&mut self, sample: Sample) {
-        if self.samples.len() == course::MOST {
+        if self.samples.len() == sample::MOST {
             self.samples.pop_front();
         }
         self.samples.push_back(sample);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn of_many_samples_the_last_are_kept() {
-        let most = i64::try_from(course::MOST).expect("few");
+        let most = i64::try_from(sample::MOST).expect("few");
         let (mut tally, mut other) = (Tally::new().expect("one"), Tally::new().expect("another"));
         let sample = |sent| Sample { master_serial: String::new(), sent, heard: sent };
         for sent in 0..most {
@@ -248,7 +248,7 @@ mod tests {
         tally.keep(sample(most));
         other.keep(sample(-1));
         tally.merge(other).expect("merged");
-        assert_eq!(tally.samples.len(), course::MOST);
+        assert_eq!(tally.samples.len(), sample::MOST);
         assert_eq!(tally.samples.front(), Some(&sample(2)));
         assert_eq!(tally.samples.back(), Some(&sample(-1)));
     }

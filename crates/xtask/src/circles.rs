@@ -38,22 +38,6 @@ mod tests {
             ],
             "one world, of which each file moves one kind of inhabitant",
         ),
-        (
-            "bench",
-            &[
-                "course",
-                "load",
-                "neighbour",
-                "overload",
-                "report",
-                "scale",
-                "setup",
-                "soak",
-                "stage",
-                "tally",
-            ],
-            "a run's figures and the report that is made of all of them",
-        ),
     ];
 
     /// The folders of `link`, each built on those before it alone.
