@@ -16,29 +16,29 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     inbox: Vec<u8>,
 }
 
 /// What came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer<'a> {
-    pub(super) status: u16,
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
     /// Whether it says when to come again.
-    pub(super) retry_after: bool,
-    pub(super) body: &'a [u8],
+    pub(crate) retry_after: bool,
+    pub(crate) body: &'a [u8],
 }
 
 impl Connection {
-    pub(super) async fn open(address: SocketAddr) -> Result<Connection> {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Connection> {
         let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
         stream.set_nodelay(true)?;
         Ok(Connection { stream, inbox: Vec::with_capacity(ROOM) })
     }
 
     /// Sends one request and waits for its answer. After an error the connection is of no use.
-    pub(super) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         self.inbox.clear();
         let head = loop {

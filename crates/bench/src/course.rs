@@ -1,9 +1,9 @@
 //! What share of a transfer's time each part of its course takes: the caller's own clock before and
 //! after, and between them the times in the trails of a sample.
 
-use super::figures::round;
-use super::sample::Sample;
-use super::stage::Stage;
+use crate::figures::round;
+use crate::sample::Sample;
+use crate::stage::Stage;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// Shares of the time from the request's first byte to the answer's last; they add up to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Course {
+pub(crate) struct Course {
     /// Until it is accepted: HTTP and the signature.
     accept: f64,
     /// Until its acceptance is durable and the debit written to its link.
@@ -45,7 +45,7 @@ struct Happened {
 }
 
 /// Reads the trails of these, and says where their time went; `None` if there are none.
-pub(super) async fn look(stage: &Stage, samples: &VecDeque<Sample>) -> Result<Option<Course>> {
+pub(crate) async fn look(stage: &Stage, samples: &VecDeque<Sample>) -> Result<Option<Course>> {
     let mut all = Vec::new();
     for sample in samples {
         let path = format!("/ops/v1/transfers/{}", sample.master_serial);

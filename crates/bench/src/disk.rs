@@ -12,7 +12,7 @@ const FLUSHES: usize = 101;
 const PAGE: usize = 4096;
 
 /// The median time of one flush of one page, in milliseconds.
-pub(super) fn flush_ms(folder: &Path) -> std::io::Result<f64> {
+pub(crate) fn flush_ms(folder: &Path) -> std::io::Result<f64> {
     let path = folder.join("flush.probe");
     let mut file = File::create(&path)?;
     file.write_all(&vec![0; PAGE * 16])?;

@@ -1,23 +1,23 @@
 //! A run's figures, from which everything that is told of it is made.
 
-use super::gauges::Gauges;
-use super::process::Processes;
-use super::tally::Tally;
+use crate::gauges::Gauges;
+use crate::process::Processes;
+use crate::tally::Tally;
 use anyhow::Result;
 use serde::Serialize;
 
 /// What was seen in one turn, or several.
-pub(super) struct Seen {
-    pub(super) seconds: f64,
-    pub(super) tally: Tally,
-    pub(super) processes: Processes,
-    pub(super) gauges: Gauges,
+pub(crate) struct Seen {
+    pub(crate) seconds: f64,
+    pub(crate) tally: Tally,
+    pub(crate) processes: Processes,
+    pub(crate) gauges: Gauges,
     /// What the bridge held in memory at the end of each whole minute, in mebibytes.
-    pub(super) minutes_rss_mb: Vec<Option<f64>>,
+    pub(crate) minutes_rss_mb: Vec<Option<f64>>,
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, later: Seen) -> Result<()> {
+    pub(crate) fn add(&mut self, later: Seen) -> Result<()> {
         self.seconds += later.seconds;
         self.tally.merge(later.tally)?;
         self.processes.add(&later.processes);
@@ -30,15 +30,15 @@ impl Seen {
 
 /// Latencies in milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Latency {
-    pub(super) p50: f64,
-    pub(super) p95: f64,
-    pub(super) p99: f64,
+pub(crate) struct Latency {
+    pub(crate) p50: f64,
+    pub(crate) p95: f64,
+    pub(crate) p99: f64,
     max: f64,
 }
 
 impl Latency {
-    pub(super) fn of(tally: &Tally) -> Latency {
+    pub(crate) fn of(tally: &Tally) -> Latency {
         Latency {
             p50: tally.latency_ms(0.5),
             p95: tally.latency_ms(0.95),
@@ -49,17 +49,17 @@ impl Latency {
 }
 
 /// Transfers a second.
-pub(super) fn per_second(seen: &Seen) -> f64 {
+pub(crate) fn per_second(seen: &Seen) -> f64 {
     count(seen.tally.ended()) / seen.seconds
 }
 
 /// Rounded to so many digits after the point.
-pub(super) fn round(value: f64, digits: i32) -> f64 {
+pub(crate) fn round(value: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (value * scale).round() / scale
 }
 
 /// A count as a float; exact below four billion.
-pub(super) fn count(number: u64) -> f64 {
+pub(crate) fn count(number: u64) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }

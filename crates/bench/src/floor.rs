@@ -29,7 +29,7 @@ const WINDOW: usize = 1024;
 
 /// A process of the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// Sends back what it gets
     Echo,
     /// Stands for the bridge
@@ -38,18 +38,18 @@ pub(super) enum Part {
 
 /// How a process of the floor is started; not for people.
 #[derive(Clone, Debug, Args)]
-pub(super) struct PartArgs {
+pub(crate) struct PartArgs {
     #[arg(long, hide = true, value_enum)]
-    pub(super) part: Option<Part>,
+    pub(crate) part: Option<Part>,
     #[arg(long, hide = true)]
     echo: Vec<SocketAddr>,
 }
 
 /// The variable that tells a part its database.
-pub(super) const DATABASE: &str = "COUNTER_BRIDGE_FLOOR_DATABASE";
+pub(crate) const DATABASE: &str = "COUNTER_BRIDGE_FLOOR_DATABASE";
 
 /// Runs a part until it is killed.
-pub(super) async fn run(part: Part, args: &PartArgs) -> Result<()> {
+pub(crate) async fn run(part: Part, args: &PartArgs) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     match part {

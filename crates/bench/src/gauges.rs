@@ -5,20 +5,20 @@ use std::time::Duration;
 
 /// Counts since the bridge started, or between two looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Gauges {
+pub(crate) struct Gauges {
     /// Batches of the journal: each is one flush.
-    pub(super) batches: f64,
+    pub(crate) batches: f64,
     /// Time in which the database committed, in seconds.
-    pub(super) commit_s: f64,
+    pub(crate) commit_s: f64,
     /// Transfers that ended.
-    pub(super) ended: f64,
+    pub(crate) ended: f64,
     /// Requests written to counters.
-    pub(super) sent: f64,
+    pub(crate) sent: f64,
 }
 
 impl Gauges {
     /// Asks the operators' side at `url`.
-    pub(super) async fn ask(http: &reqwest::Client, url: &str) -> Result<Gauges> {
+    pub(crate) async fn ask(http: &reqwest::Client, url: &str) -> Result<Gauges> {
         let answer = http.get(format!("{url}/metrics")).timeout(Duration::from_secs(10)).send();
         let answer = answer.await.and_then(reqwest::Response::error_for_status);
         let text = answer.context("the bridge's metrics")?.text().await?;
@@ -34,14 +34,14 @@ impl Gauges {
         }
     }
 
-    pub(super) fn add(&mut self, later: &Gauges) {
+    pub(crate) fn add(&mut self, later: &Gauges) {
         self.batches += later.batches;
         self.commit_s += later.commit_s;
         self.ended += later.ended;
         self.sent += later.sent;
     }
 
-    pub(super) fn since(&self, earlier: &Gauges) -> Gauges {
+    pub(crate) fn since(&self, earlier: &Gauges) -> Gauges {
         Gauges {
             batches: self.batches - earlier.batches,
             commit_s: self.commit_s - earlier.commit_s,

@@ -1,11 +1,11 @@
 //! Keeps callers busy: by their own pace (closed loop), or by the clock's (open loop), in which a
 //! transfer that begins late is late from the moment in which it should have begun.
 
-use super::connection::{Answer, Connection};
-use super::mix::Ending;
-use super::order::{Clerk, Orders};
-use super::sample::{self, Sample};
-use super::tally::{Became, Tally, Timing, Window};
+use crate::connection::{Answer, Connection};
+use crate::mix::Ending;
+use crate::order::{Clerk, Orders};
+use crate::sample::{self, Sample};
+use crate::tally::{Became, Tally, Timing, Window};
 use anyhow::{Context, Result, anyhow};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -26,7 +26,7 @@ const AFTER_AN_ERROR: Duration = Duration::from_millis(20);
 
 /// Who decides when a transfer begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// A caller begins one as soon as its last has ended.
     Callers,
     /// The clock, at a constant rate.
@@ -35,19 +35,19 @@ pub(super) enum Pace {
 
 /// What is to be run.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) callers: usize,
-    pub(super) pace: Pace,
-    pub(super) threads: usize,
-    pub(super) warm_up: Duration,
-    pub(super) measured: Duration,
+pub(crate) struct Plan {
+    pub(crate) callers: usize,
+    pub(crate) pace: Pace,
+    pub(crate) threads: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) measured: Duration,
     /// Whether requests are signed before the load begins, so that those that are turned away cost
     /// the generator little: what it uses is missing elsewhere on the same machine.
-    pub(super) signed_before: bool,
+    pub(crate) signed_before: bool,
 }
 
 /// A load that is running.
-pub(super) struct Load {
+pub(crate) struct Load {
     threads: Vec<JoinHandle<Result<Tally>>>,
     clock: Option<(Arc<Slots>, JoinHandle<()>)>,
 }
@@ -97,7 +97,7 @@ impl Slots {
 }
 
 /// Starts it; says when it is measured.
-pub(super) fn start(plan: &Plan, orders: &Orders) -> Result<(Load, Window)> {
+pub(crate) fn start(plan: &Plan, orders: &Orders) -> Result<(Load, Window)> {
     let address = orders
         .authority
         .to_socket_addrs()
@@ -147,7 +147,7 @@ pub(super) fn start(plan: &Plan, orders: &Orders) -> Result<(Load, Window)> {
 
 impl Load {
     /// Waits for its end; blocks.
-    pub(super) fn join(self) -> Result<Tally> {
+    pub(crate) fn join(self) -> Result<Tally> {
         let mut tally = Tally::new()?;
         for thread in self.threads {
             tally.merge(thread.join().map_err(|_| anyhow!("a thread of the load panicked"))??)?;

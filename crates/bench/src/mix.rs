@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// How a transfer is meant to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     Completed,
     Refused,
     Reversed,
@@ -13,7 +13,7 @@ pub(super) enum Ending {
 
 impl Ending {
     /// The state that the bridge answers.
-    pub(super) const fn state(self) -> &'static str {
+    pub(crate) const fn state(self) -> &'static str {
         match self {
             Ending::Completed => "completed",
             Ending::Refused => "refused",
@@ -24,14 +24,14 @@ impl Ending {
 
 /// Shares in percent; what is left of a hundred is to be completed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Mix {
+pub(crate) struct Mix {
     refused: u32,
     reversed: u32,
 }
 
 impl Mix {
     /// The ending of the next transfer.
-    pub(super) fn draw(self, rng: &mut impl Rng) -> Ending {
+    pub(crate) fn draw(self, rng: &mut impl Rng) -> Ending {
         if self == Mix::default() {
             return Ending::Completed;
         }

@@ -1,19 +1,19 @@
 //! What an app notices of another that asks for far more than it may: its own figures, measured in turns
 //! without and with that neighbour.
 
-use super::figures::{Latency, Seen, round};
-use super::load::{self, Pace, Plan};
-use super::setup::NEIGHBOUR_MAY;
-use super::stage::Stage;
-use super::tally::Tally;
-use super::turns::{TURNS, turn};
+use crate::figures::{Latency, Seen, round};
+use crate::load::{self, Pace, Plan};
+use crate::setup::NEIGHBOUR_MAY;
+use crate::stage::Stage;
+use crate::tally::Tally;
+use crate::turns::{TURNS, turn};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use supervise::tell;
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Neighbour {
+pub(crate) struct Neighbour {
     /// Without the neighbour.
     alone_ms: Latency,
     /// Beside it.
@@ -34,7 +34,7 @@ pub(super) struct Neighbour {
 
 /// Measures alone and beside so many callers of the neighbour, in turns: what else the machine does falls
 /// on both.
-pub(super) async fn run(plan: &Plan, stage: &Stage, callers: u16) -> Result<(Seen, Neighbour)> {
+pub(crate) async fn run(plan: &Plan, stage: &Stage, callers: u16) -> Result<(Seen, Neighbour)> {
     let plan = Plan { measured: plan.measured / TURNS, ..plan.clone() };
     let callers = usize::from(callers);
     let (mut alone, mut beside): (Option<Seen>, Option<Seen>) = (None, None);
@@ -74,11 +74,11 @@ fn add(all: &mut Option<Seen>, seen: Seen) -> Result<()> {
 }
 
 impl Neighbour {
-    pub(super) fn errors(&self) -> u64 {
+    pub(crate) fn errors(&self) -> u64 {
         self.errors
     }
 
-    pub(super) fn explain(&self) {
+    pub(crate) fn explain(&self) {
         tell!(
             "  beside a neighbour of {} callers that may {} requests/s ({} ended, {} turned away): the \
              slowest hundredth took {:.2} times as long as alone",

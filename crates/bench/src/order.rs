@@ -1,7 +1,7 @@
 //! Signed requests as bytes. What the bridge is asked to verify is a real signature over a fresh
 //! nonce; it is made here, by hand, so that the load costs little beside what it loads.
 
-use super::mix::{Ending, Mix};
+use crate::mix::{Ending, Mix};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::Key;
@@ -14,42 +14,42 @@ use supervise::clock::now_s;
 
 /// Signatures are valid for so long, in seconds: the bridge remembers each nonce until then, and a
 /// benchmark makes many.
-pub(super) const VALIDITY_S: u64 = 5;
+pub(crate) const VALIDITY_S: u64 = 5;
 
 /// How long the bridge is to wait for the end before it answers, in seconds, where nothing else is
 /// meant: as long as it does.
-pub(super) const WAIT_S: u8 = 30;
+pub(crate) const WAIT_S: u8 = 30;
 
 /// The largest amount, in minor units.
 const LARGEST: u32 = 100;
 
 /// Where money is taken from and given to.
 #[derive(Clone, Debug)]
-pub(super) struct Accounts {
+pub(crate) struct Accounts {
     /// Picked by weight.
-    pub(super) from: Vec<Place>,
-    pub(super) to: Vec<Place>,
+    pub(crate) from: Vec<Place>,
+    pub(crate) to: Vec<Place>,
     /// Holds nothing: a debit is refused.
-    pub(super) empty: Place,
+    pub(crate) empty: Place,
     /// Is not there: a credit is refused, and the debit reversed.
-    pub(super) missing: Place,
+    pub(crate) missing: Place,
     /// How unevenly the accounts are picked; see [`Weights`].
-    pub(super) skew: f64,
+    pub(crate) skew: f64,
 }
 
 /// Everything that a request is made of.
 #[derive(Clone, Debug)]
-pub(super) struct Orders {
+pub(crate) struct Orders {
     /// `host:port`.
-    pub(super) authority: String,
-    pub(super) keyid: String,
-    pub(super) key: Key,
-    pub(super) accounts: Accounts,
-    pub(super) mix: Mix,
+    pub(crate) authority: String,
+    pub(crate) keyid: String,
+    pub(crate) key: Key,
+    pub(crate) accounts: Accounts,
+    pub(crate) mix: Mix,
     /// How long the bridge is to wait for the end before it answers, in seconds.
-    pub(super) wait_s: u8,
+    pub(crate) wait_s: u8,
     /// How long a signature is valid, in seconds; 300 at most.
-    pub(super) validity_s: u64,
+    pub(crate) validity_s: u64,
 }
 
 /// Picks the n-th of several in proportion to 1/n^skew.
@@ -87,7 +87,7 @@ impl Weights {
 }
 
 /// Writes requests, one after another, into the same memory.
-pub(super) struct Clerk {
+pub(crate) struct Clerk {
     orders: Orders,
     rng: SmallRng,
     from: Weights,
@@ -101,7 +101,7 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    pub(super) fn new(orders: Orders, rng: SmallRng) -> Clerk {
+    pub(crate) fn new(orders: Orders, rng: SmallRng) -> Clerk {
         let Accounts { from, to, skew, .. } = &orders.accounts;
         Clerk {
             from: Weights::new(from.len(), *skew),
@@ -117,7 +117,7 @@ impl Clerk {
     }
 
     /// Signs so many requests now, so that they cost nothing later.
-    pub(super) fn stock_up(&mut self, count: usize) {
+    pub(crate) fn stock_up(&mut self, count: usize) {
         self.stock.reserve_exact(count);
         for _ in 0..count {
             let (_, ending) = self.write();
@@ -126,7 +126,7 @@ impl Clerk {
     }
 
     /// The next request, and how its transfer is to end.
-    pub(super) fn next(&mut self) -> (&str, Ending) {
+    pub(crate) fn next(&mut self) -> (&str, Ending) {
         match self.stock.pop() {
             Some((request, ending)) => {
                 self.request = request;

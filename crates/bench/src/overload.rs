@@ -1,10 +1,10 @@
 //! More than the bridge can do: what it still completes, how quickly it turns the rest away, and
 //! whether anything grows without a bound meanwhile.
 
-use super::figures::{Latency, Seen, per_second, round};
-use super::load::{Pace, Plan};
-use super::stage::Stage;
-use super::turns::turn;
+use crate::figures::{Latency, Seen, per_second, round};
+use crate::load::{Pace, Plan};
+use crate::stage::Stage;
+use crate::turns::turn;
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -16,13 +16,13 @@ const CALLERS_AT_PEAK: usize = 256;
 /// How many times the most it is asked for.
 const TIMES: u32 = 3;
 /// Callers that ask for more: as many as may wait for an answer at a time.
-pub(super) const CALLERS: u16 = 4096;
+pub(crate) const CALLERS: u16 = 4096;
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Overload {
+pub(crate) struct Overload {
     /// With 256 callers that wait for each other, in the same run.
     peak_transfers_per_s: f64,
     peak_latency_ms: Latency,
@@ -71,7 +71,7 @@ impl Most {
 }
 
 /// Finds the peak, then asks for three times as much.
-pub(super) async fn run(plan: &Plan, stage: &Stage) -> Result<(Plan, Seen, Overload)> {
+pub(crate) async fn run(plan: &Plan, stage: &Stage) -> Result<(Plan, Seen, Overload)> {
     let calm = Plan { callers: CALLERS_AT_PEAK, pace: Pace::Callers, ..plan.clone() };
     let peak = turn(&calm, stage).await?;
     let peak_per_s = per_second(&peak);
@@ -113,7 +113,7 @@ fn whole(rate: f64) -> u32 {
 }
 
 impl Overload {
-    pub(super) fn explain(&self) {
+    pub(crate) fn explain(&self) {
         tell!(
             "  {:.2} of the peak's {:.0} transfers/s; the rest turned away within {:.2} ms (median), \
              {:.2} (99 %)",

@@ -1,7 +1,7 @@
 //! Transfers that a database holds before a bridge is started on it, ended or as a crash leaves them.
 
-use super::order::Accounts;
-use super::setup::APP;
+use crate::order::Accounts;
+use crate::setup::APP;
 use anyhow::{Context, Result};
 use axum::body::Bytes;
 use command_line::doing::doing;
@@ -22,16 +22,16 @@ const AHEAD: u64 = 4;
 
 /// What a filled database holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Filled {
-    pub(super) transfers: u64,
+pub(crate) struct Filled {
+    pub(crate) transfers: u64,
     /// How long it took; nothing if they were there already.
-    pub(super) took: Option<Duration>,
+    pub(crate) took: Option<Duration>,
 }
 
 /// Puts `count` completed transfers into a database that has none, in the order of their serials and
 /// through the journal. Their idempotency keys are spread over all that callers may draw, so that a
 /// new one falls anywhere between them. A database that has transfers is left as it is.
-pub(super) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Result<Filled> {
+pub(crate) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Result<Filled> {
     let store = Store::open(database).await?;
     let newest = store.list(&ListFilter { limit: 1, ..ListFilter::default() }).await?;
     if let Some(newest) = newest.transfers.first() {
@@ -47,7 +47,7 @@ pub(super) async fn fill(database: &str, count: u64, accounts: &Accounts) -> Res
 }
 
 /// Puts `count` transfers into a database as a crash leaves them just after they were accepted.
-pub(super) async fn leave_open(database: &str, count: u64, accounts: &Accounts) -> Result<()> {
+pub(crate) async fn leave_open(database: &str, count: u64, accounts: &Accounts) -> Result<()> {
     let store = Store::open(database).await?;
     put(&store, count, Left::Open, accounts).await?;
     store.close().await;

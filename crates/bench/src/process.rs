@@ -10,31 +10,31 @@ const MEBIBYTE_KB: f64 = 1024.0;
 
 /// What one process has cost so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Cost {
+pub(crate) struct Cost {
     /// User and system time of all its threads, in seconds.
-    pub(super) cpu_s: f64,
+    pub(crate) cpu_s: f64,
     /// What it holds in memory, in mebibytes.
-    pub(super) rss_mb: f64,
+    pub(crate) rss_mb: f64,
 }
 
 /// What several processes, and the machine as a whole, have cost so far.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Processes {
+pub(crate) struct Processes {
     /// By name.
-    pub(super) each: BTreeMap<&'static str, Cost>,
+    pub(crate) each: BTreeMap<&'static str, Cost>,
     /// Busy time of all processors, in seconds.
-    pub(super) machine_s: Option<f64>,
+    pub(crate) machine_s: Option<f64>,
 }
 
 impl Processes {
     /// Looks at processes by name and id.
-    pub(super) fn look(watched: &[(&'static str, u32)]) -> Processes {
+    pub(crate) fn look(watched: &[(&'static str, u32)]) -> Processes {
         let each = watched.iter().filter_map(|(name, id)| Some((*name, look(*id)?))).collect();
         Processes { each, machine_s: fs::read_to_string("/proc/stat").ok().and_then(|s| busy(&s)) }
     }
 
     /// What was used since `earlier`; memory is as it is now.
-    pub(super) fn since(&self, earlier: &Processes) -> Processes {
+    pub(crate) fn since(&self, earlier: &Processes) -> Processes {
         let each = self.each.iter().filter_map(|(name, now)| {
             let then = earlier.each.get(name)?;
             Some((*name, Cost { cpu_s: now.cpu_s - then.cpu_s, rss_mb: now.rss_mb }))
@@ -44,7 +44,7 @@ impl Processes {
     }
 
     /// Adds what was used at another time.
-    pub(super) fn add(&mut self, later: &Processes) {
+    pub(crate) fn add(&mut self, later: &Processes) {
         for (name, cost) in &later.each {
             let sum = self.each.entry(name).or_default();
             *sum = Cost { cpu_s: sum.cpu_s + cost.cpu_s, rss_mb: cost.rss_mb };
@@ -53,13 +53,13 @@ impl Processes {
     }
 
     /// What all of them used, in seconds.
-    pub(super) fn cpu_s(&self) -> f64 {
+    pub(crate) fn cpu_s(&self) -> f64 {
         self.each.values().map(|cost| cost.cpu_s).sum()
     }
 }
 
 /// What one process holds in memory, in mebibytes.
-pub(super) fn rss_mb(id: u32) -> Option<f64> {
+pub(crate) fn rss_mb(id: u32) -> Option<f64> {
     look(id).map(|cost| cost.rss_mb)
 }
 

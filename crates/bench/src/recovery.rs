@@ -1,11 +1,11 @@
 //! Many transfers are open when a bridge is killed: how soon the next one takes new work, and how
 //! soon all that were open have ended.
 
-use super::connection::Connection;
-use super::figures::round;
-use super::order::{Clerk, Orders};
-use super::prefill;
-use super::stage::Stage;
+use crate::connection::Connection;
+use crate::figures::round;
+use crate::order::{Clerk, Orders};
+use crate::prefill;
+use crate::stage::Stage;
 use anyhow::{Context, Result, bail, ensure};
 use command_line::doing::doing;
 use rand::SeedableRng;
@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_mins(5);
 
 /// What was found; the last line of standard output.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Recovery {
+pub(crate) struct Recovery {
     /// Transfers that were durable and open when the bridge was started again.
     open: u32,
     /// Of these, those that the bridge had accepted itself when it was killed; the others were put
@@ -48,7 +48,7 @@ pub(super) struct Recovery {
 
 /// Opens `count` transfers at counters that never answer, kills the bridge, and starts it again
 /// beside counters that do.
-pub(super) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
+pub(crate) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
     let begun = Instant::now();
     let opened = open(stage.orders(), count).await?;
     let opening_took = begun.elapsed();
@@ -113,11 +113,11 @@ pub(super) async fn run(stage: &mut Stage, count: u32) -> Result<Recovery> {
 
 impl Recovery {
     /// Whether all that was open has ended.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.ended_after_s.is_some()
     }
 
-    pub(super) fn explain(&self) {
+    pub(crate) fn explain(&self) {
         let told = |time: Option<f64>| match time {
             Some(time) => format!("{time:.1} s"),
             None => "never".to_owned(),

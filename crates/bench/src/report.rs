@@ -1,28 +1,28 @@
 //! What was measured, in numbers.
 
-use super::course::Course;
-use super::figures::{Latency, Seen, count, per_second, round};
-use super::load::{Pace, Plan};
-use super::neighbour::Neighbour;
-use super::overload::Overload;
-use super::scale::Scale;
-use super::soak::{self, Soak};
+use crate::course::Course;
+use crate::figures::{Latency, Seen, count, per_second, round};
+use crate::load::{Pace, Plan};
+use crate::neighbour::Neighbour;
+use crate::overload::Overload;
+use crate::scale::Scale;
+use crate::soak::{self, Soak};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use supervise::tell;
 
 /// What a report is made of.
-pub(super) struct Run<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) algorithm: &'static str,
-    pub(super) database: &'a str,
-    pub(super) fsync_ms_p50: Option<f64>,
-    pub(super) seen: &'a Seen,
-    pub(super) course: Option<Course>,
-    pub(super) floor: Option<&'a Seen>,
-    pub(super) overload: Option<Overload>,
-    pub(super) scale: Option<Scale>,
-    pub(super) neighbour: Option<Neighbour>,
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) algorithm: &'static str,
+    pub(crate) database: &'a str,
+    pub(crate) fsync_ms_p50: Option<f64>,
+    pub(crate) seen: &'a Seen,
+    pub(crate) course: Option<Course>,
+    pub(crate) floor: Option<&'a Seen>,
+    pub(crate) overload: Option<Overload>,
+    pub(crate) scale: Option<Scale>,
+    pub(crate) neighbour: Option<Neighbour>,
 }
 
 /// What nobody can save, measured in turns with the rest.
@@ -36,7 +36,7 @@ struct Floor {
 
 /// The last line of standard output.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     transfers_per_s: f64,
     latency_ms: Latency,
     callers: usize,
@@ -86,7 +86,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(run: Run<'_>) -> Report {
+    pub(crate) fn new(run: Run<'_>) -> Report {
         let Run { plan, algorithm, database, fsync_ms_p50, seen, course, .. } = run;
         let Run { floor, overload, scale, neighbour, .. } = run;
         let Seen { seconds, tally, processes, gauges, .. } = seen;
@@ -150,12 +150,12 @@ impl Report {
     }
 
     /// Whether nothing went wrong.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.errors == 0
     }
 
     /// Says it to people.
-    pub(super) fn explain(&self) {
+    pub(crate) fn explain(&self) {
         let Latency { p50, p95, p99, .. } = self.latency_ms;
         tell!(
             "{:.0} transfers/s; latency {p50:.2} ms (median), {p95:.2} (95 %), {p99:.2} (99 %)",

@@ -3,21 +3,21 @@
 use serde::Deserialize;
 
 /// Of so many requests of a caller one is looked at.
-pub(super) const ONE_IN: u64 = 32;
+pub(crate) const ONE_IN: u64 = 32;
 /// Of those, the last so many are kept, and their trails read after a run.
-pub(super) const MOST: usize = 400;
+pub(crate) const MOST: usize = 400;
 
 /// A transfer that was completed, as its caller saw it; microseconds since 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sample {
-    pub(super) master_serial: String,
-    pub(super) sent: i64,
-    pub(super) heard: i64,
+pub(crate) struct Sample {
+    pub(crate) master_serial: String,
+    pub(crate) sent: i64,
+    pub(crate) heard: i64,
 }
 
 impl Sample {
     /// From the answer that completed it.
-    pub(super) fn of(answer: &[u8], sent: i64, heard: i64) -> Option<Sample> {
+    pub(crate) fn of(answer: &[u8], sent: i64, heard: i64) -> Option<Sample> {
         #[derive(Deserialize)]
         struct Answered {
             master_serial: String,

@@ -1,10 +1,10 @@
 //! A database that has seen a lot, beside an empty one: whether the bridge is as quick on it, and
 //! whether lists are.
 
-use super::figures::{Latency, Seen, per_second, round};
-use super::order::Accounts;
-use super::prefill::Filled;
-use super::stage::Stage;
+use crate::figures::{Latency, Seen, per_second, round};
+use crate::order::Accounts;
+use crate::prefill::Filled;
+use crate::stage::Stage;
 use anyhow::{Context, Result, ensure};
 use client::TransferFilter;
 use serde::Serialize;
@@ -18,7 +18,7 @@ const PAGE: u16 = 50;
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     /// Transfers that were there before.
     transfers: u64,
     /// How long they took to be put there; nothing if they were there already.
@@ -35,7 +35,7 @@ pub(super) struct Scale {
 }
 
 /// Asks for lists, and says what was found.
-pub(super) async fn judge(
+pub(crate) async fn judge(
     stage: &Stage,
     filled: Filled,
     seen: &Seen,
@@ -80,7 +80,7 @@ async fn list(stage: &Stage, place: &domain::message::Place) -> Result<(Duration
 }
 
 impl Scale {
-    pub(super) fn explain(&self) {
+    pub(crate) fn explain(&self) {
         tell!(
             "  with {} transfers before: {:.2} of the {:.0} transfers/s on an empty database; \
              an account's list within {:.1} ms (median), {:.1} at most",

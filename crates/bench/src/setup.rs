@@ -9,27 +9,27 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// The id under which the bridge knows the load's key.
-pub(super) const KEY_ID: &str = "bench-key";
+pub(crate) const KEY_ID: &str = "bench-key";
 /// And that of the neighbour.
-pub(super) const NEIGHBOURS_KEY_ID: &str = "neighbours-key";
+pub(crate) const NEIGHBOURS_KEY_ID: &str = "neighbours-key";
 
 /// Under which the load's app is known; its transfers are listed by it.
-pub(super) const APP: &str = "bench";
+pub(crate) const APP: &str = "bench";
 /// How many requests a second the neighbour may send.
-pub(super) const NEIGHBOUR_MAY: u32 = 100;
+pub(crate) const NEIGHBOUR_MAY: u32 = 100;
 
 /// The accounts of one counter; their numbers begin with `first`.
-pub(super) fn places(counter: &str, first: u32, count: u32) -> Result<Vec<Place>> {
+pub(crate) fn places(counter: &str, first: u32, count: u32) -> Result<Vec<Place>> {
     (1..=count).map(|number| place(counter, &format!("{first}{number:07}"))).collect()
 }
 
 /// One account.
-pub(super) fn place(counter: &str, account: &str) -> Result<Place> {
+pub(crate) fn place(counter: &str, account: &str) -> Result<Place> {
     Ok(Place { counter: CounterId::new(counter)?, account: AccountId::new(account)? })
 }
 
 /// A fresh key, in the file that the bridge reads.
-pub(super) fn key(folder: &Path, id: &str, algorithm: Algorithm) -> Result<Key> {
+pub(crate) fn key(folder: &Path, id: &str, algorithm: Algorithm) -> Result<Key> {
     let file = folder.join(format!("{id}.key"));
     match algorithm {
         Algorithm::HmacSha256 => {
@@ -51,7 +51,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// An app with one key; `limits` are lines of its own.
-pub(super) fn app(
+pub(crate) fn app(
     folder: &Path,
     name: &str,
     key_id: &str,
@@ -71,7 +71,7 @@ pub(super) fn app(
 }
 
 /// The bridge's configuration, with these counters: the id of each, and where it listens.
-pub(super) fn config(
+pub(crate) fn config(
     folder: &Path,
     algorithm: Algorithm,
     counters: &[(&str, SocketAddr)],
@@ -93,6 +93,6 @@ pub(super) fn config(
 }
 
 /// 64 random hexadecimal digits.
-pub(super) fn secret() -> String {
+pub(crate) fn secret() -> String {
     format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }

@@ -1,6 +1,6 @@
 //! A long run minute by minute: whether memory and latency stay where they were.
 
-use super::figures::{Seen, round};
+use crate::figures::{Seen, round};
 use serde::Serialize;
 use supervise::tell;
 
@@ -21,7 +21,7 @@ struct Minute {
 
 /// All of them.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Soak {
+pub(crate) struct Soak {
     minutes: Vec<Minute>,
     /// The last minute's as a share of the third one's: flat is 0.9 to 1.1.
     memory_last_to_third: Option<f64>,
@@ -29,7 +29,7 @@ pub(super) struct Soak {
 }
 
 /// What is told of a run that has minutes.
-pub(super) fn of(seen: &Seen) -> Option<Soak> {
+pub(crate) fn of(seen: &Seen) -> Option<Soak> {
     let (medians, tails) = (seen.tally.minutes(0.5), seen.tally.minutes(0.99));
     let whole = seen.minutes_rss_mb.len();
     if whole < LEAST_MINUTES {
@@ -59,7 +59,7 @@ pub(super) fn of(seen: &Seen) -> Option<Soak> {
 }
 
 impl Soak {
-    pub(super) fn explain(&self) {
+    pub(crate) fn explain(&self) {
         for (number, minute) in self.minutes.iter().enumerate() {
             let Minute { transfers, p99_ms, rss_mb, .. } = minute;
             let held = rss_mb.map_or_else(String::new, |held| format!(", {held:.1} MiB"));

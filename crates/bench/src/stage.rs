@@ -1,14 +1,14 @@
 //! What the load plays on: two simulated counters and a bridge, each a process of its own on real
 //! sockets, with a database in a fresh folder; or a bridge that runs already.
 
-use super::gauges::Gauges;
-use super::load::Plan;
-use super::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
-use super::prefill::{self, Filled};
-use super::setup::{
+use crate::gauges::Gauges;
+use crate::load::Plan;
+use crate::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
+use crate::prefill::{self, Filled};
+use crate::setup::{
     KEY_ID, NEIGHBOUR_MAY, NEIGHBOURS_KEY_ID, app, config, key, place, places, secret,
 };
-use super::{BenchCommand, mix::Mix, process};
+use crate::{BenchCommand, mix::Mix, process};
 use anyhow::{Context, Result, bail, ensure};
 use client::{Algorithm, Client, Key, Signer};
 use command_line::Usage;
@@ -39,7 +39,7 @@ const LONGEST_VALIDITY_S: u64 = 300;
 
 /// How counters behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manners {
+pub(crate) enum Manners {
     /// They answer.
     Answering,
     /// They take requests and do nothing.
@@ -48,14 +48,14 @@ pub(super) enum Manners {
 
 /// A counter as operators see it.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Watched {
-    pub(super) counter: String,
-    pub(super) in_flight: u64,
-    pub(super) queued: u64,
+pub(crate) struct Watched {
+    pub(crate) counter: String,
+    pub(crate) in_flight: u64,
+    pub(crate) queued: u64,
 }
 
 /// See the module.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     orders: Orders,
     database: String,
     /// Where the bridge says what it counts.
@@ -109,7 +109,7 @@ fn hmac() -> String {
 
 impl Stage {
     /// Starts everything, by the commands of `program`.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         command: &BenchCommand,
         program: &Path,
         manners: Manners,
@@ -182,7 +182,7 @@ impl Stage {
     }
 
     /// A bridge that runs already.
-    pub(super) fn running(file: &Path, from: &[Place], to: &[Place], skew: f64) -> Result<Stage> {
+    pub(crate) fn running(file: &Path, from: &[Place], to: &[Place], skew: f64) -> Result<Stage> {
         let told = |what: String| Usage(format!("{}: {what}", file.display()));
         let text = fs::read_to_string(file).map_err(|error| told(error.to_string()))?;
         let said: ClientFile =
@@ -220,7 +220,7 @@ impl Stage {
     }
 
     /// The bare floor: two echoes and what stands for the bridge.
-    pub(super) async fn floor(command: &BenchCommand, program: &Path) -> Result<Stage> {
+    pub(crate) async fn floor(command: &BenchCommand, program: &Path) -> Result<Stage> {
         let (folder, database) = prepare(command)?;
         let mut echoes = Vec::new();
         let mut at = Vec::new();
@@ -232,7 +232,7 @@ impl Stage {
             echoes.push((name, process));
         }
         let mut bare = Command::new(program);
-        bare.args(["bench", "--part", "bridge"]).env(super::floor::DATABASE, &database);
+        bare.args(["bench", "--part", "bridge"]).env(crate::floor::DATABASE, &database);
         for address in &at {
             bare.args(["--echo", address]);
         }
@@ -267,37 +267,37 @@ impl Stage {
     }
 
     /// The orders of a load; what is signed long before it is sent must be valid for long.
-    pub(super) fn orders_for(&self, plan: &Plan) -> Orders {
+    pub(crate) fn orders_for(&self, plan: &Plan) -> Orders {
         let validity_s = if plan.signed_before { LONGEST_VALIDITY_S } else { VALIDITY_S };
         Orders { validity_s, ..self.orders.clone() }
     }
 
     /// What the neighbour orders, if there is one: the same, from the same accounts.
-    pub(super) fn neighbours_orders(&self) -> Option<Orders> {
+    pub(crate) fn neighbours_orders(&self) -> Option<Orders> {
         let key = self.own.as_ref()?.neighbours_key.clone()?;
         Some(Orders { keyid: NEIGHBOURS_KEY_ID.to_owned(), key, ..self.orders.clone() })
     }
 
-    pub(super) fn orders(&self) -> &Orders {
+    pub(crate) fn orders(&self) -> &Orders {
         &self.orders
     }
 
     /// What is told of the database; never a password.
-    pub(super) fn database(&self) -> &str {
+    pub(crate) fn database(&self) -> &str {
         &self.database
     }
 
-    pub(super) fn algorithm(&self) -> &'static str {
+    pub(crate) fn algorithm(&self) -> &'static str {
         self.orders.key.algorithm().as_str()
     }
 
     /// The folder that was made, if one was.
-    pub(super) fn folder(&self) -> Option<&Path> {
+    pub(crate) fn folder(&self) -> Option<&Path> {
         self.own.as_ref().map(|own| own.folder.as_path())
     }
 
     /// The processes that the load costs, this one included.
-    pub(super) fn processes(&self) -> Vec<(&'static str, u32)> {
+    pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
         let mut all = vec![("generator", std::process::id())];
         if let Some(own) = &self.own {
             all.extend(own.bridge.id().map(|id| ("bridge", id)));
@@ -307,7 +307,7 @@ impl Stage {
     }
 
     /// What the bridge counts.
-    pub(super) async fn gauges(&self) -> Result<Gauges> {
+    pub(crate) async fn gauges(&self) -> Result<Gauges> {
         match &self.operators {
             Some(url) => Gauges::ask(&self.http, url).await,
             None => Ok(Gauges::default()),
@@ -315,29 +315,29 @@ impl Stage {
     }
 
     /// Where the bridge's database is; it may hold a password.
-    pub(super) fn database_url(&self) -> Result<&str> {
+    pub(crate) fn database_url(&self) -> Result<&str> {
         let own = self.own.as_ref().and_then(|own| own.again.as_ref());
         Ok(&own.context("nothing was started here")?.database)
     }
 
     /// What the bridge's database held before.
-    pub(super) fn filled(&self) -> Option<Filled> {
+    pub(crate) fn filled(&self) -> Option<Filled> {
         self.own.as_ref().and_then(|own| own.filled)
     }
 
     /// What the bridge holds in memory, in mebibytes.
-    pub(super) fn rss_mb(&self) -> Option<f64> {
+    pub(crate) fn rss_mb(&self) -> Option<f64> {
         process::rss_mb(self.own.as_ref()?.bridge.id()?)
     }
 
     /// A client that signs as the load does.
-    pub(super) fn client(&self) -> Result<Client> {
+    pub(crate) fn client(&self) -> Result<Client> {
         let Orders { authority, keyid, key, .. } = &self.orders;
         Ok(Client::new(&format!("http://{authority}"), Signer::new(keyid, key.clone())?)?)
     }
 
     /// What the operators' side says under a path.
-    pub(super) async fn ask_operators<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(crate) async fn ask_operators<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let operators = self.operators.as_deref().context("the bridge has no operators")?;
         let url = format!("{operators}{path}");
         let answer = self.http.get(url).timeout(Duration::from_secs(10)).send().await?;
@@ -345,12 +345,12 @@ impl Stage {
     }
 
     /// How the counters stand, as the bridge says.
-    pub(super) async fn counters(&self) -> Result<Vec<Watched>> {
+    pub(crate) async fn counters(&self) -> Result<Vec<Watched>> {
         self.ask_operators("/ops/v1/counters").await
     }
 
     /// Ends the bridge and the counters as a crash does.
-    pub(super) async fn crash(&mut self) -> Result<()> {
+    pub(crate) async fn crash(&mut self) -> Result<()> {
         let own = self.own.as_mut().context("nothing was started here")?;
         for (name, child) in own.all() {
             child.kill().await.with_context(|| format!("{name} does not end"))?;
@@ -359,7 +359,7 @@ impl Stage {
     }
 
     /// Starts the counters again where they were; they answer.
-    pub(super) async fn restart_counters(&mut self) -> Result<()> {
+    pub(crate) async fn restart_counters(&mut self) -> Result<()> {
         let own = self.own.as_mut().context("nothing was started here")?;
         let again = own.again.as_ref().context("the floor is not started again")?;
         own.counters.clear();
@@ -379,7 +379,7 @@ impl Stage {
     }
 
     /// Starts the bridge again; returns once it listens.
-    pub(super) async fn restart_bridge(&mut self) -> Result<()> {
+    pub(crate) async fn restart_bridge(&mut self) -> Result<()> {
         let own = self.own.as_mut().context("nothing was started here")?;
         let again = own.again.as_ref().context("the floor is not started again")?;
         let (process, authority, operators) =
@@ -408,7 +408,7 @@ impl Stage {
     }
 
     /// Ends what was started here.
-    pub(super) async fn stop(self, keep: bool) -> Result<()> {
+    pub(crate) async fn stop(self, keep: bool) -> Result<()> {
         let Some(mut own) = self.own else { return Ok(()) };
         for (name, child) in own.all() {
             end(child, name).await?;

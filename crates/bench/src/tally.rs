@@ -1,8 +1,8 @@
 //! Counts what became of transfers, and how long they took.
 
-use super::connection::Answer;
-use super::mix::Ending;
-use super::sample::{self, Sample};
+use crate::connection::Answer;
+use crate::mix::Ending;
+use crate::sample::{self, Sample};
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, VecDeque};
@@ -16,14 +16,14 @@ const MINUTE_S: u64 = 60;
 
 /// When transfers are counted: those that end within.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) start: Instant,
-    pub(super) end: Instant,
+pub(crate) struct Window {
+    pub(crate) start: Instant,
+    pub(crate) end: Instant,
 }
 
 /// What became of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Became {
+pub(crate) enum Became {
     /// It ended as it was meant to.
     Ended(Ending),
     /// The bridge takes no more for now (429, 503).
@@ -34,49 +34,49 @@ pub(super) enum Became {
 
 /// How a request was turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: u16,
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
     /// Whether it was said when to come again.
-    pub(super) says_when: bool,
+    pub(crate) says_when: bool,
 }
 
 /// When a request began and how long it took.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Timing {
+pub(crate) struct Timing {
     /// Since it should have been sent.
-    pub(super) since_due: Duration,
+    pub(crate) since_due: Duration,
     /// Since it was sent.
-    pub(super) since_sent: Duration,
+    pub(crate) since_sent: Duration,
     /// Since the measured time began.
-    pub(super) into_window: Duration,
+    pub(crate) into_window: Duration,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     latency: Histogram<u64>,
     /// How long it took to be turned away, from when the request was sent.
     turning_away: Histogram<u64>,
     /// Latencies minute by minute.
     minutes: Vec<Histogram<u64>>,
-    pub(super) completed: u64,
-    pub(super) refused: u64,
-    pub(super) reversed: u64,
-    pub(super) turned_away: u64,
+    pub(crate) completed: u64,
+    pub(crate) refused: u64,
+    pub(crate) reversed: u64,
+    pub(crate) turned_away: u64,
     /// Of these, the ones that were not told when to come again.
-    pub(super) without_retry_after: u64,
+    pub(crate) without_retry_after: u64,
     /// Slots of the clock that no caller was free to take.
-    pub(super) unsent: u64,
+    pub(crate) unsent: u64,
     /// What went wrong, and how often.
-    pub(super) wrong: BTreeMap<String, u64>,
+    pub(crate) wrong: BTreeMap<String, u64>,
     /// Time spent making and signing requests.
-    pub(super) signing: Duration,
+    pub(crate) signing: Duration,
     /// Some of those that were completed; [`sample::MOST`] at most.
-    pub(super) samples: VecDeque<Sample>,
+    pub(crate) samples: VecDeque<Sample>,
 }
 
 impl Tally {
-    pub(super) fn new() -> Result<Tally> {
+    pub(crate) fn new() -> Result<Tally> {
         Ok(Tally {
             latency: Histogram::new_with_bounds(1, LONGEST_US, 3)?,
             turning_away: Histogram::new_with_bounds(1, LONGEST_US, 3)?,
@@ -93,7 +93,7 @@ impl Tally {
         })
     }
 
-    pub(super) fn add(&mut self, became: Became, timing: Timing) {
+    pub(crate) fn add(&mut self, became: Became, timing: Timing) {
         match became {
             Became::Ended(ending) => {
                 match ending {
@@ -123,7 +123,7 @@ impl Tally {
     }
 
     /// Keeps a sample in the place of the oldest one.
-    pub(super) fn keep(&mut self, sample: Sample) {
+    pub(crate) fn keep(&mut self, sample: Sample) {
         if self.samples.len() == sample::MOST {
             self.samples.pop_front();
         }
@@ -131,7 +131,7 @@ impl Tally {
     }
 
     /// Adds what another thread counted.
-    pub(super) fn merge(&mut self, other: Tally) -> Result<()> {
+    pub(crate) fn merge(&mut self, other: Tally) -> Result<()> {
         self.latency.add(&other.latency)?;
         self.turning_away.add(&other.turning_away)?;
         for (minute, theirs) in other.minutes.into_iter().enumerate() {
@@ -157,27 +157,27 @@ impl Tally {
     }
 
     /// Transfers that ended as they were meant to.
-    pub(super) fn ended(&self) -> u64 {
+    pub(crate) fn ended(&self) -> u64 {
         self.completed + self.refused + self.reversed
     }
 
-    pub(super) fn errors(&self) -> u64 {
+    pub(crate) fn errors(&self) -> u64 {
         self.wrong.values().sum()
     }
 
     /// The latency below which this share of transfers lies, in milliseconds.
-    pub(super) fn latency_ms(&self, share: f64) -> f64 {
+    pub(crate) fn latency_ms(&self, share: f64) -> f64 {
         quantile_ms(&self.latency, share)
     }
 
     /// The time below which this share of refusals came, in milliseconds.
-    pub(super) fn turning_away_ms(&self, share: f64) -> f64 {
+    pub(crate) fn turning_away_ms(&self, share: f64) -> f64 {
         quantile_ms(&self.turning_away, share)
     }
 
     /// How many ended in each minute, and the latency below which this share of them lies, in
     /// milliseconds.
-    pub(super) fn minutes(&self, share: f64) -> Vec<(u64, f64)> {
+    pub(crate) fn minutes(&self, share: f64) -> Vec<(u64, f64)> {
         self.minutes.iter().map(|minute| (minute.len(), quantile_ms(minute, share))).collect()
     }
 }
@@ -192,7 +192,7 @@ fn quantile_ms(histogram: &Histogram<u64>, share: f64) -> f64 {
 
 impl Became {
     /// What an answer means.
-    pub(super) fn of(answer: Answer<'_>, meant: Ending) -> Became {
+    pub(crate) fn of(answer: Answer<'_>, meant: Ending) -> Became {
         let said = |state: &str| {
             let wanted = format!("\"state\":\"{state}\"");
             answer.body.windows(wanted.len()).any(|part| part == wanted.as_bytes())

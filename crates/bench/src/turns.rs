@@ -1,10 +1,10 @@
 //! Measures once, or in turns with something else.
 
-use super::figures::Seen;
-use super::gauges::Gauges;
-use super::load::{self, Plan};
-use super::process::Processes;
-use super::stage::Stage;
+use crate::figures::Seen;
+use crate::gauges::Gauges;
+use crate::load::{self, Plan};
+use crate::process::Processes;
+use crate::stage::Stage;
 use anyhow::Result;
 use command_line::doing::doing;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Beside something else, so many turns each: what else the machine does falls on both.
-pub(super) const TURNS: u32 = 3;
+pub(crate) const TURNS: u32 = 3;
 
 /// Measures two stages in turns.
-pub(super) async fn in_turns(plan: &Plan, stage: &Stage, bare: &Stage) -> Result<(Seen, Seen)> {
+pub(crate) async fn in_turns(plan: &Plan, stage: &Stage, bare: &Stage) -> Result<(Seen, Seen)> {
     let short = Plan { measured: plan.measured / TURNS, ..plan.clone() };
     let (mut seen, mut floor) = (turn(&short, stage).await?, turn(&short, bare).await?);
     for _ in 1..TURNS {
@@ -26,7 +26,7 @@ pub(super) async fn in_turns(plan: &Plan, stage: &Stage, bare: &Stage) -> Result
 }
 
 /// Loads a stage, and says what was seen.
-pub(super) async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
+pub(crate) async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
     let (plan_here, orders) = (plan.clone(), stage.orders_for(plan));
     let started = move || load::start(&plan_here, &orders);
     let (load, window) = tokio::task::spawn_blocking(started).await??;
