@@ -111,7 +111,7 @@ pub(crate) async fn entries(
 }
 
 /// What a counter says that was posted on a day, to one account or to all.
-pub(crate) async fn postings(
+pub async fn postings(
     coordinator: &Coordinator,
     counter: &CounterId,
     account: Option<AccountId>,

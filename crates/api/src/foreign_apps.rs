@@ -3,6 +3,7 @@
 
 use crate::apps::Apps;
 use crate::auth::{Authenticator, Keys, Policy, Verified};
+use crate::json::render;
 use crate::lone::Lone;
 use crate::named::Named;
 use crate::problem::Problem;
@@ -68,7 +69,7 @@ async fn body(response: Response) -> Value {
 #[tokio::test]
 async fn an_app_does_not_read_anothers_open_transfer() {
     let transfers = [open(1, "shop"), open(2, "bank")];
-    let lone = Lone::start(&["securities", "futures"], &transfers).await;
+    let lone = Lone::start(render, &["securities", "futures"], &transfers).await;
     let state = State(Arc::new(ApiState {
         coordinator: lone.coordinator.clone(),
         authenticator: Authenticator::new(Keys::new(), Policy::default(), 16),

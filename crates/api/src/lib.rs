@@ -2,8 +2,13 @@
 //!
 //! Reading order: [`auth`] says who sent a request, [`apps`] what each may and how much; [`json`] is what is
 //! said, apart from the domain's own types; [`state`] is what handlers share; [`transfers`] and [`accounts`] are
-//! the transfer API, [`problem`] what it refuses and `refused` why; [`openapi`] describes it from the code;
-//! [`ops`] is the operators' side; [`server`] is what both are served by.
+//! the transfer API, [`problem`] what it refuses and [`refused`] why; [`named`], [`sent`] and [`plain`] read what
+//! is asked, and say in plain words what cannot be read; [`mod@router`] lets in, [`requests`] counts;
+//! [`openapi`] is how a side is described from the code; [`server`] is what it is served by.
+//!
+//! The operators' side is a crate of its own, `ops`, which is built on this one. What both need stands here:
+//! problem documents and why the record is not read, transfers as JSON, the reading of paths, bodies and queries,
+//! a counter's postings, how a side is described, and the server. All else is the transfer API's alone.
 
 pub mod accounts;
 pub mod apps;
@@ -13,19 +18,18 @@ mod foreign_apps;
 pub mod json;
 #[cfg(test)]
 mod lone;
-mod named;
+pub mod named;
 pub mod openapi;
-pub mod ops;
-mod plain;
+pub mod plain;
 pub mod problem;
-mod refused;
+pub mod refused;
+pub mod requests;
 pub mod router;
-mod sent;
+pub mod sent;
 pub mod server;
 mod shares;
 pub mod state;
 pub mod transfers;
 
-pub use openapi::{openapi_json, operators_openapi_json};
-pub use router::router;
+pub use router::{openapi_json, router};
 pub use state::ApiState;

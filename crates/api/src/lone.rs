@@ -1,7 +1,8 @@
 //! A running coordinator for tests of the routes over it: its counters do not answer, and its record
-//! holds what the test wants.
+//! holds what the test wants. The tests of the operators' side, another crate, are built with this file too.
 
 use coordinator::Coordinator;
+use coordinator::shard::Render;
 use domain::message::CounterId;
 use link::{Link, LinkConfig};
 use store::{Store, Write};
@@ -16,12 +17,12 @@ pub(crate) struct Lone {
     pub(crate) coordinator: Coordinator,
     pub(crate) stop: CancellationToken,
     /// The record lies here.
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Lone {
-    /// With these counters and these transfers, one after the other.
-    pub(crate) async fn start(counters: &[&str], transfers: &[Write]) -> Lone {
+    /// With these counters and these transfers, one after the other; an end is answered as `render` says.
+    pub(crate) async fn start(render: Render, counters: &[&str], transfers: &[Write]) -> Lone {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
         let store = Store::open(&url).await.expect("a database");
@@ -50,12 +51,12 @@ impl Lone {
             store,
             links,
             said,
-            crate::json::render,
+            render,
             &tasks,
             stop.clone(),
         )
         .await
         .expect("it starts");
-        Lone { coordinator, stop, folder }
+        Lone { coordinator, stop, _folder: folder }
     }
 }

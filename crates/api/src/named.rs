@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 /// As [`Path`]. A path whose escapes are no text names nothing that there is.
 #[derive(Debug)]
-pub(crate) struct Named<T>(pub(crate) T);
+pub struct Named<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
     type Rejection = Problem;

@@ -17,7 +17,7 @@ const MEANINGS: [(&str, &str); 10] = [
 
 /// The words of an error, without those of this program's language. What a caller wrote stays as it is: the
 /// libraries quote it.
-pub(crate) fn words(error: &str) -> String {
+pub fn words(error: &str) -> String {
     let mut said = String::new();
     let mut rest = error;
     while !rest.is_empty() {

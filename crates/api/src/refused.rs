@@ -10,7 +10,7 @@ pub(crate) fn rule(field: &str, why: impl Display) -> Problem {
 }
 
 /// That the record was not read: a defect of it, or of the database.
-pub(crate) fn database(error: &store::StoreError) -> Problem {
+pub fn database(error: &store::StoreError) -> Problem {
     if let store::StoreError::Corrupt { .. } | store::StoreError::Damaged { .. } = error {
         tracing::error!(%error, "a row of the record is not served");
         return Problem::new(kind::UNREADABLE_RECORD).detail(error.to_string());

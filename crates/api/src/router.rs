@@ -1,12 +1,16 @@
 //! One route table for the transfer API. Every request is signed, but for the description and for whether
 //! the bridge lives, and nothing is read of a body before it is known whose it is.
 
+mod openapi;
+
+pub use openapi::openapi_json;
+
 use crate::auth::Verified;
-use crate::ops::Counted;
 use crate::problem::{Problem, kind};
+use crate::requests::Counted;
 use crate::server::Visit;
 use crate::state::ApiState;
-use crate::{accounts, openapi, refused, transfers};
+use crate::{accounts, refused, transfers};
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -27,7 +31,7 @@ use utoipa_axum::routes;
 const HELD_BACK: Duration = Duration::from_millis(100);
 
 /// The signed routes, with their description.
-pub(crate) fn described() -> OpenApiRouter<Arc<ApiState>> {
+fn described() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .routes(routes!(transfers::create, transfers::list))
         .routes(routes!(transfers::show))
@@ -36,7 +40,7 @@ pub(crate) fn described() -> OpenApiRouter<Arc<ApiState>> {
 }
 
 /// What is told whoever asks, with its description.
-pub(crate) fn unsigned() -> OpenApiRouter<Arc<ApiState>> {
+fn unsigned() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new().routes(routes!(openapi::serve)).routes(routes!(healthz))
 }
 

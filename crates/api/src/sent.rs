@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, Error};
 
 /// Reads a body. Nothing that is sent here has a list in it: the library would take one for an object whose
 /// members are told apart by their places alone.
-pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     let read = serde_json::from_slice(bytes);
     // Of what is no JSON at all, where it breaks off is said first.
     let is_json = read.is_ok() || read.as_ref().is_err_and(serde_json::Error::is_data);
@@ -33,7 +33,7 @@ fn has_list(json: &[u8]) -> bool {
 }
 
 /// What is wrong with a query, and with which of its parameters; `taken` says what there is.
-pub(crate) fn query(error: &str) -> (Option<String>, String) {
+fn query(error: &str) -> (Option<String>, String) {
     let said = words(error);
     let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(&said);
     match said.split_once(": ") {
@@ -53,13 +53,13 @@ pub(crate) fn query(error: &str) -> (Option<String>, String) {
 }
 
 /// A query that cannot be used.
-pub(crate) fn refused(rejection: &QueryRejection) -> Problem {
+pub fn refused(rejection: &QueryRejection) -> Problem {
     let (field, why) = query(&rejection.body_text());
     malformed(field.as_deref().unwrap_or("query"), &why)
 }
 
 /// A parameter that cannot be used, and why.
-pub(crate) fn malformed(field: &str, why: &str) -> Problem {
+pub fn malformed(field: &str, why: &str) -> Problem {
     Problem::new(kind::MALFORMED_QUERY)
         .detail(format!("{field}: {why}"))
         .with("field", field.into())

@@ -151,8 +151,7 @@ fn carry_out(command: Command) -> Result<Ended> {
                 Ok(Ended::Well)
             }
             Command::Openapi { operators } => {
-                let describe =
-                    if operators { api::operators_openapi_json } else { api::openapi_json };
+                let describe = if operators { ops::openapi_json } else { api::openapi_json };
                 output::bytes(describe().as_bytes())?;
                 Ok(Ended::Well)
             }

@@ -7,12 +7,12 @@ use crate::waiting;
 use anyhow::{Context, Result, anyhow};
 use api::apps::Apps;
 use api::auth::Authenticator;
-use api::ops::OpsState;
 use api::server::{Limits, Server, Stop, Trust};
 use api::state::ApiState;
 use coordinator::Coordinator;
 use link::{Acceptor, AcceptorConfig, AcceptorLimits, InboundPeer, Leave, Link};
 use metrics_exporter_prometheus::PrometheusHandle;
+use ops::OpsState;
 use port::Unmatched;
 use port::history::History;
 use secrecy::ExposeSecret;
@@ -201,7 +201,7 @@ impl Bridge {
         }
         let servers = [
             ("the transfer API", api.serve(api::router(state), serving.clone())),
-            ("the operators' side", operators.serve(api::ops::router(ops), serving.clone())),
+            ("the operators' side", operators.serve(ops::router(ops), serving.clone())),
         ];
         let servers = servers.map(|(name, work)| {
             let task = Arc::new(Task::new(name));
@@ -324,7 +324,7 @@ fn recorder() -> Result<PrometheusHandle> {
     if let Some(handle) = RECORDER.get() {
         return Ok(handle.clone());
     }
-    let handle = api::ops::recorder()?.install_recorder().context("metrics")?;
+    let handle = ops::recorder()?.install_recorder().context("metrics")?;
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {

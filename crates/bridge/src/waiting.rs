@@ -1,8 +1,8 @@
 //! Waits for a database that is not there yet, and says so meanwhile: to the log, to operators and
 //! to callers. What waiting cannot mend ends the start at once.
 
-use api::ops::{Names, RULES};
 use api::problem::{MEDIA_TYPE, Problem};
+use ops::{Names, RULES};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};

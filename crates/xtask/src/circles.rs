@@ -14,11 +14,6 @@ mod tests {
     /// Circles that stay: of which crate, all of their modules, and why.
     const STAYS: &[(&str, &[&str], &str)] = &[
         (
-            "api",
-            &["openapi", "ops", "router"],
-            "a description is served by a route that it describes",
-        ),
-        (
             "store",
             &["entity::open_transfer", "entity::outcome", "entity::transfer"],
             "tables that name each other, as their relations are written",

@@ -21,6 +21,7 @@ mod tests {
         ("store", &["domain", "foreign", "supervise"]),
         ("coordinator", &["domain", "foreign", "port", "store", "supervise"]),
         ("api", &["coordinator", "domain", "foreign", "port", "store", "supervise"]),
+        ("ops", &["api", "coordinator", "domain", "foreign", "port", "store", "supervise"]),
         ("bench", &["api", "client", "command-line", "domain", "store", "supervise"]),
         ("client", &[]),
         ("command-line", &[]),
@@ -46,7 +47,7 @@ mod tests {
         ("rusqlite", &["store"]),
         ("quick-xml", &["wire"]),
         ("prost", &["wire"]),
-        ("axum", &["api", "bench"]),
+        ("axum", &["api", "bench", "ops"]),
         ("reqwest", &["bench", "bridge", "client", "system-tests"]),
     ];
 

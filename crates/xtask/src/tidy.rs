@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn whoever_runs_a_bridge_names_no_dialect() {
         let root = Place::find().expect("a workspace").root;
-        for name in ["api", "bridge", "coordinator", "link", "port", "simulator", "store"] {
+        for name in ["api", "bridge", "coordinator", "link", "ops", "port", "simulator", "store"] {
             for file in files(&root, &format!("crates/{name}/src"), &["rs"]) {
                 let is_of_tests = file.components().any(|part| part.as_os_str() == "tests")
                     || ["tests.rs", "testing.rs", "lone.rs"].iter().any(|it| file.ends_with(it));

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What holds for all of a side.
-pub(super) struct Rules {
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
     /// For what an operation may be refused, by its id.
-    pub(super) refusals: fn(&str) -> Vec<Kind>,
+    pub refusals: fn(&str) -> Vec<Kind>,
     /// Headers that every answer has.
-    pub(super) headers: &'static [&'static str],
+    pub headers: &'static [&'static str],
     /// Whether requests are signed, but for those of the tag `bridge`.
-    pub(super) signed: bool,
+    pub signed: bool,
 }
 
 /// What each header says.

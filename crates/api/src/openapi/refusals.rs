@@ -1,10 +1,10 @@
-//! For what each operation may be refused. A refusal that a test sees and that does not stand here fails
-//! the test.
+//! For what each operation of the transfer API may be refused, and what those of both sides have in common. A
+//! refusal that a test sees and that does not stand here fails the test.
 
 use crate::problem::{Kind, kind};
 
 /// What a signed request may be refused for before it is looked at.
-pub(crate) const OF_SIGNED: &[Kind] = &[
+pub const OF_SIGNED: &[Kind] = &[
     kind::MISSING_SIGNATURE,
     kind::MALFORMED_SIGNATURE,
     kind::MALFORMED_AUTHORITY,
@@ -25,10 +25,10 @@ pub(crate) const OF_SIGNED: &[Kind] = &[
 ];
 
 /// What whoever reads the record may be refused for.
-const OF_RECORD: &[Kind] = &[kind::DATABASE_UNAVAILABLE, kind::UNREADABLE_RECORD];
+pub const OF_RECORD: &[Kind] = &[kind::DATABASE_UNAVAILABLE, kind::UNREADABLE_RECORD];
 
 /// What a question to a counter may be refused for.
-const OF_QUESTION: &[Kind] = &[
+pub const OF_QUESTION: &[Kind] = &[
     kind::MALFORMED_QUERY,
     kind::NO_SUCH_PATH,
     kind::NO_SUCH_ACCOUNT,
@@ -36,17 +36,6 @@ const OF_QUESTION: &[Kind] = &[
     kind::COUNTER_UNAVAILABLE,
     kind::STOPPING,
 ];
-
-/// What a person's word about a transfer may be refused for.
-const OF_WORD: &[Kind] =
-    &[kind::ALREADY_FINAL, kind::NO_DECISION_NEEDED, kind::BEING_RECORDED, kind::STOPPING];
-
-/// What a request that changes something may be refused for before it is looked at.
-const OF_ACTING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
-
-/// What a body may be refused for.
-const OF_BODY: &[Kind] =
-    &[kind::BODY_TOO_LARGE, kind::BODY_UNREADABLE, kind::MALFORMED_BODY, kind::RULE_BROKEN];
 
 /// Of the transfer API.
 pub(crate) fn of_the_transfer_api(operation: &str) -> Vec<Kind> {
@@ -80,46 +69,5 @@ pub(crate) fn of_the_transfer_api(operation: &str) -> Vec<Kind> {
         _ => return Vec::new(),
     };
     let all = [OF_SIGNED, &[kind::STARTING]].into_iter().chain(own.iter().copied());
-    all.flatten().copied().collect()
-}
-
-/// Of the operators' side.
-pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
-    let own: &[&[Kind]] = match operation {
-        "decide" => &[
-            OF_ACTING,
-            OF_BODY,
-            OF_WORD,
-            OF_RECORD,
-            &[kind::NO_SUCH_TRANSFER, kind::AGAINST_PROOF, kind::NOTHING_TO_RESUME],
-        ],
-        "claim" => &[
-            OF_ACTING,
-            OF_BODY,
-            OF_WORD,
-            OF_RECORD,
-            &[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER, kind::CLAIMED, kind::TOO_MANY_CLAIMS],
-        ],
-        "resume" => &[OF_ACTING, OF_BODY, OF_RECORD, &[kind::STOPPING]],
-        "reconnect" | "release" => &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER]],
-        "readmit" => &[
-            OF_ACTING,
-            OF_BODY,
-            OF_RECORD,
-            &[
-                kind::NO_SUCH_PATH,
-                kind::NO_SUCH_COUNTER,
-                kind::COUNTER_NOT_HELD,
-                kind::SERIALS_BEHIND,
-            ],
-        ],
-        "entries" => &[OF_QUESTION, &[kind::NO_SUCH_COUNTER]],
-        "show" => &[&[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER], OF_RECORD],
-        "list" | "proven" => &[&[kind::MALFORMED_QUERY]],
-        "events" => &[&[kind::TOO_MANY_FEEDS]],
-        "healthz" | "readyz" => return vec![kind::FOREIGN_HOST],
-        _ => &[],
-    };
-    let all = [&[kind::FOREIGN_HOST, kind::STARTING][..]].into_iter().chain(own.iter().copied());
     all.flatten().copied().collect()
 }

@@ -22,9 +22,8 @@ macro_rules! kinds {
             pub const $name: Kind =
                 Kind { slug: $slug, title: $title, status: StatusCode::$status };
         )*
-        /// All of them.
-        #[cfg(test)]
-        pub(crate) const ALL: &[(&str, Kind)] = &[$((stringify!($name), $name)),*];
+        /// All of them, each with the name of its constant.
+        pub const ALL: &[(&str, Kind)] = &[$((stringify!($name), $name)),*];
     };
 }
 

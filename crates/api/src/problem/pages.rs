@@ -1,6 +1,6 @@
 //! Every kind of problem has its page in `docs/errors/`, and no page speaks of one that nobody has. What
-//! is answered is read from this crate's own source, so that a kind that nothing answers, and a member
-//! that no page explains, fail here.
+//! is answered is read from the source of this crate and of the operators' side, so that a kind that nothing
+//! answers, and a member that no page explains, fail here.
 
 use super::kind::{self, Kind};
 use serde_json::Value;
@@ -55,10 +55,12 @@ fn shipped(text: &str) -> String {
     code
 }
 
-/// The code of all of this crate that answers.
+/// All code of both sides that answers.
 fn code() -> String {
     let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    for side in ["src", "../ops/src"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(side), &mut files);
+    }
     files
         .iter()
         .map(|file| shipped(&std::fs::read_to_string(file).expect("a source file")))

@@ -56,7 +56,7 @@ async fn state() -> (State<Arc<ApiState>>, Lone) {
         Write { accept: Some(known()), ..Write::of(WriteId(1), master) },
         Write { outcome: Some(answered(ANSWER)), ..Write::of(WriteId(2), master) },
     ];
-    let lone = Lone::start(&["securities", "futures"], &transfers).await;
+    let lone = Lone::start(crate::json::render, &["securities", "futures"], &transfers).await;
     let banks = ["futures", "bank"].map(|counter| CounterId::new(counter).expect("a counter"));
     let rights = Rights { counters: Some(banks.into_iter().collect()), ..Rights::default() };
     let state = ApiState {

@@ -2,8 +2,8 @@
 
 use super::section::{Located, Section};
 use api::auth::{Policy, PublicUrl};
-use api::ops::Names;
 use api::server::Limits;
+use ops::Names;
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -149,7 +149,7 @@ const COUNTS: [Count; 14] = [
 ];
 
 /// Every state and the word for it, as in the snapshot.
-pub(in crate::ops) const STATES: [(State, &str); 13] = [
+pub(crate) const STATES: [(State, &str); 13] = [
     (State::Stopped, "stopped"),
     (State::Connecting, "connecting"),
     (State::TlsHandshake, "tls_handshake"),
@@ -169,7 +169,7 @@ pub(in crate::ops) const STATES: [(State, &str); 13] = [
 mod tests {
     use super::super::tests::values;
     use super::*;
-    use crate::ops::counters::tests::waiting;
+    use crate::counters::tests::waiting;
     use expect_test::expect;
     use port::status::{Connection, Tls};
 

@@ -2,12 +2,10 @@
 
 mod counted;
 mod links;
-mod requests;
 
 pub(crate) use counted::begin;
 #[cfg(test)]
 pub(super) use links::STATES;
-pub(crate) use requests::Counted;
 
 use super::{Ops, counters, now_micros, seconds_between};
 use axum::extract::State;

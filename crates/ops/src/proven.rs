@@ -4,9 +4,9 @@
 use super::Ops;
 use super::described;
 use super::said::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
-use crate::json::{AccountJson, TransferJson};
-use crate::problem::Problem;
-use crate::sent;
+use api::json::{AccountJson, TransferJson};
+use api::problem::Problem;
+use api::sent;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};

@@ -1,7 +1,7 @@
 //! What is counted where it happens: what each is, and the words of its labels, so that each stands in the
 //! text from the start with 0. A rate of what has never happened is then 0, and not nothing.
 
-use crate::problem::kind;
+use api::problem::kind;
 use coordinator::accusations::Fault;
 use coordinator::events::Kind;
 use domain::message::CounterId;
@@ -122,7 +122,7 @@ const NOT_LET_IN: &[&str] = &[
 fn all() -> Vec<Counted> {
     use Goes::{Spread, Up, UpAndDown};
     let mut not_admitted: Vec<&str> =
-        crate::openapi::OF_SIGNED.iter().map(|kind| kind.slug).collect();
+        api::openapi::OF_SIGNED.iter().map(|kind| kind.slug).collect();
     not_admitted.extend([kind::OVERLOADED.slug, kind::MISSING_IDEMPOTENCY_KEY.slug]);
     let ends = [FinalState::Completed, FinalState::Refused, FinalState::Reversed];
     let ends = ends.map(FinalState::as_str);
@@ -145,7 +145,7 @@ fn all() -> Vec<Counted> {
             Spread,
             "From a request's head until its answer, waiting for the end included, by operation",
         )
-        .by("operation", super::requests::OPERATIONS),
+        .by("operation", api::requests::OPERATIONS),
         plain("alarms_total", Up, "Alarms raised for a person, by kind").by("kind", &alarms),
         plain("late_answers_agreed_total", Up, "Late answers that agree with the record"),
         plain(
@@ -258,7 +258,7 @@ pub(crate) fn begin(counters: &[&CounterId]) {
             }
         }
     }
-    super::requests::begin();
+    api::requests::begin();
 }
 
 #[cfg(test)]

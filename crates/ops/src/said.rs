@@ -1,10 +1,10 @@
 //! What people say to the bridge, as it is read, and why it was not taken.
 
-use crate::json::timestamp;
-use crate::plain;
-use crate::problem::{Problem, kind};
-use crate::refused::database;
-use crate::sent;
+use api::json::timestamp;
+use api::plain;
+use api::problem::{Problem, kind};
+use api::refused::database;
+use api::sent;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;

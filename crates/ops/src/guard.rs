@@ -1,6 +1,6 @@
 //! No web page of somebody else's may read or act through an operator's browser.
 
-use crate::problem::{Problem, kind};
+use api::problem::{Problem, kind};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};

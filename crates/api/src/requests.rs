@@ -7,10 +7,10 @@ use metrics::{counter, histogram};
 use std::time::Instant;
 
 /// The operations of the transfer API that are signed, as its description names them.
-pub(super) const OPERATIONS: &[&str] = &["balance", "create", "entries", "list", "show"];
+pub const OPERATIONS: &[&str] = &["balance", "create", "entries", "list", "show"];
 
-/// Lets every status that an operation may be answered with begin with 0.
-pub(super) fn begin() {
+/// Lets every status that an operation may be answered with begin with 0. The recorder is to be installed before.
+pub fn begin() {
     for operation in OPERATIONS {
         let well: &[u16] = if *operation == "create" { &[201, 202] } else { &[200] };
         let refused = of_the_transfer_api(operation);

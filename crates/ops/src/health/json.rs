@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Journal)]
 #[serde(tag = "health", rename_all = "snake_case")]
-pub(in crate::ops) enum JournalJson {
+pub(crate) enum JournalJson {
     /// What is begun becomes durable.
     Ok,
     /// New transfers are refused; all else is kept and tried again.
@@ -29,7 +29,7 @@ impl From<JournalHealth> for JournalJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Record)]
 #[serde(tag = "standing", rename_all = "snake_case")]
-pub(in crate::ops) enum RecordJson {
+pub(crate) enum RecordJson {
     /// As far as is known.
     Current,
     /// It lacks something: nothing that moves money is sent until it is released.

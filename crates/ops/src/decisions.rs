@@ -3,7 +3,7 @@
 use super::Ops;
 use super::described;
 use super::said::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
-use crate::problem::Problem;
+use api::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;

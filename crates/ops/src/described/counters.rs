@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// A counter as a whole.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
-pub(in crate::ops) enum CounterHealth {
+pub(crate) enum CounterHealth {
     /// Every connection is up.
     Up,
     /// Some are.
@@ -23,7 +23,7 @@ pub(in crate::ops) enum CounterHealth {
 /// `out_of_hours`: outside the counter's service hours.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::ops) enum ConnectionState {
+pub(crate) enum ConnectionState {
     Stopped,
     Connecting,
     TlsHandshake,
@@ -41,7 +41,7 @@ pub(in crate::ops) enum ConnectionState {
 
 /// How the connections to one counter stand.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Counter {
+pub(crate) struct Counter {
     /// The counter's name.
     counter: String,
     /// As a whole.
@@ -70,7 +70,7 @@ pub(in crate::ops) struct Counter {
 
 /// Why a counter gets no new transfers.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Held {
+pub(crate) struct Held {
     /// In words.
     why: String,
     /// Since when.
@@ -81,7 +81,7 @@ pub(in crate::ops) struct Held {
 
 /// What a counter did wrong since the start.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Faults {
+pub(crate) struct Faults {
     /// How often it spoke of what is not its own.
     foreign: u64,
     /// How often it contradicted what it had proven.
@@ -93,7 +93,7 @@ pub(in crate::ops) struct Faults {
 
 /// One connection.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Connection {
+pub(crate) struct Connection {
     /// From 0.
     channel: u16,
     /// Where it stands.
@@ -131,7 +131,7 @@ pub(in crate::ops) struct Connection {
 
 /// One of a counter's addresses.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Address {
+pub(crate) struct Address {
     /// `host:port`.
     address: String,
     /// Failures since a session was last open there.
@@ -146,7 +146,7 @@ pub(in crate::ops) struct Address {
 
 /// How a connection is secured.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Tls {
+pub(crate) struct Tls {
     /// `1.3` or `1.2`.
     version: String,
     /// Whom the other side's certificate names.
@@ -159,7 +159,7 @@ pub(in crate::ops) struct Tls {
 
 /// What a link has seen since the bridge started.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Counts {
+pub(crate) struct Counts {
     /// Sessions opened.
     sign_ons: u64,
     /// Sessions lost, for whatever cause.
@@ -192,7 +192,7 @@ pub(in crate::ops) struct Counts {
 
 /// Who dialled in lately and was not let in.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Strangers {
+pub(crate) struct Strangers {
     /// The last first.
     strangers: Vec<Stranger>,
     /// How many connections were not let in since the bridge started.
@@ -201,7 +201,7 @@ pub(in crate::ops) struct Strangers {
 
 /// Those from one address that were not let in for one reason.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Stranger {
+pub(crate) struct Stranger {
     /// Where they come from.
     address: String,
     /// Why they were not let in, in a word.
@@ -221,7 +221,7 @@ pub(in crate::ops) struct Stranger {
 
 /// A counter that gets new transfers again.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Readmitted {
+pub(crate) struct Readmitted {
     /// Which.
     counter: String,
     /// That it does.
@@ -234,11 +234,11 @@ pub(in crate::ops) struct Readmitted {
 
 /// Nothing is to be said; that it is JSON shows that no page of somebody else's asks for it.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Nothing {}
+pub(crate) struct Nothing {}
 
 /// What a link was asked to do.
 #[derive(ToSchema)]
-pub(in crate::ops) struct Asked {
+pub(crate) struct Asked {
     /// Which counter's.
     counter: String,
     /// `reconnect` or `release`.

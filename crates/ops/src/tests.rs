@@ -21,7 +21,6 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::time::Duration;
 use store::{NewTransfer, OpenState, Write, WriteId};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -105,14 +104,14 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
 
 /// What is said of this side.
 static DESCRIPTION: LazyLock<Description> =
-    LazyLock::new(|| Description::new(crate::operators_openapi_json()));
+    LazyLock::new(|| Description::new(crate::openapi_json()));
 
 /// A running coordinator and the routes over it.
 struct Rig {
     routes: Router,
     stop: CancellationToken,
     coordinator: Coordinator,
-    _folder: TempDir,
+    _lone: Lone,
 }
 
 impl Rig {
@@ -124,7 +123,8 @@ impl Rig {
 
     /// With these transfers.
     async fn with(counters: &[&str], transfers: &[Write]) -> Rig {
-        let Lone { coordinator, stop, folder } = Lone::start(counters, transfers).await;
+        let lone = Lone::start(api::json::render, counters, transfers).await;
+        let (coordinator, stop) = (lone.coordinator.clone(), lone.stop.clone());
         let routes = router(OpsState {
             names: Names::default(),
             coordinator: coordinator.clone(),
@@ -133,7 +133,7 @@ impl Rig {
             stop: stop.clone(),
             feeds_per_address: super::feeds::MOST_FEEDS,
         });
-        Rig { routes, stop, coordinator, _folder: folder }
+        Rig { routes, stop, coordinator, _lone: lone }
     }
 
     /// What is answered, which is to be as it is described.
@@ -179,9 +179,9 @@ impl Rig {
 #[tokio::test]
 async fn no_route_answers_for_another_host() {
     let rig = Rig::new(&["securities"], &[]).await;
-    let pages = include_str!("mod.rs").split(".route(\"").skip(1);
+    let pages = include_str!("lib.rs").split(".route(\"").skip(1);
     let pages = pages.filter_map(|rest| Some(rest.split('"').next()?.to_owned()));
-    let described: Value = serde_json::from_str(crate::operators_openapi_json()).expect("JSON");
+    let described: Value = serde_json::from_str(crate::openapi_json()).expect("JSON");
     let described = described["paths"].as_object().expect("paths").keys().cloned();
     let routes: Vec<String> = pages.chain(described).collect();
     assert!(routes.len() > 20 && routes.contains(&"/metrics".to_owned()), "{routes:?}");

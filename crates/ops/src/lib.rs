@@ -1,11 +1,13 @@
 //! The operators' side: connections, what needs a person, decisions, health, metrics, and a page
 //! that shows them live. It has a listener of its own, on loopback unless configured otherwise, and
 //! knows no users yet: whoever reaches the listener may read and act, except through a web page of
-//! somebody else's (`guard`).
+//! somebody else's (`guard`). It refuses in the transfer API's words and shows transfers in its JSON; the
+//! transfer API knows nothing of it.
 //!
 //! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done, `claims`
 //! who is busy with what, `proven` what waits for nothing but a word, `said` how people's words are read;
-//! `events` how it is followed, by how many `feeds`; `health` and `metrics` are for machines; `page` is for people.
+//! `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
+//! `page` is for people; `openapi` describes it from the code, `described` what other crates write.
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
 //! events and the summary are integers, microseconds since 1970 UTC.
@@ -19,7 +21,11 @@ mod feed;
 mod feeds;
 mod guard;
 mod health;
+#[cfg(test)]
+#[path = "../../api/src/lone.rs"]
+mod lone;
 mod metrics;
+mod openapi;
 mod page;
 mod proven;
 mod said;
@@ -27,13 +33,11 @@ mod said;
 mod tests;
 mod transfers;
 
-pub(crate) use described::{Lagged, LinkEvent, TransferEvent};
 pub use guard::Names;
-pub(crate) use metrics::Counted;
 pub use metrics::recorder;
+pub use openapi::openapi_json;
 
-use crate::openapi;
-use crate::problem::{Problem, kind};
+use api::problem::{Problem, kind};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue};
@@ -97,7 +101,7 @@ fn looking() -> OpenApiRouter<Ops> {
         .routes(routes!(health::serves))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::scrape))
-        .routes(routes!(openapi::serve_operators))
+        .routes(routes!(openapi::serve))
 }
 
 /// The routes by which a person acts, with their description.

@@ -9,7 +9,7 @@ mod counters;
 
 pub(super) use counters::*;
 
-use crate::json::{AnswerJson, KnowledgeJson, RoleJson, StateJson};
+use api::json::{AnswerJson, KnowledgeJson, RoleJson, StateJson};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;

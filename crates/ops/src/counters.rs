@@ -2,11 +2,11 @@
 
 use super::said::{name, note, parse, whole};
 use super::{Ops, described};
-use crate::accounts::{EntriesParams, postings};
-use crate::json::EntriesJson;
-use crate::named::Named;
-use crate::problem::{Problem, kind};
-use crate::refused::database;
+use api::accounts::{EntriesParams, postings};
+use api::json::EntriesJson;
+use api::named::Named;
+use api::problem::{Problem, kind};
+use api::refused::database;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -308,7 +308,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A link that waits to try again.
-    pub(in crate::ops) fn waiting(counter: &str) -> Snapshot {
+    pub(crate) fn waiting(counter: &str) -> Snapshot {
         Snapshot {
             counter: CounterId::new(counter).expect("an id"),
             health: Health::Down,

@@ -3,8 +3,8 @@
 use super::feed::{Feed, FeedItem, From, Source};
 use super::feeds::{MOST_FEEDS, Place};
 use super::{Ops, counters};
-use crate::problem::{Problem, kind};
-use crate::server::Visit;
+use api::problem::{Problem, kind};
+use api::server::Visit;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};

@@ -3,9 +3,9 @@
 
 use super::Ops;
 use super::said::{name, not_found, note, parse, refusal, whole};
-use crate::json::timestamp;
-use crate::named::Named;
-use crate::problem::Problem;
+use api::json::timestamp;
+use api::named::Named;
+use api::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
