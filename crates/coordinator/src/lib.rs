@@ -13,6 +13,84 @@
 //! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
 //! `reach` how far counters have seen our serials; `enduring` begins anew what fails beside the shards,
 //! `summary` counts; [`events`] is what operators follow.
+//!
+//! ```
+//! # use coordinator::{Begin, Begun, Config, Coordinator, Rendered, View};
+//! # use domain::message::{CounterId, Instruction, Place, Reply};
+//! # use domain::{money::{Amount, Currency}, profile::Profile, serial::{Day, SubSerial}};
+//! # use port::{Answers, InProcess};
+//! # use simulator::books::{Books, Rules};
+//! # use std::{error::Error, time::Duration};
+//! # use store::Store;
+//! # use tokio::sync::mpsc;
+//! # use tokio_util::{sync::CancellationToken, task::TaskTracker};
+//! # struct Ledger(Books);
+//! # impl Answers for Ledger {
+//! #     fn answer(&mut self, asked: &Instruction) -> Reply {
+//! #         self.0.execute(asked, 1).reply
+//! #     }
+//! #     fn settle_day(&self) -> Day {
+//! #         self.0.settle_day()
+//! #     }
+//! #     fn highest_serial(&self) -> Option<SubSerial> {
+//! #         self.0.highest_serial()
+//! #     }
+//! # }
+//! # fn counter(name: &str, stop: &CancellationToken) -> Result<InProcess, Box<dyn Error>> {
+//! #     let (id, profile): (CounterId, _) = (name.parse()?, Profile::default());
+//! #     let rules = Rules {
+//! #         counter: id.clone(),
+//! #         profile: profile.clone(),
+//! #         currency: Currency::CNY,
+//! #         settings: Vec::new(),
+//! #         open: true,
+//! #         tells_highest_serial: true,
+//! #     };
+//! #     let mut books = Books::new(rules, Day::new(20_261_121)?);
+//! #     books.open_account(&"6001".parse()?, 1_000_000, 1)?;
+//! #     Ok(InProcess::new(id, profile, port::history::History::default(), Ledger(books), stop.clone()))
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+//! # let store = Store::open(&url).await?;
+//! # let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+//! # let (_unasked, said) = mpsc::channel(1);
+//! // Two counters whose books are in this process.
+//! let counters = [counter("securities", &stop)?, counter("futures", &stop)?].into_iter().collect();
+//! let answer = |view: &View| {
+//!     let state = view.transfer.state().to_string();
+//!     Rendered { status: 201, body: state.into() }
+//! };
+//! # let (config, record) = (Config::default(), store.clone());
+//! let coordinator =
+//!     Coordinator::start(config, record, counters, said, answer, &tasks, stop.clone()).await?;
+//! let order = Begin {
+//!     app: "shop".into(),
+//!     idempotency_key: "order-7".into(),
+//!     former_key: None,
+//!     fingerprint: [7; 32],
+//!     from: Place { counter: "securities".parse()?, account: "6001".parse()? },
+//!     to: Place { counter: "futures".parse()?, account: "6001".parse()? },
+//!     amount: Amount::new(100_000)?,
+//!     currency: Currency::CNY,
+//! };
+//! # let wait = Duration::from_secs(30);
+//! // However often it is sent, it is carried out once, and told how it ended.
+//! for again in [false, true] {
+//!     let begun = coordinator.begin(order.clone(), wait).await?;
+//!     let Begun::Final { answer, replayed, .. } = begun else { panic!("{begun:?}") };
+//!     assert_eq!((&answer.body[..], replayed), (&b"completed"[..], again));
+//! }
+//! # stop.cancel();
+//! # tasks.close();
+//! # tasks.wait().await;
+//! # drop(coordinator);
+//! # store.close().await;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod accusations;
 mod actor;

@@ -1,6 +1,32 @@
 //! Holds what an API answers against its `OpenAPI` description. For tests: every answer that one sees is
 //! described, with its status, its headers and all that its body says; a member that the description
 //! does not know is as wrong as one that is missing.
+//!
+//! ```
+//! use described::{Answer, Description};
+//! use http::{HeaderMap, HeaderValue, Method, StatusCode};
+//!
+//! let description = Description::new(
+//!     r#"{ "info": { "title": "Shop" }, "paths": { "/orders/{id}": { "get": {
+//!         "operationId": "order",
+//!         "responses": { "200": { "content": { "application/json": { "schema": {
+//!             "type": "object",
+//!             "required": ["id"],
+//!             "properties": { "id": { "type": "string", "pattern": "^[0-9]+$" } }
+//!         } } } } }
+//!     } } } }"#,
+//! );
+//! let mut headers = HeaderMap::new();
+//! headers.insert("content-type", HeaderValue::from_static("application/json"));
+//! let differences = |body: &str| {
+//!     let (method, target, body) = (&Method::GET, "/orders/7", body.as_bytes());
+//!     let answer = Answer { method, target, status: StatusCode::OK, headers: &headers, body };
+//!     description.differences(&answer)
+//! };
+//! assert!(differences(r#"{ "id": "7" }"#).is_empty());
+//! assert_eq!(differences(r#"{ "id": "seven" }"#).len(), 1);
+//! assert_eq!(differences(r#"{ "id": "7", "price": 3 }"#).len(), 1, "nobody knows that member");
+//! ```
 
 use http::{HeaderMap, Method, StatusCode, header};
 use jsonschema::Validator;

@@ -7,6 +7,41 @@
 //! three together; [`session`] is the conversation on one connection; `desk` is the task that owns
 //! the counter, `connection` the task that owns a socket, `way` how that comes to be, [`server`] the
 //! process around them.
+//!
+//! ```
+//! use domain::message::{AnswerCode, Instruction, Posting, Reply};
+//! # use domain::{money::{Amount, Currency}, profile::Profile, serial::{Day, MasterSerial, Role}};
+//! use simulator::books::{Books, Rules};
+//!
+//! let (day, account) = (Day::new(20_261_121)?, "6001".parse()?);
+//! # let rules = Rules {
+//! #     counter: "securities".parse()?,
+//! #     profile: Profile::default(),
+//! #     currency: Currency::CNY,
+//! #     settings: Vec::new(),
+//! #     open: true,
+//! #     tells_highest_serial: true,
+//! # };
+//! let mut books = Books::new(rules, day);
+//! books.open_account(&account, 1_000_000, 1)?;
+//! let master = MasterSerial::from_number(2_026_112_100_000_000_042)?;
+//! let debit = Instruction::Debit(Posting {
+//!     serial: master.leg(Role::Debit),
+//!     master,
+//!     settle_day: day,
+//!     account,
+//!     amount: Amount::new(100_000)?,
+//!     currency: Currency::CNY,
+//!     mark: None,
+//! });
+//! // The same serial twice: it is posted once, and the repeat is told so.
+//! for code in [AnswerCode::DONE, AnswerCode::DUPLICATE] {
+//!     let Reply::Posting(reply) = books.execute(&debit, 2).reply else { panic!("of a posting") };
+//!     assert_eq!(reply.answer.code, code);
+//! }
+//! assert_eq!(books.balances().map(|(_, minor)| minor).collect::<Vec<_>>(), [900_000]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod books;
 pub mod books_file;

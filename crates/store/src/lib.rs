@@ -10,6 +10,61 @@
 //! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
 //! `checksum` a row that was altered; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
+//!
+//! ```
+//! # use domain::{message::Place, money::{Amount, Currency}, serial::{Day, MasterSerial}};
+//! use store::{NewTransfer, OpenState, Store, Write, WriteError, WriteId};
+//! use tokio::sync::mpsc;
+//!
+//! # fn transfer(number: i64) -> Result<NewTransfer, Box<dyn std::error::Error>> {
+//! #     let master = MasterSerial::from_number(number)?;
+//! #     let place = |counter: &str| {
+//! #         let account = "6001".parse().expect("an account");
+//! #         Place { counter: counter.parse().expect("a counter"), account }
+//! #     };
+//! #     Ok(NewTransfer {
+//! #         master,
+//! #         app: "shop".into(),
+//! #         idempotency_key: "order-7".into(),
+//! #         fingerprint: [7; 32],
+//! #         from: place("securities"),
+//! #         to: place("futures"),
+//! #         amount: Amount::new(100_000)?,
+//! #         currency: Currency::CNY,
+//! #         debit_day: master.day,
+//! #         credit_day: master.day,
+//! #         credit_barrier: false,
+//! #         created_at: 1_795_219_200_000_000,
+//! #         deadline_at: 1_795_219_260_000_000,
+//! #         mark: None,
+//! #     })
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let url = format!("sqlite://{}", folder.path().join("record.sqlite").display());
+//! let store = Store::open(&url).await?;
+//! // Two transfers of one app under one idempotency key: the first that is recorded has it.
+//! let (first, second) = (transfer(2_026_112_100_000_000_001)?, transfer(2_026_112_100_000_000_002)?);
+//! let write = |id, new: &NewTransfer| Write {
+//!     accept: Some(new.clone()),
+//!     ..Write::of(WriteId(id), new.master)
+//! };
+//! let (done, mut written) = mpsc::unbounded_channel();
+//! store.journal().submit(vec![write(1, &first), write(2, &second)], &done);
+//! let mut answers = Vec::new();
+//! while answers.len() < 2 {
+//!     answers.extend(written.recv().await.ok_or("the journal answers each write")?);
+//! }
+//! answers.sort_by_key(|written| written.id);
+//! assert_eq!(answers[0].result, Ok(()));
+//! assert_eq!(answers[1].result, Err(WriteError::DuplicateKey));
+//! let found = store.find_by_key("shop", "order-7").await?.ok_or("it is durable")?;
+//! assert_eq!((found.transfer, found.open_state), (first, Some(OpenState::Accepted)));
+//! store.close().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod address;
 mod by_app;

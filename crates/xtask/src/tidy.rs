@@ -15,6 +15,13 @@ mod tests {
     const BANNED: [&str; 7] =
         ["(LINKS", "of LINKS", "EVENTS.md", "TODO", "FIXME", "XXX:", "unimplemented!("];
 
+    /// Crates with a library that nobody outside uses, so that no doc-test has to show how; and why.
+    const WITHOUT_A_DOC_TEST: [(&str, &str); 3] = [
+        ("crates/fuzzing", "a test itself: a fuzzer and a test of the crate call its functions"),
+        ("crates/simulation", "a test itself: its own program and tests play its schedules"),
+        ("tests", "what the tests of whole systems share, and nobody else"),
+    ];
+
     /// Every file below a folder of the repository, but what is built.
     fn files(root: &Path, folder: &str, endings: &[&str]) -> Vec<PathBuf> {
         let (mut left, mut found) = (vec![root.join(folder)], Vec::new());
@@ -111,6 +118,59 @@ mod tests {
                 assert!(!text.contains(word), "{}: {word}", file.display());
             }
         }
+    }
+
+    /// Whether a documentation comment holds code that `cargo test` runs: fenced, and neither in another
+    /// language nor kept from running.
+    fn has_doc_test(source: &str) -> bool {
+        let comments = source.lines().map(str::trim_start);
+        let comments = comments
+            .filter_map(|line| line.strip_prefix("//!").or_else(|| line.strip_prefix("///")));
+        let mut is_open = false;
+        comments.filter_map(|line| line.trim_start().strip_prefix("```")).any(|words| {
+            is_open = !is_open;
+            let runs = |word: &str| ["", "rust", "should_panic"].contains(&word.trim());
+            is_open && words.split(',').all(runs)
+        })
+    }
+
+    #[test]
+    fn only_code_that_runs_is_a_doc_test() {
+        for runs in ["```", "```rust", "```should_panic", " ```"] {
+            assert!(
+                has_doc_test(&format!("//! Words.\n//!\n//!{runs}\n//! x();\n//! ```")),
+                "{runs}"
+            );
+            assert!(has_doc_test(&format!("    ///{runs}\n    /// x();\n    /// ```")), "{runs}");
+            assert!(!has_doc_test(&format!("//{runs}\n// x();\n// ```")), "{runs}");
+        }
+        for other in ["```text", "```toml", "```no_run", "```ignore", "```rust,compile_fail"] {
+            assert!(!has_doc_test(&format!("//! {other}\n//! x();\n//! ```")), "{other}");
+            assert!(has_doc_test(&format!("//! {other}\n//! ```\n//! ```\n//! ```")), "{other}");
+        }
+    }
+
+    /// The first thing that a reader of a crate's documentation wants is how it is used; code in it that
+    /// nobody runs would soon be wrong.
+    #[test]
+    fn each_library_shows_in_code_that_runs_what_it_is_for() {
+        let root = Place::find().expect("a workspace").root;
+        let crates = fs::read_dir(root.join("crates")).expect("a folder");
+        let folders = crates.map(|it| it.expect("one").path()).chain([root.join("tests")]);
+        let silent: BTreeSet<String> = folders
+            .filter(|folder| folder.join("src/lib.rs").exists())
+            .map(|folder| folder.strip_prefix(&root).expect("below it").display().to_string())
+            .filter(|folder| {
+                let manifest = root.join(folder).join("Cargo.toml");
+                let manifest = fs::read_to_string(manifest).expect("a manifest");
+                let shows =
+                    |file: &PathBuf| has_doc_test(&fs::read_to_string(file).expect("a text"));
+                manifest.contains("doctest = false")
+                    || !files(&root, &format!("{folder}/src"), &["rs"]).iter().any(shows)
+            })
+            .collect();
+        let excepted = WITHOUT_A_DOC_TEST.map(|(folder, _)| folder.to_owned());
+        assert_eq!(silent, BTreeSet::from(excepted), "crates without a doc-test, and exceptions");
     }
 
     #[test]
