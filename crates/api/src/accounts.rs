@@ -23,12 +23,12 @@ use std::fmt::Display;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-/// In what currency to ask.
+/// In which currency the balance is asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct BalanceParams {
-    /// An ISO 4217 code; CNY unless said.
+    /// ISO 4217 code of the currency in which the account is kept; CNY unless said.
     #[param(pattern = "^[A-Z]{3}$", example = "CNY")]
     pub currency: Option<String>,
 }
@@ -40,10 +40,10 @@ pub struct BalanceParams {
     get, path = "/v1/counters/{counter}/accounts/{account}/balance", tag = "accounts",
     params(
         ("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", example = "securities", description = "The counter's name in the bridge's configuration"),
-        ("account" = String, Path, pattern = "^[A-Za-z0-9]{1,25}$", example = "6001", description = "The account's number there"),
+        ("account" = String, Path, pattern = "^[A-Za-z0-9]{1,25}$", example = "6001", description = "The account's number at that counter"),
         BalanceParams),
     responses(
-        (status = 200, description = "As the counter says", body = BalanceJson),
+        (status = 200, description = "The balance, as the counter says", body = BalanceJson),
     )
 )]
 pub(crate) async fn balance(
@@ -72,17 +72,18 @@ pub(crate) async fn balance(
     }
 }
 
-/// Which postings to ask for.
+/// Which postings are asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct EntriesParams {
-    /// The settle day, `YYYYMMDD` or `YYYY-MM-DD`; the counter's present one unless said.
+    /// Those of this settle day, the counter's accounting day, as `YYYYMMDD` or `YYYY-MM-DD`; the
+    /// counter's present one unless said.
     #[param(pattern = "^[0-9]{4}-?[0-9]{2}-?[0-9]{2}$", example = "2026-11-21")]
     pub date: Option<String>,
-    /// How many to skip.
+    /// How many postings of that day to skip, the oldest first; 0 unless said.
     pub offset: Option<u32>,
-    /// At most this many: 1 to 500, 100 unless said.
+    /// How many postings to answer with at most: 1 to 500, 100 unless said.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u16>,
 }
@@ -94,10 +95,10 @@ pub struct EntriesParams {
     get, path = "/v1/counters/{counter}/accounts/{account}/entries", tag = "accounts",
     params(
         ("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", example = "securities", description = "The counter's name in the bridge's configuration"),
-        ("account" = String, Path, pattern = "^[A-Za-z0-9]{1,25}$", example = "6001", description = "The account's number there"),
+        ("account" = String, Path, pattern = "^[A-Za-z0-9]{1,25}$", example = "6001", description = "The account's number at that counter"),
         EntriesParams),
     responses(
-        (status = 200, description = "As the counter says, oldest first", body = EntriesJson),
+        (status = 200, description = "The postings, as the counter says, oldest first", body = EntriesJson),
     )
 )]
 pub(crate) async fn entries(

@@ -16,15 +16,15 @@ use supervise::limit::{Limiter, Pace, Verdict};
 /// What one app may do; by default everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The only counters that it may name.
+    /// The only counters that it may name; `None` for any.
     pub counters: Option<BTreeSet<CounterId>>,
-    /// The only accounts that it may name.
+    /// The only accounts that it may name; `None` for any.
     pub accounts: Option<Vec<AccountPattern>>,
-    /// The only ways that it may move money: from which counter to which.
+    /// The only ways that it may move money, from which counter to which; `None` for any.
     pub directions: Option<BTreeSet<Direction>>,
-    /// The most that it may move in one transfer.
+    /// The most that it may move in one transfer, in minor units; `None` for any amount.
     pub largest_transfer: Option<Amount>,
-    /// How many requests it may send in a second, and at once.
+    /// How many requests it may send in a second, and at once; `None` for any number.
     pub requests_per_s: Option<u32>,
 }
 
@@ -45,19 +45,19 @@ pub struct AccountPattern {
 /// From one counter to another: `securities->futures`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Direction {
-    /// Where the money comes from.
+    /// The counter at which the money is debited.
     pub from: CounterId,
-    /// Where it goes.
+    /// The counter at which the money is credited.
     pub to: CounterId,
 }
 
 /// The text is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotARight {
-    /// It is no [`AccountPattern`].
+    /// A text that is no [`AccountPattern`].
     #[error("it is not a counter, a colon and an account, in which * stands for any characters")]
     Pattern,
-    /// It is no [`Direction`].
+    /// A text that is no [`Direction`].
     #[error("it is not two counters with -> between them")]
     Direction,
 }

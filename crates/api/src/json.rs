@@ -19,10 +19,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 #[schema(as = Account)]
 pub struct AccountJson {
-    /// The counter's name in the bridge's configuration.
+    /// The counter's name in the bridge's configuration: 1 to 32 of `a-z`, `0-9` and `-`.
     #[schema(example = "securities", pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: String,
-    /// The account's number there: 1 to 25 ASCII letters and digits.
+    /// The account's number at that counter: 1 to 25 ASCII letters and digits.
     #[schema(example = "6001", pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
 }
@@ -38,15 +38,16 @@ impl From<&Place> for AccountJson {
 #[serde(deny_unknown_fields)]
 #[schema(as = TransferOrder)]
 pub struct TransferRequest {
-    /// Where the money leaves.
+    /// The account that is debited.
     pub from: AccountJson,
-    /// Where it arrives.
+    /// The account that is credited.
     pub to: AccountJson,
-    /// How much, in minor units (fen, cents).
+    /// Amount in minor units of the currency (fen, cents), a whole number from 1 to
+    /// 999,999,999,999.
     #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 999_999_999_999_i64, example = 100_000)]
     pub amount: i64,
-    /// The ISO 4217 code.
+    /// ISO 4217 code of the currency, three capital letters.
     #[schema(example = "CNY", pattern = "^[A-Z]{3}$")]
     pub currency: String,
 }
@@ -88,10 +89,11 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     deserializer.deserialize_i64(Whole)
 }
 
-/// Where a transfer is. `accepted`: recorded, nothing sent. `debiting`: the debit is under way. `crediting`: the
-/// debit is done, the credit is under way. `reversing`: the debit is being undone. `needs_operator`: it
-/// waits for a person, or for proof of an end that sends nothing. Final, and nothing changes any more: `completed` (both legs are done), `refused` (no
-/// money moved), `reversed` (the debit was undone).
+/// Where a transfer is. `accepted`: recorded, nothing sent. `debiting`: the debit is under way.
+/// `crediting`: the debit is done, the credit is under way. `reversing`: the debit is being undone.
+/// `needs_operator`: it waits for a person, or for proof of an end that sends nothing. Final, and
+/// nothing changes any more: `completed` (both legs are done), `refused` (no money moved),
+/// `reversed` (the debit was undone).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = State)]
@@ -168,14 +170,14 @@ impl From<Knowledge> for KnowledgeJson {
     }
 }
 
-/// What a counter last said of a leg.
+/// What a counter last answered about a leg.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Answer)]
 pub struct AnswerJson {
-    /// Three digits.
+    /// The counter's answer code, three digits; each counter has a table of its own.
     #[schema(minimum = 100, maximum = 999, example = 200)]
     pub code: u16,
-    /// The counter's words.
+    /// What the counter says of it, in its own words; for people.
     #[schema(value_type = String)]
     pub text: ForeignText,
 }
@@ -184,58 +186,62 @@ pub struct AnswerJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Leg)]
 pub struct LegJson {
-    /// Which one.
+    /// Which of the transfer's postings it is.
     pub role: RoleJson,
-    /// The counter.
+    /// Name of the counter at which it is posted.
     #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: String,
-    /// The account there.
+    /// Number of the account that it posts to, at that counter.
     #[schema(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
-    /// What the counter knows it by: 12 digits.
+    /// The bridge's serial of the leg, 12 digits: under it the counter posts, and its people find
+    /// the posting.
     #[schema(example = "000000000421", pattern = "^[0-9]{12}$")]
     pub sub_serial: String,
-    /// What is known of it.
+    /// What the bridge knows of it.
     pub knowledge: KnowledgeJson,
-    /// The counter's own number of the posting.
+    /// The counter's own number of the posting, at most 32 characters; null until the counter has
+    /// said one.
     #[schema(value_type = Option<String>, required)]
     pub counter_serial: Option<ForeignText>,
-    /// What the counter last said.
+    /// What the counter last answered about it; null until it has answered.
     #[schema(required)]
     pub answer: Option<AnswerJson>,
 }
 
-/// A transfer.
+/// A transfer as it stood at one moment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Transfer)]
 pub struct TransferJson {
-    /// Identifies it for ever: 19 digits.
+    /// Identifies the transfer for ever: 19 digits, of which the first eight are the day (UTC) on
+    /// which it was accepted.
     #[schema(example = "2026112100000000042", pattern = "^[0-9]{19}$")]
     pub master_serial: String,
-    /// Where it is.
+    /// Where the transfer is.
     pub state: StateJson,
-    /// Where the money leaves.
+    /// The account that is debited.
     pub from: AccountJson,
-    /// Where it arrives.
+    /// The account that is credited.
     pub to: AccountJson,
-    /// How much, in minor units.
+    /// Amount in minor units of the currency (fen, cents).
     #[schema(minimum = 1, maximum = 999_999_999_999_i64)]
     pub amount: i64,
-    /// The ISO 4217 code.
+    /// ISO 4217 code of the currency.
     #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
     /// Its postings: debit, credit and, once the debit is to be undone, reversal.
     pub legs: Vec<LegJson>,
-    /// Why it ended as it did, or why it needs a person.
+    /// Why it ended as it did, is being undone or needs a person, in a sentence for people; null
+    /// where all goes well.
     #[schema(required)]
     pub reason: Option<String>,
-    /// What is being done, in a sentence, while it is not final.
+    /// What is being done, in a sentence for people; null once it is final.
     #[schema(required)]
     pub next: Option<String>,
-    /// When it was accepted: RFC 3339, UTC.
+    /// When the transfer was accepted: RFC 3339, UTC.
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// When something last became known of it: RFC 3339, UTC.
+    /// When something last became known of the transfer: RFC 3339, UTC.
     #[schema(format = DateTime)]
     pub updated_at: String,
 }
@@ -304,7 +310,7 @@ pub fn render(view: &View) -> Rendered {
 /// A page of transfers, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TransferPage {
-    /// The transfers.
+    /// The transfers, newest first.
     #[schema(value_type = Vec<TransferJson>)]
     pub transfers: Vec<Box<serde_json::value::RawValue>>,
     /// Where the next page begins: the `cursor` to ask with; null on the last. A page may be shorter
@@ -313,22 +319,22 @@ pub struct TransferPage {
     pub next_cursor: Option<String>,
 }
 
-/// What an account holds, as its counter says, in minor units.
+/// What an account holds, as its counter says.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Balance)]
 pub struct BalanceJson {
-    /// The counter.
+    /// Name of the counter that was asked.
     #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: String,
-    /// The account there.
+    /// Number of the account at that counter.
     #[schema(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
-    /// The ISO 4217 code.
+    /// ISO 4217 code of the currency in which the account is kept.
     #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
-    /// May be traded with.
+    /// What may be traded with, in minor units of the currency.
     pub available: i64,
-    /// May be moved out.
+    /// What may be moved out by a transfer, in minor units of the currency; at most `available`.
     pub withdrawable: i64,
 }
 
@@ -349,34 +355,36 @@ impl BalanceJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Entry)]
 pub struct EntryJson {
-    /// What it did to the account.
+    /// What the posting did to the account.
     pub kind: RoleJson,
-    /// The bridge's sub serial: 12 digits.
+    /// The bridge's serial of the leg that was posted: 12 digits.
     #[schema(pattern = "^[0-9]{12}$")]
     pub sub_serial: String,
-    /// For a reversal, the sub serial of the posting it undid.
+    /// For a reversal, the sub serial of the debit that it undid: 12 digits; null for others, and
+    /// where the counter does not say it.
     #[schema(required, pattern = "^[0-9]{12}$")]
     pub original: Option<String>,
-    /// The counter's own number.
+    /// The counter's own number of the posting, at most 32 characters; empty if it could not be
+    /// read.
     #[schema(value_type = String)]
     pub counter_serial: ForeignText,
-    /// The counter's accounting day, `YYYYMMDD`.
+    /// The counter's accounting day on which it was posted, `YYYYMMDD`.
     #[schema(pattern = "^[0-9]{8}$")]
     pub settle_day: String,
-    /// The account posted to.
+    /// Number of the account that was posted to.
     #[schema(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: String,
-    /// How much, in minor units.
+    /// Amount in minor units of the currency (fen, cents).
     #[schema(minimum = 1, maximum = 999_999_999_999_i64)]
     pub amount: i64,
-    /// The ISO 4217 code.
+    /// ISO 4217 code of the currency.
     #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
-    /// When: RFC 3339, UTC.
+    /// When the counter posted it: RFC 3339, UTC; `1970-01-01T00:00:00Z` if that could not be read.
     #[schema(format = DateTime)]
     pub at: String,
-    /// The mark of the transfer that it belongs to: sixteen hexadecimal digits, where the counter
-    /// keeps it.
+    /// The mark of the transfer that it belongs to, which tells two under one serial apart: sixteen
+    /// hexadecimal digits; null where the counter keeps none.
     #[schema(required, pattern = "^[0-9a-f]{16}$")]
     pub mark: Option<String>,
 }
@@ -407,7 +415,7 @@ impl From<&Entry> for EntryJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Entries)]
 pub struct EntriesJson {
-    /// The postings.
+    /// The postings, oldest first.
     pub entries: Vec<EntryJson>,
     /// Whether the counter has more of that day: ask again with a larger `offset`.
     pub more: bool,

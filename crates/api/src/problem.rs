@@ -104,7 +104,7 @@ struct Document {
     /// What kind of problem it is: `/errors/` and a word that never changes.
     #[schema(example = "/errors/counter_unavailable")]
     r#type: String,
-    /// The same for every problem of the kind; for people.
+    /// What kind of problem it is, for people: the same for every problem of the kind.
     title: String,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599, example = 503)]
@@ -112,28 +112,29 @@ struct Document {
     /// What is special about this occurrence; for people.
     #[schema(nullable = false)]
     detail: Option<String>,
-    /// The transfer that it is about.
+    /// Serial of the transfer that it is about: 19 digits.
     #[schema(pattern = "^[0-9]{19}$", nullable = false)]
     master_serial: Option<String>,
-    /// The counter that it is about.
+    /// Name of the counter that it is about.
     #[schema(nullable = false)]
     counter: Option<String>,
-    /// What of the request cannot be used.
+    /// What of the request cannot be used: the name of a member, as `from.counter`, or of a
+    /// parameter.
     #[schema(nullable = false)]
     field: Option<String>,
-    /// What the counter answered.
+    /// The counter's answer code, three digits.
     #[schema(minimum = 100, maximum = 999, nullable = false)]
     code: Option<u16>,
-    /// The leg whose proof speaks against it.
+    /// The leg whose proof stands against the decision: `debit`, `credit` or `reversal`.
     #[schema(nullable = false)]
     leg: Option<String>,
-    /// The highest sequence that the counter has seen.
+    /// The highest of the bridge's sequences that the counter has seen, 1 to 99,999,999,999.
     #[schema(nullable = false)]
     seen: Option<u64>,
-    /// Who has claimed the transfer.
+    /// Name of the operator who has claimed the transfer.
     #[schema(nullable = false)]
     who: Option<String>,
-    /// Until when, in RFC 3339, UTC.
+    /// When that claim ends, if it is not said again: RFC 3339, UTC.
     #[schema(nullable = false)]
     until: Option<String>,
 }

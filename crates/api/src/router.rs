@@ -62,7 +62,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 pub(crate) struct HealthJson {
-    /// `ok`, or `ailing`.
+    /// `ok`, or `ailing` if a task has died or stands still.
     #[schema(pattern = "^(ok|ailing)$")]
     status: &'static str,
 }
@@ -74,7 +74,7 @@ pub(crate) struct HealthJson {
     get, path = "/healthz", tag = "bridge",
     responses(
         (status = 200, description = "Every task of the process lives and gets on", body = HealthJson),
-        (status = 503, description = "Not every one does", body = HealthJson),
+        (status = 503, description = "A task has died or stands still", body = HealthJson),
     )
 )]
 async fn healthz(State(state): State<Arc<ApiState>>) -> (StatusCode, Json<HealthJson>) {

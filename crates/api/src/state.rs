@@ -10,12 +10,12 @@ pub const LONGEST_BODY: usize = 16 * 1024;
 /// What the handlers share.
 #[derive(Debug)]
 pub struct ApiState {
-    /// Who drives the transfers.
+    /// Drives the transfers, and knows the counters.
     pub coordinator: Coordinator,
-    /// Who tells who calls.
+    /// Tells which app has signed a request.
     pub authenticator: Authenticator,
     /// The longest body that is taken, in bytes.
     pub longest_body: usize,
-    /// What each app may do.
+    /// What each app may do, and how much at once.
     pub apps: Apps,
 }

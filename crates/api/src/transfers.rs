@@ -49,12 +49,12 @@ const LONGEST_WAIT_S: u64 = 30;
     ),
     responses(
         (status = 201, description = "It is final, and durable; also every replay, byte for byte", body = TransferJson, headers(
-            ("Location", description = "Where it is shown: `/v1/transfers/{master_serial}`"),
+            ("Location", description = "Where the transfer is shown: `/v1/transfers/{master_serial}`"),
             ("Idempotency-Replayed", description = "`true` where the key had been used before, and this is what was answered then"),
             ("Preference-Applied", description = "`wait=N`, where `Prefer: wait` was said: how long it might have been waited for (RFC 7240)"),
         )),
         (status = 202, description = "It is durable and goes on; ask at `Location` after `Retry-After`", body = TransferJson, headers(
-            ("Location", description = "Where it is shown: `/v1/transfers/{master_serial}`"),
+            ("Location", description = "Where the transfer is shown: `/v1/transfers/{master_serial}`"),
             ("Preference-Applied", description = "`wait=N`, where `Prefer: wait` was said: how long it was waited for (RFC 7240)"),
         )),
     )
@@ -117,7 +117,7 @@ fn applied(preferred: Option<u64>, response: &mut Response) {
 #[utoipa::path(
     get, path = "/v1/transfers/{master_serial}", tag = "transfers",
     params(
-        ("master_serial" = String, Path, pattern = "^[0-9]{19}$", example = "2026112100000000042", description = "19 digits"),
+        ("master_serial" = String, Path, pattern = "^[0-9]{19}$", example = "2026112100000000042", description = "Serial of the transfer: 19 digits"),
         ("Prefer" = Option<String>, Header, example = "wait=5", description = "`wait=N`: seconds to wait for the end, 0 unless said, at most 30"),
     ),
     responses(
@@ -164,24 +164,25 @@ fn answer_of(stored: Stored) -> Bytes {
     stored.outcome.map(|outcome| outcome.answer_body).unwrap_or_default()
 }
 
-/// Which transfers to list.
+/// Which of the app's transfers to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// Only those in this state.
+    /// Only transfers in this state.
     #[param(value_type = Option<StateJson>, inline)]
     pub state: Option<String>,
-    /// Only those with this counter on either side.
+    /// Only transfers with this counter on either side: its name in the bridge's configuration.
     #[param(pattern = "^[a-z0-9-]{1,32}$")]
     pub counter: Option<String>,
-    /// Only those with this account on either side.
+    /// Only transfers with this account on either side; with `counter`, on the same side as it.
     #[param(pattern = "^[A-Za-z0-9]{1,25}$")]
     pub account: Option<String>,
-    /// From `next_cursor` of the page before.
+    /// Where the page begins: `next_cursor` of the page before; with the newest transfer unless
+    /// said.
     #[param(pattern = "^[0-9]{19}$")]
     pub cursor: Option<String>,
-    /// At most this many: 1 to 200, 50 unless said.
+    /// How many transfers to list at most: 1 to 200, 50 unless said.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
 }
@@ -193,7 +194,7 @@ pub struct ListQuery {
 #[utoipa::path(
     get, path = "/v1/transfers", tag = "transfers", params(ListQuery),
     responses(
-        (status = 200, description = "A page of them", body = TransferPage),
+        (status = 200, description = "A page of transfers", body = TransferPage),
     )
 )]
 pub(crate) async fn list(

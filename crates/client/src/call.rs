@@ -29,9 +29,9 @@ pub struct Client {
 pub struct Posted {
     /// The transfer, final or not.
     pub transfer: Transfer,
-    /// `None`: final (201). Otherwise it goes on (202): ask after this long.
+    /// `None`: it is final (201). Otherwise it goes on (202): ask for it after this long.
     pub ask_again_after: Option<Duration>,
-    /// The path of the transfer.
+    /// The path at which the transfer is shown, `/v1/transfers/{master_serial}`.
     pub location: Option<String>,
     /// The answer's body as it came: a replay of a final answer has the same bytes.
     pub body: Vec<u8>,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 /// An RFC 9457 problem document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Which problem; a URI, whose last part is its name. `about:blank` if none was given.
+    /// Which problem it is: a URI, whose last part is its name. `about:blank` if none was given.
     #[serde(rename = "type", default = "about_blank")]
     pub kind: String,
     /// The kind of problem, for people.
@@ -15,7 +15,7 @@ pub struct Problem {
     /// The HTTP status.
     #[serde(default)]
     pub status: u16,
-    /// This occurrence, for people.
+    /// What is special about this occurrence, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Everything else, such as `master_serial` or the `field` that broke a rule.
@@ -71,7 +71,7 @@ pub enum CallError {
     /// Nothing was sent: the arguments cannot be made into a request. Mend the program.
     #[error("the request cannot be made: {why}")]
     Unsendable {
-        /// What is wrong with them.
+        /// What is wrong with the arguments, in words.
         why: String,
         /// Who found it, if it was not this crate.
         source: Option<Cause>,
@@ -90,14 +90,14 @@ pub enum CallError {
     NotFinished {
         /// How long the bridge says to wait.
         ask_again_after: Duration,
-        /// What it says of it.
+        /// What the bridge says of it.
         problem: Box<Problem>,
     },
     /// No answer, or none that can be read. The bridge may have accepted the transfer and be
     /// moving the money: the same again, **under the same key**, until there is an answer.
     #[error("no usable answer: {why}")]
     Unreachable {
-        /// What went wrong on the way.
+        /// What went wrong on the way, in words.
         why: String,
         /// Who found it, if it was not the bridge that said so.
         source: Option<Cause>,

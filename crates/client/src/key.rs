@@ -58,13 +58,13 @@ pub struct Ed25519Key(Box<SigningKey>);
 /// Why something is not a key. Never says anything of the key itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// A secret that could be guessed.
+    /// A secret that could be guessed: of so many bytes, fewer than 32.
     #[error("an HMAC secret must have at least 32 bytes, not {0}")]
     SecretTooShort(usize),
-    /// Not a PKCS#8 document with an Ed25519 key.
+    /// A text that is not a PKCS#8 document with an Ed25519 key.
     #[error("not an Ed25519 private key in PEM (PKCS#8, -----BEGIN PRIVATE KEY-----)")]
     NotAPrivateKey,
-    /// Not an id.
+    /// An id that is not 1 to 128 visible ASCII characters.
     #[error("a key id is 1 to 128 visible ASCII characters")]
     NotAnId,
 }
@@ -107,7 +107,7 @@ impl Key {
         }
     }
 
-    /// What the key is for.
+    /// The algorithm that the key is for.
     pub const fn algorithm(&self) -> Algorithm {
         match self {
             Key::Hmac(_) => Algorithm::HmacSha256,

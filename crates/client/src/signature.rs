@@ -23,28 +23,29 @@ pub struct Signer {
 /// are left out; the bridge wants all but `alg`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters {
-    /// When it was made, in seconds since 1970.
+    /// When the signature was made, in seconds since 1970 UTC.
     pub created_s: Option<i64>,
-    /// From when on it is not valid, in seconds since 1970; at most 300 s after `created`.
+    /// From when on the signature is not valid, in seconds since 1970 UTC; at most 300 s after
+    /// `created`.
     pub expires_s: Option<i64>,
     /// At most 64 characters, new for every signature.
     pub nonce: Option<String>,
-    /// The key's id.
+    /// The id under which the bridge knows the key, 1 to 128 visible ASCII characters.
     pub keyid: Option<String>,
-    /// The algorithm's registry name.
+    /// The algorithm's name in the RFC 9421 registry.
     pub alg: Option<String>,
 }
 
 /// Why a request cannot be signed; it was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// Not an absolute `http` or `https` URI.
+    /// A target that is not an absolute `http` or `https` URI; its first 200 characters.
     #[error("{0:?} is not an absolute http or https URI")]
     NotATarget(String),
-    /// A component that this request does not have, or that is not known here.
+    /// A component that the request does not have, or that is not known here; its name.
     #[error("the request has no {0:?} to sign")]
     NoComponent(String),
-    /// Something other than visible ASCII.
+    /// Something in which there is more than visible ASCII; what it is.
     #[error("{0} is not ASCII that can be signed")]
     NotAscii(&'static str),
 }

@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 /// An account at a counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The counter's name in the bridge's configuration.
+    /// The counter's name in the bridge's configuration: 1 to 32 of `a-z`, `0-9` and `-`.
     pub counter: String,
-    /// The account's number there.
+    /// The account's number at that counter: 1 to 25 ASCII letters and digits.
     pub account: String,
 }
 
@@ -23,13 +23,13 @@ impl Account {
 /// The body of `POST /v1/transfers`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTransfer {
-    /// Where the money leaves.
+    /// The account that is debited.
     pub from: Account,
-    /// Where it arrives.
+    /// The account that is credited.
     pub to: Account,
-    /// How much, in minor units: `1..=999_999_999_999`.
+    /// Amount in minor units of the currency (fen, cents): `1..=999_999_999_999`.
     pub amount: i64,
-    /// Its ISO 4217 code.
+    /// ISO 4217 code of the currency, three capital letters.
     pub currency: String,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for IdempotencyKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Recorded; nothing sent.
+    /// Recorded; nothing was sent yet.
     Accepted,
     /// The debit is under way.
     Debiting,
@@ -126,34 +126,34 @@ impl fmt::Display for State {
 /// A transfer as the bridge knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// Identifies it for ever: 19 digits.
+    /// Identifies the transfer for ever: 19 digits.
     pub master_serial: String,
-    /// Where it is.
+    /// Where the transfer is.
     pub state: State,
-    /// Where the money leaves.
+    /// The account that is debited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Account>,
-    /// Where it arrives.
+    /// The account that is credited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Account>,
-    /// How much, in minor units.
+    /// Amount in minor units of the currency: `1..=999_999_999_999`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<i64>,
-    /// Its ISO 4217 code.
+    /// ISO 4217 code of the currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Its postings, in the order in which they are made.
     pub legs: Vec<Leg>,
-    /// Why it ended as it did, or why it needs a person.
+    /// Why it ended as it did, or why it needs a person, in a sentence; `None` where all goes well.
     #[serde(default)]
     pub reason: Option<String>,
     /// What is being done, in a sentence, while it is not final.
     #[serde(default)]
     pub next: Option<String>,
-    /// When it was accepted.
+    /// When the transfer was accepted.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When something last became known of it.
+    /// When something last became known of the transfer.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
@@ -174,9 +174,9 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Knowledge {
-    /// No byte of it left.
+    /// Not one byte of it has left the bridge.
     NotSent,
-    /// It was sent; whether it was posted is being asked.
+    /// It may or may not have been posted; the counter is being asked.
     Unknown,
     /// It is posted.
     Done,
@@ -191,18 +191,19 @@ pub enum Knowledge {
 pub struct Leg {
     /// Which of the transfer's postings it is.
     pub role: Role,
-    /// The counter.
+    /// Name of the counter at which it is posted.
     pub counter: String,
-    /// The account there.
+    /// Number of the account at that counter.
     pub account: String,
-    /// What the counter knows it by: 12 digits.
+    /// The serial under which it is posted: 12 digits. The counter's people know it by that.
     pub sub_serial: String,
-    /// What is known of it.
+    /// What is known of the leg.
     pub knowledge: Knowledge,
-    /// The counter's own number for the posting.
+    /// The counter's own number of the posting, at most 32 characters; `None` until it has said
+    /// one.
     #[serde(default)]
     pub counter_serial: Option<String>,
-    /// What the counter last said.
+    /// What the counter last said of the leg; `None` until it has said something.
     #[serde(default)]
     pub answer: Option<CounterAnswer>,
 }
@@ -210,9 +211,9 @@ pub struct Leg {
 /// A counter's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CounterAnswer {
-    /// The three-digit code.
+    /// The counter's answer code, three digits; each counter has a table of its own.
     pub code: u16,
-    /// What the counter says of it.
+    /// What the counter says of it, in its own words.
     #[serde(default)]
     pub text: String,
 }
@@ -220,9 +221,9 @@ pub struct CounterAnswer {
 /// A page of `GET /v1/transfers`, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferPage {
-    /// The transfers.
+    /// The transfers, newest first.
     pub transfers: Vec<Transfer>,
-    /// Where the next page begins; `None` on the last.
+    /// What to ask for the next page with, as [`TransferFilter::cursor`]; `None` on the last.
     #[serde(default)]
     pub next_cursor: Option<String>,
 }
@@ -230,30 +231,30 @@ pub struct TransferPage {
 /// Which transfers to list; all of the app's if nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransferFilter {
-    /// Only those in this state.
+    /// Only transfers in this state.
     pub state: Option<State>,
-    /// Only those that touch this counter.
+    /// Only those with this counter on either side.
     pub counter: Option<String>,
-    /// Only those that touch this account.
+    /// Only those with this account on either side.
     pub account: Option<String>,
-    /// From [`TransferPage::next_cursor`].
+    /// Where the page begins: [`TransferPage::next_cursor`] of the page before.
     pub cursor: Option<String>,
-    /// At most this many.
+    /// How many to list at most: 1 to 200, 50 unless said.
     pub limit: Option<u16>,
 }
 
 /// What an account holds, as its counter says, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
-    /// The counter.
+    /// Name of the counter that was asked.
     pub counter: String,
-    /// The account there.
+    /// Number of the account at that counter.
     pub account: String,
-    /// In what: an ISO 4217 code.
+    /// ISO 4217 code of the currency in which the account is kept.
     pub currency: String,
-    /// May be traded with.
+    /// What may be traded with, in minor units of the currency.
     pub available: i64,
-    /// May be moved out.
+    /// What may be moved out, in minor units of the currency; at most `available`.
     pub withdrawable: i64,
 }
 
@@ -262,22 +263,22 @@ pub struct Balance {
 pub struct Entry {
     /// What it did to the account.
     pub kind: Role,
-    /// The bridge's sub serial: 12 digits.
+    /// The bridge's serial of the leg that it is: 12 digits.
     pub sub_serial: String,
-    /// For a reversal, the sub serial of the posting it undid.
+    /// For a reversal, the sub serial of the debit that it undid: 12 digits.
     #[serde(default)]
     pub original: Option<String>,
-    /// The counter's own number.
+    /// The counter's own number of the posting, at most 32 characters.
     pub counter_serial: String,
     /// The counter's accounting day, `YYYYMMDD`.
     pub settle_day: String,
-    /// The account posted to.
+    /// Number of the account that was posted to.
     pub account: String,
-    /// How much, in minor units.
+    /// Amount in minor units of the currency: `1..=999_999_999_999`.
     pub amount: i64,
-    /// Its ISO 4217 code.
+    /// ISO 4217 code of the currency.
     pub currency: String,
-    /// When the counter posted it.
+    /// When the counter posted it; 1970 if that could not be read.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// The mark of its transfer, sixteen hexadecimal digits, where the counter keeps it.
@@ -290,16 +291,16 @@ pub struct Entry {
 pub struct EntryFilter {
     /// Those of this settle day, `YYYYMMDD` or `YYYY-MM-DD`; the counter's current one if not said.
     pub date: Option<String>,
-    /// Skip this many: pages through a long day.
+    /// How many to skip, the oldest first: pages through a long day. None unless said.
     pub offset: Option<u32>,
-    /// At most this many.
+    /// How many to list at most: 1 to 500, 100 unless said.
     pub limit: Option<u16>,
 }
 
 /// The postings of an account on one day, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entries {
-    /// The postings.
+    /// The postings, oldest first.
     pub entries: Vec<Entry>,
     /// Whether the counter has more of that day: ask again with a larger offset.
     #[serde(default)]

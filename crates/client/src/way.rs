@@ -9,7 +9,7 @@ pub enum Authorities {
     /// By one that this machine's system believes.
     #[default]
     OfTheSystem,
-    /// By one of these, and nobody else.
+    /// By one of these authorities, and nobody else.
     Only(Vec<Certificate>),
 }
 

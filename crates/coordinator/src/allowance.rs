@@ -13,39 +13,40 @@ use store::{MovedOn, NewTransfer};
 /// What an app may move in a day; without a limit, anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DayLimit {
-    /// How many transfers that move money, or still may.
+    /// How many transfers may move money in a day (UTC); `None` for any number.
     pub transfers: Option<u64>,
-    /// Their amounts together, in minor units, of each currency by itself.
+    /// What their amounts may come to in a day (UTC), in minor units, of each currency by itself;
+    /// `None` for any sum.
     pub sum: Option<i64>,
 }
 
 /// A transfer would be more than its app may move in a day.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OverDayLimit {
-    /// In number.
+    /// It would be one transfer more than the app may make in a day.
     #[error("{app} may begin {most} transfers in a day (UTC) and has")]
     Transfers {
-        /// Which app.
+        /// Name of the app.
         app: Arc<str>,
-        /// The most transfers of a day.
+        /// How many transfers it may make in a day.
         most: u64,
     },
-    /// In amount.
+    /// With its amount the app would move more in a day than it may.
     #[error("{app} may move {most} minor units of {currency} in a day (UTC), and {left} are left")]
     Sum {
-        /// Which app.
+        /// Name of the app.
         app: Arc<str>,
-        /// The most of a day, in minor units.
+        /// The most that it may move in a day, in minor units of the currency.
         most: i64,
         /// ISO 4217 currency of the amount.
         currency: Currency,
-        /// How much of it is left.
+        /// How much of that is left for today, in minor units.
         left: i64,
     },
     /// It had no limit before, and what it has moved by now is not read yet.
     #[error("what {app} has moved today is not read from the record yet")]
     NotCounted {
-        /// Which app.
+        /// Name of the app.
         app: Arc<str>,
     },
 }

@@ -33,13 +33,13 @@ const BEHIND: usize = 4096;
 /// A transfer that somebody asks for.
 #[derive(Clone, Debug)]
 pub struct Begin {
-    /// Whose it is.
+    /// Name of the app that asks.
     pub app: Arc<str>,
-    /// The caller's key.
+    /// The caller's idempotency key, 1 to 255 bytes, compared byte for byte (DOMAIN §4).
     pub idempotency_key: Arc<str>,
     /// The key as earlier versions recorded it, where that differs: with its quotation marks.
     pub former_key: Option<Arc<str>>,
-    /// What the key was used for.
+    /// SHA-256 of what is ordered: the same key with another is refused (DOMAIN §4).
     pub fingerprint: [u8; 32],
     /// What it is to move, from where to where.
     pub order: Order,
@@ -50,14 +50,14 @@ pub struct Begin {
 pub enum Begun {
     /// It is final and durable: now, or long ago under the same key.
     Final {
-        /// Its serial.
+        /// Master serial of the transfer.
         master: MasterSerial,
-        /// The stored answer.
+        /// The answer that is stored with it.
         answer: Rendered,
         /// Whether it is the answer to an earlier request.
         replayed: bool,
     },
-    /// It goes on.
+    /// It is durable and goes on; how it stands now.
     Running(Box<View>),
 }
 
@@ -70,12 +70,12 @@ pub enum BeginError {
     /// Source and destination are the same account.
     #[error("source and destination are the same account")]
     SameAccount,
-    /// More than the counter takes at once.
+    /// The amount is more than one of the counters takes in one posting.
     #[error("{counter} takes at most {limit} minor units in one transfer")]
     OverLimit {
-        /// The counter's id.
+        /// Id of the counter.
         counter: CounterId,
-        /// How much it takes.
+        /// The most that it takes in one posting, in minor units.
         limit: Amount,
     },
     /// More than the app may move in a day.

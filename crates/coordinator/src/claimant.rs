@@ -18,7 +18,7 @@ pub(crate) const MOST_CLAIMS: usize = 512;
 pub struct Claimant {
     /// The operator's name, as it was given.
     pub who: ForeignText,
-    /// In the operator's own words.
+    /// Why it was claimed, in the operator's own words.
     pub note: ForeignText,
     /// When it was claimed first, in microseconds since 1970 UTC.
     pub since: i64,

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 /// The present, by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Microseconds since 1970 UTC. Told and recorded; nothing is measured by it.
+    /// What the wall clock says, in microseconds since 1970 UTC. Told and recorded; nothing is
+    /// measured by it.
     pub wall: i64,
-    /// By the clock that is never stepped.
+    /// The same moment by the clock that is never stepped: deadlines and pauses are measured by it.
     pub at: Instant,
 }
 

@@ -9,15 +9,15 @@ use std::time::Duration;
 /// Numbers that may be set; the defaults are those of the design.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Owners of transfers; each is one task.
+    /// How many tasks own transfers, each a part of all sequences; at least 1.
     pub shards: usize,
-    /// After this a transfer begins nothing new.
+    /// How long after its acceptance a transfer begins nothing new.
     pub transfer_deadline: Duration,
     /// How long the answer to a debit, credit or reversal is waited for, queue included.
     pub posting_deadline: Duration,
     /// How long the answer to a query is waited for, queue included.
     pub query_deadline: Duration,
-    /// Fruitless rounds of asking or repeating before a person is called.
+    /// How many fruitless rounds of asking or repeating before a person is called.
     pub patience: u16,
     /// The first pause between two rounds; it doubles.
     pub first_pause: Duration,
@@ -25,17 +25,19 @@ pub struct Config {
     pub longest_pause: Duration,
     /// The pause between two questions while a person is awaited.
     pub parked_pause: Duration,
-    /// Transfers that are open at once; more are refused at once.
+    /// How many transfers may be open at once; more are refused at once.
     pub most_open: usize,
-    /// Callers that wait for a transfer at once; more are turned away before their requests are read.
-    /// Below what one link takes ([`port::Bounds`]), so that what is begun is not held up there.
+    /// How many callers may wait for a transfer at once; more are turned away before their requests
+    /// are read. Below what one link takes ([`port::Bounds`]), so that what is begun is not held up
+    /// there.
     pub most_callers: usize,
-    /// Serials taken from the database at a time: one round trip per so many transfers.
+    /// How many serials are taken from the database at a time: one round trip per so many
+    /// transfers.
     pub serial_block: u64,
-    /// Counters that can state a day's entries of all accounts in one. The question is a new one: no
-    /// other counter is asked it unless an operator does.
+    /// The counters that can state a day's entries of all accounts in one. The question is a new
+    /// one: no other counter is asked it unless an operator does.
     pub states_all_accounts: BTreeSet<CounterId>,
-    /// How much apps may move in a day; those that are not listed, anything.
+    /// How much apps may move in a day, by their names; those that are not listed, anything.
     pub day_limits: BTreeMap<Arc<str>, DayLimit>,
 }
 

@@ -27,9 +27,9 @@ pub enum StartError {
     /// An open transfer needs a counter that is not configured.
     #[error("transfer {master} is open and needs the counter {counter}, which is not configured")]
     CounterMissing {
-        /// The counter's id.
+        /// Id of the counter that is missing.
         counter: CounterId,
-        /// For which.
+        /// Master serial of the transfer that needs it.
         master: MasterSerial,
     },
     /// It was stopped while starting.

@@ -18,15 +18,15 @@ const BEHIND: usize = 1024;
 /// Something that happened to transfers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
-    /// Counts up from 1.
+    /// Number of the event, counting up from 1 since the start.
     pub number: u64,
-    /// When, in microseconds since 1970 UTC.
+    /// When it happened, in microseconds since 1970 UTC.
     pub at: i64,
-    /// What kind.
+    /// What kind of event it is.
     pub kind: Kind,
-    /// About which transfer, if one.
+    /// Master serial of the transfer that it is about, if it is about one.
     pub transfer: Option<MasterSerial>,
-    /// In words.
+    /// What happened, in words for operators.
     pub text: String,
 }
 
@@ -38,7 +38,7 @@ pub enum Kind {
     Recovered,
     /// A transfer needs an operator.
     NeedsOperator,
-    /// An operator decided.
+    /// An operator decided about a transfer.
     Decided,
     /// An operator has claimed a transfer, or claims it no longer.
     Claimed,

@@ -24,7 +24,7 @@ const ROUNDS: usize = 8;
 /// A transfer, as it stood at one moment.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// It is open.
+    /// It is open; how it stands.
     Open(Box<View>),
     /// It has ended; its outcome is there.
     Ended(Box<Stored>),
@@ -39,7 +39,7 @@ impl Found {
         }
     }
 
-    /// Whose it is.
+    /// Name of the app that ordered it.
     pub fn app(&self) -> &str {
         match self {
             Found::Open(view) => &view.app,
@@ -53,7 +53,7 @@ impl Found {
 pub struct Page {
     /// The transfers, each as it stood at one moment.
     pub transfers: Vec<Found>,
-    /// Where the next page begins, if there may be one.
+    /// The serial before which the next page begins; `None` if there is certainly none.
     pub next: Option<MasterSerial>,
 }
 

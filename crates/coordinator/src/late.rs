@@ -10,7 +10,7 @@ use domain::transfer::{
 };
 use store::{FinalState, NewTransfer};
 
-/// What comes of it.
+/// What comes of comparing late words with how the transfer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compared {
     /// It proves what the record says, or nothing.

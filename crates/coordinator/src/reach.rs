@@ -26,7 +26,7 @@ pub enum ReadmitError {
     /// No such counter is configured.
     #[error("there is no counter {0}")]
     UnknownCounter(CounterId),
-    /// Nothing holds it.
+    /// The counter gets new transfers already: nothing holds it.
     #[error("{0} is not held: it gets new transfers")]
     NotHeld(CounterId),
     /// It has seen serials beyond the lease, which was not moved past them.
@@ -35,9 +35,9 @@ pub enum ReadmitError {
          the serials moved past them with it"
     )]
     SerialsBehind {
-        /// Which counter.
+        /// Id of the counter that was to be readmitted.
         counter: CounterId,
-        /// How far it has seen.
+        /// The highest of our sequences that it says it has seen.
         seen: u64,
     },
     /// The database did not answer.

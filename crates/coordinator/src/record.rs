@@ -24,9 +24,9 @@ use tokio::time::Instant;
 /// The answer that a caller gets once a transfer is final, now and on every replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
-    /// The HTTP status.
+    /// The HTTP status that it is answered with.
     pub status: u16,
-    /// The body, byte for byte.
+    /// The body, replayed byte for byte.
     pub body: Bytes,
 }
 

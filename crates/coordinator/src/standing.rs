@@ -15,12 +15,12 @@ use tokio::sync::{oneshot, watch};
 /// Whether the record is all that was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Record {
-    /// As far as is known.
+    /// It is, as far as is known.
     #[default]
     Current,
-    /// It lacks something.
+    /// It lacks something: nothing that moves money is sent (DOMAIN §3, rule 10).
     Behind {
-        /// What, in words, for whoever must release it.
+        /// What it lacks, in words for whoever must release it.
         why: String,
         /// Since when that is known, in microseconds since 1970 UTC.
         since: i64,
@@ -30,18 +30,18 @@ pub enum Record {
 /// Why a counter gets nothing new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// In words, for whoever must release it.
+    /// Why it is held, in words for whoever must release it.
     pub why: String,
-    /// Since when, in microseconds since 1970 UTC.
+    /// Since when it is held, in microseconds since 1970 UTC.
     pub since: i64,
 }
 
 /// How record and counters stand, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The record.
+    /// How the record stands.
     pub record: Record,
-    /// The counters that are held.
+    /// The counters that are held, and why.
     pub held: BTreeMap<CounterId, Hold>,
 }
 

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 /// How things stand, over all open transfers that are durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many are in each state.
+    /// How many transfers are in each state, by the state's word; states without any are left out.
     pub by_state: BTreeMap<&'static str, usize>,
-    /// Money debited and not yet credited or returned (rule 8), by currency, in minor units.
+    /// Money debited and not yet credited or returned (DOMAIN §3, rule 8): minor units by ISO 4217
+    /// currency.
     pub in_transit: BTreeMap<String, i64>,
-    /// When the oldest of them was accepted, in microseconds since 1970 UTC.
+    /// When the oldest transfer with money in transit was accepted, in microseconds since 1970 UTC.
     pub oldest_in_transit_at: Option<i64>,
 }
 

@@ -9,14 +9,14 @@ use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use store::Write;
 
-/// One thing that happened.
+/// One thing that happened to a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When, in microseconds since 1970 UTC.
+    /// When it happened, in microseconds since 1970 UTC.
     pub at: i64,
-    /// What, in words.
+    /// What happened, in words.
     pub event: String,
-    /// Where the transfer stood after it.
+    /// What the bridge was at after it.
     pub phase: Phase,
     /// What is known of a leg after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,28 +26,28 @@ pub struct Entry {
     pub reason: Option<EndReason>,
 }
 
-/// What is known of a leg.
+/// What is known of a leg after something happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegEntry {
-    /// Which leg.
+    /// The leg, by what it is in its transfer.
     pub role: Role,
-    /// What is known.
+    /// What is known of it, by evidence (DOMAIN §3).
     pub knowledge: Knowledge,
-    /// How often it may have left.
+    /// How often it may have left under the day that it is bound to.
     pub sent: u16,
-    /// The counter's last answer.
+    /// The counter's last code and words about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
-    /// The counter's number of the posting.
+    /// The counter's own number of the posting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter_serial: Option<ForeignText>,
-    /// The counter's day of the posting.
+    /// The counter's accounting day on which it says it posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posted_day: Option<Day>,
     /// Why what the counter holds under its serial may be another transfer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
-    /// The settle days that it was bound to after its first.
+    /// The settle days that it was bound to after its first, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rebound: Vec<Day>,
 }
@@ -83,18 +83,18 @@ impl LegEntry {
     }
 }
 
-/// What a trail says in the end.
+/// What a trail says in the end, all its entries taken together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folded {
-    /// Where the transfer stood last.
+    /// What the bridge was at last.
     pub phase: Phase,
     /// The legs, in the order of [`Role::ALL`].
     pub legs: [Leg; 3],
-    /// Why it is being undone.
+    /// Why it is being undone, or ended as it did.
     pub reason: Option<EndReason>,
-    /// When something happened last.
+    /// When something happened last, in microseconds since 1970 UTC; `None` if nothing has.
     pub updated_at: Option<i64>,
-    /// The number of the next part.
+    /// The number of the next part, from 0.
     pub next_part: u32,
 }
 

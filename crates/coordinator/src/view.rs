@@ -13,17 +13,17 @@ use std::sync::Arc;
 pub struct View {
     /// The transfer and its legs.
     pub transfer: Transfer,
-    /// Whose it is.
+    /// Name of the app that ordered it.
     pub app: Arc<str>,
     /// When it was accepted, in microseconds since 1970 UTC.
     pub created_at: i64,
     /// When something last happened, in microseconds since 1970 UTC.
     pub updated_at: i64,
-    /// After this nothing new is begun, in microseconds since 1970 UTC.
+    /// From when on nothing new is begun for it, in microseconds since 1970 UTC.
     pub deadline_at: i64,
     /// What a parked one leads to by what is proven, where that was looked at.
     pub outlook: Option<Outlook>,
-    /// Who has claimed a parked one.
+    /// Who has claimed a parked one; `None` if nobody has.
     pub claim: Option<Claimant>,
     /// Its end is decided and being recorded; until that is durable it is not shown.
     pub is_ending: bool,

@@ -9,9 +9,9 @@ use std::sync::Arc;
 /// What is known of one counter.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Its name.
+    /// The counter's id.
     pub id: CounterId,
-    /// What it can do.
+    /// What it can do, as configured and confirmed by itself.
     pub profile: Arc<Profile>,
     /// Its accounting day; `None` until it has signed on for the first time.
     pub settle_day: Option<Day>,
@@ -27,7 +27,7 @@ pub struct Facts {
 /// What is known of all counters.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// In the order of configuration.
+    /// What is known of each counter, in the order of configuration.
     pub counters: Vec<Facts>,
     /// Whether the record is behind what was told, or what counters have seen: then nothing that
     /// moves money is sent to any of them (DOMAIN §3, rule 10).

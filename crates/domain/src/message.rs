@@ -83,7 +83,7 @@ identifier! {
 pub struct Place {
     /// The counter's id.
     pub counter: CounterId,
-    /// The account at the counter.
+    /// The account's number at that counter.
     pub account: AccountId,
 }
 
@@ -141,7 +141,7 @@ impl fmt::Debug for AnswerCode {
     }
 }
 
-/// A number that is not three digits.
+/// A number that is not three digits (`100..=999`), as it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an answer code is 100 to 999, not {0}")]
 pub struct NotACode(pub u16);
@@ -149,20 +149,21 @@ pub struct NotACode(pub u16);
 /// A counter's code and its words. The text is for people; nothing is decided by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// What the profile's code table is asked about.
+    /// Three digits, `100..=999`. What they prove, the code table of the counter's profile says
+    /// (DOMAIN §3).
     pub code: AnswerCode,
-    /// The counter's words, at most 200 characters are kept.
+    /// The counter's words for people; at most 200 characters are kept.
     pub text: ForeignText,
 }
 
 /// One thing asked of a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Instruction {
-    /// Take money from an account.
+    /// Take money out of an account.
     Debit(Posting),
-    /// Give money to an account.
+    /// Put money into an account.
     Credit(Posting),
-    /// Undo a debit.
+    /// Undo a debit: give its money back.
     Reverse(Reversal),
     /// Ask what became of a serial, and perhaps forbid it for ever.
     Query(Query),
@@ -196,13 +197,13 @@ impl Instruction {
 /// A debit or a credit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
-    /// The leg.
+    /// Sub serial of the leg: twelve digits, by which the counter dedupes (DOMAIN §2).
     pub serial: SubSerial,
-    /// The transfer it belongs to, for the counter's books.
+    /// Master serial of the transfer that it belongs to, for the counter's books.
     pub master: MasterSerial,
     /// The settle day that the leg was bound to; with the serial, the leg's identity at the counter.
     pub settle_day: Day,
-    /// The account to post to.
+    /// The account at this counter that is debited or credited.
     pub account: AccountId,
     /// Amount in minor units, 1 to 999,999,999,999.
     pub amount: Amount,
@@ -216,21 +217,23 @@ pub struct Posting {
 /// Undoes one posting: exact amount, own serial, names the original.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reversal {
-    /// The reversal's own serial.
+    /// Sub serial of the reversal itself; its last digit is 3.
     pub serial: SubSerial,
-    /// The posting to undo.
+    /// Sub serial of the debit that is undone.
     pub original: SubSerial,
-    /// The transfer it belongs to.
+    /// Master serial of the transfer that both belong to.
     pub master: MasterSerial,
-    /// The settle day that the original was bound to.
+    /// The settle day that the original was bound to: it is not undone on another (DOMAIN §3, rule
+    /// 6).
     pub settle_day: Day,
-    /// The account of the original.
+    /// The account that the original was posted to.
     pub account: AccountId,
-    /// The amount of the original.
+    /// Amount of the original in minor units, 1 to 999,999,999,999: it is undone whole.
     pub amount: Amount,
-    /// The currency of the original.
+    /// ISO 4217 currency of the amount.
     pub currency: Currency,
-    /// The transfer's mark, for the counter to keep.
+    /// The transfer's mark, for the counter to keep; `None` only for transfers recorded by earlier
+    /// versions.
     pub mark: Option<Mark>,
 }
 
@@ -246,20 +249,21 @@ pub enum Look {
 /// A result query, perhaps with a fence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// The serial asked about.
+    /// Sub serial of the leg that is asked about.
     pub serial: SubSerial,
     /// The settle day that the leg was bound to.
     pub settle_day: Day,
-    /// Look, or fence.
+    /// Whether the counter only looks, or also buries the serial if it has not run.
     pub look: Look,
-    /// The transfer's mark, which a fence keeps.
+    /// The transfer's mark, which a fence keeps; `None` only for transfers recorded by earlier
+    /// versions.
     pub mark: Option<Mark>,
 }
 
 /// Asks for a balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BalanceQuery {
-    /// The account at the counter.
+    /// The account whose balance is asked for.
     pub account: AccountId,
     /// ISO 4217 currency of the account.
     pub currency: Currency,
@@ -268,13 +272,14 @@ pub struct BalanceQuery {
 /// Asks for postings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntriesQuery {
-    /// Whose; `None` for those of all accounts, where the counter can say that.
+    /// The account whose postings are asked for; `None` for those of all accounts, where the
+    /// counter can say that.
     pub account: Option<AccountId>,
-    /// Of which settle day.
+    /// The counter's settle day whose postings are asked for.
     pub day: Day,
-    /// Skip this many; pages through a long day.
+    /// How many postings of that day to skip, the oldest first: pages through a long day.
     pub offset: u32,
-    /// At most this many, `1..=500`.
+    /// How many postings to answer with at most, `1..=500`.
     pub limit: u16,
 }
 
@@ -310,11 +315,11 @@ impl Reply {
 /// What a counter says of a posting that it made or refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostingReply {
-    /// The serial of the request.
+    /// Sub serial of the request that is answered.
     pub serial: SubSerial,
-    /// How it ended.
+    /// The counter's code and words for how the request ended.
     pub answer: Answer,
-    /// The posting, if there is one.
+    /// The posting as the counter holds it; `None` if it shows none.
     pub posted: Option<Posted>,
     /// The mark that the counter holds with the serial, whoever's it is; where it holds nothing
     /// about the serial, the request's. `None` from a counter that keeps no marks.
@@ -327,13 +332,13 @@ pub struct Posted {
     /// The counter's own number, at most 32 characters; empty if there was one and it could not be
     /// read. Nothing is decided by it.
     pub counter_serial: ForeignText,
-    /// The counter's accounting day.
+    /// The counter's accounting day on which it posted.
     pub settle_day: Day,
-    /// The account posted to.
+    /// The account that was posted to.
     pub account: AccountId,
-    /// The amount posted.
+    /// The amount that was posted, in minor units, 1 to 999,999,999,999.
     pub amount: Amount,
-    /// Its currency.
+    /// ISO 4217 currency of the amount.
     pub currency: Currency,
     /// For a reversal, the serial of the posting that it undid; `None` where the counter does not
     /// say it.
@@ -344,13 +349,13 @@ pub struct Posted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// Posted.
+    /// It is posted.
     Done,
-    /// Refused.
+    /// It was refused; nothing was posted.
     Refused,
     /// No trace of it: it may still be on its way.
     NotFound,
-    /// Being worked on.
+    /// The counter is still working on it.
     Processing,
     /// Buried: it never ran and never will.
     Fenced,
@@ -361,9 +366,9 @@ pub enum Finding {
 /// The answer to a [`Query`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryReply {
-    /// The serial asked about.
+    /// The sub serial that was asked about.
     pub serial: SubSerial,
-    /// What is known.
+    /// What the counter knows of that serial.
     pub finding: Finding,
     /// The answer that the original request got, or the counter's words on the query.
     pub answer: Answer,
@@ -377,33 +382,33 @@ pub struct QueryReply {
 /// The answer to a [`BalanceQuery`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BalanceReply {
-    /// How the query ended.
+    /// The counter's code and words for how the query ended.
     pub answer: Answer,
-    /// The figures, where it was answered.
+    /// What the account holds; `None` where the query was refused.
     pub balance: Option<Balance>,
 }
 
 /// What an account holds, in minor units; never negative at a counter that we move money for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// The account at the counter.
+    /// The account that was asked about.
     pub account: AccountId,
     /// ISO 4217 currency of the account.
     pub currency: Currency,
-    /// May be traded with.
+    /// What may be traded with, in minor units.
     pub available: i64,
-    /// May be moved out; at most `available`.
+    /// What may be moved out, in minor units; at most `available`.
     pub withdrawable: i64,
 }
 
 /// The answer to an [`EntriesQuery`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntriesReply {
-    /// How the query ended.
+    /// The counter's code and words for how the query ended.
     pub answer: Answer,
     /// The postings, oldest first.
     pub entries: Vec<Entry>,
-    /// Whether there are more after these.
+    /// Whether the counter has more postings of that day after these.
     pub more: bool,
 }
 
@@ -411,35 +416,35 @@ pub struct EntriesReply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
-    /// Money left.
+    /// Money left the account.
     Debit,
-    /// Money arrived.
+    /// Money reached the account.
     Credit,
-    /// A debit was undone: money came back.
+    /// A debit was undone: money came back to the account.
     Reversal,
 }
 
 /// One posting in a counter's books.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What it did.
+    /// What it did to the account.
     pub kind: EntryKind,
-    /// The bridge's serial.
+    /// The bridge's sub serial, under which it was posted.
     pub serial: SubSerial,
-    /// The posting.
+    /// The posting as the counter holds it.
     pub posted: Posted,
-    /// When, in microseconds since 1970 UTC; 0 if that could not be read.
+    /// When the counter posted it, in microseconds since 1970 UTC; 0 if that could not be read.
     pub at_micros: i64,
-    /// The mark that came with it, if the counter kept one.
+    /// The mark that came with it; `None` if the counter kept none.
     pub mark: Option<Mark>,
 }
 
 /// Something that a person should see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// How grave.
+    /// How urgent it is that a person sees it.
     pub severity: Severity,
-    /// What, for people; at most 500 characters are kept.
+    /// The words for people; at most 500 characters are kept.
     pub text: ForeignText,
 }
 

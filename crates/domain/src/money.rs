@@ -103,13 +103,13 @@ impl fmt::Debug for Currency {
 /// Why a number or a code is not money.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
-    /// Zero or below.
+    /// An amount of zero or below, in minor units.
     #[error("must be at least 1 minor unit, not {0}")]
     NotPositive(i64),
-    /// More than twelve digits.
+    /// An amount of more than twelve digits, in minor units.
     #[error("must be at most 999999999999 minor units")]
     TooLarge(i64),
-    /// Not three upper-case letters.
+    /// A currency that is not three upper-case ASCII letters, as it was given.
     #[error("must be three upper-case letters (ISO 4217), not {0:?}")]
     NotACurrency(String),
 }

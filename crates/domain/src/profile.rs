@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
-    /// Posted.
+    /// Posted by this request.
     Done,
     /// Posted earlier under the same serial; proof only if amount and account match.
     Duplicate,
@@ -18,11 +18,11 @@ pub enum Meaning {
     Refused,
     /// The serial is dead: it never ran and never will.
     NotExecuted,
-    /// Perhaps, perhaps not.
+    /// It proves nothing: the request may or may not have been executed.
     Unknown,
 }
 
-/// Code → meaning.
+/// What each answer code of a counter means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CodeTable(BTreeMap<AnswerCode, Meaning>);
@@ -150,13 +150,13 @@ pub struct Profile {
     pub in_flight_limit_ms: u64,
     /// Largest number of requests in flight on one connection.
     pub max_in_flight: u16,
-    /// When the settle day changes, in seconds after the counter's midnight.
+    /// When the settle day changes, in seconds after the counter's midnight, `0..=86_399`.
     pub cut_over_s: u32,
-    /// How amounts are written.
+    /// How amounts are written on the counter's wire.
     pub amount_unit: AmountUnit,
-    /// Largest single posting, if limited.
+    /// The largest single posting, in minor units; `None` if the counter has no limit of its own.
     pub per_transfer_limit: Option<Amount>,
-    /// What each answer code means.
+    /// What each answer code of the counter proves.
     pub codes: CodeTable,
 }
 
@@ -187,11 +187,11 @@ impl Default for Profile {
     "profile: `{field}` is configured as {configured} but the counter signed on with {declared}"
 )]
 pub struct Unconfirmed {
-    /// The field.
+    /// Name of the field of [`Profile`] that is not confirmed.
     pub field: &'static str,
-    /// What configuration says.
+    /// What the bridge's configuration says of it.
     pub configured: String,
-    /// What the counter said.
+    /// What the counter said of it at its sign-on.
     pub declared: String,
 }
 

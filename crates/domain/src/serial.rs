@@ -153,7 +153,7 @@ impl Sequence {
 pub struct MasterSerial {
     /// The bridge's day (UTC) on which the transfer was accepted.
     pub day: Day,
-    /// The running number.
+    /// The running number, `1..=99_999_999_999`.
     pub sequence: Sequence,
 }
 
@@ -265,9 +265,9 @@ impl fmt::Display for Role {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SubSerial {
-    /// The sequence of the transfer.
+    /// The transfer's sequence, `1..=99_999_999_999`: by it a leg shows its transfer.
     pub sequence: Sequence,
-    /// The leg.
+    /// Which of the transfer's postings the leg is: the last of the twelve digits.
     pub role: Role,
 }
 
@@ -380,22 +380,22 @@ pub enum SerialError {
     /// Wrong length, or something other than a digit.
     #[error("must be exactly {count} digits")]
     NotDigits {
-        /// How many there must be.
+        /// How many digits there must be.
         count: usize,
     },
-    /// No such day.
+    /// A number that is no calendar day `YYYYMMDD` in the years 1970 to 9199.
     #[error("{0} is not a day (YYYYMMDD, 1970 to 9199)")]
     NotADay(u64),
     /// A master serial that does not begin with a day.
     #[error("its first eight digits, {0}, are not a day (YYYYMMDD, 1970 to 9199)")]
     BeginsWithNoDay(String),
-    /// Zero, or more than eleven digits.
+    /// A sequence of zero, or of more than eleven digits.
     #[error("a sequence is 1 to 99999999999, not {0}")]
     SequenceOutOfRange(u64),
-    /// The last digit names no leg.
+    /// A sub serial whose last digit names no leg.
     #[error("a sub serial ends in 1 (debit), 2 (credit) or 3 (reversal), not {0}")]
     NotALeg(u64),
-    /// Not sixteen hexadecimal digits.
+    /// A mark that is not sixteen hexadecimal digits.
     #[error("a mark is sixteen hexadecimal digits")]
     NotAMark,
 }

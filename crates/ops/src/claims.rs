@@ -16,7 +16,7 @@ use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What is said of a claim.
+/// Who claims a transfer and why, or claims it no longer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = Claiming)]
 #[serde(deny_unknown_fields)]
@@ -24,10 +24,10 @@ pub(super) struct Body {
     /// The operator's name, at most 64 bytes of UTF-8.
     #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why, in at most 2,000 bytes of UTF-8; whoever releases it need not say.
+    /// Why it is claimed, in at most 2,000 bytes of UTF-8; whoever releases it need not say.
     #[serde(default)]
     note: String,
-    /// It is claimed no longer.
+    /// Whether it is claimed no longer; false unless said.
     #[serde(default)]
     release: bool,
 }
@@ -36,16 +36,16 @@ pub(super) struct Body {
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Claim)]
 pub(super) struct ClaimJson {
-    /// The operator's name.
+    /// Name of the operator who has claimed it.
     #[schema(value_type = String)]
     who: ForeignText,
-    /// Why.
+    /// Why it was claimed, in the operator's own words.
     #[schema(value_type = String)]
     note: ForeignText,
-    /// Since when.
+    /// When it was claimed first: RFC 3339, UTC.
     #[schema(format = DateTime)]
     since: String,
-    /// When it ends, if it is not said again.
+    /// When the claim ends, if it is not said again: RFC 3339, UTC; an hour after it was said last.
     #[schema(format = DateTime)]
     until: String,
 }
@@ -61,14 +61,14 @@ impl From<&Claimant> for ClaimJson {
     }
 }
 
-/// What was taken.
+/// The transfer, and who has claimed it now.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Claimed)]
 pub(super) struct ClaimedJson {
-    /// Which transfer.
+    /// Serial of the transfer: 19 digits.
     #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
-    /// Who has claimed it now; nobody, if it was released.
+    /// Who has claimed it now; null if nobody has, for it was released.
     #[schema(required)]
     claim: Option<ClaimJson>,
 }
@@ -78,7 +78,7 @@ pub(super) struct ClaimedJson {
 /// As long as it is claimed it does not end by itself, and is left out where many are resumed at once.
 #[utoipa::path(
     post, path = "/ops/v1/transfers/{master_serial}/claim", tag = "transfers", request_body = Body,
-    params(("master_serial" = String, Path, pattern = "^[0-9]{19}$", description = "19 digits")),
+    params(("master_serial" = String, Path, pattern = "^[0-9]{19}$", description = "Serial of the transfer: 19 digits")),
     responses((status = 200, description = "Who has claimed it now", body = ClaimedJson))
 )]
 pub(super) async fn claim(

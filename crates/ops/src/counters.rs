@@ -78,7 +78,7 @@ pub(super) fn snapshots(counters: &Counters) -> Vec<Arc<Snapshot>> {
 /// How the connections to all counters stand.
 #[utoipa::path(
     get, path = "/ops/v1/counters", tag = "counters", operation_id = "counters",
-    responses((status = 200, description = "In the order of configuration", body = Vec<described::Counter>))
+    responses((status = 200, description = "The counters, in the order of configuration", body = Vec<described::Counter>))
 )]
 pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
     let coordinator = &ops.state.coordinator;
@@ -144,10 +144,11 @@ pub(super) struct Readmission {
     /// The operator's name, at most 64 bytes of UTF-8.
     #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why: what was found; at most 2,000 bytes of UTF-8.
+    /// Why: what was found, in at most 2,000 bytes of UTF-8.
     #[schema(min_length = 1)]
     note: String,
-    /// Whether our serials go on behind the highest that the counter has seen.
+    /// Whether the bridge's serials go on behind the highest that the counter has seen; false
+    /// unless said.
     #[serde(default)]
     move_serials: bool,
 }
@@ -158,7 +159,7 @@ pub(super) struct Readmission {
 #[utoipa::path(
     post, path = "/ops/v1/counters/{counter}/readmit", tag = "counters", request_body = Readmission,
     params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
-    responses((status = 200, description = "That is recorded", body = described::Readmitted))
+    responses((status = 200, description = "It gets new transfers again, and that is recorded", body = described::Readmitted))
 )]
 pub(super) async fn readmit(
     State(ops): State<Ops>,
@@ -204,7 +205,7 @@ fn find<'a>(counters: &'a Counters, name: &str) -> Result<&'a dyn Counter, Probl
         ("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name"),
         EntriesParams,
     ),
-    responses((status = 200, description = "Oldest first", body = EntriesJson))
+    responses((status = 200, description = "The postings, oldest first", body = EntriesJson))
 )]
 pub(super) async fn entries(
     State(ops): State<Ops>,
@@ -219,7 +220,7 @@ pub(super) async fn entries(
 /// Who dialled in lately and was not let in.
 #[utoipa::path(
     get, path = "/ops/v1/strangers", tag = "counters",
-    responses((status = 200, description = "The last first", body = described::Strangers))
+    responses((status = 200, description = "Each address and reason, the last to come first", body = described::Strangers))
 )]
 pub(super) async fn strangers(State(ops): State<Ops>) -> Json<Value> {
     let first = ops.state.coordinator.counters().iter().next();

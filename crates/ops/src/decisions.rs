@@ -21,16 +21,16 @@ use utoipa::ToSchema;
 #[schema(as = Deciding)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
-    /// About which transfer.
+    /// Serial of the transfer that is decided about: 19 digits.
     #[schema(pattern = "^[0-9]{19}$", example = "2026112100000000042")]
     master_serial: String,
-    /// What.
+    /// What is decided.
     #[schema(value_type = described::Decision)]
     decision: String,
     /// The operator's name, at most 64 bytes of UTF-8.
     #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why: what was found, and where; at most 2,000 bytes of UTF-8.
+    /// Why: what was found, and where, in at most 2,000 bytes of UTF-8.
     #[schema(min_length = 1)]
     note: String,
 }
@@ -44,25 +44,26 @@ struct Decided {
     note: ForeignText,
 }
 
-/// What was taken.
+/// The decision as it was taken, and what became of the transfer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Decided)]
 pub(super) struct DecisionJson {
-    /// About which transfer.
+    /// Serial of the transfer that was decided about: 19 digits.
     #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
-    /// What.
+    /// What was decided.
     #[schema(value_type = described::Decision)]
     decision: &'static str,
-    /// The operator's name.
+    /// Name of the operator who decided.
     #[schema(value_type = String)]
     who: ForeignText,
-    /// Why.
+    /// Why, in the operator's own words.
     #[schema(value_type = String)]
     note: ForeignText,
-    /// The transfer's state after it, as far as it is durable; `final` where it has ended since.
+    /// State of the transfer after it, as far as it is durable; `final` where it has ended since.
     state: &'static str,
-    /// Who else had claimed it; the claim has ended.
+    /// Name of another operator who had claimed the transfer; the claim has ended. Absent if nobody
+    /// else had.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     claimed_by: Option<ForeignText>,

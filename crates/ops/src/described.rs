@@ -18,13 +18,13 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(super) enum Decision {
-    /// Both legs are done: it is final.
+    /// Both legs are done, one of them perhaps by hand: it is final.
     Completed,
-    /// The debit was undone: it is final.
+    /// The debit was undone, or its money given back by hand: it is final.
     Reversed,
-    /// No money moved: it is final.
+    /// No money moved, or what did was taken back by hand: it is final.
     Refused,
-    /// The rules go on with it.
+    /// The bridge goes on with it by its rules, from what is known now.
     Resume,
 }
 
@@ -47,7 +47,7 @@ pub(super) enum OpenState {
 pub(super) enum Outlook {
     /// What became of this leg is not proven: its counter is asked first.
     Unproven(RoleJson),
-    /// All is proven, and ends it so; nothing is sent for that.
+    /// All is proven, and ends the transfer in this state; nothing is sent for that.
     Ends(StateJson),
     /// All is proven, and this leg is to be sent.
     Sends(RoleJson),
@@ -132,28 +132,31 @@ pub(super) enum Doubt {
     KnownBefore,
 }
 
-/// What is known of a leg.
+/// What was known of a leg after an event.
 #[derive(ToSchema)]
 pub(super) struct LegKnowledge {
-    /// Which leg.
+    /// Which of the transfer's postings the leg is.
     role: RoleJson,
-    /// What is known.
+    /// What was known of it.
     knowledge: KnowledgeJson,
-    /// How often it may have left.
+    /// How often it may have left the bridge.
     sent: u16,
-    /// The counter's last answer.
+    /// What the counter last answered about it; absent if it had not answered.
     #[schema(nullable = false)]
     answer: Option<AnswerJson>,
-    /// The counter's number of the posting.
+    /// The counter's own number of the posting; absent until the counter has said one.
     #[schema(nullable = false)]
     counter_serial: Option<String>,
-    /// The counter's day of the posting, `YYYYMMDD`.
+    /// The counter's accounting day on which it was posted, `YYYYMMDD`; absent until the counter
+    /// has said one.
     #[schema(nullable = false)]
     posted_day: Option<u32>,
-    /// Why what the counter holds under its serial may be another transfer's.
+    /// Why what the counter holds under its serial may be another transfer's; absent unless that is
+    /// so.
     #[schema(nullable = false)]
     doubt: Option<Doubt>,
-    /// The settle days that it was bound to after its first.
+    /// The settle days, `YYYYMMDD`, that it was bound to after its first, oldest first; absent if
+    /// there are none.
     #[schema(nullable = false)]
     rebound: Option<Vec<u32>>,
 }
@@ -161,7 +164,7 @@ pub(super) struct LegKnowledge {
 /// Whether the process lives and gets on.
 #[derive(ToSchema)]
 pub(super) struct Health {
-    /// `ok`, or `ailing`.
+    /// `ok`, or `ailing` if a task has died or stands still.
     #[schema(pattern = "^(ok|ailing)$")]
     status: String,
     /// Each task that has died or stands still, in words.
@@ -172,23 +175,24 @@ pub(super) struct Health {
 /// Whether the bridge takes transfers.
 #[derive(ToSchema)]
 pub(super) struct Readiness {
-    /// In words: begins with `ready` where it does.
+    /// For people; begins with `ready` where the bridge takes transfers.
     status: String,
-    /// How the database is doing.
+    /// Whether what is begun becomes durable in the database.
     journal: super::health::json::JournalJson,
-    /// Whether the record is all that was recorded.
+    /// Whether the record is all that was recorded; absent while the bridge starts.
     #[schema(nullable = false)]
     record: Option<super::health::json::RecordJson>,
-    /// Each counter's health.
+    /// How the connections to each counter stand, by the counter's name; absent while the bridge
+    /// starts.
     #[schema(nullable = false)]
     counters: Option<BTreeMap<String, CounterHealth>>,
-    /// The counters that get no new transfers, and why.
+    /// Why a counter gets no new transfers, by its name; absent if all get them.
     #[schema(nullable = false)]
     held: Option<BTreeMap<String, String>>,
-    /// Each task that has died or stands still, in words.
+    /// Each task that has died or stands still, in words; absent if there is none.
     #[schema(nullable = false)]
     ailing: Option<Vec<String>>,
-    /// What is waited for at the start.
+    /// What is waited for at the start, in words; absent once it has started.
     #[schema(nullable = false)]
     waiting_for: Option<String>,
 }
@@ -196,16 +200,17 @@ pub(super) struct Readiness {
 /// Something that happened to a link, or at the acceptor.
 #[derive(ToSchema)]
 pub(crate) struct LinkEvent {
-    /// Counts up from 1 without gaps.
+    /// Number of the event, counting up from 1 without gaps since the bridge started.
     number: u64,
-    /// When.
+    /// When it happened, in microseconds since 1970 UTC.
     at: i64,
-    /// To whose link; null for what happened at the acceptor to nobody known.
+    /// Name of the counter whose link it happened to; null for what happened at the acceptor to
+    /// nobody known.
     #[schema(required)]
     counter: Option<String>,
-    /// What.
+    /// What happened, for programs.
     what: Happening,
-    /// In words.
+    /// What happened, in words for people.
     text: String,
 }
 
@@ -215,57 +220,58 @@ pub(crate) struct LinkEvent {
 pub(super) enum Happening {
     /// A connection changed its state.
     State {
-        /// Which connection, from 0.
+        /// Number of the connection among the counter's, from 0.
         channel: u16,
         /// The new state.
         state: ConnectionState,
-        /// Why, where something went wrong.
+        /// The cause in words, where something went wrong; null where nothing did.
         #[schema(required)]
         cause: Option<String>,
     },
     /// The counter's accounting day or its opening changed.
     Standing {
-        /// Its accounting day, `YYYYMMDD`.
+        /// The counter's accounting day from now on, `YYYYMMDD`.
         settle_day: u32,
-        /// Whether it is open for postings.
+        /// Whether it is open for postings from now on.
         open: bool,
     },
     /// An answer that nobody waited for.
     Unmatched {
-        /// What it is about: 12 digits.
+        /// Sub serial of the leg that the answer is about: 12 digits; null if it is about none.
         #[schema(required)]
         serial: Option<String>,
-        /// Whether its request is known and had ended unknown.
+        /// Whether its request is known, and had ended without an answer. Otherwise it answers
+        /// nothing that is known.
         late: bool,
     },
     /// A body that could not be read.
     Malformed {
-        /// What is wrong with it.
+        /// What is wrong with the body, in words.
         error: String,
     },
     /// Something that is only for people could not be read; the messages' other parts were.
     Unreadable {
-        /// `label`, `words`, `counter_serial` or `entry_time`.
+        /// What could not be read: `label`, `words`, `counter_serial` or `entry_time`.
         what: String,
-        /// In how many messages on this connection since the start.
+        /// In how many messages on this connection it could not be read since the bridge started.
         count: u64,
     },
     /// Somebody dialled in and was not let in. Of many, only some are told.
     Stranger {
-        /// Where they came from.
+        /// The IP address that they came from.
         address: String,
-        /// Why not, in a word.
+        /// Why they were not let in, in a word for programs.
         why: String,
-        /// Why not, in a sentence.
+        /// Why they were not let in, in a sentence for people.
         cause: String,
-        /// How many more came since the one that was told before, for whatever reason.
+        /// How many more were not let in since the one that was told before, for whatever reason.
         others: u64,
     },
     /// The counter's own words.
     Notice {
-        /// `info`, `warning` or `alarm`.
+        /// How urgent it is: `info`, `warning` or `alarm`.
         severity: String,
-        /// At most 500 characters.
+        /// What the counter says to people, at most 500 characters.
         text: String,
     },
 }
@@ -301,28 +307,30 @@ pub(super) enum TransferEventKind {
 /// Something that happened to transfers.
 #[derive(ToSchema)]
 pub(crate) struct TransferEvent {
-    /// Counts up from 1.
+    /// Number of the event, counting up from 1 since the bridge started.
     number: u64,
-    /// When.
+    /// When it happened, in microseconds since 1970 UTC.
     at: i64,
-    /// What kind.
+    /// What kind of event it is.
     kind: TransferEventKind,
-    /// About which transfer, if one.
+    /// Serial of the transfer that it is about: 19 digits; null if it is about none, or about
+    /// several.
     #[schema(required, pattern = "^[0-9]{19}$")]
     transfer: Option<String>,
-    /// In words.
+    /// What happened, in words for people.
     text: String,
 }
 
 /// Some events were missed: look at everything anew.
 #[derive(ToSchema)]
 pub(crate) struct Lagged {
-    /// Of what: `links`, `transfers`, or `bridge` where it has started anew.
+    /// Which events were missed: `links`, `transfers`, or `bridge` for all of them, because the
+    /// bridge has started anew.
     source: String,
-    /// How many, where that is known.
+    /// How many were missed; null where that is not known.
     #[schema(required)]
     missed: Option<u64>,
-    /// In words.
+    /// What was missed, in words for people.
     text: String,
 }
 

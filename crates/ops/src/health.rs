@@ -20,33 +20,35 @@ pub(super) mod json;
 
 use json::{JournalJson, RecordJson};
 
-/// How things stand.
+/// How things stand as a whole.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Summary)]
 pub(super) struct SummaryJson {
-    /// The bridge's version.
+    /// The bridge's version, as `0.1.0`.
     version: &'static str,
-    /// When this was said.
+    /// When this was said, in microseconds since 1970 UTC.
     now: i64,
-    /// When the bridge started.
+    /// When the bridge started, in microseconds since 1970 UTC.
     started_at: i64,
-    /// Seconds since then.
+    /// How long ago the bridge started, in seconds.
     uptime_s: i64,
-    /// How the database is doing.
+    /// Whether what is begun becomes durable in the database.
     journal: JournalJson,
     /// Whether the record is all that was recorded.
     record: RecordJson,
-    /// Transfers that are open, those included that are not durable yet.
+    /// How many transfers are open, those included that are not durable yet.
     open: usize,
-    /// Transfers that are open and durable, by state; states without any are left out.
+    /// How many transfers are open and durable, by state; states without any are left out.
     #[schema(value_type = BTreeMap<String, usize>)]
     by_state: BTreeMap<&'static str, usize>,
-    /// Money debited and neither credited nor returned, in minor units, by currency.
+    /// Money that was debited and neither credited nor given back yet: minor units, by the ISO 4217
+    /// code of the currency.
     in_transit: BTreeMap<String, i64>,
-    /// When the oldest transfer with money in transit was accepted.
+    /// When the oldest transfer with money in transit was accepted, in microseconds since 1970 UTC;
+    /// null if there is none.
     #[schema(required)]
     oldest_in_transit_at: Option<i64>,
-    /// How long ago that is, in seconds.
+    /// How long ago that transfer was accepted, in seconds; null if there is none.
     #[schema(required)]
     oldest_in_transit_age_s: Option<i64>,
 }
@@ -54,7 +56,7 @@ pub(super) struct SummaryJson {
 /// How things stand as a whole.
 #[utoipa::path(
     get, path = "/ops/v1/summary", tag = "bridge",
-    responses((status = 200, description = "As of this moment", body = SummaryJson))
+    responses((status = 200, description = "How things stand at this moment", body = SummaryJson))
 )]
 pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
     let coordinator = &ops.state.coordinator;
@@ -79,8 +81,8 @@ pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
 #[utoipa::path(
     get, path = "/healthz", tag = "bridge", operation_id = "healthz",
     responses(
-        (status = 200, description = "Every task of the process does", body = described::Health),
-        (status = 503, description = "Not every one does; which, is said", body = described::Health),
+        (status = 200, description = "Every task of the process lives and gets on", body = described::Health),
+        (status = 503, description = "A task has died or stands still; the body says which", body = described::Health),
     )
 )]
 pub(super) async fn serves(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
@@ -114,7 +116,7 @@ fn words(ailing: &Ailing) -> Vec<String> {
             status = 200, body = described::Readiness,
             description = "The database records, the record is not behind, and every task of the process lives and gets on",
         ),
-        (status = 503, description = "Not so, or not yet; why, is said", body = described::Readiness),
+        (status = 503, description = "It does not take transfers, or not yet; the body says why", body = described::Readiness),
     )
 )]
 pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {

@@ -58,8 +58,8 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// What the operators' side looks at.
 #[derive(Clone)]
 pub struct OpsState {
-    /// Who drives the transfers. Its counters are to share one [`port::history::History`]: it is
-    /// the first link's that is followed.
+    /// Drives the transfers. Its counters are to share one [`port::history::History`]: it is the
+    /// first link's that is followed.
     pub coordinator: Coordinator,
     /// Renders what was counted. Its recorder is to be installed before [`router`] is called, or
     /// the metrics have no descriptions; somebody runs its upkeep.
@@ -68,9 +68,9 @@ pub struct OpsState {
     pub started_at: i64,
     /// Ends the live feeds, which a graceful shutdown would otherwise wait for.
     pub stop: CancellationToken,
-    /// Live feeds that one address may have at once.
+    /// How many live feeds one address may have at once.
     pub feeds_per_address: usize,
-    /// The names by which it is asked.
+    /// The names by which the listener may be asked.
     pub names: Names,
 }
 

@@ -22,12 +22,12 @@ use utoipa::{IntoParams, ToSchema};
 /// journal takes at once. Whoever has more asks again.
 const MOST_AT_ONCE: usize = 200;
 
-/// What may be asked of the list.
+/// How many transfers to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// At most this many, the oldest first: 1 to 200, 200 unless said.
+    /// How many transfers to list at most, the oldest first: 1 to 200, 200 unless said.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
 }
@@ -40,19 +40,19 @@ pub(super) struct Body {
     /// The operator's name, at most 64 bytes of UTF-8.
     #[schema(min_length = 1, example = "Wang Fang")]
     who: String,
-    /// Why, in at most 2,000 bytes of UTF-8.
+    /// Why they are resumed, in at most 2,000 bytes of UTF-8.
     #[schema(min_length = 1)]
     note: String,
-    /// At most this many, the oldest first: 1 to 200, 200 unless said.
+    /// How many transfers to resume at most, the oldest first: 1 to 200, 200 unless said.
     #[schema(minimum = 1, maximum = 200)]
     limit: Option<usize>,
 }
 
-/// What would be resumed.
+/// The transfers that would be resumed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Proven)]
 pub(super) struct ProvenJson {
-    /// The oldest first.
+    /// The transfers, the oldest first.
     transfers: Vec<OneJson>,
     /// How many there are, listed or not.
     total: usize,
@@ -62,18 +62,18 @@ pub(super) struct ProvenJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProvenTransfer)]
 struct OneJson {
-    /// Which.
+    /// Serial of the transfer: 19 digits.
     #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
-    /// Where the money leaves.
+    /// The account that is debited.
     from: AccountJson,
-    /// Where it arrives.
+    /// The account that is credited.
     to: AccountJson,
-    /// How much, in minor units.
+    /// Amount in minor units of the currency.
     amount: i64,
-    /// The ISO 4217 code.
+    /// ISO 4217 code of the currency.
     currency: String,
-    /// What is proven.
+    /// Why it needs a person, and what is proven since, in a sentence for people.
     #[schema(required)]
     reason: Option<String>,
     /// What resuming it leads to.
@@ -89,38 +89,40 @@ impl From<&View> for OneJson {
     }
 }
 
-/// What was resumed.
+/// What was resumed, and what was not.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Resumed)]
 pub(super) struct ResumedJson {
-    /// What was.
+    /// The transfers that were resumed.
     resumed: Vec<ResumedOneJson>,
-    /// What was listed and was not resumed after all.
+    /// The transfers that were listed and not resumed after all.
     kept: Vec<KeptJson>,
     /// How many are left that could be resumed.
     remaining: usize,
 }
 
+/// A transfer that was resumed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ResumedTransfer)]
 struct ResumedOneJson {
-    /// Which.
+    /// Serial of the transfer: 19 digits.
     #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
-    /// What that led to.
+    /// What resuming it led to.
     #[schema(value_type = described::Outlook)]
     outlook: Outlook,
-    /// The transfer's state after it, as far as it is durable; `final` where it has ended since.
+    /// State of the transfer after it, as far as it is durable; `final` where it has ended since.
     state: &'static str,
 }
 
+/// A transfer that was listed, and was not resumed after all.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = NotResumed)]
 struct KeptJson {
-    /// Which.
+    /// Serial of the transfer: 19 digits.
     #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
-    /// Why it was not.
+    /// Why it was not resumed, in words for people.
     why: String,
 }
 
@@ -129,7 +131,7 @@ struct KeptJson {
 /// Everything is proven of it, and nobody has claimed it: it would be resumed. Nothing is done.
 #[utoipa::path(
     get, path = "/ops/v1/proven", tag = "transfers", operation_id = "proven", params(Wanted),
-    responses((status = 200, description = "The oldest first", body = ProvenJson))
+    responses((status = 200, description = "The transfers that would be resumed, the oldest first", body = ProvenJson))
 )]
 pub(super) async fn list(
     State(ops): State<Ops>,
@@ -146,7 +148,7 @@ pub(super) async fn list(
 /// Each by a decision of its own. What ends is durable once it is answered, or the database was slow.
 #[utoipa::path(
     post, path = "/ops/v1/proven/resume", tag = "transfers", request_body = Body,
-    responses((status = 200, description = "What became of each", body = ResumedJson))
+    responses((status = 200, description = "What became of each transfer", body = ResumedJson))
 )]
 pub(super) async fn resume(
     State(ops): State<Ops>,

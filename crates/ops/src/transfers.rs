@@ -30,7 +30,7 @@ const PAGE: usize = 50;
 /// The longest list: more than a person reads, and one question to the database each.
 const LONGEST_PAGE: usize = 200;
 
-/// What may be asked of the list.
+/// Which open transfers to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -38,10 +38,10 @@ pub(super) struct Wanted {
     /// Only those in this state; all that are open if absent.
     #[param(value_type = Option<described::OpenState>, inline)]
     state: Option<String>,
-    /// At most this many, the oldest first: 1 to 200, 50 unless said.
+    /// How many transfers to list at most, the oldest first: 1 to 200, 50 unless said.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
-    /// Whether to read each one's trail; yes if absent.
+    /// Whether to read the trail of each, everything that happened to it; true unless said.
     trail: Option<bool>,
 }
 
@@ -49,9 +49,9 @@ pub(super) struct Wanted {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenTransfers)]
 pub(super) struct ListJson {
-    /// The oldest first.
+    /// The transfers, the oldest first.
     transfers: Vec<EvidenceJson>,
-    /// How many there are, listed or not.
+    /// How many there are, in that state or in any, listed or not.
     total: usize,
 }
 
@@ -59,84 +59,88 @@ pub(super) struct ListJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Evidence)]
 pub(super) struct EvidenceJson {
-    /// Which.
+    /// Identifies the transfer for ever: 19 digits.
     #[schema(pattern = "^[0-9]{19}$")]
     master_serial: String,
-    /// Where it is.
+    /// Where the transfer is.
     state: StateJson,
-    /// Where the money leaves.
+    /// The account that is debited.
     from: AccountJson,
-    /// Where it arrives.
+    /// The account that is credited.
     to: AccountJson,
-    /// How much, in minor units.
+    /// Amount in minor units of the currency (fen, cents).
     amount: i64,
-    /// The ISO 4217 code.
+    /// ISO 4217 code of the currency.
     currency: String,
     /// Its postings: debit, credit and, once the debit is to be undone, reversal.
     legs: Vec<LegEvidenceJson>,
-    /// Why it ended as it did, or why it needs a person.
+    /// Why it ended as it did, is being undone or needs a person, in a sentence; null where all
+    /// goes well.
     #[schema(required)]
     reason: Option<String>,
-    /// What is being done, in a sentence, while it is not final.
+    /// What is being done, in a sentence; null once it is final.
     #[schema(required)]
     next: Option<String>,
-    /// When it was accepted.
+    /// When the transfer was accepted: RFC 3339, UTC.
     #[schema(format = DateTime)]
     created_at: String,
-    /// When something last became known of it.
+    /// When something last became known of the transfer: RFC 3339, UTC.
     #[schema(format = DateTime)]
     updated_at: String,
-    /// After this nothing new is begun.
+    /// From when on nothing new is begun for the transfer: RFC 3339, UTC.
     #[schema(format = DateTime)]
     deadline_at: String,
-    /// Whose it is.
+    /// Name of the app that ordered it.
     app: String,
-    /// Seconds since it was accepted.
+    /// How long ago it was accepted, in seconds.
     age_s: i64,
-    /// Minor units that have left the source and neither arrived nor returned, as far as proven.
+    /// Money that has left the source and neither arrived nor come back, as far as proven: minor
+    /// units of the currency.
     in_transit: i64,
-    /// What it leads to by what is proven, while it needs a person.
+    /// What it leads to by what is proven; null unless it needs a person.
     #[schema(required, value_type = Option<described::Outlook>)]
     outlook: Option<Outlook>,
-    /// Who has claimed it, while it needs a person.
+    /// Who has claimed it; null if nobody has, or it does not need a person.
     #[schema(required)]
     claim: Option<ClaimJson>,
-    /// What a person may decide; empty unless it needs one.
+    /// Each decision, and whether a person may take it; empty unless it needs one.
     decisions: Vec<ChoiceJson>,
-    /// What happened, in order; absent if it was not asked for, or the database did not answer.
+    /// Everything that happened to it, in order; absent if it was not asked for, or the database
+    /// did not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     trail: Option<Vec<TrailJson>>,
 }
 
-/// A leg with what is known of its sending.
+/// A leg, with what is known of its sending.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LegEvidence)]
 struct LegEvidenceJson {
     #[serde(flatten)]
     leg: LegJson,
-    /// The settle day that it is bound to, `YYYYMMDD`.
+    /// The counter's accounting day that the leg is bound to, `YYYYMMDD`.
     #[schema(pattern = "^[0-9]{8}$")]
     settle_day: String,
-    /// The counter's day of the posting, `YYYYMMDD`.
+    /// The counter's accounting day on which it says it posted, `YYYYMMDD`; null until it has said
+    /// one.
     #[schema(required, pattern = "^[0-9]{8}$")]
     posted_day: Option<String>,
-    /// How often it may have left; after a restart, when nobody remembers, 2.
+    /// How often the leg may have left the bridge; 2 after a restart, when nobody remembers.
     sent: u16,
-    /// Rounds of asking or repeating that brought nothing.
+    /// How many rounds of asking or repeating have brought nothing.
     fruitless: u16,
 }
 
-/// One decision, and whether what is proven allows it.
+/// A decision, and whether what is proven allows it.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Choice)]
 struct ChoiceJson {
-    /// Which.
+    /// The decision.
     #[schema(value_type = described::Decision)]
     decision: &'static str,
     /// Whether it may be taken.
     allowed: bool,
-    /// Why it is not.
+    /// Why it may not be taken, in words; null if it may.
     #[schema(required)]
     why_not: Option<String>,
 }
@@ -145,20 +149,20 @@ struct ChoiceJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TrailEntry)]
 struct TrailJson {
-    /// When; empty where this part of the trail cannot be read.
+    /// When it happened: RFC 3339, UTC; empty where this part of the trail cannot be read.
     at: String,
-    /// What, in words.
+    /// What happened, in words.
     event: String,
-    /// The state after it.
+    /// State of the transfer after it.
     #[schema(value_type = StateJson)]
     state: &'static str,
-    /// What the bridge was at after it.
+    /// What exactly the bridge was at after it.
     #[schema(value_type = described::Phase)]
     phase: Phase,
-    /// What is known of the leg that it was about.
+    /// What was known after it of the leg that it was about; null if it was about none.
     #[schema(required, value_type = Option<described::LegKnowledge>)]
     leg: Option<LegEntry>,
-    /// Why it is being undone, or ended as it did.
+    /// Why the transfer is being undone, or ended as it did; null if neither.
     #[schema(required, value_type = Option<described::Reason>)]
     reason: Option<EndReason>,
 }
@@ -168,7 +172,7 @@ struct TrailJson {
 /// From memory, so that they are shown even while the database fails.
 #[utoipa::path(
     get, path = "/ops/v1/transfers", tag = "transfers", params(Wanted),
-    responses((status = 200, description = "The oldest first", body = ListJson))
+    responses((status = 200, description = "The transfers, the oldest first", body = ListJson))
 )]
 pub(super) async fn list(
     State(ops): State<Ops>,
@@ -206,8 +210,8 @@ pub(super) async fn list(
 /// Any transfer, open or long final.
 #[utoipa::path(
     get, path = "/ops/v1/transfers/{master_serial}", tag = "transfers",
-    params(("master_serial" = String, Path, pattern = "^[0-9]{19}$", description = "19 digits")),
-    responses((status = 200, description = "With all that is known of it", body = EvidenceJson))
+    params(("master_serial" = String, Path, pattern = "^[0-9]{19}$", description = "Serial of the transfer: 19 digits")),
+    responses((status = 200, description = "The transfer, with all that is known of it", body = EvidenceJson))
 )]
 pub(super) async fn show(
     State(ops): State<Ops>,

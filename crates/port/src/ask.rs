@@ -11,17 +11,17 @@ pub struct Ticket(pub u64);
 /// One request. Its [`RequestOutcome`] is delivered exactly once, whatever happens to its connections.
 #[derive(Debug)]
 pub struct Ask {
-    /// Handed back with the outcome.
+    /// The asker's own number of the request, handed back with its outcome.
     pub ticket: Ticket,
     /// What is asked. Queries, balances and entries go before what moves money.
     pub instruction: Instruction,
     /// Nothing is written after this instant, and no answer is waited for.
     pub deadline: Instant,
-    /// Where the outcome goes.
+    /// Where the outcome is delivered.
     pub reply_to: ReplyTo,
 }
 
-/// Where an outcome goes.
+/// Where the outcome of a request is delivered.
 #[derive(Debug)]
 pub enum ReplyTo {
     /// To the queue of an owner of many requests. It is unbounded as a channel and bounded as a
@@ -48,11 +48,11 @@ impl ReplyTo {
 /// An outcome on its way to the asker.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Who was asked.
+    /// The counter that was asked.
     pub counter: CounterId,
-    /// The asker's number.
+    /// The asker's own number of the request.
     pub ticket: Ticket,
-    /// What became of it.
+    /// What became of the request.
     pub outcome: RequestOutcome,
 }
 

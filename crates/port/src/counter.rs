@@ -20,9 +20,11 @@ use tokio::time::Instant;
 /// How much of everything a counter is given at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Requests in flight on one connection; the profile may say less.
+    /// How many requests may wait for an answer on one connection; the counter's profile may say
+    /// less.
     pub in_flight: u16,
-    /// Requests that wait to be written.
+    /// How many requests may wait to be written; more are answered
+    /// [`NotSent::Busy`](crate::NotSent::Busy).
     pub queued: usize,
 }
 
@@ -45,15 +47,15 @@ impl Default for Bounds {
 /// What a counter said when it could be asked last: a change means that it is to be looked at anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastSignOn {
-    /// [`Counter::session_began`].
+    /// Since when it could be asked: [`Counter::session_began`].
     pub session_began: Option<Instant>,
-    /// [`Counter::highest_serial`].
+    /// How far it had seen our serials: [`Counter::highest_serial`].
     pub highest_serial: Option<SubSerial>,
 }
 
 /// A counter as the bridge knows it. Nothing here blocks, and everything is as of now.
 pub trait Counter: fmt::Debug + Send + Sync {
-    /// Whom it is.
+    /// Its id, as the configuration names it.
     fn id(&self) -> &CounterId;
 
     /// What it can do, as configured and confirmed by itself.

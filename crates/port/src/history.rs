@@ -21,13 +21,14 @@ pub const KEPT: usize = 256;
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
-    /// Counts up from 1 without gaps.
+    /// Number of the event, counting up from 1 without gaps since the bridge started.
     pub number: u64,
-    /// When, in microseconds since 1970 UTC.
+    /// When it happened, in microseconds since 1970 UTC.
     pub at: i64,
-    /// To whose link; `None` for what happened at the acceptor to nobody known.
+    /// The counter whose link it happened to; `None` for what happened at the acceptor to nobody
+    /// known.
     pub counter: Option<CounterId>,
-    /// What happened.
+    /// What happened, with all that is known of it.
     pub what: What,
 }
 
@@ -37,30 +38,30 @@ pub struct Event {
 pub enum What {
     /// A connection changed its state.
     State {
-        /// Which connection, from 0.
+        /// Number of the connection among the counter's, from 0.
         channel: u16,
-        /// The new state.
+        /// The state that it is in now.
         state: State,
-        /// Why, where something went wrong.
+        /// The cause in words, where something went wrong.
         cause: Option<String>,
     },
     /// The counter's accounting day or its opening changed.
     Standing {
-        /// Its accounting day.
+        /// The counter's accounting day from now on.
         settle_day: Day,
-        /// Whether it is open for postings.
+        /// Whether it is open for postings from now on.
         open: bool,
     },
-    /// An answer that nobody waited for.
+    /// The counter gave an answer that nobody waited for.
     Unmatched {
-        /// What it is about.
+        /// Sub serial of the leg that the answer is about, if it is about one.
         serial: Option<SubSerial>,
         /// Whether its request is known and had ended unknown.
         late: bool,
     },
-    /// A body that could not be read.
+    /// The counter sent a body that could not be read.
     Malformed {
-        /// What is wrong with it.
+        /// What is wrong with the body, in words.
         error: String,
     },
     /// Something that is only for people could not be read; the messages' other parts were.
@@ -72,20 +73,20 @@ pub enum What {
     },
     /// Somebody dialled in and was not let in. Of many, only some are told.
     Stranger {
-        /// Where they came from.
+        /// The IP address that they came from.
         address: IpAddr,
-        /// Why not, in a word: as in `link_refused_connections_total`.
+        /// Why they were not let in, in a word: as in `link_refused_connections_total`.
         why: &'static str,
-        /// Why not, in a sentence.
+        /// Why they were not let in, in a sentence.
         cause: String,
-        /// How many more came since the one that was told before, for whatever reason.
+        /// How many more were not let in since the one that was told before, for whatever reason.
         others: u64,
     },
-    /// The counter's own words.
+    /// The counter said something that a person should see.
     Notice {
-        /// `info`, `warning` or `alarm`.
+        /// How urgent it is: `info`, `warning` or `alarm`.
         severity: &'static str,
-        /// At most 500 characters.
+        /// What it says to people, at most 500 characters.
         text: ForeignText,
     },
 }
@@ -215,7 +216,7 @@ pub struct Follower {
 pub enum Followed {
     /// The next event.
     Event(Event),
-    /// So many events were forgotten before they could be read; look at the snapshot.
+    /// So many events were forgotten before they could be read: look at the snapshots instead.
     Lagged(u64),
 }
 

@@ -13,7 +13,7 @@ pub enum State {
     Stopped,
     /// A TCP connection is being made.
     Connecting,
-    /// TLS is being negotiated.
+    /// TLS is being negotiated on it.
     TlsHandshake,
     /// Proofs are being exchanged.
     SigningOn,
@@ -37,65 +37,66 @@ pub enum State {
     OutOfHours,
 }
 
-/// A counter as a whole.
+/// How the connections to one counter stand, taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// Every connection is up.
     Up,
-    /// Some are.
+    /// Some connections are up, but not all.
     Degraded,
-    /// None is.
+    /// No connection is up.
     Down,
 }
 
 /// Everything about one counter, as of one moment. Times are microseconds since 1970 UTC.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
-    /// Which counter.
+    /// The counter's id.
     pub counter: CounterId,
-    /// As a whole.
+    /// How its connections stand, taken together.
     pub health: Health,
-    /// Its accounting day, once it has ever signed on.
+    /// Its accounting day; `None` until it has signed on for the first time.
     pub settle_day: Option<Day>,
     /// Whether it says that it is open for postings.
     pub open: bool,
-    /// Its connections.
+    /// How each of its connections stands.
     pub connections: Vec<Connection>,
-    /// Requests that wait to be written.
+    /// How many requests wait to be written.
     pub queued: usize,
-    /// Requests that wait for an answer.
+    /// How many requests wait for an answer, on all connections.
     pub in_flight: usize,
-    /// Counts since the start.
+    /// What was seen of it since the bridge started.
     pub counts: Counts,
 }
 
-/// One connection.
+/// How one connection to a counter stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct Connection {
-    /// From 0.
+    /// Number of the connection among the counter's, from 0.
     pub channel: u16,
-    /// Where it stands.
+    /// Where the connection stands.
     pub state: State,
-    /// Since when, in microseconds since 1970 UTC.
+    /// Since when it stands there, in microseconds since 1970 UTC.
     pub since: i64,
     /// Counts the connections made on this channel; nothing of an old one reaches a new one.
     pub epoch: u64,
-    /// The address in use or tried last.
+    /// The address (`host:port`) in use, or tried last.
     pub address: String,
-    /// When the next attempt is due, while backing off.
+    /// When the next attempt is due, in microseconds since 1970 UTC; `None` unless it is backing
+    /// off.
     pub next_attempt_at: Option<i64>,
-    /// Attempts since it was last stably up.
+    /// How many attempts were made since it was last stably up.
     pub attempt: u32,
-    /// Requests that wait for an answer on it.
+    /// How many requests wait for an answer on it.
     pub in_flight: usize,
     /// What became of trying each address, in the order of preference.
     pub addresses: Arc<[Address]>,
     /// How it is secured; `None` for plain TCP and while there is none.
     pub tls: Option<Box<Tls>>,
-    /// Why it went down last.
+    /// Why it went down last, in words.
     pub last_cause: Option<String>,
-    /// When a frame was last heard.
+    /// When a frame was last heard, in microseconds since 1970 UTC.
     pub heard_at: Option<i64>,
     /// Round trip of the last heartbeat, in microseconds.
     pub round_trip_us: Option<u64>,
@@ -122,16 +123,16 @@ impl Connection {
     }
 }
 
-/// One of a counter's addresses.
+/// One of a counter's addresses, and what became of trying it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Address {
     /// `host:port`.
     pub address: String,
-    /// Failures since a session was last open there.
+    /// How many attempts failed since a session was last open there.
     pub failures: u64,
-    /// What was wrong last.
+    /// What was wrong with the attempt that failed last, in words.
     pub last_error: Option<String>,
-    /// When that was, in microseconds since 1970 UTC.
+    /// When that attempt failed, in microseconds since 1970 UTC.
     pub failed_at: Option<i64>,
 }
 
@@ -145,17 +146,17 @@ impl Address {
 /// How a connection is secured. Times are microseconds since 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Tls {
-    /// `1.3` or `1.2`.
+    /// Version of TLS: `1.3` or `1.2`.
     pub version: String,
-    /// Whom the other side's certificate names.
+    /// The name that the other side's certificate is for.
     pub peer: String,
-    /// When the other side's certificate expires.
+    /// When the other side's certificate expires, in microseconds since 1970 UTC.
     pub peer_expires_at: i64,
-    /// When ours expires.
+    /// When our own certificate expires, in microseconds since 1970 UTC.
     pub own_expires_at: i64,
 }
 
-/// What was seen of a counter since the bridge started.
+/// What was seen of a counter since the bridge started: how many of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Sessions opened.

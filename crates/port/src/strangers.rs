@@ -22,7 +22,7 @@ pub const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Those from one address, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stranger {
-    /// Where they come from.
+    /// The IP address that they come from.
     pub address: IpAddr,
     /// Why they were not let in, in a word: as in `link_refused_connections_total`.
     pub why: &'static str,
@@ -30,11 +30,11 @@ pub struct Stranger {
     pub cause: String,
     /// Which counter they signed on as, if it is one that dials in.
     pub counter: Option<CounterId>,
-    /// How often since the bridge started, as long as they are kept.
+    /// How many came since the bridge started, as long as they are kept.
     pub times: u64,
     /// When the first of them came, in microseconds since 1970 UTC.
     pub first_at: i64,
-    /// And the last.
+    /// When the last of them came, in microseconds since 1970 UTC.
     pub last_at: i64,
 }
 

@@ -10,9 +10,9 @@ use std::fmt;
 pub enum Unmatched {
     /// An answer.
     Reply {
-        /// Who said it.
+        /// The counter that said it.
         counter: CounterId,
-        /// What the counter answered.
+        /// What it answered.
         reply: Reply,
         /// Whether its request is known and had ended unknown, by its deadline or a lost
         /// connection. Otherwise it answers nothing that is known: a duplicate, or worse.
@@ -20,16 +20,16 @@ pub enum Unmatched {
     },
     /// Something that a person should see.
     Notice {
-        /// Who said it.
+        /// The counter that said it.
         counter: CounterId,
-        /// What the counter says for people.
+        /// What it says for people.
         notice: Notice,
     },
     /// A frame whose body could not be read.
     Malformed {
-        /// Who said it.
+        /// The counter that sent it.
         counter: CounterId,
-        /// What it was about, if that much could be read.
+        /// Sub serial of the leg that it was about, if that much could be read.
         serial: Option<SubSerial>,
         /// What is wrong with it, for people.
         error: String,

@@ -11,17 +11,17 @@ use foreign::ForeignText;
 /// A transfer, by the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its serial.
+    /// Its master serial.
     pub master: MasterSerial,
-    /// What it was to move, from where to where.
+    /// What it is to move, from where to where.
     pub order: Order,
-    /// The settle days that debit and credit were bound to.
+    /// The settle days that the debit and the credit were bound to.
     pub days: (Day, Day),
     /// Where it stands; of one that has not ended, how far it has come may be known late.
     pub standing: State,
-    /// Microseconds since 1970 UTC.
+    /// When it was accepted, in microseconds since 1970 UTC.
     pub created_at: i64,
-    /// `None` if an earlier version of the bridge recorded it.
+    /// Its mark; `None` if an earlier version of the bridge recorded it.
     pub mark: Option<Mark>,
 }
 
@@ -43,21 +43,21 @@ impl Recorded {
 /// A posting, by its counter's statement. Nothing of it is believed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
-    /// Who states it.
+    /// The counter that states it.
     pub counter: CounterId,
-    /// What it did.
+    /// What it did to the account.
     pub kind: Role,
-    /// Under which leg's serial.
+    /// The sub serial under which it was posted.
     pub serial: SubSerial,
-    /// What a reversal undid.
+    /// For a reversal, the sub serial of the posting that it undid, where the counter says it.
     pub original: Option<SubSerial>,
-    /// To which account.
+    /// The account that was posted to.
     pub account: AccountId,
-    /// Minor units.
+    /// Amount in minor units of the currency.
     pub amount: i64,
     /// ISO 4217 currency of the amount.
     pub currency: Currency,
-    /// The counter's accounting day.
+    /// The counter's accounting day on which it was posted.
     pub settle_day: Day,
     /// The mark that came with it, where the counter keeps marks.
     pub mark: Option<Mark>,
@@ -76,6 +76,6 @@ impl Posting {
 pub struct Word {
     /// The operator's name, as it was given.
     pub who: ForeignText,
-    /// In the operator's own words.
+    /// Why they ended it so, in the operator's own words.
     pub note: ForeignText,
 }

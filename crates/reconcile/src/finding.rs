@@ -9,11 +9,11 @@ use std::fmt;
 /// How many postings of each kind a transfer has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Legs {
-    /// Postings that take money.
+    /// How many postings take its money.
     pub debits: u32,
-    /// Postings that bring it.
+    /// How many postings bring it.
     pub credits: u32,
-    /// Postings that give it back.
+    /// How many postings give it back.
     pub reversals: u32,
 }
 
@@ -54,78 +54,79 @@ pub enum Finding {
     Doubled {
         /// The counter's name.
         counter: String,
-        /// The serial.
+        /// The sub serial that stands there more than once.
         serial: SubSerial,
-        /// How often.
+        /// How often it stands there.
         times: u32,
     },
     /// A posting under a serial of a transfer that is not that transfer's leg.
     NotAsRecorded {
-        /// Which transfer.
+        /// Master serial of the transfer.
         master: MasterSerial,
-        /// What is stated.
+        /// What the counter states.
         posting: Posting,
-        /// In words.
+        /// In what it differs from the leg, in a word: `counter`, `kind`, `account`, `amount`,
+        /// `currency` or `original`.
         what: &'static str,
     },
     /// A posting that no transfer explains.
     Unexplained {
-        /// What is stated.
+        /// What the counter states.
         posting: Posting,
     },
     /// A posting under a serial of a transfer, and of another transfer by its mark: one that the
     /// record does not know.
     Foreign {
-        /// Which transfer.
+        /// Master serial of the transfer whose serial it bears.
         master: MasterSerial,
-        /// What is stated.
+        /// What the counter states.
         posting: Posting,
     },
     /// A posting that is stated by a counter at which that leg is not booked.
     ForeignSpeaker {
-        /// Which transfer.
+        /// Master serial of the transfer.
         master: MasterSerial,
-        /// What is stated.
+        /// What the counter states.
         posting: Posting,
     },
     /// A posting that was stated where it was not asked for: of another account, or another day.
     NotAskedFor {
-        /// What is stated.
+        /// What the counter states.
         posting: Posting,
     },
     /// Nobody has told what this counter has posted; why not.
     NotTold {
         /// The counter's name.
         counter: String,
-        /// Why not, for people.
+        /// Why nobody has told, in words.
         why: String,
     },
     /// A transfer's legs are not those that its state asks for.
     WrongLegs {
-        /// Which transfer.
+        /// Master serial of the transfer.
         master: MasterSerial,
-        /// Where it stands.
+        /// Where the transfer stands by the record.
         standing: State,
-        /// What is posted of it.
+        /// How many postings of each kind the counters state of it.
         posted: Legs,
     },
     /// A row of the record is not what was written.
     Damaged {
-        /// Which transfer.
+        /// Master serial of the transfer whose row it is.
         master: MasterSerial,
-        /// In words.
+        /// What is wrong with the row, in words.
         what: String,
     },
     /// A page of the record's file is not what was written; in the database's words.
     DamagedPage {
-        /// In words.
+        /// What the database says of the page.
         what: String,
     },
     /// Money that left is not all somewhere; `unaccounted` is in minor units.
     Unbalanced {
-        /// ISO 4217 code.
+        /// ISO 4217 code of the currency.
         currency: String,
-        /// Minor units: above zero is missing, below is too much.
+        /// Minor units of the currency: above zero is missing, below is too much.
         unaccounted: i128,
     },
 }

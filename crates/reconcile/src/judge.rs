@@ -12,16 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where the money of one currency is, in minor units, by the counters' statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Left source accounts.
+    /// What left source accounts.
     pub debited: i128,
-    /// Reached destination accounts.
+    /// What reached destination accounts.
     pub credited: i128,
-    /// Was given back.
+    /// What was given back to source accounts.
     pub returned: i128,
-    /// Of open transfers: left, and neither arrived nor given back yet.
+    /// What left by open transfers, and has neither arrived nor been given back yet.
     pub in_transit: i128,
-    /// Left, and by no posting but by a person's recorded decision arrived or given back; less what so
-    /// left without a posting.
+    /// What left, and by no posting but by a person's recorded decision arrived or was given back;
+    /// less what so left without a posting.
     pub on_a_persons_word: i128,
 }
 
@@ -35,28 +35,28 @@ impl Sums {
 /// An open transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
-    /// The transfer.
+    /// The transfer as it is recorded.
     pub transfer: Recorded,
-    /// Minor units that left and have neither arrived nor come back.
+    /// Minor units of its currency that left and have neither arrived nor come back.
     pub in_transit: i64,
 }
 
 /// What an audit found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Where the money of each currency is.
+    /// Where the money of each currency is, by its ISO 4217 code.
     pub currencies: BTreeMap<String, Sums>,
-    /// What has not ended.
+    /// The transfers that have not ended.
     pub open: Vec<Open>,
-    /// Ended by a person where no posting shows it.
+    /// The transfers that a person ended where no posting shows it, and what the person said.
     pub by_word: Vec<(Recorded, Word)>,
     /// None of these, and every unit is accounted for.
     pub findings: Vec<Finding>,
-    /// Legs that are missing, for someone who may look on another day.
+    /// The legs that are missing, for someone who may look on another day.
     pub missing: Vec<(MasterSerial, Role)>,
 }
 
-/// What is judged.
+/// What is judged: a record of transfers, and what counters state that they posted.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// Every transfer of the time that is audited.
@@ -65,7 +65,7 @@ pub struct Case<'a> {
     pub postings: &'a [Posting],
     /// Legs of transfers outside that time: their postings are none of this audit's business.
     pub elsewhere: &'a BTreeSet<(CounterId, SubSerial)>,
-    /// What persons decided, of transfers that they ended.
+    /// What persons decided about transfers that they ended, by master serial.
     pub words: &'a BTreeMap<MasterSerial, Word>,
 }
 

@@ -36,33 +36,33 @@ pub enum BooksFileError {
     /// It cannot be opened or read.
     #[error("books file {path}: cannot be opened or read: {source}")]
     Open {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// What the system said.
         source: io::Error,
     },
     /// Another counter writes to it.
     #[error("books file {path}: in use by another counter")]
     InUse {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// A whole line that is not one of ours.
     #[error("books file {path}, line {line}: {problem}")]
     BadLine {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Which line, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// What is wrong with the line, in words.
         problem: String,
     },
     /// It cannot be written: nothing more may be answered.
     #[error("books file {path}: cannot be written: {source}")]
     Write {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// What the system said.
         source: io::Error,
     },
 }

@@ -17,31 +17,31 @@ use wire::dialect::Dialect;
 /// How a counter is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What it speaks.
+    /// The bytes that it speaks.
     pub dialect: Dialect,
-    /// Where it listens; port 0 for any free one.
+    /// The address at which it listens; port 0 for any free one.
     pub listen: SocketAddr,
-    /// Where it dials in instead, if it does.
+    /// The address that it dials instead; `None` if it listens.
     pub connect: Option<SocketAddr>,
     /// How many connections it keeps where it dials in; at least 1.
     pub channels: u16,
     /// How connections are secured; `None` for plain TCP.
     pub tls: Option<TlsFiles>,
-    /// Its id.
+    /// Its id, as the bridge's configuration names it.
     pub id: CounterId,
     /// The name of the bridge that it lets in.
     pub bridge: String,
-    /// The key that both hold; at least 32 bytes are wanted.
+    /// The key that it shares with the bridge; at least 32 bytes are wanted.
     pub key: SecretSlice<u8>,
     /// Accounts to open with so many minor units, unless the books file has them already.
     pub accounts: Vec<(AccountId, i64)>,
-    /// The currency of the accounts.
+    /// ISO 4217 currency of the accounts.
     pub currency: Currency,
-    /// Where its postings are appended; `None` forgets them with the process.
+    /// Path of the file to which its postings are appended; `None` forgets them with the process.
     pub books: Option<PathBuf>,
     /// What a line of the books survives before its answer is sent.
     pub durability: Durability,
-    /// What goes wrong.
+    /// What goes wrong on purpose.
     pub faults: FaultPlan,
     /// What the plan's chances are drawn from.
     pub seed: u64,
@@ -86,16 +86,16 @@ impl Options {
 /// Why a counter cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An option that cannot be meant.
+    /// An option that cannot be meant, and why.
     #[error("{0}")]
     Option(String),
-    /// The fault plan.
+    /// The fault plan cannot be used.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The books file.
+    /// The books file cannot be used.
     #[error(transparent)]
     BooksFile(#[from] BooksFileError),
-    /// The certificates or the key.
+    /// The certificates or the key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// An account that cannot be opened.
@@ -104,9 +104,9 @@ pub enum Error {
     /// It cannot listen.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address.
+        /// The address at which it was to listen.
         address: SocketAddr,
-        /// The cause.
+        /// What the system said.
         source: io::Error,
     },
     /// The system's signals cannot be heard.

@@ -23,11 +23,11 @@ pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// Who talks here, and the key that both hold.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// This counter.
+    /// Id of this counter.
     pub counter: CounterId,
-    /// The one bridge that is let in.
+    /// Name of the one bridge that is let in.
     pub bridge: String,
-    /// The shared key.
+    /// The key that both hold.
     pub key: Arc<SecretSlice<u8>>,
     /// The wanted heartbeat interval in seconds, 0 to 120; 0 = none.
     pub heartbeat_s: u16,
@@ -69,7 +69,7 @@ pub enum Next {
     Nothing,
     /// The counter has to do with it.
     Visit(Visit),
-    /// Write this.
+    /// Write this message.
     Write(Message),
     /// Write this, if anything, and close; the reason is for the log.
     Close(Option<Message>, &'static str),

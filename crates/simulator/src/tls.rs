@@ -13,13 +13,13 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 /// Where certificates and the key lie, all in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The authorities whose certificates are believed.
+    /// Path of the certificates of the authorities that are believed.
     pub ca: PathBuf,
-    /// The counter's certificate, and those between it and an authority.
+    /// Path of the counter's certificate, and of those between it and an authority.
     pub certificate: PathBuf,
-    /// The key of the counter's certificate.
+    /// Path of the key of the counter's certificate.
     pub key: PathBuf,
-    /// Whom the bridge's certificate must name, where the counter dials.
+    /// The name that the bridge's certificate must have, where the counter dials.
     pub bridge_name: String,
 }
 
@@ -27,9 +27,9 @@ pub struct TlsFiles {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {what}", file.display())]
 pub struct TlsError {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// What is wrong with it.
+    /// What is wrong with the file, in words.
     pub what: String,
 }
 

@@ -17,7 +17,7 @@ pub enum OpenError {
     /// The folder or the file could not be made.
     #[error("cannot create the database {path}: {why}")]
     CannotCreate {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// What the system said.
         why: String,
@@ -27,7 +27,7 @@ pub enum OpenError {
         "the database {path} is read-only: give the bridge's user write access to the file and its folder ({why})"
     )]
     ReadOnly {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// What the system said.
         why: String,
@@ -35,7 +35,7 @@ pub enum OpenError {
     /// Another process holds the file.
     #[error("the database {path} is locked by {by}: stop it, or give the bridge a file of its own")]
     Locked {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// Who holds it, as far as the system tells.
         by: String,
@@ -43,7 +43,7 @@ pub enum OpenError {
     /// The file is something else.
     #[error("{path} is not a usable SQLite database: {why}")]
     NotADatabase {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// What SQLite said.
         why: String,
@@ -68,7 +68,7 @@ pub enum OpenError {
     AccessDenied {
         /// The server, without the password.
         server: String,
-        /// What it said.
+        /// What the server said.
         why: String,
     },
     /// The server is there and the database is not.
@@ -76,7 +76,7 @@ pub enum OpenError {
     NoSuchDatabase {
         /// The server, without the password.
         server: String,
-        /// What it said.
+        /// What the server said.
         why: String,
     },
     /// Nobody answers.
@@ -92,7 +92,7 @@ pub enum OpenError {
     Unavailable {
         /// The database, without a password.
         database: String,
-        /// What it said.
+        /// What the database said.
         why: String,
     },
     /// It does not prove who it is, or speaks no TLS where that is expected.
@@ -103,7 +103,7 @@ pub enum OpenError {
     Untrusted {
         /// The server, without the password.
         server: String,
-        /// What is wrong.
+        /// What is wrong with its certificate or its TLS, in words.
         why: String,
     },
     /// It may forget what it has committed.
@@ -114,7 +114,7 @@ pub enum OpenError {
     Weak {
         /// The database, without a password.
         database: String,
-        /// Each weakness, with what to do.
+        /// Each weakness, in words, with what to do.
         what: String,
     },
     /// Another bridge holds the record.
@@ -131,7 +131,7 @@ pub enum OpenError {
     /// The position file cannot be read or made.
     #[error("the position file {path} cannot be used: {why}")]
     Position {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// What the system said.
         why: String,
@@ -177,7 +177,7 @@ pub enum StoreError {
     /// The database is locked, full, read-only or gone: ask again later.
     #[error("the database is not available: {why}")]
     Unavailable {
-        /// What it said.
+        /// What the database said.
         why: String,
     },
     /// All eleven-digit sequences are used up, or none was asked for.
@@ -186,9 +186,9 @@ pub enum StoreError {
     /// A row says something that was never written: our bug, or somebody changed it by hand.
     #[error("the record of {key} is damaged: {what}")]
     Corrupt {
-        /// The row's key, as it is.
+        /// The row's key in its table, as the database holds it.
         key: i64,
-        /// What is wrong with it.
+        /// What is wrong with the row, in words.
         what: String,
     },
     /// The database cannot read what it holds: a page of its file is not what was written.
@@ -197,7 +197,7 @@ pub enum StoreError {
          `counter-bridge audit` names it"
     )]
     Damaged {
-        /// What it said.
+        /// What the database said.
         what: String,
     },
     /// The store was closed.

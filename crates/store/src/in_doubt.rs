@@ -20,16 +20,16 @@ use sea_orm::{
 /// hundred serials a second uses about as many; at this pace all numbers last for 27 years.
 pub const MOST_LIFTED_A_DAY: u64 = 10_000_000;
 
-/// Why a counter gets nothing new.
+/// A counter that gets nothing new, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldCounter {
     /// The counter's id.
     pub counter: CounterId,
-    /// In words.
+    /// Why it is held, in words for operators.
     pub why: String,
     /// The sequence that it said it had seen, where that is the reason.
     pub seen: Option<Sequence>,
-    /// Since when, in microseconds since 1970 UTC.
+    /// Since when it is held, in microseconds since 1970 UTC.
     pub since: i64,
 }
 
@@ -50,7 +50,7 @@ pub enum Reach {
 pub enum Allowance {
     /// On counters' words: [`MOST_LIFTED_A_DAY`] on this day, together.
     Day(Day),
-    /// An operator wants it; the day on which.
+    /// As far as is asked for, because an operator wants it; the day on which.
     Wanted(Day),
 }
 

@@ -18,13 +18,13 @@ const PAGE: usize = if cfg!(test) { 3 } else { 4096 };
 /// What an app has moved of a currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MovedOn {
-    /// Which app.
+    /// Name of the app.
     pub app: String,
-    /// Of what.
+    /// ISO 4217 currency that was moved.
     pub currency: Currency,
-    /// By how many transfers.
+    /// How many transfers moved it.
     pub transfers: u64,
-    /// How much, in minor units.
+    /// What they moved together, in minor units of the currency.
     pub sum: i64,
 }
 

@@ -14,25 +14,26 @@ use std::sync::Arc;
 /// A transfer as it was accepted; nothing of it ever changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTransfer {
-    /// Its serial, and its key in every table.
+    /// Its master serial, and its key in every table.
     pub master: MasterSerial,
-    /// Who asked for it, 1 to [`NewTransfer::LONGEST_APP`] bytes.
+    /// Name of the app that asked for it, 1 to [`NewTransfer::LONGEST_APP`] bytes.
     pub app: Arc<str>,
     /// The caller's key, 1 to [`NewTransfer::LONGEST_KEY`] bytes, compared byte for byte.
     pub idempotency_key: Arc<str>,
-    /// Tells another body under the same key.
+    /// SHA-256 of what was ordered: tells another order under the same key (DOMAIN §4).
     pub fingerprint: [u8; 32],
     /// What it is to move, from where to where.
     pub order: Order,
-    /// The settle day that the debit is bound to.
+    /// The source counter's settle day when it was accepted: the first that the debit is bound to.
     pub debit_day: Day,
-    /// The settle day that the credit is bound to.
+    /// The destination counter's settle day when it was accepted: the first that the credit is
+    /// bound to.
     pub credit_day: Day,
     /// Whether the debit's result must be durable before the credit is sent.
     pub credit_barrier: bool,
-    /// When it was accepted.
+    /// When it was accepted, in microseconds since 1970 UTC.
     pub created_at: i64,
-    /// After this nothing new is begun for it.
+    /// From when on nothing new is begun for it, in microseconds since 1970 UTC.
     pub deadline_at: i64,
     /// Its mark; `None` only if an earlier version recorded it.
     pub mark: Option<Mark>,
@@ -70,11 +71,12 @@ impl Outcome {
 /// What an operator decided about a transfer. It is added to, never changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// When. With the transfer and `who`, it identifies the decision.
+    /// When it was decided, in microseconds since 1970 UTC. With the transfer and `who`, it
+    /// identifies the decision.
     pub at: i64,
     /// The operator's name, 1 to [`Decision::LONGEST_WHO`] bytes.
     pub who: ForeignText,
-    /// What was decided, 1 to [`Decision::LONGEST_DECISION`] bytes.
+    /// The word for what was decided, 1 to [`Decision::LONGEST_DECISION`] bytes.
     pub decision: String,
     /// The operator's words, at most [`Decision::LONGEST_NOTE`] bytes.
     pub note: ForeignText,
@@ -92,20 +94,20 @@ impl Decision {
 /// A transfer as the database holds it. Exactly one of `outcome` and `open_state` is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// What was asked for.
+    /// What was asked for, as it was accepted.
     pub transfer: NewTransfer,
-    /// How it ended, if it did.
+    /// How it ended; `None` if it has not.
     pub outcome: Option<Outcome>,
-    /// How far it has come, if it has not ended.
+    /// How far it has come; `None` if it has ended.
     pub open_state: Option<OpenState>,
 }
 
 /// A transfer that has not ended, with all that recovery needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenTransfer {
-    /// What was asked for.
+    /// What was asked for, as it was accepted.
     pub transfer: NewTransfer,
-    /// The bodies of its trail, in the order of their parts.
+    /// The bodies of the parts of its trail, each a JSON array, in their order.
     pub trail: Vec<String>,
     /// The number of the part that comes next.
     pub next_part: u32,
@@ -119,12 +121,12 @@ pub struct OpenTransfer {
 /// A page of what has not ended, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenPage {
-    /// Those that can be read.
+    /// The transfers of the page that can be read.
     pub transfers: Vec<OpenTransfer>,
     /// What is wrong with those that cannot: nobody knows what they are, and nothing is done about
     /// them.
     pub unreadable: Vec<StoreError>,
-    /// Where to go on; `None` if there are no more.
+    /// The key after which the next page begins; `None` if there are no more.
     pub next: Option<i64>,
 }
 
@@ -135,9 +137,9 @@ pub struct ListFilter {
     pub before: Option<MasterSerial>,
     /// At most this many; brought into `1..=`[`ListFilter::LONGEST_PAGE`].
     pub limit: u16,
-    /// Only this app's.
+    /// Only transfers of the app of this name.
     pub app: Option<String>,
-    /// Only those in this state.
+    /// Only transfers in this state.
     pub state: Option<StateFilter>,
     /// Only those with this counter on either side.
     pub counter: Option<CounterId>,

@@ -117,7 +117,7 @@ pub enum StateFilter {
     Open(OpenState),
     /// Those that ended in this state.
     Ended(FinalState),
-    /// Those that ended, however.
+    /// Those that have ended, in whatever state.
     AnyEnded,
 }
 

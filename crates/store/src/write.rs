@@ -11,19 +11,20 @@ pub struct WriteId(pub u64);
 /// What one step of one transfer adds to the record. All of it becomes durable at once, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// Comes back in the answer.
+    /// The caller's own number of the write; it comes back in the answer.
     pub id: WriteId,
-    /// The transfer.
+    /// Master serial of the transfer that is written about.
     pub master: MasterSerial,
-    /// Registers the transfer and its idempotency key.
+    /// The transfer, where this registers it and its idempotency key.
     pub accept: Option<NewTransfer>,
-    /// One part of the trail and its number; at most [`Write::LONGEST_TRAIL`] bytes.
+    /// One more part of the trail: its number, from 0, and its body of at most
+    /// [`Write::LONGEST_TRAIL`] bytes.
     pub trail: Option<(u32, String)>,
-    /// How far the transfer has come.
+    /// How far the transfer has come, where that has changed.
     pub state: Option<OpenState>,
-    /// What an operator decided.
+    /// What an operator decided, where one did.
     pub decision: Option<Decision>,
-    /// The end of the transfer.
+    /// How the transfer ended, where it has.
     pub outcome: Option<Outcome>,
 }
 
@@ -40,7 +41,7 @@ impl Write {
 /// The answer to one [`Write`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The asker's own number of the write.
+    /// The caller's own number of the write.
     pub id: WriteId,
     /// `Ok`: all of it is durable. `Err`: none of it is, nor ever will be.
     pub result: Result<(), WriteError>,
@@ -55,7 +56,7 @@ pub enum WriteError {
     /// The database could not, or the write contradicts what is recorded.
     #[error("not recorded: {why}")]
     Refused {
-        /// In words, for the log.
+        /// Why it was not made, in words for the log.
         why: String,
     },
 }

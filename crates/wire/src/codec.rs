@@ -39,11 +39,11 @@ pub enum Incoming {
 /// A body that is not a message, and what could still be read of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The request that it answered, if that much could be read.
+    /// Number of the request that it answered, if that much could be read.
     pub request: Option<RequestId>,
-    /// The serial that it was about, if that much could be read.
+    /// Sub serial of the leg that it was about, if that much could be read.
     pub serial: Option<SubSerial>,
-    /// What is wrong with it; never holds content of the body longer than 60 characters.
+    /// What is wrong with it, in words; never holds content of the body longer than 60 characters.
     pub error: String,
 }
 

@@ -49,13 +49,14 @@ pub enum Conversation {
 pub struct SignOn {
     /// The protocol's version; this is [`SignOn::VERSION`].
     pub version: u16,
-    /// Who signs on: the bridge's name, or the counter's id where the counter dials.
+    /// Name of whoever signs on, at most [`NAME_LONGEST`] characters: the bridge's name, or the
+    /// counter's id where the counter dials.
     pub dialler: String,
-    /// Who is meant to answer.
+    /// Name of whoever is meant to answer, at most [`NAME_LONGEST`] characters.
     pub acceptor: String,
-    /// Which of the dialler's connections this is, from 0.
+    /// Number of the connection among the dialler's, from 0.
     pub channel: u16,
-    /// Fresh for every sign-on.
+    /// The dialler's random bytes, fresh for every sign-on.
     pub nonce: Nonce,
     /// Wanted heartbeat interval in seconds, 1 to 120; 0 = none.
     pub heartbeat_s: u16,
@@ -69,7 +70,7 @@ impl SignOn {
 /// The acceptor proves that it holds the key, and asks the same of the dialler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
-    /// Fresh for every sign-on.
+    /// The acceptor's random bytes, fresh for every sign-on.
     pub nonce: Nonce,
     /// The acceptor's proof over both nonces.
     pub proof: Proof,
@@ -100,7 +101,7 @@ pub struct CounterState {
     pub id: CounterId,
     /// What it can do. Its code table stays at the bridge: the default table here.
     pub profile: Profile,
-    /// Its accounting day.
+    /// Its accounting day now.
     pub settle_day: Day,
     /// Whether it is open for postings now.
     pub open: bool,
@@ -143,27 +144,27 @@ impl RejectReason {
 /// No session; the connection is closed after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Why, for the machine.
+    /// Why there is no session, for the machine.
     pub reason: RejectReason,
-    /// Why, for people.
+    /// Why there is no session, in words for people.
     pub text: ForeignText,
 }
 
-/// No new requests from here on.
+/// The session ends: no new requests from here on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignOff {
-    /// Why, for people.
+    /// Why the session ends, in words for people.
     pub text: ForeignText,
 }
 
-/// Are you there?
+/// Asks whether the other side is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Counts up from 1 on each connection.
     pub number: u64,
 }
 
-/// Yes.
+/// Says that this side is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeartbeatAck {
     /// The number of the heartbeat that this answers.

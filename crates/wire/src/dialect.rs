@@ -33,15 +33,15 @@ pub enum Speech {
 /// What somebody wrote about a counter's dialect, as far as they wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Details {
-    /// How text is encoded.
+    /// How text is encoded, in a dialect of XML.
     pub encoding: Option<Encoding>,
-    /// How amounts are written.
+    /// How amounts are written, in a dialect of XML.
     pub amount_unit: Option<AmountUnit>,
-    /// The counter's zone, in minutes east of UTC.
+    /// The counter's zone, in minutes east of UTC, −720 to 840.
     pub utc_offset_minutes: Option<i16>,
 }
 
-/// One of [`Details`].
+/// Which of [`Details`] is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// [`Details::encoding`].

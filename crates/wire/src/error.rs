@@ -6,9 +6,9 @@ pub enum EncodeError {
     /// The frame would exceed the limit.
     #[error("frame of {length} bytes would exceed the limit of {limit}")]
     TooLong {
-        /// How long it would be.
+        /// How long the frame's body would be, in bytes.
         length: usize,
-        /// What is allowed.
+        /// The longest body allowed, in bytes.
         limit: usize,
     },
     /// A text does not fit its field or the encoding.
@@ -22,9 +22,9 @@ pub enum FrameError {
     /// The length announces more than is allowed.
     #[error("frame of {announced} bytes exceeds the limit of {limit}")]
     TooLong {
-        /// What the length says.
+        /// The length of the frame's body that was announced, in bytes.
         announced: u64,
-        /// What is allowed.
+        /// The longest body allowed, in bytes.
         limit: usize,
     },
     /// The length is not eight digits.

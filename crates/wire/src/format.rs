@@ -10,9 +10,9 @@ use std::fmt;
 /// The two ends of a link, as the XML header names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parties {
-    /// Who encodes.
+    /// Name of the party that encodes.
     pub own: String,
-    /// Who decodes.
+    /// Name of the party that decodes.
     pub peer: String,
 }
 

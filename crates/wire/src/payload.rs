@@ -12,8 +12,8 @@ pub const ANSWER_TEXT_LONGEST: usize = 200;
 /// An instruction or a reply, with the request that it is or answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// Bridge → counter.
+    /// An instruction of the bridge to the counter.
     Request(RequestId, Instruction),
-    /// Counter → bridge.
+    /// The counter's reply to the bridge.
     Response(RequestId, Reply),
 }

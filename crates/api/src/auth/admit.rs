@@ -31,9 +31,9 @@ pub struct Authenticator {
 /// A request of a known app, whole.
 #[derive(Debug)]
 pub struct Admitted {
-    /// Who sent it.
+    /// The app that sent it, and with which key.
     pub caller: Verified,
-    /// Everything but the body.
+    /// Its method, target and headers, and what the server knows of its connection.
     pub parts: Parts,
     /// The body, at most as long as was allowed; its digest fits.
     pub body: Bytes,

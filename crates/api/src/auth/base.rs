@@ -13,11 +13,11 @@ use std::net::SocketAddr;
 /// What is signed of a request, apart from its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The method.
+    /// The request's method.
     pub method: &'a Method,
     /// The target as it came over the wire: not rewritten by a router that strips prefixes.
     pub uri: &'a Uri,
-    /// All headers.
+    /// All headers of the request.
     pub headers: &'a HeaderMap,
     /// The address of this bridge at which the connection arrived, as far as it is known.
     pub arrived_at: Option<SocketAddr>,

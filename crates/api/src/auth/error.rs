@@ -16,9 +16,9 @@ pub enum AuthError {
     /// A signature header that cannot be read, or is beyond a limit.
     #[error("the {header} header cannot be used: {why}")]
     Malformed {
-        /// The header.
+        /// The header's name.
         header: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with it, in words.
         why: String,
     },
     /// The target URI cannot be put together.
@@ -42,9 +42,9 @@ pub enum AuthError {
     /// The `alg` parameter is not the key's algorithm.
     #[error("the signature says alg={said:?}, but the key is for {registered}")]
     WrongAlgorithm {
-        /// What the signature says.
+        /// The algorithm that the signature names.
         said: String,
-        /// What the key was registered for.
+        /// The algorithm that the key was registered for.
         registered: &'static str,
     },
     /// `expires` is not in the future.
@@ -56,15 +56,15 @@ pub enum AuthError {
     /// `created` is further in the future than clocks may differ.
     #[error("the signature was created {ahead_s} s in the future; check the clock")]
     CreatedInFuture {
-        /// Seconds from now to `created`.
+        /// Seconds from now to `created`; more than the skew that is allowed.
         ahead_s: i64,
     },
     /// `expires` is not after `created`, or too long after it.
     #[error("the signature is valid for {seconds} s; it must be at least 1 s and at most {most} s")]
     BadValidity {
-        /// `expires` less `created`.
+        /// Seconds from `created` to `expires`.
         seconds: i64,
-        /// The longest validity allowed.
+        /// The longest validity allowed, in seconds.
         most: i64,
     },
     /// The signature is not that of this request under a key that is registered, whatever the reason:
@@ -82,19 +82,19 @@ pub enum AuthError {
     /// The memory of nonces is full, so a replay could not be told.
     #[error("too many signed requests are in their validity window")]
     NonceMemoryFull {
-        /// Seconds until some of it is free again.
+        /// Seconds until some of it is free again, 1 to 300.
         retry_after_s: u32,
     },
     /// There is a body, and no digest of it.
     #[error("a request with a body needs a Content-Digest header")]
     MissingDigest,
-    /// A digest that cannot be read.
+    /// A `Content-Digest` that cannot be read; why, in words.
     #[error("the Content-Digest header cannot be used: {0}")]
     MalformedDigest(String),
-    /// The digest is not that of the body.
+    /// The digest is not that of the body; its algorithm.
     #[error("the Content-Digest ({0}) does not fit the body")]
     BadDigest(&'static str),
-    /// A POST without the header.
+    /// A POST without the header `Idempotency-Key`.
     #[error("a POST needs an Idempotency-Key header")]
     MissingIdempotencyKey,
     /// The body is longer than is taken.

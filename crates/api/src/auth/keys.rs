@@ -83,7 +83,7 @@ impl VerificationKey {
         }
     }
 
-    /// What the key is for.
+    /// The algorithm that the key is for.
     pub const fn algorithm(&self) -> Algorithm {
         match self.0 {
             Material::HmacSha256(_) => Algorithm::HmacSha256,
@@ -170,16 +170,16 @@ impl Keys {
 /// Why a key cannot be registered. Never says anything of the key itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// A secret that could be guessed.
+    /// A secret that could be guessed: of so many bytes, fewer than 32.
     #[error("an HMAC secret must have at least 32 bytes, not {0}")]
     SecretTooShort(usize),
-    /// Not a key of that kind.
+    /// A text that is not a key of that kind; why, in words.
     #[error("{0}")]
     NotAKey(&'static str),
-    /// Not an id.
+    /// An id that is not 1 to 128 visible ASCII characters; its first 128.
     #[error("a key id is 1 to 128 visible ASCII characters, not {0:?}")]
     NotAnId(String),
-    /// The id is taken.
+    /// An id that another key has.
     #[error("two keys have the id {0:?}")]
     Duplicate(String),
 }

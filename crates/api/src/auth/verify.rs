@@ -30,9 +30,9 @@ use std::sync::Arc;
 /// Who sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The app that the key is of.
+    /// Name of the app whose key it is.
     pub app: Arc<str>,
-    /// The key's id.
+    /// The id of the key with which it was signed.
     pub keyid: Arc<str>,
 }
 

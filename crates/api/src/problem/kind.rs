@@ -7,11 +7,11 @@ use http::StatusCode;
 /// A kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// The last part of the problem's `type`, and the name of its page.
+    /// The last part of the problem's `type`, and the name of its page in `docs/errors`.
     pub slug: &'static str,
-    /// The problem's `title`.
+    /// The problem's `title`, for people.
     pub title: &'static str,
-    /// The problem's `status`.
+    /// The HTTP status that it is answered with.
     pub status: StatusCode,
 }
 

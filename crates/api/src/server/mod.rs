@@ -41,17 +41,17 @@ const SAID_EVERY: Duration = Duration::from_secs(10);
 /// What is allowed to those who connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once.
+    /// How many connections may be open at once.
     pub connections: usize,
-    /// Connections at once from one address; an IPv6 network of 64 bits is one.
+    /// How many connections one address may have at once; an IPv6 network of 64 bits is one.
     pub per_address: usize,
     /// The longest head of a request, in bytes; also what is held of a body at a time.
     pub longest_head: usize,
-    /// From the first byte of a head, or from the connection, to its end.
+    /// How long a head may take, from its first byte, or from the connection, to its end.
     pub head: Duration,
-    /// From the end of a head to the end of the body.
+    /// How long a body may take, from the end of the head to its own end.
     pub body: Duration,
-    /// From an answer to the next request.
+    /// How long a connection may rest, from an answer to the next request.
     pub idle: Duration,
     /// How long a reader may leave a part of an answer unread.
     pub write: Duration,
@@ -85,7 +85,7 @@ pub enum Trust {
     Answered,
 }
 
-/// How serving ends.
+/// How serving is ended.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     /// Nobody is accepted any more, connections without a request in progress are closed, and what

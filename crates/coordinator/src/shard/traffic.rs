@@ -21,38 +21,38 @@ use tokio::time::Instant;
 pub enum Input {
     /// A new transfer; its serial decides the shard.
     Begin {
-        /// What is wanted.
+        /// The transfer as it is to be recorded.
         new: NewTransfer,
         /// Told when it is final, or was not recorded.
         waiter: oneshot::Sender<WaiterReply>,
     },
     /// A transfer that was open when the bridge last stopped.
     Recovered {
-        /// What was wanted.
+        /// The transfer as it was recorded.
         new: NewTransfer,
         /// The transfer as it may be believed.
         transfer: Box<Transfer>,
-        /// When something last happened to it.
+        /// When something last happened to it, in microseconds since 1970 UTC.
         updated_at: i64,
-        /// The number of the next part of its trail.
+        /// The number of the next part of its trail, from 0.
         next_part: u32,
         /// This software fails on it: it is left alone, and nothing is written about it.
         left_alone: bool,
     },
     /// The journal answered.
     Written(Written),
-    /// A link answered.
+    /// What a counter was asked has an outcome.
     Delivered {
-        /// Who was asked, and so who answered.
+        /// The counter that was asked, and so answered.
         speaker: CounterId,
-        /// The number of the request.
+        /// The shard's own number of the request.
         ticket: Ticket,
-        /// What became of it.
+        /// What became of the request.
         outcome: RequestOutcome,
     },
     /// A counter said something that nobody waits for.
     Unasked {
-        /// Who said it.
+        /// The counter that said it.
         speaker: CounterId,
         /// What the counter answered.
         reply: Reply,
@@ -61,44 +61,44 @@ pub enum Input {
     SessionBegan(CounterIndex),
     /// A person decided.
     Decide {
-        /// About which transfer.
+        /// Master serial of the transfer that is decided about.
         master: MasterSerial,
-        /// What the operator decided.
+        /// What the person decided.
         decision: Decision,
         /// The operator's name, as it was given.
         who: ForeignText,
-        /// In the operator's own words.
+        /// Why, in the operator's own words.
         note: ForeignText,
         /// Told whether it was accepted, and whose claim it ended.
         done: oneshot::Sender<Result<Option<Claimant>, DecideRefused>>,
     },
     /// A person claims what waits for one, or says so again.
     Claim {
-        /// Which transfer.
+        /// Master serial of the transfer that is claimed.
         master: MasterSerial,
         /// The operator's name, as it was given.
         who: ForeignText,
-        /// In the operator's own words.
+        /// Why, in the operator's own words.
         note: ForeignText,
-        /// Told until when, or why not.
+        /// Told until when it is claimed, or why not.
         done: oneshot::Sender<Result<Claimant, DecideRefused>>,
     },
     /// A person claims it no longer.
     Unclaim {
-        /// Which transfer.
+        /// Master serial of the transfer that is released.
         master: MasterSerial,
         /// The operator's name, as it was given.
         who: ForeignText,
-        /// Told whether it was claimed.
+        /// Told whether it was claimed, or why that cannot be said.
         done: oneshot::Sender<Result<bool, DecideRefused>>,
     },
     /// A person hands back to the rules what is proven and claimed by nobody.
     ResumeProven {
-        /// Which transfer.
+        /// Master serial of the transfer that is handed back.
         master: MasterSerial,
         /// The operator's name, as it was given.
         who: ForeignText,
-        /// In the operator's own words.
+        /// Why, in the operator's own words.
         note: ForeignText,
         /// Told what it leads to, or why it was left.
         done: oneshot::Sender<Result<Outlook, DecideRefused>>,
@@ -142,11 +142,11 @@ pub enum Output {
     Ask {
         /// The counter, by its place in the configuration.
         counter: CounterIndex,
-        /// Comes back with the outcome.
+        /// The shard's own number of the request; it comes back with the outcome.
         ticket: Ticket,
         /// What the counter is asked to do.
         instruction: Instruction,
-        /// By when, from now.
+        /// How long its outcome is waited for, from now on.
         within: Duration,
     },
     /// A counter that cannot fence is to be signed on to anew, on every channel whose newest session
@@ -159,29 +159,29 @@ pub enum Output {
     },
     /// A transfer is no longer open: its key is free to be looked up in the database.
     Closed {
-        /// The app's name.
+        /// Name of the app whose key it is.
         app: Arc<str>,
-        /// The key.
+        /// The idempotency key.
         idempotency_key: Arc<str>,
         /// How it ended; `None` if it was never recorded.
         ended: Option<Ended>,
     },
-    /// Somebody should know.
+    /// Operators are to be told.
     Alarm {
-        /// What kind.
+        /// What kind of event it is.
         kind: Kind,
-        /// About which transfer.
+        /// Master serial of the transfer that it is about.
         master: MasterSerial,
-        /// In words.
+        /// What happened, in words for operators.
         text: String,
     },
     /// A counter says of a leg what it has said before, and is no longer listened to about it.
     LeftOut {
-        /// Which counter.
+        /// The counter, by its place in the configuration.
         counter: CounterIndex,
-        /// About which transfer.
+        /// Master serial of the transfer that it speaks about.
         master: MasterSerial,
-        /// For operators, the first time.
+        /// What operators are told; `None` after the first time.
         text: Option<String>,
     },
     /// What a counter holds under a leg's serial may be another transfer's: the counter is looked at.
@@ -190,27 +190,27 @@ pub enum Output {
         counter: CounterIndex,
         /// Why what the counter holds may be another transfer's.
         doubt: Doubt,
-        /// About which transfer.
+        /// Master serial of the transfer whose leg it is.
         master: MasterSerial,
-        /// About which of its legs.
+        /// The leg whose serial it holds.
         role: Role,
     },
     /// A counter did something wrong: it is counted against it, and operators are told.
     Accuse {
-        /// The counter's id.
+        /// Id of the counter.
         counter: CounterId,
-        /// What kind of wrong.
+        /// What kind of wrong it did.
         fault: Fault,
-        /// About which transfer.
+        /// Master serial of the transfer that it is about.
         master: MasterSerial,
-        /// In words.
+        /// What it did, in words for operators.
         text: String,
     },
     /// Words about a transfer that is not open here: they are compared with the record.
     Compare {
-        /// Who said it.
+        /// The counter that said them.
         speaker: CounterId,
-        /// What the counter answered.
+        /// What the counter said.
         reply: Reply,
     },
 }

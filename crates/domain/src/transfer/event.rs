@@ -12,9 +12,10 @@ pub enum Event {
     Wake,
     /// Its deadline or the cut-over has passed.
     Expire,
-    /// Something was told of a leg.
+    /// What was asked of a leg's counter has an outcome, be it that nothing was learned; or the
+    /// counter spoke unasked.
     Told(Role, LegReport),
-    /// A person decided.
+    /// A person decided about it.
     Decide(Decision),
 }
 
@@ -23,7 +24,7 @@ pub enum Event {
 pub enum Action {
     /// Send the leg's posting. Always the same bytes for one leg.
     Send(Role),
-    /// Ask what became of the leg.
+    /// Ask the leg's counter what became of it, with a fence or without.
     Ask(Role, Look),
     /// Nothing now; wake it after a pause.
     Pause,
@@ -47,7 +48,7 @@ pub enum Verdict {
 /// What follows from an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
-    /// What to do.
+    /// What the bridge is to do next.
     pub action: Action,
     /// Whether everything so far must be durable before `action` begins.
     pub barrier: bool,
@@ -64,9 +65,9 @@ pub enum Illegal {
     /// The decision contradicts what is proven.
     #[error("the decision contradicts the proof: the {role} is {known}", known = .knowledge.words())]
     AgainstProof {
-        /// The leg.
+        /// The leg whose proof stands against it.
         role: Role,
-        /// What is proven of it.
+        /// What is proven of that leg.
         knowledge: Knowledge,
     },
     /// After a contradiction there is nothing to go on from.

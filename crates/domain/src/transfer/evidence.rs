@@ -25,7 +25,7 @@ pub enum Weight {
 pub enum Question {
     /// Only looking, while a copy of the request may still be on its way.
     Look,
-    /// With a fence.
+    /// With a fence: the counter also buries the serial if it has not run.
     Fence,
     /// Only looking, but after the counter's in-flight limit had passed since the last copy was
     /// sent, and over a session begun after that: no copy can still be on its way.
@@ -35,13 +35,13 @@ pub enum Question {
 /// What a counter told of a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegReport {
-    /// What may be believed.
+    /// What may be believed of the leg by it.
     pub evidence: Evidence,
-    /// How much it weighs.
+    /// How much that weighs against what was believed before.
     pub weight: Weight,
-    /// The counter's words.
+    /// The counter's code and words; `None` if it did not answer.
     pub answer: Option<Answer>,
-    /// The posting, if there is one.
+    /// The posting that the counter shows; `None` if it shows none.
     pub posted: Option<Posted>,
     /// Why it may be about another transfer; then nothing is believed of it.
     pub doubt: Option<Doubt>,

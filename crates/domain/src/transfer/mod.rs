@@ -91,7 +91,7 @@ use std::fmt;
 /// What a transfer wants; fixed when it is accepted, durable before its first byte leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
-    /// Its serial; the legs' serials follow from it.
+    /// Its master serial; the legs' sub serials follow from it (DOMAIN §2).
     pub master: MasterSerial,
     /// What it is to move, from where to where.
     pub order: Order,
@@ -117,9 +117,9 @@ pub enum Knowledge {
     NotSent,
     /// It may or may not have been executed.
     Unknown,
-    /// Posted.
+    /// It is posted.
     Done,
-    /// Refused; nothing was posted.
+    /// It was refused; nothing was posted.
     Refused,
     /// Proven dead: it never ran and never will.
     NotExecuted,
@@ -157,18 +157,19 @@ impl Knowledge {
 /// One posting of a transfer, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leg {
-    /// What is known.
+    /// What is known of it, by evidence (DOMAIN §3).
     pub knowledge: Knowledge,
     /// How often it may have left under the day that it is bound to; counts as two after a crash,
     /// when nobody remembers.
     pub sent: u16,
     /// Rounds of asking or repeating that brought nothing, since the leg began.
     pub tries: u16,
-    /// The counter's last answer about it.
+    /// The counter's last code and words about it.
     pub answer: Option<Answer>,
-    /// The counter's own number of the posting.
+    /// The counter's own number of the posting, at most 32 characters; `None` until it has said
+    /// one.
     pub counter_serial: Option<ForeignText>,
-    /// The counter's day of the posting.
+    /// The counter's accounting day on which it says it posted; `None` until it has said one.
     pub posted_day: Option<Day>,
     /// Why what the counter holds under the serial may be another transfer's; it stays.
     pub doubt: Option<Doubt>,
@@ -361,19 +362,19 @@ impl Phase {
 /// A transfer in the bridge's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// What it wants.
+    /// What was asked for; fixed when it was accepted.
     pub intent: Intent,
-    /// What the bridge is at.
+    /// What exactly the bridge is at with it.
     pub phase: Phase,
     /// The source counter's posting.
     pub debit: Leg,
     /// The destination counter's posting.
     pub credit: Leg,
-    /// The undoing of the debit.
+    /// The source counter's undoing of the debit.
     pub reversal: Leg,
     /// Its deadline, or the cut-over, has passed: nothing new is begun.
     pub expired: bool,
-    /// Why it ended so, once it has; `None` for a completed one.
+    /// Why it is being undone, or ended as it did; `None` where all goes well.
     pub reason: Option<EndReason>,
 }
 
@@ -490,9 +491,9 @@ impl Transfer {
 /// to be patient.
 #[derive(Clone, Copy, Debug)]
 pub struct StepContext<'a> {
-    /// The source counter.
+    /// Capabilities of the source counter.
     pub debit: &'a Profile,
-    /// The destination counter.
+    /// Capabilities of the destination counter.
     pub credit: &'a Profile,
     /// The source counter's settle day now; `None` if it has not been heard of since the start.
     pub debit_day: Option<Day>,
@@ -505,7 +506,7 @@ pub struct StepContext<'a> {
     pub behind: bool,
     /// Whether nothing new is sent to the source counter, because what it says is in doubt.
     pub debit_held: bool,
-    /// The same of the destination counter.
+    /// Whether nothing new is sent to the destination counter, because what it says is in doubt.
     pub credit_held: bool,
     /// Whether an operator has claimed the transfer: then it does not end by itself.
     pub claimed: bool,

@@ -11,9 +11,9 @@ use crate::serial::Role;
 /// What the record still holds of an open transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// What it wants.
+    /// What was asked for, from the transfer's row.
     pub intent: Intent,
-    /// The phase recorded last.
+    /// What the bridge was at, as recorded last.
     pub phase: Phase,
     /// The legs as recorded last, in the order of [`Role::ALL`].
     pub legs: [Leg; 3],

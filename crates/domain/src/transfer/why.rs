@@ -89,6 +89,6 @@ pub enum EndReason {
     CreditRefused,
     /// The credit was given up and proven never executed.
     CreditNotExecuted,
-    /// A person decided.
+    /// A person decided that it ends so.
     Decided,
 }

@@ -3,15 +3,16 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A counter as a whole.
+/// How the connections to one counter stand, taken together. `up`: every one is up. `degraded`:
+/// some are. `down`: none is.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum CounterHealth {
     /// Every connection is up.
     Up,
-    /// Some are.
+    /// Some connections are up, but not all.
     Degraded,
-    /// None is.
+    /// No connection is up.
     Down,
 }
 
@@ -42,122 +43,123 @@ pub(crate) enum ConnectionState {
 /// How the connections to one counter stand.
 #[derive(ToSchema)]
 pub(crate) struct Counter {
-    /// The counter's name.
+    /// The counter's name in the bridge's configuration.
     counter: String,
-    /// As a whole.
+    /// How its connections stand, taken together.
     health: CounterHealth,
-    /// The same in words.
+    /// `health` in words for people.
     health_text: String,
-    /// Its accounting day, `YYYYMMDD`, once it has ever signed on.
+    /// Its accounting day, `YYYYMMDD`; null until it has signed on for the first time.
     #[schema(required)]
     settle_day: Option<u32>,
     /// Whether it says that it is open for postings.
     open: bool,
-    /// Its connections.
+    /// How each of its connections stands.
     connections: Vec<Connection>,
-    /// Requests that wait to be written.
+    /// How many requests wait to be written.
     queued: usize,
-    /// Requests that wait for an answer.
+    /// How many requests wait for an answer, on all connections.
     in_flight: usize,
-    /// Counts since the start.
+    /// What was seen of it since the bridge started.
     counts: Counts,
-    /// Why it gets no new transfers, if it gets none.
+    /// Why it gets no new transfers; null if it gets them.
     #[schema(required)]
     held: Option<Held>,
-    /// What it did wrong since the start.
+    /// What it did wrong since the bridge started.
     faults: Faults,
 }
 
 /// Why a counter gets no new transfers.
 #[derive(ToSchema)]
 pub(crate) struct Held {
-    /// In words.
+    /// Why it is held, in words for people.
     why: String,
-    /// Since when.
+    /// Since when it is held, in microseconds since 1970 UTC.
     since: i64,
-    /// What to do, in words.
+    /// What to do about it, in words for people.
     to_do: String,
 }
 
-/// What a counter did wrong since the start.
+/// What a counter did wrong since the bridge started.
 #[derive(ToSchema)]
 pub(crate) struct Faults {
-    /// How often it spoke of what is not its own.
+    /// How often it spoke of what is not its own: a leg at another counter, or a serial never given
+    /// out.
     foreign: u64,
-    /// How often it contradicted what it had proven.
+    /// How often it contradicted what it had proven, or claimed a posting that is not the leg's.
     contradiction: u64,
-    /// In words, with what to do.
+    /// The same in words for people, with what to do; null if there is nothing.
     #[schema(required)]
     text: Option<String>,
 }
 
-/// One connection.
+/// How one connection to a counter stands.
 #[derive(ToSchema)]
 pub(crate) struct Connection {
-    /// From 0.
+    /// Number of the connection among the counter's, from 0.
     channel: u16,
-    /// Where it stands.
+    /// Where the connection stands.
     state: ConnectionState,
-    /// The same in words.
+    /// `state` in a sentence for people.
     state_text: String,
-    /// Since when.
+    /// Since when it stands there, in microseconds since 1970 UTC.
     since: i64,
-    /// Counts the connections made on this channel.
+    /// How many connections were made on this channel since the bridge started.
     epoch: u64,
-    /// The address in use or tried last.
+    /// The address (`host:port`) in use, or tried last.
     address: String,
-    /// When the next attempt is due, while backing off.
+    /// When the next attempt is due, in microseconds since 1970 UTC; null unless it is backing off.
     #[schema(required)]
     next_attempt_at: Option<i64>,
-    /// Attempts since it was last stably up.
+    /// How many attempts were made since it was last stably up.
     attempt: u32,
-    /// Requests that wait for an answer on it.
+    /// How many requests wait for an answer on it.
     in_flight: usize,
     /// What became of trying each address, in the order of preference.
     addresses: Vec<Address>,
-    /// How it is secured; null for plain TCP and while there is none.
+    /// How it is secured; null for plain TCP, and while it is not connected.
     #[schema(required)]
     tls: Option<Tls>,
-    /// Why it went down last.
+    /// Why it went down last, in words; null if it has not.
     #[schema(required)]
     last_cause: Option<String>,
-    /// When a frame was last heard.
+    /// When a frame was last heard, in microseconds since 1970 UTC; null if none was.
     #[schema(required)]
     heard_at: Option<i64>,
-    /// Round trip of the last heartbeat, in microseconds.
+    /// Round trip of the last heartbeat, in microseconds; null if there was none.
     #[schema(required)]
     round_trip_us: Option<u64>,
 }
 
-/// One of a counter's addresses.
+/// One of a counter's addresses, and what became of trying it.
 #[derive(ToSchema)]
 pub(crate) struct Address {
     /// `host:port`.
     address: String,
-    /// Failures since a session was last open there.
+    /// How many attempts failed since a session was last open there.
     failures: u64,
-    /// What was wrong last.
+    /// What was wrong with the attempt that failed last, in words; null if none did.
     #[schema(required)]
     last_error: Option<String>,
-    /// When that was.
+    /// When that attempt failed, in microseconds since 1970 UTC; null if none did.
     #[schema(required)]
     failed_at: Option<i64>,
 }
 
-/// How a connection is secured.
+/// How a connection is secured by TLS.
 #[derive(ToSchema)]
 pub(crate) struct Tls {
-    /// `1.3` or `1.2`.
+    /// Version of TLS: `1.3` or `1.2`.
     version: String,
-    /// Whom the other side's certificate names.
+    /// The name that the other side's certificate is for.
     peer: String,
-    /// When the other side's certificate expires.
+    /// When the other side's certificate expires, in microseconds since 1970 UTC.
     peer_expires_at: i64,
-    /// When ours expires.
+    /// When the bridge's own certificate expires, in microseconds since 1970 UTC.
     own_expires_at: i64,
 }
 
-/// What a link has seen since the bridge started.
+/// What was seen of a counter since the bridge started: how many of each.
 #[derive(ToSchema)]
 pub(crate) struct Counts {
     /// Sessions opened.
@@ -186,14 +188,15 @@ pub(crate) struct Counts {
     unreadable_times: u64,
     /// Requests refused because the queue was full.
     busy: u64,
-    /// Of what the counter said unasked, how much was dropped.
+    /// Of what the counter said unasked, how much was dropped: beyond what is taken in a second, or
+    /// because what was waiting to be looked at was too much.
     unmatched_dropped: u64,
 }
 
 /// Who dialled in lately and was not let in.
 #[derive(ToSchema)]
 pub(crate) struct Strangers {
-    /// The last first.
+    /// Each address and reason, the last to come first.
     strangers: Vec<Stranger>,
     /// How many connections were not let in since the bridge started.
     refused: u64,
@@ -202,45 +205,45 @@ pub(crate) struct Strangers {
 /// Those from one address that were not let in for one reason.
 #[derive(ToSchema)]
 pub(crate) struct Stranger {
-    /// Where they come from.
+    /// The IP address that they come from.
     address: String,
-    /// Why they were not let in, in a word.
+    /// Why they were not let in, in a word for programs.
     why: String,
-    /// Why the last of them was not, in a sentence.
+    /// Why the last of them was not let in, in a sentence for people.
     cause: String,
-    /// Which counter they signed on as, if it is one that dials in.
+    /// Name of the counter that they signed on as, if it is one that dials in; null otherwise.
     #[schema(required)]
     counter: Option<String>,
-    /// How often since the bridge started, as long as they are kept.
+    /// How many came since the bridge started, as long as they are kept.
     times: u64,
-    /// When the first of them came.
+    /// When the first of them came, in microseconds since 1970 UTC.
     first_at: i64,
-    /// And the last.
+    /// When the last of them came, in microseconds since 1970 UTC.
     last_at: i64,
 }
 
 /// A counter that gets new transfers again.
 #[derive(ToSchema)]
 pub(crate) struct Readmitted {
-    /// Which.
+    /// The counter's name.
     counter: String,
-    /// That it does.
+    /// Always true: it gets new transfers again.
     readmitted: bool,
-    /// The operator's name.
+    /// Name of the operator who readmitted it.
     who: String,
-    /// Why.
+    /// Why, in the operator's own words.
     note: String,
 }
 
-/// Nothing is to be said; that it is JSON shows that no page of somebody else's asks for it.
+/// An empty object. That it is JSON shows that no other site's page sends it.
 #[derive(ToSchema)]
 pub(crate) struct Nothing {}
 
 /// What a link was asked to do.
 #[derive(ToSchema)]
 pub(crate) struct Asked {
-    /// Which counter's.
+    /// Name of the counter whose link was asked.
     counter: String,
-    /// `reconnect` or `release`.
+    /// What it was asked to do: `reconnect` or `release`.
     asked: String,
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use store::JournalHealth;
 use utoipa::ToSchema;
 
-/// How the database is doing.
+/// Whether what is begun becomes durable in the database.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Journal)]
 #[serde(tag = "health", rename_all = "snake_case")]
@@ -13,7 +13,12 @@ pub(crate) enum JournalJson {
     /// What is begun becomes durable.
     Ok,
     /// New transfers are refused; all else is kept and tried again.
-    Failing { since: i64, why: String },
+    Failing {
+        /// Since when the database fails, in microseconds since 1970 UTC.
+        since: i64,
+        /// What the database said last.
+        why: String,
+    },
 }
 
 impl From<JournalHealth> for JournalJson {
@@ -30,10 +35,15 @@ impl From<JournalHealth> for JournalJson {
 #[schema(as = Record)]
 #[serde(tag = "standing", rename_all = "snake_case")]
 pub(crate) enum RecordJson {
-    /// As far as is known.
+    /// It is, as far as is known.
     Current,
     /// It lacks something: nothing that moves money is sent until it is released.
-    Behind { since: i64, why: String },
+    Behind {
+        /// Since when that is known, in microseconds since 1970 UTC.
+        since: i64,
+        /// What the record lacks, in words for whoever must release it.
+        why: String,
+    },
 }
 
 impl From<Record> for RecordJson {

@@ -11,17 +11,18 @@ pub const CEILING: i64 = Amount::MAX.minor();
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSetting {
-    /// Which account.
+    /// The account that is special.
     pub id: AccountId,
-    /// It may not be posted to; reversals still reach it.
+    /// Whether debits and credits of it are refused; reversals still reach it.
     #[serde(default)]
     pub frozen: bool,
-    /// Available, but not to be moved out; minor units.
+    /// What of its balance may not be moved out, in minor units.
     #[serde(default)]
     pub held: i64,
-    /// Largest single posting.
+    /// The largest single posting that it takes, in minor units; `None` for any.
     pub limit: Option<Amount>,
-    /// Kept in this currency instead of the counter's; only an account that is opened now heeds it.
+    /// ISO 4217 currency that it is kept in, instead of the counter's; only an account that is
+    /// opened now heeds it.
     pub currency: Option<Currency>,
 }
 

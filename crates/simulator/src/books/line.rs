@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 pub enum Fact {
     /// An account began, with this much in it.
     Opened {
-        /// The account at the counter.
+        /// The account that began.
         account: AccountId,
-        /// Minor units, `0..=999_999_999_999`.
+        /// What it began with, in minor units, `0..=999_999_999_999`.
         balance: i64,
-        /// ISO 4217 currency of the amount.
+        /// ISO 4217 currency that it is kept in.
         currency: Currency,
-        /// When, by the counter's accounting.
+        /// The counter's accounting day on which it began.
         settle_day: Day,
     },
     /// Money moved.
@@ -34,9 +34,9 @@ pub enum Fact {
     Refused(Order, Answer),
     /// A serial was buried.
     Fenced {
-        /// The settle day that it was bound to.
+        /// The settle day that the serial was bound to.
         settle_day: Day,
-        /// The serial.
+        /// The sub serial that was buried.
         serial: SubSerial,
         /// The mark that the fence bore.
         mark: Option<Mark>,
@@ -49,13 +49,13 @@ pub enum Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// An account began.
+    /// An account began: [`Fact::Opened`].
     Opened,
-    /// Money left.
+    /// Money left an account.
     Debit,
-    /// Money arrived.
+    /// Money reached an account.
     Credit,
-    /// A debit was undone.
+    /// A debit was undone: money came back.
     Reversal,
     /// An order was refused.
     Refused,
@@ -69,31 +69,32 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    /// Microseconds since 1970 UTC.
+    /// When it happened, in microseconds since 1970 UTC.
     pub at: i64,
-    /// Whose books.
+    /// Id of the counter whose books they are.
     pub counter: CounterId,
-    /// What happened.
+    /// What kind of thing happened.
     pub kind: Kind,
-    /// The bridge's serial.
+    /// The bridge's sub serial that it is about.
     pub serial: Option<SubSerial>,
-    /// The transfer.
+    /// Master serial of the transfer that the bridge named.
     pub master: Option<MasterSerial>,
-    /// What a reversal undoes.
+    /// For a reversal, the sub serial of the posting that it undoes.
     pub original: Option<SubSerial>,
-    /// The account.
+    /// The account that it is about.
     pub account: Option<AccountId>,
-    /// Minor units.
+    /// Amount in minor units, `0..=999_999_999_999`; zero only of an account that began with
+    /// nothing.
     pub amount: Option<i64>,
     /// ISO 4217 currency of the amount.
     pub currency: Option<Currency>,
-    /// The counter's own number of a posting.
+    /// The counter's own number of the posting: its place among all, from 1.
     pub counter_serial: Option<String>,
     /// The settle day that the serial was bound to, or the counter's own.
     pub settle_day: Day,
-    /// What is available in the account afterwards, minor units.
+    /// What is available in the account afterwards, in minor units.
     pub balance_after: Option<i64>,
-    /// The refusal, if it is one.
+    /// How it was refused, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedOrder>,
     /// The mark that came with the serial, where marks are kept; books of earlier versions have
@@ -106,11 +107,11 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefusedOrder {
-    /// What was asked.
+    /// Which kind of order was refused.
     pub of: EntryKind,
-    /// The answer's code.
+    /// The code that it was answered with.
     pub code: AnswerCode,
-    /// The answer's words.
+    /// The words that it was answered with.
     pub text: ForeignText,
 }
 

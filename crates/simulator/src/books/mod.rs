@@ -30,15 +30,15 @@ use std::collections::{BTreeMap, HashMap};
 /// What the books go by; it is configuration and not recorded.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Whose books.
+    /// Id of the counter whose books they are.
     pub counter: CounterId,
     /// What the counter can do; what it says it cannot do, it does not do.
     pub profile: Profile,
-    /// The currency of an account that says nothing else.
+    /// ISO 4217 currency of an account for which nothing else is said.
     pub currency: Currency,
-    /// Accounts that are special.
+    /// What is special about some accounts.
     pub settings: Vec<AccountSetting>,
-    /// Whether debits and credits are taken. Reversals are taken at all hours.
+    /// Whether debits and credits are taken now. Reversals are taken at all hours.
     pub open: bool,
     /// Whether it says at sign-on how far it has seen the bridge's serials.
     pub tells_highest_serial: bool,
@@ -89,25 +89,25 @@ enum Fate {
 /// An answer, and what must be in the file before it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// The answer.
+    /// What is answered.
     pub reply: Reply,
-    /// The line, if anything happened.
+    /// The line that must be in the file first, if anything happened.
     pub line: Option<Line>,
 }
 
 /// Lines that cannot have been written by these books.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inconsistent {
-    /// Another counter's.
+    /// A line of another counter's books.
     #[error("the line is of counter {0}")]
     OtherCounter(CounterId),
-    /// A line without its fields.
+    /// A line that lacks fields of its kind.
     #[error(transparent)]
     NoFact(#[from] NoFact),
     /// A posting to an account that was never opened.
     #[error("account {0} was never opened")]
     NoAccount(AccountId),
-    /// An account opened twice, or with an impossible balance.
+    /// An account that is opened twice, or with a balance that it cannot have, in minor units.
     #[error("account {0} cannot be opened with {1}")]
     BadOpening(AccountId, i64),
     /// A balance outside zero to twelve digits.

@@ -10,17 +10,17 @@ pub type Key = (Day, SubSerial);
 /// A debit, a credit or a reversal, as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Which of the three.
+    /// Whether it is a debit, a credit or a reversal.
     pub kind: EntryKind,
-    /// The leg.
+    /// Sub serial of the leg, by which the counter dedupes.
     pub serial: SubSerial,
     /// The settle day that it is bound to.
     pub settle_day: Day,
-    /// The transfer, for the books.
+    /// Master serial of the transfer, for the books.
     pub master: MasterSerial,
-    /// For a reversal, what it undoes.
+    /// For a reversal, the sub serial of the posting that it undoes.
     pub original: Option<SubSerial>,
-    /// The account.
+    /// The account to post to.
     pub account: AccountId,
     /// Amount in minor units, 1 to 999,999,999,999.
     pub amount: Amount,

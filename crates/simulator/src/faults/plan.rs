@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultPlan {
-    /// A new settle day begins after every so many postings.
+    /// After how many postings a new settle day begins, each time; `None` for never.
     pub cut_over_after: Option<u64>,
-    /// Debits and credits are refused.
+    /// Whether debits and credits are refused as outside service hours.
     pub closed: bool,
-    /// Special accounts.
+    /// What is special about some accounts.
     #[serde(rename = "account")]
     pub accounts: Vec<AccountSetting>,
     /// The rules, of which the first that fires decides.
@@ -23,27 +23,27 @@ pub struct FaultPlan {
     pub rules: Vec<Rule>,
 }
 
-/// When to do what.
+/// When something goes wrong, and what.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// On what.
+    /// What has to arrive for the rule to match.
     pub on: Vec<Occasion>,
-    /// Only this account.
+    /// Only orders and questions about this account match; `None` for any.
     pub account: Option<AccountId>,
-    /// Only this amount.
+    /// Only orders of this amount match, in minor units; `None` for any.
     pub amount: Option<Amount>,
-    /// Let so many that match pass first.
+    /// How many that match pass first.
     #[serde(default)]
     pub skip: u64,
-    /// Of the rest, the first of every so many.
+    /// Of the rest, the first of every so many is met; 1 for each.
     #[serde(default = "one")]
     pub every: u64,
-    /// Of those, this share, `0.0..=1.0`.
+    /// Of those, this share is met, by chance, `0.0..=1.0`; `None` for all.
     pub probability: Option<f64>,
-    /// No more often than this.
+    /// How often the rule fires at most; `None` for without end.
     pub times: Option<u64>,
-    /// What to do.
+    /// What is done to what it meets.
     #[serde(rename = "do")]
     pub action: Action,
 }
@@ -135,17 +135,17 @@ pub enum PlanError {
     /// It cannot be read.
     #[error("fault plan {path}: {source}")]
     Read {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// What the system said.
         source: io::Error,
     },
     /// It is not TOML, or not of this shape.
     #[error("fault plan, line {line}: {}", .source.message().replace('\n', " "))]
     Toml {
-        /// Where, from 1.
+        /// Number of the line, from 1.
         line: usize,
-        /// The cause.
+        /// What the parser said.
         source: toml::de::Error,
     },
     /// It is not JSON, or not of this shape; the message names the line.
@@ -154,9 +154,9 @@ pub enum PlanError {
     /// A rule that cannot be meant.
     #[error("fault plan, rule {rule}: {problem}")]
     Rule {
-        /// Which rule, from 1.
+        /// Number of the rule, from 1.
         rule: usize,
-        /// What is wrong with it.
+        /// What is wrong with the rule, in words.
         problem: String,
     },
     /// An account that cannot be meant, or a cut-over after no posting.

@@ -48,7 +48,7 @@ pub enum JournalHealth {
     Ok,
     /// They do not: new transfers are refused at once, all else is kept and tried again.
     Failing {
-        /// Since when, in microseconds since 1970 UTC.
+        /// Since when they do not, in microseconds since 1970 UTC.
         since: i64,
         /// What the database said last.
         why: String,

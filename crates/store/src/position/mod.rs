@@ -71,12 +71,12 @@ pub(crate) struct Position {
 /// Whether a record is all that was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RecordStanding {
-    /// As far as is known.
+    /// It is, as far as is known.
     #[default]
     Current,
     /// It lacks something; only a release ends that.
     Behind {
-        /// What, in words.
+        /// What it lacks, in words.
         why: String,
     },
 }

@@ -19,9 +19,9 @@ use supervise::clock::now_micros;
 /// How a record stands, as `counter-bridge record status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordStatus {
-    /// Tells it from others.
+    /// Eight hexadecimal digits that tell the record from others.
     pub record: String,
-    /// What it lacks; `None` if nothing is known to be missing.
+    /// What it lacks, in words; `None` if nothing is known to be missing.
     pub behind: Option<String>,
     /// The number of the last batch in the record, of the node that the position file names.
     pub recorded: Option<u64>,
@@ -29,9 +29,9 @@ pub struct RecordStatus {
     pub told: Option<u64>,
     /// The first sequence that was never given out, by the record.
     pub next_serial: u64,
-    /// The same by the position file.
+    /// The same by the position file; `None` if that does not tell it.
     pub told_next_serial: Option<u64>,
-    /// How often it was released.
+    /// How often the record was released before.
     pub releases: u64,
 }
 
@@ -40,7 +40,7 @@ pub struct RecordStatus {
 pub struct Release {
     /// The operator's name, as it was given.
     pub who: String,
-    /// Why it may go on, in their own words.
+    /// Why the record may go on, in the operator's own words.
     pub reason: String,
     /// Serials that are never given out, because the life that the record does not know may have:
     /// needed where the position file does not tell how far it came.
@@ -65,13 +65,13 @@ pub enum ReleaseError {
     /// There is no room for so many more serials.
     #[error("there are no {0} more serials")]
     NoSerials(u64),
-    /// The database did not do it.
+    /// The database did not do it; what it said.
     #[error("the database did not record the release: {0}")]
     Database(String),
     /// The position file could not be written.
     #[error("the position file {path} cannot be written: {error}")]
     File {
-        /// The file.
+        /// Path of the position file.
         path: String,
         /// What the system said.
         error: std::io::Error,
