@@ -1,6 +1,14 @@
 //! What the program's commands have in common, whichever crate brings one: how it ended ([`Ended`]), a line that
 //! turns out to be wrong when it is carried out ([`Usage`]), numbers on it ([`number`]), and how far something is
 //! that takes long ([`doing`](mod@doing)).
+//!
+//! ```
+//! use command_line::number::within;
+//!
+//! let callers = within::<u16>(1..=10_000);
+//! assert_eq!(callers("64"), Ok(64));
+//! assert_eq!(callers("0").unwrap_err(), "write a number from 1 to 10000");
+//! ```
 
 pub mod doing;
 pub mod number;

@@ -17,7 +17,7 @@
 //! ```
 //! # use coordinator::{Begin, Begun, Config, Coordinator, Rendered, View};
 //! # use domain::message::{CounterId, Instruction, Place, Reply};
-//! # use domain::{money::{Amount, Currency}, profile::Profile, serial::{Day, SubSerial}};
+//! # use domain::{money::{Amount, Currency}, order::Order, profile::Profile, serial::{Day, SubSerial}};
 //! # use port::{Answers, InProcess};
 //! # use simulator::books::{Books, Rules};
 //! # use std::{error::Error, time::Duration};
@@ -71,10 +71,12 @@
 //!     idempotency_key: "order-7".into(),
 //!     former_key: None,
 //!     fingerprint: [7; 32],
-//!     from: Place { counter: "securities".parse()?, account: "6001".parse()? },
-//!     to: Place { counter: "futures".parse()?, account: "6001".parse()? },
-//!     amount: Amount::new(100_000)?,
-//!     currency: Currency::CNY,
+//!     order: Order {
+//!         from: Place { counter: "securities".parse()?, account: "6001".parse()? },
+//!         to: Place { counter: "futures".parse()?, account: "6001".parse()? },
+//!         amount: Amount::new(100_000)?,
+//!         currency: Currency::CNY,
+//!     },
 //! };
 //! # let wait = Duration::from_secs(30);
 //! // However often it is sent, it is carried out once, and told how it ended.

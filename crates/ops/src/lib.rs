@@ -11,6 +11,17 @@
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
 //! events and the summary are integers, microseconds since 1970 UTC.
+//!
+//! ```
+//! use ops::Names;
+//!
+//! // A page that a browser loaded by a name which somebody bent to this machine may not read here.
+//! let names = Names::new(["bridge.example".to_owned()]);
+//! for ours in ["127.0.0.1:8081", "[::1]:8081", "localhost", "Bridge.example:8081"] {
+//!     assert!(names.know(Some(ours)), "{ours}");
+//! }
+//! assert!(!names.know(Some("bent.example:8081")));
+//! ```
 
 mod claims;
 mod counters;

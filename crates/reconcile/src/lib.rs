@@ -5,7 +5,7 @@
 //! not be.
 //!
 //! ```
-//! # use domain::{message::Place, money::Currency, serial::{Day, MasterSerial}};
+//! # use domain::{message::Place, money::{Amount, Currency}, order::Order, serial::{Day, MasterSerial}};
 //! use domain::{serial::Role, transfer::State};
 //! use reconcile::{Case, Finding, Posting, Recorded, judge};
 //! # use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,12 @@
 //!
 //! let transfer = Recorded {
 //!     master: MasterSerial::from_number(2_026_112_100_000_000_042)?,
-//!     from: Place { counter: "securities".parse()?, account: "6001".parse()? },
-//!     to: Place { counter: "futures".parse()?, account: "8001".parse()? },
-//!     amount: 100_000,
-//!     currency: Currency::CNY,
+//!     order: Order {
+//!         from: Place { counter: "securities".parse()?, account: "6001".parse()? },
+//!         to: Place { counter: "futures".parse()?, account: "8001".parse()? },
+//!         amount: Amount::new(100_000)?,
+//!         currency: Currency::CNY,
+//!     },
 //!     days: (day, day),
 //!     standing: State::Completed,
 //!     created_at: 1_795_219_200_000_000,
@@ -28,8 +30,8 @@
 //! #     serial: transfer.master.leg(kind),
 //! #     original: None,
 //! #     account: transfer.place(kind).account.clone(),
-//! #     amount: transfer.amount,
-//! #     currency: transfer.currency,
+//! #     amount: transfer.order.amount.minor(),
+//! #     currency: transfer.order.currency,
 //! #     settle_day: day,
 //! #     mark: None,
 //! # };

@@ -12,7 +12,7 @@
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
 //!
 //! ```
-//! # use domain::{message::Place, money::{Amount, Currency}, serial::{Day, MasterSerial}};
+//! # use domain::{message::Place, money::{Amount, Currency}, order::Order, serial::{Day, MasterSerial}};
 //! use store::{NewTransfer, OpenState, Store, Write, WriteError, WriteId};
 //! use tokio::sync::mpsc;
 //!
@@ -27,10 +27,12 @@
 //! #         app: "shop".into(),
 //! #         idempotency_key: "order-7".into(),
 //! #         fingerprint: [7; 32],
-//! #         from: place("securities"),
-//! #         to: place("futures"),
-//! #         amount: Amount::new(100_000)?,
-//! #         currency: Currency::CNY,
+//! #         order: Order {
+//! #             from: place("securities"),
+//! #             to: place("futures"),
+//! #             amount: Amount::new(100_000)?,
+//! #             currency: Currency::CNY,
+//! #         },
 //! #         debit_day: master.day,
 //! #         credit_day: master.day,
 //! #         credit_barrier: false,

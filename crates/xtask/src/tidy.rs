@@ -16,7 +16,8 @@ mod tests {
         ["(LINKS", "of LINKS", "EVENTS.md", "TODO", "FIXME", "XXX:", "unimplemented!("];
 
     /// Crates with a library that nobody outside uses, so that no doc-test has to show how; and why.
-    const WITHOUT_A_DOC_TEST: [(&str, &str); 3] = [
+    const WITHOUT_A_DOC_TEST: [(&str, &str); 4] = [
+        ("crates/bench", "one function, which starts a bridge and two counters as processes"),
         ("crates/fuzzing", "a test itself: a fuzzer and a test of the crate call its functions"),
         ("crates/simulation", "a test itself: its own program and tests play its schedules"),
         ("tests", "what the tests of whole systems share, and nobody else"),
