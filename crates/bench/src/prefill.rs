@@ -4,15 +4,18 @@ use crate::order::Accounts;
 use crate::setup::APP;
 use anyhow::{Context, Result};
 use axum::body::Bytes;
+use client::Account;
 use command_line::doing::doing;
+use domain::message::Place;
 use domain::money::{Amount, Currency};
 use domain::order::Order;
-use domain::serial::{Day, Mark, MasterSerial, Sequence};
+use domain::serial::{Day, Mark, MasterSerial, Role, Sequence, SubSerial};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{FinalState, ListFilter, NewTransfer, Outcome, Store, Write, WriteId, Written};
 use supervise::clock::now_micros;
 use supervise::tell;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 /// Writes handed over at a time: one batch of the journal.
@@ -90,7 +93,7 @@ async fn put(store: &Store, count: u64, left: Left, accounts: &Accounts) -> Resu
 }
 
 fn write(number: u64, key: u128, left: Left, now: i64, accounts: &Accounts) -> Result<Write> {
-    let pick = |from: &[domain::message::Place], spread: u64| -> Result<domain::message::Place> {
+    let pick = |from: &[Place], spread: u64| -> Result<Place> {
         let index = usize::try_from(number.wrapping_mul(spread) >> 7)? % from.len().max(1);
         from.get(index).cloned().context("no accounts")
     };
@@ -128,14 +131,7 @@ fn write(number: u64, key: u128, left: Left, now: i64, accounts: &Accounts) -> R
     let trail = format!(
         r#"[{{"at":{now},"event":"debit sent","phase":"debit_sent"}},{{"at":{now},"event":"debit done","phase":"credit_sent","leg":{debit}}},{{"at":{now},"event":"credit done","phase":"completed","leg":{credit}}}]"#
     );
-    let answer = format!(
-        r#"{{"master_serial":"{master}","state":"completed","from":{{"counter":"{}","account":"{}"}},"to":{{"counter":"{}","account":"{}"}},"amount":{},"currency":"CNY","legs":[{debit},{credit}]}}"#,
-        from.counter,
-        from.account,
-        to.counter,
-        to.account,
-        amount.minor(),
-    );
+    let answer = serde_json::to_vec(&answer(master, &from, &to, amount, now)?)?;
     Ok(Write {
         trail: Some((0, trail)),
         outcome: Some(Outcome {
@@ -147,4 +143,64 @@ fn write(number: u64, key: u128, left: Left, now: i64, accounts: &Accounts) -> R
         }),
         ..open
     })
+}
+
+/// What the caller of a transfer that was completed was told, and whoever lists it is.
+fn answer(
+    master: MasterSerial,
+    from: &Place,
+    to: &Place,
+    amount: Amount,
+    now: i64,
+) -> Result<client::Transfer> {
+    let account = |place: &Place| Account::new(place.counter.as_str(), place.account.as_str());
+    let leg = |role, place: &Place, serial: SubSerial| client::Leg {
+        role,
+        counter: place.counter.to_string(),
+        account: place.account.to_string(),
+        sub_serial: serial.to_string(),
+        knowledge: client::Knowledge::Done,
+        counter_serial: Some(format!("{:020}", master.sequence.number())),
+        answer: Some(client::CounterAnswer { code: 200, text: "done".to_owned() }),
+    };
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(now) * 1000)?;
+    Ok(client::Transfer {
+        master_serial: master.to_string(),
+        state: client::State::Completed,
+        from: Some(account(from)),
+        to: Some(account(to)),
+        amount: Some(amount.minor()),
+        currency: Some(Currency::CNY.as_str().to_owned()),
+        legs: vec![
+            leg(client::Role::Debit, from, master.leg(Role::Debit)),
+            leg(client::Role::Credit, to, master.leg(Role::Credit)),
+        ],
+        reason: None,
+        next: None,
+        created_at: at,
+        updated_at: at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::places;
+
+    #[test]
+    fn whoever_lists_what_was_put_there_can_read_it() {
+        let accounts = Accounts {
+            from: places("securities", 6, 2).expect("accounts"),
+            to: places("futures", 8, 2).expect("accounts"),
+            empty: places("securities", 6, 1).expect("an account").remove(0),
+            missing: places("futures", 8, 1).expect("an account").remove(0),
+            skew: 0.0,
+        };
+        let write = write(7, 1, Left::Ended, 1_795_000_000_000_000, &accounts).expect("a write");
+        let body = write.outcome.expect("it has ended").answer_body;
+        let told: client::Transfer = serde_json::from_slice(&body).expect("an answer");
+        assert_eq!((told.state, told.legs.len()), (client::State::Completed, 2));
+        assert_eq!(told.legs[1].sub_serial, "000000000072");
+        assert!(told.from.is_some_and(|from| from.account.starts_with("600000")));
+    }
 }

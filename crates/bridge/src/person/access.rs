@@ -21,7 +21,7 @@ const OPERATORS: &str = "http://127.0.0.1:8081";
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Where the bridge is, and who asks")]
 pub(crate) struct Access {
-    /// A TOML file with url, operators, `ca_file`, `key_id`, `key_file` and algorithm, as `demo` writes it;
+    /// A TOML file with url, operators, `ca_file`, `key_id`, `key_file` and algorithm, as the demonstration writes it;
     /// the options below go before it
     #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CLIENT")]
     client: Option<PathBuf>,
