@@ -2,6 +2,8 @@
 //!
 //! It knows a bridge as its callers, its operators and its service manager do: by its addresses, and by the commands
 //! of its program, which whoever calls [`run`] names. So nothing of it has to be linked into a bridge that moves money.
+//! Two things are not done from outside: a database is filled through `store` before a bridge starts on it, and the
+//! floor serves with the API's own server.
 //!
 //! Reading order: [`BenchCommand`] is what may be asked for; `stage` starts two counters and a
 //! bridge as processes of their own, or finds a running bridge; `order` makes signed requests and

@@ -6,9 +6,13 @@ use std::error::Error;
 
 /// What went wrong, from what was wanted down to why it was not to be had, in one line.
 pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
-    let mut all = Vec::new();
+    let mut all: Vec<String> = Vec::new();
     for cause in error.chain() {
-        all.push(cause.to_string());
+        let said = cause.to_string();
+        // Some errors end with the words of their source.
+        if !all.last().is_some_and(|before| before.ends_with(&said)) {
+            all.push(said);
+        }
         if says_all(cause) {
             break;
         }
@@ -35,5 +39,6 @@ mod tests {
         let tls = TlsError { file: "a.pem".into(), what: "no key".to_owned(), source: cause() };
         assert_eq!(in_one_line(&anyhow::Error::from(tls)), "a.pem: no key");
         assert_eq!(in_one_line(&anyhow!("why").context("what")), "what: why");
+        assert_eq!(in_one_line(&anyhow!("why").context("what: why")), "what: why", "said once");
     }
 }

@@ -79,7 +79,10 @@ impl Client {
             .connect_timeout(Self::CONNECT_DEADLINE)
             .tcp_nodelay(true)
             .build()
-            .map_err(CallError::unsendable_by)?;
+            .map_err(|error| CallError::Unsendable {
+                why: way::plain(&error),
+                source: Some(error.into()),
+            })?;
         Ok(Client { http, base, signer, retry: None })
     }
 

@@ -9,7 +9,7 @@ use crate::serial::Role;
 pub struct Order {
     /// Counter and account that are debited.
     pub from: Place,
-    /// Counter and account that are credited; never the same as `from`.
+    /// Counter and account that are credited. Whoever begins a transfer sees to it that it is not `from`.
     pub to: Place,
     /// Amount in minor units of the currency, 1 to 999,999,999,999.
     pub amount: Amount,

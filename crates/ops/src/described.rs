@@ -139,7 +139,7 @@ pub(super) struct LegKnowledge {
     role: RoleJson,
     /// What was known of it.
     knowledge: KnowledgeJson,
-    /// How often it may have left the bridge.
+    /// How often it may have left the bridge under the day that it was bound to.
     sent: u16,
     /// What the counter last answered about it; absent if it had not answered.
     #[schema(nullable = false)]

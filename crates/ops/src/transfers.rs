@@ -125,7 +125,8 @@ struct LegEvidenceJson {
     /// one.
     #[schema(required, pattern = "^[0-9]{8}$")]
     posted_day: Option<String>,
-    /// How often the leg may have left the bridge; 2 after a restart, when nobody remembers.
+    /// How often the leg may have left the bridge under the day that it is bound to now; at least 2 after a
+    /// restart, when nobody remembers.
     sent: u16,
     /// How many rounds of asking or repeating have brought nothing.
     fruitless: u16,

@@ -43,9 +43,9 @@ pub enum State {
 pub enum Health {
     /// Every connection is up.
     Up,
-    /// Some connections are up, but not all.
+    /// Some connections are up, but not all; or one is signed on and not yet, or no longer surely, up.
     Degraded,
-    /// No connection is up.
+    /// No connection is signed on.
     Down,
 }
 
@@ -79,26 +79,27 @@ pub struct Connection {
     pub state: State,
     /// Since when it stands there, in microseconds since 1970 UTC.
     pub since: i64,
-    /// Counts the connections made on this channel; nothing of an old one reaches a new one.
+    /// Counts the attempts on this channel, each at one address; nothing of an old one reaches a new one.
     pub epoch: u64,
-    /// The address (`host:port`) in use, or tried last.
+    /// The address (`host:port`) in use, or tried last; in words where the counter dials in and is waited for;
+    /// empty before the first attempt.
     pub address: String,
     /// When the next attempt is due, in microseconds since 1970 UTC; `None` unless it is backing
-    /// off.
+    /// off or out of hours.
     pub next_attempt_at: Option<i64>,
-    /// How many attempts were made since it was last stably up.
+    /// How many attempts were made in a row since it was last stably up; a new row sets it anew.
     pub attempt: u32,
     /// How many requests wait for an answer on it.
     pub in_flight: usize,
     /// What became of trying each address, in the order of preference.
     pub addresses: Arc<[Address]>,
-    /// How it is secured; `None` for plain TCP and while there is none.
+    /// How it is secured, or was last; `None` for plain TCP and from a new attempt until it is secured.
     pub tls: Option<Box<Tls>>,
-    /// Why it went down last, in words.
+    /// Why it went down, or could not be made, last, in words.
     pub last_cause: Option<String>,
-    /// When a frame was last heard, in microseconds since 1970 UTC.
+    /// When a frame was last heard on the present connection, in microseconds since 1970 UTC.
     pub heard_at: Option<i64>,
-    /// Round trip of the last heartbeat, in microseconds.
+    /// Round trip of the last heartbeat on the present connection, in microseconds.
     pub round_trip_us: Option<u64>,
 }
 

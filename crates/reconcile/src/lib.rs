@@ -1,5 +1,6 @@
 //! Whether every unit of money is accounted for: a record of transfers held against what counters state that
-//! they posted. Pure: no I/O, no clock, and nothing of where either came from.
+//! they posted. Pure: no I/O, no clock, and nothing of how either was read; what it finds, it says to whoever runs an
+//! audit.
 //!
 //! Reading order: [`evidence`] is what is compared, [`judge`](mod@judge) compares it, [`finding`] is what must
 //! not be.

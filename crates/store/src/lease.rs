@@ -6,6 +6,7 @@
 //! The lease is kept by shard; today one holder has all there is.
 
 use crate::error::OpenError;
+use crate::fault::describe;
 use crate::position::rows::{count, one, signed, statement};
 use crate::process::Process;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult, Value};
@@ -61,7 +62,7 @@ impl Lease {
 /// once, from a silent one after [`SILENT`]; one that is there is named.
 pub(crate) async fn take(connection: &DatabaseConnection, shown: &str) -> Result<i64, OpenError> {
     let unreachable =
-        |error: DbErr| OpenError::Unreachable { server: shown.to_owned(), why: error.to_string() };
+        |error: DbErr| OpenError::Unreachable { server: shown.to_owned(), why: describe(&error) };
     let mut lease = read(connection).await.map_err(unreachable)?;
     let mut since = Instant::now();
     loop {

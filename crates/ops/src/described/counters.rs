@@ -3,16 +3,16 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How the connections to one counter stand, taken together. `up`: every one is up. `degraded`:
-/// some are. `down`: none is.
+/// How the connections to one counter stand, taken together. `up`: every one is up. `degraded`: some
+/// are, or one is signed on and not yet, or no longer surely, up. `down`: none is either.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum CounterHealth {
     /// Every connection is up.
     Up,
-    /// Some connections are up, but not all.
+    /// Some connections are up, but not all; or one is signed on at least.
     Degraded,
-    /// No connection is up.
+    /// No connection is signed on.
     Down,
 }
 
@@ -104,29 +104,34 @@ pub(crate) struct Connection {
     state_text: String,
     /// Since when it stands there, in microseconds since 1970 UTC.
     since: i64,
-    /// How many connections were made on this channel since the bridge started.
+    /// Counts what was tried on this channel since the bridge started: each attempt at an address, whether or
+    /// not it came to a connection.
     epoch: u64,
-    /// The address (`host:port`) in use, or tried last.
+    /// The address (`host:port`) in use, or tried last; in words where the counter dials in and is waited for;
+    /// empty before the first attempt.
     address: String,
-    /// When the next attempt is due, in microseconds since 1970 UTC; null unless it is backing off.
+    /// When the next attempt is due, in microseconds since 1970 UTC; null unless it is
+    /// backing off or out of hours.
     #[schema(required)]
     next_attempt_at: Option<i64>,
-    /// How many attempts were made since it was last stably up.
+    /// How many attempts were made in a row since it was last stably up; a new row sets it anew.
     attempt: u32,
     /// How many requests wait for an answer on it.
     in_flight: usize,
     /// What became of trying each address, in the order of preference.
     addresses: Vec<Address>,
-    /// How it is secured; null for plain TCP, and while it is not connected.
+    /// How it is secured, or was last; null for plain TCP, and from a new attempt until it is secured.
     #[schema(required)]
     tls: Option<Tls>,
-    /// Why it went down last, in words; null if it has not.
+    /// Why it went down, or could not be made, last, in words; null if neither has happened.
     #[schema(required)]
     last_cause: Option<String>,
-    /// When a frame was last heard, in microseconds since 1970 UTC; null if none was.
+    /// When a frame was last heard, in microseconds since 1970 UTC; null if none was
+    /// on the present connection.
     #[schema(required)]
     heard_at: Option<i64>,
-    /// Round trip of the last heartbeat, in microseconds; null if there was none.
+    /// Round trip of the last heartbeat, in microseconds; null if there was none on the
+    /// present connection.
     #[schema(required)]
     round_trip_us: Option<u64>,
 }
@@ -151,7 +156,7 @@ pub(crate) struct Address {
 pub(crate) struct Tls {
     /// Version of TLS: `1.3` or `1.2`.
     version: String,
-    /// The name that the other side's certificate is for.
+    /// The names that the other side's certificate is for, with commas between them.
     peer: String,
     /// When the other side's certificate expires, in microseconds since 1970 UTC.
     peer_expires_at: i64,

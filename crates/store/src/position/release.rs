@@ -9,7 +9,7 @@ use super::{Id, Position};
 use crate::address::Address;
 use crate::entity::serial_lease::TRANSFER;
 use crate::error::OpenError;
-use crate::fault::{lacks_column, lacks_table};
+use crate::fault::{describe, lacks_column, lacks_table};
 use crate::hold::Hold;
 use crate::options::Options;
 use crate::{connect, migration};
@@ -19,7 +19,7 @@ use supervise::clock::now_micros;
 /// How a record stands, as `counter-bridge record status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordStatus {
-    /// Eight hexadecimal digits that tell the record from others.
+    /// 32 hexadecimal digits that tell the record from others.
     pub record: String,
     /// What it lacks, in words; `None` if nothing is known to be missing.
     pub behind: Option<String>,
@@ -171,7 +171,7 @@ async fn released(
     options: &Options,
     release: &Release,
 ) -> Result<String, ReleaseError> {
-    let database = |error: DbErr| ReleaseError::Database(error.to_string());
+    let database = |error: DbErr| ReleaseError::Database(describe(&error));
     let kept = rows::kept(connection).await.map_err(database)?;
     let found = look(address, options)?;
     let Verdict::Behind { why, node } = compare(found, &kept) else {
