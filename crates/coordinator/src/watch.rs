@@ -9,14 +9,18 @@ use crate::reach;
 use crate::shard::Input;
 use domain::message::{CounterId, Reply};
 use domain::serial::SubSerial;
-use port::{Counter, CounterIndex, Unmatched};
+use port::{Counter, CounterIndex, LastSignOn, Unmatched};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{JournalHealth, RecordStanding};
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::timeout;
 
 /// How often it is said what was left out of the log and of the events.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// When a counter is asked once more how far it has seen our serials, if it could not be asked.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a counter says unasked may still decide a leg.
 pub(crate) async fn route_unmatched(
@@ -136,18 +140,30 @@ pub(crate) async fn watch_serials(inner: Arc<Inner>, index: CounterIndex) {
     let mut asked = false;
     loop {
         let known = counter.last_sign_on();
-        match Comparison::of(known.highest_serial, known.session_began.is_some(), asked) {
-            Comparison::With(told) => {
-                reach::look(&inner, counter.id(), told).await;
-                inner.compared[index.0].send_replace(Some(told));
-            }
-            Comparison::Asked => asked = ask_for_serials(&inner, &**counter).await,
-            Comparison::Not => {}
-        }
-        if !counter.sign_on_changes(known).await {
+        let in_vain =
+            match Comparison::of(known.highest_serial, known.session_began.is_some(), asked) {
+                Comparison::With(told) => {
+                    reach::look(&inner, counter.id(), told).await;
+                    inner.compared[index.0].send_replace(Some(told));
+                    false
+                }
+                Comparison::Asked => {
+                    asked = ask_for_serials(&inner, &**counter).await;
+                    !asked
+                }
+                Comparison::Not => false,
+            };
+        if !signs_on_again(&**counter, known, in_vain).await {
             break;
         }
     }
+}
+
+/// Waits for another sign-on. One that was asked in vain is waited for no longer than [`ASKED_AGAIN`]: its session
+/// may go on all the same, and had only not begun to take requests. `false`: it has been let go.
+async fn signs_on_again(counter: &dyn Counter, known: LastSignOn, in_vain: bool) -> bool {
+    let changes = counter.sign_on_changes(known);
+    if in_vain { timeout(ASKED_AGAIN, changes).await.unwrap_or(true) } else { changes.await }
 }
 
 /// What the store found out about its record counts for everybody.
@@ -202,6 +218,13 @@ pub(crate) async fn watch_journal(inner: Arc<Inner>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::message::Instruction;
+    use domain::profile::Profile;
+    use domain::serial::Day;
+    use port::history::History;
+    use port::{Answers, InProcess};
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
 
     #[test]
     fn a_counter_is_asked_once_and_only_if_it_does_not_say_it() {
@@ -216,6 +239,43 @@ mod tests {
         ] {
             assert_eq!(Comparison::of(told, is_up, was_asked), expected);
         }
+    }
+
+    /// A counter in this process; nothing is asked of it here.
+    #[derive(Debug)]
+    struct Books;
+
+    impl Answers for Books {
+        fn answer(&mut self, instruction: &Instruction) -> Reply {
+            panic!("it is asked {instruction:?}")
+        }
+
+        fn settle_day(&self) -> Day {
+            Day::from_unix_days(20_000)
+        }
+
+        fn highest_serial(&self) -> Option<SubSerial> {
+            None
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_counter_that_could_not_be_asked_is_asked_again_though_its_session_goes_on() {
+        let id = CounterId::new("ledger").expect("an id");
+        let stop = CancellationToken::new();
+        let (profile, history) = (Profile::default(), History::default());
+        let counter = InProcess::new(id, profile, history, Books, stop.clone());
+        let known = counter.last_sign_on();
+        let began = Instant::now();
+        assert!(signs_on_again(&counter, known, true).await, "it is still there");
+        assert_eq!(began.elapsed(), ASKED_AGAIN);
+        let waits = timeout(ASKED_AGAIN * 1000, signs_on_again(&counter, known, false));
+        assert!(waits.await.is_err(), "one that has answered is not asked again");
+        stop.cancel();
+        assert!(signs_on_again(&counter, known, true).await, "its session has ended");
+        let known = counter.last_sign_on();
+        assert!(!signs_on_again(&counter, known, true).await, "it has been let go");
+        assert!(!signs_on_again(&counter, known, false).await);
     }
 
     #[tokio::test(start_paused = true)]
