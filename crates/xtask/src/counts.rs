@@ -4,7 +4,8 @@
 //! Each piece runs twice under callgrind, the second time doing it once more as often; the
 //! difference is free of start-up and of what was prepared. Callgrind shows the program a processor
 //! of its own making, so that most differences between processors do not show; it has AVX2 only
-//! where the real one has, and signatures take more instructions without.
+//! where the real one has, and signatures take more instructions without. What is counted is built with the features of
+//! the whole workspace, so that a production build may differ a little.
 
 use crate::place::Place;
 use crate::steps::{Steps, output, run};

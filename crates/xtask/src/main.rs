@@ -4,9 +4,8 @@
 //! Reading order: [`chores`], [`chaos`], [`schedules`], [`counts`], [`fuzz`] and [`bench_link`] say what is
 //! done; [`steps`] announces and times it; [`place`] is where everything is, [`tools`] the list of what must be
 //! installed; [`mutate`] breaks the rules on purpose, [`mutants`] all of the code; [`mariadb`],
-//! [`private_database`], [`node`] and [`python`] are what the tests stand on; [`release`] builds what is handed out,
-//! and it and [`mutate`] do so in a [`copy`]; [`layers`], [`circles`] and [`tidy`] hold the repository to what is
-//! said of it.
+//! [`private_database`], [`node`] and [`python`] are what the tests stand on; [`copy`] is where [`mutate`] builds;
+//! [`layers`], [`circles`] and [`tidy`] hold the repository to what is said of it.
 
 mod bench_link;
 mod chaos;
@@ -23,7 +22,6 @@ mod node;
 mod place;
 mod private_database;
 mod python;
-mod release;
 mod schedules;
 mod steps;
 mod tidy;
@@ -113,9 +111,6 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Builds the program that is handed out, twice, and fails unless both are the same bytes; beside it a
-    /// bill of materials and a checksum. Installs cargo-auditable and cargo-cyclonedx if they are not there
-    Release,
     /// Runs one command with what the tests stand on (a private `MariaDB`, Python) in its
     /// environment, such as `cargo xtask with cargo test -p store`
     With {
@@ -147,7 +142,6 @@ fn main() -> ExitCode {
             (false, false) => What::Compare,
         }),
         Chore::BenchLink { arguments } => bench_link::bench_link(&arguments),
-        Chore::Release => release::release(),
         Chore::With { command } => chores::with(&command),
     };
     match done {
