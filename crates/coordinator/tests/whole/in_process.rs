@@ -2,17 +2,26 @@
 
 use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
 use crate::{CREDIT_REFUSED, NO_CREDIT, folder};
-use coordinator::{Begin, Begun};
-use domain::message::{AccountId, Instruction, Reply};
-use domain::money::Currency;
+use coordinator::events::Kind;
+use coordinator::{Begin, Begun, Config};
+use domain::message::{AccountId, CounterId, Instruction, Reply};
+use domain::money::{Amount, Currency};
 use domain::order::Order;
 use domain::profile::Profile;
-use domain::serial::{Day, SubSerial};
+use domain::serial::{Day, Role, SubSerial};
 use port::history::History;
-use port::{Answers, InProcess};
+use port::status::Snapshot;
+use port::{
+    Answers, Ask, Bounds, Counter as Port, InProcess, LastSignOn, NotSent, RequestOutcome, Sessions,
+};
 use simulator::books::{Books, Rules};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use supervise::task::Task;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The counter's books; clones are the same.
@@ -20,15 +29,19 @@ use tokio_util::sync::CancellationToken;
 struct Ledger(Arc<Mutex<Books>>);
 
 impl Ledger {
-    /// With an account 6001 that has 10,000 yuan.
+    /// With an account 6001 that has 10,000 yuan; it says how far it has seen our serials.
     fn new() -> Ledger {
+        Ledger::that_tells(true)
+    }
+
+    fn that_tells(tells_highest_serial: bool) -> Ledger {
         let rules = Rules {
             counter: counter_id("ledger"),
             profile: profile(),
             currency: Currency::CNY,
             settings: Vec::new(),
             open: true,
-            tells_highest_serial: true,
+            tells_highest_serial,
         };
         let mut books = Books::new(rules, Day::new(20_261_121).expect("a day"));
         books.open_account(&account("6001"), 1_000_000, 1).expect("it is opened");
@@ -67,8 +80,111 @@ impl Answers for Ledger {
 }
 
 async fn stage(folder: &tempfile::TempDir, futures: &Counter, ledger: &Ledger) -> Stage {
-    let others = |stop: &CancellationToken| vec![ledger.counter(stop)];
+    let others = |stop: &CancellationToken| vec![Arc::new(ledger.counter(stop)) as Arc<dyn Port>];
     Stage::beside(folder.path(), &[futures], config(), |_| (), others).await
+}
+
+/// A counter whose session is open, and which takes no question yet when it is asked for the first time.
+#[derive(Debug)]
+struct NotYet {
+    counter: InProcess,
+    was_asked: AtomicBool,
+}
+
+impl NotYet {
+    fn new(counter: InProcess) -> NotYet {
+        NotYet { counter, was_asked: AtomicBool::new(false) }
+    }
+}
+
+impl Port for NotYet {
+    fn ask_all(&self, asks: Vec<Ask>) {
+        if self.was_asked.swap(true, Ordering::Relaxed) {
+            return self.counter.ask_all(asks);
+        }
+        for Ask { ticket, reply_to, .. } in asks {
+            reply_to.deliver(self.id(), ticket, RequestOutcome::NotSent(NotSent::Down));
+        }
+    }
+
+    fn id(&self) -> &CounterId {
+        self.counter.id()
+    }
+
+    fn profile(&self) -> &Arc<Profile> {
+        self.counter.profile()
+    }
+
+    fn bounds(&self) -> &Bounds {
+        self.counter.bounds()
+    }
+
+    fn settle_day(&self) -> Option<Day> {
+        self.counter.settle_day()
+    }
+
+    fn per_transfer_limit(&self) -> Option<Amount> {
+        self.counter.per_transfer_limit()
+    }
+
+    fn highest_serial(&self) -> Option<SubSerial> {
+        self.counter.highest_serial()
+    }
+
+    fn session_began(&self) -> Option<Instant> {
+        self.counter.session_began()
+    }
+
+    fn sessions(&self) -> Option<Sessions> {
+        self.counter.sessions()
+    }
+
+    fn renew_sessions(&self, after: Instant) {
+        self.counter.renew_sessions(after);
+    }
+
+    fn sign_on_changes(
+        &self,
+        known: LastSignOn,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        self.counter.sign_on_changes(known)
+    }
+
+    fn is_up(&self) -> bool {
+        self.counter.is_up()
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.counter.is_crowded()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.counter.snapshot()
+    }
+
+    fn follow(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.counter.follow()
+    }
+
+    fn history(&self) -> &History {
+        self.counter.history()
+    }
+
+    fn tasks(&self) -> &[Arc<Task>] {
+        self.counter.tasks()
+    }
+
+    fn reconnect_now(&self) {
+        self.counter.reconnect_now();
+    }
+
+    fn release(&self) {
+        self.counter.release();
+    }
+
+    fn recheck(&self) {
+        self.counter.recheck();
+    }
 }
 
 fn out_of(key: &str) -> Begin {
@@ -101,7 +217,7 @@ async fn money_moves_out_of_it_and_into_it() {
     assert!(ends(&stage, into("in")).await.ends_with(" completed"));
     assert_eq!(ledger.holds(), 1_000_000);
     let mut too_much = out_of("too much");
-    too_much.order.amount = domain::money::Amount::new(1_000_001).expect("an amount");
+    too_much.order.amount = Amount::new(1_000_001).expect("an amount");
     assert!(ends(&stage, too_much).await.ends_with(" refused"));
     assert_eq!(ledger.holds(), 1_000_000);
     stage.stop().await;
@@ -136,5 +252,32 @@ async fn the_next_life_goes_on_with_what_its_books_hold() {
     assert!(ends(&next, out_of("another")).await.ends_with(" completed"));
     assert_eq!(ledger.holds(), 999_800);
     next.stop().await;
+    futures.stop().await;
+}
+
+/// A counter that says no highest serial is asked what it posted. One that could not be asked at once is asked
+/// again in the same session: it has seen a serial that the record never gave out.
+#[tokio::test]
+async fn one_that_could_not_be_asked_what_it_has_seen_is_asked_again() {
+    let (first, ledger) = (folder(), Ledger::that_tells(false));
+    let futures = Counter::start("futures", "").await;
+    let before = stage(&first, &futures, &ledger).await;
+    let begun = before.coordinator.begin(into("in"), LIMIT).await.expect("it is begun");
+    let Begun::Final { master, .. } = begun else { panic!("{begun:?}") };
+    before.stop().await;
+    futures.stop().await;
+
+    let (second, futures) = (folder(), Counter::start("futures", "").await);
+    let config = Config { states_all_accounts: [counter_id("ledger")].into(), ..config() };
+    let others = |stop: &CancellationToken| {
+        vec![Arc::new(NotYet::new(ledger.counter(stop))) as Arc<dyn Port>]
+    };
+    let stage = Stage::beside(second.path(), &[&futures], config, |_| (), others).await;
+    let words = format!(
+        "ledger gets no new transfers: it says that it has seen the sub serial {}",
+        master.leg(Role::Credit)
+    );
+    stage.event(Kind::Contradiction, &words).await;
+    stage.stop().await;
     futures.stop().await;
 }

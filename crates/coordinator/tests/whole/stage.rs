@@ -7,7 +7,7 @@ use domain::money::{Amount, Currency};
 use domain::order::Order;
 use domain::serial::{Day, MasterSerial, Sequence};
 use link::{Link, LinkConfig};
-use port::{Counter as AnyCounter, InProcess, RequestOutcome, Unmatched};
+use port::{Counter as AnyCounter, RequestOutcome, Unmatched};
 use simulator::{FaultPlan, Options};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -129,7 +129,7 @@ impl Stage {
         counters: &[&Counter],
         config: Config,
         change: impl Fn(&mut LinkConfig),
-        others: impl FnOnce(&CancellationToken) -> Vec<InProcess>,
+        others: impl FnOnce(&CancellationToken) -> Vec<Arc<dyn AnyCounter>>,
     ) -> Stage {
         let url = format!("sqlite://{}", folder.join("record.sqlite").display());
         let store = Store::open(&url).await.expect("a record");
@@ -144,8 +144,8 @@ impl Stage {
             change(&mut link);
             Link::spawn(link, unmatched.clone(), &links.0, links.1.clone())
         });
-        let others = others(&links.1).into_iter().map(|one| Arc::new(one) as Arc<dyn AnyCounter>);
-        let spawned = spawned.map(|link| Arc::new(link) as Arc<dyn AnyCounter>).chain(others);
+        let spawned = spawned.map(|link| Arc::new(link) as Arc<dyn AnyCounter>);
+        let spawned = spawned.chain(others(&links.1));
         let spawned = spawned.collect();
         let shards = (TaskTracker::new(), CancellationToken::new());
         let coordinator = Coordinator::start(
