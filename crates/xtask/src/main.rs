@@ -4,8 +4,9 @@
 //! Reading order: [`chores`], [`chaos`], [`schedules`], [`counts`], [`fuzz`] and [`bench_link`] say what is
 //! done; [`steps`] announces and times it; [`place`] is where everything is, [`tools`] the list of what must be
 //! installed; [`mutate`] breaks the rules on purpose, [`mutants`] all of the code; [`mariadb`],
-//! [`private_database`], [`node`] and [`python`] are what the tests stand on; [`copy`] is where [`mutate`] builds;
-//! [`layers`], [`circles`] and [`tidy`] hold the repository to what is said of it.
+//! [`private_database`], [`node`] and [`python`] are what the tests stand on; [`release`] builds what is handed out,
+//! [`copy`] is where [`mutate`] builds; [`layers`], [`circles`], [`parts`] and [`tidy`] hold the repository to what is
+//! said of it.
 
 mod bench_link;
 mod chaos;
@@ -19,9 +20,11 @@ mod mariadb;
 mod mutants;
 mod mutate;
 mod node;
+mod parts;
 mod place;
 mod private_database;
 mod python;
+mod release;
 mod schedules;
 mod steps;
 mod tidy;
@@ -111,6 +114,9 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Builds the program that is handed out, twice, and fails unless both are the same bytes; beside it a
+    /// bill of materials, licenses and checksums. Installs cargo-auditable and cargo-cyclonedx below `target`
+    Release,
     /// Runs one command with what the tests stand on (a private `MariaDB`, Python) in its
     /// environment, such as `cargo xtask with cargo test -p store`
     With {
@@ -142,6 +148,7 @@ fn main() -> ExitCode {
             (false, false) => What::Compare,
         }),
         Chore::BenchLink { arguments } => bench_link::bench_link(&arguments),
+        Chore::Release => release::release(),
         Chore::With { command } => chores::with(&command),
     };
     match done {
