@@ -40,9 +40,13 @@ pub(crate) fn release() -> Result<()> {
     let mut steps = Steps::new();
     steps.step("nothing that is not committed", || is_committed(&place.root))?;
     steps.step("tools", || provide(&place))?;
-    let build = Build::at(&place, HERE)?;
+    // Both are of this one, whatever is committed meanwhile.
+    let head = ["rev-parse", "HEAD"];
+    let commit = output(Command::new("git").current_dir(&place.root).args(head))?;
+    let build = Build::at(&place, commit.trim(), HERE)?;
     let one = steps.step("build", || build.program())?;
-    let other = steps.step("build elsewhere", || Build::at(&place, ELSEWHERE)?.program())?;
+    let elsewhere = || Build::at(&place, commit.trim(), ELSEWHERE)?.program();
+    let other = steps.step("build elsewhere", elsewhere)?;
     steps.step("the same bytes", || same(&one, &other))?;
     let folder = empty(place.target.join("handed-out"))?;
     steps.step("bill of materials", || build.bill_of_materials(&folder))?;
@@ -98,8 +102,8 @@ struct Build {
 }
 
 impl Build {
-    /// The last commit, in a folder below the target folder where nothing has been built.
-    fn at(place: &Place, folder: &str) -> Result<Build> {
+    /// A commit, in a folder below the target folder where nothing has been built.
+    fn at(place: &Place, commit: &str, folder: &str) -> Result<Build> {
         let folder = empty(place.target.join(folder))?;
         let (tree, target) = (folder.join("tree"), folder.join("target"));
         ensure!(
@@ -112,9 +116,9 @@ impl Build {
             output(Command::new("git").current_dir(&place.root).args(arguments))
         };
         let archive = folder.join("commit.tar");
-        git(&["archive", "--output", &archive.to_string_lossy(), "HEAD"])?;
+        git(&["archive", "--output", &archive.to_string_lossy(), commit])?;
         run(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(&tree))?;
-        let made_at = git(&["log", "--max-count=1", "--format=%ct"])?.trim().to_owned();
+        let made_at = git(&["log", "--max-count=1", "--format=%ct", commit])?.trim().to_owned();
         let tools = installed(place).join("bin");
         let others = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths(std::iter::once(tools).chain(env::split_paths(&others)))?;
