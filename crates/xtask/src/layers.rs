@@ -12,6 +12,7 @@ mod tests {
     /// commit why the compiler should allow it (docs/ARCHITECTURE.md, Crates).
     const ARROWS: &[(&str, &[&str])] = &[
         ("foreign", &[]),
+        ("people", &[]),
         ("supervise", &["foreign"]),
         ("domain", &["foreign"]),
         ("wire", &["domain", "foreign"]),
@@ -49,6 +50,8 @@ mod tests {
         ("prost", &["wire"]),
         ("axum", &["api", "bench", "ops"]),
         ("reqwest", &["bench", "bridge", "client", "system-tests"]),
+        ("argon2", &["people"]),
+        ("zxcvbn", &["people"]),
     ];
 
     /// Crates that only show and measure a bridge; the last is built into nothing else.

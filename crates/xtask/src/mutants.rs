@@ -13,7 +13,8 @@ use std::process::Command;
 use supervise::say_if_heard;
 
 /// The crates whose rules are worth it, in the order of what they decide.
-const CRATES: [&str; 7] = ["domain", "store", "coordinator", "link", "wire", "api", "ops"];
+const CRATES: [&str; 8] =
+    ["domain", "store", "coordinator", "link", "wire", "api", "ops", "people"];
 
 /// What installs the tool, at the version that was tried.
 const INSTALL: &[&str] = &["install", "cargo-mutants", "--version", VERSION, "--locked"];
