@@ -4,6 +4,7 @@
 
 use crate::secret::SecretBytes;
 use data_encoding::BASE64URL_NOPAD;
+use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
 use std::marker::PhantomData;
 use std::{fmt, str::FromStr};
@@ -73,7 +74,7 @@ impl<K: Kind> Bearer<K> {
     /// SHA-256 of the text: all that is stored. The prefix is part of it, so a session's secret is never good
     /// for a token.
     pub fn digest(&self) -> [u8; 32] {
-        Sha256::digest(self.text()).into()
+        Sha256::digest(Zeroizing::new(self.text()).as_bytes()).into()
     }
 }
 

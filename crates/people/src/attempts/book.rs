@@ -46,7 +46,6 @@ impl<K: Ord + Copy> Book<K> {
     /// How long this key has to wait; 0 if it need not. One that is not known waits if there is no room for it.
     pub(super) fn wait(&self, key: &K, now: i64) -> i64 {
         match self.entries.get(key) {
-            Some(entry) if entry.is_forgotten(&self.limits, now) => 0,
             Some(entry) => (entry.end(&self.limits) - now).max(0),
             None => self.wait_for_room(now),
         }
@@ -93,7 +92,7 @@ impl<K: Ord + Copy> Book<K> {
     fn wait_for_room(&self, now: i64) -> i64 {
         match self.by_end.first() {
             Some((end, _)) if self.entries.len() >= self.limits.entries => {
-                (end - now).clamp(0, self.limits.first_pause)
+                (end - now).min(self.limits.first_pause).max(0)
             }
             _ => 0,
         }

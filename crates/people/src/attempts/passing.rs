@@ -16,12 +16,10 @@ impl Passing {
     pub(super) fn at(&mut self, now: i64) -> i64 {
         let read = *self.read.get_or_insert(now);
         let since = now.saturating_sub(read);
-        if since > 0 {
-            self.passed = self.passed.saturating_add(since);
-            self.read = Some(now);
-        } else if since < -OUT_OF_ORDER {
+        if !(-OUT_OF_ORDER..=0).contains(&since) {
             self.read = Some(now);
         }
+        self.passed = self.passed.saturating_add(since.max(0));
         self.passed
     }
 }
