@@ -164,6 +164,17 @@ impl Attempts {
         }
     }
 
+    /// Nothing was found out about what was shown: it is as if nobody had tried.
+    pub fn withdrawn(&mut self, attempt: Attempt) {
+        match attempt.0 {
+            Counted::ByDevice(device) => self.devices.take_back(&device),
+            Counted::ByNameAndAddress(name, address) => {
+                self.names.take_back(&name);
+                self.addresses.take_back(&address);
+            }
+        }
+    }
+
     /// Somebody signed in by it: the name, the password and the code were right.
     pub fn succeeded(&mut self, attempt: Attempt) {
         match attempt.0 {
@@ -204,6 +215,8 @@ impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Network {
         // An IPv4 address in the form of IPv6 is what it is, or all of them would be one customer's.
         match address.to_canonical() {
+            // Whoever is on the machine has all of them.
+            IpAddr::V4(address) if address.is_loopback() => Network::Address([127, 0, 0, 1]),
             IpAddr::V4(address) => Network::Address(address.octets()),
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();

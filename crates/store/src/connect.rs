@@ -99,6 +99,15 @@ pub(crate) fn readers(address: &Address) -> DatabaseConnection {
 
 /// The same with another limit for one statement.
 pub(crate) fn readers_within(address: &Address, statement: Duration) -> DatabaseConnection {
+    so_many_readers(address, statement, READERS)
+}
+
+/// The same, so many of them.
+pub(crate) fn few_readers(address: &Address, readers: u32) -> DatabaseConnection {
+    so_many_readers(address, STATEMENT, readers)
+}
+
+fn so_many_readers(address: &Address, statement: Duration, readers: u32) -> DatabaseConnection {
     match address {
         Address::Sqlite { options, .. } => {
             let options = options
@@ -110,7 +119,7 @@ pub(crate) fn readers_within(address: &Address, statement: Duration) -> Database
             // A file does not go away between two questions: instead of being tried, a connection
             // is told when the next statement has to end.
             SqlitePoolOptions::new()
-                .max_connections(READERS)
+                .max_connections(readers)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .test_before_acquire(false)
                 .after_connect(move |connection, _| {
@@ -129,7 +138,7 @@ pub(crate) fn readers_within(address: &Address, statement: Duration) -> Database
             // Without it, who gives up a question to a server that says nothing leaves a connection
             // behind that counts as taken for as long as its socket lasts.
             let pool = MySqlPoolOptions::new()
-                .max_connections(READERS)
+                .max_connections(readers)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .after_release(|connection, _| {
                     Box::pin(async move {

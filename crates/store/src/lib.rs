@@ -6,7 +6,7 @@
 //! `journal/batch` writes it, each try being a `journal/attempt`,
 //! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before,
 //! `recent` is what is in no index yet; `query` and `list` ask, `by_app` a page of one app's, `walk`
-//! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt;
+//! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, [`people`] of operators;
 //! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
 //! `checksum` a row that was altered; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
@@ -88,6 +88,7 @@ pub mod memory;
 mod migration;
 mod moved;
 mod options;
+pub mod people;
 mod position;
 mod process;
 mod query;

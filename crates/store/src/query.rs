@@ -2,7 +2,7 @@
 //! that names it.
 
 use crate::checksum;
-use crate::entity::{decision, open_transfer, outcome, serial_lease, trail, transfer};
+use crate::entity::{decision, open_transfer, operator, outcome, serial_lease, trail, transfer};
 use crate::error::StoreError;
 use crate::fault::{describe, is_damage};
 use crate::record::{Decision, NewTransfer, OpenPage, OpenTransfer, Outcome, Place, Stored};
@@ -395,6 +395,11 @@ pub(crate) async fn damages(
 
 pub(crate) async fn ping(connection: &DatabaseConnection) -> Result<(), StoreError> {
     ask(connection.ping()).await
+}
+
+/// Whether there are people to be asked for: their tables are there.
+pub(crate) async fn ping_people(connection: &DatabaseConnection) -> Result<(), StoreError> {
+    ask(operator::Entity::find().one(connection)).await.map(drop)
 }
 
 /// Whether there is a record to be asked: its tables are there.

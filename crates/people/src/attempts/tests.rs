@@ -152,6 +152,34 @@ fn whoever_is_told_nothing_of_counts_as_a_failure() {
 }
 
 #[test]
+fn a_machine_is_one_address_whichever_of_its_own_it_comes_from() {
+    let mut desk = Desk::new();
+    let refused = (1..=255).find(|last| {
+        desk.fail(&format!("name{last}"), Ipv4Addr::new(127, 0, 0, *last).into()).is_some()
+    });
+    assert_eq!(refused, Some(7), "after six failures");
+    assert_eq!(desk.fail("another", Ipv6Addr::LOCALHOST.into()), None, "of its other kind");
+}
+
+#[test]
+fn what_nobody_could_look_at_is_as_if_nobody_had_tried() {
+    let mut desk = Desk::new();
+    let device = DeviceOf::random("anna".parse().expect("a name"));
+    for _ in 0..4 {
+        assert_eq!(desk.fail("anna", address(1)), None);
+    }
+    for _ in 0..1_000 {
+        let attempt = desk.begin("anna", address(1)).expect("it is let through");
+        desk.attempts.withdrawn(attempt);
+        let attempt = desk.attempts.begin("anna", address(1), Some(&device), desk.now);
+        desk.attempts.withdrawn(attempt.expect("it is let through"));
+    }
+    // The four that failed still count.
+    assert_eq!([desk.fail("anna", address(1)), desk.fail("anna", address(1))], [None, None]);
+    assert_eq!(desk.fail("anna", address(1)), Some(1));
+}
+
+#[test]
 fn those_who_push_make_nobody_wait_longer() {
     let mut desk = Desk::new();
     desk.fail_until_it_waits("anna", address(1));

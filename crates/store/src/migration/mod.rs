@@ -8,6 +8,7 @@ mod m0004_where_the_record_ends;
 mod m0005_counters_in_doubt;
 mod m0006_lists_of_apps;
 mod m0007_parts_of_trails;
+mod m0008_people;
 
 use crate::address::Address;
 use crate::connect;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_counters_in_doubt::Migration),
             Box::new(m0006_lists_of_apps::Migration),
             Box::new(m0007_parts_of_trails::Migration),
+            Box::new(m0008_people::Migration),
         ]
     }
 }
@@ -254,6 +256,7 @@ mod tests {
             "m0005_counters_in_doubt",
             "m0006_lists_of_apps",
             "m0007_parts_of_trails",
+            "m0008_people",
         ];
         assert_eq!(names, expected);
     }

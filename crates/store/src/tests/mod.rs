@@ -16,6 +16,7 @@ mod mysql_faults;
 mod opening;
 mod own_server;
 mod pages;
+mod people;
 mod portions;
 mod positions;
 mod proxy;
