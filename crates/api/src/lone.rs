@@ -16,6 +16,8 @@ use wire::dialect::Dialect;
 pub(crate) struct Lone {
     pub(crate) coordinator: Coordinator,
     pub(crate) stop: CancellationToken,
+    #[allow(dead_code, reason = "the transfer API knows no people")]
+    pub(crate) people: store::people::People,
     /// The record lies here.
     _folder: TempDir,
 }
@@ -32,6 +34,7 @@ impl Lone {
             let answers = written.recv().await.expect("an answer");
             assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
         }
+        let people = store.people();
         let (unmatched, said) = mpsc::channel(16);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let links = counters
@@ -57,6 +60,6 @@ impl Lone {
         )
         .await
         .expect("it starts");
-        Lone { coordinator, stop, _folder: folder }
+        Lone { coordinator, stop, people, _folder: folder }
     }
 }

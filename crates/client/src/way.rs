@@ -76,7 +76,8 @@ pub fn builder(url: &Url, authorities: &Authorities) -> ClientBuilder {
     if is_this_machine(url) { builder.no_proxy() } else { builder }
 }
 
-fn is_this_machine(url: &Url) -> bool {
+/// Whether what a URL names runs on this machine, by what it says: what is sent there, nobody on the way sees.
+pub fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     // RFC 6761, section 6.3: localhost and all names below it are loopback.

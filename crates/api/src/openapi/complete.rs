@@ -11,8 +11,62 @@ pub struct Rules {
     pub refusals: fn(&str) -> Vec<Kind>,
     /// Headers that every answer has.
     pub headers: &'static [&'static str],
-    /// Whether requests are signed, but for those of the tag `bridge`.
-    pub signed: bool,
+    /// How whoever asks is known.
+    pub known: Known,
+    /// Whether an operation answers whoever asks, by its id and its first tag.
+    pub open: fn(&str, &str) -> bool,
+}
+
+/// How whoever asks is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// An app, by the signature of each request.
+    BySignature,
+    /// A person by a session, or a program of a person's by a token.
+    BySessionOrToken,
+}
+
+impl Known {
+    /// The headers that a 401 has beyond those of all.
+    const fn challenge(self) -> &'static [&'static str] {
+        match self {
+            Known::BySignature => &["Accept-Signature", "WWW-Authenticate"],
+            Known::BySessionOrToken => &["WWW-Authenticate"],
+        }
+    }
+
+    /// What a request shows: one of the first, with all in it; and what each is.
+    fn schemes(self) -> (Value, Value) {
+        match self {
+            Known::BySignature => (
+                json!([{ "signature": [], "signature_input": [] }]),
+                json!({
+                    "signature": {
+                        "type": "apiKey", "in": "header", "name": "Signature",
+                        "description": "HTTP Message Signature (RFC 9421): the signature itself",
+                    },
+                    "signature_input": {
+                        "type": "apiKey", "in": "header", "name": "Signature-Input",
+                        "description": "HTTP Message Signature (RFC 9421): what is covered, and \
+                                        `created`, `expires`, `nonce`, `keyid`",
+                    },
+                }),
+            ),
+            Known::BySessionOrToken => (
+                json!([{ "token": [] }, { "session": [] }]),
+                json!({
+                    "token": {
+                        "type": "http", "scheme": "bearer",
+                        "description": "The token of an operator's program, `cbt_…`",
+                    },
+                    "session": {
+                        "type": "apiKey", "in": "cookie", "name": "__Host-session",
+                        "description": "The session of a browser in which an operator is signed in",
+                    },
+                }),
+            ),
+        }
+    }
 }
 
 /// What each header says.
@@ -22,16 +76,16 @@ const HEADERS: &[(&str, &str)] = &[
     ("Content-Security-Policy", "What a browser may do with the answer"),
     ("Referrer-Policy", "`no-referrer`"),
     ("Retry-After", "When it is worth asking again, in seconds from now"),
-    ("WWW-Authenticate", "`Signature`"),
+    ("WWW-Authenticate", "The scheme by which somebody would be known"),
     ("X-Content-Type-Options", "`nosniff`: it is what its media type says, and nothing else"),
     ("X-Frame-Options", "`DENY`"),
 ];
 
 /// The headers that a status comes with beyond those of all.
-fn headers_of(status: u16) -> &'static [&'static str] {
+fn headers_of(status: u16, known: Known) -> &'static [&'static str] {
     match status {
         202 | 409 | 429 | 503 => &["Retry-After"],
-        401 => &["Accept-Signature", "WWW-Authenticate"],
+        401 => known.challenge(),
         _ => &[],
     }
 }
@@ -57,22 +111,9 @@ pub(super) fn complete(document: &mut Value, rules: &Rules) {
             ((*name).to_owned(), header)
         })
         .collect();
-    if rules.signed {
-        document["security"] = json!([{ "signature": [], "signature_input": [] }]);
-        document["components"]["securitySchemes"] = json!({
-            "signature": {
-                "type": "apiKey", "in": "header", "name": "Signature",
-                "description": "HTTP Message Signature (RFC 9421): the signature itself",
-            },
-            "signature_input": {
-                "type": "apiKey", "in": "header", "name": "Signature-Input",
-                "description": "HTTP Message Signature (RFC 9421): what is covered, and `created`, \
-                                `expires`, `nonce`, `keyid`",
-            },
-        });
-    } else {
-        document["security"] = json!([]);
-    }
+    let (security, schemes) = rules.known.schemes();
+    document["security"] = security;
+    document["components"]["securitySchemes"] = schemes;
 }
 
 fn operation(operation: &mut Value, rules: &Rules) {
@@ -89,12 +130,13 @@ fn operation(operation: &mut Value, rules: &Rules) {
         if let Some(location) = response["headers"].get_mut("Location") {
             location["required"] = true.into();
         }
-        let own = headers_of(status.parse().unwrap_or_default());
+        let own = headers_of(status.parse().unwrap_or_default(), rules.known);
         for name in rules.headers.iter().chain(own) {
             response["headers"][*name] = json!({ "$ref": reference("headers", name) });
         }
     }
-    if rules.signed && operation["tags"] == json!(["bridge"]) {
+    let tag = operation["tags"][0].as_str().unwrap_or_default();
+    if (rules.open)(&id, tag) {
         operation["security"] = json!([]);
     }
 }

@@ -81,6 +81,16 @@ kinds! {
 
     // Of what operators ask for.
     FOREIGN_HOST = "foreign_host", MISDIRECTED_REQUEST, "The request is for another host";
+    NOT_SIGNED_IN = "not_signed_in", UNAUTHORIZED, "Nobody is signed in";
+    SIGN_IN_REFUSED = "sign_in_refused", UNAUTHORIZED, "The sign-in is refused";
+    SIGN_IN_PAUSED = "sign_in_paused", TOO_MANY_REQUESTS, "Signing in has to wait a little";
+    NOT_PERMITTED = "not_permitted", FORBIDDEN, "The operator may not do this";
+    PASSWORD_TO_CHANGE = "password_to_change", FORBIDDEN, "The password has to be changed first";
+    NO_SUCH_OPERATOR = "no_such_operator", NOT_FOUND, "There is no such operator";
+    NO_SUCH_SESSION = "no_such_session", NOT_FOUND, "The operator has no such session or token";
+    OPERATOR_EXISTS = "operator_exists", CONFLICT, "There is an operator of this name";
+    LAST_ADMIN = "last_admin", CONFLICT, "It is the only admin that is left";
+    NO_MORE_TOKENS = "no_more_tokens", CONFLICT, "The operator can have no more tokens";
     FOREIGN_ORIGIN = "foreign_origin", FORBIDDEN, "The request comes from another site's page";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
     TOO_MANY_FEEDS = "too_many_feeds", SERVICE_UNAVAILABLE, "Too many live feeds are open";

@@ -1,6 +1,6 @@
 //! The description of the transfer API (`OpenAPI` 3.1), made from its handlers, of which one serves it.
 
-use crate::openapi::{Rules, of_the_transfer_api, written};
+use crate::openapi::{Known, Rules, of_the_transfer_api, written};
 use crate::problem::Problem;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
@@ -35,7 +35,8 @@ struct Transfers;
 const TRANSFER_API: Rules = Rules {
     refusals: of_the_transfer_api,
     headers: &["Cache-Control", "X-Content-Type-Options"],
-    signed: true,
+    known: Known::BySignature,
+    open: |_, tag| tag == "bridge",
 };
 
 /// The description of the transfer API, indented, with a line feed at its end; the same each time.

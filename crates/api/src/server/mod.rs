@@ -79,8 +79,8 @@ impl Default for Limits {
 /// Who has shown that a connection is no stranger's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// One whose request was signed by an app: the router says so, by [`Visit::settle`].
-    Signed,
+    /// One who has shown who he is, by a signature, a session or a token: the router says so, by [`Visit::settle`].
+    Shown,
     /// One who was given something.
     Answered,
 }

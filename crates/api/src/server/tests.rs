@@ -42,7 +42,7 @@ impl Rig {
             );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let server = Server::new(listener, "test", limits, Trust::Signed);
+        let server = Server::new(listener, "test", limits, Trust::Shown);
         let (house, stop) = (server.house.clone(), Stop::default());
         let ends = tokio::spawn(server.serve(router, stop.clone()));
         Rig { address, house, stop, waits, go, ends }
