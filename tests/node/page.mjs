@@ -1,12 +1,12 @@
 // Opens the operators' page in a real browser, lets axe look for what people with disabilities stumble
-// over, and says what it saw as one JSON object: node page.mjs FOLDER_OF_PACKAGES BROWSER URL WORDS
+// over, and says what it saw as one JSON object: node page.mjs FOLDER_OF_PACKAGES BROWSER URL WORDS NAME PASSWORD
 //
-// WORDS have to stand on the page before it is looked at.
+// WORDS have to stand on the page before it is looked at; the operator NAME signs in with PASSWORD before.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const [packages, browserProgram, url, words] = process.argv.slice(2);
+const [packages, browserProgram, url, words, name, password] = process.argv.slice(2);
 const require = createRequire(join(packages, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -41,7 +41,11 @@ try {
       if (["error", "warning"].includes(message.type())) seen.complaints.push(message.text());
     });
     page.on("request", (request) => seen.requests.push(request.url()));
-    await page.goto(url);
+    await page.goto(new URL("/sign-in", url).href);
+    await page.locator("#name").fill(name);
+    await page.locator("#password").fill(password);
+    await page.locator("#enter").click();
+    await page.waitForURL(url);
     await page.getByText(words).first().waitFor();
     for (const details of await page.locator("details").all()) {
       if (await details.isVisible()) await details.evaluate((element) => (element.open = true));

@@ -56,6 +56,7 @@ pub async fn audit(town: &Town, statements: &Statements) -> Result<Audited> {
         Statements::Asked => {
             option("--url", town.bridge.api());
             option("--operators", town.bridge.operators());
+            option("--token-file", town.bridge.token_file().display().to_string());
             option("--key-id", town.app.key_id.to_owned());
             option("--key-file", town.app.secret_file.display().to_string());
         }

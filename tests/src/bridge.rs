@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::counter::{BRIDGE_NAME, Counter};
 use crate::private;
 use crate::process::{Process, free_address};
+use crate::tester;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
 use std::fs;
@@ -37,6 +38,7 @@ impl App {
 /// The bridge. Dropping it kills it.
 pub struct Bridge {
     folder: PathBuf,
+    database: String,
     process: Option<Process>,
     clock: Option<Arc<Clock>>,
     api: SocketAddr,
@@ -57,8 +59,15 @@ impl Bridge {
     ) -> Result<Bridge> {
         let (api, operators) = (free_address()?, free_address()?);
         let folder = folder.to_owned();
-        let mut bridge =
-            Bridge { folder, process: None, clock, api, operators, traps: String::new() };
+        let mut bridge = Bridge {
+            folder,
+            database: database.to_owned(),
+            process: None,
+            clock,
+            api,
+            operators,
+            traps: String::new(),
+        };
         let (url, password) = without_password(database);
         private::write(bridge.password_file(), password)
             .context("the database's password could not be written")?;
@@ -66,7 +75,23 @@ impl Bridge {
         let text = format!("{text}[coordinator]\n{coordinator}\n");
         fs::write(bridge.config_file(), text).context("the configuration could not be written")?;
         bridge.restart().await?;
+        bridge.provide().await?;
         Ok(bridge)
+    }
+
+    /// Makes who the tests are at its operators' side, unless he is there: a record that was lost has lost him too.
+    pub async fn provide(&self) -> Result<()> {
+        tester::provide(&self.database, &self.folder).await
+    }
+
+    /// Its database, with a password if there is one.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The file with the tester's token.
+    pub fn token_file(&self) -> PathBuf {
+        tester::token_file(&self.folder, tester::NAME)
     }
 
     /// Kills it, if it runs (SIGKILL).

@@ -3,9 +3,10 @@
 
 use client::way::{self, Authorities};
 use described::{Answer, Description};
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
+use std::path::Path;
 use std::sync::LazyLock;
 
 /// Of the transfer API.
@@ -25,6 +26,15 @@ pub fn builder() -> ClientBuilder {
 /// A client with nothing set.
 pub fn client() -> Client {
     builder().build().expect("a client")
+}
+
+/// A client in the name of the operator whose token lies in this file.
+pub fn as_operator(token_file: &Path) -> Client {
+    let token = std::fs::read_to_string(token_file).expect("a token's file");
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", token.trim_end()));
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, bearer.expect("a token"));
+    builder().default_headers(headers).build().expect("a client")
 }
 
 /// An answer, whole, as it is described.
@@ -53,6 +63,11 @@ impl Heard {
 /// `GET`.
 pub async fn get(url: impl reqwest::IntoUrl) -> reqwest::Result<Heard> {
     send(client().get(url)).await
+}
+
+/// `GET` in the name of the operator whose token lies in this file.
+pub async fn get_as(token_file: &Path, url: impl reqwest::IntoUrl) -> reqwest::Result<Heard> {
+    send(as_operator(token_file).get(url)).await
 }
 
 /// Sends a request, and hears the answer to its end.

@@ -1,19 +1,22 @@
 //! An operator: looks at the operators' side, and decides at the command line.
 
 use crate::caller::{END_WITHIN, LOOK_EVERY};
-use crate::process::{Process, program};
+use crate::process::program;
 use crate::town::Town;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::path::Path;
+use std::process::Output;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Looks at a path of the operators' side until what is there is what is wanted.
 pub async fn look<T>(town: &Town, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
     let url = format!("{}{path}", town.bridge.operators());
+    let token_file = town.bridge.token_file();
     let deadline = Instant::now() + END_WITHIN;
     loop {
-        let said = crate::http::get(&url).await?.text();
+        let said = crate::http::get_as(&token_file, &url).await?.text();
         let said: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
         if let Some(found) = wanted(&said) {
             return Ok(found);
@@ -44,23 +47,28 @@ pub async fn parked(town: &Town) -> Result<Value> {
 
 /// `counter-bridge resolve`, and whether it was taken.
 pub async fn resolve(town: &Town, serial: &str, decision: &str) -> Result<bool> {
-    let folder = tempfile::tempdir().context("no folder")?;
-    let operators = town.bridge.operators();
-    let arguments = ["resolve", serial, decision, "--operators", &operators];
-    let reasons = ["--who", "lin", "--note", "confirmed by telephone"];
-    let arguments: Vec<&str> = arguments.into_iter().chain(reasons).collect();
-    let mut person = Process::start("resolve", folder.path(), &arguments)?;
-    Ok(person.ended(Duration::from_secs(20)).await?.success())
+    let arguments = ["resolve", serial, decision, "--note", "confirmed by telephone"];
+    Ok(run(town, &town.bridge.token_file(), &arguments).await?.status.success())
 }
 
 /// A command of a person's on the operators' side, and what it says; an error if it is refused.
 pub async fn person(town: &Town, arguments: &[&str]) -> Result<String> {
-    let mut command = tokio::process::Command::new(program()?);
-    command.args(arguments).args(["--operators", &town.bridge.operators()]).kill_on_drop(true);
-    let within = tokio::time::timeout(Duration::from_secs(20), command.output());
-    let output = within.await.context("it does not end")?.context("it does not start")?;
+    person_with(town, &town.bridge.token_file(), arguments).await
+}
+
+/// The same with the token in this file.
+pub async fn person_with(town: &Town, token_file: &Path, arguments: &[&str]) -> Result<String> {
+    let output = run(town, token_file, arguments).await?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+async fn run(town: &Town, token_file: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut command = tokio::process::Command::new(program()?);
+    command.args(arguments).args(["--operators", &town.bridge.operators()]).kill_on_drop(true);
+    command.arg("--token-file").arg(token_file);
+    let within = tokio::time::timeout(Duration::from_secs(20), command.output());
+    within.await.context("it does not end")?.context("it does not start")
 }

@@ -6,6 +6,7 @@ use crate::caller::{Caller, LOOK_EVERY};
 use crate::peer;
 use crate::private;
 use crate::process::{Process, free_address, program};
+use crate::tester;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -57,12 +58,11 @@ impl Stage {
         for (id, file) in peer::keys_wanted(counters) {
             private::write(folder.path().join(file), peer::key(id))?;
         }
-        let database = folder.path().join("record.sqlite");
         let text = format!(
             "database = 'sqlite://{}'\n[api]\nlisten = '{api}'\n[operators]\nlisten = \
              '{operators}'\n[[app]]\nname = 'demo'\n[[app.key]]\nid = 'demo-hmac'\nalgorithm = \
              'hmac-sha256'\nsecret_file = '{}'\n{counters}",
-            database.display(),
+            folder.path().join("record.sqlite").display(),
             app.secret_file.display(),
         );
         fs::write(folder.path().join("bridge.toml"), text)?;
@@ -98,6 +98,9 @@ impl Stage {
             Process::start_program(Path::new("/bin/sh"), "bridge", self.folder.path(), &all)?;
         bridge.ready().await?;
         self.bridge = Some(bridge);
+        if !self.token_file().exists() {
+            tester::provide(&self.database()?, self.folder.path()).await?;
+        }
         Ok(())
     }
 
@@ -137,6 +140,19 @@ impl Stage {
         self.folder.path()
     }
 
+    /// The file with the tester's token.
+    pub fn token_file(&self) -> PathBuf {
+        tester::token_file(self.folder.path(), tester::NAME)
+    }
+
+    /// The database's URL, by the configuration.
+    pub fn database(&self) -> Result<String> {
+        let text = fs::read_to_string(self.folder.path().join("bridge.toml"))?;
+        let url = text.lines().find_map(|line| line.strip_prefix("database = '"));
+        let url = url.and_then(|url| url.strip_suffix('\'')).context("a database")?;
+        Ok(url.to_owned())
+    }
+
     /// The transfer API's address.
     pub fn api(&self) -> SocketAddr {
         self.api
@@ -170,7 +186,7 @@ impl Stage {
     /// What a path of the operators' side says now.
     pub async fn said(&self, path: &str) -> Result<String> {
         let url = format!("http://{}{path}", self.operators);
-        Ok(crate::http::get(url).await?.text())
+        Ok(crate::http::get_as(&self.token_file(), url).await?.text())
     }
 
     /// What is known of a counter's connection, in a word.
@@ -208,7 +224,7 @@ impl Stage {
     /// of transfers is wanted.
     pub async fn told(&self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let url = format!("http://{}/ops/v1/events", self.operators);
-        let mut feed = crate::http::client().get(url).send().await?;
+        let mut feed = crate::http::as_operator(&self.token_file()).get(url).send().await?;
         let found = async {
             let mut text = String::new();
             while let Some(chunk) = feed.chunk().await? {

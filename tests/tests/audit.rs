@@ -10,6 +10,7 @@ use system_tests::caller::Order;
 use system_tests::database::Kind;
 use system_tests::operator::{connected, parked, resolve};
 use system_tests::process::Process;
+use system_tests::tester::NAME;
 use system_tests::town::{Faults, NOBODY, POOR, Town};
 
 /// Credits never arrive, and questions about them are not heard.
@@ -163,7 +164,7 @@ async fn money_in_transit_is_listed_and_a_persons_word_is_not_hidden() {
     let audited = audit(&town, &Statements::Asked).await.expect("an audit");
     audited.clean().expect("a person said where it is");
     let word = &audited.report["on_a_persons_word"][0];
-    assert_eq!((&word["who"], &word["amount"]), (&"lin".into(), &700.into()), "{word}");
+    assert_eq!((&word["who"], &word["amount"]), (&NAME.into(), &700.into()), "{word}");
 }
 
 /// An audit while transfers run must not cry wolf.

@@ -2,12 +2,14 @@
 //! against them, as it is in all others, and here each status is provoked that a caller meets.
 
 use described::Seen;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use system_tests::caller::{END_WITHIN, LOOK_EVERY, Order, Said};
 use system_tests::database::Kind;
-use system_tests::http::{OPERATORS_SIDE, TRANSFER_API};
+use system_tests::http::{Heard, OPERATORS_SIDE, TRANSFER_API};
 use system_tests::operator::connected;
+use system_tests::tester;
 use system_tests::town::{Faults, NOBODY, OPEN, RICH, Town};
 use tokio::time::{Instant, sleep};
 
@@ -188,6 +190,91 @@ async fn metrics_are_there_from_the_start(town: &Town) {
     }
 }
 
+/// Somebody who is signed in, as a browser sends it.
+struct Browser {
+    base: String,
+    cookies: String,
+}
+
+impl Browser {
+    async fn signed_in(town: &Town) -> Browser {
+        let mut browser = Browser { base: town.bridge.operators(), cookies: String::new() };
+        let proof = json!({ "name": tester::NAME, "password": tester::PASSWORD });
+        let heard = browser.asks(Method::POST, "/ops/v1/session", &proof, 201).await;
+        let cookies = heard.headers.get_all("set-cookie").iter().map(|cookie| {
+            let cookie = cookie.to_str().expect("text");
+            cookie.split(';').next().expect("a pair").to_owned()
+        });
+        browser.cookies = cookies.collect::<Vec<_>>().join("; ");
+        browser
+    }
+
+    async fn asks(&self, method: Method, path: &str, body: &Value, status: u16) -> Heard {
+        let request = system_tests::http::client()
+            .request(method.clone(), format!("{}{path}", self.base))
+            .header("cookie", &self.cookies)
+            .header("sec-fetch-site", "same-origin")
+            .json(body);
+        let heard = system_tests::http::send(request).await.expect("an answer");
+        let said = String::from_utf8_lossy(&heard.body);
+        assert_eq!(heard.status.as_u16(), status, "{method} {path}: {said}");
+        heard
+    }
+
+    async fn json(&self, method: Method, path: &str, body: &Value, status: u16) -> Value {
+        self.asks(method, path, body, status).await.json().expect("JSON")
+    }
+}
+
+/// An admin makes an operator, a token and another session, and ends them all.
+async fn people_are_looked_after(town: &Town) {
+    let browser = Browser::signed_in(town).await;
+    let (none, why) = (Value::Null, json!({ "reason": "a test" }));
+    let who = browser.json(Method::GET, "/ops/v1/session", &none, 200).await;
+    assert_eq!((&who["name"], &who["role"]), (&tester::NAME.into(), &"admin".into()));
+    let new = json!({ "name": "wang", "role": "operator", "reason": "joined" });
+    let made = browser.json(Method::POST, "/ops/v1/operators", &new, 201).await;
+    assert!(made["second_factor"]["uri"].as_str().is_some_and(|uri| uri.contains("wang")));
+    browser.asks(Method::POST, "/ops/v1/operators", &new, 409).await;
+    let change = json!({ "role": "viewer", "reason": "moved" });
+    browser.asks(Method::PATCH, "/ops/v1/operators/wang", &change, 200).await;
+    browser.asks(Method::PATCH, "/ops/v1/operators/zhao", &change, 404).await;
+    browser.asks(Method::POST, "/ops/v1/operators/wang/reset", &why, 200).await;
+    browser.asks(Method::POST, "/ops/v1/operators/wang/reset", &json!({}), 422).await;
+    let all = browser.json(Method::GET, "/ops/v1/operators", &none, 200).await;
+    assert_eq!(all["operators"].as_array().map(Vec::len), Some(2), "{all}");
+
+    let own = format!("/ops/v1/operators/{}", tester::NAME);
+    let token = json!({ "label": "more", "role": "viewer", "days": 1, "reason": "a report" });
+    browser.asks(Method::POST, &format!("{own}/tokens"), &token, 201).await;
+    browser.asks(Method::POST, "/ops/v1/operators/wang/tokens", &token, 403).await;
+    let tokens = browser.json(Method::GET, &format!("{own}/tokens"), &none, 200).await;
+    let more = tokens["tokens"].as_array().expect("tokens").iter();
+    let id = more.filter(|one| one["label"] == "more").find_map(|one| one["id"].as_str());
+    let path = format!("{own}/tokens/{}", id.expect("it is listed"));
+    browser.asks(Method::DELETE, &path, &none, 204).await;
+    browser.asks(Method::DELETE, &path, &none, 404).await;
+
+    let other = Browser::signed_in(town).await;
+    let sessions = browser.json(Method::GET, &format!("{own}/sessions"), &none, 200).await;
+    assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(2), "{sessions}");
+    let passwords = json!({ "password": tester::PASSWORD, "new": "kettle orbit, sandal" });
+    other.asks(Method::POST, "/ops/v1/session/password", &passwords, 200).await;
+    browser.asks(Method::GET, "/ops/v1/session", &none, 401).await;
+    let sessions = other.json(Method::GET, &format!("{own}/sessions"), &none, 200).await;
+    let id = sessions["sessions"][0]["id"].as_str().expect("its own");
+    let acts = other.json(Method::GET, "/ops/v1/acts?who=tester", &none, 200).await;
+    assert_eq!(acts["acts"][0]["act"], "password_changed", "{acts}");
+    other.asks(Method::DELETE, &format!("{own}/sessions/{id}"), &none, 204).await;
+    other.asks(Method::DELETE, "/ops/v1/session", &none, 401).await;
+    let again = json!({ "name": tester::NAME, "password": "kettle orbit, sandal" });
+    let heard = other.asks(Method::POST, "/ops/v1/session", &again, 201).await;
+    let cookie = heard.headers["set-cookie"].to_str().expect("text");
+    let cookies = cookie.split(';').next().expect("a pair").to_owned();
+    let last = Browser { base: other.base, cookies };
+    last.asks(Method::DELETE, "/ops/v1/session", &none, 204).await;
+}
+
 #[tokio::test]
 async fn what_operators_see_is_described() {
     let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
@@ -195,6 +282,7 @@ async fn what_operators_see_is_described() {
     town.caller.settle(&Order::new("order", 700)).await.expect("it ends");
     let told = town.caller.told().await.expect("a list");
     let one = format!("/ops/v1/transfers/{}", told[0].master_serial);
+    let http = system_tests::http::as_operator(&town.bridge.token_file());
     for (path, status) in [
         ("/ops/v1/counters", 200),
         ("/ops/v1/counters/futures/entries", 200),
@@ -215,25 +303,27 @@ async fn what_operators_see_is_described() {
         ("/", 200),
     ] {
         let url = format!("{}{path}", town.bridge.operators());
-        let heard = system_tests::http::get(url).await.expect("an answer");
+        let heard = system_tests::http::send(http.get(url)).await.expect("an answer");
         assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());
     }
     metrics_are_there_from_the_start(&town).await;
-    let http = system_tests::http::client();
     for (path, body, status) in [
         ("/ops/v1/decisions", "{}", 422),
         ("/ops/v1/decisions", "{", 400),
-        ("/ops/v1/proven/resume", r#"{"who":"lin","note":"all proven"}"#, 200),
+        ("/ops/v1/proven/resume", r#"{"note":"all proven"}"#, 200),
         ("/ops/v1/counters/futures/reconnect", "", 202),
         ("/ops/v1/counters/elsewhere/release", "", 404),
-        ("/ops/v1/counters/futures/readmit", r#"{"who":"lin","note":"looked at"}"#, 409),
-        ("/ops/v1/counters/futures/readmit", r#"{"who":"lin"}"#, 422),
+        ("/ops/v1/counters/futures/readmit", r#"{"note":"looked at"}"#, 409),
+        ("/ops/v1/counters/futures/readmit", "{}", 422),
+        // Who it is, the token says, and nobody else.
+        ("/ops/v1/counters/futures/readmit", r#"{"who":"lin","note":"looked at"}"#, 422),
     ] {
         let request = http.post(format!("{}{path}", town.bridge.operators()));
         let request = request.header("content-type", "application/json").body(body);
         let heard = system_tests::http::send(request).await.expect("an answer");
         assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());
     }
+    people_are_looked_after(&town).await;
     let looked_at: BTreeSet<String> =
         OPERATORS_SIDE.seen().into_iter().map(|seen| seen.operation).collect();
     let all: BTreeSet<String> =

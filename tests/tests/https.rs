@@ -59,7 +59,7 @@ async fn the_command_line_speaks_https_and_checks_whom_it_talks_to() -> Result<(
     let (api_url, operators_url) = (url(&api)?, url(&operators)?);
     let client = format!(
         "url = '{api_url}'\noperators = '{operators_url}'\nkey_id = 'demo-hmac'\nkey_file = \
-         'demo-hmac.secret'\n"
+         'demo-hmac.secret'\ntoken_file = 'tester.token'\n"
     );
     fs::write(file("no-authority.toml"), &client)?;
     for authority in ["ca", "other"] {

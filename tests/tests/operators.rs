@@ -1,12 +1,15 @@
 //! What the bridge may not decide: a person is shown the evidence, decides at the command line, and
 //! is held to what is proven.
 
+use people::Role;
 use reqwest::StatusCode;
 use serde_json::Value;
+use std::path::PathBuf;
 use system_tests::audit::{State, Told};
 use system_tests::caller::Order;
 use system_tests::database::Kind;
-use system_tests::operator::{look, parked, person, resolve};
+use system_tests::operator::{look, parked, person, person_with, resolve};
+use system_tests::tester;
 use system_tests::town::{Faults, Town};
 
 /// Credits are done and never answered, and questions about them are not heard.
@@ -16,6 +19,15 @@ const DEAF: &str = "[[rule]]\non = ['credit']\ndo = 'no_answer'\n\
 /// A bridge that calls a person after a second.
 const IMPATIENT: &str = "posting_deadline_ms = 300\nquery_deadline_ms = 200\npatience = 1\n\
                          first_pause_ms = 50\nparked_pause_s = 1";
+
+/// Another operator, and the file with a token in that one's name.
+async fn other(town: &Town, name: &str) -> PathBuf {
+    let config = town.bridge.config_file();
+    let folder = config.parent().expect("a folder");
+    let made = tester::provide_other(town.bridge.database(), folder, name, Role::Operator);
+    made.await.expect("an operator");
+    tester::token_file(folder, name)
+}
 
 #[tokio::test]
 async fn a_person_decides_what_cannot_be_known_and_cannot_decide_against_proof() {
@@ -85,8 +97,9 @@ async fn after_an_outage_what_is_proven_ends_by_itself_and_what_is_to_be_returne
             let reason = transfer["reason"].as_str().expect("a reason");
             assert_eq!(reason, "the credit's outcome could not be established");
         }
-        let claim = ["claim", serial(2), "--who", "wang", "--note", "on the telephone"];
-        person(&town, &claim).await.expect("it is claimed");
+        let wang = other(&town, "wang").await;
+        let claim = ["claim", serial(2), "--note", "on the telephone"];
+        person_with(&town, &wang, &claim).await.expect("it is claimed");
 
         town.futures.cure().await.expect("it hears again");
         for order in &orders[..2] {
@@ -115,16 +128,15 @@ async fn after_an_outage_what_is_proven_ends_by_itself_and_what_is_to_be_returne
             (&proven["total"], &proven["transfers"][0]["master_serial"]),
             (&1.into(), &serial(3).into())
         );
-        let resume = ["resume-proven", "--who", "lin", "--note", "futures is back"];
+        let resume = ["resume-proven", "--note", "futures is back"];
         let told = person(&town, &resume).await.expect("it is resumed");
         assert!(told.contains(serial(3)) && told.contains("1 resumed, 0 more could be"), "{told}");
         let ending = town.caller.ending(&orders[3]).await.expect("it ends");
         assert_eq!(ending, State::Reversed, "{kind:?}");
 
-        let other = ["claim", serial(2), "--who", "lin", "--release"];
-        assert!(person(&town, &other).await.is_err(), "only who has claimed it");
-        let release = ["claim", serial(2), "--who", "wang", "--release"];
-        person(&town, &release).await.expect("it is released");
+        let release = ["claim", serial(2), "--release"];
+        assert!(person(&town, &release).await.is_err(), "only who has claimed it");
+        person_with(&town, &wang, &release).await.expect("it is released");
         let ending = town.caller.ending(&orders[2]).await.expect("it ends");
         assert_eq!(ending, State::Completed, "{kind:?}");
         assert_eq!(town.audit().await.expect("an audit"), [], "{kind:?}");

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use system_tests::peer::{Manners, Peer, done};
 use system_tests::stage::{FOUND_WITHIN, Stage};
+use system_tests::tester;
 use tokio::process::Command;
 use wire::conversation::Conversation;
 use wire::message::Message;
@@ -68,7 +69,7 @@ async fn the_page_is_for_everybody_and_nobody_elses_words_act_on_it() -> Result<
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/node/page.mjs");
     let url = format!("http://{}/", stage.operators());
     let looking = Command::new("node")
-        .args([script, &packages, &browser, &url, &serial])
+        .args([script, &packages, &browser, &url, &serial, tester::NAME, tester::PASSWORD])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();

@@ -163,6 +163,7 @@ async fn beside_an_empty_record_an_audit_names_every_posting_of_every_account() 
         let _ = std::fs::remove_file(format!("{}{suffix}", record_of(&town).display()));
     }
     town.bridge.restart().await.expect("it starts again");
+    town.bridge.provide().await.expect("who looks is lost as well");
     connected(&town).await.expect("connected");
     let audited = audit(&town, &Statements::Asked).await.expect("an audit");
     assert_eq!((audited.code, audited.kinds()), (1, vec!["unexplained"; 4]), "{}", audited.log);
@@ -200,6 +201,7 @@ async fn counters_that_do_not_say_what_they_have_seen_are_asked_for_their_entrie
             copy(&copied, &record_of(&town));
         }
         town.bridge.restart().await.expect("it starts again");
+        town.bridge.provide().await.expect("who looks is lost as well");
         look(&town, "/ops/v1/counters", |counters| {
             let held = counters.as_array()?.iter().filter(|counter| !counter["held"].is_null());
             (held.count() == 2).then_some(())

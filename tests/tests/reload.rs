@@ -187,6 +187,7 @@ async fn reconnect(stage: &Stage, counter: &str, goes_well: bool, words: &str) -
     let mut command = tokio::process::Command::new(program()?);
     let operators = format!("http://{}", stage.operators());
     command.args(["reconnect", counter, "--operators", &operators]).kill_on_drop(true);
+    command.arg("--token-file").arg(stage.token_file());
     let said = tokio::time::timeout(FOUND_WITHIN, command.output()).await??;
     let text = String::from_utf8([said.stdout, said.stderr].concat())?;
     ensure!(text.contains(words) && said.status.success() == goes_well, "{text}");

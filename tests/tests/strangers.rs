@@ -174,10 +174,11 @@ async fn an_idle_bridge_is_gone_within_a_second_whoever_is_connected() -> Result
     // A connection that was answered, and one whose owner reads a feed.
     strangers
         .push(stranger(stage.operators(), "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?);
-    strangers.push(stranger(
-        stage.operators(),
-        "GET /ops/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    )?);
+    let token = std::fs::read_to_string(stage.token_file())?;
+    let feed = format!(
+        "GET /ops/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    strangers.push(stranger(stage.operators(), &feed)?);
     operators_are_answered(&stage).await?;
     let begun = Instant::now();
     let bridge = stage.bridge()?;

@@ -409,14 +409,16 @@ async fn a_command_whose_reader_has_gone_ends_quietly() {
     let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
     settles(&town, "one").await;
     let operators = town.bridge.operators();
+    let token_file = town.bridge.token_file();
+    let token_file = token_file.to_str().expect("text");
     let config = town.bridge.config_file();
     let config = config.to_str().expect("text");
     let commands: [&[&str]; 5] = [
         &["openapi"],
         &["--help"],
         &["check", "--config", config],
-        &["status", "--operators", &operators],
-        &["status", "--json", "--operators", &operators],
+        &["status", "--operators", &operators, "--token-file", token_file],
+        &["status", "--json", "--operators", &operators, "--token-file", token_file],
     ];
     for arguments in commands {
         let (reader, writer) = pipe().expect("a pipe");

@@ -47,7 +47,7 @@ async fn stage() -> Result<(Stage, Peer)> {
     let mut client = String::new();
     writeln!(client, "url = 'http://{}'\noperators = 'http://{}'", stage.api(), stage.operators())?;
     writeln!(client, "key_id = 'demo-hmac'\nkey_file = 'demo-hmac.secret'")?;
-    writeln!(client, "algorithm = 'hmac-sha256'")?;
+    writeln!(client, "algorithm = 'hmac-sha256'\ntoken_file = 'tester.token'")?;
     std::fs::write(stage.folder().join("client.toml"), client)?;
     Ok((stage, hostile))
 }

@@ -2,8 +2,8 @@
 //!
 //! It knows a bridge as its callers, its operators and its service manager do: by its addresses, and by the commands
 //! of its program, which whoever calls [`run`] names. So nothing of it has to be linked into a bridge that moves money.
-//! Two things are not done from outside: a database is filled through `store` before a bridge starts on it, and the
-//! floor serves with the API's own server.
+//! Three things are not done from outside: a database is filled through `store` before a bridge starts on it, and gets
+//! the `looker` whom the operators' side answers; and the floor serves with the API's own server.
 //!
 //! Reading order: [`BenchCommand`] is what may be asked for; `stage` starts two counters and a
 //! bridge as processes of their own, or finds a running bridge; `order` makes signed requests and
@@ -20,6 +20,7 @@ mod figures;
 mod floor;
 mod gauges;
 mod load;
+mod looker;
 mod mix;
 mod neighbour;
 mod order;
@@ -144,8 +145,8 @@ pub struct BenchCommand {
               ["client", "floor", "overload", "prefill", "rate", "mix", "callers", "neighbour"],
           value_parser = within::<u32>(1..=10_000_000))]
     recovery: Option<u32>,
-    /// Load a running bridge: a TOML file with url, operators, `key_id`, `key_file` and algorithm,
-    /// as `demo` writes it
+    /// Load a running bridge: a TOML file with url, operators, `token_file`, `key_id`, `key_file` and
+    /// algorithm, as `demo` writes it
     #[arg(long, value_name = "FILE", requires = "from", requires = "to",
           conflicts_with_all = ["database", "folder", "keep", "accounts", "one_account", "mix", "algorithm"])]
     client: Option<PathBuf>,

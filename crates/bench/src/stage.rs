@@ -3,6 +3,7 @@
 
 use crate::gauges::Gauges;
 use crate::load::Plan;
+use crate::looker;
 use crate::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
 use crate::prefill::{self, Filled};
 use crate::setup::{
@@ -10,9 +11,11 @@ use crate::setup::{
 };
 use crate::{BenchCommand, mix::Mix, process};
 use anyhow::{Context, Result, bail, ensure};
+use client::way::is_this_machine;
 use client::{Algorithm, Client, Key, Signer};
 use command_line::Usage;
 use domain::message::Place;
+use reqwest::Url;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,6 +63,8 @@ pub(crate) struct Stage {
     database: String,
     /// Where the bridge says what it counts.
     operators: Option<String>,
+    /// By which it is known there who looks.
+    token: Option<String>,
     http: reqwest::Client,
     own: Option<Own>,
 }
@@ -98,6 +103,8 @@ struct ClientFile {
     operators: String,
     key_id: String,
     key_file: PathBuf,
+    /// Without one, only what everybody may see is looked at.
+    token_file: Option<PathBuf>,
     /// That of most keys, as for the commands for people.
     #[serde(default = "hmac")]
     algorithm: String,
@@ -154,6 +161,7 @@ impl Stage {
             text += &app(&folder, "neighbour", NEIGHBOURS_KEY_ID, key.algorithm(), &limit);
         }
         fs::write(&file, text)?;
+        let token = Box::pin(looker::make(&database)).await?;
         let (bridge, authority, operators) = bridge(program, &folder, &database).await?;
         let stage = Stage {
             orders: Orders {
@@ -167,6 +175,7 @@ impl Stage {
             },
             database: scheme(&database),
             operators: Some(operators),
+            token: Some(token),
             http: unproxied()?,
             own: Some(Own {
                 folder,
@@ -194,6 +203,18 @@ impl Stage {
         let content = fs::read(&said.key_file)
             .map_err(|error| told(format!("{}: {error}", said.key_file.display())))?;
         let key = Key::from_file(algorithm, &content).map_err(|error| told(error.to_string()))?;
+        let read = |file: &PathBuf| {
+            let text = fs::read_to_string(file);
+            text.map_err(|error| told(format!("{}: {error}", file.display())))
+        };
+        let token = said.token_file.as_ref().map(read).transpose()?;
+        let token = token.map(|text| text.trim_end().to_owned());
+        let is_read_by_nobody = |url: Url| url.scheme() == "https" || is_this_machine(&url);
+        if token.is_some() && !said.operators.parse().is_ok_and(is_read_by_nobody) {
+            return Err(
+                told("a token is not sent to another machine in the clear".to_owned()).into()
+            );
+        }
         let accounts = Accounts {
             from: from.to_vec(),
             to: to.to_vec(),
@@ -214,6 +235,7 @@ impl Stage {
             },
             database: "that of the running bridge".to_owned(),
             operators: Some(said.operators.trim_end_matches('/').to_owned()),
+            token,
             http: unproxied()?,
             own: None,
         })
@@ -254,6 +276,7 @@ impl Stage {
             orders,
             database: scheme(&database),
             operators: None,
+            token: None,
             http: unproxied()?,
             own: Some(Own {
                 folder,
@@ -339,8 +362,11 @@ impl Stage {
     /// What the operators' side says under a path.
     pub(crate) async fn ask_operators<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let operators = self.operators.as_deref().context("the bridge has no operators")?;
-        let url = format!("{operators}{path}");
-        let answer = self.http.get(url).timeout(Duration::from_secs(10)).send().await?;
+        let mut request = self.http.get(format!("{operators}{path}"));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.timeout(Duration::from_secs(10)).send().await?;
         Ok(serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?)
     }
 
@@ -392,11 +418,9 @@ impl Stage {
 
     /// Waits until both counters are up.
     async fn connected(&self) -> Result<()> {
-        let operators = self.operators.as_deref().context("the bridge has no operators")?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.http.get(format!("{operators}/ops/v1/counters")).send().await?;
-            let counters: Value = serde_json::from_slice(&answer.bytes().await?)?;
+            let counters: Value = self.ask_operators("/ops/v1/counters").await?;
             let list = counters["counters"].as_array().or_else(|| counters.as_array());
             let up = |counter: &Value| counter["health"] == "up";
             if list.is_some_and(|list| list.len() == 2 && list.iter().all(up)) {

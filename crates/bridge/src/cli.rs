@@ -1,6 +1,7 @@
 //! The command line: every command, and what it takes.
 
 use crate::audit::AuditCommand;
+use crate::operator::OperatorCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
 use crate::person::claim::ClaimCommand;
@@ -98,6 +99,9 @@ pub(crate) enum Command {
     /// Show whether the record is behind, or release one that is
     #[command(after_help = EXIT_CODES)]
     Record(RecordCommand),
+    /// Say who may use the operators' side: make, change and disable operators, and their programs' tokens
+    #[command(after_help = EXIT_CODES)]
+    Operator(OperatorCommand),
     /// Put load on a bridge, and measure what it does and costs
     #[cfg(feature = "demo")]
     #[command(after_help = EXIT_CODES)]
@@ -191,13 +195,13 @@ mod tests {
             "balance securities:6001 futures:8001",
             "status",
             "status --watch --json",
-            "resolve 2026112100000000001 completed --who ann --note seen",
-            "resolve 2026112100000000001 2026112100000000002 resume --who ann --note seen",
-            "claim 2026112100000000001 --who ann --note telephone",
-            "claim 2026112100000000001 --who ann --release --json",
+            "resolve 2026112100000000001 completed --note seen",
+            "resolve 2026112100000000001 2026112100000000002 resume --note seen --token-file t",
+            "claim 2026112100000000001 --note telephone",
+            "claim 2026112100000000001 --release --json",
             "resume-proven --list",
-            "resume-proven --who ann --note seen --limit 5 --json",
-            "readmit futures --who ann --note seen --move-serials",
+            "resume-proven --note seen --limit 5 --json",
+            "readmit futures --note seen --move-serials",
             "openapi",
             "record status --config b.toml --json",
             "record release --config b.toml --who ann --reason seen --skip-serials 1000000",
@@ -226,6 +230,41 @@ mod tests {
     }
 
     #[test]
+    fn every_command_about_operators_is_taken() {
+        all_are_taken(&[
+            "operator add lin --role admin --config b.toml",
+            "operator add lin --role viewer --password-file p --without-second-factor \
+             --change-at-sign-in --reason new --database sqlite://b.sqlite",
+            "operator list --config b.toml --json",
+            "operator disable lin --config b.toml --reason left",
+            "operator enable lin --config b.toml",
+            "operator role lin approver --config b.toml",
+            "operator reset lin --password-file p --config b.toml",
+            "operator token lin --label nightly --role viewer --days 366 --config b.toml",
+            "operator tokens lin --json --config b.toml",
+            "operator end-token lin nightly --config b.toml",
+        ]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_about_operators_is_refused() {
+        all_are_refused(&[
+            ("operator", "Usage"),
+            ("operator list", "--config"),
+            ("operator add lin --config b.toml", "--role"),
+            ("operator add Lin --role admin --config b.toml", "begins with a letter"),
+            ("operator add lin --role root --config b.toml", "viewer, operator, approver or admin"),
+            ("operator role lin --config b.toml", "ROLE"),
+            ("operator token lin --config b.toml", "--label"),
+            ("operator token lin --label x --days 0 --config b.toml", "from 1 to 366"),
+            ("operator token lin --label x --days 367 --config b.toml", "from 1 to 366"),
+            ("operator end-token lin --config b.toml", "LABEL"),
+        ]);
+        let long = format!("operator token lin --label {} --config b.toml", "x".repeat(65));
+        all_are_refused(&[(&long, "at most 64 bytes")]);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         all_are_refused(&[
             ("", "Usage"),
@@ -234,15 +273,18 @@ mod tests {
             ("transfer --from s:1 --to f:1 --amount 0", "at least 1"),
             ("transfer --from s:1 --to f:1 --amount 1000000000000", "at most"),
             ("transfer --from s:1 --to f:1 --amount 1 --currency yuan", "three upper-case"),
-            ("resolve 2026112100000000001 --who ann --note seen", "DECISION"),
-            ("resolve 2026112100000000001 complete --who ann --note seen", "completed"),
-            ("resolve 17 completed --who ann --note seen", "17"),
-            ("resolve 2026112100000000001 completed --note seen", "--who"),
-            ("claim 2026112100000000001 --who ann", "--note"),
-            ("resume-proven", "--who"),
-            ("resume-proven --who ann", "--note"),
-            ("resume-proven --list --who ann --note seen", "--list"),
-            ("resume-proven --who ann --note seen --limit 0", "0"),
+            ("resolve 2026112100000000001 --note seen", "DECISION"),
+            ("resolve 2026112100000000001 complete --note seen", "completed"),
+            ("resolve 17 completed --note seen", "17"),
+            ("resolve 2026112100000000001 completed", "--note"),
+            // Who decides is known by the token.
+            ("resolve 2026112100000000001 completed --who ann --note seen", "--who"),
+            ("claim 2026112100000000001", "--note"),
+            ("claim 2026112100000000001 --release --note seen", "--note"),
+            ("resume-proven", "--note"),
+            ("resume-proven --list --note seen", "--list"),
+            ("resume-proven --note seen --limit 0", "0"),
+            ("readmit futures --who ann --note seen", "--who"),
             ("audit", "--config"),
             ("record", "Usage"),
             ("record release --config b.toml --reason seen", "--who"),

@@ -2,8 +2,8 @@
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires it together, after
 //! `waiting` for the database; `check` and `simulate` are commands of their own; `person` are those that talk to a
-//! running bridge; `audit` says whether all money is accounted for, `record` whether the record is complete. `words` are
-//! how errors are told. `demo` shows all of it; it and `simulate`, and the crate `bench`, which measures a bridge, are
+//! running bridge; `audit` says whether all money is accounted for, `record` whether the record is complete, and `operator`
+//! makes the people who sign in at the operators' side. `words` are how errors are told. `demo` shows all of it; it and `simulate`, and the crate `bench`, which measures a bridge, are
 //! there only with the feature `demo`.
 
 mod audit;
@@ -13,6 +13,7 @@ mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod descriptors;
+mod operator;
 mod person;
 mod record;
 mod reload;
@@ -139,6 +140,7 @@ fn carry_out(command: Command) -> Result<Ended> {
                 audit::run(command, &access, Form::of(json)).await
             }
             Command::Record(command) => record::run(command).await,
+            Command::Operator(command) => Box::pin(operator::run(command)).await,
             #[cfg(feature = "demo")]
             Command::Bench(command) => {
                 Box::pin(bench::run(*command, &std::env::current_exe()?)).await
@@ -185,6 +187,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Reconnect(_)
         | Command::Audit(_)
         | Command::Record(_)
+        | Command::Operator(_)
         | Command::Completions { .. }
         | Command::Openapi { operators: _ } => "warn",
     };

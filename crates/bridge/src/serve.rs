@@ -189,12 +189,13 @@ impl Bridge {
             stop: serving.soft.clone(),
             feeds_per_address: config.operators.feeds_per_address,
             names: config.operators.names,
+            people: store.people(),
         };
         let running = Running::new(state.clone(), &config.counters, config.settings);
         let limits = Limits { connections: allotted.api, ..config.api.limits };
-        let api = Server::new(api, "api", limits, Trust::Signed);
+        let api = Server::new(api, "api", limits, Trust::Shown);
         let limits = Limits { connections: allotted.operators, ..config.operators.limits };
-        let operators = Server::new(operators, "operators", limits, Trust::Answered);
+        let operators = Server::new(operators, "operators", limits, Trust::Shown);
         let vitals = coordinator.vitals();
         if let Some(door) = door_task {
             vitals.add(door, Weight::Essential);
@@ -220,6 +221,12 @@ impl Bridge {
             drain_budget: config.drain_budget,
             running,
         })
+    }
+
+    /// The people of the operators' side.
+    #[cfg(feature = "demo")]
+    pub(crate) fn people(&self) -> store::people::People {
+        self.store.people()
     }
 
     /// Waits until something has died that the bridge cannot do without, or another bridge holds the

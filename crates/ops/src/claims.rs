@@ -2,7 +2,8 @@
 //! itself, and is left out where many are resumed at once.
 
 use super::Ops;
-use super::said::{name, not_found, note, parse, refusal, whole};
+use super::people::{Identity, recorded};
+use super::said::{not_found, note, parse, refusal, whole};
 use api::json::timestamp;
 use api::named::Named;
 use api::problem::Problem;
@@ -14,16 +15,14 @@ use coordinator::Claimant;
 use domain::serial::MasterSerial;
 use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
+use store::people::Act;
 use utoipa::ToSchema;
 
-/// Who claims a transfer and why, or claims it no longer.
+/// Why a transfer is claimed, or that it is claimed no longer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = Claiming)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
-    /// The operator's name, at most 64 bytes of UTF-8.
-    #[schema(min_length = 1, example = "Wang Fang")]
-    who: String,
     /// Why it is claimed, in at most 2,000 bytes of UTF-8; whoever releases it need not say.
     #[serde(default)]
     note: String,
@@ -83,24 +82,31 @@ pub(super) struct ClaimedJson {
 )]
 pub(super) async fn claim(
     State(ops): State<Ops>,
+    identity: Identity,
     Named(serial): Named<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ClaimedJson>, Problem> {
     let master: MasterSerial =
         serial.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
     let body: Body = parse(&whole(body)?)?;
-    let who = name(&body.who)?;
-    let coordinator = &ops.state.coordinator;
+    let who = identity.who();
+    let (claimant, coordinator) = (who.clone(), ops.state.coordinator.clone());
     let claim = if body.release {
-        let ended = coordinator.unclaim_transfer(master, who.clone()).await.map_err(refusal)?;
+        let act = identity.act("claim_ended", master.to_string());
+        let ending =
+            async move { coordinator.unclaim_transfer(master, claimant).await.map_err(refusal) };
+        let ended = recorded(&ops, &identity, act, ending).await?;
         tracing::info!(%master, %who, ended, "an operator claims a transfer no longer");
         None
     } else {
         let note = note(&body.note)?;
-        let claimant =
-            coordinator.claim_transfer(master, who.clone(), note).await.map_err(refusal)?;
+        let act = Act { reason: Some(note.clone()), ..identity.act("claimed", master.to_string()) };
+        let claiming = async move {
+            coordinator.claim_transfer(master, claimant, note).await.map_err(refusal)
+        };
+        let claimed = recorded(&ops, &identity, act, claiming).await?;
         tracing::info!(%master, %who, "an operator has claimed a transfer");
-        Some(ClaimJson::from(&claimant))
+        Some(ClaimJson::from(&claimed))
     };
     Ok(Json(ClaimedJson { master_serial: master.to_string(), claim }))
 }

@@ -1,6 +1,7 @@
 //! Connections, and the two things that an operator may do about one.
 
-use super::said::{name, note, parse, whole};
+use super::people::{Identity, recorded};
+use super::said::{note, parse, whole};
 use super::{Ops, described};
 use api::accounts::{EntriesParams, postings};
 use api::json::EntriesJson;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use store::people::Act;
 use utoipa::ToSchema;
 
 /// One counter as of one moment; a [`Snapshot`] with the words a person uses.
@@ -106,7 +108,7 @@ fn held_json(counter: &CounterId, hold: &Hold) -> Value {
         "Transfers that were begun go on being asked about; whoever orders a new one is refused. Ask the \
          counter's people what they hold under that serial, and run `counter-bridge audit`. If the \
          bridge's record lacks something, go on with docs/operating.md. If the counter was mistaken, or \
-         all is settled: `counter-bridge readmit {counter} --who NAME --note \"what you found\"`."
+         all is settled: `counter-bridge readmit {counter} --note \"what you found\"`."
     );
     json!({ "why": hold.why, "since": hold.since, "to_do": to_do })
 }
@@ -136,14 +138,11 @@ pub(super) fn held(coordinator: &Coordinator) -> BTreeMap<String, String> {
     state.held.iter().map(|(counter, hold)| (counter.to_string(), hold.why.clone())).collect()
 }
 
-/// Who readmits a counter, and why.
+/// Why a counter is readmitted.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Readmitting)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Readmission {
-    /// The operator's name, at most 64 bytes of UTF-8.
-    #[schema(min_length = 1, example = "Wang Fang")]
-    who: String,
     /// Why: what was found, in at most 2,000 bytes of UTF-8.
     #[schema(min_length = 1)]
     note: String,
@@ -163,14 +162,24 @@ pub(super) struct Readmission {
 )]
 pub(super) async fn readmit(
     State(ops): State<Ops>,
+    identity: Identity,
     Named(counter): Named<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, Problem> {
     let coordinator = &ops.state.coordinator;
     let body: Readmission = parse(&whole(body)?)?;
-    let (who, note) = (name(&body.who)?, note(&body.note)?);
+    let (who, note) = (identity.who(), note(&body.note)?);
     let id = find(coordinator.counters(), &counter)?.id().clone();
-    coordinator.readmit(&id, &who, &note, body.move_serials).await.map_err(refusal)?;
+    let act = Act {
+        after: body.move_serials.then(|| "serials go on behind what it has seen".into()),
+        reason: Some(note.clone()),
+        ..identity.act("readmitted", id.as_str())
+    };
+    let (readmitting, by, why) = (coordinator.clone(), who.clone(), note.clone());
+    let readmitting = async move {
+        readmitting.readmit(&id, &by, &why, body.move_serials).await.map_err(refusal)
+    };
+    recorded(&ops, &identity, act, readmitting).await?;
     Ok(Json(json!({ "counter": counter, "readmitted": true, "who": who, "note": note })))
 }
 
@@ -187,9 +196,9 @@ fn refusal(error: ReadmitError) -> Problem {
     }
 }
 
-fn find<'a>(counters: &'a Counters, name: &str) -> Result<&'a dyn Counter, Problem> {
+fn find<'a>(counters: &'a Counters, name: &str) -> Result<&'a Arc<dyn Counter>, Problem> {
     let found = CounterId::new(name).ok().and_then(|id| counters.get(&id));
-    found.map(|counter| &**counter).ok_or_else(|| {
+    found.ok_or_else(|| {
         let known: Vec<&str> = counters.iter().map(|counter| counter.id().as_str()).collect();
         Problem::new(kind::NO_SUCH_COUNTER)
             .detail(format!("the configured counters are: {}", known.join(", ")))
@@ -243,9 +252,16 @@ pub(super) fn all(snapshots: &[Arc<Snapshot>]) -> Value {
 )]
 pub(super) async fn reconnect(
     State(ops): State<Ops>,
+    identity: Identity,
     Named(counter): Named<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    act(&ops, &counter, "reconnect", |counter| counter.reconnect_now())
+    act(
+        &ops,
+        &identity,
+        &counter,
+        Asked { what: "reconnect", act: "reconnected", done: |counter| counter.reconnect_now() },
+    )
+    .await
 }
 
 /// Let a held connection try again.
@@ -258,21 +274,42 @@ pub(super) async fn reconnect(
 )]
 pub(super) async fn release(
     State(ops): State<Ops>,
+    identity: Identity,
     Named(counter): Named<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    act(&ops, &counter, "release", |counter| counter.release())
+    act(
+        &ops,
+        &identity,
+        &counter,
+        Asked { what: "release", act: "released", done: |counter| counter.release() },
+    )
+    .await
+}
+
+/// What an operator asks of a counter's connections.
+struct Asked {
+    /// What it is called in the answer.
+    what: &'static str,
+    /// What it is called in the record of acts.
+    act: &'static str,
+    /// How it is done.
+    done: fn(&dyn Counter),
 }
 
 /// 202: the counter's connections do it in their own time, and what comes of it is in the snapshot.
-fn act(
+async fn act(
     ops: &Ops,
+    identity: &Identity,
     counter: &str,
-    what: &str,
-    action: fn(&dyn Counter),
+    Asked { what, act, done }: Asked,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let found = find(ops.state.coordinator.counters(), counter)?;
-    tracing::info!(counter, what, "an operator acted on a link");
-    action(found);
+    let found = find(ops.state.coordinator.counters(), counter)?.clone();
+    let acting = async move {
+        done(&*found);
+        Ok(())
+    };
+    recorded(ops, identity, identity.act(act, counter), acting).await?;
+    tracing::info!(counter, what, who = %identity.name, "an operator acted on a link");
     Ok((StatusCode::ACCEPTED, Json(json!({ "counter": counter, "asked": what }))))
 }
 
@@ -349,7 +386,7 @@ pub(super) mod tests {
         let told = held_json(&counter, &hold);
         assert_eq!((&told["why"], &told["since"]), (&json!("a foreign mark"), &json!(5)));
         assert!(
-            told["to_do"].as_str().is_some_and(|to_do| to_do.contains("readmit futures --who"))
+            told["to_do"].as_str().is_some_and(|to_do| to_do.contains("readmit futures --note"))
         );
     }
 

@@ -2,7 +2,8 @@
 
 use super::Ops;
 use super::described;
-use super::said::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
+use super::people::{Identity, recorded};
+use super::said::{DURABLE_WITHIN, note, parse, refusal, rule, whole};
 use api::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -14,6 +15,7 @@ use domain::serial::MasterSerial;
 use domain::transfer::Decision;
 use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
+use store::people::Act;
 use utoipa::ToSchema;
 
 /// What a person decides.
@@ -27,9 +29,6 @@ pub(super) struct Body {
     /// What is decided.
     #[schema(value_type = described::Decision)]
     decision: String,
-    /// The operator's name, at most 64 bytes of UTF-8.
-    #[schema(min_length = 1, example = "Wang Fang")]
-    who: String,
     /// Why: what was found, and where, in at most 2,000 bytes of UTF-8.
     #[schema(min_length = 1)]
     note: String,
@@ -40,7 +39,6 @@ pub(super) struct Body {
 struct Decided {
     master: MasterSerial,
     decision: Decision,
-    who: ForeignText,
     note: ForeignText,
 }
 
@@ -79,13 +77,22 @@ pub(super) struct DecisionJson {
 )]
 pub(super) async fn decide(
     State(ops): State<Ops>,
+    identity: Identity,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<DecisionJson>), Problem> {
     let body = whole(body)?;
-    let Decided { master, decision, who, note } = read(&body)?;
-    let coordinator = &ops.state.coordinator;
-    let claimed =
-        coordinator.decide(master, decision, who.clone(), note.clone()).await.map_err(refusal)?;
+    let Decided { master, decision, note } = read(&body)?;
+    let coordinator = ops.state.coordinator.clone();
+    let who = identity.who();
+    let act = Act {
+        after: Some(decision.as_str().into()),
+        reason: Some(note.clone()),
+        ..identity.act("decided", master.to_string())
+    };
+    let (decider, why, deciding) = (who.clone(), note.clone(), coordinator.clone());
+    let deciding =
+        async move { deciding.decide(master, decision, decider, why).await.map_err(refusal) };
+    let claimed = recorded(&ops, &identity, act, deciding).await?;
     tracing::info!(%master, decision = decision.as_str(), %who, "an operator decided");
     let ends = match decision {
         Decision::Completed | Decision::Reversed | Decision::Refused => true,
@@ -132,8 +139,7 @@ fn read(body: &[u8]) -> Result<Decided, Problem> {
             let words = Decision::ALL.map(Decision::as_str).join(", ");
             rule("decision", &format!("must be one of {words}"))
         })?;
-    let (who, note) = (name(&body.who)?, note(&body.note)?);
-    Ok(Decided { master, decision, who, note })
+    Ok(Decided { master, decision, note: note(&body.note)? })
 }
 
 #[cfg(test)]
@@ -146,8 +152,7 @@ mod tests {
         json!({
             "master_serial": "2026112100000000042",
             "decision": "completed",
-            "who": " Wang Fang ",
-            "note": "credit 77 seen in the statement\nconfirmed by telephone",
+            "note": " credit 77 seen in the statement\nconfirmed by telephone",
         })
     }
 
@@ -169,7 +174,7 @@ mod tests {
         let decided = read(body().to_string().as_bytes()).expect("a decision");
         assert_eq!(decided.master.to_string(), "2026112100000000042");
         assert_eq!(decided.decision, Decision::Completed);
-        assert_eq!(decided.who, "Wang Fang");
+        assert!(decided.note.as_received().starts_with("credit 77"), "{}", decided.note);
         assert!(decided.note.as_received().contains('\n'));
     }
 
@@ -181,16 +186,14 @@ mod tests {
         }
         check(|body| body["decision"] = "Completed".into(), Err((422, Some("decision"))));
         check(|body| body["master_serial"] = "42".into(), Err((422, Some("master_serial"))));
-        check(|body| body["who"] = "  ".into(), Err((422, Some("who"))));
-        check(|body| body["who"] = "w".repeat(64).into(), Ok(()));
-        check(|body| body["who"] = "w".repeat(65).into(), Err((422, Some("who"))));
-        check(|body| body["who"] = "W\nF".into(), Err((422, Some("who"))));
+        // Who decides, the operator's session or token says, and nothing else.
+        check(|body| body["who"] = "Wang Fang".into(), Err((422, None)));
         check(|body| body["note"] = "".into(), Err((422, Some("note"))));
         check(|body| body["note"] = "n".repeat(LONGEST_NOTE).into(), Ok(()));
         check(|body| body["note"] = "n".repeat(LONGEST_NOTE + 1).into(), Err((422, Some("note"))));
         check(|body| body["note"] = "a\u{1b}[2J".into(), Err((422, Some("note"))));
         check(|body| body["amount"] = 1.into(), Err((422, None)));
-        check(|body| *body = json!({"who": "W"}), Err((422, None)));
+        check(|body| *body = json!({"note": "n"}), Err((422, None)));
         assert_eq!(read(b"{").expect_err("broken").status(), StatusCode::BAD_REQUEST);
     }
 }

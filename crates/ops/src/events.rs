@@ -2,6 +2,7 @@
 
 use super::feed::{Feed, FeedItem, From, Source};
 use super::feeds::{MOST_FEEDS, Place};
+use super::people::{Door, Proof, Use};
 use super::{Ops, counters};
 use api::problem::{Problem, kind};
 use api::server::Visit;
@@ -16,11 +17,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::time::Duration;
 use supervise::places::Full;
 
 /// A comment after this much silence, so that nobody in between takes the feed for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How often it is looked at whether a reader may still look: a session that has ended reads no longer than that.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 /// How long a browser waits before it comes back.
 const COME_BACK: Duration = Duration::from_secs(1);
 
@@ -64,7 +68,13 @@ pub(super) async fn follow(
         counters.iter().map(|counter| counter.follow()).collect(),
         ops.state.stop.clone(),
     );
-    let stream = futures::stream::unfold((feed, place, coordinator.clone()), following);
+    let reader = Following {
+        feed,
+        _place: place,
+        coordinator: coordinator.clone(),
+        leaving: Box::pin(is_gone(ops.door.clone(), Proof::of(&headers))),
+    };
+    let stream = futures::stream::unfold(reader, following);
     let mut response =
         Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // Proxies that collect answers make a feed useless.
@@ -75,22 +85,48 @@ pub(super) async fn follow(
     Ok(response)
 }
 
-type Following = (Feed, Place, Coordinator);
+/// A feed, and whoever reads it.
+struct Following {
+    feed: Feed,
+    _place: Place,
+    coordinator: Coordinator,
+    /// Ends once the reader is not known any more.
+    leaving: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
 
-async fn following(
-    (mut feed, place, coordinator): Following,
-) -> Option<(Result<Event, Infallible>, Following)> {
-    let told = feed.next().await?;
+impl Following {
+    /// What comes next; none once the bridge stops, or the reader may not look any more.
+    async fn next(&mut self) -> Option<FeedItem> {
+        tokio::select! {
+            told = self.feed.next() => told,
+            () = &mut self.leaving => None,
+        }
+    }
+}
+
+/// Returns once whoever showed this is not known any more. Where nobody can say, the memory of a moment ago does.
+async fn is_gone(door: Door, proof: Option<Proof>) {
+    let Some(proof) = proof else { return };
+    loop {
+        tokio::time::sleep(LOOKED_AT_EVERY).await;
+        if door.who_shows(proof, Use::Background).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn following(mut following: Following) -> Option<(Result<Event, Infallible>, Following)> {
+    let told = following.next().await?;
     let (name, mut data) = said(&told);
     if let FeedItem::Counters(_) = told {
-        counters::add_doubts(&coordinator, &mut data);
+        counters::add_doubts(&following.coordinator, &mut data);
     }
     let event = Event::default()
         .event(name)
-        .id(feed.position().to_string())
+        .id(following.feed.position().to_string())
         .retry(COME_BACK)
         .data(data.to_string());
-    Some((Ok(event), (feed, place, coordinator)))
+    Some((Ok(event), following))
 }
 
 /// An event's name and data.

@@ -1,12 +1,11 @@
 //! The operators' side: connections, what needs a person, decisions, health, metrics, and a page
-//! that shows them live. It has a listener of its own, on loopback unless configured otherwise, and
-//! knows no users yet: whoever reaches the listener may read and act, except through a web page of
-//! somebody else's (`guard`). It refuses in the transfer API's words and shows transfers in its JSON; the
-//! transfer API knows nothing of it.
+//! that shows them live. It has a listener of its own, on loopback unless configured otherwise. Whoever looks or acts
+//! is known by name and has a role (`people`), and no web page of somebody else's acts in that name (`guard`). It
+//! refuses in the transfer API's words and shows transfers in its JSON; the transfer API knows nothing of it.
 //!
-//! Reading order: `counters` and `transfers` are what is shown, `decisions` what may be done, `claims`
-//! who is busy with what, `proven` what waits for nothing but a word, `said` how people's words are read;
-//! `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
+//! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `decisions`
+//! what may be done, `claims` who is busy with what, `proven` what waits for nothing but a word, `said` how people's
+//! words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
 //! `page` is for people; `openapi` describes it from the code, `described` what other crates write.
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
@@ -38,6 +37,7 @@ mod lone;
 mod metrics;
 mod openapi;
 mod page;
+mod people;
 mod proven;
 mod said;
 #[cfg(test)]
@@ -48,16 +48,19 @@ pub use guard::Names;
 pub use metrics::recorder;
 pub use openapi::openapi_json;
 
+use self::people::{Door, acts, in_person, may, operators, own, proofs, sign_in};
+use ::people::Permission::{Act, Administer, Approve, Look};
 use api::problem::{Problem, kind};
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use coordinator::Coordinator;
 use feeds::Feeds;
 use metrics_exporter_prometheus::PrometheusHandle;
+use store::people::People;
 use supervise::clock::now_micros;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -83,6 +86,8 @@ pub struct OpsState {
     pub feeds_per_address: usize,
     /// The names by which the listener may be asked.
     pub names: Names,
+    /// Who may look and act.
+    pub people: People,
 }
 
 impl std::fmt::Debug for OpsState {
@@ -96,34 +101,50 @@ impl std::fmt::Debug for OpsState {
 pub(crate) struct Ops {
     state: OpsState,
     feeds: Feeds,
+    door: Door,
 }
 
-/// The routes that change nothing, with their description.
+/// The routes that change nothing, with their description, and what each wants of whoever asks. Those without a line
+/// of that answer anybody: a machine that watches is nobody, and the description is in every copy of the program.
 fn looking() -> OpenApiRouter<Ops> {
     OpenApiRouter::new()
-        .routes(routes!(counters::list))
-        .routes(routes!(counters::entries))
-        .routes(routes!(counters::strangers))
-        .routes(routes!(events::follow))
-        .routes(routes!(transfers::list))
-        .routes(routes!(transfers::show))
-        .routes(routes!(proven::list))
-        .routes(routes!(health::summary))
+        .routes(may(Look, routes!(counters::list)))
+        .routes(may(Look, routes!(counters::entries)))
+        .routes(may(Look, routes!(counters::strangers)))
+        .routes(may(Look, routes!(events::follow)))
+        .routes(may(Look, routes!(transfers::list)))
+        .routes(may(Look, routes!(transfers::show)))
+        .routes(may(Look, routes!(proven::list)))
+        .routes(may(Look, routes!(health::summary)))
+        .routes(may(Look, routes!(operators::list)))
+        .routes(may(Look, routes!(acts::list)))
+        .routes(in_person(Look, routes!(proofs::sessions)))
+        .routes(in_person(Look, routes!(proofs::tokens)))
+        .routes(own(routes!(sign_in::who_am_i)))
         .routes(routes!(health::serves))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::scrape))
         .routes(routes!(openapi::serve))
 }
 
-/// The routes by which a person acts, with their description.
+/// The routes by which a person acts. Signing in is for those who are nobody yet.
 fn acting() -> OpenApiRouter<Ops> {
     OpenApiRouter::new()
-        .routes(routes!(decisions::decide))
-        .routes(routes!(claims::claim))
-        .routes(routes!(proven::resume))
-        .routes(routes!(counters::reconnect))
-        .routes(routes!(counters::release))
-        .routes(routes!(counters::readmit))
+        .routes(routes!(sign_in::sign_in))
+        .routes(own(routes!(sign_in::sign_out)))
+        .routes(own(routes!(sign_in::change_password)))
+        .routes(in_person(Look, routes!(proofs::end_session)))
+        .routes(in_person(Look, routes!(proofs::end_token)))
+        .routes(may(Approve, routes!(decisions::decide)))
+        .routes(may(Act, routes!(claims::claim)))
+        .routes(may(Approve, routes!(proven::resume)))
+        .routes(may(Act, routes!(counters::reconnect)))
+        .routes(may(Act, routes!(counters::release)))
+        .routes(may(Approve, routes!(counters::readmit)))
+        .routes(in_person(Administer, routes!(operators::add)))
+        .routes(in_person(Administer, routes!(operators::alter)))
+        .routes(in_person(Administer, routes!(operators::reset)))
+        .routes(in_person(Look, routes!(proofs::add_token)))
 }
 
 /// All that is described.
@@ -142,6 +163,7 @@ pub fn router(state: OpsState) -> Router {
         .route_layer(from_fn(guard::same_origin))
         .layer(DefaultBodyLimit::max(LONGEST_BODY));
     let (looking, _) = looking().split_for_parts();
+    let door = Door::new(state.people.clone());
     Router::new()
         .route("/", get(page::html))
         .route("/page.js", get(page::script))
@@ -150,13 +172,16 @@ pub fn router(state: OpsState) -> Router {
         .route("/words.js", get(page::words))
         .route("/page.css", get(page::style))
         .route("/icon.svg", get(page::icon))
+        .route("/sign-in", get(page::sign_in))
+        .route("/sign_in.js", get(page::sign_in_script))
         .merge(looking)
         .merge(acting)
         .fallback(|| async { Problem::new(kind::NO_SUCH_PATH) })
         .method_not_allowed_fallback(|| async { Problem::new(kind::NO_SUCH_METHOD) })
         .layer(from_fn_with_state(state.names.clone(), guard::known_host))
         .layer(map_response(harden))
-        .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), state })
+        .layer(Extension(door.clone()))
+        .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), door, state })
 }
 
 /// What a browser may do with any answer of this side: run and show what is ours, inside no other page's
@@ -173,7 +198,14 @@ pub const RULES: [(&str, &str); 5] = [
     ("cache-control", "no-store"),
 ];
 
+/// The scheme by which somebody would be known: a 401 has to name one (RFC 9110, 11.6.1).
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"counter-bridge operators\"");
+
 async fn harden(mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+    }
     for (name, value) in RULES {
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -15,6 +15,16 @@ pub(super) async fn html() -> Asset {
     asset("text/html; charset=utf-8", include_str!("page/page.html"))
 }
 
+/// `GET /sign-in`.
+pub(super) async fn sign_in() -> Asset {
+    asset("text/html; charset=utf-8", include_str!("page/sign_in.html"))
+}
+
+/// `GET /sign_in.js`: what becomes of what is typed there.
+pub(super) async fn sign_in_script() -> Asset {
+    asset(SCRIPT, include_str!("page/sign_in.js"))
+}
+
 /// `GET /page.js`: what is fetched and followed, and where it is put.
 pub(super) async fn script() -> Asset {
     asset(SCRIPT, include_str!("page/page.js"))
@@ -47,7 +57,7 @@ pub(super) async fn icon() -> Asset {
 
 #[cfg(test)]
 mod tests {
-    const FILES: [(&str, &str); 7] = [
+    const FILES: [(&str, &str); 9] = [
         ("page.html", include_str!("page/page.html")),
         ("page.js", include_str!("page/page.js")),
         ("parked.js", include_str!("page/parked.js")),
@@ -55,6 +65,8 @@ mod tests {
         ("words.js", include_str!("page/words.js")),
         ("page.css", include_str!("page/page.css")),
         ("icon.svg", include_str!("page/icon.svg")),
+        ("sign_in.html", include_str!("page/sign_in.html")),
+        ("sign_in.js", include_str!("page/sign_in.js")),
     ];
 
     /// The page escapes what the terminal and the log escape: its table is the same.

@@ -3,7 +3,8 @@
 
 use super::Ops;
 use super::described;
-use super::said::{DURABLE_WITHIN, name, note, parse, refusal, rule, whole};
+use super::people::{Identity, begin};
+use super::said::{DURABLE_WITHIN, note, parse, refusal, rule, whole};
 use api::json::{AccountJson, TransferJson};
 use api::problem::Problem;
 use api::sent;
@@ -15,6 +16,7 @@ use coordinator::View;
 use domain::serial::MasterSerial;
 use domain::transfer::Outlook;
 use serde::{Deserialize, Serialize};
+use store::people::Act;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
@@ -32,14 +34,11 @@ pub(super) struct Wanted {
     limit: Option<usize>,
 }
 
-/// Who resumes what is proven, and why.
+/// Why what is proven is resumed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = Resuming)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
-    /// The operator's name, at most 64 bytes of UTF-8.
-    #[schema(min_length = 1, example = "Wang Fang")]
-    who: String,
     /// Why they are resumed, in at most 2,000 bytes of UTF-8.
     #[schema(min_length = 1)]
     note: String,
@@ -152,17 +151,34 @@ pub(super) async fn list(
 )]
 pub(super) async fn resume(
     State(ops): State<Ops>,
+    identity: Identity,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ResumedJson>, Problem> {
     let body: Body = parse(&whole(body)?)?;
-    let (who, note) = (name(&body.who)?, note(&body.note)?);
+    let (who, note) = (identity.who(), note(&body.note)?);
     let coordinator = &ops.state.coordinator;
     let limit = limit(body.limit).map_err(|why| rule("limit", &why))?;
     let (views, _) = coordinator.proven(limit).await;
     let (mut taken, mut kept): (Vec<(MasterSerial, Outlook)>, _) = (Vec::new(), Vec::new());
     for view in &views {
         let master = view.transfer.intent.master;
-        match coordinator.resume_proven(master, who.clone(), note.clone()).await {
+        let act = Act { reason: Some(note.clone()), ..identity.act("resumed", master.to_string()) };
+        let begun = match begin(&ops, &identity, &act).await {
+            Ok(begun) => begun,
+            Err(problem) if taken.is_empty() && kept.is_empty() => return Err(problem),
+            // What was done is told; nothing more is begun.
+            Err(problem) => {
+                let why = problem.document()["title"].as_str().unwrap_or_default().to_owned();
+                kept.push(KeptJson { master_serial: master.to_string(), why });
+                break;
+            }
+        };
+        let resumed = coordinator.resume_proven(master, who.clone(), note.clone()).await;
+        match &resumed {
+            Ok(_) => begun.ended("done").await,
+            Err(error) => begun.ended(&error.to_string()).await,
+        }
+        match resumed {
             Ok(outlook) => taken.push((master, outlook)),
             // The bridge is stopping, or its record does not answer: nothing more is begun.
             Err(error) if refusal_ends(&error) && taken.is_empty() => return Err(refusal(error)),

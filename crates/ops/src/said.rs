@@ -41,19 +41,19 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })
 }
 
-/// Who says so: a name.
-pub(super) fn name(who: &str) -> Result<ForeignText, Problem> {
-    text("who", who, store::Decision::LONGEST_WHO, |_| false)
-}
-
 /// Why: a note.
 pub(super) fn note(note: &str) -> Result<ForeignText, Problem> {
-    text("note", note, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))
+    paragraph("note", note)
+}
+
+/// What somebody says in words, of at most [`LONGEST_NOTE`] bytes and as many lines as it takes.
+pub(super) fn paragraph(field: &'static str, words: &str) -> Result<ForeignText, Problem> {
+    text(field, words, LONGEST_NOTE, |c| matches!(c, '\n' | '\t'))
 }
 
 /// A text that says something, of at most `longest` bytes, without characters that nobody sees (control
 /// characters, marks of direction) but those that `allowed` lets through.
-fn text(
+pub(super) fn text(
     field: &'static str,
     text: &str,
     longest: usize,

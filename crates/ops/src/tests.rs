@@ -1,7 +1,11 @@
 //! The routes over a real coordinator on a database in a folder of its own; no counter answers.
 
+mod feeds;
+mod people;
+
 use super::{Names, OpsState, router};
 use crate::lone::Lone;
+use ::people::{OperatorName, PasswordHash, Role as OperatorRole, TokenSecret};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -20,6 +24,7 @@ use port::CounterIndex;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::time::Duration;
+use store::people::{Act, NewOperator, NewToken, People};
 use store::{NewTransfer, OpenState, Write, WriteId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +33,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 const ACCEPTED_AT: i64 = 1_795_000_000_000_000;
+
+/// The year 2096: no token of a test ends by its time.
+const FAR: i64 = 4_000_000_000_000_000;
 
 fn place(counter: &str, account: &str) -> Place {
     Place {
@@ -106,12 +114,46 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
 static DESCRIPTION: LazyLock<Description> =
     LazyLock::new(|| Description::new(crate::openapi_json()));
 
+/// An act of the test's own.
+pub(super) fn act() -> Act {
+    Act {
+        at: 1,
+        who: "root".into(),
+        by: "a test".to_owned(),
+        act: "prepared".to_owned(),
+        about: "a test".into(),
+        before: None,
+        after: None,
+        reason: None,
+    }
+}
+
+/// Makes an operator with a token, and no password that anybody knows.
+async fn with_token(people: &People, name: &str, role: OperatorRole) -> String {
+    let name: OperatorName = name.parse().expect("a name");
+    let new = NewOperator {
+        name: name.clone(),
+        role,
+        password: PasswordHash::of_nobody().as_str().to_owned(),
+        must_change: false,
+        factor: None,
+    };
+    people.add(&new, &act()).await.expect("it is made");
+    let secret = TokenSecret::random();
+    let digest = secret.digest();
+    let token = NewToken { digest, name, label: "a test".into(), role, expires_at: FAR };
+    assert_eq!(people.add_token(&token, &act()).await, Ok(true));
+    secret.text()
+}
+
 /// A running coordinator and the routes over it.
 struct Rig {
     routes: Router,
     stop: CancellationToken,
     coordinator: Coordinator,
-    _lone: Lone,
+    /// By which an admin's program is known.
+    token: String,
+    lone: Lone,
 }
 
 impl Rig {
@@ -132,12 +174,22 @@ impl Rig {
             started_at: ACCEPTED_AT,
             stop: stop.clone(),
             feeds_per_address: super::feeds::MOST_FEEDS,
+            people: lone.people.clone(),
         });
-        Rig { routes, stop, coordinator, _lone: lone }
+        let token = with_token(&lone.people, "wang", OperatorRole::Admin).await;
+        Rig { routes, stop, coordinator, token, lone }
     }
 
     /// What is answered, which is to be as it is described.
-    async fn send(&self, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
+    async fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> (StatusCode, axum::http::HeaderMap, String) {
+        let (session, token) = (header::COOKIE, header::AUTHORIZATION);
+        if !request.headers().contains_key(session) && !request.headers().contains_key(&token) {
+            let bearer = format!("Bearer {}", self.token).parse().expect("a header");
+            request.headers_mut().insert(token, bearer);
+        }
         let (method, target) = (request.method().clone(), request.uri().to_string());
         let response = self.routes.clone().oneshot(request).await.expect("never fails");
         let (head, body) = response.into_parts();
@@ -156,19 +208,41 @@ impl Rig {
     }
 
     async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.post_as(&self.token, path, body).await
+    }
+
+    /// The same in the name of whoever has a token.
+    async fn post_as(&self, token: &str, path: &str, body: Value) -> (StatusCode, Value) {
         let request = Request::post(path)
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Body::from(body.to_string()))
             .expect("a request");
         let (status, _, body) = self.send(request).await;
-        (status, serde_json::from_str(&body).expect("JSON"))
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    /// An operator's token.
+    async fn token_of(&self, name: &str, role: OperatorRole) -> String {
+        with_token(&self.lone.people, name, role).await
+    }
+
+    /// The live feed, for an operator.
+    async fn feed(&self, last: Option<String>) -> axum::response::Response {
+        let request = Request::get("/ops/v1/events")
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        let request = match last {
+            Some(last) => request.header("last-event-id", last),
+            None => request,
+        };
+        let request = request.body(Body::empty()).expect("a request");
+        self.routes.clone().oneshot(request).await.expect("never fails")
     }
 
     async fn decide(&self, number: u64, decision: &str) -> (StatusCode, Value) {
         let body = json!({
             "master_serial": intent(number).master,
             "decision": decision,
-            "who": "Wang Fang",
             "note": "seen in the statement",
         });
         self.post("/ops/v1/decisions", body).await
@@ -214,6 +288,8 @@ async fn the_page_and_its_assets_are_served_with_their_rules() {
         ("/words.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
+        ("/sign-in", "text/html; charset=utf-8"),
+        ("/sign_in.js", "text/javascript; charset=utf-8"),
     ] {
         let request = Request::get(path).body(Body::empty()).expect("a request");
         let (status, headers, body) = rig.send(request).await;
@@ -310,7 +386,7 @@ async fn a_decision_ends_a_transfer_once() {
 
     let (status, body) = rig.decide(42, "completed").await;
     assert_eq!(status, StatusCode::CREATED, "{body}");
-    assert_eq!((&body["state"], &body["who"]), (&json!("completed"), &json!("Wang Fang")));
+    assert_eq!((&body["state"], &body["who"]), (&json!("completed"), &json!("wang")));
 
     let (status, body) = rig.decide(42, "completed").await;
     assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/already_final")));
@@ -324,7 +400,7 @@ async fn a_decision_ends_a_transfer_once() {
     assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("completed")));
     assert_eq!(body["decisions"], json!([]));
     let trail = body["trail"].to_string();
-    assert!(trail.contains("Wang Fang decided completed: seen in the statement"), "{trail}");
+    assert!(trail.contains("wang decided completed: seen in the statement"), "{trail}");
     assert_eq!(rig.get("/ops/v1/transfers/42").await.0, StatusCode::NOT_FOUND);
     assert_eq!(rig.get("/ops/v1/transfers/2026112100000000077").await.0, StatusCode::NOT_FOUND);
 }
@@ -334,8 +410,9 @@ async fn what_somebody_has_claimed_is_shown_with_the_name_until_it_is_released()
     let rig = Rig::new(&["securities", "futures"], &[42]).await;
     let serial = intent(42).master.to_string();
     let path = format!("/ops/v1/transfers/{serial}/claim");
-    let claim = |who: &str| json!({"who": who, "note": "on the telephone"});
-    let (status, body) = rig.post(&path, claim("lin")).await;
+    let claim = || json!({"note": "on the telephone"});
+    let lin = rig.token_of("lin", OperatorRole::Operator).await;
+    let (status, body) = rig.post_as(&lin, &path, claim()).await;
     assert_eq!((status, &body["claim"]["who"]), (StatusCode::OK, &json!("lin")), "{body}");
     let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
     assert_eq!(body["claim"]["note"], "on the telephone");
@@ -347,34 +424,32 @@ async fn what_somebody_has_claimed_is_shown_with_the_name_until_it_is_released()
     let (_, body) = rig.get("/ops/v1/transfers").await;
     assert_eq!(body["transfers"][0]["claim"]["who"], "lin");
 
-    let (status, body) = rig.post(&path, claim("wang")).await;
+    let (status, body) = rig.post(&path, claim()).await;
     assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/claimed")));
     assert_eq!((&body["who"], body["until"].is_string()), (&json!("lin"), true));
-    let (status, _) = rig.post(&path, json!({"who": "wang", "release": true})).await;
+    let (status, _) = rig.post(&path, json!({"release": true})).await;
     assert_eq!(status, StatusCode::CONFLICT);
-    let (status, body) = rig.post(&path, json!({"who": "lin", "release": true})).await;
+    let (status, body) = rig.post_as(&lin, &path, json!({"release": true})).await;
     assert_eq!((status, &body["claim"]), (StatusCode::OK, &Value::Null));
     let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
     assert_eq!(body["claim"], Value::Null);
     let long = "n".repeat(super::said::LONGEST_NOTE + 1);
-    for body in [
-        json!({"who": "lin"}),
-        json!({"who": "", "note": "n"}),
-        json!({"who": "lin", "note": long}),
-    ] {
-        assert_eq!(rig.post(&path, body).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    for body in
+        [json!({}), json!({"who": "wang", "note": "in another's name"}), json!({"note": long})]
+    {
+        assert_eq!(rig.post_as(&lin, &path, body).await.0, StatusCode::UNPROCESSABLE_ENTITY);
     }
     for (path, expected) in [
         ("/ops/v1/transfers/42/claim", StatusCode::NOT_FOUND),
         ("/ops/v1/transfers/2026112100000000077/claim", StatusCode::NOT_FOUND),
     ] {
-        assert_eq!(rig.post(path, claim("lin")).await.0, expected, "{path}");
+        assert_eq!(rig.post_as(&lin, path, claim()).await.0, expected, "{path}");
     }
     // A decision is taken from everybody; whose claim it ends is said to whoever makes it.
-    assert_eq!(rig.post(&path, claim("lin")).await.0, StatusCode::OK);
+    assert_eq!(rig.post_as(&lin, &path, claim()).await.0, StatusCode::OK);
     let (status, body) = rig.decide(42, "completed").await;
     assert_eq!((status, &body["claimed_by"]), (StatusCode::CREATED, &json!("lin")), "{body}");
-    let (status, body) = rig.post(&path, claim("lin")).await;
+    let (status, body) = rig.post_as(&lin, &path, claim()).await;
     assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/already_final")));
 }
 
@@ -399,14 +474,14 @@ async fn all_that_is_proven_is_listed_and_resumed_and_nothing_else() {
             (StatusCode::BAD_REQUEST, &json!("/errors/malformed_query"))
         );
     }
-    let claim = json!({"who": "wang", "note": "on the telephone"});
+    let claim = json!({"note": "on the telephone"});
     assert_eq!(
         rig.post("/ops/v1/transfers/2026112100000000044/claim", claim).await.0,
         StatusCode::OK
     );
-    let (status, body) = rig.post("/ops/v1/proven/resume", json!({"who": "lin"})).await;
+    let (status, body) = rig.post("/ops/v1/proven/resume", json!({})).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "why is asked for: {body}");
-    let all = json!({"who": "lin", "note": "futures is back"});
+    let all = json!({"note": "futures is back"});
     let (status, body) = rig.post("/ops/v1/proven/resume", all.clone()).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
@@ -433,7 +508,7 @@ async fn all_that_is_proven_is_listed_and_resumed_and_nothing_else() {
 async fn a_page_elsewhere_cannot_decide() {
     let rig = Rig::new(&["securities", "futures"], &[42]).await;
     let body = json!({
-        "master_serial": intent(42).master, "decision": "completed", "who": "W", "note": "n",
+        "master_serial": intent(42).master, "decision": "completed", "note": "n",
     });
     let post = |name: &'static str, value: &'static str, media_type: &'static str| {
         Request::post("/ops/v1/decisions")
@@ -473,95 +548,6 @@ async fn links_are_told_to_try_again() {
     assert_eq!(body["detail"], "the configured counters are: securities");
 }
 
-/// Reads a feed until it has said `what`, within a time that only a hanging test needs.
-async fn until(response: axum::response::Response, what: &str) -> String {
-    let mut stream = response.into_body().into_data_stream();
-    let mut text = String::new();
-    let reading = async {
-        while !text.contains(what) {
-            let Some(chunk) = stream.next().await else { break };
-            text.push_str(&String::from_utf8_lossy(&chunk.expect("a chunk")));
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is said");
-    text
-}
-
-#[tokio::test]
-async fn the_feed_begins_whole_goes_on_from_an_id_and_ends_with_the_bridge() {
-    let rig = Rig::new(&["securities", "futures"], &[42]).await;
-    let open = |last: Option<String>| {
-        let mut request = Request::get("/ops/v1/events");
-        if let Some(last) = last {
-            request = request.header("last-event-id", last);
-        }
-        rig.routes.clone().oneshot(request.body(Body::empty()).expect("a request"))
-    };
-    let feed = open(None).await.expect("never fails");
-    assert_eq!(feed.headers()[header::CONTENT_TYPE], "text/event-stream");
-    let text = until(feed, "taken up again").await;
-    assert!(text.starts_with("event: counters\n"), "{text}");
-    assert!(text.contains("\nevent: transfer\n"), "{text}");
-    assert!(text.contains(&format!("\nid: {ACCEPTED_AT}.")), "{text}");
-
-    let (status, _) = rig.decide(42, "completed").await;
-    assert_eq!(status, StatusCode::CREATED);
-    let feed = open(Some(format!("{ACCEPTED_AT}.0.1"))).await.expect("never fails");
-    let text = until(feed, "Wang Fang: completed").await;
-    assert!(!text.contains("taken up again"), "{text}");
-    let feed = open(Some("1.0.1".to_owned())).await.expect("never fails");
-    let text = until(feed, "taken up again").await;
-    assert!(text.starts_with("event: lagged\n"), "{text}");
-
-    let feed = open(None).await.expect("never fails");
-    rig.stop.cancel();
-    let rest = axum::body::to_bytes(feed.into_body(), 1 << 20);
-    tokio::time::timeout(Duration::from_secs(20), rest).await.expect("it ends").expect("in order");
-}
-
-#[tokio::test]
-async fn a_graceful_shutdown_does_not_wait_for_open_feeds() {
-    let rig = Rig::new(&["securities"], &[]).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let shutdown = rig.stop.clone().cancelled_owned();
-    let routes = rig.routes.clone();
-    let server = tokio::spawn(async move {
-        axum::serve(listener, routes).with_graceful_shutdown(shutdown).await
-    });
-    let mut reader = TcpStream::connect(address).await.expect("a connection");
-    let request = b"GET /ops/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    reader.write_all(request).await.expect("it is taken");
-    let mut heard = Vec::new();
-    while !String::from_utf8_lossy(&heard).contains("event: counters") {
-        assert_ne!(reader.read_buf(&mut heard).await.expect("an answer"), 0);
-    }
-    rig.stop.cancel();
-    tokio::time::timeout(Duration::from_secs(20), server)
-        .await
-        .expect("it does not wait")
-        .expect("no panic")
-        .expect("in order");
-}
-
-#[tokio::test]
-async fn feeds_are_bounded_and_a_closed_one_makes_room() {
-    let rig = Rig::new(&[], &[]).await;
-    let open = || async {
-        let request = Request::get("/ops/v1/events").body(Body::empty()).expect("a request");
-        rig.routes.clone().oneshot(request).await.expect("never fails")
-    };
-    let mut feeds = Vec::new();
-    for _ in 0..super::feeds::MOST_FEEDS {
-        let feed = open().await;
-        assert_eq!(feed.status(), StatusCode::OK);
-        feeds.push(feed);
-    }
-    assert_eq!(open().await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    feeds.pop();
-    assert_eq!(open().await.status(), StatusCode::OK);
-}
-
 #[tokio::test]
 async fn who_was_not_let_in_is_listed_and_told_in_the_feed() {
     let rig = Rig::new(&["securities"], &[]).await;
@@ -593,7 +579,6 @@ async fn who_was_not_let_in_is_listed_and_told_in_the_feed() {
     assert_eq!((&stranger["times"], &stranger["counter"]), (&json!(3), &Value::Null));
     assert!(stranger["last_at"].as_i64() >= stranger["first_at"].as_i64());
     assert!(stranger["cause"].as_str().is_some_and(|cause| !cause.is_empty()));
-    let request = Request::get("/ops/v1/events").body(Body::empty()).expect("a request");
-    let feed = rig.routes.clone().oneshot(request).await.expect("never fails");
-    until(feed, "somebody at 127.0.0.1 was not let in").await;
+    let feed = rig.feed(None).await;
+    feeds::until(feed, "somebody at 127.0.0.1 was not let in").await;
 }

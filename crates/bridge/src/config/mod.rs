@@ -236,7 +236,8 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn read_key(path: &Path) -> io::Result<Content> {
+/// Reads a file with a secret in it, as a whole, or its first bytes if it is longer than [`LONGEST_KEY`].
+pub(crate) fn read_key(path: &Path) -> io::Result<Content> {
     let file = File::open(path)?;
     let is_open_to_others = is_open_to_others(&file.metadata()?);
     let mut bytes = Vec::new();

@@ -88,8 +88,8 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
     if !listen.value.ip().is_loopback() {
         listen.note(
             findings,
-            "operators are not asked who they are: whoever reaches this address decides on \
-             transfers",
+            "the operators' side speaks no TLS: where no proxy in front of it does, passwords and \
+             tokens are read by whoever is on the way",
         );
     }
     let names = names(&mut section);

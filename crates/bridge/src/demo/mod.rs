@@ -2,6 +2,7 @@
 //! of a transfer happens once, and the books are shown to balance.
 
 mod books;
+mod people;
 mod scenes;
 mod town;
 
@@ -37,7 +38,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         )?;
     }
     say!("  API        http://{}", town.addresses().api)?;
-    say!("  console    http://{}\n", town.addresses().operators)?;
+    say!("  console    http://{}, where these sign in:", town.addresses().operators)?;
+    for somebody in town.people() {
+        say!("  {:<10} as {}, password {}", somebody.name, somebody.role, somebody.password)?;
+    }
+    say!("")?;
     town.connected().await?;
     say!("Both counters have proven that they hold the key, and are connected.\n")?;
 

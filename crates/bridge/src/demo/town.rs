@@ -2,6 +2,7 @@
 //! bridge between them, and an app that calls it.
 
 use super::Options;
+use super::people::{self, Somebody, TOKEN_FILE};
 use crate::config::Config;
 use crate::serve::{Addresses, Bridge};
 use anyhow::{Context, Result, bail, ensure};
@@ -54,6 +55,7 @@ pub(crate) struct Town {
     client: Client,
     signer: Signer,
     database: String,
+    people: Vec<Somebody>,
 }
 
 impl Town {
@@ -81,6 +83,7 @@ impl Town {
         let config =
             Config::load(&file, variables).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
         let bridge = Bridge::start(config).await?;
+        let people = people::make(&bridge.people(), &folder).await?;
 
         let key = Key::from_file(Algorithm::HmacSha256, &fs::read(folder.join("demo.key"))?)?;
         let signer = Signer::new("demo-key", key)?;
@@ -89,6 +92,7 @@ impl Town {
         let address = serde_json::json!({
             "url": url,
             "operators": format!("http://{}", bridge.addresses.operators),
+            "token_file": folder.join(TOKEN_FILE),
             "key_id": "demo-key",
             "key_file": folder.join("demo.key"),
             "algorithm": "hmac-sha256",
@@ -99,7 +103,7 @@ impl Town {
             Some(_) => "the one that was asked for".to_owned(),
             None => "embedded SQLite".to_owned(),
         };
-        Ok(Town { folder, counters, bridge, client, signer, database })
+        Ok(Town { folder, counters, bridge, client, signer, database, people })
     }
 
     /// Waits until both counters are up.
@@ -131,6 +135,11 @@ impl Town {
 
     pub(crate) fn database_name(&self) -> &str {
         &self.database
+    }
+
+    /// Who signs in at the console.
+    pub(crate) fn people(&self) -> &[Somebody] {
+        &self.people
     }
 
     pub(crate) fn counters(&self) -> &[Counter] {

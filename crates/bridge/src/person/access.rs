@@ -1,7 +1,8 @@
-//! How a person's command reaches the bridge: an address and a key, from the command line, the
-//! environment, or a file that holds them together.
+//! How a person's command reaches the bridge: an address and a key, or an operator's token, from the command line,
+//! the environment, or a file that holds them together.
 
 use super::operators::Operators;
+use super::token;
 use anyhow::{Context, Result};
 use clap::Args;
 use client::way::Authorities;
@@ -21,8 +22,8 @@ const OPERATORS: &str = "http://127.0.0.1:8081";
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Where the bridge is, and who asks")]
 pub(crate) struct Access {
-    /// A TOML file with url, operators, `ca_file`, `key_id`, `key_file` and algorithm, as the demonstration writes it;
-    /// the options below go before it
+    /// A TOML file with url, operators, `ca_file`, `token_file`, `key_id`, `key_file` and algorithm, as the
+    /// demonstration writes it; the options below go before it
     #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CLIENT")]
     client: Option<PathBuf>,
     /// The transfer API [default: port 8080 of this machine]
@@ -35,6 +36,9 @@ pub(crate) struct Access {
     /// [default: those of this machine]
     #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CA_FILE")]
     ca_file: Option<PathBuf>,
+    /// The operator's token, by which the operators' side knows who asks
+    #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// The id of the app's key
     #[arg(long, value_name = "ID", env = "COUNTER_BRIDGE_KEY_ID")]
     key_id: Option<String>,
@@ -53,6 +57,7 @@ struct ClientFile {
     url: Option<String>,
     operators: Option<String>,
     ca_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
     key_id: Option<String>,
     key_file: Option<PathBuf>,
     algorithm: Option<String>,
@@ -81,12 +86,17 @@ impl Access {
             .map_err(|error| Usage(format!("--url: {error}")).into())
     }
 
-    /// A client of the operators' side.
+    /// A client of the operators' side, in the name of whose token there is, if one is named: the bridge says what
+    /// may be seen without one.
     pub(super) fn operators(&self) -> Result<Operators> {
         let file = self.file()?;
         let url = self.operators.clone().or(file.operators);
         let authorities = authorities(self.ca_file.clone().or(file.ca_file))?;
-        Operators::new(url.as_deref().unwrap_or(OPERATORS), &authorities)
+        let operators = Operators::new(url.as_deref().unwrap_or(OPERATORS), &authorities)?;
+        match self.token_file.clone().or(file.token_file) {
+            Some(path) => operators.with_token(token::read(&path)?),
+            None => Ok(operators),
+        }
     }
 
     /// What has to stand behind another command for it to reach the same bridge in the same name.
@@ -98,6 +108,7 @@ impl Access {
             ("--url", self.url.clone()),
             ("--operators", self.operators.clone()),
             ("--ca-file", path(&self.ca_file)),
+            ("--token-file", path(&self.token_file)),
             ("--key-id", self.key_id.clone()),
             ("--key-file", path(&self.key_file)),
             ("--algorithm", algorithm),
@@ -140,6 +151,7 @@ impl Access {
         let folder = path.parent().unwrap_or(Path::new(""));
         file.key_file = file.key_file.map(|key| folder.join(key));
         file.ca_file = file.ca_file.map(|authorities| folder.join(authorities));
+        file.token_file = file.token_file.map(|token| folder.join(token));
         Ok(file)
     }
 }
@@ -186,6 +198,7 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operator::password::write;
 
     #[test]
     fn a_file_says_it_all_and_options_go_before_it() {
@@ -208,6 +221,34 @@ mod tests {
         assert!(other.client().expect_err("not a key").to_string().contains("app.key"));
         fs::write(&file, format!("{text}secret = 'x'\n")).expect("a file");
         assert!(access.client().expect_err("unknown").to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_token_goes_to_this_machine_or_under_tls_and_nowhere_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let token = people::TokenSecret::random().text();
+        write(&folder.path().join("lin.token"), format!("{token}\n"));
+        write(&folder.path().join("nothing.token"), "nothing");
+        let file = folder.path().join("client.toml");
+        let text = "operators = 'http://127.0.0.1:1'\ntoken_file = 'lin.token'\n";
+        fs::write(&file, text).expect("a file");
+        let access = Access { client: Some(file), ..Access::default() };
+        access.operators().expect("a client");
+        let at = |url: &str| Access { operators: Some(url.to_owned()), ..access.clone() };
+        for good in ["http://localhost:1", "http://[::1]:1", "https://bridge.example"] {
+            at(good).operators().expect(good);
+        }
+        for bad in ["http://10.0.0.7:8081", "http://bridge.example", "http://127.0.0.1.example"] {
+            let error = at(bad).operators().expect_err(bad);
+            assert!(error.is::<Usage>() && error.to_string().contains("https"), "{error}");
+        }
+        let token_file = Some(folder.path().join("nothing.token"));
+        let error = Access { token_file, ..access.clone() }.operators().expect_err("no token");
+        assert!(error.is::<Usage>() && error.to_string().contains("cbt_"), "{error}");
+        assert!(!error.to_string().contains("nothing, "), "what stands in it is not repeated");
+        let token_file = Some(folder.path().join("nowhere"));
+        let error = Access { token_file, ..access }.operators().expect_err("no file");
+        assert!(error.to_string().contains("nowhere"), "{error}");
     }
 
     /// Whom an audit asks beside its record: never a bridge that only happens to be there.
@@ -243,12 +284,13 @@ mod tests {
         let access = Access {
             client: Some("/etc/a client's.toml".into()),
             operators: Some("http://h:2".into()),
+            token_file: Some("lin.token".into()),
             algorithm: Some(Algorithm::Ed25519),
             ..Access::default()
         };
         assert_eq!(
             access.again(),
-            r" --client '/etc/a client'\''s.toml' --operators http://h:2 --algorithm ed25519"
+            r" --client '/etc/a client'\''s.toml' --operators http://h:2 --token-file lin.token --algorithm ed25519"
         );
     }
 

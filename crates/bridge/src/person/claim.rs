@@ -14,9 +14,6 @@ pub(crate) struct ClaimCommand {
     /// The transfer's master serial
     #[arg(value_name = "SERIAL", value_parser = serial)]
     serial: String,
-    /// Who is busy with it
-    #[arg(long, value_name = "NAME")]
-    who: String,
     /// With what, for the others; not with --release
     #[arg(long, value_name = "TEXT", required_unless_present = "release")]
     note: Option<String>,
@@ -27,8 +24,8 @@ pub(crate) struct ClaimCommand {
 
 /// Claims it, or claims it no longer.
 pub(crate) async fn run(command: ClaimCommand, access: &Access, form: Form) -> Result<Ended> {
-    let ClaimCommand { serial, who, note, release } = &command;
-    let claiming = Claiming { who, note: note.as_deref().unwrap_or_default(), release: *release };
+    let ClaimCommand { serial, note, release } = &command;
+    let claiming = Claiming { note: note.as_deref().unwrap_or_default(), release: *release };
     let told = access.operators()?.claim(serial, &claiming).await?;
     match (form, &told.claim) {
         (Form::Json, _) => say!("{}", serde_json::to_string(&told)?)?,

@@ -1,7 +1,8 @@
 //! A person's commands: they sign like an app backend, look like an operator, and show what they
 //! get as tables.
 //!
-//! Reading order: [`Access`] is how the bridge is reached; `operators` calls the operators' side;
+//! Reading order: [`Access`] is how the bridge is reached, `token` by what an operator is known there; `operators`
+//! calls the operators' side;
 //! `tables` shows things; each command has a file.
 
 mod access;
@@ -16,6 +17,7 @@ mod screen;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod tables;
+mod token;
 pub(crate) mod transfer;
 
 pub(crate) use access::Access;

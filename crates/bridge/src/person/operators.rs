@@ -1,13 +1,15 @@
-//! Calls to the operators' side, which nobody signs: it listens where only operators reach it.
+//! Calls to the operators' side, in the name of the operator whose token there is.
 
 use anyhow::{Context, Result, anyhow};
 use client::way::{self, Authorities};
 use client::{Account, Entries, Problem, State, Transfer};
 use command_line::Usage;
+use people::TokenSecret;
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long connecting may take.
@@ -20,6 +22,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) struct Operators {
     http: reqwest::Client,
     base: Url,
+    /// By which it is known who asks.
+    token: Option<Arc<TokenSecret>>,
 }
 
 /// `GET /ops/v1/summary`, as much of it as is shown.
@@ -144,7 +148,6 @@ pub(super) struct Claim {
 /// A claim, or the end of one, as it is sent.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Claiming<'a> {
-    pub(super) who: &'a str,
     pub(super) note: &'a str,
     pub(super) release: bool,
 }
@@ -205,7 +208,6 @@ impl Outlook {
 /// That all that is proven is to be resumed, as it is sent.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Resumption<'a> {
-    pub(super) who: &'a str,
     pub(super) note: &'a str,
     pub(super) limit: u16,
 }
@@ -248,14 +250,12 @@ pub(super) struct Choice {
 pub(super) struct Decided<'a> {
     pub(super) master_serial: &'a str,
     pub(super) decision: &'a str,
-    pub(super) who: &'a str,
     pub(super) note: &'a str,
 }
 
 /// That a counter gets new transfers again, as it is sent.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Readmission<'a> {
-    pub(super) who: &'a str,
     pub(super) note: &'a str,
     pub(super) move_serials: bool,
 }
@@ -280,7 +280,21 @@ impl Operators {
             .connect_timeout(CONNECT_DEADLINE)
             .timeout(ANSWER_DEADLINE)
             .build()?;
-        Ok(Operators { http, base })
+        Ok(Operators { http, base, token: None })
+    }
+
+    /// The same in the name of whose token this is. It is sent where nobody else reads it and nowhere else: whoever
+    /// saw it on its way would act in the operator's name.
+    pub(super) fn with_token(self, token: TokenSecret) -> Result<Operators> {
+        if self.base.scheme() != "https" && !way::is_this_machine(&self.base) {
+            let why = format!(
+                "--operators: a token is not sent to {} in the clear: have it behind TLS and write https://, or ask \
+                 on the bridge's own machine",
+                self.base
+            );
+            return Err(Usage(why).into());
+        }
+        Ok(Operators { token: Some(Arc::new(token)), ..self })
     }
 
     pub(super) async fn summary(&self) -> Result<Summary> {
@@ -372,6 +386,9 @@ impl Operators {
             url.query_pairs_mut().extend_pairs(query);
         }
         let mut request = self.http.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.text());
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -392,9 +409,31 @@ impl Operators {
                 .with_context(|| format!("{} answers something else", self.base));
         }
         Err(match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => anyhow!("{problem}"),
+            Ok(problem) => match what_to_do(problem.slug(), self.token.is_some()) {
+                Some(words) => anyhow!("{problem}: {words}"),
+                None => anyhow!("{problem}"),
+            },
             Err(_) => anyhow!("{} answers with status {status}", self.base),
         })
+    }
+}
+
+/// What somebody does who is not let in, or not far enough.
+fn what_to_do(problem: &str, has_token: bool) -> Option<&'static str> {
+    match (problem, has_token) {
+        ("not_signed_in", false) => Some(
+            "name the file with your token by --token-file, or as token_file in the file of --client; on the bridge's \
+             machine `counter-bridge operator token NAME --label TEXT --config FILE > TOKENFILE` makes one",
+        ),
+        ("not_signed_in", true) => Some(
+            "the token of --token-file is good no more: it has run out or was ended, or its operator was disabled; on \
+             the bridge's machine `counter-bridge operator tokens NAME --config FILE` shows those that there are",
+        ),
+        ("not_permitted", _) => Some(
+            "it takes more than this token, or its operator, may: on the bridge's machine \
+             `counter-bridge operator list --config FILE` shows who may what",
+        ),
+        _ => None,
     }
 }
 
@@ -424,21 +463,21 @@ mod tests {
         use axum::http::{HeaderMap, StatusCode};
         let answer = move |headers: HeaderMap, decided: String| async move {
             assert_eq!(headers["content-type"], "application/json");
-            assert_eq!(
-                decided,
-                r#"{"master_serial":"1","decision":"resume","who":"ann","note":"seen"}"#
-            );
+            assert_eq!(headers["authorization"], format!("Bearer {TOKEN}"));
+            assert_eq!(decided, r#"{"master_serial":"1","decision":"resume","note":"seen"}"#);
             (StatusCode::from_u16(status).expect("a status"), body)
         };
         let router = axum::Router::new().route("/ops/v1/decisions", axum::routing::post(answer));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let url = format!("http://{}/", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Operators::new(&url, &Authorities::OfTheSystem).expect("a client")
+        let operators = Operators::new(&url, &Authorities::OfTheSystem).expect("a client");
+        operators.with_token(TOKEN.parse().expect("a token")).expect("it is this machine")
     }
 
-    const DECIDED: Decided<'_> =
-        Decided { master_serial: "1", decision: "resume", who: "ann", note: "seen" };
+    const TOKEN: &str = "cbt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    const DECIDED: Decided<'_> = Decided { master_serial: "1", decision: "resume", note: "seen" };
 
     #[tokio::test]
     async fn a_decision_is_posted_and_what_it_led_to_is_read() {
@@ -458,6 +497,22 @@ mod tests {
         assert!(other.to_string().contains("status 502"), "{other}");
         let other = answering(200, "<html>").await.decide(&DECIDED).await.expect_err("no bridge");
         assert!(other.to_string().contains("answers something else"), "{other}");
+    }
+
+    #[tokio::test]
+    async fn whoever_is_not_let_in_is_told_by_what_he_would_be() {
+        let body = r#"{"type":"/errors/not_signed_in","title":"Not signed in","status":401}"#;
+        let known = answering(401, body).await;
+        let stranger = Operators { token: None, ..known.clone() };
+        assert!(what_to_do("not_signed_in", stranger.token.is_some()).is_some_and(|words| {
+            words.contains("--token-file") && words.contains("counter-bridge operator token NAME")
+        }));
+        let refusal = known.decide(&DECIDED).await.expect_err("refused").to_string();
+        assert!(refusal.contains("not_signed_in") && refusal.contains("good no more"), "{refusal}");
+        assert!(!refusal.contains(TOKEN), "{refusal}");
+        let body = r#"{"type":"/errors/not_permitted","title":"Not permitted","status":403}"#;
+        let refusal = answering(403, body).await.decide(&DECIDED).await.expect_err("refused");
+        assert!(refusal.to_string().contains("operator list"), "{refusal}");
     }
 
     #[tokio::test]

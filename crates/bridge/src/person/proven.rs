@@ -18,11 +18,8 @@ const AT_ONCE: u16 = 200;
 #[derive(Debug, Args)]
 pub(crate) struct ResumeProvenCommand {
     /// Say what would be resumed, and do nothing
-    #[arg(long, conflicts_with_all = ["who", "note"])]
+    #[arg(long, conflicts_with = "note")]
     list: bool,
-    /// Who decides
-    #[arg(long, value_name = "NAME", required_unless_present = "list")]
-    who: Option<String>,
     /// On what evidence: it is kept with each transfer
     #[arg(long, value_name = "TEXT", required_unless_present = "list")]
     note: Option<String>,
@@ -38,9 +35,9 @@ pub(crate) async fn run(
     form: Form,
 ) -> Result<Ended> {
     let operators = access.operators()?;
-    match (&command.who, &command.note) {
-        (Some(who), Some(note)) => resume(&operators, who, note, command.limit, form).await,
-        _ => list(&operators, command.limit, form).await,
+    match &command.note {
+        Some(note) => resume(&operators, note, command.limit, form).await,
+        None => list(&operators, command.limit, form).await,
     }
 }
 
@@ -57,7 +54,6 @@ async fn list(operators: &Operators, limit: Option<u32>, form: Form) -> Result<E
 /// each round is smaller, unless transfers are parked and proven as fast as that.
 async fn resume(
     operators: &Operators,
-    who: &str,
     note: &str,
     limit: Option<u32>,
     form: Form,
@@ -65,7 +61,7 @@ async fn resume(
     let mut left = limit.unwrap_or(u32::MAX);
     let (mut resumed, mut ended, mut rounds) = (0_u32, Ended::Well, 1);
     loop {
-        let resumption = Resumption { who, note, limit: at_once(Some(left)) };
+        let resumption = Resumption { note, limit: at_once(Some(left)) };
         let done = operators.resume_proven(&resumption).await?;
         for one in &done.resumed {
             match form {
@@ -124,7 +120,7 @@ fn shown(proven: &Proven) -> String {
         // Writing to a string does not fail.
         let _ = write!(text, "\n{} of {total}, the oldest first", transfers.len());
     }
-    text.push_str("\n  counter-bridge resume-proven --who NAME --note \"…\"");
+    text.push_str("\n  counter-bridge resume-proven --note \"…\"");
     text
 }
 
@@ -159,7 +155,7 @@ mod tests {
             "sends the reversal",
             "ends it as completed",
             "2 of 7, the oldest first",
-            "counter-bridge resume-proven --who NAME",
+            "counter-bridge resume-proven --note",
         ] {
             assert!(text.contains(words), "{words:?} is not in\n{text}");
         }

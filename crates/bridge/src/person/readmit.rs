@@ -15,9 +15,6 @@ pub(crate) struct ReadmitCommand {
     /// Which counter
     #[arg(value_name = "COUNTER")]
     counter: CounterId,
-    /// Who decides
-    #[arg(long, value_name = "NAME")]
-    who: String,
     /// On what evidence: it is kept
     #[arg(long, value_name = "TEXT")]
     note: String,
@@ -28,8 +25,8 @@ pub(crate) struct ReadmitCommand {
 
 /// Readmits it, or says why not.
 pub(crate) async fn run(command: ReadmitCommand, access: &Access, form: Form) -> Result<Ended> {
-    let ReadmitCommand { counter, who, note, move_serials } = &command;
-    let readmission = Readmission { who, note, move_serials: *move_serials };
+    let ReadmitCommand { counter, note, move_serials } = &command;
+    let readmission = Readmission { note, move_serials: *move_serials };
     let told = access.operators()?.readmit(counter.as_str(), &readmission).await?;
     match form {
         Form::Json => say!("{told}")?,

@@ -1,4 +1,5 @@
-//! `counter-bridge resolve`: records what a person decided about transfers that need one.
+//! `counter-bridge resolve`: records what a person decided about transfers that need one. Who that is, the bridge knows
+//! by the token.
 
 use super::operators::Decided;
 use super::tables::plain;
@@ -52,9 +53,6 @@ pub(crate) struct ResolveCommand {
     /// What was decided
     #[arg(value_enum, value_name = "DECISION")]
     decision: Decision,
-    /// Who decides
-    #[arg(long, value_name = "NAME")]
-    who: String,
     /// On what evidence: it is kept with the transfer
     #[arg(long, value_name = "TEXT")]
     note: String,
@@ -63,11 +61,11 @@ pub(crate) struct ResolveCommand {
 /// Records it for each; one that is refused keeps back none of the others.
 pub(crate) async fn run(command: ResolveCommand, access: &Access, form: Form) -> Result<Ended> {
     let operators = access.operators()?;
-    let ResolveCommand { serials, decision, who, note } = &command;
+    let ResolveCommand { serials, decision, note } = &command;
     let (decision, reminder) = (decision.as_str(), decision.reminder());
     let mut ended = Ended::Well;
     for serial in serials {
-        let decided = Decided { master_serial: serial, decision, who, note };
+        let decided = Decided { master_serial: serial, decision, note };
         match (operators.decide(&decided).await, form) {
             (Ok(taken), Form::Json) => say!("{}", serde_json::to_string(&taken)?)?,
             (Ok(taken), Form::Tables) => {

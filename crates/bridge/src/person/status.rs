@@ -223,10 +223,8 @@ fn decisions(open: &OpenTransfer, again: &str) -> String {
     for choice in &open.decisions {
         let decision = plain(&choice.decision);
         if choice.allowed {
-            let _ = write!(
-                text,
-                "\n  counter-bridge resolve {serial} {decision} --who NAME --note \"…\"{again}"
-            );
+            let _ =
+                write!(text, "\n  counter-bridge resolve {serial} {decision} --note \"…\"{again}");
         } else {
             let why = or_dash(choice.why_not.as_deref());
             let _ = write!(text, "\n  {decision} is not possible: {why}");
@@ -304,7 +302,7 @@ mod tests {
             "20261121",
             "2026112100000000042",
             "1 of 3, the oldest first",
-            "counter-bridge resolve 2026112100000000042 completed --who NAME --note \"…\" --client c.toml",
+            "counter-bridge resolve 2026112100000000042 completed --note \"…\" --client c.toml",
             "refused is not possible: the debit is done",
             "lin has claimed it until 2026-11-21T11:00:30Z: on the telephone",
         ] {

@@ -182,6 +182,11 @@ fn all() -> Vec<Counted> {
         .by_counter_and("of", &["alarms"]),
         plain("tasks_failed_total", Up, "Tasks that failed and were begun anew"),
         plain(
+            "sign_ins_refused_total",
+            Up,
+            "Sign-ins of operators that were refused: a wrong name, password or code",
+        ),
+        plain(
             "requests_not_admitted_total",
             Up,
             "Requests that were turned away before they were looked at, by why",

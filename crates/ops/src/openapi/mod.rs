@@ -4,7 +4,7 @@
 mod refusals;
 
 use crate::described::{Lagged, LinkEvent, TransferEvent};
-use api::openapi::{Rules, written};
+use api::openapi::{Known, Rules, written};
 use api::problem::Problem;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
@@ -14,8 +14,9 @@ use utoipa::OpenApi;
 
 const ABOUT: &str = "\
 What operators and machines that watch look at, and what a person decides.\n\n\
-It has a listener of its own, on loopback unless configured otherwise: whoever reaches it may read and \
-act. A request has to name the listener's address, `localhost` or one of the configured names in `Host`. \
+It has a listener of its own, on loopback unless configured otherwise. Whoever looks or acts is known: a person \
+by the cookie of a session, a program by an operator's token (`Authorization: Bearer`). Each has a role, and each may \
+what those before it may: `viewer` looks, `operator` acts, `approver` approves, `admin` makes operators. A request has to name the listener's address, `localhost` or one of the configured names in `Host`. \
 Times are in RFC 3339 where they are texts, and microseconds since 1970 UTC where they are integers; \
 amounts are integers in minor units. Refusals are problem documents (RFC 9457).";
 
@@ -26,10 +27,14 @@ amounts are integers in minor units. Refusals are problem documents (RFC 9457)."
     tags(
         (name = "counters", description = "Connections to counters"),
         (name = "transfers", description = "Open transfers, and what a person decides about them"),
+        (name = "people", description = "Operators, their sessions and tokens, and what they did"),
         (name = "bridge", description = "The bridge as a whole; for machines too"),
     )
 )]
 struct Operators;
+
+/// The operations that answer anybody.
+const OPEN: [&str; 5] = ["healthz", "readyz", "metrics", "description", "sign_in"];
 
 /// Of the operators' side.
 const OPERATORS_SIDE: Rules = Rules {
@@ -41,7 +46,8 @@ const OPERATORS_SIDE: Rules = Rules {
         "X-Content-Type-Options",
         "X-Frame-Options",
     ],
-    signed: false,
+    known: Known::BySessionOrToken,
+    open: |id, _| OPEN.contains(&id),
 };
 
 /// The description of the operators' side, indented, with a line feed at its end; the same each time.

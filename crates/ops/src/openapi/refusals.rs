@@ -8,12 +8,31 @@ use api::problem::{Kind, kind};
 const OF_WORD: &[Kind] =
     &[kind::ALREADY_FINAL, kind::NO_DECISION_NEEDED, kind::BEING_RECORDED, kind::STOPPING];
 
-/// What a request that changes something may be refused for before it is looked at.
-const OF_ACTING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
+/// What a request that changes something may be refused for before anybody asks who sent it.
+const OF_SENDING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
+
+/// The same of an act by somebody who is known.
+const OF_ACTING: &[Kind] =
+    &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE, kind::TOO_MANY_REQUESTS];
 
 /// What a body may be refused for.
 const OF_BODY: &[Kind] =
     &[kind::BODY_TOO_LARGE, kind::BODY_UNREADABLE, kind::MALFORMED_BODY, kind::RULE_BROKEN];
+
+/// What whoever asks may be refused for: nobody is known, or not enough is allowed.
+const OF_PEOPLE: &[Kind] = &[
+    kind::NOT_SIGNED_IN,
+    kind::NOT_PERMITTED,
+    kind::PASSWORD_TO_CHANGE,
+    kind::DATABASE_UNAVAILABLE,
+    kind::UNREADABLE_RECORD,
+];
+
+/// What takes a core for a moment may be refused for.
+const OF_HASHING: &[Kind] = &[kind::SIGN_IN_PAUSED, kind::OVERLOADED];
+
+/// What a path that names an operator may be refused for.
+const OF_OPERATOR: &[Kind] = &[kind::NO_SUCH_PATH, kind::NO_SUCH_OPERATOR];
 
 /// Of the operators' side.
 pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
@@ -33,7 +52,9 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
             &[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER, kind::CLAIMED, kind::TOO_MANY_CLAIMS],
         ],
         "resume" => &[OF_ACTING, OF_BODY, OF_RECORD, &[kind::STOPPING]],
-        "reconnect" | "release" => &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER]],
+        "reconnect" | "release" => {
+            &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER, kind::STOPPING]]
+        }
         "readmit" => &[
             OF_ACTING,
             OF_BODY,
@@ -47,11 +68,30 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         ],
         "entries" => &[OF_QUESTION, &[kind::NO_SUCH_COUNTER]],
         "show" => &[&[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER], OF_RECORD],
-        "list" | "proven" => &[&[kind::MALFORMED_QUERY]],
+        "list" | "proven" | "acts" => &[&[kind::MALFORMED_QUERY]],
         "events" => &[&[kind::TOO_MANY_FEEDS]],
+        "sign_in" => &[OF_SENDING, OF_BODY, OF_RECORD, OF_HASHING, &[kind::SIGN_IN_REFUSED]],
+        "sign_out" => &[OF_ACTING],
+        "change_password" => &[OF_ACTING, OF_BODY, OF_HASHING],
+        "add_operator" => &[OF_ACTING, OF_BODY, OF_HASHING, &[kind::OPERATOR_EXISTS]],
+        "change_operator" => &[OF_ACTING, OF_BODY, OF_OPERATOR, &[kind::LAST_ADMIN]],
+        "reset_operator" => &[OF_ACTING, OF_BODY, OF_OPERATOR, OF_HASHING],
+        "add_token" => &[OF_ACTING, OF_BODY, OF_OPERATOR, &[kind::NO_MORE_TOKENS]],
+        "end_session" | "end_token" => &[OF_ACTING, OF_OPERATOR, &[kind::NO_SUCH_SESSION]],
+        "sessions" | "tokens" => &[OF_OPERATOR],
         "healthz" | "readyz" => return vec![kind::FOREIGN_HOST],
         _ => &[],
     };
-    let all = [&[kind::FOREIGN_HOST, kind::STARTING][..]].into_iter().chain(own.iter().copied());
-    all.flatten().copied().collect()
+    let for_anybody = ["metrics", "description", "sign_in"].contains(&operation);
+    let people = if for_anybody { &[] } else { OF_PEOPLE };
+    let all = [&[kind::FOREIGN_HOST, kind::STARTING][..], people].into_iter();
+    let mut all: Vec<Kind> = all.chain(own.iter().copied()).flatten().copied().collect();
+    let mut seen = Vec::new();
+    all.retain(|kind| {
+        !seen.contains(&kind.slug) && {
+            seen.push(kind.slug);
+            true
+        }
+    });
+    all
 }

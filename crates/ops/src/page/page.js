@@ -326,3 +326,26 @@ document.addEventListener("visibilitychange", () => {
 follow();
 run();
 setInterval(tick, 1000);
+
+// Who is signed in.
+
+async function showWho() {
+  try {
+    const { name, role } = await ask("/ops/v1/session");
+    say(byId("who"), `${name}, ${role}`);
+  } catch {
+    // Whatever is wrong, the lists say it.
+  }
+}
+
+byId("leave").addEventListener("click", async () => {
+  const response = await fetch("/ops/v1/session", {
+    method: "DELETE",
+    headers: { "content-type": "application/json" },
+    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+  }).catch(() => null);
+  if (response?.ok || response?.status === 401) location.assign("/sign-in");
+  else wrong("leave", "The bridge could not end your session now: try again in a moment.");
+});
+
+showWho();

@@ -83,7 +83,7 @@ const times = (count) => ["never", "once", "twice"][count] || `${count} times`;
 
 function choiceItem(transfer, choice) {
   const item = element("li");
-  const command = `counter-bridge resolve ${transfer.master_serial} ${choice.decision} --who NAME --note "…"${elsewhere()}`;
+  const command = `counter-bridge resolve ${transfer.master_serial} ${choice.decision} --note "…"${elsewhere()}`;
   const meaning = element("span", `${choice.decision}: ${DECISIONS[choice.decision] || ""}`, "meaning");
   const line = element("span", undefined, "line");
   const code = element("code");

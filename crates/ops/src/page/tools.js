@@ -2,7 +2,14 @@
 // differs.
 
 /** How long an answer is waited for, in milliseconds. */
-export const ANSWER_WITHIN_MS = 5000;
+export const ANSWER_WITHIN_MS = 8000;
+
+// A page that nobody touches keeps no session alive by what it asks by itself.
+const TOUCHED_MS = 60_000;
+let touched = Date.now();
+for (const kind of ["pointerdown", "pointermove", "keydown"]) {
+  addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+}
 
 // Control characters, marks of direction and what else nobody sees: the table of the crate `foreign`.
 const UNSEEN =
@@ -14,6 +21,9 @@ export const shown = (text) => text.replace(UNSEEN, (letter) => SHORT[letter] ??
 
 const escaped = (letter) =>
   [...Array(letter.length).keys()].map((at) => `\\u${letter.charCodeAt(at).toString(16).padStart(4, "0")}`).join("");
+
+/** The problems of one who has to sign in first. */
+const IS_NOBODY = ["/errors/not_signed_in", "/errors/password_to_change"];
 
 let ahead = 0;
 
@@ -27,9 +37,11 @@ export const now = () => Date.now() + ahead;
 
 /** Asks the bridge; an answer that is no success is an error with the bridge's words. */
 export async function ask(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  const headers = Date.now() - touched < TOUCHED_MS ? {} : { "x-background": "1" };
+  const response = await fetch(path, { headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
+    if (IS_NOBODY.includes(problem.type)) location.assign("/sign-in");
     throw new Error(problem.detail || problem.title || `status ${response.status}`);
   }
   return response.json();
