@@ -497,6 +497,13 @@ mod tests {
     }
 
     #[test]
+    fn only_an_alarm_is_one_and_each_has_its_word() {
+        let all = [Severity::Info, Severity::Warning, Severity::Alarm];
+        let told = all.map(|severity| (severity.as_str(), severity.is_alarm()));
+        assert_eq!(told, [("info", false), ("warning", false), ("alarm", true)]);
+    }
+
+    #[test]
     fn answer_codes_have_three_digits() {
         assert!(AnswerCode::new(99).is_err());
         assert!(AnswerCode::new(100).is_ok());

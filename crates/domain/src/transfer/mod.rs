@@ -5,7 +5,7 @@
 //! `undoing` are these rules, `learn` records what is told. `days` says which settle day a leg is bound to.
 //! [`words`] are what a leg's own counter said, [`evidence`] turns them into what may be `believed`; [`recovery`]
 //! says what is still known after a crash. `parked` is what happens to a transfer that waits for a person,
-//! [`outlook`] what it waits for.
+//! [`outlook`] what it waits for, `standing` what persons decide about.
 //!
 //! ```
 //! use domain::message::Place;
@@ -61,6 +61,7 @@ pub mod outlook;
 mod parked;
 pub mod recovery;
 mod rules;
+mod standing;
 mod step;
 #[cfg(test)]
 mod table;
@@ -508,7 +509,7 @@ pub struct StepContext<'a> {
     pub debit_held: bool,
     /// Whether nothing new is sent to the destination counter, because what it says is in doubt.
     pub credit_held: bool,
-    /// Whether an operator has claimed the transfer: then it does not end by itself.
+    /// Whether a person deals with the transfer, by a claim or a proposal: then it does not end by itself.
     pub claimed: bool,
 }
 

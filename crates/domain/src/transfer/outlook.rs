@@ -5,10 +5,10 @@ use super::event::{Action, Step};
 use super::rules::Transition;
 use super::{Knowledge, ParkReason, Phase, State, StepContext, Transfer};
 use crate::serial::Role;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a parked transfer waits for, and what it leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outlook {
     /// What became of this leg is not proven: its counter is asked first.
@@ -30,8 +30,8 @@ impl Outlook {
         }
     }
 
-    /// What resuming has led to.
-    fn of(resumed: &Transfer, step: Step) -> Outlook {
+    /// What a decision has led to.
+    pub(super) fn of(resumed: &Transfer, step: Step) -> Outlook {
         match step.action {
             Action::Finish => return Outlook::Ends(resumed.state()),
             Action::Send(role) => return Outlook::Sends(role),

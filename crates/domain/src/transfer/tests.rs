@@ -17,6 +17,7 @@ mod learned;
 mod lost_days;
 mod parked;
 mod sequences;
+mod standing;
 
 pub(super) fn intent() -> Intent {
     let place = |counter: &str, account: &str| Place {

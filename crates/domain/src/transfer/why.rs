@@ -92,3 +92,17 @@ pub enum EndReason {
     /// A person decided that it ends so.
     Decided,
 }
+
+impl EndReason {
+    /// The word for it, as it is recorded.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EndReason::DebitRefused => "debit_refused",
+            EndReason::DebitNotExecuted => "debit_not_executed",
+            EndReason::CounterUnavailable => "counter_unavailable",
+            EndReason::CreditRefused => "credit_refused",
+            EndReason::CreditNotExecuted => "credit_not_executed",
+            EndReason::Decided => "decided",
+        }
+    }
+}
