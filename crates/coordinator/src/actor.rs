@@ -113,6 +113,9 @@ impl Actor {
             Mail::Oldest(state, limit, to) => {
                 let _ = to.send(self.shard.oldest(state, limit));
             }
+            Mail::Proposed(limit, to) => {
+                let _ = to.send(self.shard.proposed(limit));
+            }
             Mail::Proven(limit, to) => {
                 let _ = to.send(self.shard.proven(limit));
             }

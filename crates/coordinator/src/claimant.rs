@@ -1,10 +1,8 @@
-//! Who has claimed a transfer that waits for a person. While one has, it does not end by itself and is
-//! left out where many are resumed at once; a person's decision and the claim's own end free it. Claims
-//! are kept in memory: a restart forgets them.
+//! Who has claimed a transfer that waits for a person.
 
 use foreign::ForeignText;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How long a claim lasts unless it is said again: a telephone call, a look into two systems, and a
 /// call back. Whoever goes home without releasing it holds up nothing until the next morning.
@@ -14,7 +12,7 @@ pub const CLAIM_LASTS: Duration = Duration::from_hours(1);
 pub(crate) const MOST_CLAIMS: usize = 512;
 
 /// Who has claimed a transfer, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimant {
     /// The operator's name, as it was given.
     pub who: ForeignText,
@@ -24,11 +22,4 @@ pub struct Claimant {
     pub since: i64,
     /// When the claim ends, if it is not said again, in microseconds since 1970 UTC.
     pub until: i64,
-}
-
-/// A claim in force. It ends by the clock that nobody steps.
-#[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    pub(crate) claimant: Claimant,
-    pub(crate) ends: Instant,
 }

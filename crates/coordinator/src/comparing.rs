@@ -164,7 +164,7 @@ mod tests {
     use crate::coordinator::Coordinator;
     use crate::find::tests::new;
     use crate::inner::Key;
-    use crate::persons::DecideError;
+    use crate::persons::PersonError;
     use crate::record::Rendered;
     use bytes::Bytes;
     use domain::serial::Day;
@@ -218,8 +218,11 @@ mod tests {
         assert!(matches!(whereabouts().await, Whereabouts::Elsewhere(same) if same == master));
         // Nor can anybody decide it before it is taken up.
         let (who, note) = ("ann".into(), "?".into());
-        let decided = coordinator.decide(master, Decision::Refused, who, note).await;
-        assert!(matches!(decided, Err(DecideError::Busy)), "{decided:?}");
+        let transfer = domain::transfer::Transfer::accepted(crate::shard::intent(&new(1)));
+        let leads_to = domain::transfer::Outlook::Person;
+        let seen = (Decision::Refused, crate::Version::of(&transfer), leads_to);
+        let proposed = coordinator.propose(master, seen, who, note).await;
+        assert!(matches!(proposed, Err(PersonError::Busy)), "{proposed:?}");
         inner.running.insert(key.clone(), Claim { master, fingerprint });
         assert!(matches!(whereabouts().await, Whereabouts::Running));
         // Another order of the same key, which came to nothing.

@@ -42,6 +42,8 @@ pub enum Kind {
     Decided,
     /// An operator has claimed a transfer, or claims it no longer.
     Claimed,
+    /// An operator has proposed a decision, which waits for another; or it waits no longer.
+    Proposed,
     /// A transfer that needed an operator has ended by what was proven since.
     Resolved,
     /// A counter contradicted itself, or the record.
@@ -60,11 +62,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Recovered,
         Kind::NeedsOperator,
         Kind::Decided,
         Kind::Claimed,
+        Kind::Proposed,
         Kind::Resolved,
         Kind::Contradiction,
         Kind::Foreign,
@@ -85,7 +88,9 @@ impl Kind {
             | Kind::Notice
             | Kind::Database
             | Kind::Defect => true,
-            Kind::Recovered | Kind::Decided | Kind::Claimed | Kind::Resolved => false,
+            Kind::Recovered | Kind::Decided | Kind::Claimed | Kind::Proposed | Kind::Resolved => {
+                false
+            }
         }
     }
 
@@ -101,6 +106,7 @@ impl Kind {
             Kind::NeedsOperator => "needs_operator",
             Kind::Decided => "decided",
             Kind::Claimed => "claimed",
+            Kind::Proposed => "proposed",
             Kind::Resolved => "resolved",
             Kind::Contradiction => "contradiction",
             Kind::Foreign => "foreign",

@@ -117,7 +117,7 @@ async fn find(
 
 /// What the record says of a transfer that is open and not in memory: as it would be taken up.
 fn view_at_rest(new: &NewTransfer, trail: &[String]) -> View {
-    let Remembrance { transfer, updated_at, .. } = remembered(new, trail, Tail::Whole);
+    let Remembrance { transfer, updated_at, dealing, .. } = remembered(new, trail, Tail::Whole);
     View {
         transfer,
         app: new.app.clone(),
@@ -125,7 +125,8 @@ fn view_at_rest(new: &NewTransfer, trail: &[String]) -> View {
         updated_at,
         deadline_at: new.deadline_at,
         outlook: None,
-        claim: None,
+        choices: None,
+        dealing,
         is_ending: false,
     }
 }

@@ -142,6 +142,7 @@ mod tests {
     /// A trail of these legs, in the order of [`Role::ALL`], and this reason.
     fn trail(legs: [Knowledge; 3], reason: Option<EndReason>) -> Vec<String> {
         let entry = |(role, knowledge)| Entry {
+            dealing: None,
             at: 1,
             event: String::new(),
             phase: Phase::Accepted,

@@ -8,7 +8,7 @@
 //! the single owner of its transfers and pure: inputs and time in, outputs out. `actor` is the task
 //! around it, `mail` what travels there; [`Coordinator`] is what the API holds, `handle` starts it, `begin` is how
 //! it begins transfers, `claim` who of several does, `find` how it finds them wherever they are; `persons` is what
-//! people say about them, [`claimant`] who has claimed one; `recovery` takes up what a crash left open,
+//! people say about them, [`dealing`] who deals with one, [`proposal`] what one proposes and another approves; `recovery` takes up what a crash left open,
 //! `watch` passes on what is said unasked, [`late`] and `comparing` hold what comes after the end
 //! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
 //! `reach` how far counters have seen our serials; `enduring` begins anew what fails beside the shards,
@@ -99,11 +99,12 @@ mod actor;
 mod allowance;
 mod begin;
 mod claim;
-pub mod claimant;
+mod claimant;
 pub mod clock;
 mod comparing;
 mod config;
 mod coordinator;
+pub mod dealing;
 pub mod doubts;
 mod enduring;
 pub mod events;
@@ -116,9 +117,11 @@ mod late_queue;
 mod mail;
 mod persons;
 mod posted;
+pub mod proposal;
 mod reach;
 pub mod record;
 mod recovery;
+mod said;
 mod sent;
 mod serials;
 pub mod shard;
@@ -135,8 +138,10 @@ pub use begin::{Begin, BeginError, Begun};
 pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;
 pub use coordinator::{Coordinator, StartError};
+pub use dealing::Dealing;
 pub use find::{Found, Page};
-pub use persons::DecideError;
+pub use persons::PersonError;
+pub use proposal::{Proposal, ProposalId, Version};
 pub use reach::ReadmitError;
 pub use record::Rendered;
 pub use recovery::{Tail, taken_up};

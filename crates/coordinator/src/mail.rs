@@ -27,6 +27,8 @@ pub(crate) enum Mail {
     Oldest(Option<State>, usize, oneshot::Sender<(Vec<View>, usize)>),
     /// Shows the oldest open transfers that may be resumed together, and how many there are.
     Proven(usize, oneshot::Sender<(Vec<View>, usize)>),
+    /// Shows the oldest open transfers for which something is proposed, and how many there are.
+    Proposed(usize, oneshot::Sender<(Vec<View>, usize)>),
     /// Shows all open transfers.
     Views(oneshot::Sender<Vec<View>>),
     /// Says how things stand over all open transfers.

@@ -1,8 +1,9 @@
 //! One open transfer, with what surrounds it: whose it is, who waits for it, what is awaited.
 
-use crate::claimant::Claim;
 use crate::clock::Now;
+use crate::dealing::Dealing;
 use crate::happening::Happening;
+use crate::said::{PersonRefused, Taken};
 use crate::sent::Sent;
 use crate::trail::{Entry, LegEntry};
 use crate::view::View;
@@ -11,8 +12,8 @@ use bytes::Bytes;
 use domain::message::Look;
 use domain::serial::{MasterSerial, Role};
 use domain::transfer::{
-    Action, Doubt, Event, Illegal, Outlook, Phase, Question, State, Step, StepContext, Transfer,
-    step,
+    Action, Decision, Doubt, Event, Illegal, Outlook, Phase, Question, State, Step, StepContext,
+    Transfer, step,
 };
 use port::CounterIndex;
 use std::collections::VecDeque;
@@ -59,6 +60,10 @@ pub(crate) enum Afterwards {
     Wake,
     /// What the step asked for.
     Do(Action),
+    /// Nothing: a person dealt with it.
+    Nothing,
+    /// Nobody deals with it any more: what waited for that goes on.
+    Freed,
 }
 
 /// An open transfer.
@@ -107,8 +112,23 @@ pub(crate) struct Record {
     pub(crate) listed: Option<State>,
     /// What it leads to while it is parked, when something last happened to it.
     pub(crate) outlook: Option<Outlook>,
-    /// Who has claimed it while it is parked.
-    pub(crate) claim: Option<Claim>,
+    /// What each decision would lead to while it is parked, in the order of [`Decision::ALL`], when something last
+    /// happened to it.
+    pub(crate) choices: Option<Box<[Result<Outlook, Illegal>; 4]>>,
+    /// Who deals with it while it is parked.
+    pub(crate) dealing: Dealing,
+    /// When that ends by itself, by the clock that nobody steps.
+    pub(crate) deals_until: Option<Instant>,
+    /// Persons who are told once the barrier is durable that what they said is.
+    pub(crate) said: Vec<(oneshot::Sender<Result<Taken, PersonRefused>>, Taken)>,
+    /// When a person said something last in this life, in microseconds since 1970 UTC.
+    pub(crate) said_at: i64,
+    /// How often persons began something with it in this life.
+    pub(crate) words: u16,
+    /// Until when no more of that is taken, once there is too much.
+    pub(crate) words_until: Option<Instant>,
+    /// This software fails on it: nothing is written about it but how it is decided.
+    pub(crate) left_alone: bool,
 }
 
 impl Record {
@@ -147,7 +167,14 @@ impl Record {
             written: None,
             listed: None,
             outlook: None,
-            claim: None,
+            choices: None,
+            dealing: Dealing::Nobody,
+            deals_until: None,
+            said: Vec::new(),
+            said_at: 0,
+            words: 0,
+            words_until: None,
+            left_alone: false,
         }
     }
 
@@ -174,7 +201,8 @@ impl Record {
             updated_at: self.updated_at,
             deadline_at: self.deadline_at,
             outlook: self.outlook,
-            claim: self.claim.as_ref().map(|claim| claim.claimant.clone()),
+            choices: self.choices.as_deref().copied(),
+            dealing: self.dealing.clone(),
             is_ending: self.shown.is_some(),
         }
     }
@@ -212,7 +240,7 @@ impl Record {
             behind: world.behind,
             debit_held: debit.held,
             credit_held: credit.held,
-            claimed: self.claim.is_some(),
+            claimed: self.dealing.is_somebody(),
         }
     }
 
@@ -245,7 +273,12 @@ impl Record {
     /// Looks at what it leads to while it is parked. What is being written stays as it was seen.
     pub(crate) fn look_ahead(&mut self, world: &World, patience: u16) {
         if self.shown.is_none() {
-            self.outlook = self.transfer.outlook(&self.ground(world, patience));
+            let ground = self.ground(world, patience);
+            self.outlook = self.transfer.outlook(&ground);
+            let parked = self.transfer.phase.parked().is_some();
+            self.choices = parked.then(|| {
+                Box::new(Decision::ALL.map(|decision| self.transfer.would(decision, &ground)))
+            });
         }
     }
 
@@ -262,14 +295,25 @@ impl Record {
 
     /// Notes what happened, for the trail.
     pub(crate) fn note(&mut self, now: Now, event: String, role: Option<Role>) {
+        let leg = role.map(|role| LegEntry::of(role, self.transfer.leg(role)));
+        self.add(now, event, leg, None);
+    }
+
+    /// Notes who deals with it from now on, and in what words.
+    pub(crate) fn note_dealing(&mut self, now: Now, event: String, dealing: Dealing) {
+        self.said_at = now.wall;
+        self.add(now, event, None, Some(dealing));
+    }
+
+    fn add(&mut self, now: Now, event: String, leg: Option<LegEntry>, dealing: Option<Dealing>) {
         self.updated_at = now.wall;
-        self.pending.push(Entry {
-            at: now.wall,
-            event,
-            phase: self.transfer.phase,
-            leg: role.map(|role| LegEntry::of(role, self.transfer.leg(role))),
-            reason: self.transfer.reason,
-        });
+        let (phase, reason) = (self.transfer.phase, self.transfer.reason);
+        self.pending.push(Entry { at: now.wall, event, phase, leg, reason, dealing });
+    }
+
+    /// A moment at which nobody has said anything about it yet: words of persons are told apart by theirs.
+    pub(crate) fn moment(&self, now: Now) -> Now {
+        Now { wall: now.wall.max(self.said_at.saturating_add(1)), ..now }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::claim::Claim;
 use crate::clock::now_micros;
 use crate::coordinator::StartError;
+use crate::dealing::Dealing;
 use crate::events::Kind;
 use crate::inner::{Inner, Key};
 use crate::mail::Mail;
@@ -103,8 +104,9 @@ fn taken_up_unread(new: NewTransfer, next_part: u32, what: &str) -> Input {
     transfer.phase = Phase::Parked(ParkReason::Illegal);
     transfer.debit.knowledge = Knowledge::Unknown;
     transfer.credit.knowledge = Knowledge::Unknown;
-    let updated_at = new.created_at;
-    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part, left_alone: false }
+    let transfer = Box::new(transfer);
+    let (updated_at, dealing) = (new.created_at, Dealing::Nobody);
+    Input::Recovered { new, transfer, updated_at, next_part, left_alone: false, dealing }
 }
 
 /// Whether a record ends where it ended when it was last written.
@@ -122,8 +124,10 @@ pub enum Tail {
 /// never guessed; so is one on which this software fails, every time anew, for one transfer must not
 /// keep all others from being taken up.
 pub fn taken_up(new: NewTransfer, parts: &[String], tail: Tail) -> Input {
-    let Remembrance { transfer, updated_at, next_part, left_alone } = remembered(&new, parts, tail);
-    Input::Recovered { new, transfer: Box::new(transfer), updated_at, next_part, left_alone }
+    let Remembrance { transfer, updated_at, next_part, left_alone, dealing } =
+        remembered(&new, parts, tail);
+    let transfer = Box::new(transfer);
+    Input::Recovered { new, transfer, updated_at, next_part, left_alone, dealing }
 }
 
 /// What is known of an open transfer from its row and its trail.
@@ -136,6 +140,8 @@ pub(crate) struct Remembrance {
     pub(crate) next_part: u32,
     /// This software fails on it: it is left alone, and nothing is written about it.
     pub(crate) left_alone: bool,
+    /// Who dealt with it last.
+    pub(crate) dealing: Dealing,
 }
 
 /// As [`taken_up`] has it.
@@ -155,7 +161,8 @@ fn unread(new: &NewTransfer, parts: &[String], left_alone: bool) -> Remembrance 
     transfer.debit.knowledge = Knowledge::Unknown;
     transfer.credit.knowledge = Knowledge::Unknown;
     let next_part = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-    Remembrance { transfer, updated_at: new.created_at, next_part, left_alone }
+    let (updated_at, dealing) = (new.created_at, Dealing::Nobody);
+    Remembrance { transfer, updated_at, next_part, left_alone, dealing }
 }
 
 fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
@@ -179,7 +186,12 @@ fn read(new: &NewTransfer, parts: &[String], tail: Tail) -> Remembrance {
         tracing::error!(master = %new.master, "the record says that it is open, its trail that it ended");
         transfer.phase = Phase::Parked(ParkReason::Illegal);
     }
-    Remembrance { transfer, updated_at, next_part, left_alone: false }
+    // What a lost life did with a proposal, nobody knows: who still wants it proposes it anew.
+    let dealing = match folded.dealing {
+        Dealing::Proposal(_) if tail == Tail::Lost => Dealing::Nobody,
+        dealing => dealing,
+    };
+    Remembrance { transfer, updated_at, next_part, left_alone: false, dealing }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! entries. An entry says what happened, where the transfer stood after it, and what is known of
 //! the leg that it was about. Recovery folds them back.
 
+use crate::dealing::Dealing;
 use domain::message::Answer;
 use domain::serial::{Day, Role};
 use domain::transfer::{Doubt, EndReason, Knowledge, Leg, Phase};
@@ -24,6 +25,9 @@ pub struct Entry {
     /// Why it is being undone, or ended as it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<EndReason>,
+    /// Who deals with it from then on; absent where that did not change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dealing: Option<Dealing>,
 }
 
 /// What is known of a leg after something happened.
@@ -96,6 +100,8 @@ pub struct Folded {
     pub updated_at: Option<i64>,
     /// The number of the next part, from 0.
     pub next_part: u32,
+    /// Who deals with it, unless that has ended since.
+    pub dealing: Dealing,
 }
 
 /// Characters of one entry's words that are kept when it does not fit into a part.
@@ -145,12 +151,16 @@ pub fn fold(parts: &[String]) -> Result<Folded, serde_json::Error> {
         reason: None,
         updated_at: None,
         next_part: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+        dealing: Dealing::Nobody,
     };
     for part in parts {
         for entry in serde_json::from_str::<Vec<Entry>>(part)? {
             folded.phase = entry.phase;
             folded.reason = entry.reason.or(folded.reason);
             folded.updated_at = Some(entry.at);
+            if let Some(dealing) = entry.dealing {
+                folded.dealing = dealing;
+            }
             if let Some(leg) = entry.leg {
                 let slot = match leg.role {
                     Role::Debit => 0,
@@ -183,7 +193,14 @@ mod tests {
             sought: None,
             doubt: Some(Doubt::OtherMark),
         };
-        let entry = |at, phase, leg| Entry { at, event: "x".into(), phase, leg, reason: None };
+        let entry = |at, phase, leg| Entry {
+            at,
+            event: "x".into(),
+            phase,
+            leg,
+            reason: None,
+            dealing: None,
+        };
         let parts = [
             part(&[entry(1, Phase::DebitSent, None)]),
             part(&[
@@ -207,6 +224,7 @@ mod tests {
             phase: Phase::CreditSent,
             leg: None,
             reason: None,
+            dealing: None,
         };
         assert!(parts(&[]).is_empty());
         let short: Vec<Entry> = (1..=5).map(|at| entry(at, 10)).collect();

@@ -3,9 +3,11 @@
 mod parked;
 
 use crate::claimant::Claimant;
+use crate::dealing::Dealing;
+use crate::proposal::{Proposal, Version};
 use domain::message::Answer;
 use domain::serial::Role;
-use domain::transfer::{Knowledge, Outlook, Phase, Transfer};
+use domain::transfer::{Illegal, Knowledge, Outlook, Phase, Transfer};
 use std::sync::Arc;
 
 /// A transfer as it may be shown: complete, at one moment.
@@ -23,13 +25,31 @@ pub struct View {
     pub deadline_at: i64,
     /// What a parked one leads to by what is proven, where that was looked at.
     pub outlook: Option<Outlook>,
-    /// Who has claimed a parked one; `None` if nobody has.
-    pub claim: Option<Claimant>,
+    /// What each decision about a parked one would lead to, in the order of [`Decision::ALL`](domain::transfer::Decision::ALL), or why it may not be
+    /// taken; where that was looked at.
+    pub choices: Option<[Result<Outlook, Illegal>; 4]>,
+    /// Who deals with a parked one.
+    pub dealing: Dealing,
     /// Its end is decided and being recorded; until that is durable it is not shown.
     pub is_ending: bool,
 }
 
 impl View {
+    /// Who has claimed a parked one; `None` if nobody has.
+    pub fn claim(&self) -> Option<&Claimant> {
+        self.dealing.claim()
+    }
+
+    /// What is proposed for a parked one, and waits for another person.
+    pub fn proposal(&self) -> Option<&Proposal> {
+        self.dealing.proposal()
+    }
+
+    /// What a proposal names as what was seen.
+    pub fn version(&self) -> Version {
+        Version::of(&self.transfer)
+    }
+
     /// What is being done, in a sentence; `None` for a final transfer.
     pub fn next(&self) -> Option<String> {
         let Transfer { intent, phase, expired, .. } = &self.transfer;

@@ -109,7 +109,7 @@ impl Simulation {
             self.note_input(&input);
             expected = self.must_be_foreign(&input);
             bridge.shards[shard].handle(input, self.present(), &world, &mut out);
-            self.hear_decisions();
+            self.hear_decisions(bridge);
         }
         bridge.shards[shard].tick(self.present(), &world, &mut out);
         self.perform(bridge, shard, out);

@@ -6,7 +6,7 @@ use crate::bridge::Bridge;
 use crate::clock::{BEGINNING, Clock, Micros};
 use crate::journal::Database;
 use crate::network::{Conn, Network, Towards};
-use crate::operators::Decided;
+use crate::operators::Persons;
 use crate::peer::Peer;
 use crate::plan::{Plan, Request};
 use crate::random::Random;
@@ -52,8 +52,8 @@ pub struct Simulation {
     /// Whether, after healing, everything has once ended or been with a person.
     pub(crate) settled: bool,
     pub(crate) resumed: u32,
-    /// What persons decided and were not answered yet.
-    pub(crate) decisions: Vec<Decided>,
+    /// What persons are about to decide.
+    pub(crate) persons: Persons,
     /// Whether persons have ended, by the books, what nothing else could end.
     pub(crate) settled_by_hand: bool,
     pub(crate) callers: Vec<crate::callers::Caller>,
@@ -146,7 +146,7 @@ impl Simulation {
             healed: false,
             settled: false,
             resumed: 0,
-            decisions: Vec::new(),
+            persons: Persons::default(),
             settled_by_hand: false,
             helped_at: 0,
             marks: HashMap::new(),
@@ -208,6 +208,8 @@ impl Simulation {
     }
 
     fn happen(&mut self, event: Event) {
+        // Whatever is told next may be by what they decided in a life that is over.
+        self.learn_decisions();
         if self.frozen_until > self.now && event.is_of_the_bridge() {
             // In the order in which it was due.
             return self.agenda.add(self.frozen_until, PUT_OFF, event);

@@ -2,8 +2,9 @@
 //! has claimed it, it does not end either. Some of it is claimed here as soon as it waits.
 
 use crate::bridge::Bridge;
+use crate::operators::OPERATOR;
 use crate::run::Simulation;
-use coordinator::shard::{Input, Waiting};
+use coordinator::shard::{Input, Said, Waiting};
 use domain::serial::MasterSerial;
 use domain::transfer::State;
 use tokio::sync::oneshot;
@@ -17,7 +18,7 @@ impl Simulation {
     pub(crate) fn watched_turn(&mut self, bridge: &mut Bridge, shard: usize, input: Option<Input>) {
         let waited = bridge.shards[shard].waiting();
         let decided = match &input {
-            Some(Input::Decide { master, .. }) => Some(*master),
+            Some(Input::Person { master, said: Said::Approve { .. }, .. }) => Some(*master),
             _ => None,
         };
         self.shard_turn(bridge, shard, input);
@@ -41,7 +42,7 @@ impl Simulation {
         waiting: &[Waiting],
     ) {
         match waiting.iter().find(|one| one.master == master) {
-            Some(Waiting { claimed: true, ends: true, .. }) => {
+            Some(Waiting { dealt: true, ends: true, .. }) => {
                 let found = "ends by itself although somebody has claimed it";
                 self.audit.find(&master.to_string(), found.to_owned());
             }
@@ -59,10 +60,8 @@ impl Simulation {
 
     fn claim(&mut self, bridge: &mut Bridge, shard: usize, master: MasterSerial) {
         let (done, _answer) = oneshot::channel();
-        let (who, note) = ("operator".to_owned(), "on the telephone".to_owned());
-        let input = Input::Claim { master, who: who.into(), note: note.into(), done };
-        self.note_input(&input);
-        let (world, mut out) = (bridge.world(), Vec::new());
-        bridge.shards[shard].handle(input, self.present(), &world, &mut out);
+        let said = Said::Claim { note: "on the telephone".into() };
+        let input = Input::Person { master, who: OPERATOR.into(), said, done };
+        self.shard_turn(bridge, shard, Some(input));
     }
 }

@@ -219,10 +219,7 @@ impl Simulation {
             | Input::Recovered { .. }
             | Input::Written(_)
             | Input::SessionBegan(_)
-            | Input::Decide { .. }
-            | Input::Claim { .. }
-            | Input::Unclaim { .. }
-            | Input::ResumeProven { .. } => return None,
+            | Input::Person { .. } => return None,
         };
         self.plan.liar?;
         let serial = reply.serial()?;

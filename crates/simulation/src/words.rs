@@ -1,6 +1,6 @@
 //! The words of a story.
 
-use coordinator::shard::Input;
+use coordinator::shard::{Input, Said};
 use domain::message::{Instruction, Reply};
 use port::RequestOutcome;
 
@@ -55,10 +55,6 @@ impl Simulation {
                 Some(new.master.sequence.number()),
                 format_args!("taken up as {:?}", transfer.phase),
             ),
-            Input::Decide { master, decision, .. } => self.note(
-                Some(master.sequence.number()),
-                format_args!("a person says {}", decision.as_str()),
-            ),
             Input::Begin { new, .. } => self.note(
                 Some(new.master.sequence.number()),
                 format_args!(
@@ -71,19 +67,16 @@ impl Simulation {
                     new.order.to.account
                 ),
             ),
-            Input::Claim { master, who, .. } => {
-                self.note(Some(master.sequence.number()), format_args!("{who} claims it"));
+            Input::Person { master, who, said, .. } => {
+                let words = match said {
+                    Said::Claim { .. } => "claims it".to_owned(),
+                    Said::Unclaim => "claims it no longer".to_owned(),
+                    Said::Propose { decision, .. } => format!("proposes {}", decision.as_str()),
+                    Said::Withdraw { .. } => "withdraws what is proposed".to_owned(),
+                    Said::Approve { .. } => "approves what is proposed".to_owned(),
+                };
+                self.note(Some(master.sequence.number()), format_args!("{who} {words}"));
             }
-            Input::Unclaim { master, who, .. } => {
-                self.note(
-                    Some(master.sequence.number()),
-                    format_args!("{who} claims it no longer"),
-                );
-            }
-            Input::ResumeProven { master, .. } => self.note(
-                Some(master.sequence.number()),
-                format_args!("a person resumes what is proven"),
-            ),
             Input::SessionBegan(_) => {}
         }
     }

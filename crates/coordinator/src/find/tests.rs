@@ -48,7 +48,8 @@ pub(crate) fn view(number: u64) -> View {
         updated_at: 1,
         deadline_at: 2,
         outlook: None,
-        claim: None,
+        choices: None,
+        dealing: crate::Dealing::Nobody,
         is_ending: false,
     }
 }
@@ -56,7 +57,7 @@ pub(crate) fn view(number: u64) -> View {
 fn entry(phase: Phase, credit: Option<Knowledge>) -> String {
     let leg = credit
         .map(|knowledge| LegEntry::of(Role::Credit, &Leg { knowledge, sent: 1, ..Leg::new() }));
-    part(&[Entry { at: 5, event: "something".to_owned(), phase, leg, reason: None }])
+    part(&[Entry { at: 5, event: "something".to_owned(), phase, leg, reason: None, dealing: None }])
 }
 
 /// Where the transfer is after so many looks at anything.

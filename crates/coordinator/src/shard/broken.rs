@@ -4,7 +4,7 @@
 //! whatever may have been sent is in doubt. The parked transfer is made durable at once, so that the
 //! next start finds it parked and does not begin with what failed before.
 
-use super::{Input, Output, Shard};
+use super::{Input, Output, PersonRefused, Shard};
 use crate::clock::Now;
 use crate::events::Kind;
 use crate::record::{Awaited, WaiterReply};
@@ -33,10 +33,7 @@ impl About {
             Input::Written(written) => Some(written.id.0 >> super::COUNT_BITS),
             Input::Delivered { ticket: Ticket(ticket), .. } => Some(ticket >> super::COUNT_BITS),
             Input::Unasked { reply, .. } => reply.serial().map(|serial| serial.sequence.number()),
-            Input::Decide { master, .. }
-            | Input::Claim { master, .. }
-            | Input::Unclaim { master, .. }
-            | Input::ResumeProven { master, .. } => Some(master.sequence.number()),
+            Input::Person { master, .. } => Some(master.sequence.number()),
             Input::SessionBegan(_) => None,
         };
         let key = match input {
@@ -46,10 +43,7 @@ impl About {
             | Input::Delivered { .. }
             | Input::Unasked { .. }
             | Input::SessionBegan(_)
-            | Input::Decide { .. }
-            | Input::Claim { .. }
-            | Input::Unclaim { .. }
-            | Input::ResumeProven { .. } => None,
+            | Input::Person { .. } => None,
         };
         About { sequence, key }
     }
@@ -128,6 +122,9 @@ impl Shard {
         record.next_part =
             undone.first_part.map_or(record.next_part, |part| part.min(record.next_part));
         (record.barrier, record.shown, record.rendered) = (None, None, None);
+        for (done, _) in record.said.drain(..) {
+            let _ = done.send(Err(PersonRefused::Failed));
+        }
         record.awaited = Awaited::Nothing;
         record.held.clear();
         doubt(&mut record.transfer);

@@ -141,6 +141,7 @@ impl Shard {
         if let (Some(role), Some(Step { action: Action::Pause, .. })) = (in_vain, &followed) {
             self.want_sessions(sequence, role, now, world, out);
         }
+        let overtaken = self.overtake(sequence, now, out);
         let Some(record) = self.open.get_mut(&sequence) else { return };
         let for_persons =
             [before, record.transfer.phase].iter().any(|phase| matches!(phase, Phase::Parked(_)));
@@ -160,6 +161,9 @@ impl Shard {
             let ended = self.open.get(&sequence).map(|record| record.transfer.state());
             let ends = ended.filter(|state| state.is_final()).map(Outlook::Ends);
             self.show_as_before(sequence, before, ends, world);
+        }
+        if overtaken {
+            self.freed(sequence, now, world, out);
         }
     }
 
@@ -199,6 +203,10 @@ fn tell_persons(record: &mut Record, before: Phase, now: Now, out: &mut Vec<Outp
 
 /// Keeps what came while the record is awaited: a bounded number of things about each leg.
 fn hold(record: &mut Record, happening: Happening, out: &mut Vec<Output>) {
+    // What is awaited comes once, and without it nothing more would be asked.
+    if happening.answers(record.awaited) {
+        return record.held.push_back(happening);
+    }
     let Some(role) = happening.role() else {
         // What was not answered says nothing that is waited for; and one waking is enough.
         let wakes = matches!(happening, Happening::Event(_));
@@ -257,6 +265,15 @@ fn asked_in_vain(event: &Event) -> Option<Role> {
 }
 
 impl Happening {
+    /// Whether it is the outcome that is awaited.
+    fn answers(&self, awaited: Awaited) -> bool {
+        let (Happening::Answered { ticket, .. } | Happening::Unanswered { ticket, .. }) = self
+        else {
+            return false;
+        };
+        matches!(awaited, Awaited::Outcome { ticket: current, .. } if current == *ticket)
+    }
+
     /// The leg that a counter spoke about, if one did.
     fn role(&self) -> Option<Role> {
         match self {

@@ -5,21 +5,19 @@
 //! stuck transfer holds up no other.
 
 use crate::accusations::Fault;
-use crate::claimant::Claimant;
 use crate::clock::Now;
 use crate::config::Config;
+use crate::dealing::Dealing;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, WaiterReply};
 use crate::summary::Summary;
 use crate::view::View;
 use crate::world::World;
 use domain::message::{CounterId, Reply};
-use domain::serial::{MasterSerial, Role, Sequence, SubSerial};
+use domain::serial::{Role, Sequence, SubSerial};
 use domain::transfer::{
-    Decision, Event, Evidence, Intent, Knowledge, ParkReason, Phase, State, Transfer, Words,
-    attribute, step,
+    Event, Evidence, Intent, Knowledge, ParkReason, Phase, State, Transfer, Words, attribute,
 };
-use foreign::ForeignText;
 use port::CounterIndex;
 use port::{RequestOutcome, Ticket, Unclear};
 use rand::SeedableRng;
@@ -33,9 +31,9 @@ use turns::Turns;
 
 mod broken;
 use broken::About;
-mod claims;
-use claims::Claims;
-pub use claims::Waiting;
+mod persons;
+pub use persons::Waiting;
+use persons::{Dealings, Word};
 mod happen;
 mod open;
 use open::Open;
@@ -45,7 +43,8 @@ mod perform;
 mod tests;
 mod traffic;
 use crate::happening::Happening;
-pub use traffic::{DecideRefused, Ended, Input, Output};
+pub use crate::said::{PersonRefused, Said, Taken};
+pub use traffic::{Ended, Input, Output};
 mod turns;
 
 /// Tickets and write ids are a transfer's sequence and a count below it, so that whatever comes
@@ -67,7 +66,7 @@ pub struct Shard {
     timers: BinaryHeap<Reverse<(Instant, u64, u64)>>,
     /// Turns of those that wake together.
     turns: Turns,
-    claims: Claims,
+    dealings: Dealings,
     count: u64,
     rng: SmallRng,
 }
@@ -81,7 +80,7 @@ impl Shard {
             render,
             open: Open::default(),
             timers: BinaryHeap::new(),
-            claims: Claims::default(),
+            dealings: Dealings::default(),
             count: 0,
             rng: SmallRng::seed_from_u64(seed),
         }
@@ -90,7 +89,7 @@ impl Shard {
     /// When [`Shard::tick`] is due next.
     pub fn next_timer(&self) -> Option<Instant> {
         let timer = self.timers.peek().map(|Reverse((due, _, _))| *due);
-        [timer, self.claims.next()].into_iter().flatten().min()
+        [timer, self.dealings.next()].into_iter().flatten().min()
     }
 
     /// How many transfers are open.
@@ -161,7 +160,7 @@ impl Shard {
 
     /// Runs the timers that are due.
     pub fn tick(&mut self, now: Now, world: &World, out: &mut Vec<Output>) {
-        self.end_claims(now, world, out);
+        self.end_dealings(now, world, out);
         while let Some(Reverse((due, sequence, stamp))) = self.timers.peek().copied() {
             if due > now.at {
                 break;
@@ -188,8 +187,10 @@ impl Shard {
     fn take(&mut self, input: Input, now: Now, world: &World, out: &mut Vec<Output>) {
         match input {
             Input::Begin { new, waiter } => self.begin(new, waiter, now, world, out),
-            Input::Recovered { new, transfer, updated_at, next_part, left_alone } => {
-                self.take_up(&new, *transfer, updated_at, next_part, left_alone, now, world, out);
+            Input::Recovered { new, transfer, updated_at, next_part, left_alone, dealing } => {
+                let taken =
+                    TakenUp { transfer: *transfer, updated_at, next_part, left_alone, dealing };
+                self.take_up(&new, taken, now, world, out);
             }
             Input::Written(written) => self.written(written, now, world, out),
             Input::Delivered { speaker, ticket: Ticket(ticket), outcome } => {
@@ -209,19 +210,8 @@ impl Shard {
                 }
             }
             Input::SessionBegan(counter) => self.session_began(counter, now, world, out),
-            Input::Decide { master, decision, who, note, done } => {
-                let result = self.decide(master, decision, who, note, now, world, out);
-                // An operator who has gone sees the result in the record.
-                let _ = done.send(result);
-            }
-            Input::Claim { master, who, note, done } => {
-                let _ = done.send(self.claim(master, who, note, now));
-            }
-            Input::Unclaim { master, who, done } => {
-                let _ = done.send(self.unclaim(master, &who, now, world, out));
-            }
-            Input::ResumeProven { master, who, note, done } => {
-                let _ = done.send(self.resume_proven(master, who, note, now, world, out));
+            Input::Person { master, who, said, done } => {
+                self.hear_person(Word { master, who, said }, done, now, world, out);
             }
         }
     }
@@ -311,14 +301,10 @@ impl Shard {
         out.push(Output::Write(Write { accept: Some(new), ..Write::of(WriteId(id), master) }));
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn take_up(
         &mut self,
         new: &NewTransfer,
-        transfer: Transfer,
-        updated_at: i64,
-        next_part: u32,
-        left_alone: bool,
+        taken: TakenUp,
         now: Now,
         world: &World,
         out: &mut Vec<Output>,
@@ -330,6 +316,7 @@ impl Shard {
             return;
         };
         let sequence = new.master.sequence.number();
+        let TakenUp { transfer, updated_at, next_part, left_alone, dealing } = taken;
         let mut record = Record::new(new, transfer, debit_at, credit_at, now);
         record.updated_at = updated_at;
         record.next_part = next_part;
@@ -344,9 +331,15 @@ impl Shard {
                 }
             }
         }
+        record.left_alone = left_alone;
+        if parked && !left_alone {
+            // What it leads to depends on the time, too.
+            let _ = record.look_at_deadline(world, now, self.config.patience);
+        }
         record.look_ahead(world, self.config.patience);
         let broken = record.transfer.phase == Phase::Parked(ParkReason::Panicked);
         self.open.insert(sequence, record);
+        self.deal_on(sequence, dealing, now);
         // What this software failed on is not worked on again before a person has looked at it.
         if !broken && !left_alone {
             self.wake_in_turn(sequence, now, world, out);
@@ -385,8 +378,11 @@ impl Shard {
         if let Err(error) = written.result {
             return self.not_written(sequence, error, out);
         }
+        for (done, taken) in record.said.drain(..) {
+            let _ = done.send(Ok(taken));
+        }
         if record.transfer.state().is_final() {
-            return self.close(sequence, out);
+            return self.close(sequence, now, out);
         }
         for waiting in record.recorded.drain(..) {
             let _ = waiting.send(());
@@ -397,6 +393,8 @@ impl Shard {
                 self.happen(sequence, Happening::Event(Event::Wake), now, world, out);
             }
             Afterwards::Do(action) => self.perform(sequence, action, now, world, out),
+            Afterwards::Nothing => {}
+            Afterwards::Freed => self.freed(sequence, now, world, out),
         }
         for happening in held {
             self.happen(sequence, happening, now, world, out);
@@ -406,6 +404,9 @@ impl Shard {
     /// What was to be durable is not, and never will be.
     fn not_written(&mut self, sequence: u64, error: WriteError, out: &mut Vec<Output>) {
         let Some(record) = self.open.get_mut(&sequence) else { return };
+        for (done, _) in record.said.drain(..) {
+            let _ = done.send(Err(PersonRefused::NotRecorded(error.to_string())));
+        }
         if record.transfer.phase != Phase::Accepted {
             // The journal keeps every other write until it succeeds; what it refuses for good
             // contradicts the record, and nothing more may be done by this process.
@@ -436,9 +437,9 @@ impl Shard {
     }
 
     /// The final state is durable: now it may be told.
-    fn close(&mut self, sequence: u64, out: &mut Vec<Output>) {
+    fn close(&mut self, sequence: u64, now: Now, out: &mut Vec<Output>) {
         let Some(mut record) = self.open.remove(&sequence) else { return };
-        self.claims.take(sequence, &mut record);
+        self.dealings.forget(&mut record, now);
         compare_held(&mut record, out);
         if let Some(rendered) = record.rendered {
             for waiter in record.waiters {
@@ -477,43 +478,19 @@ impl Shard {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn decide(
-        &mut self,
-        master: MasterSerial,
-        decision: Decision,
-        who: ForeignText,
-        note: ForeignText,
-        now: Now,
-        world: &World,
-        out: &mut Vec<Output>,
-    ) -> Result<Option<Claimant>, DecideRefused> {
-        let sequence = master.sequence.number();
-        // Anything else is left as it is: what follows from its deadline is nobody's decision.
-        let record = self.open.waiting(master)?;
-        let patience = self.config.patience;
-        // Past its deadline nothing new is begun, whoever decides.
-        record.look_at_deadline(world, now, patience).map_err(DecideRefused::Illegal)?;
-        let before = record.transfer.phase;
-        let ground = record.ground(world, patience);
-        let step = step(&mut record.transfer, &Event::Decide(decision), &ground)
-            .map_err(DecideRefused::Illegal)?;
-        let claimed = self.claims.take(sequence, record);
-        record.note(now, format!("{who} decided {}: {note}", decision.as_str()), None);
-        record.awaited = Awaited::Nothing;
-        record.pauses = 0;
-        (record.late, record.fruitless) = ([0; 3], 0);
-        let decision =
-            store::Decision { at: now.wall, who, decision: decision.as_str().to_owned(), note };
-        self.follow(sequence, step, Some(decision), now, world, out);
-        self.show_as_before(sequence, before, None, world);
-        Ok(claimed)
-    }
-
     fn next_number(&mut self, sequence: u64) -> u64 {
         self.count = self.count.wrapping_add(1);
         number(sequence, self.count)
     }
+}
+
+/// An open transfer as it is taken up after a restart.
+struct TakenUp {
+    transfer: Transfer,
+    updated_at: i64,
+    next_part: u32,
+    left_alone: bool,
+    dealing: Dealing,
 }
 
 /// Whether one more may wait. Those that have gone are forgotten whenever the list would grow, so

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::claimant::Claimant;
+use crate::dealing::Dealing;
+use crate::proposal::{Proposal, ProposalId, Version};
 use crate::recovery::Tail;
 use crate::world::Facts;
 use domain::message::{
@@ -11,8 +13,8 @@ use domain::message::{
 use domain::money::{Amount, Currency};
 use domain::order::Order;
 use domain::profile::Profile;
-use domain::serial::{Day, Mark};
-use domain::transfer::{Illegal, Outlook};
+use domain::serial::{Day, Mark, MasterSerial};
+use domain::transfer::{Decision, Illegal, Outlook};
 use foreign::ForeignText;
 use port::{NotSent, Sessions, Unclear};
 use std::collections::HashMap;
@@ -21,11 +23,13 @@ use std::time::Duration;
 
 mod bounds;
 mod broken;
+mod claims;
 mod clocks;
 mod courses;
 mod days;
 mod marks;
 mod parked;
+mod persons;
 mod proofs;
 mod speakers;
 mod turns;
@@ -143,6 +147,61 @@ impl Stage {
         let write = self.write();
         self.written(&write, Ok(()));
         write
+    }
+
+    /// A person says something; what came of it is answered once it is durable.
+    fn says(
+        &mut self,
+        sequence: u64,
+        who: &str,
+        said: Said,
+    ) -> oneshot::Receiver<Result<Taken, PersonRefused>> {
+        let (done, answer) = oneshot::channel();
+        self.handle(Input::Person { master: master(sequence), who: who.into(), said, done });
+        answer
+    }
+
+    /// The same, with what came of it, which is made durable.
+    fn hears(&mut self, sequence: u64, who: &str, said: Said) -> Result<Taken, PersonRefused> {
+        let mut answer = self.says(sequence, who, said);
+        loop {
+            match answer.try_recv() {
+                Ok(answer) => return answer,
+                Err(_) => drop(self.durable()),
+            }
+        }
+    }
+
+    /// What is seen of a transfer now.
+    fn version(&self, sequence: u64) -> Version {
+        self.shard.view(master(sequence).sequence).expect("it is open").version()
+    }
+
+    fn propose(&mut self, sequence: u64, decision: Decision) -> Result<Proposal, PersonRefused> {
+        let version = match self.shard.open.get(&sequence) {
+            Some(record) => record.view().version(),
+            None => Version::of(&Transfer::accepted(intent(&self.new_transfer(sequence)))),
+        };
+        let would = self.shard.open.get(&sequence).and_then(|record| {
+            record.transfer.would(decision, &record.ground(&self.world, 3)).ok()
+        });
+        let leads_to = would.unwrap_or(Outlook::Person);
+        let said = Said::Propose { decision, version, leads_to, note: "seen".into() };
+        match self.hears(sequence, "lin", said)? {
+            Taken::Proposed(proposal) => Ok(*proposal),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Lin proposes it, and wang approves; that is not durable yet.
+    fn decide(&mut self, sequence: u64, decision: Decision) -> Result<(), PersonRefused> {
+        let proposal = self.propose(sequence, decision)?;
+        let said = Said::Approve { id: proposal.id, note: "seen, too".into() };
+        match self.says(sequence, "wang", said).try_recv() {
+            Ok(Err(refused)) => Err(refused),
+            Ok(Ok(taken)) => panic!("it is told before it is durable: {taken:?}"),
+            Err(_) => Ok(()),
+        }
     }
 
     /// What is asked now; everything else that is wanted stays.

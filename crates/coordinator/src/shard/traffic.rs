@@ -1,12 +1,13 @@
 //! What comes to a shard, what it wants done, and what happens to one transfer.
 
 use crate::accusations::Fault;
-use crate::claimant::Claimant;
+use crate::dealing::Dealing;
 use crate::events::Kind;
 use crate::record::WaiterReply;
+use crate::said::{PersonRefused, Said, Taken};
 use domain::message::{CounterId, Instruction, Reply};
 use domain::serial::{MasterSerial, Role};
-use domain::transfer::{Decision, Doubt, Illegal, Outlook, State, Transfer};
+use domain::transfer::{Doubt, State, Transfer};
 use foreign::ForeignText;
 use port::CounterIndex;
 use port::{RequestOutcome, Ticket};
@@ -38,6 +39,8 @@ pub enum Input {
         next_part: u32,
         /// This software fails on it: it is left alone, and nothing is written about it.
         left_alone: bool,
+        /// Who dealt with it.
+        dealing: Dealing,
     },
     /// The journal answered.
     Written(Written),
@@ -59,67 +62,17 @@ pub enum Input {
     },
     /// A new session with a counter began: what waits for it is woken.
     SessionBegan(CounterIndex),
-    /// A person decided.
-    Decide {
-        /// Master serial of the transfer that is decided about.
+    /// A person says something about a transfer that waits for one.
+    Person {
+        /// Master serial of the transfer that it is about.
         master: MasterSerial,
-        /// What the person decided.
-        decision: Decision,
-        /// The operator's name, as it was given.
+        /// The operator's name.
         who: ForeignText,
-        /// Why, in the operator's own words.
-        note: ForeignText,
-        /// Told whether it was accepted, and whose claim it ended.
-        done: oneshot::Sender<Result<Option<Claimant>, DecideRefused>>,
+        /// What is said.
+        said: Said,
+        /// Told what came of it: once that is durable, or at once if it was not taken.
+        done: oneshot::Sender<Result<Taken, PersonRefused>>,
     },
-    /// A person claims what waits for one, or says so again.
-    Claim {
-        /// Master serial of the transfer that is claimed.
-        master: MasterSerial,
-        /// The operator's name, as it was given.
-        who: ForeignText,
-        /// Why, in the operator's own words.
-        note: ForeignText,
-        /// Told until when it is claimed, or why not.
-        done: oneshot::Sender<Result<Claimant, DecideRefused>>,
-    },
-    /// A person claims it no longer.
-    Unclaim {
-        /// Master serial of the transfer that is released.
-        master: MasterSerial,
-        /// The operator's name, as it was given.
-        who: ForeignText,
-        /// Told whether it was claimed, or why that cannot be said.
-        done: oneshot::Sender<Result<bool, DecideRefused>>,
-    },
-    /// A person hands back to the rules what is proven and claimed by nobody.
-    ResumeProven {
-        /// Master serial of the transfer that is handed back.
-        master: MasterSerial,
-        /// The operator's name, as it was given.
-        who: ForeignText,
-        /// Why, in the operator's own words.
-        note: ForeignText,
-        /// Told what it leads to, or why it was left.
-        done: oneshot::Sender<Result<Outlook, DecideRefused>>,
-    },
-}
-
-/// Why what a person said was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DecideRefused {
-    /// It is not open.
-    NotOpen,
-    /// The machine does not allow it.
-    Illegal(Illegal),
-    /// Something is being written; ask again.
-    Busy,
-    /// Another has claimed it.
-    Claimed(Claimant),
-    /// Too many are claimed.
-    TooManyClaims,
-    /// Not all is proven of it, or the rules lead no further.
-    NotProven,
 }
 
 /// How a transfer ended.

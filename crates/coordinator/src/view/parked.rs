@@ -1,6 +1,7 @@
 //! What is said of a transfer that waits for a person: it follows from what is proven of its legs, not
 //! from what was once asked in vain.
 
+use crate::dealing::Dealing;
 use crate::view::View;
 use domain::serial::Role;
 use domain::transfer::{Knowledge, Outlook, ParkReason, State, Transfer};
@@ -55,14 +56,15 @@ fn ends(view: &View, why: ParkReason, state: State) -> String {
         | State::Reversed
         | State::NeedsOperator => format!("proven: {}", proven(&view.transfer)),
     };
-    match &view.claim {
+    match &view.dealing {
         _ if !why.is_want_of_knowledge() => {
             format!("{what}: resume ends it as {state}{}", claimed(view))
         }
-        Some(claimant) => {
+        Dealing::Claim(claimant) => {
             format!("{what}; it ends as {state} when {} claims it no longer", claimant.who)
         }
-        None => format!("{what}; it ends by itself"),
+        Dealing::Proposal(_) => format!("{what}{}", claimed(view)),
+        Dealing::Nobody => format!("{what}; it ends by itself"),
     }
 }
 
@@ -86,9 +88,15 @@ fn sends(view: &View, why: ParkReason, role: Role) -> String {
 }
 
 fn claimed(view: &View) -> String {
-    view.claim
-        .as_ref()
-        .map_or_else(String::new, |claimant| format!("; {} has claimed it", claimant.who))
+    match &view.dealing {
+        Dealing::Nobody => String::new(),
+        Dealing::Claim(claimant) => format!("; {} has claimed it", claimant.who),
+        Dealing::Proposal(proposal) => format!(
+            "; {} proposes {}, and another person has to approve it",
+            proposal.who,
+            proposal.decision.as_str()
+        ),
+    }
 }
 
 /// What is known for certain of the legs: `debit done, credit never executed`.
@@ -125,7 +133,7 @@ mod tests {
         let unclaimed = next(&view, why);
         let claimant =
             Claimant { who: "wang".into(), note: ForeignText::default(), since: 1, until: 2 };
-        view.claim = Some(claimant);
+        view.dealing = Dealing::Claim(claimant);
         let claimed = next(&view, why);
         assert!(claimed.contains("wang") && !unclaimed.contains("wang"), "{claimed}");
         unclaimed

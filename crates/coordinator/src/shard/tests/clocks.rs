@@ -115,6 +115,7 @@ fn after_a_restart_the_whole_limit_is_waited_from_there() {
             updated_at: 0,
             next_part: 9,
             left_alone: false,
+            dealing: Dealing::Nobody,
         });
         stage.sign_on_again();
         let took = stage.dead_after();

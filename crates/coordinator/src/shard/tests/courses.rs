@@ -335,20 +335,9 @@ fn a_person_is_called_and_decides() {
     assert_eq!(view.transfer.state(), State::NeedsOperator);
     stage.out.clear();
 
-    let mut decide = |decision| {
-        let (done, mut decided) = oneshot::channel();
-        stage.handle(Input::Decide {
-            master: master(1),
-            decision,
-            who: "lin".into(),
-            note: "asked by telephone".into(),
-            done,
-        });
-        decided.try_recv().expect("decided at once")
-    };
-    assert_eq!(decide(Decision::Refused), Ok(None));
+    assert_eq!(stage.decide(1, Decision::Refused), Ok(()));
     let write = stage.durable();
-    assert_eq!(write.decision.expect("recorded").who, "lin");
+    assert_eq!(write.decision.expect("recorded").who, "wang");
     assert!(write.outcome.is_some(), "in the same write");
     assert!(
         matches!(told.try_recv(), Ok(WaiterReply::Final(rendered)) if rendered.body == "refused")

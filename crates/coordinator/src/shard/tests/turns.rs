@@ -31,6 +31,7 @@ fn taken_up() -> Stage {
             updated_at: 0,
             next_part: 0,
             left_alone: false,
+            dealing: Dealing::Nobody,
         });
     }
     stage
