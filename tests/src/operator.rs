@@ -2,10 +2,12 @@
 
 use crate::caller::{END_WITHIN, LOOK_EVERY};
 use crate::process::program;
+use crate::tester;
 use crate::town::Town;
 use anyhow::{Context, Result, bail};
+use people::Role;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -45,10 +47,27 @@ pub async fn parked(town: &Town) -> Result<Value> {
     .await
 }
 
-/// `counter-bridge resolve`, and whether it was taken.
+/// `counter-bridge resolve`: the tester proposes it, and another approves; whether it was taken.
 pub async fn resolve(town: &Town, serial: &str, decision: &str) -> Result<bool> {
     let arguments = ["resolve", serial, decision, "--note", "confirmed by telephone"];
-    Ok(run(town, &town.bridge.token_file(), &arguments).await?.status.success())
+    let proposed = [&arguments[..], &["--json"]].concat();
+    let proposed = run(town, &town.bridge.token_file(), &proposed).await?;
+    if !proposed.status.success() {
+        return Ok(false);
+    }
+    let proposal: Value = serde_json::from_slice(&proposed.stdout)?;
+    let id = proposal["id"].as_str().context("a proposal")?;
+    let another = another(town).await?;
+    let approved = ["resolve", serial, decision, "--approve", id, "--note", "asked them, too"];
+    Ok(run(town, &another, &approved).await?.status.success())
+}
+
+/// The file with the token of another operator, who may approve.
+pub async fn another(town: &Town) -> Result<PathBuf> {
+    let config = town.bridge.config_file();
+    let folder = config.parent().context("a folder")?;
+    tester::provide_other(town.bridge.database(), folder, "another", Role::Approver).await?;
+    Ok(tester::token_file(folder, "another"))
 }
 
 /// A command of a person's on the operators' side, and what it says; an error if it is refused.

@@ -190,6 +190,9 @@ async fn metrics_are_there_from_the_start(town: &Town) {
     }
 }
 
+/// What is said to a proposal that there is none of.
+const PROPOSAL: &str = r#"{"proposal":"0123456789abcdef0123456789abcdef","note":"seen"}"#;
+
 /// Somebody who is signed in, as a browser sends it.
 struct Browser {
     base: String,
@@ -295,6 +298,8 @@ async fn what_operators_see_is_described() {
         ("/ops/v1/transfers/1", 404),
         ("/ops/v1/proven", 200),
         ("/ops/v1/proven?limit=x", 400),
+        ("/ops/v1/proposals", 200),
+        ("/ops/v1/proposals?limit=x", 400),
         ("/ops/v1/summary", 200),
         ("/ops/v1/openapi.json", 200),
         ("/healthz", 200),
@@ -307,10 +312,13 @@ async fn what_operators_see_is_described() {
         assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());
     }
     metrics_are_there_from_the_start(&town).await;
+    let [proposal, approval, withdrawal] =
+        ["proposal", "approval", "withdrawal"].map(|what| format!("{one}/{what}"));
     for (path, body, status) in [
-        ("/ops/v1/decisions", "{}", 422),
-        ("/ops/v1/decisions", "{", 400),
-        ("/ops/v1/proven/resume", r#"{"note":"all proven"}"#, 200),
+        (proposal.as_str(), "{}", 422),
+        (&proposal, "{", 400),
+        (&approval, PROPOSAL, 409),
+        (&withdrawal, PROPOSAL, 409),
         ("/ops/v1/counters/futures/reconnect", "", 202),
         ("/ops/v1/counters/elsewhere/release", "", 404),
         ("/ops/v1/counters/futures/readmit", r#"{"note":"looked at"}"#, 409),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use system_tests::audit::{State, Told};
 use system_tests::caller::Order;
 use system_tests::database::Kind;
-use system_tests::operator::{look, parked, person, person_with, resolve};
+use system_tests::operator::{another, look, parked, person, person_with, resolve};
 use system_tests::tester;
 use system_tests::town::{Faults, Town};
 
@@ -129,8 +129,20 @@ async fn after_an_outage_what_is_proven_ends_by_itself_and_what_is_to_be_returne
             (&1.into(), &serial(3).into())
         );
         let resume = ["resume-proven", "--note", "futures is back"];
-        let told = person(&town, &resume).await.expect("it is resumed");
-        assert!(told.contains(serial(3)) && told.contains("1 resumed, 0 more could be"), "{told}");
+        let told = person(&town, &resume).await.expect("it is proposed");
+        assert!(told.contains(serial(3)) && told.contains("1 proposed"), "{told}");
+        let lines = person(&town, &["resume-proven", "--proposed"]).await.expect("lines");
+        assert!(lines.contains("which sends the reversal: futures is back"), "{lines}");
+        let config = town.bridge.config_file();
+        let file = config.with_file_name("proposed");
+        std::fs::write(&file, lines).expect("a file");
+        let file = file.to_str().expect("a name");
+        let approve = ["resume-proven", "--approve", file, "--note", "seen, too"];
+        let own = person(&town, &approve).await.expect_err("it is one's own").to_string();
+        assert!(own.contains("own_proposal"), "{own}");
+        let another = another(&town).await.expect("a token");
+        let told = person_with(&town, &another, &approve).await.expect("it is resumed");
+        assert!(told.contains(serial(3)) && told.contains("1 approved"), "{told}");
         let ending = town.caller.ending(&orders[3]).await.expect("it ends");
         assert_eq!(ending, State::Reversed, "{kind:?}");
 

@@ -123,8 +123,10 @@ async fn beside_a_running_bridge_every_change_counts_at_once() -> Result<()> {
         .await?;
     token(&stage, "wang --label acts", "acts").await?;
     token(&stage, "wang --label looks --role viewer", "looks").await?;
-    let acts = "resume-proven --note seen --token-file";
-    assert_eq!(person(&stage, &format!("{acts} acts")).await?.code, Some(0));
+    let acts = "claim 2026112100000000001 --note seen --token-file";
+    // Whoever may, hears that there is none.
+    let said = person(&stage, &format!("{acts} acts")).await?;
+    assert!(said.err.contains("no_such_transfer"), "{said:?}");
 
     // A token that only looks.
     assert_eq!(person(&stage, "status --token-file looks").await?.code, Some(0));

@@ -131,9 +131,15 @@ struct Document {
     /// The highest of the bridge's sequences that the counter has seen, 1 to 99,999,999,999.
     #[schema(nullable = false)]
     seen: Option<u64>,
-    /// Name of the operator who has claimed the transfer.
+    /// Name of the operator who has claimed the transfer, or has proposed something for it.
     #[schema(nullable = false)]
     who: Option<String>,
+    /// What is proposed already, by its id.
+    #[schema(pattern = "^[0-9a-f]{32}$", nullable = false)]
+    proposal: Option<String>,
+    /// What a proposal is to name as what was seen, now.
+    #[schema(pattern = "^[0-9a-f]{32}$", nullable = false)]
+    version: Option<String>,
     /// When that claim ends, if it is not said again: RFC 3339, UTC.
     #[schema(nullable = false)]
     until: Option<String>,

@@ -78,13 +78,13 @@ pub(crate) enum Command {
     /// Show connections and open transfers, as operators see them
     #[command(after_help = EXIT_CODES)]
     Status(WithAccess<StatusCommand>),
-    /// Record a person's decision on transfers that need one
+    /// Propose how transfers are decided that need persons, or approve what another has proposed
     #[command(after_help = EXIT_CODES)]
     Resolve(WithAccess<ResolveCommand>),
     /// Say that a person is busy with a transfer that needs one: until then it does not end by itself
     #[command(after_help = EXIT_CODES)]
     Claim(WithAccess<ClaimCommand>),
-    /// Resume all that waits for nothing but a person's word, for everything about it is proven
+    /// Propose to resume all that waits for nothing but persons' word, for everything about it is proven; or approve it
     #[command(after_help = EXIT_CODES)]
     ResumeProven(WithAccess<ResumeProvenCommand>),
     /// Let a counter get new transfers again that got none because what it said was in doubt
@@ -196,10 +196,15 @@ mod tests {
             "status",
             "status --watch --json",
             "resolve 2026112100000000001 completed --note seen",
+            "resolve 2026112100000000001 completed --seen 00 --note seen",
+            "resolve 2026112100000000001 completed --approve 00 --note seen",
+            "resolve 2026112100000000001 completed --withdraw 00 --note seen",
             "resolve 2026112100000000001 2026112100000000002 resume --note seen --token-file t",
             "claim 2026112100000000001 --note telephone",
             "claim 2026112100000000001 --release --json",
             "resume-proven --list",
+            "resume-proven --approve file --note seen",
+            "resume-proven --proposed",
             "resume-proven --note seen --limit 5 --json",
             "readmit futures --note seen --move-serials",
             "openapi",
@@ -283,6 +288,13 @@ mod tests {
             ("claim 2026112100000000001 --release --note seen", "--note"),
             ("resume-proven", "--note"),
             ("resume-proven --list --note seen", "--list"),
+            ("resume-proven --list --approve f", "--list"),
+            ("resume-proven --proposed --note seen", "--proposed"),
+            ("resume-proven --approve f", "--note"),
+            (
+                "resolve 2026112100000000001 completed --approve 0 --withdraw 0 --note x",
+                "--withdraw",
+            ),
             ("resume-proven --note seen --limit 0", "0"),
             ("readmit futures --who ann --note seen", "--who"),
             ("audit", "--config"),

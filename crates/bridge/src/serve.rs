@@ -147,9 +147,8 @@ impl Bridge {
         let database = config.database.expose_secret();
         let api = listen(config.api.listen, "the transfer API", database).await?;
         let operators = listen(config.operators.listen, "the operators' side", database).await?;
-        let names = &config.operators.names;
-        let store =
-            waiting::for_database(database, &config.record, &api, (&operators, names)).await?;
+        let named = (&operators, &config.operators.names);
+        let store = waiting::for_database(database, &config.record, &api, named).await?;
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
         let history = History::default();
@@ -190,6 +189,7 @@ impl Bridge {
             feeds_per_address: config.operators.feeds_per_address,
             names: config.operators.names,
             people: store.people(),
+            approval: config.operators.approval,
         };
         let running = Running::new(state.clone(), &config.counters, config.settings);
         let limits = Limits { connections: allotted.api, ..config.api.limits };

@@ -3,7 +3,7 @@
 
 use super::Ops;
 use super::people::{Identity, recorded};
-use super::said::{not_found, note, parse, refusal, whole};
+use super::said::{durable, note, parse, serial, whole};
 use api::json::timestamp;
 use api::named::Named;
 use api::problem::Problem;
@@ -12,7 +12,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use coordinator::Claimant;
-use domain::serial::MasterSerial;
 use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use store::people::Act;
@@ -83,27 +82,24 @@ pub(super) struct ClaimedJson {
 pub(super) async fn claim(
     State(ops): State<Ops>,
     identity: Identity,
-    Named(serial): Named<String>,
+    Named(text): Named<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ClaimedJson>, Problem> {
-    let master: MasterSerial =
-        serial.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))?;
+    let master = serial(&text)?;
     let body: Body = parse(&whole(body)?)?;
     let who = identity.who();
     let (claimant, coordinator) = (who.clone(), ops.state.coordinator.clone());
     let claim = if body.release {
         let act = identity.act("claim_ended", master.to_string());
-        let ending =
-            async move { coordinator.unclaim_transfer(master, claimant).await.map_err(refusal) };
+        let ending = durable(async move { coordinator.unclaim_transfer(master, claimant).await });
         let ended = recorded(&ops, &identity, act, ending).await?;
         tracing::info!(%master, %who, ended, "an operator claims a transfer no longer");
         None
     } else {
         let note = note(&body.note)?;
         let act = Act { reason: Some(note.clone()), ..identity.act("claimed", master.to_string()) };
-        let claiming = async move {
-            coordinator.claim_transfer(master, claimant, note).await.map_err(refusal)
-        };
+        let claiming =
+            durable(async move { coordinator.claim_transfer(master, claimant, note).await });
         let claimed = recorded(&ops, &identity, act, claiming).await?;
         tracing::info!(%master, %who, "an operator has claimed a transfer");
         Some(ClaimJson::from(&claimed))

@@ -288,6 +288,8 @@ pub(super) enum TransferEventKind {
     Decided,
     /// An operator has claimed a transfer, or claims it no longer.
     Claimed,
+    /// An operator has proposed a decision, which waits for another; or it waits no longer.
+    Proposed,
     /// A transfer that needed an operator has ended by what was proven since.
     Resolved,
     /// A counter contradicted itself, or the record.

@@ -3,9 +3,9 @@
 //! is known by name and has a role (`people`), and no web page of somebody else's acts in that name (`guard`). It
 //! refuses in the transfer API's words and shows transfers in its JSON; the transfer API knows nothing of it.
 //!
-//! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `decisions`
-//! what may be done, `claims` who is busy with what, `proven` what waits for nothing but a word, `said` how people's
-//! words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
+//! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `proposals`
+//! what two persons decide, `claims` who is busy with what, `proven` what waits for nothing but their word, `said` how
+//! people's words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
 //! `page` is for people; `openapi` describes it from the code, `described` what other crates write.
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
@@ -24,7 +24,6 @@
 
 mod claims;
 mod counters;
-mod decisions;
 mod described;
 mod events;
 mod feed;
@@ -38,6 +37,8 @@ mod metrics;
 mod openapi;
 mod page;
 mod people;
+mod proposals;
+mod proposed;
 mod proven;
 mod said;
 #[cfg(test)]
@@ -60,6 +61,7 @@ use axum::{Extension, Router};
 use coordinator::Coordinator;
 use feeds::Feeds;
 use metrics_exporter_prometheus::PrometheusHandle;
+pub use proposals::Approval;
 use store::people::People;
 use supervise::clock::now_micros;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +90,8 @@ pub struct OpsState {
     pub names: Names,
     /// Who may look and act.
     pub people: People,
+    /// What only admins may approve.
+    pub approval: Approval,
 }
 
 impl std::fmt::Debug for OpsState {
@@ -115,6 +119,7 @@ fn looking() -> OpenApiRouter<Ops> {
         .routes(may(Look, routes!(transfers::list)))
         .routes(may(Look, routes!(transfers::show)))
         .routes(may(Look, routes!(proven::list)))
+        .routes(may(Look, routes!(proposals::list)))
         .routes(may(Look, routes!(health::summary)))
         .routes(may(Look, routes!(operators::list)))
         .routes(may(Look, routes!(acts::list)))
@@ -135,9 +140,10 @@ fn acting() -> OpenApiRouter<Ops> {
         .routes(own(routes!(sign_in::change_password)))
         .routes(in_person(Look, routes!(proofs::end_session)))
         .routes(in_person(Look, routes!(proofs::end_token)))
-        .routes(may(Approve, routes!(decisions::decide)))
         .routes(may(Act, routes!(claims::claim)))
-        .routes(may(Approve, routes!(proven::resume)))
+        .routes(may(Act, routes!(proposals::propose)))
+        .routes(may(Act, routes!(proposals::withdraw)))
+        .routes(may(Approve, routes!(proposals::approve)))
         .routes(may(Act, routes!(counters::reconnect)))
         .routes(may(Act, routes!(counters::release)))
         .routes(may(Approve, routes!(counters::readmit)))
@@ -168,6 +174,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/", get(page::html))
         .route("/page.js", get(page::script))
         .route("/parked.js", get(page::parked))
+        .route("/decide.js", get(page::decide))
         .route("/tools.js", get(page::tools))
         .route("/words.js", get(page::words))
         .route("/page.css", get(page::style))

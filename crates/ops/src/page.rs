@@ -35,6 +35,11 @@ pub(super) async fn parked() -> Asset {
     asset(SCRIPT, include_str!("page/parked.js"))
 }
 
+/// `GET /decide.js`: what two persons decide about one of these.
+pub(super) async fn decide() -> Asset {
+    asset(SCRIPT, include_str!("page/decide.js"))
+}
+
 /// `GET /tools.js`: what the scripts share.
 pub(super) async fn tools() -> Asset {
     asset(SCRIPT, include_str!("page/tools.js"))
@@ -57,10 +62,11 @@ pub(super) async fn icon() -> Asset {
 
 #[cfg(test)]
 mod tests {
-    const FILES: [(&str, &str); 9] = [
+    const FILES: [(&str, &str); 10] = [
         ("page.html", include_str!("page/page.html")),
         ("page.js", include_str!("page/page.js")),
         ("parked.js", include_str!("page/parked.js")),
+        ("decide.js", include_str!("page/decide.js")),
         ("tools.js", include_str!("page/tools.js")),
         ("words.js", include_str!("page/words.js")),
         ("page.css", include_str!("page/page.css")),

@@ -14,7 +14,7 @@ mod pace;
 pub(crate) mod proofs;
 pub(crate) mod sign_in;
 
-pub(crate) use acts::{begin, recorded};
+pub(crate) use acts::recorded;
 pub(crate) use door::{Door, Use};
 pub(crate) use guarded::{in_person, may, own};
 pub(crate) use identity::{Identity, Proof};

@@ -8,7 +8,8 @@ use api::sent;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use coordinator::DecideError;
+use coordinator::PersonError;
+use domain::serial::MasterSerial;
 use domain::transfer::Illegal;
 use foreign::{ForeignText, is_unseen};
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// Bytes in a note: a paragraph. It is kept twice, in the trail and in the record of decisions.
 pub(super) const LONGEST_NOTE: usize = 2000;
 
-/// How long a decided ending is waited for until it is durable.
+/// How long what a person said is waited for until it is durable.
 pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A body that came whole.
@@ -76,31 +77,70 @@ pub(super) fn rule(field: &'static str, why: &str) -> Problem {
     Problem::new(kind::RULE_BROKEN).detail(format!("{field}: {why}")).with("field", field.into())
 }
 
+/// The transfer that a path names.
+pub(super) fn serial(text: &str) -> Result<MasterSerial, Problem> {
+    text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))
+}
+
+/// What a person said, once it is durable. Where that takes too long it goes on all the same, and it is not known yet
+/// whether it was taken.
+pub(super) async fn durable<T: Send + 'static>(
+    saying: impl Future<Output = Result<T, PersonError>> + Send + 'static,
+) -> Result<T, Problem> {
+    let saying = tokio::spawn(saying);
+    let unclear = |why: &str| Problem::new(kind::NOT_CONFIRMED).detail(why.to_owned());
+    let taken = tokio::time::timeout(DURABLE_WITHIN, saying).await.map_err(|_| {
+        unclear(
+            "the database has not confirmed it yet: look at the transfer, it says what was taken",
+        )
+        .retry_after(1)
+    })?;
+    let failed =
+        |_| unclear("this software failed at it: look at the transfer, it says what was taken");
+    taken.map_err(failed)?.map_err(refusal)
+}
+
 /// Why what a person said was not taken, in the machine's words.
-pub(super) fn refusal(error: DecideError) -> Problem {
+pub(super) fn refusal(error: PersonError) -> Problem {
     let detail = error.to_string();
     match error {
-        DecideError::NotFound(_) => not_found().detail(detail),
-        DecideError::AlreadyFinal(_) => Problem::new(kind::ALREADY_FINAL).detail(detail),
-        DecideError::Illegal(Illegal::NotParked) => {
+        PersonError::NotFound(_) => not_found().detail(detail),
+        PersonError::AlreadyFinal(_) => Problem::new(kind::ALREADY_FINAL).detail(detail),
+        PersonError::Illegal(Illegal::NotParked) => {
             Problem::new(kind::NO_DECISION_NEEDED).detail(detail)
         }
-        DecideError::Illegal(Illegal::AgainstProof { role, knowledge: _ }) => {
+        PersonError::Illegal(Illegal::AgainstProof { role, knowledge: _ }) => {
             Problem::new(kind::AGAINST_PROOF).detail(detail).with("leg", role.as_str().into())
         }
-        DecideError::Illegal(Illegal::NothingToResume) | DecideError::NotProven => {
+        PersonError::Illegal(Illegal::NothingToResume) => {
             Problem::new(kind::NOTHING_TO_RESUME).detail(detail)
         }
-        DecideError::Busy => Problem::new(kind::BEING_RECORDED).detail(detail).retry_after(1),
-        DecideError::Claimed(claimant) => Problem::new(kind::CLAIMED)
+        PersonError::LeftAlone => Problem::new(kind::UNREADABLE_RECORD).detail(detail),
+        PersonError::Failed => Problem::new(kind::NOT_CONFIRMED).detail(detail),
+        PersonError::Busy => Problem::new(kind::BEING_RECORDED).detail(detail).retry_after(1),
+        PersonError::Claimed(claimant) => Problem::new(kind::CLAIMED)
             .detail(detail)
             .with("who", claimant.who.into_received().into())
             .with("until", timestamp(claimant.until).into()),
-        DecideError::TooManyClaims => {
+        PersonError::Proposed(proposal) => Problem::new(kind::PROPOSED_ALREADY)
+            .detail(detail)
+            .with("who", proposal.who.into_received().into())
+            .with("proposal", proposal.id.to_string().into()),
+        PersonError::Moved(version) => {
+            Problem::new(kind::MOVED_ON).detail(detail).with("version", version.to_string().into())
+        }
+        PersonError::LeadsElsewhere(_) => Problem::new(kind::MOVED_ON).detail(detail),
+        PersonError::NoSuchProposal => Problem::new(kind::NO_SUCH_PROPOSAL).detail(detail),
+        PersonError::Own => Problem::new(kind::OWN_PROPOSAL).detail(detail),
+        PersonError::OfAnother(_) => Problem::new(kind::NOT_PERMITTED).detail(detail),
+        PersonError::TooManyClaims => {
             Problem::new(kind::TOO_MANY_CLAIMS).detail(detail).retry_after(60)
         }
-        DecideError::Store(error) => database(&error),
-        DecideError::Stopping => Problem::new(kind::STOPPING).detail(detail).retry_after(5),
+        PersonError::TooManyProposals | PersonError::TooManyWords => {
+            Problem::new(kind::TOO_MANY_REQUESTS).detail(detail).retry_after(60)
+        }
+        PersonError::Store(error) => database(&error),
+        PersonError::Stopping => Problem::new(kind::STOPPING).detail(detail).retry_after(5),
     }
 }
 

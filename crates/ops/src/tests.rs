@@ -1,9 +1,10 @@
 //! The routes over a real coordinator on a database in a folder of its own; no counter answers.
 
+mod decisions;
 mod feeds;
 mod people;
 
-use super::{Names, OpsState, router};
+use super::{Approval, Names, OpsState, router};
 use crate::lone::Lone;
 use ::people::{OperatorName, PasswordHash, Role as OperatorRole, TokenSecret};
 use axum::Router;
@@ -80,6 +81,7 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
         phase,
         leg: Some(LegEntry::of(role, &known(knowledge))),
         reason: None,
+        dealing: None,
     };
     let trail = part(&[
         entry("debit answered", Phase::CreditSent, Role::Debit, Knowledge::Done),
@@ -153,6 +155,8 @@ struct Rig {
     coordinator: Coordinator,
     /// By which an admin's program is known.
     token: String,
+    /// By which another is known, who proposes.
+    proposer: tokio::sync::OnceCell<String>,
     lone: Lone,
 }
 
@@ -165,6 +169,11 @@ impl Rig {
 
     /// With these transfers.
     async fn with(counters: &[&str], transfers: &[Write]) -> Rig {
+        Rig::under(Approval::default(), counters, transfers).await
+    }
+
+    /// Where only admins may approve some of it.
+    async fn under(approval: Approval, counters: &[&str], transfers: &[Write]) -> Rig {
         let lone = Lone::start(api::json::render, counters, transfers).await;
         let (coordinator, stop) = (lone.coordinator.clone(), lone.stop.clone());
         let routes = router(OpsState {
@@ -175,9 +184,11 @@ impl Rig {
             stop: stop.clone(),
             feeds_per_address: super::feeds::MOST_FEEDS,
             people: lone.people.clone(),
+            approval,
         });
         let token = with_token(&lone.people, "wang", OperatorRole::Admin).await;
-        Rig { routes, stop, coordinator, token, lone }
+        let proposer = tokio::sync::OnceCell::new();
+        Rig { routes, stop, coordinator, token, proposer, lone }
     }
 
     /// What is answered, which is to be as it is described.
@@ -239,13 +250,38 @@ impl Rig {
         self.routes.clone().oneshot(request).await.expect("never fails")
     }
 
-    async fn decide(&self, number: u64, decision: &str) -> (StatusCode, Value) {
+    /// What is seen of a transfer now.
+    async fn seen(&self, number: u64) -> Value {
+        self.get(&format!("/ops/v1/transfers/{}", intent(number).master)).await.1
+    }
+
+    /// Zhou, who is an operator, proposes it.
+    async fn propose(&self, number: u64, decision: &str) -> (StatusCode, Value) {
+        let zhou = self.proposer.get_or_init(|| self.token_of("zhou", OperatorRole::Operator));
+        let seen = self.seen(number).await;
+        let version = seen["version"].clone();
+        let unknown = json!("0123456789abcdef0123456789abcdef");
+        let choices = seen["decisions"].as_array().cloned().unwrap_or_default();
+        let choice = choices.into_iter().find(|choice| choice["decision"] == decision);
+        let leads_to = choice.map(|choice| choice["leads_to"].clone()).filter(|it| !it.is_null());
         let body = json!({
-            "master_serial": intent(number).master,
             "decision": decision,
+            "version": if version.is_string() { version } else { unknown },
+            "leads_to": leads_to.unwrap_or_else(|| json!("person")),
             "note": "seen in the statement",
         });
-        self.post("/ops/v1/decisions", body).await
+        let path = format!("/ops/v1/transfers/{}/proposal", intent(number).master);
+        self.post_as(zhou.await, &path, body).await
+    }
+
+    /// Zhou proposes it, and wang approves.
+    async fn decide(&self, number: u64, decision: &str) -> (StatusCode, Value) {
+        let (status, proposal) = self.propose(number, decision).await;
+        if status != StatusCode::CREATED {
+            return (status, proposal);
+        }
+        let path = format!("/ops/v1/transfers/{}/approval", intent(number).master);
+        self.post(&path, json!({ "proposal": proposal["id"], "note": "seen, too" })).await
     }
 }
 
@@ -284,6 +320,7 @@ async fn the_page_and_its_assets_are_served_with_their_rules() {
         ("/", "text/html; charset=utf-8"),
         ("/page.js", "text/javascript; charset=utf-8"),
         ("/parked.js", "text/javascript; charset=utf-8"),
+        ("/decide.js", "text/javascript; charset=utf-8"),
         ("/tools.js", "text/javascript; charset=utf-8"),
         ("/words.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
@@ -302,7 +339,7 @@ async fn the_page_and_its_assets_are_served_with_their_rules() {
     }
     let (status, body) = rig.get("/nowhere").await;
     assert_eq!((status, &body["type"]), (StatusCode::NOT_FOUND, &json!("/errors/no_such_path")));
-    let (status, _) = rig.get("/ops/v1/decisions").await;
+    let (status, _) = rig.get("/ops/v1/session/password").await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
@@ -373,165 +410,6 @@ async fn a_transfer_that_needs_a_person_is_shown_with_its_evidence() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
         assert_eq!(body["type"], "/errors/malformed_query", "{query}");
     }
-}
-
-#[tokio::test]
-async fn a_decision_ends_a_transfer_once() {
-    let rig = Rig::new(&["securities", "futures"], &[42]).await;
-    let (status, body) = rig.decide(42, "refused").await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
-    assert_eq!(body["type"], "/errors/against_proof");
-    assert_eq!(body["detail"], "the decision contradicts the proof: the debit is done");
-    assert_eq!(body["leg"], "debit");
-
-    let (status, body) = rig.decide(42, "completed").await;
-    assert_eq!(status, StatusCode::CREATED, "{body}");
-    assert_eq!((&body["state"], &body["who"]), (&json!("completed"), &json!("wang")));
-
-    let (status, body) = rig.decide(42, "completed").await;
-    assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/already_final")));
-    let (status, body) = rig.decide(77, "completed").await;
-    assert_eq!(
-        (status, &body["type"]),
-        (StatusCode::NOT_FOUND, &json!("/errors/no_such_transfer"))
-    );
-
-    let (status, body) = rig.get("/ops/v1/transfers/2026112100000000042").await;
-    assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("completed")));
-    assert_eq!(body["decisions"], json!([]));
-    let trail = body["trail"].to_string();
-    assert!(trail.contains("wang decided completed: seen in the statement"), "{trail}");
-    assert_eq!(rig.get("/ops/v1/transfers/42").await.0, StatusCode::NOT_FOUND);
-    assert_eq!(rig.get("/ops/v1/transfers/2026112100000000077").await.0, StatusCode::NOT_FOUND);
-}
-
-#[tokio::test]
-async fn what_somebody_has_claimed_is_shown_with_the_name_until_it_is_released() {
-    let rig = Rig::new(&["securities", "futures"], &[42]).await;
-    let serial = intent(42).master.to_string();
-    let path = format!("/ops/v1/transfers/{serial}/claim");
-    let claim = || json!({"note": "on the telephone"});
-    let lin = rig.token_of("lin", OperatorRole::Operator).await;
-    let (status, body) = rig.post_as(&lin, &path, claim()).await;
-    assert_eq!((status, &body["claim"]["who"]), (StatusCode::OK, &json!("lin")), "{body}");
-    let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
-    assert_eq!(body["claim"]["note"], "on the telephone");
-    assert!(
-        body["next"].as_str().is_some_and(|next| next.ends_with("; lin has claimed it")),
-        "{body}"
-    );
-    assert_eq!(body["outlook"], json!({"unproven": "credit"}));
-    let (_, body) = rig.get("/ops/v1/transfers").await;
-    assert_eq!(body["transfers"][0]["claim"]["who"], "lin");
-
-    let (status, body) = rig.post(&path, claim()).await;
-    assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/claimed")));
-    assert_eq!((&body["who"], body["until"].is_string()), (&json!("lin"), true));
-    let (status, _) = rig.post(&path, json!({"release": true})).await;
-    assert_eq!(status, StatusCode::CONFLICT);
-    let (status, body) = rig.post_as(&lin, &path, json!({"release": true})).await;
-    assert_eq!((status, &body["claim"]), (StatusCode::OK, &Value::Null));
-    let (_, body) = rig.get(&format!("/ops/v1/transfers/{serial}")).await;
-    assert_eq!(body["claim"], Value::Null);
-    let long = "n".repeat(super::said::LONGEST_NOTE + 1);
-    for body in
-        [json!({}), json!({"who": "wang", "note": "in another's name"}), json!({"note": long})]
-    {
-        assert_eq!(rig.post_as(&lin, &path, body).await.0, StatusCode::UNPROCESSABLE_ENTITY);
-    }
-    for (path, expected) in [
-        ("/ops/v1/transfers/42/claim", StatusCode::NOT_FOUND),
-        ("/ops/v1/transfers/2026112100000000077/claim", StatusCode::NOT_FOUND),
-    ] {
-        assert_eq!(rig.post_as(&lin, path, claim()).await.0, expected, "{path}");
-    }
-    // A decision is taken from everybody; whose claim it ends is said to whoever makes it.
-    assert_eq!(rig.post_as(&lin, &path, claim()).await.0, StatusCode::OK);
-    let (status, body) = rig.decide(42, "completed").await;
-    assert_eq!((status, &body["claimed_by"]), (StatusCode::CREATED, &json!("lin")), "{body}");
-    let (status, body) = rig.post_as(&lin, &path, claim()).await;
-    assert_eq!((status, &body["type"]), (StatusCode::CONFLICT, &json!("/errors/already_final")));
-}
-
-#[tokio::test]
-async fn all_that_is_proven_is_listed_and_resumed_and_nothing_else() {
-    use Knowledge::{NotExecuted, Unknown};
-    let rig = Rig::with(
-        &["securities", "futures"],
-        &[parked_with(42, NotExecuted), parked_with(43, Unknown), parked_with(44, NotExecuted)],
-    )
-    .await;
-    let (status, body) = rig.get("/ops/v1/proven").await;
-    assert_eq!((status, &body["total"]), (StatusCode::OK, &json!(2)), "{body}");
-    let first = &body["transfers"][0];
-    assert_eq!(first["master_serial"], "2026112100000000042");
-    assert_eq!(first["outlook"], json!({"sends": "reversal"}));
-    assert_eq!(first["reason"], "proven: debit done, credit never executed");
-    for query in ["limit=0", "limit=201", "limit=x", "state=crediting"] {
-        let (status, body) = rig.get(&format!("/ops/v1/proven?{query}")).await;
-        assert_eq!(
-            (status, &body["type"]),
-            (StatusCode::BAD_REQUEST, &json!("/errors/malformed_query"))
-        );
-    }
-    let claim = json!({"note": "on the telephone"});
-    assert_eq!(
-        rig.post("/ops/v1/transfers/2026112100000000044/claim", claim).await.0,
-        StatusCode::OK
-    );
-    let (status, body) = rig.post("/ops/v1/proven/resume", json!({})).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "why is asked for: {body}");
-    let all = json!({"note": "futures is back"});
-    let (status, body) = rig.post("/ops/v1/proven/resume", all.clone()).await;
-    assert_eq!(status, StatusCode::OK);
-    assert_eq!(
-        body,
-        json!({
-            "resumed": [{
-                "master_serial": "2026112100000000042",
-                "outlook": {"sends": "reversal"},
-                "state": "reversing",
-            }],
-            "kept": [],
-            "remaining": 0,
-        })
-    );
-    let (_, body) = rig.post("/ops/v1/proven/resume", all).await;
-    assert_eq!(body["resumed"], json!([]), "once");
-    for (number, state) in [(43, "needs_operator"), (44, "needs_operator")] {
-        let (_, body) = rig.get(&format!("/ops/v1/transfers/{}", intent(number).master)).await;
-        assert_eq!(body["state"], state, "{number}");
-    }
-}
-
-#[tokio::test]
-async fn a_page_elsewhere_cannot_decide() {
-    let rig = Rig::new(&["securities", "futures"], &[42]).await;
-    let body = json!({
-        "master_serial": intent(42).master, "decision": "completed", "note": "n",
-    });
-    let post = |name: &'static str, value: &'static str, media_type: &'static str| {
-        Request::post("/ops/v1/decisions")
-            .header(header::HOST, "127.0.0.1:8081")
-            .header(header::CONTENT_TYPE, media_type)
-            .header(name, value)
-            .body(Body::from(body.to_string()))
-            .expect("a request")
-    };
-    let foreign = post("origin", "http://evil.example", "application/json");
-    assert_eq!(rig.send(foreign).await.0, StatusCode::FORBIDDEN);
-    let form = post("x-nothing", "1", "text/plain");
-    assert_eq!(rig.send(form).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    assert_eq!(rig.coordinator.open(), 1);
-    let own = post("origin", "http://127.0.0.1:8081", "application/json");
-    assert_eq!(rig.send(own).await.0, StatusCode::CREATED);
-
-    let long = json!({ "note": "n".repeat(super::LONGEST_BODY) });
-    let (status, body) = rig.post("/ops/v1/decisions", long).await;
-    assert_eq!(
-        (status, &body["type"]),
-        (StatusCode::PAYLOAD_TOO_LARGE, &json!("/errors/body_too_large"))
-    );
 }
 
 #[tokio::test]

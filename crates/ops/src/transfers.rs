@@ -2,6 +2,7 @@
 
 use super::claims::ClaimJson;
 use super::described;
+use super::proposed::ProposalJson;
 use super::said::not_found;
 use super::{Ops, now_micros, seconds_between};
 use api::json::{AccountJson, LegJson, StateJson, TransferJson, timestamp};
@@ -13,14 +14,9 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use coordinator::trail::{Entry, LegEntry, fold};
-use coordinator::{Coordinator, Found, View};
-use domain::message::Place;
-use domain::profile::Profile;
-use domain::serial::{Day, MasterSerial, Role};
-use domain::transfer::{
-    Decision, EndReason, Event, Outlook, Phase, State as Life, StepContext, Transfer, step,
-};
-use port::Counters;
+use coordinator::{Coordinator, Dealing, Found, View};
+use domain::serial::{MasterSerial, Role};
+use domain::transfer::{Decision, EndReason, Outlook, Phase, State as Life, Transfer};
 use serde::{Deserialize, Serialize};
 use store::{FinalState, Stored};
 use utoipa::{IntoParams, ToSchema};
@@ -103,7 +99,13 @@ pub(super) struct EvidenceJson {
     /// Who has claimed it; null if nobody has, or it does not need a person.
     #[schema(required)]
     claim: Option<ClaimJson>,
-    /// Each decision, and whether a person may take it; empty unless it needs one.
+    /// What is proposed for it, and waits for another person; null if nothing is.
+    #[schema(required)]
+    proposal: Option<ProposalJson>,
+    /// What a proposal names as what was seen: a digest of phase, knowledge, postings and reason.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    version: String,
+    /// Each decision, whether it may be taken, and what it would lead to; empty unless it needs one.
     decisions: Vec<ChoiceJson>,
     /// Everything that happened to it, in order; absent if it was not asked for, or the database
     /// did not answer.
@@ -144,6 +146,9 @@ struct ChoiceJson {
     /// Why it may not be taken, in words; null if it may.
     #[schema(required)]
     why_not: Option<String>,
+    /// What it would lead to, by the step that it would be; null if it may not be taken.
+    #[schema(required, value_type = Option<described::Outlook>)]
+    leads_to: Option<Outlook>,
 }
 
 /// One thing that happened to a transfer.
@@ -192,7 +197,7 @@ pub(super) async fn list(
     let mut reading = wanted.trail.unwrap_or(true);
     let mut transfers = Vec::with_capacity(views.len());
     for view in &views {
-        let mut evidence = EvidenceJson::new(view, now, choices(view, coordinator.counters()));
+        let mut evidence = EvidenceJson::new(view, now);
         if reading {
             match coordinator.trail(view.transfer.intent.master).await {
                 Ok(parts) => evidence.trail = Some(trail(&parts)),
@@ -224,8 +229,7 @@ pub(super) async fn show(
     let found = coordinator.find(master).await;
     match found.map_err(|error| database(&error))?.ok_or_else(not_found)? {
         Found::Open(view) => {
-            let choices = choices(&view, coordinator.counters());
-            let mut evidence = EvidenceJson::new(&view, now_micros(), choices);
+            let mut evidence = EvidenceJson::new(&view, now_micros());
             match coordinator.trail(master).await {
                 Ok(parts) => evidence.trail = Some(trail(&parts)),
                 Err(error) => tracing::warn!(%error, %master, "a trail cannot be shown"),
@@ -241,7 +245,7 @@ async fn ended(coordinator: &Coordinator, stored: Stored) -> Result<EvidenceJson
     let parts = coordinator.trail(stored.transfer.master).await;
     let parts = parts.map_err(|error| database(&error))?;
     let (view, reason) = at_its_end(stored, &parts);
-    let mut evidence = EvidenceJson::new(&view, now_micros(), Vec::new());
+    let mut evidence = EvidenceJson::new(&view, now_micros());
     evidence.reason = reason.or(evidence.reason);
     evidence.trail = Some(trail(&parts));
     Ok(evidence)
@@ -277,14 +281,15 @@ fn at_its_end(stored: Stored, parts: &[String]) -> (View, Option<String>) {
         updated_at,
         deadline_at: new.deadline_at,
         outlook: None,
-        claim: None,
+        choices: None,
+        dealing: Dealing::Nobody,
         is_ending: false,
     };
     (view, reason)
 }
 
 impl EvidenceJson {
-    fn new(view: &View, now: i64, decisions: Vec<ChoiceJson>) -> EvidenceJson {
+    pub(super) fn new(view: &View, now: i64) -> EvidenceJson {
         let TransferJson {
             master_serial,
             state,
@@ -322,8 +327,10 @@ impl EvidenceJson {
             age_s: seconds_between(view.created_at, now),
             in_transit: transfer.in_transit(),
             outlook: view.outlook,
-            claim: view.claim.as_ref().map(ClaimJson::from),
-            decisions,
+            claim: view.claim().map(ClaimJson::from),
+            proposal: view.proposal().map(ProposalJson::from),
+            version: view.version().to_string(),
+            decisions: choices(view),
             trail: None,
         }
     }
@@ -342,54 +349,16 @@ impl LegEvidenceJson {
     }
 }
 
-/// What a person may decide about a transfer, by the machine's own judgement.
-fn choices(view: &View, counters: &Counters) -> Vec<ChoiceJson> {
-    let profile =
-        |place: &Place| counters.get(&place.counter).map(|counter| counter.profile().clone());
-    let intent = &view.transfer.intent;
-    let debit_day =
-        counters.get(&intent.order.from.counter).and_then(|counter| counter.settle_day());
-    // A transfer whose counters are not configured is not taken up at all.
-    let (debit, credit) = (
-        profile(&intent.order.from).unwrap_or_default(),
-        profile(&intent.order.to).unwrap_or_default(),
-    );
-    judged(&view.transfer, &debit, &credit, debit_day)
-}
-
-fn judged(
-    transfer: &Transfer,
-    debit: &Profile,
-    credit: &Profile,
-    debit_day: Option<Day>,
-) -> Vec<ChoiceJson> {
-    if transfer.state() != Life::NeedsOperator {
-        return Vec::new();
-    }
-    // Patience plays no part in whether a decision is legal.
-    let ground = StepContext {
-        debit,
-        credit,
-        debit_day,
-        credit_day: None,
-        patience: u16::MAX,
-        // What is not sent now is no less legal.
-        behind: false,
-        debit_held: false,
-        credit_held: false,
-        claimed: false,
-    };
-    Decision::ALL
-        .into_iter()
-        .map(|decision| {
-            let tried = step(&mut transfer.clone(), &Event::Decide(decision), &ground);
-            ChoiceJson {
-                decision: decision.as_str(),
-                allowed: tried.is_ok(),
-                why_not: tried.err().map(|illegal| illegal.to_string()),
-            }
-        })
-        .collect()
+/// What persons may decide about a transfer, by the machine's own judgement.
+fn choices(view: &View) -> Vec<ChoiceJson> {
+    let Some(choices) = &view.choices else { return Vec::new() };
+    let each = Decision::ALL.into_iter().zip(choices).map(|(decision, choice)| ChoiceJson {
+        decision: decision.as_str(),
+        allowed: choice.is_ok(),
+        why_not: choice.as_ref().err().map(ToString::to_string),
+        leads_to: choice.as_ref().ok().copied(),
+    });
+    each.collect()
 }
 
 /// A trail for people. A part that cannot be read says so in its place.
@@ -440,67 +409,7 @@ fn open_state(word: &str) -> Result<Life, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::transfer::{Knowledge, ParkReason};
-    use expect_test::{Expect, expect};
     use serde_json::json;
-
-    fn parked(
-        why: ParkReason,
-        debit: Knowledge,
-        credit: Knowledge,
-        reversal: Knowledge,
-    ) -> Transfer {
-        let mut transfer = Transfer::accepted(super::super::tests::intent(42));
-        transfer.phase = Phase::Parked(why);
-        transfer.debit.knowledge = debit;
-        transfer.credit.knowledge = credit;
-        transfer.reversal.knowledge = reversal;
-        transfer
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "as `expect!` makes it")]
-    fn check(transfer: Transfer, expected: Expect) {
-        let profile = Profile::default();
-        let lines: Vec<String> = judged(&transfer, &profile, &profile, None)
-            .into_iter()
-            .map(|choice| {
-                format!("{}: {}", choice.decision, choice.why_not.unwrap_or_else(|| "yes".into()))
-            })
-            .collect();
-        expected.assert_eq(&lines.join("\n"));
-    }
-
-    #[test]
-    fn only_what_proof_allows_may_be_decided() {
-        use Knowledge::{Done, NotSent, Unknown};
-        check(
-            parked(ParkReason::CreditUnresolved, Done, Unknown, NotSent),
-            expect![[r#"
-                completed: yes
-                reversed: yes
-                refused: the decision contradicts the proof: the debit is done
-                resume: yes"#]],
-        );
-        check(
-            parked(ParkReason::DebitUnresolved, Unknown, NotSent, NotSent),
-            expect![[r#"
-                completed: the decision contradicts the proof: the credit is never sent
-                reversed: yes
-                refused: yes
-                resume: yes"#]],
-        );
-        check(
-            parked(ParkReason::Contradicted, Done, Done, NotSent),
-            expect![[r#"
-                completed: yes
-                reversed: the decision contradicts the proof: the credit is done
-                refused: the decision contradicts the proof: the debit is done
-                resume: the counter contradicted itself: decide the ending, it cannot be resumed"#]],
-        );
-        let mut open = parked(ParkReason::Illegal, Done, Unknown, NotSent);
-        open.phase = Phase::CreditAsking;
-        check(open, expect![[r#""#]]);
-    }
 
     #[test]
     fn a_trail_is_read_and_a_damaged_part_says_so() {

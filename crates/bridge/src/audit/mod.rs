@@ -470,15 +470,27 @@ impl Auditor {
         Ok(learned)
     }
 
-    /// Who ended the transfer so, if a person did.
+    /// Who ended the transfer so, if persons did: who proposed it, and who approved it. Earlier versions let one decide.
     async fn word(&self, master: MasterSerial, state: State) -> Result<Option<Word>> {
         let decisions = match self.reader.decisions(master).await {
             // It is named as damaged: nobody's word is taken from it.
             Err(StoreError::Corrupt { .. } | StoreError::Damaged { .. }) => return Ok(None),
             decisions => decisions?,
         };
-        let last = decisions.into_iter().rev().find(|said| said.decision == state.as_str());
-        Ok(last.map(|said| Word { who: said.who, note: said.note }))
+        let mut latest_first = decisions.into_iter().rev();
+        let Some(said) = latest_first.find(|said| said.decision == state.as_str()) else {
+            return Ok(None);
+        };
+        let is_proposal = format!("proposed {}", state.as_str());
+        Ok(Some(match latest_first.find(|earlier| earlier.decision == is_proposal) {
+            Some(proposed) => Word {
+                who: format!("{} and {}", proposed.who.as_received(), said.who.as_received())
+                    .into(),
+                note: format!("{}; {}", proposed.note.as_received(), said.note.as_received())
+                    .into(),
+            },
+            None => Word { who: said.who, note: said.note },
+        }))
     }
 
     fn statements(&self, seen: &Seen) -> Vec<(String, String)> {

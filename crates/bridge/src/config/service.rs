@@ -1,9 +1,12 @@
 //! What the bridge itself is: where it listens, how patient it is, how it ends.
 
 use super::section::{Located, Section};
+use super::tree::Node;
 use api::auth::{Policy, PublicUrl};
 use api::server::Limits;
-use ops::Names;
+use domain::money::Currency;
+use ops::{Approval, Names};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -33,6 +36,8 @@ pub(crate) struct Operators {
     pub(crate) feeds_per_address: usize,
     /// The names by which it is asked, beside IP addresses and `localhost`.
     pub(crate) names: Names,
+    /// What only admins may approve.
+    pub(crate) approval: Approval,
 }
 
 /// Reads `[api]`.
@@ -93,8 +98,29 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
         );
     }
     let names = names(&mut section);
+    let approval = approval(section.section("admin_approves_above"));
     section.end();
-    Operators { listen: listen.value, limits, feeds_per_address, names }
+    Operators { listen: listen.value, limits, feeds_per_address, names, approval }
+}
+
+/// Amounts by currency, in minor units: `[operators.admin_approves_above]`.
+fn approval(mut section: Section<'_>) -> Approval {
+    let findings = section.findings();
+    let mut admin_above = BTreeMap::new();
+    for (name, row) in section.rows() {
+        let amount = match &row.value {
+            Node::Number(number) => Some(*number),
+            Node::Words(words) => words.parse().ok(),
+            Node::Text(_) | Node::Flag(_) | Node::List(_) | Node::Table(_) | Node::Other(_) => None,
+        };
+        let amount = amount.filter(|amount| *amount >= 0);
+        match (name.parse::<Currency>(), amount) {
+            (Ok(currency), Some(amount)) => drop(admin_above.insert(currency.to_string(), amount)),
+            (Err(error), _) => row.wrong(findings, format!("must be named by a currency: {error}")),
+            (Ok(_), None) => row.wrong(findings, "must be an amount in minor units, 0 or more"),
+        }
+    }
+    Approval { admin_above }
 }
 
 /// Names of hosts, without ports.

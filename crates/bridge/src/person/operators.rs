@@ -5,7 +5,7 @@ use client::way::{self, Authorities};
 use client::{Account, Entries, Problem, State, Transfer};
 use command_line::Usage;
 use people::TokenSecret;
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How long connecting may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How often a request is sent again that came too fast, a second later each time.
+const MOST_PAUSES: u32 = 10;
 /// How long an answer may take: a decision waits for the database.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -133,6 +135,12 @@ pub(super) struct OpenTransfer {
     /// Who has claimed it; a bridge of an earlier version does not say.
     #[serde(default)]
     pub(super) claim: Option<Claim>,
+    /// What is proposed for it; a bridge of an earlier version does not say.
+    #[serde(default)]
+    pub(super) proposal: Option<Proposal>,
+    /// What a proposal names as what was seen; likewise.
+    #[serde(default)]
+    pub(super) version: Option<String>,
     pub(super) decisions: Vec<Choice>,
 }
 
@@ -177,6 +185,8 @@ pub(super) struct ProvenOne {
     pub(super) currency: String,
     pub(super) reason: Option<String>,
     pub(super) outlook: Option<Outlook>,
+    /// What a proposal names as what was seen.
+    pub(super) version: String,
 }
 
 /// What resuming a transfer leads to.
@@ -193,48 +203,50 @@ pub(super) enum Outlook {
     Person,
 }
 
-impl Outlook {
-    /// In words.
-    pub(super) fn told(&self) -> String {
-        match self {
-            Outlook::Unproven(role) => format!("asks about the {role}"),
-            Outlook::Ends(state) => format!("ends it as {state}"),
-            Outlook::Sends(role) => format!("sends the {role}"),
-            Outlook::Person => "needs a person".to_owned(),
-        }
-    }
+/// A decision that is proposed, and waits for another person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Proposal {
+    pub(super) id: String,
+    pub(super) decision: String,
+    pub(super) leads_to: Outlook,
+    pub(super) who: String,
+    pub(super) note: String,
+    /// From when on nobody may approve it any more.
+    pub(super) until: String,
 }
 
-/// That all that is proven is to be resumed, as it is sent.
+/// `GET /ops/v1/proposals`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Proposals {
+    pub(super) transfers: Vec<OpenTransfer>,
+    /// How many there are, listed or not.
+    pub(super) total: u64,
+}
+
+/// A proposal, as it is sent.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Resumption<'a> {
+pub(super) struct Proposing<'a> {
+    pub(super) decision: &'a str,
+    pub(super) version: &'a str,
+    pub(super) leads_to: &'a Outlook,
     pub(super) note: &'a str,
-    pub(super) limit: u16,
 }
 
-/// What was resumed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct ProvenTaken {
-    pub(super) resumed: Vec<ResumedOne>,
-    pub(super) kept: Vec<Kept>,
-    /// How many are left that could be resumed.
-    pub(super) remaining: u64,
+/// What is said to a proposal, as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct OnProposal<'a> {
+    pub(super) proposal: &'a str,
+    pub(super) note: &'a str,
 }
 
-/// One transfer that was resumed.
+/// What two decided.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct ResumedOne {
+pub(super) struct Decided {
     pub(super) master_serial: String,
-    pub(super) outlook: Outlook,
-    /// The transfer's state after it, as far as it is durable.
+    pub(super) proposal: Proposal,
+    pub(super) approved_by: String,
+    /// The transfer's state after it.
     pub(super) state: String,
-}
-
-/// One that was listed and was not resumed after all.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
-    pub(super) master_serial: String,
-    pub(super) why: String,
 }
 
 /// What a person may decide.
@@ -243,14 +255,9 @@ pub(super) struct Choice {
     pub(super) decision: String,
     pub(super) allowed: bool,
     pub(super) why_not: Option<String>,
-}
-
-/// A decision, as it is sent.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Decided<'a> {
-    pub(super) master_serial: &'a str,
-    pub(super) decision: &'a str,
-    pub(super) note: &'a str,
+    /// What it would lead to; a bridge of an earlier version does not say.
+    #[serde(default)]
+    pub(super) leads_to: Option<Outlook>,
 }
 
 /// That a counter gets new transfers again, as it is sent.
@@ -258,18 +265,6 @@ pub(super) struct Decided<'a> {
 pub(super) struct Readmission<'a> {
     pub(super) note: &'a str,
     pub(super) move_serials: bool,
-}
-
-/// What became of a decision.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Taken {
-    pub(super) master_serial: String,
-    pub(super) decision: String,
-    /// The transfer's state after it, as far as it is durable.
-    pub(super) state: String,
-    /// Who else had claimed it; a bridge of an earlier version does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) claimed_by: Option<String>,
 }
 
 impl Operators {
@@ -331,8 +326,31 @@ impl Operators {
         self.call(Method::GET, &["transfers"], &query, None::<&()>).await
     }
 
-    pub(super) async fn decide(&self, decided: &Decided<'_>) -> Result<Taken> {
-        self.call(Method::POST, &["decisions"], &[], Some(decided)).await
+    /// Any transfer that needs persons, as it stands now.
+    pub(super) async fn transfer(&self, serial: &str) -> Result<OpenTransfer> {
+        self.call(Method::GET, &["transfers", serial], &[], None::<&()>).await
+    }
+
+    /// What is proposed and waits for another person, the oldest first, at most `limit`.
+    pub(super) async fn proposals(&self, limit: u16) -> Result<Proposals> {
+        let limit = limit.to_string();
+        self.call(Method::GET, &["proposals"], &[("limit", &limit)], None::<&()>).await
+    }
+
+    pub(super) async fn propose(
+        &self,
+        serial: &str,
+        proposing: &Proposing<'_>,
+    ) -> Result<Proposal> {
+        self.call(Method::POST, &["transfers", serial, "proposal"], &[], Some(proposing)).await
+    }
+
+    pub(super) async fn approve(&self, serial: &str, on: &OnProposal<'_>) -> Result<Decided> {
+        self.call(Method::POST, &["transfers", serial, "approval"], &[], Some(on)).await
+    }
+
+    pub(super) async fn withdraw(&self, serial: &str, on: &OnProposal<'_>) -> Result<Proposal> {
+        self.call(Method::POST, &["transfers", serial, "withdrawal"], &[], Some(on)).await
     }
 
     pub(super) async fn claim(&self, serial: &str, claiming: &Claiming<'_>) -> Result<Claimed> {
@@ -343,10 +361,6 @@ impl Operators {
     pub(super) async fn proven(&self, limit: u16) -> Result<Proven> {
         let limit = limit.to_string();
         self.call(Method::GET, &["proven"], &[("limit", &limit)], None::<&()>).await
-    }
-
-    pub(super) async fn resume_proven(&self, resumption: &Resumption<'_>) -> Result<ProvenTaken> {
-        self.call(Method::POST, &["proven", "resume"], &[], Some(resumption)).await
     }
 
     /// Where it is asked.
@@ -385,13 +399,6 @@ impl Operators {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(method, url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.text());
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
         let gone = || {
             format!(
                 "the operators' side at {} does not answer; does the bridge run, and is it there? \
@@ -399,11 +406,28 @@ impl Operators {
                 self.base
             )
         };
-        let answer =
-            request.send().await.map_err(|error| anyhow!("{}: {}", gone(), way::plain(&error)))?;
-        let status = answer.status();
-        let body =
-            answer.bytes().await.map_err(|error| anyhow!("{}: {}", gone(), way::plain(&error)))?;
+        let mut paused = 0;
+        let (status, body) = loop {
+            let mut request = self.http.request(method.clone(), url.clone());
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token.text());
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let answer = request.send().await;
+            let answer = answer.map_err(|error| anyhow!("{}: {}", gone(), way::plain(&error)))?;
+            let status = answer.status();
+            // One who acts on many is let through at a pace. Nothing was done of it.
+            let soon = answer.headers().get("retry-after").is_some_and(|after| after == "1");
+            if status == StatusCode::TOO_MANY_REQUESTS && soon && paused < MOST_PAUSES {
+                paused += 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            let body = answer.bytes().await;
+            break (status, body.map_err(|error| anyhow!("{}: {}", gone(), way::plain(&error)))?);
+        };
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .with_context(|| format!("{} answers something else", self.base));
@@ -458,16 +482,18 @@ mod tests {
         Operators::new("http://127.0.0.1:8081/", &Authorities::OfTheSystem).expect("a client");
     }
 
-    /// An operators' side that answers every decision so; and where it is.
+    /// An operators' side that answers every proposal so; and where it is.
     async fn answering(status: u16, body: &'static str) -> Operators {
         use axum::http::{HeaderMap, StatusCode};
         let answer = move |headers: HeaderMap, decided: String| async move {
             assert_eq!(headers["content-type"], "application/json");
             assert_eq!(headers["authorization"], format!("Bearer {TOKEN}"));
-            assert_eq!(decided, r#"{"master_serial":"1","decision":"resume","note":"seen"}"#);
+            let expected = r#"{"decision":"resume","version":"7","leads_to":{"sends":"credit"},"note":"seen"}"#;
+            assert_eq!(decided, expected);
             (StatusCode::from_u16(status).expect("a status"), body)
         };
-        let router = axum::Router::new().route("/ops/v1/decisions", axum::routing::post(answer));
+        let router =
+            axum::Router::new().route("/ops/v1/transfers/1/proposal", axum::routing::post(answer));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let url = format!("http://{}/", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -477,25 +503,30 @@ mod tests {
 
     const TOKEN: &str = "cbt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-    const DECIDED: Decided<'_> = Decided { master_serial: "1", decision: "resume", note: "seen" };
+    /// What is proposed in these tests.
+    async fn proposes(operators: &Operators) -> Result<Proposal> {
+        let leads_to = &Outlook::Sends("credit".to_owned());
+        let proposing = Proposing { decision: "resume", version: "7", leads_to, note: "seen" };
+        operators.propose("1", &proposing).await
+    }
 
     #[tokio::test]
-    async fn a_decision_is_posted_and_what_it_led_to_is_read() {
-        let body = r#"{"master_serial":"1","decision":"resume","who":"ann","note":"seen",
-                       "state":"crediting"}"#;
-        let taken = answering(201, body).await.decide(&DECIDED).await.expect("taken");
-        assert_eq!(taken.state, "crediting");
+    async fn a_proposal_is_posted_and_what_it_would_lead_to_is_read() {
+        let body = r#"{"id":"0123456789abcdef0123456789abcdef","decision":"resume","who":"ann",
+                       "note":"seen","leads_to":{"sends":"credit"},"until":"tomorrow"}"#;
+        let taken = proposes(&answering(201, body).await).await.expect("taken");
+        assert_eq!(taken.leads_to, Outlook::Sends("credit".to_owned()));
     }
 
     #[tokio::test]
     async fn a_refusal_is_told_in_the_bridges_words() {
         let body = r#"{"type":"/errors/already_final","title":"It is final","status":409,
                        "detail":"transfer 1 is final already"}"#;
-        let refusal = answering(409, body).await.decide(&DECIDED).await.expect_err("refused");
+        let refusal = proposes(&answering(409, body).await).await.expect_err("refused");
         assert_eq!(refusal.to_string(), "409 already_final: transfer 1 is final already");
-        let other = answering(502, "<html>").await.decide(&DECIDED).await.expect_err("no bridge");
+        let other = proposes(&answering(502, "<html>").await).await.expect_err("no bridge");
         assert!(other.to_string().contains("status 502"), "{other}");
-        let other = answering(200, "<html>").await.decide(&DECIDED).await.expect_err("no bridge");
+        let other = proposes(&answering(200, "<html>").await).await.expect_err("no bridge");
         assert!(other.to_string().contains("answers something else"), "{other}");
     }
 
@@ -507,11 +538,11 @@ mod tests {
         assert!(what_to_do("not_signed_in", stranger.token.is_some()).is_some_and(|words| {
             words.contains("--token-file") && words.contains("counter-bridge operator token NAME")
         }));
-        let refusal = known.decide(&DECIDED).await.expect_err("refused").to_string();
+        let refusal = proposes(&known).await.expect_err("refused").to_string();
         assert!(refusal.contains("not_signed_in") && refusal.contains("good no more"), "{refusal}");
         assert!(!refusal.contains(TOKEN), "{refusal}");
         let body = r#"{"type":"/errors/not_permitted","title":"Not permitted","status":403}"#;
-        let refusal = answering(403, body).await.decide(&DECIDED).await.expect_err("refused");
+        let refusal = proposes(&answering(403, body).await).await.expect_err("refused");
         assert!(refusal.to_string().contains("operator list"), "{refusal}");
     }
 

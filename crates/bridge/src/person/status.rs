@@ -212,19 +212,39 @@ fn transfer_row(open: &OpenTransfer) -> [String; 6] {
     ]
 }
 
-/// How a person decides on a transfer that needs one.
+/// How persons decide on a transfer that needs them.
 fn decisions(open: &OpenTransfer, again: &str) -> String {
     let serial = plain(&open.transfer.master_serial);
-    let mut text = format!("{serial} needs a person:");
+    let mut text = format!("{serial} needs two persons, one to propose and one to approve:");
     if let Some(claim) = &open.claim {
         let (who, until, note) = (plain(&claim.who), plain(&claim.until), plain(&claim.note));
         let _ = write!(text, "\n  {who} has claimed it until {until}: {note}");
     }
+    if let Some(proposal) = &open.proposal {
+        let (who, until, note) =
+            (plain(&proposal.who), plain(&proposal.until), plain(&proposal.note));
+        let (decision, leads_to) = (plain(&proposal.decision), plain(&proposal.leads_to.told()));
+        let id = plain(&proposal.id);
+        let _ = write!(
+            text,
+            "\n  {who} has proposed {decision}, which {leads_to}, until {until}: {note}\n  another person: \
+             counter-bridge resolve {serial} {decision} --approve {id} --note \"…\"{again}\n  or it is taken back: \
+             counter-bridge resolve {serial} {decision} --withdraw {id} --note \"…\"{again}"
+        );
+        return text;
+    }
+    let seen = open.version.as_ref();
+    let seen = seen.map_or_else(String::new, |version| format!(" --seen {}", plain(version)));
     for choice in &open.decisions {
         let decision = plain(&choice.decision);
         if choice.allowed {
-            let _ =
-                write!(text, "\n  counter-bridge resolve {serial} {decision} --note \"…\"{again}");
+            let leads_to = choice.leads_to.as_ref();
+            let leads_to =
+                leads_to.map_or_else(String::new, |it| format!("  # {}", plain(&it.told())));
+            let _ = write!(
+                text,
+                "\n  counter-bridge resolve {serial} {decision}{seen} --note \"…\"{again}{leads_to}"
+            );
         } else {
             let why = or_dash(choice.why_not.as_deref());
             let _ = write!(text, "\n  {decision} is not possible: {why}");
@@ -272,11 +292,12 @@ mod tests {
                     "next": "a person decides", "created_at": "2026-11-21T10:00:00Z",
                     "updated_at": "2026-11-21T10:00:00Z", "deadline_at": "2026-11-21T10:01:00Z",
                     "app": "demo", "age_s": 61, "in_transit": 100_000,
-                    "outlook": {"unproven": "credit"},
+                    "outlook": {"unproven": "credit"}, "version": "00112233445566778899aabbccddeeff",
                     "claim": {"who": "lin", "note": "on the telephone\u{1b}[31m",
                               "since": "2026-11-21T10:00:30Z", "until": "2026-11-21T11:00:30Z"},
                     "decisions": [
-                        {"decision": "completed", "allowed": true, "why_not": null},
+                        {"decision": "completed", "allowed": true, "why_not": null,
+                         "leads_to": {"ends": "completed"}},
                         {"decision": "refused", "allowed": false, "why_not": "the debit is done"},
                     ],
                 }],
@@ -302,7 +323,7 @@ mod tests {
             "20261121",
             "2026112100000000042",
             "1 of 3, the oldest first",
-            "counter-bridge resolve 2026112100000000042 completed --note \"…\" --client c.toml",
+            "counter-bridge resolve 2026112100000000042 completed --seen 00112233445566778899aabbccddeeff --note \"…\" --client c.toml  # ends it as completed",
             "refused is not possible: the debit is done",
             "lin has claimed it until 2026-11-21T11:00:30Z: on the telephone",
         ] {
@@ -310,6 +331,27 @@ mod tests {
         }
         assert!(!shown.contains("USD"), "nothing of it is in transit\n{shown}");
         assert!(!shown.contains('\u{1b}'), "a counter's words drive no terminal");
+    }
+
+    #[test]
+    fn what_is_proposed_is_shown_with_what_another_may_do() {
+        let mut status = status();
+        status.open.transfers[0].proposal = serde_json::from_value(serde_json::json!({
+            "id": "0123456789abcdef0123456789abcdef", "decision": "completed",
+            "leads_to": {"ends": "completed"}, "who": "lin\u{1b}", "note": "seen",
+            "until": "2026-11-22T10:00:00Z",
+        }))
+        .expect("a proposal");
+        let shown = status.tables("");
+        for words in [
+            "has proposed completed, which ends it as completed, until 2026-11-22T10:00:00Z: seen",
+            "counter-bridge resolve 2026112100000000042 completed --approve 0123456789abcdef0123456789abcdef --note",
+            "counter-bridge resolve 2026112100000000042 completed --withdraw 0123456789abcdef0123456789abcdef --note",
+        ] {
+            assert!(shown.contains(words), "{words:?} is not in\n{shown}");
+        }
+        assert!(!shown.contains("refused is not possible"), "one thing at a time\n{shown}");
+        assert!(!shown.contains('\u{1b}'), "nobody's words drive the terminal");
     }
 
     #[test]

@@ -5,8 +5,18 @@ use api::openapi::{OF_QUESTION, OF_RECORD};
 use api::problem::{Kind, kind};
 
 /// What a person's word about a transfer may be refused for.
-const OF_WORD: &[Kind] =
-    &[kind::ALREADY_FINAL, kind::NO_DECISION_NEEDED, kind::BEING_RECORDED, kind::STOPPING];
+const OF_WORD: &[Kind] = &[
+    kind::NO_SUCH_PATH,
+    kind::NO_SUCH_TRANSFER,
+    kind::ALREADY_FINAL,
+    kind::NO_DECISION_NEEDED,
+    kind::BEING_RECORDED,
+    kind::NOT_CONFIRMED,
+    kind::STOPPING,
+];
+
+/// What a decision may be refused for.
+const OF_CHOICE: &[Kind] = &[kind::AGAINST_PROOF, kind::NOTHING_TO_RESUME, kind::MOVED_ON];
 
 /// What a request that changes something may be refused for before anybody asks who sent it.
 const OF_SENDING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
@@ -37,21 +47,30 @@ const OF_OPERATOR: &[Kind] = &[kind::NO_SUCH_PATH, kind::NO_SUCH_OPERATOR];
 /// Of the operators' side.
 pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
     let own: &[&[Kind]] = match operation {
-        "decide" => &[
+        "propose" => &[
             OF_ACTING,
             OF_BODY,
             OF_WORD,
             OF_RECORD,
-            &[kind::NO_SUCH_TRANSFER, kind::AGAINST_PROOF, kind::NOTHING_TO_RESUME],
+            OF_CHOICE,
+            &[kind::CLAIMED, kind::PROPOSED_ALREADY],
         ],
+        "approve" => &[
+            OF_ACTING,
+            OF_BODY,
+            OF_WORD,
+            OF_RECORD,
+            OF_CHOICE,
+            &[kind::NO_SUCH_PROPOSAL, kind::OWN_PROPOSAL],
+        ],
+        "withdraw" => &[OF_ACTING, OF_BODY, OF_WORD, OF_RECORD, &[kind::NO_SUCH_PROPOSAL]],
         "claim" => &[
             OF_ACTING,
             OF_BODY,
             OF_WORD,
             OF_RECORD,
-            &[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER, kind::CLAIMED, kind::TOO_MANY_CLAIMS],
+            &[kind::CLAIMED, kind::TOO_MANY_CLAIMS, kind::PROPOSED_ALREADY],
         ],
-        "resume" => &[OF_ACTING, OF_BODY, OF_RECORD, &[kind::STOPPING]],
         "reconnect" | "release" => {
             &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER, kind::STOPPING]]
         }
@@ -68,7 +87,7 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         ],
         "entries" => &[OF_QUESTION, &[kind::NO_SUCH_COUNTER]],
         "show" => &[&[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER], OF_RECORD],
-        "list" | "proven" | "acts" => &[&[kind::MALFORMED_QUERY]],
+        "list" | "proven" | "proposals" | "acts" => &[&[kind::MALFORMED_QUERY]],
         "events" => &[&[kind::TOO_MANY_FEEDS]],
         "sign_in" => &[OF_SENDING, OF_BODY, OF_RECORD, OF_HASHING, &[kind::SIGN_IN_REFUSED]],
         "sign_out" => &[OF_ACTING],

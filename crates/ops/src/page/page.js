@@ -198,16 +198,17 @@ async function refresh() {
     summary = answer;
     lastAnswered = Date.now();
     if (Date.now() >= listDue) {
-      const [all, needs, open, door] = await Promise.all([
+      const [all, needs, proposed, open, door] = await Promise.all([
         ask("/ops/v1/counters"),
         ask("/ops/v1/transfers?state=needs_operator&limit=50&trail=false"),
+        ask("/ops/v1/proposals?limit=50"),
         ask("/ops/v1/transfers?limit=100&trail=false"),
         ask("/ops/v1/strangers"),
       ]);
       listDue = Date.now() + LIST_EVERY_MS;
       counters = all;
       showCounters();
-      showParked(needs);
+      showParked(needs, proposed.transfers);
       showMoving(open.transfers);
       showStrangers(door);
     }
@@ -322,6 +323,10 @@ async function run() {
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) run();
+});
+document.addEventListener("look", () => {
+  soon();
+  run();
 });
 follow();
 run();

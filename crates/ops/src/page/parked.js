@@ -1,19 +1,13 @@
-// Transfers that need a person: what is known of each leg, and the commands that decide.
+// Transfers that need persons: what is known of each leg, and what two may decide.
 
 import { ask, byId, element, keyed, now, say, show, slot, stamped } from "./tools.js";
+import { prepareDecide, updateDecide } from "./decide.js";
 import { clock, money, place, plain } from "./words.js";
-
-const DECISIONS = {
-  completed: "both legs are done",
-  reversed: "the debit was undone, or its money was given back",
-  refused: "no money moved",
-  resume: "go on by the rules, with fresh patience",
-};
 
 let shown = 0;
 
-/** Shows those of `GET /ops/v1/transfers?state=needs_operator`. */
-export function showParked({ transfers, total }) {
+/** Shows what waits for another person's approval, and then those of `GET /ops/v1/transfers?state=needs_operator`. */
+export function showParked({ transfers, total }, proposed) {
   if (total > shown) {
     say(byId("announcements"), `${total} transfers need a person`);
   }
@@ -22,7 +16,9 @@ export function showParked({ transfers, total }) {
   show(count, total ? String(total) : "");
   byId("no-parked").hidden = total > 0;
   document.title = total ? `(${total}) counter-bridge` : "counter-bridge";
-  keyed(byId("parked"), transfers, (t) => t.master_serial, parkedCard, updateParked);
+  const waiting = new Set(proposed.map((transfer) => transfer.master_serial));
+  const all = [...proposed, ...transfers.filter((transfer) => !waiting.has(transfer.master_serial))];
+  keyed(byId("parked"), all, (t) => t.master_serial, parkedCard, updateParked);
 }
 
 function parkedCard(transfer) {
@@ -32,6 +28,7 @@ function parkedCard(transfer) {
   history.addEventListener("toggle", () => {
     if (history.open) showTrail(card, transfer.master_serial);
   });
+  prepareDecide(card, transfer.master_serial);
   return card;
 }
 
@@ -48,7 +45,7 @@ function updateParked(card, transfer) {
   card.dataset.at = transfer.created_at;
   card.dataset.updated = transfer.updated_at;
   keyed(slot(card, "legs"), transfer.legs, (leg) => leg.role, legRow, updateLeg);
-  keyed(slot(card, "choices"), transfer.decisions, (choice) => choice.decision, (choice) => choiceItem(transfer, choice), updateChoice);
+  updateDecide(card, transfer);
 }
 
 const LEG_CELLS = ["Leg", "At", "Known", "The counter's answer", "Counter serial", "Sent"];
@@ -80,47 +77,6 @@ function updateLeg(row, leg) {
 }
 
 const times = (count) => ["never", "once", "twice"][count] || `${count} times`;
-
-function choiceItem(transfer, choice) {
-  const item = element("li");
-  const command = `counter-bridge resolve ${transfer.master_serial} ${choice.decision} --note "…"${elsewhere()}`;
-  const meaning = element("span", `${choice.decision}: ${DECISIONS[choice.decision] || ""}`, "meaning");
-  const line = element("span", undefined, "line");
-  const code = element("code");
-  // Lines break between words only: an option that is torn apart is easily mistyped.
-  for (const word of command.split(" ")) code.append(code.firstChild ? " " : "", element("span", word));
-  const copy = element("button", "Copy");
-  copy.type = "button";
-  copy.setAttribute("aria-label", `Copy the command for ${choice.decision}`);
-  copy.addEventListener("click", () => copyText(code, copy));
-  line.append(code, copy);
-  const why = element("span", undefined, "hint");
-  why.dataset.slot = "why-not";
-  item.append(meaning, line, why);
-  return item;
-}
-
-function updateChoice(item, choice) {
-  item.classList.toggle("illegal", !choice.allowed);
-  item.querySelector(".line").hidden = !choice.allowed;
-  show(slot(item, "why-not"), choice.allowed ? "" : `not possible: ${choice.why_not}`);
-}
-
-/** The option that names this listener, where it is not the usual one. */
-function elsewhere() {
-  return location.host === "127.0.0.1:8081" ? "" : ` --operators ${location.origin}`;
-}
-
-async function copyText(code, button) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    say(button, "Copied");
-  } catch {
-    getSelection().selectAllChildren(code);
-    say(button, "Selected");
-  }
-  setTimeout(() => say(button, "Copy"), 2000);
-}
 
 async function showTrail(card, serial) {
   const list = slot(card, "trail");

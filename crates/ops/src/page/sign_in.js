@@ -1,21 +1,8 @@
 // Signing in, and changing a password that another knows.
 
-import { ANSWER_WITHIN_MS, byId, element, say, show } from "./tools.js";
+import { ANSWER_WITHIN_MS, byId, element, say, send, show } from "./tools.js";
 
 const NOBODY = 401;
-
-/** Sends JSON; an answer that is no success is an error with the bridge's words. */
-async function send(path, body) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-  });
-  const said = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(said.detail || said.title || `status ${response.status}`);
-  return said;
-}
 
 /** Does what a form asks for; what goes wrong stands above it, and nothing is sent twice at once. */
 function on(form, act) {

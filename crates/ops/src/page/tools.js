@@ -47,6 +47,28 @@ export async function ask(path) {
   return response.json();
 }
 
+/** It is not known whether what was asked for is done. */
+export class Unclear extends Error {}
+
+/** Sends JSON; an answer that is no success is an error with the bridge's words. */
+export async function send(path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+  } catch {
+    throw new Unclear("the bridge did not answer");
+  }
+  const said = await response.json().catch(() => ({}));
+  if (said.type === "/errors/not_confirmed") throw new Unclear(said.detail);
+  if (!response.ok) throw new Error(said.detail || said.title || `status ${response.status}`);
+  return said;
+}
+
 export const byId = (id) => document.getElementById(id);
 
 // Small tools: text only where it differs, so that nothing flickers and selections stay.
@@ -74,6 +96,14 @@ export const slot = (node, name) => node.querySelector(`[data-slot="${name}"]`);
 /** Makes the children of `list` be those of `items`, each kept for as long as its key is there. */
 export function keyed(list, items, keyOf, make, update) {
   const old = new Map([...list.children].map((child) => [child.dataset.key, child]));
+  // First what is gone, so that what stays is not moved, and nobody who types in it is interrupted.
+  const keys = new Set(items.map((item) => String(keyOf(item))));
+  for (const [key, node] of old) {
+    if (!keys.has(key)) {
+      node.remove();
+      old.delete(key);
+    }
+  }
   let before = list.firstElementChild;
   for (const item of items) {
     const key = String(keyOf(item));
@@ -88,7 +118,6 @@ export function keyed(list, items, keyOf, make, update) {
     else list.insertBefore(node, before);
     update(node, item);
   }
-  for (const gone of old.values()) gone.remove();
 }
 
 export const stamped = (id) => byId(id).content.firstElementChild.cloneNode(true);

@@ -62,3 +62,12 @@ export const plain = (word) => word.replaceAll("_", " ");
 
 /** An account at a counter. */
 export const place = (account) => `${account.counter} ${account.account}`;
+
+/** What a decision leads to, as the bridge says it. */
+export function outlook(leads) {
+  if (leads === null) return "";
+  if (leads.ends) return `it ends as ${plain(leads.ends)}`;
+  if (leads.sends) return `the ${leads.sends} is sent`;
+  if (leads.unproven) return `the counter is asked about the ${leads.unproven}, and it goes on by the answer`;
+  return "it needs persons again";
+}

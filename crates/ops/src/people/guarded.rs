@@ -77,7 +77,7 @@ async fn guarded(
     let identity = door.who(request.headers(), use_of).await?;
     judge(&identity, wanted)?;
     if use_of == Use::Asked && !door.may_act(&identity.name) {
-        let why = format!("{} does too much at once: ten acts a second may last", identity.name);
+        let why = format!("{} does too much at once: twenty acts a second may last", identity.name);
         return Err(Problem::new(kind::TOO_MANY_REQUESTS).detail(why).retry_after(1));
     }
     if let Some(visit) = request.extensions().get::<Visit>() {

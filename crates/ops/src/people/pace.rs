@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Acts that an operator may do at once, such as a list that a script goes through.
-const AT_ONCE: u32 = 40;
+const AT_ONCE: u32 = 200;
 
 /// What one more takes to become free.
-const EACH: Duration = Duration::from_millis(100);
+const EACH: Duration = Duration::from_millis(50);
 
 /// Of all operators; as many entries as there are operators.
 #[derive(Debug, Default)]
@@ -33,16 +33,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_at_once_then_ten_a_second_each_operator_alone() {
+    fn so_many_at_once_then_twenty_a_second_each_operator_alone() {
         let (mut pace, ann) = (Pace::default(), "ann".parse().expect("a name"));
         let done = |pace: &mut Pace, name: &OperatorName, at: u64| {
             let now = Duration::from_millis(at);
             (0..1_000).take_while(|_| pace.may(name, now)).count()
         };
-        assert_eq!(done(&mut pace, &ann, 5_000), 40);
-        assert_eq!(done(&mut pace, &ann, 5_099), 0);
-        assert_eq!(done(&mut pace, &ann, 5_100), 1);
-        assert_eq!(done(&mut pace, &"bob".parse().expect("a name"), 5_100), 40);
-        assert_eq!(done(&mut pace, &ann, 60_000), 40);
+        assert_eq!(done(&mut pace, &ann, 5_000), 200);
+        assert_eq!(done(&mut pace, &ann, 5_049), 0);
+        assert_eq!(done(&mut pace, &ann, 5_050), 1);
+        assert_eq!(done(&mut pace, &"bob".parse().expect("a name"), 5_050), 200);
+        assert_eq!(done(&mut pace, &ann, 60_000), 200);
     }
 }

@@ -137,21 +137,28 @@ async fn no_route_answers_nobody_but_those_that_are_said_to() {
 #[tokio::test]
 async fn a_role_may_so_much_and_no_more() {
     let rig = Rig::new(&["securities", "futures"], &[42]).await;
-    let decision = json!({"master_serial": intent(42).master, "decision": "refused", "note": "n"});
+    let unknown = "0123456789abcdef0123456789abcdef";
+    let approval = format!("/ops/v1/transfers/{}/approval", intent(42).master);
+    let approving = json!({"proposal": unknown, "note": "n"});
+    let proposal = format!("/ops/v1/transfers/{}/proposal", intent(42).master);
+    let proposing = json!({
+        "decision": "completed", "version": unknown, "leads_to": {"ends": "completed"}, "note": "n",
+    });
     let claim = format!("/ops/v1/transfers/{}/claim", intent(42).master);
     let release = json!({"release": true});
-    // 200, 422 and 201 are answers of what was asked.
-    for (name, role, claims, decides, makes) in [
-        ("v", OperatorRole::Viewer, 403, 403, 403),
-        ("o", OperatorRole::Operator, 200, 403, 403),
-        ("p", OperatorRole::Approver, 200, 422, 403),
-        ("a", OperatorRole::Admin, 200, 422, 201),
+    // 200, 409 and 201 are answers of what was asked.
+    for (name, role, claims, proposes, approves, makes) in [
+        ("v", OperatorRole::Viewer, 403, 403, 403, 403),
+        ("o", OperatorRole::Operator, 200, 409, 403, 403),
+        ("p", OperatorRole::Approver, 200, 409, 409, 403),
+        ("a", OperatorRole::Admin, 200, 409, 409, 201),
     ] {
         let browser = Browser::of(&rig, name, role).await;
         let other = json!({"name": format!("{name}-2"), "role": "viewer", "reason": "a colleague"});
         let asked = [
             (claim.as_str(), release.clone(), claims),
-            ("/ops/v1/decisions", decision.clone(), decides),
+            (proposal.as_str(), proposing.clone(), proposes),
+            (approval.as_str(), approving.clone(), approves),
             ("/ops/v1/operators", other, makes),
         ];
         for (path, body, expected) in asked {
@@ -162,9 +169,9 @@ async fn a_role_may_so_much_and_no_more() {
     let other = json!({"name": "zhao", "role": "viewer", "reason": "a new colleague"});
     let (status, said) = rig.post("/ops/v1/operators", other).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "an admin's program makes nobody: {said}");
-    let refused = acts(&rig).await.into_iter().filter(|(_, act, _)| act == "decided");
+    let refused = acts(&rig).await.into_iter().filter(|(_, act, _)| act == "approved");
     let outcomes: Vec<_> = refused.map(|(who, _, outcome)| (who, outcome)).collect();
-    let expected = ["a", "p"].map(|who| (who.to_owned(), "against_proof".to_owned()));
+    let expected = ["a", "p"].map(|who| (who.to_owned(), "no_such_proposal".to_owned()));
     assert_eq!(outcomes, expected, "whoever may not has not acted");
 }
 
@@ -389,17 +396,21 @@ async fn every_act_is_recorded_with_who_and_what_became_of_it() {
     rig.post(&path, json!({"note": "so am I"})).await;
     rig.post_as(&lin, "/ops/v1/counters/futures/reconnect", json!({})).await;
     rig.post("/ops/v1/counters/futures/readmit", json!({"note": "it is well"})).await;
+    rig.post_as(&lin, &path, json!({"release": true})).await;
     rig.decide(42, "completed").await;
+    let made = acts(&rig).await;
+    let acts: Vec<_> = made.iter().filter(|(_, act, _)| act != "prepared").collect();
     let expected = [
-        ("wang", "decided", "done"),
+        ("wang", "approved", "done"),
+        ("zhou", "proposed", "done"),
+        ("lin", "claim_ended", "done"),
         ("wang", "readmitted", "counter_not_held"),
         ("lin", "reconnected", "done"),
         ("wang", "claimed", "claimed"),
         ("lin", "claimed", "done"),
     ];
-    let acts = acts(&rig).await;
     let seen: Vec<_> = acts.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
-    assert_eq!(&seen[..5], expected);
+    assert_eq!(&seen[..7], expected);
     let (_, one) = rig.get("/ops/v1/acts?who=wang&about=futures").await;
     assert_eq!(one["acts"].as_array().map(Vec::len), Some(1), "{one}");
     assert_eq!(one["acts"][0]["reason"], "it is well");
