@@ -155,7 +155,8 @@ pub(super) async fn approve(
 
 /// Withdraw what one proposed, or reject another's proposal.
 ///
-/// Another's, whoever may approve it may reject. The transfer is nobody's again.
+/// Another's, whoever may approve it may reject. The transfer is nobody's again, or the proposer's who had claimed it
+/// before, while that lasts.
 #[utoipa::path(
     post, path = "/ops/v1/transfers/{master_serial}/withdrawal", tag = "transfers", operation_id = "withdraw",
     request_body = OnProposal,

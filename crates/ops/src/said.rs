@@ -148,3 +148,28 @@ pub(super) fn refusal(error: PersonError) -> Problem {
 pub(super) fn not_found() -> Problem {
     Problem::new(kind::NO_SUCH_TRANSFER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+
+    /// What is not durable is not told, and what is not known is not called refused.
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_or_fails_is_told_as_not_known() {
+        let began = tokio::time::Instant::now();
+        let late = durable(pending::<Result<(), PersonError>>()).await.expect_err("not known");
+        assert_eq!((late.slug(), began.elapsed()), ("not_confirmed", DURABLE_WITHIN));
+        let edge = DURABLE_WITHIN.saturating_sub(Duration::from_millis(1));
+        let in_time = async move {
+            tokio::time::sleep(edge).await;
+            Ok(7)
+        };
+        assert_eq!(durable(in_time).await.ok(), Some(7));
+        let failed = durable(async { panic!("it fails") }).await;
+        let failed: Problem = failed.map(|(): ()| ()).expect_err("not known");
+        assert_eq!(failed.slug(), "not_confirmed");
+        let refused = durable(async { Err::<(), _>(PersonError::Own) }).await;
+        assert_eq!(refused.expect_err("refused").slug(), "own_proposal");
+    }
+}
