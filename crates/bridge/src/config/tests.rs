@@ -1,5 +1,6 @@
 //! Configurations that are right at every edge, and those that are wrong in every place at once.
 
+mod approval;
 mod changes;
 mod database;
 mod example;
