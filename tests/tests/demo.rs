@@ -44,7 +44,8 @@ async fn a_demo_that_stays_takes_its_counters_along_when_it_is_ended() {
                 let (process, _) = rest.split_once(',').expect("a process and an address");
                 counters.push(PathBuf::from(format!("/proc/{process}")));
             }
-            if line.contains("It stays up") {
+            // What comes last: how two end the transfer that waits for them.
+            if line.contains("--approve PROPOSAL") {
                 return true;
             }
         }

@@ -291,6 +291,8 @@ async fn what_operators_see_is_described() {
         ("/ops/v1/counters/futures/entries", 200),
         ("/ops/v1/counters/elsewhere/entries", 404),
         ("/ops/v1/counters/%ff/entries", 404),
+        ("/ops/v1/counters/futures/readmission", 409),
+        ("/ops/v1/counters/elsewhere/readmission", 404),
         ("/ops/v1/strangers", 200),
         ("/ops/v1/transfers", 200),
         ("/ops/v1/transfers?limit=0", 400),
@@ -312,6 +314,7 @@ async fn what_operators_see_is_described() {
         assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());
     }
     metrics_are_there_from_the_start(&town).await;
+    let readmission = "/ops/v1/counters/futures/readmission";
     let [proposal, approval, withdrawal] =
         ["proposal", "approval", "withdrawal"].map(|what| format!("{one}/{what}"));
     for (path, body, status) in [
@@ -321,10 +324,12 @@ async fn what_operators_see_is_described() {
         (&withdrawal, PROPOSAL, 409),
         ("/ops/v1/counters/futures/reconnect", "", 202),
         ("/ops/v1/counters/elsewhere/release", "", 404),
-        ("/ops/v1/counters/futures/readmit", r#"{"note":"looked at"}"#, 409),
-        ("/ops/v1/counters/futures/readmit", "{}", 422),
+        (readmission, r#"{"version":"00000000000000000000000000000000","note":"looked at"}"#, 409),
+        (readmission, "{}", 422),
+        (&format!("{readmission}/approval"), PROPOSAL, 409),
+        (&format!("{readmission}/withdrawal"), PROPOSAL, 409),
         // Who it is, the token says, and nobody else.
-        ("/ops/v1/counters/futures/readmit", r#"{"who":"lin","note":"looked at"}"#, 422),
+        (readmission, r#"{"who":"lin","note":"looked at"}"#, 422),
     ] {
         let request = http.post(format!("{}{path}", town.bridge.operators()));
         let request = request.header("content-type", "application/json").body(body);

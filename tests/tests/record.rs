@@ -8,7 +8,7 @@ use system_tests::auditor::{Statements, audit};
 use system_tests::books::Kind as Line;
 use system_tests::caller::Order;
 use system_tests::database::Kind;
-use system_tests::operator::{connected, look};
+use system_tests::operator::{self, connected, look};
 use system_tests::process::{Process, free_address};
 use system_tests::town::{Faults, Town};
 
@@ -107,7 +107,15 @@ async fn a_record_that_was_put_back_from_an_older_copy_moves_nothing_until_it_is
     assert_eq!((audited.code, audited.kinds()), (1, vec!["unexplained"; 4]), "{}", audited.log);
     // What it knows is still answered.
     assert_eq!(town.caller.ending(&first).await.expect("it ends"), State::Completed);
-    let release = ["record", "release", "--who", "ann", "--reason", "the counters were asked"];
+    let (one, other) =
+        (town.bridge.token_file(), operator::another(&town).await.expect("another operator"));
+    let (one, other) = (one.to_str().expect("text"), other.to_str().expect("text"));
+    let reason = ["--reason", "the counters were asked"];
+    let by = |one, other| {
+        let tokens = ["--token-file", one, "--approver-token-file", other];
+        [&["record", "release"][..], &tokens, &reason].concat()
+    };
+    let release = by(one, other);
     let (code, said) = run(&town, &release).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("is held by process"), "no bridge may run meanwhile: {said}");
@@ -116,8 +124,13 @@ async fn a_record_that_was_put_back_from_an_older_copy_moves_nothing_until_it_is
     town.bridge.terminate().await.expect("it ends");
     let (code, said) = run(&town, &["record", "status"]).await;
     assert_eq!(code, Some(1), "{said}");
+    // Nobody releases it alone.
+    let (code, said) = run(&town, &by(other, other)).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("both tokens are another's"), "{said}");
     let (code, said) = run(&town, &release).await;
     assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("tester and another released it, although"), "{said}");
     let (code, said) = run(&town, &["record", "status"]).await;
     assert_eq!(code, Some(0), "{said}");
 

@@ -1,7 +1,8 @@
 //! `counter-bridge record`: whether the record is all that was recorded, and the release of one that is
-//! not, by a person who has looked.
+//! not, by two persons who have looked.
 
 use crate::config::{self, Config};
+use crate::operator::two::{Two, TwoTokens};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use command_line::Ended;
@@ -9,6 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use std::fmt::Write;
 use std::path::PathBuf;
+use store::people::People;
 use store::{RecordStatus, Release};
 use supervise::say;
 
@@ -42,9 +44,8 @@ struct ReleaseCommand {
     /// The bridge's configuration: it names the database with the record
     #[arg(long, value_name = "FILE", env = "COUNTER_BRIDGE_CONFIG")]
     config: PathBuf,
-    /// Who releases it
-    #[arg(long, value_name = "NAME")]
-    who: String,
+    #[command(flatten)]
+    tokens: TwoTokens,
     /// Why it may go on: what became of what is missing, and how that is known
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -64,14 +65,24 @@ pub(crate) async fn run(command: RecordCommand) -> Result<Ended> {
             say!("{text}")?;
             Ok(if status.behind.is_none() { Ended::Well } else { Ended::Badly })
         }
-        What::Release(ReleaseCommand { config, who, reason, skip_serials }) => {
+        What::Release(ReleaseCommand { config, tokens, reason, skip_serials }) => {
             let config = Config::load_to_check(&config, config::environment())?;
-            let said = Release { who, reason, skip_serials };
             let url = config.database.expose_secret();
             // What is not there cannot be released, and is not made by that.
             store::status(url, &config.record).await?;
-            let missing = store::release(url, &config.record, &said).await?;
-            say!("released, although {missing}")?;
+            let people = People::open(url).await?;
+            let two = Two::of(&tokens, &people).await?;
+            let said = Release {
+                who: two.proposer().to_string(),
+                approved_by: two.approver().to_string(),
+                reason: reason.clone(),
+                skip_serials,
+            };
+            let release = store::release(url, &config.record, &said);
+            let words = ("proposed_release", "released");
+            let missing = two.act(&people, words, ("the record", &reason), release).await;
+            people.close().await;
+            say!("{} and {} released it, although {}", two.proposer(), two.approver(), missing?)?;
             say!(
                 "What was open in it is asked about and given up, never credited again; see \
                  `counter-bridge audit` for what only the counters know."

@@ -67,7 +67,18 @@ fn a_record_that_is_not_there_is_neither_released_nor_made() {
     let file = example().display().to_string();
     for arguments in [
         &["record", "status", "--config", &file][..],
-        &["record", "release", "--config", &file, "--who", "ann", "--reason", "it was asked"],
+        &[
+            "record",
+            "release",
+            "--config",
+            &file,
+            "--token-file",
+            "lin",
+            "--approver-token-file",
+            "wang",
+            "--reason",
+            "it was asked",
+        ],
     ] {
         let mut command = program(arguments);
         command.env("COUNTER_BRIDGE__DATABASE", &database);

@@ -16,6 +16,7 @@ use crate::inner::Inner;
 use crate::late_queue::LateQueue;
 use crate::mail::Mail;
 use crate::reach;
+use crate::readmitting::Readmissions;
 use crate::recovery;
 use crate::serials::Serials;
 use crate::shard::{Render, Shard};
@@ -115,6 +116,7 @@ impl Coordinator {
             events: Events::default(),
             standing: Standing::default(),
             doubts: Doubts::default(),
+            readmissions: Readmissions::default(),
             holds,
             accusations: Accusations::default(),
             late: queues,
@@ -148,6 +150,7 @@ impl Coordinator {
         let (of, kept) = (inner.clone(), Arc::new(Mutex::new(kept)));
         enduring.spawn("holds of counters", move || reach::keep_holds(of.clone(), kept.clone()));
         reach::take_up_holds(&inner).await?;
+        inner.readmissions.take_up(&inner.store).await?;
         recovery::take_up(&inner).await?;
         watch_all(&inner, unmatched, &enduring);
         Ok(Coordinator { inner })

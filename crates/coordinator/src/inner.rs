@@ -8,6 +8,7 @@ use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
 use crate::late_queue::LateQueue;
 use crate::mail::Mail;
+use crate::readmitting::Readmissions;
 use crate::serials::Serials;
 use crate::standing::{Hold, Standing, ToKeep};
 use dashmap::DashMap;
@@ -52,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) serials: Serials,
     pub(crate) standing: Standing,
     pub(crate) doubts: Doubts,
+    /// What is proposed about counters that are held.
+    pub(crate) readmissions: Readmissions,
     /// What is to be kept of counters that are held.
     pub(crate) holds: mpsc::UnboundedSender<ToKeep>,
     pub(crate) events: Events,

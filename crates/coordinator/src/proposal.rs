@@ -62,6 +62,13 @@ macro_rules! digest {
         #[serde(into = "String", try_from = "String")]
         pub struct $name(Half);
 
+        impl $name {
+            /// Of a text.
+            pub(crate) fn of_text(text: &str) -> $name {
+                $name(Half::of(text))
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(&self.0, f)
@@ -99,8 +106,8 @@ macro_rules! digest {
 }
 
 digest! {
-    /// Of what was seen of a transfer: phase, knowledge, postings and reason. Rounds of asking that brought nothing do
-    /// not change it.
+    /// Of what was seen: of a transfer phase, knowledge, postings and reason, but not rounds of asking that brought
+    /// nothing; of a counter all that holds it.
     Version
 }
 
@@ -112,7 +119,7 @@ digest! {
 impl Version {
     /// Where a transfer stands now.
     pub fn of(transfer: &Transfer) -> Version {
-        Version(Half::of(&transfer.standing()))
+        Version::of_text(&transfer.standing())
     }
 }
 
@@ -166,7 +173,7 @@ impl Proposal {
         );
         let lasts = i64::try_from(PROPOSAL_LASTS.as_micros()).unwrap_or(i64::MAX);
         let until = at.saturating_add(lasts);
-        let id = ProposalId(Half::of(&text));
+        let id = ProposalId::of_text(&text);
         Proposal { id, decision, version, leads_to, who, note, at, until, claim: None }
     }
 }
@@ -181,7 +188,7 @@ mod tests {
         let master = MasterSerial::from_number(2_026_112_100_000_000_042).expect("a serial");
         let seen = Seen {
             decision: Decision::Completed,
-            version: Version(Half::of("seen")),
+            version: Version::of_text("seen"),
             leads_to: Outlook::Ends(State::Completed),
         };
         Proposal::new(master, seen, "lin".into(), "by telephone".into(), 7)
@@ -220,7 +227,7 @@ mod tests {
         for changed in [
             id(other, seen, "lin", "by telephone", 7),
             id(master, Seen { decision: Decision::Resume, ..seen }, "lin", "by telephone", 7),
-            id(master, Seen { version: Version(Half::of("")), ..seen }, "lin", "by telephone", 7),
+            id(master, Seen { version: Version::of_text(""), ..seen }, "lin", "by telephone", 7),
             id(master, sends, "lin", "by telephone", 7),
             id(master, seen, "li", "by telephone", 7),
             id(master, seen, "lin", "by telephon", 7),

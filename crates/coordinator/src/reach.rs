@@ -2,12 +2,10 @@
 //! counter, over restarts (DOMAIN §3 rule 10).
 
 use crate::clock::now_micros;
-use crate::coordinator::Coordinator;
 use crate::inner::Inner;
 use crate::standing::{Hold, ToKeep};
 use domain::message::CounterId;
 use domain::serial::{Day, Sequence, SubSerial};
-use foreign::ForeignText;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Allowance, HeldCounter, Reach, StoreError};
@@ -19,31 +17,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long an operator waits for a database to have taken what it is to keep of holds.
 const KEPT_WITHIN: Duration = Duration::from_secs(5);
-
-/// Why a counter was not readmitted.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadmitError {
-    /// No such counter is configured.
-    #[error("there is no counter {0}")]
-    UnknownCounter(CounterId),
-    /// The counter gets new transfers already: nothing holds it.
-    #[error("{0} is not held: it gets new transfers")]
-    NotHeld(CounterId),
-    /// It has seen serials beyond the lease, which was not moved past them.
-    #[error(
-        "{counter} has seen serials up to {seen}, and new transfers would get the same again: have \
-         the serials moved past them with it"
-    )]
-    SerialsBehind {
-        /// Id of the counter that was to be readmitted.
-        counter: CounterId,
-        /// The highest of our sequences that it says it has seen.
-        seen: u64,
-    },
-    /// The database did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Holds what was held when the bridge last stopped.
 pub(crate) async fn take_up_holds(inner: &Inner) -> Result<(), StoreError> {
@@ -80,7 +53,7 @@ pub(crate) async fn keep_holds(
 }
 
 /// Whether the database has taken all that it is to keep of holds by now; it gets [`KEPT_WITHIN`] to.
-async fn are_kept(holds: &mpsc::UnboundedSender<ToKeep>) -> bool {
+pub(crate) async fn are_kept(holds: &mpsc::UnboundedSender<ToKeep>) -> bool {
     let (kept, all_kept) = oneshot::channel();
     holds.send(ToKeep::Told(kept)).is_ok()
         && matches!(timeout(KEPT_WITHIN, all_kept).await, Ok(Ok(())))
@@ -144,57 +117,23 @@ fn agree(inner: &Inner, counter: &CounterId) {
     }
 }
 
-impl Coordinator {
-    /// An operator has looked at a counter that is held: it gets new transfers again. With
-    /// `move_serials` the lease is moved past what it has seen, however far that is.
-    pub async fn readmit(
-        &self,
-        counter: &CounterId,
-        who: &ForeignText,
-        note: &ForeignText,
-        move_serials: bool,
-    ) -> Result<(), ReadmitError> {
-        let inner = &self.inner;
-        if !inner.counters.has(counter) {
-            return Err(ReadmitError::UnknownCounter(counter.clone()));
-        }
-        // A hold that is still being recorded would outlast what is decided here.
-        if !are_kept(&inner.holds).await {
-            let why = format!("that {counter} is held is not recorded yet");
-            return Err(StoreError::Unavailable { why }.into());
-        }
-        let now = now_micros();
-        let held = inner.store.held_counters().await?;
-        let Some(held) = held.into_iter().find(|held| held.counter == *counter) else {
-            return Err(ReadmitError::NotHeld(counter.clone()));
-        };
-        if let Some(seen) = held.seen {
-            self.move_past(counter, seen, move_serials, now).await?;
-        }
-        inner.store.readmit_counter(counter, who.as_received(), note.as_received(), now).await?;
-        inner.doubts.explained(counter);
-        inner.standing.release(counter);
-        tracing::warn!(%counter, %who, %note, "the counter is readmitted");
-        let text = format!("{who} readmitted {counter}: {note}");
-        inner.events.record(now, crate::events::Kind::Notice, None, text);
-        Ok(())
-    }
-
-    async fn move_past(
+impl Inner {
+    /// Moves the lease past what a counter has seen: on persons' word as far as it takes, otherwise as far as a
+    /// counter's own word moves it in a day. Whether it is past it now.
+    pub(crate) async fn move_past(
         &self,
         counter: &CounterId,
         seen: Sequence,
         wanted: bool,
         now: i64,
-    ) -> Result<(), ReadmitError> {
+    ) -> Result<bool, StoreError> {
         let day = Day::from_unix_micros(now);
         let allowance = if wanted { Allowance::Wanted(day) } else { Allowance::Day(day) };
-        if !self.inner.store.lift_serials(counter, seen, allowance, now).await? {
-            let (counter, seen) = (counter.clone(), seen.number());
-            return Err(ReadmitError::SerialsBehind { counter, seen });
+        let moved = self.store.lift_serials(counter, seen, allowance, now).await?;
+        if moved {
+            self.serials.discard().await;
         }
-        self.inner.serials.discard().await;
-        Ok(())
+        Ok(moved)
     }
 }
 
@@ -202,6 +141,7 @@ impl Coordinator {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::coordinator::Coordinator;
     use crate::record::Rendered;
     use crate::view::View;
     use domain::serial::Role;

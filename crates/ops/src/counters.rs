@@ -1,32 +1,29 @@
 //! Connections, and the two things that an operator may do about one.
 
 use super::people::{Identity, recorded};
-use super::said::{note, parse, whole};
+use super::readmitting::ReadmissionJson;
 use super::{Ops, described};
 use api::accounts::{EntriesParams, postings};
-use api::json::EntriesJson;
+use api::json::{EntriesJson, timestamp};
 use api::named::Named;
 use api::problem::{Problem, kind};
-use api::refused::database;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use coordinator::Coordinator;
 use coordinator::accusations::Fault;
 use coordinator::standing::Hold;
-use coordinator::{Coordinator, ReadmitError};
 use domain::message::CounterId;
 use domain::serial::Day;
 use port::status::{Connection, Counts, Health, Snapshot, State as LinkState};
 use port::{Counter, Counters};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::people::Act;
-use utoipa::ToSchema;
+use store::Readmission;
 
 /// One counter as of one moment; a [`Snapshot`] with the words a person uses.
 #[derive(Debug, Serialize)]
@@ -97,20 +94,35 @@ pub(super) fn add_doubts(coordinator: &Coordinator, counters: &mut Value) {
     {
         let id = counter.id();
         let held = coordinator.standing().held(id);
-        shown["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold));
+        let proposal = || coordinator.readmission(id);
+        shown["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold, proposal().as_ref()));
         let of = |fault| coordinator.faults(id, fault);
         shown["faults"] = faults_json(id, of(Fault::Foreign), of(Fault::Contradiction));
     }
 }
 
-fn held_json(counter: &CounterId, hold: &Hold) -> Value {
+fn held_json(counter: &CounterId, hold: &Hold, proposal: Option<&Readmission>) -> Value {
+    let next = match proposal {
+        None => format!(
+            "If the counter was mistaken, or all is settled, propose to readmit it: `counter-bridge readmit \
+             {counter} --note \"what you found\"`; another person has to approve that."
+        ),
+        Some(proposal) => format!(
+            "{} proposes to readmit it ({}). Another person, who has looked, approves that until {}: \
+             `counter-bridge readmit {counter} --approve {} --note \"what you looked at\"`.",
+            proposal.who,
+            proposal.note,
+            timestamp(proposal.until),
+            proposal.id
+        ),
+    };
     let to_do = format!(
         "Transfers that were begun go on being asked about; whoever orders a new one is refused. Ask the \
          counter's people what they hold under that serial, and run `counter-bridge audit`. If the \
-         bridge's record lacks something, go on with docs/operating.md. If the counter was mistaken, or \
-         all is settled: `counter-bridge readmit {counter} --note \"what you found\"`."
+         bridge's record lacks something, go on with docs/operating.md. {next}"
     );
-    json!({ "why": hold.why, "since": hold.since, "to_do": to_do })
+    let proposal = proposal.map(ReadmissionJson::from);
+    json!({ "why": hold.why, "since": hold.since, "to_do": to_do, "proposal": proposal })
 }
 
 fn faults_json(counter: &CounterId, foreign: u64, contradictions: u64) -> Value {
@@ -138,65 +150,10 @@ pub(super) fn held(coordinator: &Coordinator) -> BTreeMap<String, String> {
     state.held.iter().map(|(counter, hold)| (counter.to_string(), hold.why.clone())).collect()
 }
 
-/// Why a counter is readmitted.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Readmitting)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Readmission {
-    /// Why: what was found, in at most 2,000 bytes of UTF-8.
-    #[schema(min_length = 1)]
-    note: String,
-    /// Whether the bridge's serials go on behind the highest that the counter has seen; false
-    /// unless said.
-    #[serde(default)]
-    move_serials: bool,
-}
-
-/// Give a counter new transfers again.
-///
-/// An operator has looked at why it got none.
-#[utoipa::path(
-    post, path = "/ops/v1/counters/{counter}/readmit", tag = "counters", request_body = Readmission,
-    params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
-    responses((status = 200, description = "It gets new transfers again, and that is recorded", body = described::Readmitted))
-)]
-pub(super) async fn readmit(
-    State(ops): State<Ops>,
-    identity: Identity,
-    Named(counter): Named<String>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Problem> {
-    let coordinator = &ops.state.coordinator;
-    let body: Readmission = parse(&whole(body)?)?;
-    let (who, note) = (identity.who(), note(&body.note)?);
-    let id = find(coordinator.counters(), &counter)?.id().clone();
-    let act = Act {
-        after: body.move_serials.then(|| "serials go on behind what it has seen".into()),
-        reason: Some(note.clone()),
-        ..identity.act("readmitted", id.as_str())
-    };
-    let (readmitting, by, why) = (coordinator.clone(), who.clone(), note.clone());
-    let readmitting = async move {
-        readmitting.readmit(&id, &by, &why, body.move_serials).await.map_err(refusal)
-    };
-    recorded(&ops, &identity, act, readmitting).await?;
-    Ok(Json(json!({ "counter": counter, "readmitted": true, "who": who, "note": note })))
-}
-
-/// Why a counter was not readmitted.
-fn refusal(error: ReadmitError) -> Problem {
-    let detail = error.to_string();
-    match error {
-        ReadmitError::UnknownCounter(_) => Problem::new(kind::NO_SUCH_COUNTER).detail(detail),
-        ReadmitError::NotHeld(_) => Problem::new(kind::COUNTER_NOT_HELD).detail(detail),
-        ReadmitError::SerialsBehind { seen, .. } => {
-            Problem::new(kind::SERIALS_BEHIND).detail(detail).with("seen", seen.into())
-        }
-        ReadmitError::Store(error) => database(&error),
-    }
-}
-
-fn find<'a>(counters: &'a Counters, name: &str) -> Result<&'a Arc<dyn Counter>, Problem> {
+pub(super) fn find<'a>(
+    counters: &'a Counters,
+    name: &str,
+) -> Result<&'a Arc<dyn Counter>, Problem> {
     let found = CounterId::new(name).ok().and_then(|id| counters.get(&id));
     found.ok_or_else(|| {
         let known: Vec<&str> = counters.iter().map(|counter| counter.id().as_str()).collect();
@@ -383,11 +340,29 @@ pub(super) mod tests {
             assert!(text.contains(words), "{words}: {text}");
         }
         let hold = Hold { why: "a foreign mark".to_owned(), since: 5 };
-        let told = held_json(&counter, &hold);
+        let told = held_json(&counter, &hold, None);
         assert_eq!((&told["why"], &told["since"]), (&json!("a foreign mark"), &json!(5)));
         assert!(
             told["to_do"].as_str().is_some_and(|to_do| to_do.contains("readmit futures --note"))
         );
+        assert_eq!(told["proposal"], Value::Null);
+        let proposal = Readmission {
+            id: "a".repeat(32),
+            counter: counter.clone(),
+            version: "b".repeat(32),
+            move_serials: false,
+            who: "lin".into(),
+            note: "they removed it".into(),
+            at: 0,
+            until: 86_400_000_000,
+        };
+        let told = held_json(&counter, &hold, Some(&proposal));
+        let to_do = told["to_do"].as_str().expect("words");
+        let approve = format!("readmit futures --approve {} --note", proposal.id);
+        for words in ["lin proposes", "they removed it", "until 1970-01-02", &approve] {
+            assert!(to_do.contains(words), "{words}: {to_do}");
+        }
+        assert_eq!(told["proposal"]["who"], "lin");
     }
 
     #[test]

@@ -40,6 +40,8 @@ mod people;
 mod proposals;
 mod proposed;
 mod proven;
+mod readmissions;
+mod readmitting;
 mod said;
 #[cfg(test)]
 mod tests;
@@ -115,6 +117,7 @@ fn looking() -> OpenApiRouter<Ops> {
         .routes(may(Look, routes!(counters::list)))
         .routes(may(Look, routes!(counters::entries)))
         .routes(may(Look, routes!(counters::strangers)))
+        .routes(may(Look, routes!(readmissions::show)))
         .routes(may(Look, routes!(events::follow)))
         .routes(may(Look, routes!(transfers::list)))
         .routes(may(Look, routes!(transfers::show)))
@@ -146,7 +149,9 @@ fn acting() -> OpenApiRouter<Ops> {
         .routes(may(Approve, routes!(proposals::approve)))
         .routes(may(Act, routes!(counters::reconnect)))
         .routes(may(Act, routes!(counters::release)))
-        .routes(may(Approve, routes!(counters::readmit)))
+        .routes(may(Act, routes!(readmissions::propose)))
+        .routes(may(Act, routes!(readmissions::withdraw)))
+        .routes(may(Approve, routes!(readmissions::approve)))
         .routes(in_person(Administer, routes!(operators::add)))
         .routes(in_person(Administer, routes!(operators::alter)))
         .routes(in_person(Administer, routes!(operators::reset)))

@@ -5,7 +5,7 @@ use super::Ops;
 use super::described;
 use super::people::{Identity, recorded};
 use super::proposed::ProposalJson;
-use super::said::{DURABLE_WITHIN, durable, note, parse, rule, serial, whole};
+use super::said::{DURABLE_WITHIN, OnProposal, durable, note, on, parse, rule, serial, whole};
 use super::transfers::EvidenceJson;
 use api::named::Named;
 use api::problem::{Problem, kind};
@@ -15,7 +15,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use coordinator::{Coordinator, Found, ProposalId, Version};
+use coordinator::{Coordinator, Found, Version};
 use domain::serial::MasterSerial;
 use domain::transfer::{Decision, Outlook};
 use foreign::ForeignText;
@@ -42,19 +42,6 @@ pub(super) struct Proposing {
     #[schema(value_type = described::Outlook)]
     leads_to: Outlook,
     /// Why: what was found, and where, in at most 2,000 bytes of UTF-8.
-    #[schema(min_length = 1)]
-    note: String,
-}
-
-/// What one says to a proposal.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = OnProposal)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OnProposal {
-    /// The proposal, by its `id`.
-    #[schema(pattern = "^[0-9a-f]{32}$")]
-    proposal: String,
-    /// What was looked at, or why not, in at most 2,000 bytes of UTF-8.
     #[schema(min_length = 1)]
     note: String,
 }
@@ -127,7 +114,7 @@ pub(super) async fn approve(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<DecidedJson>), Problem> {
     let master = serial(&text)?;
-    let On { id, note } = on(&whole(body)?)?;
+    let (id, note) = on(&whole(body)?)?;
     let act = Act {
         after: Some(id.to_string().into()),
         reason: Some(note.clone()),
@@ -170,7 +157,7 @@ pub(super) async fn withdraw(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ProposalJson>, Problem> {
     let master = serial(&text)?;
-    let On { id, note } = on(&whole(body)?)?;
+    let (id, note) = on(&whole(body)?)?;
     let act = Act {
         before: Some(id.to_string().into()),
         reason: Some(note.clone()),
@@ -298,19 +285,6 @@ fn read(body: &[u8]) -> Result<Proposed, Problem> {
         })?;
     let version = body.version.parse().map_err(|error| rule("version", &format!("{error}")))?;
     Ok(Proposed { decision, version, leads_to: body.leads_to, note: note(&body.note)? })
-}
-
-/// What is said to which proposal.
-#[derive(Debug, PartialEq, Eq)]
-struct On {
-    id: ProposalId,
-    note: ForeignText,
-}
-
-fn on(body: &[u8]) -> Result<On, Problem> {
-    let body: OnProposal = parse(body)?;
-    let id = body.proposal.parse().map_err(|error| rule("proposal", &format!("{error}")))?;
-    Ok(On { id, note: note(&body.note)? })
 }
 
 #[cfg(test)]

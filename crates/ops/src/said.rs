@@ -8,12 +8,14 @@ use api::sent;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use coordinator::PersonError;
+use coordinator::{PersonError, ProposalId};
 use domain::serial::MasterSerial;
 use domain::transfer::Illegal;
 use foreign::{ForeignText, is_unseen};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Bytes in a note: a paragraph. It is kept twice, in the trail and in the record of decisions.
 pub(super) const LONGEST_NOTE: usize = 2000;
@@ -40,6 +42,26 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         };
         Problem::new(kind).detail(plain::words(&error.to_string()))
     })
+}
+
+/// What one says to a proposal.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = OnProposal)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OnProposal {
+    /// The proposal, by its `id`.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    proposal: String,
+    /// What was looked at, or why not, in at most 2,000 bytes of UTF-8.
+    #[schema(min_length = 1)]
+    note: String,
+}
+
+/// Reads what is said, and to which proposal.
+pub(super) fn on(body: &[u8]) -> Result<(ProposalId, ForeignText), Problem> {
+    let body: OnProposal = parse(body)?;
+    let id = body.proposal.parse().map_err(|error| rule("proposal", &format!("{error}")))?;
+    Ok((id, note(&body.note)?))
 }
 
 /// Why: a note.
@@ -82,22 +104,29 @@ pub(super) fn serial(text: &str) -> Result<MasterSerial, Problem> {
     text.parse().map_err(|error| not_found().detail(format!("a master serial {error}")))
 }
 
-/// What a person said, once it is durable. Where that takes too long it goes on all the same, and it is not known yet
-/// whether it was taken.
+/// What a person said about a transfer, once it is durable.
 pub(super) async fn durable<T: Send + 'static>(
     saying: impl Future<Output = Result<T, PersonError>> + Send + 'static,
 ) -> Result<T, Problem> {
+    in_time(saying, refusal, "the transfer").await
+}
+
+/// What a person said, once it is durable. Where that takes too long it goes on all the same, and it is not known yet
+/// whether it was taken: what it is about says so later.
+pub(super) async fn in_time<T: Send + 'static, E: Send + 'static>(
+    saying: impl Future<Output = Result<T, E>> + Send + 'static,
+    refusal: impl FnOnce(E) -> Problem,
+    about: &str,
+) -> Result<T, Problem> {
     let saying = tokio::spawn(saying);
-    let unclear = |why: &str| Problem::new(kind::NOT_CONFIRMED).detail(why.to_owned());
-    let taken = tokio::time::timeout(DURABLE_WITHIN, saying).await.map_err(|_| {
-        unclear(
-            "the database has not confirmed it yet: look at the transfer, it says what was taken",
-        )
-        .retry_after(1)
-    })?;
-    let failed =
-        |_| unclear("this software failed at it: look at the transfer, it says what was taken");
-    taken.map_err(failed)?.map_err(refusal)
+    let unclear = |why: &str| {
+        let look = format!("{why}: look at {about}, it says what was taken");
+        Problem::new(kind::NOT_CONFIRMED).detail(look)
+    };
+    let taken = tokio::time::timeout(DURABLE_WITHIN, saying)
+        .await
+        .map_err(|_| unclear("the database has not confirmed it yet").retry_after(1))?;
+    taken.map_err(|_| unclear("this software failed at it"))?.map_err(refusal)
 }
 
 /// Why what a person said was not taken, in the machine's words.

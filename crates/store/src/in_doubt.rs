@@ -13,7 +13,7 @@ use domain::serial::{Day, Sequence};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, TransactionTrait,
+    QueryFilter, QueryOrder, Select, TransactionTrait,
 };
 
 /// Numbers that the lease is moved in a day on the mere word of counters. A bridge that gives out a
@@ -55,16 +55,22 @@ pub enum Allowance {
 }
 
 impl Store {
-    /// Keeps why a counter gets nothing new. The same hold twice is one.
+    /// Keeps why a counter gets nothing new. The same hold twice is one: a counter that says the same at each of its
+    /// sign-ons is held for it once.
     pub async fn hold_counter(&self, held: &HeldCounter) -> Result<(), StoreError> {
         self.once(async |connection| {
             // Kept as an ordinal, which stays what it is when the numbers begin again.
             let next = next(connection).await?.unwrap_or(1);
+            let seen = held.seen.map(|seen| ordinal(seen, next));
+            let open = open_holds(&held.counter).all(connection).await?;
+            if open.iter().any(|row| row.why == held.why && row.seen == seen) {
+                return Ok(());
+            }
             let row = counter_hold::ActiveModel {
                 counter: Set(held.counter.to_string()),
                 held_at: Set(held.since),
                 why: Set(held.why.clone()),
-                seen: Set(held.seen.map(|seen| ordinal(seen, next))),
+                seen: Set(seen),
                 readmitted_at: Set(None),
                 who: Set(None),
                 note: Set(None),
@@ -86,38 +92,19 @@ impl Store {
             .order_by_asc(counter_hold::Column::Counter);
         let mut held: Vec<HeldCounter> = Vec::new();
         for row in ask(query.all(self.readers())).await? {
-            let counter = CounterId::new(&row.counter)
-                .map_err(|error| StoreError::corrupt(row.held_at, &error))?;
-            let seen = row.seen.map(number).transpose()?.map(Sequence::of_ordinal);
-            match held.iter_mut().find(|known| known.counter == counter) {
-                Some(known) => known.seen = known.seen.max(seen),
-                None => {
-                    held.push(HeldCounter { counter, why: row.why, seen, since: row.held_at });
-                }
+            let row = HeldCounter::try_from(row)?;
+            match held.iter_mut().find(|known| known.counter == row.counter) {
+                Some(known) => known.seen = known.seen.max(row.seen),
+                None => held.push(row),
             }
         }
         Ok(held)
     }
 
-    /// An operator has looked: the counter gets new transfers again. Whether it was held. What it
-    /// said of our serials until now is explained by that.
-    pub async fn readmit_counter(
-        &self,
-        counter: &CounterId,
-        who: &str,
-        note: &str,
-        at: i64,
-    ) -> Result<bool, StoreError> {
-        self.once(async |connection| {
-            let update = counter_hold::Entity::update_many()
-                .col_expr(counter_hold::Column::ReadmittedAt, Expr::value(at))
-                .col_expr(counter_hold::Column::Who, Expr::value(who))
-                .col_expr(counter_hold::Column::Note, Expr::value(note))
-                .filter(counter_hold::Column::Counter.eq(counter.as_str()))
-                .filter(counter_hold::Column::ReadmittedAt.is_null());
-            Ok(update.exec(connection).await?.rows_affected > 0)
-        })
-        .await
+    /// What holds a counter, the oldest first, each for itself.
+    pub async fn holds_of(&self, counter: &CounterId) -> Result<Vec<HeldCounter>, StoreError> {
+        let rows = ask(open_holds(counter).all(self.readers())).await?;
+        rows.into_iter().map(HeldCounter::try_from).collect()
     }
 
     /// Holds what a counter has seen against the lease as it is recorded now.
@@ -201,7 +188,7 @@ impl Store {
     }
 
     /// Does something on a connection of its own.
-    async fn once<T>(
+    pub(crate) async fn once<T>(
         &self,
         work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
     ) -> Result<T, StoreError> {
@@ -209,6 +196,28 @@ impl Store {
         let done = ask(work(&connection)).await;
         let _ = ask(connection.close()).await;
         done
+    }
+}
+
+/// What holds a counter, the oldest first.
+pub(crate) fn open_holds(counter: &CounterId) -> Select<counter_hold::Entity> {
+    counter_hold::Entity::find()
+        .filter(counter_hold::Column::Counter.eq(counter.as_str()))
+        .filter(counter_hold::Column::ReadmittedAt.is_null())
+        .order_by_asc(counter_hold::Column::HeldAt)
+}
+
+impl TryFrom<counter_hold::Model> for HeldCounter {
+    type Error = StoreError;
+
+    fn try_from(row: counter_hold::Model) -> Result<HeldCounter, StoreError> {
+        Ok(HeldCounter {
+            counter: CounterId::new(&row.counter)
+                .map_err(|error| StoreError::corrupt(row.held_at, &error))?,
+            why: row.why,
+            seen: row.seen.map(number).transpose()?.map(Sequence::of_ordinal),
+            since: row.held_at,
+        })
     }
 }
 

@@ -93,6 +93,7 @@ mod position;
 mod process;
 mod query;
 mod reader;
+mod readmission;
 mod recent;
 mod record;
 mod serials;
@@ -110,6 +111,7 @@ pub use options::Options;
 pub use position::RecordStanding;
 pub use position::release::{RecordStatus, Release, ReleaseError, release, status};
 pub use reader::Reader;
+pub use readmission::{NotApproved, Readmission, ReadmissionEnd};
 pub use record::{
     Decision, ListFilter, Listed, NewTransfer, OpenPage, OpenTransfer, Outcome, Place, Stored,
 };

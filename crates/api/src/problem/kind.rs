@@ -101,8 +101,8 @@ kinds! {
     BEING_RECORDED = "being_recorded", CONFLICT, "The transfer is being recorded";
     NO_DECISION_NEEDED = "no_decision_needed", CONFLICT, "The transfer does not need a decision";
     NOTHING_TO_RESUME = "nothing_to_resume", UNPROCESSABLE_ENTITY, "The transfer cannot be resumed";
-    MOVED_ON = "moved_on", CONFLICT, "The transfer stands otherwise than it was seen";
-    PROPOSED_ALREADY = "proposed_already", CONFLICT, "Something is proposed for the transfer already";
+    MOVED_ON = "moved_on", CONFLICT, "It stands otherwise than it was seen";
+    PROPOSED_ALREADY = "proposed_already", CONFLICT, "Something is proposed already";
     NO_SUCH_PROPOSAL = "no_such_proposal", CONFLICT, "No such proposal is open";
     OWN_PROPOSAL = "own_proposal", FORBIDDEN, "Nobody approves a proposal of one's own";
     CLAIMED = "claimed", CONFLICT, "Another has claimed the transfer";

@@ -87,17 +87,22 @@ pub(crate) fn prove(town: &Town, seen: &[Seen]) -> Result<Verdict> {
         }
     }
 
-    let conserved = all.debited == all.credited + all.returned;
+    // What waits for persons was taken, and has arrived nowhere.
+    let waits = seen.iter().filter_map(|seen| seen.transfer.as_ref());
+    let waits = waits.filter(|transfer| transfer.state == State::NeedsOperator);
+    let in_transit: i64 = waits.filter_map(|transfer| transfer.amount).sum();
+    let conserved = all.debited == all.credited + all.returned + in_transit;
     let once = all.postings.values().all(|count| *count == 1);
     let agreed = seen.iter().all(|seen| agrees(seen, &all.postings));
     let mark = |good: bool| if good { "✓" } else { "✗" };
     let lines = vec![
         format!(
-            "{} debited {} = credited {} + returned {}; nothing in transit",
+            "{} debited {} = credited {} + returned {} + {} in transit, for which two persons are asked",
             mark(conserved),
             money(all.debited),
             money(all.credited),
-            money(all.returned)
+            money(all.returned),
+            money(in_transit)
         ),
         format!("{} {} postings, no sub serial posted twice", mark(once), all.postings.len()),
         format!("{} the books hold exactly the legs that the API told of", mark(agreed)),
@@ -136,6 +141,7 @@ fn agrees(seen: &Seen, postings: &BTreeMap<String, usize>) -> bool {
         State::Completed => found == (true, true, false),
         State::Refused => found == (false, false, false),
         State::Reversed => found == (true, false, true),
+        State::NeedsOperator => found == (true, false, false),
         _ => false,
     }
 }

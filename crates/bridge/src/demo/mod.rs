@@ -86,6 +86,17 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     say!("\nIt stays up until you press Ctrl-C. Look at http://{}", town.addresses().operators)?;
     say!("or move money yourself:\n")?;
     say!("  {}\n", town.example())?;
+    let waits = seen.iter().filter_map(|seen| seen.transfer.as_ref());
+    for transfer in waits.filter(|transfer| !transfer.state.is_final()) {
+        say!(
+            "One transfer waits for two persons. On the console one signs in and proposes how it ends, the other"
+        )?;
+        say!("approves it; or with commands, of which the first says which PROPOSAL it is:\n")?;
+        for command in town.by_two(&transfer.master_serial) {
+            say!("  {command}")?;
+        }
+        say!("")?;
+    }
     let failed = tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None)?,
         _ = terminate.recv() => None,

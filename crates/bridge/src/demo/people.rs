@@ -1,7 +1,7 @@
 //! Who signs in at the demonstration's console: two, for what moves money will take two. Only here are passwords made
 //! up and printed.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use people::{OperatorName, Password, RecoveryCode, Role, TokenSecret};
 use std::fs;
 use std::path::Path;
@@ -14,6 +14,9 @@ const WHO: [(&str, Role); 2] = [("lin", Role::Operator), ("wang", Role::Approver
 /// The file with a token of the one who acts, in the folder of the demonstration.
 pub(super) const TOKEN_FILE: &str = "operator.token";
 
+/// The file with a token of the one who approves.
+pub(super) const APPROVER_TOKEN_FILE: &str = "approver.token";
+
 /// For how long that is good, in microseconds: 30 days, for a demonstration that is left alone.
 const TOKEN_LASTS: i64 = 30 * 86_400_000_000;
 
@@ -24,25 +27,25 @@ pub(crate) struct Somebody {
     pub(crate) password: String,
 }
 
-/// Makes both, and the token's file.
+/// Makes both, and the files with a token of each.
 pub(super) async fn make(people: &People, folder: &Path) -> Result<Vec<Somebody>> {
     let mut made = Vec::new();
-    for (name, role) in WHO {
-        made.push(somebody(people, name, role).await?);
+    for ((name, role), file) in WHO.into_iter().zip([TOKEN_FILE, APPROVER_TOKEN_FILE]) {
+        let somebody = somebody(people, name, role).await?;
+        let secret = TokenSecret::random();
+        let token = NewToken {
+            digest: secret.digest(),
+            name: somebody.name.clone(),
+            label: "demonstration".into(),
+            role,
+            expires_at: now_micros() + TOKEN_LASTS,
+        };
+        if !people.add_token(&token, &act("token_added", &somebody.name)).await? {
+            return Err(anyhow!("{} gets no token", somebody.name));
+        }
+        fs::write(folder.join(file), secret.text())?;
+        made.push(somebody);
     }
-    let lin = made.first().context("there is one who acts")?;
-    let secret = TokenSecret::random();
-    let token = NewToken {
-        digest: secret.digest(),
-        name: lin.name.clone(),
-        label: "demonstration".into(),
-        role: lin.role,
-        expires_at: now_micros() + TOKEN_LASTS,
-    };
-    if !people.add_token(&token, &act("token_added", &lin.name)).await? {
-        return Err(anyhow!("{} gets no token", lin.name));
-    }
-    fs::write(folder.join(TOKEN_FILE), secret.text())?;
     Ok(made)
 }
 
@@ -97,11 +100,13 @@ mod tests {
         let second = make(&store.people(), folder.path()).await.expect("made");
         assert_eq!((first[0].name.as_str(), first[1].name.as_str()), ("lin", "wang"));
         assert!(second[0].name.as_str().starts_with("lin-"), "{}", second[0].name);
-        let text = fs::read_to_string(folder.path().join(TOKEN_FILE)).expect("a token");
-        let token: TokenSecret = text.parse().expect("a token");
-        let (token, operator) =
-            store.people().token(&token.digest()).await.expect("asked").expect("it is known");
-        assert_eq!((token.role, operator.name), (Role::Operator, second[0].name.clone()));
+        for (file, somebody) in [TOKEN_FILE, APPROVER_TOKEN_FILE].into_iter().zip(&second) {
+            let text = fs::read_to_string(folder.path().join(file)).expect("a token");
+            let token: TokenSecret = text.parse().expect("a token");
+            let (token, operator) =
+                store.people().token(&token.digest()).await.expect("asked").expect("it is known");
+            assert_eq!((token.role, &operator.name), (somebody.role, &somebody.name));
+        }
         store.close().await;
     }
 }

@@ -1,7 +1,8 @@
-//! The six scenes: completed, refused, reversed, unknown and then resolved, replayed, forged.
+//! The seven scenes: completed, refused, reversed, unknown and then resolved, replayed, forged, and one that only two
+//! persons can end.
 
 use super::money;
-use super::town::{NOBODY, OPEN, POOR, QUIET, RICH, Town};
+use super::town::{NOBODY, OPEN, POOR, QUIET, RICH, STUCK, Town};
 use anyhow::{Context, Result};
 use client::{Account, IdempotencyKey, NewTransfer, State, Transfer};
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub(crate) enum Scene {
     Resolved,
     Replayed,
     Forged,
+    ForTwo,
 }
 
 /// What a scene brought about.
@@ -35,13 +37,14 @@ pub(crate) struct Seen {
 }
 
 impl Scene {
-    pub(crate) const ALL: [Scene; 6] = [
+    pub(crate) const ALL: [Scene; 7] = [
         Scene::Completed,
         Scene::Refused,
         Scene::Reversed,
         Scene::Resolved,
         Scene::Replayed,
         Scene::Forged,
+        Scene::ForTwo,
     ];
 
     pub(crate) const fn title(self) -> &'static str {
@@ -52,6 +55,9 @@ impl Scene {
             Scene::Resolved => "Unknown, then resolved: the second leg's answer is lost",
             Scene::Replayed => "Replayed: the same key again, signed anew",
             Scene::Forged => "Forged: one digit of the amount is changed after signing",
+            Scene::ForTwo => {
+                "For two persons: the second leg is refused, and so is undoing the first"
+            }
         }
     }
 
@@ -74,6 +80,10 @@ impl Scene {
             ),
             Scene::Replayed => "the first order once more: no money may move".to_owned(),
             Scene::Forged => "the bridge must not even look at the order".to_owned(),
+            Scene::ForTwo => format!(
+                "securities {STUCK} is debited and takes nothing back, futures does not know {NOBODY}; the bridge must \
+                 not guess"
+            ),
         }
     }
 
@@ -85,6 +95,7 @@ impl Scene {
             Scene::Reversed => (RICH, NOBODY, 25_000),
             Scene::Resolved => (RICH, QUIET, 70_000),
             Scene::Forged => (RICH, OPEN, 10_000),
+            Scene::ForTwo => (STUCK, NOBODY, 30_000),
         };
         NewTransfer {
             from: Account::new("securities", from),
@@ -99,6 +110,7 @@ impl Scene {
             Scene::Refused => self.move_money(town, State::Refused).await,
             Scene::Reversed => self.move_money(town, State::Reversed).await,
             Scene::Completed | Scene::Resolved => self.move_money(town, State::Completed).await,
+            Scene::ForTwo => self.move_money(town, State::NeedsOperator).await,
             Scene::Replayed => self.replay(town, seen).await,
             Scene::Forged => self.forge(town).await,
         }
@@ -110,13 +122,14 @@ impl Scene {
         let mut transfer = posted.transfer;
         let mut told = transfer.next.clone();
         // What is not final yet is told as it goes on.
-        while !transfer.state.is_final() {
+        let is_over = |state: State| state.is_final() || state == State::NeedsOperator;
+        while !is_over(transfer.state) {
             if let Some(next) = &told {
                 say!("   … {} ({})", next, transfer.state)?;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
             transfer = town.client().show(&transfer.master_serial).await?;
-            while !transfer.state.is_final() && transfer.next == told {
+            while !is_over(transfer.state) && transfer.next == told {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 transfer = town.client().show(&transfer.master_serial).await?;
             }

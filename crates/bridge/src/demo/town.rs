@@ -2,7 +2,7 @@
 //! bridge between them, and an app that calls it.
 
 use super::Options;
-use super::people::{self, Somebody, TOKEN_FILE};
+use super::people::{self, APPROVER_TOKEN_FILE, Somebody, TOKEN_FILE};
 use crate::config::Config;
 use crate::serve::{Addresses, Bridge};
 use anyhow::{Context, Result, bail, ensure};
@@ -22,6 +22,8 @@ use tokio::time::{Instant, timeout};
 pub(crate) const RICH: &str = "6001";
 /// An account at the securities counter that holds 100.00.
 pub(crate) const POOR: &str = "6002";
+/// An account at the securities counter that holds 1,000.00 and takes nothing back.
+pub(crate) const STUCK: &str = "6003";
 /// An account at the futures counter.
 pub(crate) const OPEN: &str = "8001";
 /// An account at the futures counter whose credits are done and never answered.
@@ -29,8 +31,17 @@ pub(crate) const QUIET: &str = "8002";
 /// An account that no counter knows.
 pub(crate) const NOBODY: &str = "8404";
 
+/// What the securities counter does wrong: it debits one account, and refuses to give back what it took.
+const REFUSES_TO_RETURN: &str = "\
+# What was taken from this account is not given back.
+[[rule]]
+on = [\"reversal\"]
+account = \"6003\"
+do = { refuse = 403 }
+";
+
 /// What the futures counter does wrong: it credits one account, and keeps silent about it.
-const FAULTS: &str = "\
+const KEEPS_SILENT: &str = "\
 # Credits to this account are done, and the answer is never sent.
 [[rule]]
 on = [\"credit\"]
@@ -67,9 +78,11 @@ impl Town {
         for secret in ["securities.key", "futures.key", "demo.key"] {
             fs::write(folder.join(secret), token())?;
         }
-        fs::write(folder.join("futures.faults.toml"), FAULTS)?;
+        fs::write(folder.join("securities.faults.toml"), REFUSES_TO_RETURN)?;
+        fs::write(folder.join("futures.faults.toml"), KEEPS_SILENT)?;
+        let accounts = [(RICH, 1_000_000), (POOR, 10_000), (STUCK, 100_000)];
         let counters = vec![
-            Counter::start(&folder, "securities", &[(RICH, 1_000_000), (POOR, 10_000)]).await?,
+            Counter::start(&folder, "securities", &accounts).await?,
             Counter::start(&folder, "futures", &[(OPEN, 0), (QUIET, 0)]).await?,
         ];
 
@@ -160,6 +173,21 @@ impl Town {
             "counter-bridge transfer --client {} --from securities:{RICH} --to futures:{OPEN} --amount 12345",
             self.folder.join("client.toml").display()
         )
+    }
+
+    /// The commands by which two decide the transfer that waits for them.
+    pub(crate) fn by_two(&self, serial: &str) -> [String; 2] {
+        let client = self.folder.join("client.toml");
+        let other = self.folder.join(APPROVER_TOKEN_FILE);
+        let command =
+            format!("counter-bridge resolve {serial} reversed --client {}", client.display());
+        [
+            format!("{command} --note \"given back by hand\""),
+            format!(
+                "{command} --token-file {} --approve PROPOSAL --note \"seen in the books\"",
+                other.display()
+            ),
+        ]
     }
 
     /// Signs the order, changes its amount, and sends it; the status and the body of the answer.

@@ -2,12 +2,13 @@
 //! or without one: whoever may write there needs nobody's leave, and the first admin is made so.
 //!
 //! Reading order: what each command takes, and does; `register` opens the database, and says who acts; `password`
-//! reads one, `proofs` makes what an operator signs in by; `shown` is how people and machines are told.
+//! reads one, `proofs` makes what an operator signs in by; `shown` is how people and machines are told. `two` is who decides something together.
 
 pub(crate) mod password;
 mod proofs;
 mod register;
 mod shown;
+pub(crate) mod two;
 
 use crate::person::Form;
 use anyhow::{Context, Error, Result, anyhow, bail};

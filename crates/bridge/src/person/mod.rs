@@ -17,7 +17,7 @@ mod screen;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod tables;
-mod token;
+pub(crate) mod token;
 pub(crate) mod transfer;
 
 pub(crate) use access::Access;

@@ -260,9 +260,35 @@ pub(super) struct Choice {
     pub(super) leads_to: Option<Outlook>,
 }
 
-/// That a counter gets new transfers again, as it is sent.
+/// What holds a counter, and what is proposed about it.
+#[derive(Debug, Deserialize)]
+pub(super) struct HeldFor {
+    pub(super) holds: Vec<CounterHold>,
+    pub(super) version: String,
+    pub(super) proposal: Option<Readmission>,
+}
+
+/// Something that holds a counter.
+#[derive(Debug, Deserialize)]
+pub(super) struct CounterHold {
+    pub(super) why: String,
+    pub(super) since: String,
+}
+
+/// That a counter gets new transfers again, as somebody has proposed it.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Readmission {
+    pub(super) id: String,
+    pub(super) move_serials: bool,
+    pub(super) who: String,
+    pub(super) note: String,
+    pub(super) until: String,
+}
+
+/// The same as it is proposed.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Readmission<'a> {
+pub(super) struct ProposingReadmission<'a> {
+    pub(super) version: &'a str,
     pub(super) note: &'a str,
     pub(super) move_serials: bool,
 }
@@ -369,12 +395,26 @@ impl Operators {
         &self.base
     }
 
-    pub(super) async fn readmit(
+    pub(super) async fn held_for(&self, counter: &str) -> Result<HeldFor> {
+        self.call(Method::GET, &["counters", counter, "readmission"], &[], None::<&()>).await
+    }
+
+    pub(super) async fn propose_readmission(
         &self,
         counter: &str,
-        readmission: &Readmission<'_>,
+        proposing: &ProposingReadmission<'_>,
+    ) -> Result<Readmission> {
+        self.call(Method::POST, &["counters", counter, "readmission"], &[], Some(proposing)).await
+    }
+
+    /// Says something to what is proposed about a counter: `approval` or `withdrawal`.
+    pub(super) async fn say_to_readmission(
+        &self,
+        (counter, what): (&str, &str),
+        on: &OnProposal<'_>,
     ) -> Result<serde_json::Value> {
-        self.call(Method::POST, &["counters", counter, "readmit"], &[], Some(readmission)).await
+        let path = ["counters", counter, "readmission", what];
+        self.call(Method::POST, &path, &[], Some(on)).await
     }
 
     /// Asks a counter's link to `reconnect`, or to let a held connection go (`release`).

@@ -11,7 +11,7 @@ use supervise::tell;
 
 /// Reads the token in a file, less one line end. Whether others may read it too is told: whoever has it acts in its
 /// operator's name.
-pub(super) fn read(path: &Path) -> Result<TokenSecret> {
+pub(crate) fn read(path: &Path) -> Result<TokenSecret> {
     let file = path.display();
     let content =
         read_key(path).with_context(|| format!("the token file {file} cannot be read"))?;

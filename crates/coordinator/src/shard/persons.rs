@@ -300,18 +300,21 @@ impl Shard {
             return Err(PersonRefused::Own);
         }
         let seen = record.would(proposal.decision, world, now, patience)?;
-        if seen.version != proposal.version {
-            return Err(PersonRefused::Moved(seen.version));
-        }
-        if seen.leads_to != proposal.leads_to {
+        let stands = seen.version == proposal.version;
+        if !stands || seen.leads_to != proposal.leads_to {
+            // Nobody can approve it any more: whoever proposes anew has to look anew.
             let (by, decided) = (&proposal.who, proposal.decision.as_str());
-            let text = format!(
-                "it would lead to something else by now: what {by} proposed, {decided}, is void"
-            );
+            let (why, refused) = if stands {
+                let elsewhere = PersonRefused::LeadsElsewhere(seen.leads_to);
+                ("it would lead to something else by now", elsewhere)
+            } else {
+                ("more is known now", PersonRefused::Moved(seen.version))
+            };
+            let text = format!("{why}: what {by} proposed, {decided}, is void");
             out.push(Output::Alarm { kind: Kind::Proposed, master, text: text.clone() });
             self.deal(master, behind(&proposal, now), text, now);
             self.keep(master, None, Afterwards::Freed, now, out);
-            return Err(PersonRefused::LeadsElsewhere(seen.leads_to));
+            return Err(refused);
         }
         let text = format!(
             "{who} approves what {} proposed, {}: {note}",

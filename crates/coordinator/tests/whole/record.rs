@@ -3,8 +3,8 @@
 use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id};
 use crate::{DEAF, DROPS_WHO_ASKS_FOR_A_BALANCE, folder};
 use coordinator::events::{Event, Kind};
-use coordinator::{BeginError, Config, ReadmitError};
-use domain::message::{BalanceQuery, Instruction, Reply};
+use coordinator::{BeginError, Config, Coordinator, ReadmitError};
+use domain::message::{BalanceQuery, CounterId, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::{Role, Sequence};
 use domain::transfer::{ParkReason, Phase};
@@ -91,12 +91,12 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     assert!(matches!(&begun, Err(BeginError::CounterHeld(by)) if *by == held), "{begun:?}");
     let words = "futures gets no new transfers: it says that it has seen";
     stage.event(Kind::Contradiction, words).await;
-    let (coordinator, note) = (&stage.coordinator, "restored on purpose".into());
-    let nobody = coordinator.readmit(&counter_id("nobody"), &"ann".into(), &note, false).await;
-    assert!(matches!(nobody, Err(ReadmitError::UnknownCounter(_))), "{nobody:?}");
-    let free = coordinator.readmit(&counter_id("securities"), &"ann".into(), &note, false).await;
-    assert!(matches!(free, Err(ReadmitError::NotHeld(_))), "{free:?}");
-    coordinator.readmit(&held, &"ann".into(), &note, false).await.expect("it is readmitted");
+    let coordinator = &stage.coordinator;
+    for (counter, why) in [("nobody", "there is no counter"), ("securities", "is not held")] {
+        let refused = coordinator.held_for(&counter_id(counter)).await.expect_err("it is not held");
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+    two_readmit(coordinator, &held, false).await;
     let (next, told) = stage.ends("after").await;
     assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
     stage.stop().await;
@@ -114,6 +114,83 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;
+}
+
+/// Two persons let a counter get new transfers again.
+async fn two_readmit(coordinator: &Coordinator, held: &CounterId, move_serials: bool) {
+    let seen = coordinator.held_for(held).await.expect("it is held");
+    assert_eq!(seen.proposal, None);
+    let (proposing, note) = ((seen.version, move_serials), || "restored on purpose".into());
+    let proposal = coordinator.propose_readmission(held, proposing, "lin".into(), note()).await;
+    let proposal = proposal.expect("it is proposed");
+    let id = proposal.id.parse().expect("an id");
+    coordinator.approve_readmission(held, id, "wang".into(), note()).await.expect("it is approved");
+    assert_eq!(coordinator.readmission(held), None);
+}
+
+/// What one person proposes about a counter lets nothing through, outlives the process, and is approved by another
+/// alone, for what holds the counter now.
+#[tokio::test]
+async fn a_counter_is_readmitted_by_two_for_what_they_have_seen() {
+    let (first, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(first.path(), &[&securities, &futures], config()).await;
+    stage.ends("before").await;
+    stage.stop().await;
+    let (second, fresh) = (folder(), Counter::start("securities", "").await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], config()).await;
+    let words = "futures gets no new transfers: it says that it has seen";
+    stage.event(Kind::Contradiction, words).await;
+    let (held, note) = (counter_id("futures"), || "restored on purpose".into());
+    let seen = stage.coordinator.held_for(&held).await.expect("it is held");
+    let other = coordinator::Version::try_from("0".repeat(32)).expect("a version");
+    let moved =
+        stage.coordinator.propose_readmission(&held, (other, false), "lin".into(), note()).await;
+    assert!(matches!(&moved, Err(ReadmitError::Moved(now)) if *now == seen.version), "{moved:?}");
+    let proposing = (seen.version, false);
+    let proposal = stage.coordinator.propose_readmission(&held, proposing, "lin".into(), note());
+    let proposal = proposal.await.expect("it is proposed");
+    let again =
+        stage.coordinator.propose_readmission(&held, proposing, "wang".into(), note()).await;
+    assert!(matches!(&again, Err(ReadmitError::Proposed(open)) if **open == proposal), "{again:?}");
+    stage.stop().await;
+
+    // It is shown after a restart, too; a counter that is held for more by then was not looked at.
+    let stage = Stage::start(second.path(), &[&fresh, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    assert_eq!(coordinator.readmission(&held), Some(proposal.clone()));
+    let begun = stage.begin("proposed", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::CounterHeld(_))), "{begun:?}");
+    let id = proposal.id.parse().expect("an id");
+    let own = coordinator.approve_readmission(&held, id, "lin".into(), note()).await;
+    assert!(matches!(own, Err(ReadmitError::Own)), "{own:?}");
+    let alone = coordinator.withdraw_readmission(&held, (id, false), "wang".into(), note()).await;
+    assert!(matches!(alone, Err(ReadmitError::OfAnother(_))), "{alone:?}");
+    // The counter has said the same again, at its sign-on.
+    let now = coordinator.held_for(&held).await.expect("it is held");
+    assert_eq!((now.version, now.proposal), (seen.version, Some(proposal.clone())));
+    let withdrawn = coordinator.withdraw_readmission(&held, (id, true), "wang".into(), note());
+    assert_eq!(withdrawn.await.expect("it is rejected"), proposal);
+    let over = coordinator.approve_readmission(&held, id, "wang".into(), note()).await;
+    assert!(matches!(over, Err(ReadmitError::NoSuchProposal)), "{over:?}");
+    // One that is held for something else by then was not looked at, and the proposal is void.
+    let proposal = coordinator.propose_readmission(&held, proposing, "lin".into(), note()).await;
+    let id = proposal.expect("it is proposed").id.parse().expect("an id");
+    let record = rusqlite::Connection::open(second.path().join("record.sqlite")).expect("it opens");
+    let alter = "UPDATE counter_hold SET why = 'another'";
+    assert_eq!(record.execute(alter, []).expect("it is altered"), 1);
+    drop(record);
+    let moved = coordinator.approve_readmission(&held, id, "wang".into(), note()).await;
+    assert!(matches!(&moved, Err(ReadmitError::Moved(_))), "{moved:?}");
+    let over = coordinator.approve_readmission(&held, id, "wang".into(), note()).await;
+    assert!(matches!(over, Err(ReadmitError::NoSuchProposal)), "{over:?}");
+    two_readmit(coordinator, &held, false).await;
+    let (_, told) = stage.ends("after").await;
+    assert!(told.ends_with(" completed"), "{told}");
+    stage.stop().await;
+    for counter in [securities, fresh, futures] {
+        counter.stop().await;
+    }
 }
 
 /// What a counter has seen is held against the record at each of its sign-ons: before that is done, it
@@ -192,8 +269,9 @@ async fn what_a_counter_has_seen_far_ahead_takes_a_person_to_be_passed() {
         .event(Kind::Contradiction, "futures gets no new transfers: it says that it has seen")
         .await;
     let (coordinator, held) = (&stage.coordinator, counter_id("futures"));
-    let note = "restored on purpose".into();
-    let behind = coordinator.readmit(&held, &"ann".into(), &note, false).await;
+    let seen = coordinator.held_for(&held).await.expect("it is held");
+    let (lin, note) = (|| "lin".into(), || "restored on purpose".into());
+    let behind = coordinator.propose_readmission(&held, (seen.version, false), lin(), note()).await;
     assert!(
         matches!(&behind, Err(ReadmitError::SerialsBehind { counter, seen })
             if *counter == held && *seen == master.sequence.number()),
@@ -201,7 +279,7 @@ async fn what_a_counter_has_seen_far_ahead_takes_a_person_to_be_passed() {
     );
     let begun = stage.begin("held", LIMIT).await;
     assert!(matches!(begun, Err(BeginError::CounterHeld(_))), "{begun:?}");
-    coordinator.readmit(&held, &"ann".into(), &note, true).await.expect("it is readmitted");
+    two_readmit(coordinator, &held, true).await;
     let (next, told) = stage.ends("after").await;
     assert!(next.sequence > master.sequence && told.ends_with(" completed"), "{told}");
     stage.stop().await;

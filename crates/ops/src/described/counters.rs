@@ -1,5 +1,6 @@
 //! Of counters, their connections, and those who were not let in.
 
+use crate::readmitting::ReadmissionJson;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -78,6 +79,8 @@ pub(crate) struct Held {
     since: i64,
     /// What to do about it, in words for people.
     to_do: String,
+    /// What is proposed about it, and waits for another person; null if nothing is.
+    proposal: Option<ReadmissionJson>,
 }
 
 /// What a counter did wrong since the bridge started.
@@ -225,19 +228,6 @@ pub(crate) struct Stranger {
     first_at: i64,
     /// When the last of them came, in microseconds since 1970 UTC.
     last_at: i64,
-}
-
-/// A counter that gets new transfers again.
-#[derive(ToSchema)]
-pub(crate) struct Readmitted {
-    /// The counter's name.
-    counter: String,
-    /// Always true: it gets new transfers again.
-    readmitted: bool,
-    /// Name of the operator who readmitted it.
-    who: String,
-    /// Why, in the operator's own words.
-    note: String,
 }
 
 /// An empty object. That it is JSON shows that no other site's page sends it.

@@ -18,6 +18,19 @@ const OF_WORD: &[Kind] = &[
 /// What a decision may be refused for.
 const OF_CHOICE: &[Kind] = &[kind::AGAINST_PROOF, kind::NOTHING_TO_RESUME, kind::MOVED_ON];
 
+/// What a word about a counter that is held may be refused for.
+const OF_READMISSION: &[Kind] = &[
+    kind::NO_SUCH_PATH,
+    kind::NO_SUCH_COUNTER,
+    kind::COUNTER_NOT_HELD,
+    kind::NOT_CONFIRMED,
+    kind::UNREADABLE_RECORD,
+];
+
+/// What a proposal about one may be refused for besides.
+const OF_PROPOSING_READMISSION: &[Kind] =
+    &[kind::SERIALS_BEHIND, kind::MOVED_ON, kind::PROPOSED_ALREADY];
+
 /// What a request that changes something may be refused for before anybody asks who sent it.
 const OF_SENDING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
 
@@ -74,17 +87,20 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         "reconnect" | "release" => {
             &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER, kind::STOPPING]]
         }
-        "readmit" => &[
+        "readmission" => &[OF_RECORD, OF_READMISSION],
+        "propose_readmission" => {
+            &[OF_ACTING, OF_BODY, OF_RECORD, OF_READMISSION, OF_PROPOSING_READMISSION]
+        }
+        "approve_readmission" => &[
             OF_ACTING,
             OF_BODY,
             OF_RECORD,
-            &[
-                kind::NO_SUCH_PATH,
-                kind::NO_SUCH_COUNTER,
-                kind::COUNTER_NOT_HELD,
-                kind::SERIALS_BEHIND,
-            ],
+            OF_READMISSION,
+            &[kind::SERIALS_BEHIND, kind::MOVED_ON, kind::NO_SUCH_PROPOSAL, kind::OWN_PROPOSAL],
         ],
+        "withdraw_readmission" => {
+            &[OF_ACTING, OF_BODY, OF_RECORD, OF_READMISSION, &[kind::NO_SUCH_PROPOSAL]]
+        }
         "entries" => &[OF_QUESTION, &[kind::NO_SUCH_COUNTER]],
         "show" => &[&[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER], OF_RECORD],
         "list" | "proven" | "proposals" | "acts" => &[&[kind::MALFORMED_QUERY]],

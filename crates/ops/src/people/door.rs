@@ -203,16 +203,15 @@ impl Door {
         digest: Digest,
         now: i64,
     ) -> Result<Option<(Identity, i64)>, StoreError> {
-        let Some((found, operator)) = self.people.token(&digest).await? else { return Ok(None) };
-        if found.expires_at <= now || operator.disabled_at.is_some() {
+        let Some((found, operator)) = self.people.valid_token(&digest, now).await? else {
             return Ok(None);
-        }
+        };
         if session::is_worth_writing(found.seen_at.unwrap_or(0), now) {
             let people = self.people.clone();
             self.note(async move { people.saw_token(&digest, now).await });
         }
         let identity = Identity {
-            role: found.role.min(operator.role),
+            role: found.role,
             // A program is not asked for the password that another knows.
             must_change: false,
             ..Identity::of(&operator, By::Token(found.digest, found.label))

@@ -395,7 +395,8 @@ async fn every_act_is_recorded_with_who_and_what_became_of_it() {
     rig.post_as(&lin, &path, json!({"note": "on the telephone"})).await;
     rig.post(&path, json!({"note": "so am I"})).await;
     rig.post_as(&lin, "/ops/v1/counters/futures/reconnect", json!({})).await;
-    rig.post("/ops/v1/counters/futures/readmit", json!({"note": "it is well"})).await;
+    let proposing = json!({"version": "0".repeat(32), "note": "it is well"});
+    rig.post("/ops/v1/counters/futures/readmission", proposing).await;
     rig.post_as(&lin, &path, json!({"release": true})).await;
     rig.decide(42, "completed").await;
     let made = acts(&rig).await;
@@ -404,7 +405,7 @@ async fn every_act_is_recorded_with_who_and_what_became_of_it() {
         ("wang", "approved", "done"),
         ("zhou", "proposed", "done"),
         ("lin", "claim_ended", "done"),
-        ("wang", "readmitted", "counter_not_held"),
+        ("wang", "proposed_readmission", "counter_not_held"),
         ("lin", "reconnected", "done"),
         ("wang", "claimed", "claimed"),
         ("lin", "claimed", "done"),

@@ -12,6 +12,7 @@ pub(crate) mod operator_secret;
 pub(crate) mod operator_session;
 pub(crate) mod operator_token;
 pub(crate) mod outcome;
+pub(crate) mod readmission;
 pub(crate) mod serial_lease;
 pub(crate) mod serial_lift;
 pub(crate) mod trail;

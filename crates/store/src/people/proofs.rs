@@ -237,6 +237,21 @@ impl People {
         Ok(self.operator(&token.name).await?.map(|operator| (token, operator)))
     }
 
+    /// Whose token this is, if it holds at `now`, in microseconds since 1970 UTC: it has not run out, and its operator is
+    /// not disabled. Its role is no more than its operator's by now.
+    pub async fn valid_token(
+        &self,
+        digest: &Digest,
+        now: i64,
+    ) -> Result<Option<(Token, Operator)>, StoreError> {
+        let Some((mut token, operator)) = self.token(digest).await? else { return Ok(None) };
+        if token.expires_at <= now || operator.disabled_at.is_some() {
+            return Ok(None);
+        }
+        token.role = token.role.min(operator.role);
+        Ok(Some((token, operator)))
+    }
+
     /// The tokens of an operator, the latest first.
     pub async fn tokens(&self, name: &OperatorName) -> Result<Vec<Token>, StoreError> {
         let query = operator_token::Entity::find()

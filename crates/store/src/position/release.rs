@@ -1,4 +1,4 @@
-//! Ends that a record counts as behind: a person has looked, and says why it may go on. The record
+//! Ends that a record counts as behind: two persons have looked, and say why it may go on. The record
 //! begins a new lineage; what is open in it stays in doubt.
 
 use super::compare::{Kept, Verdict, compare, is_later};
@@ -35,12 +35,14 @@ pub struct RecordStatus {
     pub releases: u64,
 }
 
-/// What a person says to release a record.
+/// What two persons say to release a record.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// The operator's name, as it was given.
+    /// Name of the operator who proposes it; at most 32 bytes.
     pub who: String,
-    /// Why the record may go on, in the operator's own words.
+    /// Name of the operator who approves it; at most 32 bytes.
+    pub approved_by: String,
+    /// Why the record may go on, in their own words.
     pub reason: String,
     /// Serials that are never given out, because the life that the record does not know may have:
     /// needed where the position file does not tell how far it came.
@@ -261,7 +263,7 @@ async fn record(
                 node.into(),
                 lineage.into(),
                 at.into(),
-                release.who.clone().into(),
+                format!("{} and {}", release.who, release.approved_by).into(),
                 release.reason.clone().into(),
                 missing.into(),
                 last.unwrap_or(0).into(),
@@ -274,7 +276,7 @@ async fn record(
              WHERE readmitted_at IS NULL AND seen < ?",
             vec![
                 at.into(),
-                release.who.clone().into(),
+                release.approved_by.clone().into(),
                 release.reason.clone().into(),
                 signed(position.next_serial).into(),
             ],
@@ -310,8 +312,13 @@ mod tests {
             position: Position { record, node: Id([2; 16]), lineage: 1, number: 1, next_serial },
             written: 1,
         });
-        let (who, reason) = ("ann".to_owned(), "counters were asked".to_owned());
-        next_serial(found, &kept, &Release { who, reason, skip_serials: skip }, "it is so")
+        let release = Release {
+            who: "lin".to_owned(),
+            approved_by: "wang".to_owned(),
+            reason: "counters were asked".to_owned(),
+            skip_serials: skip,
+        };
+        next_serial(found, &kept, &release, "it is so")
     }
 
     #[test]

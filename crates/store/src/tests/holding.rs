@@ -250,7 +250,7 @@ async fn whoever_releases_a_record_holds_it_for_no_longer() {
         kept(&url).await.close().await;
         let before = count(&url, "SELECT epoch FROM shard_lease").await;
         let (who, reason) = ("ann".to_owned(), "counters were asked".to_owned());
-        let said = Release { who, reason, skip_serials: None };
+        let said = Release { approved_by: who.clone(), who, reason, skip_serials: None };
         let done = release(&url, &Options::default(), &said).await;
         let after = count(&url, "SELECT epoch FROM shard_lease").await;
         assert_eq!(after, before + 1, "it was held: {done:?}");

@@ -1,10 +1,13 @@
 //! Counters in doubt, and the lease that is moved past what they have seen.
 
 use super::*;
-use crate::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
+use crate::{
+    Allowance, HeldCounter, MOST_LIFTED_A_DAY, NotApproved, Reach, Readmission, ReadmissionEnd,
+};
 
 on_each_database!(
-    a_hold_outlives_the_process_until_somebody_readmits_the_counter,
+    a_hold_outlives_the_process_until_two_readmit_the_counter,
+    a_readmission_is_bound_to_the_holds_that_were_seen_and_ends_once,
     what_was_never_given_out_is_beyond_and_the_lease_is_moved_past_it,
     the_lease_is_moved_so_far_a_day_and_further_only_for_an_operator,
     the_lease_is_moved_by_half_of_all_numbers_at_most_wherever_it_stands,
@@ -26,7 +29,80 @@ fn held(name: &str, why: &str, seen: Option<Sequence>, since: i64) -> HeldCounte
     HeldCounter { counter: counter(name), why: why.to_owned(), seen, since }
 }
 
-async fn a_hold_outlives_the_process_until_somebody_readmits_the_counter(url: String) {
+fn proposed(name: &str, id: &str, at: i64) -> Readmission {
+    Readmission {
+        id: id.repeat(32),
+        counter: counter(name),
+        version: "f".repeat(32),
+        move_serials: true,
+        who: "lin".into(),
+        note: "a restored record".into(),
+        at,
+        until: at + 1,
+    }
+}
+
+/// Two persons let the counter get new transfers again, whatever holds it.
+async fn readmitted(store: &Store, name: &str, at: i64) {
+    let proposal = proposed(name, "a", at);
+    store.propose_readmission(&proposal).await.expect("it is kept");
+    let holds = store.holds_of(&proposal.counter).await.expect("asks");
+    let said = (&"wang".into(), &"looked".into());
+    assert_eq!(store.approve_readmission(&proposal, &holds, said, at).await, Ok(Ok(())));
+}
+
+async fn a_readmission_is_bound_to_the_holds_that_were_seen_and_ends_once(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let (first, second) = (held("futures", "first", None, 7), held("futures", "second", None, 8));
+    let other = held("securities", "first", None, 7);
+    for hold in [&first, &other] {
+        store.hold_counter(hold).await.expect("held");
+    }
+    let (old, new) = (proposed("futures", "a", 10), proposed("futures", "b", 11));
+    let of_other = proposed("securities", "c", 12);
+    for proposal in [&old, &new, &of_other] {
+        store.propose_readmission(proposal).await.expect("it is kept");
+    }
+    // The older one is overtaken, and another counter's is not.
+    assert_eq!(store.readmissions().await, Ok(vec![new.clone(), of_other.clone()]));
+    let said = (&"wang".into(), &"looked".into());
+    let seen = [first.clone()];
+    let approve = async |proposal, holds: &[HeldCounter]| {
+        store.approve_readmission(proposal, holds, said, 20).await.expect("asks")
+    };
+    assert_eq!(approve(&old, &seen).await, Err(NotApproved::Ended));
+    // It is held for something else as well that nobody has seen; then it is not what was seen.
+    store.hold_counter(&second).await.expect("held");
+    // The same once more is no more than was seen.
+    let again = HeldCounter { since: 9, ..second.clone() };
+    store.hold_counter(&again).await.expect("held");
+    for holds in [&seen[..], &[], &[first.clone(), held("futures", "third", None, 8)]] {
+        assert_eq!(approve(&new, holds).await, Err(NotApproved::HeldAnew), "{holds:?}");
+    }
+    assert_eq!(
+        store.readmissions().await,
+        Ok(vec![new.clone(), of_other.clone()]),
+        "nothing changed"
+    );
+    let both = [first, second];
+    assert_eq!(store.holds_of(&new.counter).await, Ok(both.to_vec()));
+    assert_eq!(approve(&new, &both).await, Ok(()));
+    assert_eq!(approve(&new, &both).await, Err(NotApproved::Ended));
+    // What holds another counter is not touched by it, and what is withdrawn is over.
+    assert_eq!(store.held_counters().await, Ok(vec![other.clone()]));
+    let withdraw = async || {
+        store
+            .end_readmission(&of_other.id, ReadmissionEnd::Withdrawn, said, 30)
+            .await
+            .expect("asks")
+    };
+    assert_eq!((withdraw().await, withdraw().await), (true, false));
+    assert_eq!(approve(&of_other, &[other]).await, Err(NotApproved::Ended));
+    assert_eq!(store.readmissions().await, Ok(Vec::new()));
+    store.close().await;
+}
+
+async fn a_hold_outlives_the_process_until_two_readmit_the_counter(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let first = held("futures", "a posting under another mark", None, 7);
     for hold in [&first, &first, &held("futures", "again", Some(seen(9)), 8)] {
@@ -39,8 +115,8 @@ async fn a_hold_outlives_the_process_until_somebody_readmits_the_counter(url: St
     let merged = HeldCounter { seen: Some(seen(9)), ..first };
     assert_eq!(both, [merged, held("securities", "another reason", None, 9)]);
     let futures = counter("futures");
-    assert_eq!(store.readmit_counter(&futures, "ann", "looked", 10).await, Ok(true));
-    assert_eq!(store.readmit_counter(&futures, "ann", "looked", 11).await, Ok(false));
+    readmitted(&store, "futures", 10).await;
+    assert_eq!(store.holds_of(&futures).await, Ok(Vec::new()));
     let left: Vec<CounterId> =
         store.held_counters().await.expect("asks").into_iter().map(|it| it.counter).collect();
     assert_eq!(left, [counter("securities")]);
@@ -66,7 +142,7 @@ async fn what_was_never_given_out_is_beyond_and_the_lease_is_moved_past_it(url: 
     // What an operator has looked at is explained for that counter, and for no other.
     store.hold_counter(&held("futures", "beyond", Some(seen(next + 50)), 6)).await.expect("held");
     assert_eq!(store.reach(&futures, seen(next + 50)).await, beyond);
-    store.readmit_counter(&futures, "ann", "a restored record", 7).await.expect("readmits");
+    readmitted(&store, "futures", 7).await;
     assert_eq!(store.reach(&futures, seen(next + 50)).await, Ok(Reach::Known));
     assert_eq!(store.reach(&securities, seen(next + 50)).await, beyond);
     store.close().await;

@@ -65,7 +65,8 @@ impl Place {
 
     async fn release(&self, skip_serials: Option<u64>) -> Result<String, ReleaseError> {
         let said = Release {
-            who: "ann".to_owned(),
+            who: "lin".to_owned(),
+            approved_by: "wang".to_owned(),
             reason: "counters were asked".to_owned(),
             skip_serials,
         };

@@ -1,0 +1,57 @@
+//! What is proposed about counters that are held, as it is shown.
+
+use domain::message::CounterId;
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use store::{Readmission, Store, StoreError};
+use tokio::sync::Mutex;
+
+/// What is proposed about counters, as it was when the database was last asked: to be shown, and nothing to decide by.
+#[derive(Debug, Default)]
+pub(crate) struct Readmissions {
+    shown: std::sync::Mutex<BTreeMap<CounterId, Readmission>>,
+    /// One word after the other: what each is held against is read before it is written.
+    pub(crate) turn: Mutex<()>,
+}
+
+impl Readmissions {
+    /// Reads what is proposed.
+    pub(crate) async fn take_up(&self, store: &Store) -> Result<(), StoreError> {
+        let open = store.readmissions().await?;
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown = open.into_iter().map(|proposal| (proposal.counter.clone(), proposal)).collect();
+        Ok(())
+    }
+
+    /// What is proposed about a counter and not over at `now`, in microseconds since 1970 UTC.
+    pub(crate) fn of(&self, counter: &CounterId, now: i64) -> Option<Readmission> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.get(counter).filter(|proposal| now < proposal.until).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_is_not_shown() {
+        let shown = Readmissions::default();
+        let [futures, securities] =
+            ["futures", "securities"].map(|name| CounterId::new(name).expect("a counter"));
+        let one = Readmission {
+            id: "a".repeat(32),
+            counter: futures.clone(),
+            version: "b".repeat(32),
+            move_serials: false,
+            who: "lin".into(),
+            note: "looked".into(),
+            at: 7,
+            until: 9,
+        };
+        shown.shown.lock().expect("no panic").insert(futures.clone(), one.clone());
+        assert_eq!(shown.of(&futures, 8), Some(one));
+        assert_eq!(shown.of(&futures, 9), None);
+        assert_eq!(shown.of(&securities, 8), None);
+    }
+}
