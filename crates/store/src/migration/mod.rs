@@ -9,6 +9,7 @@ mod m0005_counters_in_doubt;
 mod m0006_lists_of_apps;
 mod m0007_parts_of_trails;
 mod m0008_people;
+mod m0010_counters_on_hold;
 
 use crate::address::Address;
 use crate::connect;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_lists_of_apps::Migration),
             Box::new(m0007_parts_of_trails::Migration),
             Box::new(m0008_people::Migration),
+            Box::new(m0010_counters_on_hold::Migration),
         ]
     }
 }
@@ -257,6 +259,7 @@ mod tests {
             "m0006_lists_of_apps",
             "m0007_parts_of_trails",
             "m0008_people",
+            "m0010_counters_on_hold",
         ];
         assert_eq!(names, expected);
     }
