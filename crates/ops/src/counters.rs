@@ -338,6 +338,7 @@ pub(super) fn state_text(state: LinkState) -> &'static str {
         LinkState::BackingOff => "waiting to try again",
         LinkState::Held => "held: rejected, a person must act",
         LinkState::OutOfHours => "outside service hours",
+        LinkState::Drained => "signed off: an operator drains it",
     }
 }
 

@@ -35,6 +35,28 @@ pub enum State {
     Held,
     /// Outside the counter's service hours.
     OutOfHours,
+    /// Signed off, and left alone until an operator says otherwise or something needs it.
+    Drained,
+}
+
+impl State {
+    /// Whether a session is open.
+    pub fn is_signed_on(self) -> bool {
+        match self {
+            State::Syncing | State::Up | State::Suspect | State::Draining | State::SigningOff => {
+                true
+            }
+            State::Stopped
+            | State::Connecting
+            | State::TlsHandshake
+            | State::SigningOn
+            | State::Closed
+            | State::BackingOff
+            | State::Held
+            | State::OutOfHours
+            | State::Drained => false,
+        }
+    }
 }
 
 /// How the connections to one counter stand, taken together.

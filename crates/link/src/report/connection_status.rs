@@ -103,6 +103,13 @@ impl ConnectionStatus {
         });
     }
 
+    /// The counter is left alone until something needs it.
+    pub(crate) fn drained(&mut self, send_queue: &SendQueue) {
+        self.set(State::Drained, None, send_queue, |connection| {
+            connection.next_attempt_at = None;
+        });
+    }
+
     /// Which connection it is.
     pub(crate) fn channel(&self) -> u16 {
         self.channel
@@ -346,6 +353,7 @@ fn takes_requests(state: State) -> bool {
         | State::Closed
         | State::BackingOff
         | State::Held
-        | State::OutOfHours => false,
+        | State::OutOfHours
+        | State::Drained => false,
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum CounterHealth {
 /// about. `up`: requests flow. `suspect`: nothing was heard for too long, and a probe is out. `draining`: no new
 /// requests, those in flight are waited for. `signing_off`: the sign-off is out. `closed`: ended in order.
 /// `backing_off`: it waits until it tries again. `held`: it was rejected, and an operator must act.
-/// `out_of_hours`: outside the counter's service hours.
+/// `out_of_hours`: outside the counter's service hours. `drained`: signed off, for an operator drains it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ConnectionState {
@@ -38,6 +38,7 @@ pub(crate) enum ConnectionState {
     BackingOff,
     Held,
     OutOfHours,
+    Drained,
 }
 
 /// How the connections to one counter stand.
