@@ -5,16 +5,19 @@ use crate::accusations::{Accusations, Fault};
 use crate::actor::Actor;
 use crate::allowance::{Allowances, DayLimit};
 use crate::begin::BeginError;
+use crate::by_hand::ByHand;
 use crate::clock::now_micros;
 use crate::comparing::compare_late;
 use crate::config::Config;
 use crate::coordinator::{Coordinator, StartError};
 use crate::doubts::Doubts;
+use crate::draining;
 use crate::enduring::Enduring;
 use crate::events::Events;
 use crate::inner::Inner;
 use crate::late_queue::LateQueue;
 use crate::mail::Mail;
+use crate::on_hold;
 use crate::reach;
 use crate::recovery;
 use crate::serials::Serials;
@@ -64,6 +67,8 @@ fn watch_all(inner: &Arc<Inner>, unmatched: mpsc::Receiver<Unmatched>, enduring:
     enduring.spawn("the journal's health", move || watch_journal(of.clone()));
     let of = inner.clone();
     enduring.spawn("the record's standing", move || watch_record(of.clone()));
+    let of = inner.clone();
+    enduring.spawn("drains of counters", move || draining::drain(of.clone()));
     let events = inner.events.clone();
     enduring.spawn("what is left out", move || tell_left_out(events.clone()));
     for (index, counter) in inner.counters.iter().enumerate() {
@@ -116,6 +121,7 @@ impl Coordinator {
             standing: Standing::default(),
             doubts: Doubts::default(),
             holds,
+            by_hand: ByHand::default(),
             accusations: Accusations::default(),
             late: queues,
             compared,
@@ -148,6 +154,7 @@ impl Coordinator {
         let (of, kept) = (inner.clone(), Arc::new(Mutex::new(kept)));
         enduring.spawn("holds of counters", move || reach::keep_holds(of.clone(), kept.clone()));
         reach::take_up_holds(&inner).await?;
+        on_hold::take_up(&inner).await?;
         recovery::take_up(&inner).await?;
         watch_all(&inner, unmatched, &enduring);
         Ok(Coordinator { inner })
