@@ -135,6 +135,9 @@ pub(crate) struct Connection {
     /// present connection.
     #[schema(required)]
     round_trip_us: Option<u64>,
+    /// Round trips of the last heartbeats, the oldest first, at most 60, in microseconds; also on earlier
+    /// connections of this channel.
+    round_trips_us: Vec<u64>,
 }
 
 /// One of a counter's addresses, and what became of trying it.
