@@ -1,5 +1,6 @@
 //! Of counters, their connections, and those who were not let in.
 
+use crate::on_hold::OnHoldJson;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -63,14 +64,19 @@ pub(crate) struct Counter {
     in_flight: usize,
     /// What was seen of it since the bridge started.
     counts: Counts,
-    /// Why it gets no new transfers; null if it gets them.
+    /// Why it gets no new transfers, where what it says is in doubt; null if it is not.
     #[schema(required)]
     held: Option<Held>,
+    /// That an operator keeps it from new transfers; null if none does.
+    #[schema(required)]
+    on_hold: Option<OnHoldJson>,
+    /// Whether it can fence; one that cannot may be asked for a new session.
+    can_fence: bool,
     /// What it did wrong since the bridge started.
     faults: Faults,
 }
 
-/// Why a counter gets no new transfers.
+/// Why a counter gets no new transfers, where what it says is in doubt.
 #[derive(ToSchema)]
 pub(crate) struct Held {
     /// Why it is held, in words for people.
@@ -253,6 +259,19 @@ pub(crate) struct Nothing {}
 pub(crate) struct Asked {
     /// Name of the counter whose link was asked.
     counter: String,
-    /// What it was asked to do: `reconnect` or `release`.
+    /// What it was asked to do: always `reconnect`.
     asked: String,
+}
+
+/// A counter that signs on anew.
+#[derive(ToSchema)]
+pub(crate) struct Renewing {
+    /// The counter's name.
+    counter: String,
+    /// How many connections it has.
+    connections: usize,
+    /// How many of them are signed on now.
+    signed_on: usize,
+    /// What begins and what it waits for, in words for people.
+    text: String,
 }
