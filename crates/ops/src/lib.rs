@@ -180,6 +180,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/page.js", get(page::script))
         .route("/parked.js", get(page::parked))
         .route("/decide.js", get(page::decide))
+        .route("/links.js", get(page::links))
         .route("/tools.js", get(page::tools))
         .route("/words.js", get(page::words))
         .route("/page.css", get(page::style))

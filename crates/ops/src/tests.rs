@@ -322,6 +322,7 @@ async fn the_page_and_its_assets_are_served_with_their_rules() {
         ("/page.js", "text/javascript; charset=utf-8"),
         ("/parked.js", "text/javascript; charset=utf-8"),
         ("/decide.js", "text/javascript; charset=utf-8"),
+        ("/links.js", "text/javascript; charset=utf-8"),
         ("/tools.js", "text/javascript; charset=utf-8"),
         ("/words.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
