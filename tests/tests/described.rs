@@ -193,6 +193,9 @@ async fn metrics_are_there_from_the_start(town: &Town) {
 /// What is said to a proposal that there is none of.
 const PROPOSAL: &str = r#"{"proposal":"0123456789abcdef0123456789abcdef","note":"seen"}"#;
 
+/// Why something is done about a counter.
+const NOTE: &str = r#"{"note":"looked at"}"#;
+
 /// Somebody who is signed in, as a browser sends it.
 struct Browser {
     base: String,
@@ -323,7 +326,14 @@ async fn what_operators_see_is_described() {
         (&approval, PROPOSAL, 409),
         (&withdrawal, PROPOSAL, 409),
         ("/ops/v1/counters/futures/reconnect", "", 202),
-        ("/ops/v1/counters/elsewhere/release", "", 404),
+        ("/ops/v1/counters/elsewhere/hold", NOTE, 404),
+        ("/ops/v1/counters/futures/hold", "{}", 422),
+        ("/ops/v1/counters/futures/hold", "", 400),
+        ("/ops/v1/counters/futures/release", NOTE, 409),
+        ("/ops/v1/counters/futures/hold", NOTE, 200),
+        ("/ops/v1/counters/futures/drain", NOTE, 200),
+        ("/ops/v1/counters/futures/release", NOTE, 200),
+        ("/ops/v1/counters/futures/new-session", NOTE, 409),
         (readmission, r#"{"version":"00000000000000000000000000000000","note":"looked at"}"#, 409),
         (readmission, "{}", 422),
         (&format!("{readmission}/approval"), PROPOSAL, 409),

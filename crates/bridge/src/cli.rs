@@ -5,6 +5,7 @@ use crate::operator::OperatorCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
 use crate::person::claim::ClaimCommand;
+use crate::person::links::LinkCommand;
 use crate::person::proven::ResumeProvenCommand;
 use crate::person::readmit::ReadmitCommand;
 use crate::person::reconnect::ReconnectCommand;
@@ -93,6 +94,18 @@ pub(crate) enum Command {
     /// Try a counter again at once, also one whose connection is held because it was rejected
     #[command(after_help = EXIT_CODES)]
     Reconnect(WithAccess<ReconnectCommand>),
+    /// Keep a counter from new transfers until it is released; what is begun there goes on to its end
+    #[command(after_help = EXIT_CODES)]
+    Hold(WithAccess<LinkCommand>),
+    /// Keep a counter from new transfers, and sign off from it once nothing that is begun needs it
+    #[command(after_help = EXIT_CODES)]
+    Drain(WithAccess<LinkCommand>),
+    /// Let a counter go on that an operator holds or drains
+    #[command(after_help = EXIT_CODES)]
+    Release(WithAccess<LinkCommand>),
+    /// Have a counter that cannot fence sign on anew: what is not found afterwards was never executed
+    #[command(after_help = EXIT_CODES)]
+    NewSession(WithAccess<LinkCommand>),
     /// Say whether every unit of money is accounted for, by the record and the counters' statements
     #[command(after_help = EXIT_CODES)]
     Audit(WithAccess<AuditCommand>),
@@ -207,6 +220,10 @@ mod tests {
             "resume-proven --proposed",
             "resume-proven --note seen --limit 5 --json",
             "readmit futures --note seen --move-serials",
+            "hold futures --note release --json",
+            "drain futures --note release",
+            "release futures --note done --token-file t",
+            "new-session futures --note unclear",
             "openapi",
             "record status --config b.toml --json",
             "readmit futures --note seen --approve 0",
@@ -298,6 +315,10 @@ mod tests {
             ),
             ("resume-proven --note seen --limit 0", "0"),
             ("readmit futures --who ann --note seen", "--who"),
+            ("hold futures", "--note"),
+            ("drain --note seen", "COUNTER"),
+            ("release futures --who ann --note seen", "--who"),
+            ("new-session Futures --note seen", "Futures"),
             ("audit", "--config"),
             ("record", "Usage"),
             ("readmit futures --note seen --approve 0 --move-serials", "--move-serials"),

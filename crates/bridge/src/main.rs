@@ -29,6 +29,7 @@ use cli::{Cli, Command, ConfigFile, LogFormat, WithAccess};
 use command_line::{Ended, Usage};
 use config::{Config, Mistakes};
 use person::Form;
+use person::links::{LinkAct, LinkCommand};
 use rustix::fs::Mode;
 use std::fs::File;
 use std::io::{Write, sink, stderr};
@@ -86,6 +87,11 @@ fn told(error: &anyhow::Error) -> (u8, Vec<String>) {
     (code, vec![format!("counter-bridge: {}\n", words::in_one_line(error))])
 }
 
+async fn about_a_link(act: LinkAct, asked: WithAccess<LinkCommand>) -> Result<Ended> {
+    let WithAccess { command, access, json } = asked;
+    person::links::run(act, command, &access, Form::of(json)).await
+}
+
 fn carry_out(command: Command) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -130,6 +136,10 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::ResumeProven(WithAccess { command, access, json }) => {
                 person::proven::run(command, &access, Form::of(json)).await
             }
+            Command::Hold(asked) => about_a_link(LinkAct::Hold, asked).await,
+            Command::Drain(asked) => about_a_link(LinkAct::Drain, asked).await,
+            Command::Release(asked) => about_a_link(LinkAct::Release, asked).await,
+            Command::NewSession(asked) => about_a_link(LinkAct::NewSession, asked).await,
             Command::Readmit(WithAccess { command, access, json }) => {
                 person::readmit::run(command, &access, Form::of(json)).await
             }
@@ -184,6 +194,10 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         | Command::Claim(_)
         | Command::ResumeProven(_)
         | Command::Readmit(_)
+        | Command::Hold(_)
+        | Command::Drain(_)
+        | Command::Release(_)
+        | Command::NewSession(_)
         | Command::Reconnect(_)
         | Command::Audit(_)
         | Command::Record(_)

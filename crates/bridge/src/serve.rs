@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
-use store::Store;
+use store::{HoldKind, OnHold, Store};
 use supervise::clock::now_micros;
 use supervise::say_if_heard;
 use supervise::task::{End, Task, watched};
@@ -84,18 +84,23 @@ fn wants(config: &Config) -> Wants {
 }
 
 /// Starts a link to every counter; with those that dial in, what lets them in.
-fn spawn_links(
+async fn spawn_links(
     config: &Config,
     history: &History,
     store: &Store,
     unmatched: &mpsc::Sender<Unmatched>,
     (tasks, stop): &Group,
-) -> (Vec<Link>, Vec<InboundPeer>) {
+) -> Result<(Vec<Link>, Vec<InboundPeer>)> {
+    let on_hold = store.on_hold().await?;
     let (mut handles, mut guests) = (Vec::with_capacity(config.counters.len()), Vec::new());
     for (counter, mut link) in config.counters.iter().zip(config.links(history)) {
         // What was stopped for a while may have lost the record, and does not know it yet.
         let held = store.clone();
         link.leave = Leave::of(move || !held.may_be_superseded());
+        // It is not signed on to before it is known whether something needs it.
+        let is_drained =
+            |hold: &OnHold| hold.counter == link.counter && hold.kind == HoldKind::Drain;
+        link.away.set(on_hold.iter().any(is_drained));
         let (unmatched, stop) = (unmatched.clone(), stop.clone());
         if counter.dials_in {
             let (link, guest) = Link::spawn_accepting(link, unmatched, tasks, stop);
@@ -105,7 +110,7 @@ fn spawn_links(
             handles.push(Link::spawn(link, unmatched, tasks, stop));
         }
     }
-    (handles, guests)
+    Ok((handles, guests))
 }
 
 /// Listens for counters that dial in, if any may; so many strangers are let stand at the door.
@@ -152,7 +157,7 @@ impl Bridge {
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
         let links = (TaskTracker::new(), CancellationToken::new());
         let history = History::default();
-        let (handles, guests) = spawn_links(&config, &history, &store, &unmatched, &links);
+        let (handles, guests) = spawn_links(&config, &history, &store, &unmatched, &links).await?;
         let (mut door_task, mut accept) = (None, None);
         if let Some(acceptor) = open_acceptor(&config, guests, history, allotted.door)? {
             accept = Some(acceptor.address()?);

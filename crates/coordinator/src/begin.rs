@@ -90,8 +90,8 @@ pub enum BeginError {
     /// A counter is not connected; the transfer was not begun.
     #[error("{0} is not connected; nothing was begun")]
     CounterDown(CounterId),
-    /// A counter gets no new transfers until a person has looked; the transfer was not begun.
-    #[error("{0} gets no new transfers until an operator has looked at it; nothing was begun")]
+    /// A counter gets no new transfers until a person says so; the transfer was not begun.
+    #[error("{0} gets no new transfers until an operator lets it; nothing was begun")]
     CounterHeld(CounterId),
     /// Too much is going on; the transfer was not begun.
     #[error("too many transfers are open; nothing was begun")]
@@ -202,11 +202,6 @@ impl Coordinator {
                 let refusal = BeginError::CounterDown(counter.clone());
                 return Err(Refusal::UnlessRecorded(refusal));
             }
-            // It may have been found to have seen too much just now.
-            if inner.standing.held(counter).is_some() {
-                let refusal = BeginError::CounterHeld(counter.clone());
-                return Err(Refusal::UnlessRecorded(refusal));
-            }
         }
         let sequence = inner.serials.next().await.map_err(|error| Refusal::Final(error.into()))?;
         let now = now_micros();
@@ -227,6 +222,17 @@ impl Coordinator {
             mark: Some(Mark(rand::random())),
         };
         let (waiter, told) = oneshot::channel();
+        // It may have been found to have seen too much just now, or an operator keeps it from new transfers.
+        // Nobody may say so from here on until the transfer is in its shard's mailbox: whoever does finds
+        // there all that was begun before. Nothing is awaited meanwhile.
+        let standing = inner.standing.state();
+        for index in [from, to] {
+            let counter = inner.counters[index].id();
+            if standing.keeps_from_new(counter) {
+                let refusal = BeginError::CounterHeld(counter.clone());
+                return Err(Refusal::UnlessRecorded(refusal));
+            }
+        }
         // The map's lock is held until the transfer is in its shard's mailbox: whoever sees the
         // claim and asks the shard asks after it.
         let vacant = match inner.running.entry(key.clone()) {
@@ -245,6 +251,7 @@ impl Coordinator {
             }));
         }
         vacant.insert(Claim { master, fingerprint: begin.fingerprint });
+        drop(standing);
         Ok(Tried::Begun(master, told))
     }
 
@@ -269,7 +276,7 @@ impl Coordinator {
             return Err(BeginError::SameAccount);
         }
         for counter in [from, to].map(|index| &counters[index]) {
-            if self.inner.standing.held(counter.id()).is_some() {
+            if self.inner.standing.state().keeps_from_new(counter.id()) {
                 return Err(BeginError::CounterHeld(counter.id().clone()));
             }
             if let Some(limit) = counter.per_transfer_limit()

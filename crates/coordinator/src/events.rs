@@ -58,11 +58,13 @@ pub enum Kind {
     Database,
     /// This software failed at something, and went on with the rest.
     Defect,
+    /// An operator keeps a counter from new transfers, or lets it go on, or has it sign on anew.
+    Held,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Recovered,
         Kind::NeedsOperator,
         Kind::Decided,
@@ -75,6 +77,7 @@ impl Kind {
         Kind::Notice,
         Kind::Database,
         Kind::Defect,
+        Kind::Held,
     ];
 
     /// Whether somebody has to look into it: it is counted and logged as an error. The others only say
@@ -88,9 +91,12 @@ impl Kind {
             | Kind::Notice
             | Kind::Database
             | Kind::Defect => true,
-            Kind::Recovered | Kind::Decided | Kind::Claimed | Kind::Proposed | Kind::Resolved => {
-                false
-            }
+            Kind::Recovered
+            | Kind::Decided
+            | Kind::Claimed
+            | Kind::Proposed
+            | Kind::Resolved
+            | Kind::Held => false,
         }
     }
 
@@ -114,6 +120,7 @@ impl Kind {
             Kind::Notice => "notice",
             Kind::Database => "database",
             Kind::Defect => "defect",
+            Kind::Held => "held",
         }
     }
 }

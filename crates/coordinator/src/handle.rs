@@ -5,16 +5,19 @@ use crate::accusations::{Accusations, Fault};
 use crate::actor::Actor;
 use crate::allowance::{Allowances, DayLimit};
 use crate::begin::BeginError;
+use crate::by_hand::ByHand;
 use crate::clock::now_micros;
 use crate::comparing::compare_late;
 use crate::config::Config;
 use crate::coordinator::{Coordinator, StartError};
 use crate::doubts::Doubts;
+use crate::draining;
 use crate::enduring::Enduring;
 use crate::events::Events;
 use crate::inner::Inner;
 use crate::late_queue::LateQueue;
 use crate::mail::Mail;
+use crate::on_hold;
 use crate::reach;
 use crate::readmitting::Readmissions;
 use crate::recovery;
@@ -65,6 +68,8 @@ fn watch_all(inner: &Arc<Inner>, unmatched: mpsc::Receiver<Unmatched>, enduring:
     enduring.spawn("the journal's health", move || watch_journal(of.clone()));
     let of = inner.clone();
     enduring.spawn("the record's standing", move || watch_record(of.clone()));
+    let of = inner.clone();
+    enduring.spawn("drains of counters", move || draining::drain(of.clone()));
     let events = inner.events.clone();
     enduring.spawn("what is left out", move || tell_left_out(events.clone()));
     for (index, counter) in inner.counters.iter().enumerate() {
@@ -118,6 +123,7 @@ impl Coordinator {
             doubts: Doubts::default(),
             readmissions: Readmissions::default(),
             holds,
+            by_hand: ByHand::default(),
             accusations: Accusations::default(),
             late: queues,
             compared,
@@ -151,6 +157,7 @@ impl Coordinator {
         enduring.spawn("holds of counters", move || reach::keep_holds(of.clone(), kept.clone()));
         reach::take_up_holds(&inner).await?;
         inner.readmissions.take_up(&inner.store).await?;
+        on_hold::take_up(&inner).await?;
         recovery::take_up(&inner).await?;
         watch_all(&inner, unmatched, &enduring);
         Ok(Coordinator { inner })

@@ -2,6 +2,7 @@
 
 use crate::accusations::Accusations;
 use crate::allowance::Allowances;
+use crate::by_hand::ByHand;
 use crate::claim::Claim;
 use crate::config::Config;
 use crate::doubts::Doubts;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) readmissions: Readmissions,
     /// What is to be kept of counters that are held.
     pub(crate) holds: mpsc::UnboundedSender<ToKeep>,
+    /// What operators do about counters' links.
+    pub(crate) by_hand: ByHand,
     pub(crate) events: Events,
     pub(crate) vitals: Vitals,
     pub(crate) accusations: Accusations,

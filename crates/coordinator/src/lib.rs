@@ -11,7 +11,8 @@
 //! people say about them, [`dealing`] who deals with one, [`proposal`] what one proposes and another approves; `recovery` takes up what a crash left open,
 //! `watch` passes on what is said unasked, [`late`] and `comparing` hold what comes after the end
 //! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
-//! `reach` how far counters have seen our serials; `enduring` begins anew what fails beside the shards,
+//! `reach` how far counters have seen our serials, `on_hold` what operators do about their links (`by_hand` how often), `draining` when one
+//! is signed off; `enduring` begins anew what fails beside the shards,
 //! `summary` counts; [`events`] is what operators follow.
 //!
 //! ```
@@ -98,6 +99,7 @@ pub mod accusations;
 mod actor;
 mod allowance;
 mod begin;
+mod by_hand;
 mod claim;
 mod claimant;
 pub mod clock;
@@ -106,6 +108,7 @@ mod config;
 mod coordinator;
 pub mod dealing;
 pub mod doubts;
+mod draining;
 mod enduring;
 pub mod events;
 mod find;
@@ -115,6 +118,7 @@ mod inner;
 pub mod late;
 mod late_queue;
 mod mail;
+mod on_hold;
 mod persons;
 mod posted;
 pub mod proposal;
@@ -137,11 +141,13 @@ pub mod world;
 
 pub use allowance::{DayLimit, OverDayLimit};
 pub use begin::{Begin, BeginError, Begun};
+pub use by_hand::{NEW_SESSION_EVERY, Waits};
 pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;
 pub use coordinator::{Coordinator, StartError};
 pub use dealing::Dealing;
 pub use find::{Found, Page};
+pub use on_hold::{HoldError, NewSessionError, Renewing};
 pub use persons::PersonError;
 pub use proposal::{Proposal, ProposalId, Version};
 pub use readmission::{HeldFor, ReadmitError};

@@ -1,11 +1,13 @@
 //! What travels to a shard.
 
+use crate::by_hand::Waits;
 use crate::record::WaiterReply;
 use crate::shard::{Input, Page, Wanted};
 use crate::summary::Summary;
 use crate::view::View;
 use domain::serial::Sequence;
 use domain::transfer::State;
+use port::CounterIndex;
 use tokio::sync::oneshot;
 
 /// What travels to a shard.
@@ -33,6 +35,8 @@ pub(crate) enum Mail {
     Views(oneshot::Sender<Vec<View>>),
     /// Says how things stand over all open transfers.
     Summary(oneshot::Sender<Summary>),
+    /// Counts the open transfers with a leg at a counter.
+    Needing(CounterIndex, oneshot::Sender<Waits>),
     /// Nothing: it shows that the shard gets on.
     Knock,
 }

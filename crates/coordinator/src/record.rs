@@ -222,6 +222,11 @@ impl Record {
         self.transfer.in_transit_at(self.shown_phase())
     }
 
+    /// Whether it has a leg there.
+    pub(crate) fn is_at(&self, counter: CounterIndex) -> bool {
+        [self.debit_at, self.credit_at].contains(&counter)
+    }
+
     pub(crate) fn counter(&self, role: Role) -> CounterIndex {
         match role {
             Role::Debit | Role::Reversal => self.debit_at,

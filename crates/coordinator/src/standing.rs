@@ -1,7 +1,8 @@
 //! Whether the record and the counters are fit to be acted upon. A record that is behind what was
 //! told, or what counters have seen, sends nothing that moves money until it is released (DOMAIN §3,
 //! rule 10); a counter that is held gets nothing new. Both only ever stop: what is begun goes on being
-//! asked about.
+//! asked about. One that an operator keeps on hold gets no new transfers either, and all that is begun there
+//! goes on to its end: nothing is in doubt.
 //!
 //! Whoever finds a reason says it here; the shards look once a turn.
 
@@ -9,7 +10,7 @@ use crate::clock::now_micros;
 use domain::message::CounterId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::HeldCounter;
+use store::{HeldCounter, OnHold};
 use tokio::sync::{oneshot, watch};
 
 /// Whether the record is all that was recorded.
@@ -43,6 +44,8 @@ pub struct State {
     pub record: Record,
     /// The counters that are held, and why.
     pub held: BTreeMap<CounterId, Hold>,
+    /// The counters that operators keep from new transfers.
+    pub on_hold: BTreeMap<CounterId, OnHold>,
 }
 
 impl State {
@@ -52,6 +55,11 @@ impl State {
             Record::Current => false,
             Record::Behind { .. } => true,
         }
+    }
+
+    /// Whether a counter gets no new transfers, for whatever reason.
+    pub fn keeps_from_new(&self, counter: &CounterId) -> bool {
+        self.held.contains_key(counter) || self.on_hold.contains_key(counter)
     }
 }
 
@@ -113,6 +121,22 @@ impl Standing {
     /// A counter is no longer held. `false` if it was not.
     pub fn release(&self, counter: &CounterId) -> bool {
         self.state.send_if_modified(|state| state.held.remove(counter).is_some())
+    }
+
+    /// An operator keeps a counter from new transfers. When this returns, whatever was begun there before
+    /// is in its shard's mailbox, and nothing is begun any more.
+    pub(crate) fn put_on_hold(&self, hold: OnHold) {
+        self.state.send_modify(|state| drop(state.on_hold.insert(hold.counter.clone(), hold)));
+    }
+
+    /// A counter goes on, as far as operators are concerned.
+    pub(crate) fn take_off_hold(&self, counter: &CounterId) {
+        self.state.send_if_modified(|state| state.on_hold.remove(counter).is_some());
+    }
+
+    /// What an operator has said of a counter that gets no new transfers; `None` if none has.
+    pub fn on_hold(&self, counter: &CounterId) -> Option<OnHold> {
+        self.state.borrow().on_hold.get(counter).cloned()
     }
 
     /// Why a counter is held; `None` if it is not.

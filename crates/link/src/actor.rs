@@ -202,7 +202,7 @@ impl<D: Dial> Actor<D> {
                     Some(wait),
                     &self.send_queue,
                 );
-                let heeded = [Command::Reconnect, Command::Release];
+                let heeded = [Command::Reconnect, Command::Release, Command::Move];
                 let back = back(wait, away, &self.outages, &mut self.dialler, &self.addresses);
                 self.reception.refuse_while(back, &heeded).await
             }
@@ -250,10 +250,19 @@ impl<D: Dial> Actor<D> {
         waited
     }
 
-    /// Waits until the counter's service hours, unless an operator will not; when they end. Who
-    /// dials in meanwhile is refused at the acceptor.
+    /// Waits until the counter is not to be left alone, and until its service hours, unless an operator will
+    /// not; when they end. Who dials in meanwhile is refused at the acceptor.
     async fn opening(&mut self) -> Waited<Option<Instant>> {
-        while let Some(hours) = &self.hours {
+        loop {
+            if self.reception.shared.away.is_wanted() {
+                self.connection_status.drained(&self.send_queue);
+                let never = std::future::pending();
+                match self.reception.refuse_while(never, &[Command::Move]).await {
+                    Waited::Came(()) | Waited::Rung => continue,
+                    Waited::Stopped => return Waited::Stopped,
+                }
+            }
+            let Some(hours) = &self.hours else { return Waited::Came(None) };
             match hours.at(now_micros()) {
                 Now::Open(rest) => return Waited::Came(Some(Instant::now() + rest)),
                 Now::Closed(rest) => {
@@ -261,15 +270,16 @@ impl<D: Dial> Actor<D> {
                     let wait = rest.clamp(LOOK_LEAST, LOOK_MOST);
                     self.connection_status.out_of_hours(rest, &self.send_queue);
                     let wait = sleep(wait);
-                    match self.reception.refuse_while(wait, &[Command::Reconnect]).await {
+                    let heeded = [Command::Reconnect, Command::Move];
+                    match self.reception.refuse_while(wait, &heeded).await {
                         Waited::Came(()) => {}
+                        Waited::Rung if self.reception.shared.away.is_wanted() => {}
                         Waited::Rung => return Waited::Rung,
                         Waited::Stopped => return Waited::Stopped,
                     }
                 }
             }
         }
-        Waited::Came(None)
     }
 
     /// Waits until a session may be begun.
@@ -300,12 +310,13 @@ impl<D: Dial> Actor<D> {
                     None => Ok(acceptor.recv().await),
                 }
             };
-            match Box::pin(self.reception.refuse_while(visit, &[])).await {
+            match Box::pin(self.reception.refuse_while(visit, &[Command::Move])).await {
                 Waited::Came(Ok(Some(authenticated))) => Box::new(authenticated),
                 Waited::Came(Err(_)) => {
                     return Come::Ended(Box::new(Ended::before(Cause::OutOfHours)));
                 }
-                Waited::Came(Ok(None)) | Waited::Rung | Waited::Stopped => return Come::Stopped,
+                Waited::Rung => return Come::Ended(Box::new(Ended::before(Cause::Drained))),
+                Waited::Came(Ok(None)) | Waited::Stopped => return Come::Stopped,
             }
         };
         if !self.leave.is_given() {

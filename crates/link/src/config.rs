@@ -2,6 +2,7 @@
 
 use crate::io::tls::TlsDial;
 use crate::reconnect::outage::Outages;
+use crate::request::away::Away;
 use crate::session::greeting::Known;
 use crate::session::hours::ServiceHours;
 use crate::session::keys::LinkKeys;
@@ -49,6 +50,8 @@ pub struct LinkConfig {
     pub outages: Outages,
     /// Whether a session may be begun.
     pub leave: Leave,
+    /// Whether it is left alone until [`come_back`](port::Counter::come_back): not, unless said.
+    pub away: Away,
 }
 
 /// Whether a session may be begun now. A session of ours ends others on its channel, so a bridge that
@@ -101,6 +104,7 @@ impl LinkConfig {
             history: History::default(),
             outages: Outages::default(),
             leave: Leave::default(),
+            away: Away::default(),
         }
     }
 
@@ -114,6 +118,7 @@ impl LinkConfig {
             timers: self.timers.clone(),
             channels: self.connections.max(1),
             hours: self.hours.clone(),
+            away: self.away.clone(),
             certificate_name: match &self.certificate_name {
                 Some(name) => name.clone(),
                 None => self.counter.as_str().to_owned(),

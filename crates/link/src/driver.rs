@@ -9,6 +9,7 @@ use crate::io::dial::{Better, Preferred};
 use crate::io::transport::Carrier;
 use crate::reconnect::ended::Ended;
 use crate::report::connection_status::ConnectionStatus;
+use crate::request::away::DRAINS;
 use crate::request::pending_reply::Command;
 use crate::request::reception::Reception;
 use crate::request::renewal::{RENEWS, Turn};
@@ -30,10 +31,6 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// How much is read in one turn, in bytes, so that timers and writing get theirs.
 const READ_PER_TURN: usize = 256 << 10;
-
-/// What is left of a frame that is shorter than this is copied, not kept where it was read to, in
-/// bytes: most frames are.
-const SCRAP: usize = 4 << 10;
 
 /// How long a connection waits where nothing is due: there are no heartbeats.
 const IDLE: Duration = Duration::from_hours(1);
@@ -59,8 +56,8 @@ pub(crate) struct ConnectionDriver<'a, S> {
     opened: Option<Instant>,
     /// Whether we are on our way to another address, or home, or to a new session.
     leaving: bool,
-    /// Whether it is to a new session.
-    renewing: bool,
+    /// Why, where it is neither to another address nor for a withdrawal.
+    left_for: Option<Box<Cause>>,
     /// Why the other side is believed no more, if that is why we leave.
     withdrawn: Option<Box<str>>,
     /// Whether it is to be looked at whether the other side is still believed.
@@ -125,7 +122,7 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
             stopping: false,
             opened: None,
             leaving: false,
-            renewing: false,
+            left_for: None,
             withdrawn: None,
             recheck: false,
             renew_at: None,
@@ -199,8 +196,9 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
             (Cause::SignedOff, None) if self.withdrawn.is_some() && !self.stopping => {
                 cause = Cause::Withdrawn(self.withdrawn.take().unwrap_or_default().into());
             }
-            (Cause::SignedOff, None) if self.renewing && !self.stopping => cause = Cause::Renewed,
-            (Cause::SignedOff, None) if self.leaving && !self.stopping => cause = Cause::OutOfHours,
+            (Cause::SignedOff, None) if !self.stopping => {
+                cause = self.left_for.take().map_or(cause, |left_for| *left_for);
+            }
             _ => {}
         }
         if self.opened.is_some() && !cause.is_orderly() {
@@ -211,8 +209,8 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
         self.connection.session.lose(self.send_queue);
         self.reception.rehome(self.send_queue);
         let next = match (&cause, prospects.next) {
-            (Cause::SignedOff, next) => {
-                // Everything ends; whoever stands there is told nothing, and tries again.
+            (Cause::SignedOff | Cause::Drained, next) => {
+                // Everything ends, or nobody is let in; whoever stands there is told nothing, and tries again.
                 drop(next);
                 None
             }
@@ -347,7 +345,7 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
         }
         if !self.inbox.is_empty() {
             self.frames = self.connection.received(now, &mut self.inbox, self.send_queue)?;
-            self.give_room_back();
+            spare::give_room_back(&mut self.inbox, self.frames == Inbox::Starved);
         }
         if self.frames == Inbox::Starved
             && let Some(cause) = self.over.take()
@@ -365,16 +363,31 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
                 "the bridge goes to another address",
             )?;
         }
-        let closing = self.prospects.as_ref().and_then(|all| all.closing);
-        if closing.is_some_and(|closing| now >= closing) && !self.leaving && !self.stopping {
-            self.leaving = true;
-            self.prospects().leave_for = None;
-            self.connection.session.leave(now, self.send_queue, "the service hours are over")?;
-        }
+        self.go_home(now)?;
         self.doubt(now)?;
         self.renew(now)?;
         self.reception.rehome(self.send_queue);
         self.connection.fill(now, self.send_queue)
+    }
+
+    /// Signs off where the service hours are over, or nothing needs a counter that is drained.
+    fn go_home(&mut self, now: Instant) -> Result<(), Cause> {
+        let closing = self.prospects.as_ref().and_then(|all| all.closing);
+        let (why, text) = if closing.is_some_and(|closing| now >= closing) {
+            (Cause::OutOfHours, "the service hours are over")
+        } else if self.reception.shared.away.is_wanted() {
+            (Cause::Drained, DRAINS)
+        } else {
+            return Ok(());
+        };
+        if self.leaving || self.stopping {
+            return Ok(());
+        }
+        (self.leaving, self.left_for) = (true, Some(Box::new(why)));
+        if let Some(prospects) = &mut self.prospects {
+            prospects.leave_for = None;
+        }
+        self.connection.session.leave(now, self.send_queue, text)
     }
 
     /// Signs off where what the counter proved itself by is not believed any more.
@@ -423,7 +436,7 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
                 Ok(())
             }
             Turn::Leave => {
-                (self.leaving, self.renewing) = (true, true);
+                (self.leaving, self.left_for) = (true, Some(Box::new(Cause::Renewed)));
                 self.connection.session.leave(now, self.send_queue, RENEWS)
             }
         }
@@ -517,7 +530,7 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
     fn read(&mut self, context: &mut Context<'_>) -> bool {
         let mut count = 0;
         while self.over.is_none() && self.frames == Inbox::Starved && count < READ_PER_TURN {
-            self.make_room();
+            spare::make_room(&mut self.inbox);
             match pin!(self.stream.read_buf(&mut self.inbox)).poll(context) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => {
@@ -528,32 +541,6 @@ impl<'a, S: Carrier> ConnectionDriver<'a, S> {
             }
         }
         count > 0
-    }
-
-    /// Room for what may come. A connection that hears nothing holds no memory for it.
-    fn make_room(&mut self) {
-        if self.inbox.capacity() - self.inbox.len() >= spare::CHUNK / 8 {
-            return;
-        }
-        if self.inbox.len() < SCRAP {
-            let mut room = spare::take();
-            room.extend_from_slice(&self.inbox);
-            self.inbox = room;
-        } else {
-            self.inbox.reserve(spare::CHUNK);
-        }
-    }
-
-    /// Gives back what is not needed while waiting for the rest of a frame, or for the next.
-    fn give_room_back(&mut self) {
-        if self.inbox.is_empty() {
-            spare::give_back(&mut self.inbox);
-        } else if self.frames == Inbox::Starved && self.inbox.len() < SCRAP {
-            let scrap = BytesMut::from(&self.inbox[..]);
-            self.inbox.clear();
-            spare::give_back(&mut self.inbox);
-            self.inbox = scrap;
-        }
     }
 
     /// Takes requests from the mailbox, and tells what else came. Whether requests came.

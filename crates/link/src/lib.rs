@@ -50,6 +50,7 @@ pub use io::tls::{Credentials, TlsDial, TlsError, TlsFiles, Trust};
 pub use io::transport::{Carrier, Secured, Transport};
 pub use link::Link;
 pub use reconnect::outage::Outages;
+pub use request::away::Away;
 pub use session::cause::{Cause, Verdict};
 pub use session::hours::{NotADay, NotHours, ServiceHours};
 pub use session::keys::LinkKeys;

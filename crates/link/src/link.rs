@@ -129,8 +129,10 @@ impl Link {
         acceptors: Vec<mpsc::Receiver<AuthenticatedConnection>>,
     ) -> Link {
         let setup = Arc::new(setup_of(&config));
-        let (profile, shared) =
-            (Arc::clone(&setup.profile), ConnectionHandle::new(setup.counter.clone()));
+        let (profile, shared) = (
+            Arc::clone(&setup.profile),
+            ConnectionHandle::new(setup.counter.clone()).unless(config.away.clone()),
+        );
         let LinkConfig {
             addresses,
             connections,
@@ -372,6 +374,18 @@ impl Counter for Link {
 
     fn recheck(&self) {
         self.command(Command::Recheck);
+    }
+
+    fn leave(&self) {
+        if self.pool.first().shared.away.set(true) {
+            self.command(Command::Move);
+        }
+    }
+
+    fn come_back(&self) {
+        if self.pool.first().shared.away.set(false) {
+            self.command(Command::Move);
+        }
     }
 }
 

@@ -1,12 +1,13 @@
-//! Connections, and the two things that an operator may do about one.
+//! Connections, and what an operator may do about one that is not up; and about a counter in doubt.
 
 use super::people::{Identity, recorded};
 use super::readmitting::ReadmissionJson;
-use super::{Ops, described};
+use super::said::counter_of;
+use super::{Ops, described, on_hold};
 use api::accounts::{EntriesParams, postings};
 use api::json::{EntriesJson, timestamp};
 use api::named::Named;
-use api::problem::{Problem, kind};
+use api::problem::Problem;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -17,8 +18,8 @@ use coordinator::accusations::Fault;
 use coordinator::standing::Hold;
 use domain::message::CounterId;
 use domain::serial::Day;
+use port::Counters;
 use port::status::{Connection, Counts, Health, Snapshot, State as LinkState};
-use port::{Counter, Counters};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,8 +87,8 @@ pub(super) async fn list(State(ops): State<Ops>) -> Json<Value> {
     Json(counters)
 }
 
-/// Adds to each counter why it gets nothing new, if it gets none, and what it did wrong since the start;
-/// both with what to do.
+/// Adds to each counter why it gets nothing new, if it gets none, and what it did wrong since the start,
+/// with what to do; and whether it can fence.
 pub(super) fn add_doubts(coordinator: &Coordinator, counters: &mut Value) {
     for (counter, shown) in
         coordinator.counters().iter().zip(counters.as_array_mut().into_iter().flatten())
@@ -96,6 +97,8 @@ pub(super) fn add_doubts(coordinator: &Coordinator, counters: &mut Value) {
         let held = coordinator.standing().held(id);
         let proposal = || coordinator.readmission(id);
         shown["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold, proposal().as_ref()));
+        shown["on_hold"] = on_hold::shown(coordinator, id);
+        shown["can_fence"] = counter.profile().can_fence.into();
         let of = |fault| coordinator.faults(id, fault);
         shown["faults"] = faults_json(id, of(Fault::Foreign), of(Fault::Contradiction));
     }
@@ -146,20 +149,10 @@ fn faults_json(counter: &CounterId, foreign: u64, contradictions: u64) -> Value 
 
 /// The counters that get nothing new, and why.
 pub(super) fn held(coordinator: &Coordinator) -> BTreeMap<String, String> {
+    let mut all = on_hold::in_brief(coordinator);
     let state = coordinator.standing().state();
-    state.held.iter().map(|(counter, hold)| (counter.to_string(), hold.why.clone())).collect()
-}
-
-pub(super) fn find<'a>(
-    counters: &'a Counters,
-    name: &str,
-) -> Result<&'a Arc<dyn Counter>, Problem> {
-    let found = CounterId::new(name).ok().and_then(|id| counters.get(&id));
-    found.ok_or_else(|| {
-        let known: Vec<&str> = counters.iter().map(|counter| counter.id().as_str()).collect();
-        Problem::new(kind::NO_SUCH_COUNTER)
-            .detail(format!("the configured counters are: {}", known.join(", ")))
-    })
+    all.extend(state.held.iter().map(|(counter, hold)| (counter.to_string(), hold.why.clone())));
+    all
 }
 
 /// What a counter has posted on a settle day, to whatever account.
@@ -179,7 +172,7 @@ pub(super) async fn entries(
     query: Result<Query<EntriesParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let coordinator = &ops.state.coordinator;
-    let id = find(coordinator.counters(), &counter)?.id().clone();
+    let id = counter_of(coordinator.counters(), &counter)?.id().clone();
     postings(coordinator, &id, None, query).await
 }
 
@@ -201,7 +194,8 @@ pub(super) fn all(snapshots: &[Arc<Snapshot>]) -> Value {
 
 /// Try a connection again at once.
 ///
-/// It ends the wait for the next attempt.
+/// It ends the wait for the next attempt, and lets one try again that is held: where credentials or configuration were
+/// refused too often.
 #[utoipa::path(
     post, path = "/ops/v1/counters/{counter}/reconnect", tag = "counters", request_body = described::Nothing,
     params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
@@ -212,62 +206,15 @@ pub(super) async fn reconnect(
     identity: Identity,
     Named(counter): Named<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    act(
-        &ops,
-        &identity,
-        &counter,
-        Asked { what: "reconnect", act: "reconnected", done: |counter| counter.reconnect_now() },
-    )
-    .await
-}
-
-/// Let a held connection try again.
-///
-/// It is held where credentials or configuration were refused.
-#[utoipa::path(
-    post, path = "/ops/v1/counters/{counter}/release", tag = "counters", request_body = described::Nothing,
-    params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
-    responses((status = 202, description = "It is asked to; what comes of it, the connections show", body = described::Asked))
-)]
-pub(super) async fn release(
-    State(ops): State<Ops>,
-    identity: Identity,
-    Named(counter): Named<String>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    act(
-        &ops,
-        &identity,
-        &counter,
-        Asked { what: "release", act: "released", done: |counter| counter.release() },
-    )
-    .await
-}
-
-/// What an operator asks of a counter's connections.
-struct Asked {
-    /// What it is called in the answer.
-    what: &'static str,
-    /// What it is called in the record of acts.
-    act: &'static str,
-    /// How it is done.
-    done: fn(&dyn Counter),
-}
-
-/// 202: the counter's connections do it in their own time, and what comes of it is in the snapshot.
-async fn act(
-    ops: &Ops,
-    identity: &Identity,
-    counter: &str,
-    Asked { what, act, done }: Asked,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    let found = find(ops.state.coordinator.counters(), counter)?.clone();
-    let acting = async move {
-        done(&*found);
+    let found = counter_of(ops.state.coordinator.counters(), &counter)?.clone();
+    let trying = async move {
+        found.release();
+        found.reconnect_now();
         Ok(())
     };
-    recorded(ops, identity, identity.act(act, counter), acting).await?;
-    tracing::info!(counter, what, who = %identity.name, "an operator acted on a link");
-    Ok((StatusCode::ACCEPTED, Json(json!({ "counter": counter, "asked": what }))))
+    recorded(&ops, &identity, identity.act("reconnected", counter.as_str()), trying).await?;
+    tracing::info!(counter, who = %identity.name, "an operator has a counter tried again");
+    Ok((StatusCode::ACCEPTED, Json(json!({ "counter": counter, "asked": "reconnect" }))))
 }
 
 /// A counter's health in words.
@@ -295,6 +242,7 @@ pub(super) fn state_text(state: LinkState) -> &'static str {
         LinkState::BackingOff => "waiting to try again",
         LinkState::Held => "held: rejected, a person must act",
         LinkState::OutOfHours => "outside service hours",
+        LinkState::Drained => "signed off: an operator drains it",
     }
 }
 

@@ -304,6 +304,8 @@ pub(super) enum TransferEventKind {
     Database,
     /// This software failed at something, and went on with the rest.
     Defect,
+    /// An operator keeps a counter from new transfers, or lets it go on, or has it sign on anew.
+    Held,
 }
 
 /// Something that happened to transfers.

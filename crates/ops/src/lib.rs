@@ -3,7 +3,8 @@
 //! is known by name and has a role (`people`), and no web page of somebody else's acts in that name (`guard`). It
 //! refuses in the transfer API's words and shows transfers in its JSON; the transfer API knows nothing of it.
 //!
-//! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `proposals`
+//! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `on_hold` what
+//! is done about a counter, `proposals`
 //! what two persons decide, `claims` who is busy with what, `proven` what waits for nothing but their word, `said` how
 //! people's words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
 //! `page` is for people; `openapi` describes it from the code, `described` what other crates write.
@@ -34,6 +35,7 @@ mod health;
 #[path = "../../api/src/lone.rs"]
 mod lone;
 mod metrics;
+mod on_hold;
 mod openapi;
 mod page;
 mod people;
@@ -148,7 +150,10 @@ fn acting() -> OpenApiRouter<Ops> {
         .routes(may(Act, routes!(proposals::withdraw)))
         .routes(may(Approve, routes!(proposals::approve)))
         .routes(may(Act, routes!(counters::reconnect)))
-        .routes(may(Act, routes!(counters::release)))
+        .routes(may(Act, routes!(on_hold::hold)))
+        .routes(may(Act, routes!(on_hold::drain)))
+        .routes(may(Act, routes!(on_hold::release)))
+        .routes(may(Act, routes!(on_hold::new_session)))
         .routes(may(Act, routes!(readmissions::propose)))
         .routes(may(Act, routes!(readmissions::withdraw)))
         .routes(may(Approve, routes!(readmissions::approve)))
@@ -180,6 +185,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/page.js", get(page::script))
         .route("/parked.js", get(page::parked))
         .route("/decide.js", get(page::decide))
+        .route("/links.js", get(page::links))
         .route("/tools.js", get(page::tools))
         .route("/words.js", get(page::words))
         .route("/page.css", get(page::style))

@@ -1,6 +1,7 @@
 //! `/metrics`: what was counted on the way, and how things stand at the moment of asking.
 
 mod counted;
+mod holds;
 mod links;
 
 pub(crate) use counted::begin;
@@ -79,6 +80,9 @@ pub(super) async fn scrape(State(ops): State<Ops>) -> ([(HeaderName, HeaderValue
     let bounds: Vec<links::Bounds> =
         all.iter().map(|counter| links::Bounds::of(&**counter)).collect();
     links::standing(&mut text, &counters::snapshots(all), &bounds);
+    let ids: Vec<_> = all.iter().map(|counter| counter.id()).collect();
+    let state = coordinator.standing().state().clone();
+    holds::standing(&mut text, &ids, &state, |counter| coordinator.drain_waits(counter));
     ([(header::CONTENT_TYPE, TEXT)], prefixed(&text))
 }
 
@@ -182,6 +186,7 @@ mod tests {
         let mut text = String::new();
         standing(&mut text, &summary, &JournalHealth::Ok, &Record::Current, 0, 0);
         links::standing(&mut text, &[], &[]);
+        holds::standing(&mut text, &[], &coordinator::standing::State::default(), |_| None);
         let told = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
         let mut names: BTreeSet<String> = told.map(|name| format!("{PREFIX}{name}")).collect();
         names.extend(counted::names().map(|name| format!("{PREFIX}{name}")));

@@ -40,6 +40,11 @@ pub(super) async fn decide() -> Asset {
     asset(SCRIPT, include_str!("page/decide.js"))
 }
 
+/// `GET /links.js`: what is done about a counter.
+pub(super) async fn links() -> Asset {
+    asset(SCRIPT, include_str!("page/links.js"))
+}
+
 /// `GET /tools.js`: what the scripts share.
 pub(super) async fn tools() -> Asset {
     asset(SCRIPT, include_str!("page/tools.js"))
@@ -62,11 +67,12 @@ pub(super) async fn icon() -> Asset {
 
 #[cfg(test)]
 mod tests {
-    const FILES: [(&str, &str); 10] = [
+    const FILES: [(&str, &str); 11] = [
         ("page.html", include_str!("page/page.html")),
         ("page.js", include_str!("page/page.js")),
         ("parked.js", include_str!("page/parked.js")),
         ("decide.js", include_str!("page/decide.js")),
+        ("links.js", include_str!("page/links.js")),
         ("tools.js", include_str!("page/tools.js")),
         ("words.js", include_str!("page/words.js")),
         ("page.css", include_str!("page/page.css")),

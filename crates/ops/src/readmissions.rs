@@ -2,10 +2,9 @@
 //! it for what was seen to hold it, another approves it.
 
 use super::Ops;
-use super::counters::find;
 use super::people::{Identity, recorded};
 use super::readmitting::ReadmissionJson;
-use super::said::{OnProposal, in_time, note, on, parse, rule, whole};
+use super::said::{OnProposal, counter_of, in_time, note, on, parse, rule, whole};
 use api::json::timestamp;
 use api::named::Named;
 use api::problem::{Problem, kind};
@@ -118,7 +117,7 @@ pub(super) async fn show(
     Named(counter): Named<String>,
 ) -> Result<Json<HeldForJson>, Problem> {
     let coordinator = ops.state.coordinator.clone();
-    let id = find(coordinator.counters(), &counter)?.id().clone();
+    let id = counter_of(coordinator.counters(), &counter)?.id().clone();
     let held = async move { coordinator.held_for(&id).await };
     let held = in_time(held, refusal, LOOK_AT).await?;
     Ok(Json(HeldForJson::new(counter, &held)))
@@ -144,7 +143,7 @@ pub(super) async fn propose(
     let note = note(&body.note)?;
     let version = body.version.parse().map_err(|error| rule("version", &format!("{error}")))?;
     let move_serials = body.move_serials;
-    let id = find(coordinator.counters(), &counter)?.id().clone();
+    let id = counter_of(coordinator.counters(), &counter)?.id().clone();
     let act = Act {
         after: move_serials.then(|| "serials go on behind what it has seen".into()),
         reason: Some(note.clone()),
@@ -177,7 +176,7 @@ pub(super) async fn approve(
 ) -> Result<(StatusCode, Json<ReadmittedJson>), Problem> {
     let coordinator = ops.state.coordinator.clone();
     let (proposal, note) = on(&whole(body)?)?;
-    let id = find(coordinator.counters(), &counter)?.id().clone();
+    let id = counter_of(coordinator.counters(), &counter)?.id().clone();
     let act = Act {
         after: Some(proposal.to_string().into()),
         reason: Some(note.clone()),
@@ -216,7 +215,7 @@ pub(super) async fn withdraw(
 ) -> Result<Json<ReadmissionJson>, Problem> {
     let coordinator = ops.state.coordinator.clone();
     let (proposal, note) = on(&whole(body)?)?;
-    let id = find(coordinator.counters(), &counter)?.id().clone();
+    let id = counter_of(coordinator.counters(), &counter)?.id().clone();
     let act = Act {
         before: Some(proposal.to_string().into()),
         reason: Some(note.clone()),

@@ -9,11 +9,14 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use coordinator::{PersonError, ProposalId};
+use domain::message::CounterId;
 use domain::serial::MasterSerial;
 use domain::transfer::Illegal;
 use foreign::{ForeignText, is_unseen};
+use port::{Counter, Counters};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -97,6 +100,19 @@ pub(super) fn text(
 
 pub(super) fn rule(field: &'static str, why: &str) -> Problem {
     Problem::new(kind::RULE_BROKEN).detail(format!("{field}: {why}")).with("field", field.into())
+}
+
+/// The counter that a path names.
+pub(super) fn counter_of<'a>(
+    counters: &'a Counters,
+    name: &str,
+) -> Result<&'a Arc<dyn Counter>, Problem> {
+    let found = CounterId::new(name).ok().and_then(|id| counters.get(&id));
+    found.ok_or_else(|| {
+        let known: Vec<&str> = counters.iter().map(|counter| counter.id().as_str()).collect();
+        Problem::new(kind::NO_SUCH_COUNTER)
+            .detail(format!("the configured counters are: {}", known.join(", ")))
+    })
 }
 
 /// The transfer that a path names.

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod feeds;
+mod holds;
 mod people;
 
 use super::{Approval, Names, OpsState, router};
@@ -321,6 +322,7 @@ async fn the_page_and_its_assets_are_served_with_their_rules() {
         ("/page.js", "text/javascript; charset=utf-8"),
         ("/parked.js", "text/javascript; charset=utf-8"),
         ("/decide.js", "text/javascript; charset=utf-8"),
+        ("/links.js", "text/javascript; charset=utf-8"),
         ("/tools.js", "text/javascript; charset=utf-8"),
         ("/words.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
@@ -415,12 +417,9 @@ async fn a_transfer_that_needs_a_person_is_shown_with_its_evidence() {
 #[tokio::test]
 async fn links_are_told_to_try_again() {
     let rig = Rig::new(&["securities"], &[]).await;
-    for what in ["reconnect", "release"] {
-        let (status, body) =
-            rig.post(&format!("/ops/v1/counters/securities/{what}"), json!({})).await;
-        assert_eq!(status, StatusCode::ACCEPTED);
-        assert_eq!(body, json!({"counter": "securities", "asked": what}));
-    }
+    let (status, body) = rig.post("/ops/v1/counters/securities/reconnect", json!({})).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    assert_eq!(body, json!({"counter": "securities", "asked": "reconnect"}));
     let (status, body) = rig.post("/ops/v1/counters/bank/reconnect", json!({})).await;
     assert_eq!((status, &body["type"]), (StatusCode::NOT_FOUND, &json!("/errors/no_such_counter")));
     assert_eq!(body["detail"], "the configured counters are: securities");

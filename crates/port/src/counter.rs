@@ -124,6 +124,13 @@ pub trait Counter: fmt::Debug + Send + Sync {
     /// where it is not.
     fn recheck(&self);
 
+    /// Signs off in order on every connection, once what is in flight is answered or has ended, and begins no
+    /// other until [`Counter::come_back`]. Nothing where there is no connection. Said again, it is the same.
+    fn leave(&self);
+
+    /// Is connected again after [`Counter::leave`]; nothing if it was not left.
+    fn come_back(&self);
+
     /// Asks once.
     fn ask(&self, ask: Ask) {
         self.ask_all(vec![ask]);

@@ -219,6 +219,10 @@ impl Counter for InProcess {
     fn release(&self) {}
 
     fn recheck(&self) {}
+
+    fn leave(&self) {}
+
+    fn come_back(&self) {}
 }
 
 impl fmt::Debug for InProcess {

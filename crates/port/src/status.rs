@@ -4,6 +4,7 @@ use domain::message::CounterId;
 use domain::serial::Day;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The state of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -35,6 +36,28 @@ pub enum State {
     Held,
     /// Outside the counter's service hours.
     OutOfHours,
+    /// Signed off, and left alone until an operator says otherwise or something needs it.
+    Drained,
+}
+
+impl State {
+    /// Whether a session is open.
+    pub fn is_signed_on(self) -> bool {
+        match self {
+            State::Syncing | State::Up | State::Suspect | State::Draining | State::SigningOff => {
+                true
+            }
+            State::Stopped
+            | State::Connecting
+            | State::TlsHandshake
+            | State::SigningOn
+            | State::Closed
+            | State::BackingOff
+            | State::Held
+            | State::OutOfHours
+            | State::Drained => false,
+        }
+    }
 }
 
 /// How the connections to one counter stand, taken together.
@@ -101,6 +124,31 @@ pub struct Connection {
     pub heard_at: Option<i64>,
     /// Round trip of the last heartbeat on the present connection, in microseconds.
     pub round_trip_us: Option<u64>,
+    /// Round trips of the last heartbeats, on whatever connection of this channel.
+    pub round_trips_us: RoundTrips,
+}
+
+/// Round trips of the last [`RoundTrips::KEPT`] heartbeats, the oldest first, in microseconds; what takes more than an
+/// hour counts as that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RoundTrips(Arc<[u32]>);
+
+impl RoundTrips {
+    /// Ten minutes of them, at a heartbeat each ten seconds; 240 bytes for each connection.
+    pub const KEPT: usize = 60;
+
+    /// With one more; the oldest goes if there are too many.
+    pub fn push(&mut self, round_trip: Duration) {
+        let micros = u32::try_from(round_trip.as_micros()).unwrap_or(u32::MAX);
+        let from = (self.0.len() + 1).saturating_sub(RoundTrips::KEPT);
+        self.0 = self.0[from..].iter().copied().chain([micros]).collect();
+    }
+
+    /// All that are kept, the oldest first.
+    pub fn micros(&self) -> &[u32] {
+        &self.0
+    }
 }
 
 impl Connection {
@@ -120,6 +168,7 @@ impl Connection {
             last_cause: None,
             heard_at: None,
             round_trip_us: None,
+            round_trips_us: RoundTrips::default(),
         }
     }
 }
@@ -229,6 +278,18 @@ impl std::ops::AddAssign for Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_round_trips_the_last_sixty_are_kept() {
+        let mut round_trips = RoundTrips::default();
+        for micros in 0..=60 {
+            round_trips.push(Duration::from_micros(micros));
+        }
+        assert_eq!(round_trips.micros(), (1..=60).collect::<Vec<u32>>());
+        round_trips.push(Duration::from_hours(2));
+        assert_eq!(round_trips.micros().len(), RoundTrips::KEPT);
+        assert_eq!(round_trips.micros().last(), Some(&u32::MAX));
+    }
 
     #[test]
     fn of_several_connections_every_count_is_the_sum() {

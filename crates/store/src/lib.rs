@@ -6,7 +6,8 @@
 //! `journal/batch` writes it, each try being a `journal/attempt`,
 //! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before,
 //! `recent` is what is in no index yet; `query` and `list` ask, `by_app` a page of one app's, `walk`
-//! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, [`people`] of operators;
+//! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, `on_hold` of those that operators hold, [`people`] of operators,
+//! `alone` how what is seldom changed is written;
 //! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
 //! `checksum` a row that was altered; `fault` says what an error means; `entity`
 //! and `migration` are the tables; [`memory`] is the tables without a database, for simulations.
@@ -69,6 +70,7 @@
 //! ```
 
 mod address;
+mod alone;
 mod by_app;
 mod checksum;
 mod connect;
@@ -87,6 +89,7 @@ mod lock;
 pub mod memory;
 mod migration;
 mod moved;
+mod on_hold;
 mod options;
 pub mod people;
 mod position;
@@ -107,6 +110,7 @@ pub use hold::held_by;
 pub use in_doubt::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
 pub use journal::{Bare, Journal, JournalHealth};
 pub use moved::MovedOn;
+pub use on_hold::{HoldKind, OnHold};
 pub use options::Options;
 pub use position::RecordStanding;
 pub use position::release::{RecordStatus, Release, ReleaseError, release, status};

@@ -95,6 +95,7 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
     TOO_MANY_FEEDS = "too_many_feeds", SERVICE_UNAVAILABLE, "Too many live feeds are open";
     COUNTER_NOT_HELD = "counter_not_held", CONFLICT, "The counter is not held";
+    NO_SESSION_NEEDED = "no_session_needed", CONFLICT, "A new session would prove nothing";
     SERIALS_BEHIND = "serials_behind", CONFLICT, "The serials are behind what the counter has seen";
     AGAINST_PROOF = "against_proof", UNPROCESSABLE_ENTITY, "The decision contradicts what is proven";
     ALREADY_FINAL = "already_final", CONFLICT, "The transfer is final already";

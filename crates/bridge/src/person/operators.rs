@@ -77,6 +77,9 @@ pub(super) struct Counter {
     /// Why it gets no new transfers, if it gets none.
     #[serde(default)]
     pub(super) held: Option<Held>,
+    /// That an operator keeps it from new transfers; an earlier version does not say.
+    #[serde(default)]
+    pub(super) on_hold: Option<OnHold>,
     /// What it did wrong since the bridge started; an earlier version does not say.
     #[serde(default)]
     pub(super) faults: Option<Faults>,
@@ -102,6 +105,23 @@ pub(super) struct Held {
     /// What to do about it; an earlier version does not say.
     #[serde(default)]
     pub(super) to_do: Option<String>,
+}
+
+/// That an operator keeps a counter from new transfers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OnHold {
+    /// `hold` or `drain`.
+    pub(super) kind: String,
+    pub(super) who: String,
+    pub(super) note: String,
+    /// Since when, in microseconds since 1970 UTC.
+    pub(super) since: i64,
+    /// How many open transfers a drain waits for, once it was looked at.
+    #[serde(default)]
+    pub(super) waits_for: Option<u64>,
+    #[serde(default)]
+    pub(super) parked: Option<u64>,
+    pub(super) text: String,
 }
 
 /// One connection of a counter.
@@ -417,10 +437,14 @@ impl Operators {
         self.call(Method::POST, &path, &[], Some(on)).await
     }
 
-    /// Asks a counter's link to `reconnect`, or to let a held connection go (`release`).
-    pub(super) async fn act_on(&self, counter: &str, what: &str) -> Result<serde_json::Value> {
-        let nothing = serde_json::json!({});
-        self.call(Method::POST, &["counters", counter, what], &[], Some(&nothing)).await
+    /// Does something about a counter: `reconnect`, `hold` and the like.
+    pub(super) async fn act_on(
+        &self,
+        counter: &str,
+        what: &str,
+        body: &serde_json::Value,
+    ) -> Result<serde_json::Value> {
+        self.call(Method::POST, &["counters", counter, what], &[], Some(body)).await
     }
 
     async fn call<T: DeserializeOwned>(

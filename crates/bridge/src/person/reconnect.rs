@@ -30,8 +30,7 @@ pub(crate) async fn run(command: ReconnectCommand, access: &Access, form: Form) 
     let counters = operators.counters().await?;
     let counter = counters.iter().find(|counter| counter.id == id);
     let counter = counter.with_context(|| format!("there is no counter {id}"))?;
-    let is_held = counter.connections.iter().any(|connection| connection.state == HELD);
-    let told = operators.act_on(id, if is_held { "release" } else { "reconnect" }).await?;
+    let told = operators.act_on(id, "reconnect", &serde_json::json!({})).await?;
     match form {
         Form::Json => say!("{told}")?,
         Form::Tables => say!("{}", what_follows(id, &counter.connections))?,

@@ -6,6 +6,7 @@ use super::tables::{lasting, or_dash, place, plain, table};
 use super::{Access, Form};
 use crate::words::in_one_line;
 use anyhow::Result;
+use api::json::timestamp;
 use clap::Args;
 use client::State;
 use command_line::Ended;
@@ -124,6 +125,13 @@ impl Status {
                 if let Some(to_do) = &held.to_do {
                     let _ = write!(text, "\n  {}", plain(to_do));
                 }
+            }
+            if let Some(hold) = &counter.on_hold {
+                let (id, who, note) = (plain(&counter.id), plain(&hold.who), plain(&hold.note));
+                let does = if hold.kind == "drain" { "DRAINS" } else { "HOLDS" };
+                let since = plain(&timestamp(hold.since));
+                let _ = write!(text, "\n{who} {does} {id} since {since}: {note}");
+                let _ = write!(text, "\n  {}", plain(&hold.text));
             }
             if let Some(said) = counter.faults.as_ref().and_then(|faults| faults.text.as_ref()) {
                 let _ = write!(text, "\n{}", plain(said));
@@ -331,6 +339,27 @@ mod tests {
         }
         assert!(!shown.contains("USD"), "nothing of it is in transit\n{shown}");
         assert!(!shown.contains('\u{1b}'), "a counter's words drive no terminal");
+    }
+
+    #[test]
+    fn what_an_operator_holds_is_shown_with_who_and_why() {
+        let mut status = status();
+        let shown = |status: &Status| status.tables("");
+        assert!(!shown(&status).contains("HOLDS"));
+        for (kind, words) in [
+            (
+                "hold",
+                "lin HOLDS futures since 2026-11-21T10:00:00Z: their release\n  It gets none.",
+            ),
+            ("drain", "lin DRAINS futures since 2026-11-21T10:00:00Z: their release"),
+        ] {
+            status.counters[0].on_hold = serde_json::from_value(serde_json::json!({
+                "kind": kind, "who": "lin", "note": "their release", "since": 1_795_255_200_000_000_i64,
+                "waits_for": null, "parked": null, "text": "It gets none.",
+            }))
+            .expect("a hold");
+            assert!(shown(&status).contains(words), "{words}: {}", shown(&status));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! stuck transfer holds up no other.
 
 use crate::accusations::Fault;
+use crate::by_hand::Waits;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::dealing::Dealing;
@@ -119,6 +120,15 @@ impl Shard {
             summary.add(record.shown_phase().state(), record.shown_in_transit(), record);
         }
         summary
+    }
+
+    /// The open transfers with a leg at a counter, durable or not.
+    pub(crate) fn needing(&self, counter: CounterIndex) -> Waits {
+        let mut waits = Waits::default();
+        for record in self.open.values().filter(|record| record.is_at(counter)) {
+            waits.add(matches!(record.transfer.phase, Phase::Parked(_)));
+        }
+        waits
     }
 
     /// Some of an app's open transfers that are durable, the newest first.

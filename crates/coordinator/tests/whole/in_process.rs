@@ -185,6 +185,14 @@ impl Port for NotYet {
     fn recheck(&self) {
         self.counter.recheck();
     }
+
+    fn leave(&self) {
+        self.counter.leave();
+    }
+
+    fn come_back(&self) {
+        self.counter.come_back();
+    }
 }
 
 fn out_of(key: &str) -> Begin {

@@ -5,6 +5,7 @@ mod begun;
 mod counters;
 mod in_process;
 mod lists;
+mod on_hold;
 mod persons;
 mod record;
 mod stage;

@@ -79,7 +79,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
 }
 
 /// Proposes a decision about a transfer as it is shown now.
-async fn propose(
+pub(crate) async fn propose(
     coordinator: &Coordinator,
     master: MasterSerial,
     decision: Decision,

@@ -131,6 +131,16 @@ impl Stage {
         change: impl Fn(&mut LinkConfig),
         others: impl FnOnce(&CancellationToken) -> Vec<Arc<dyn AnyCounter>>,
     ) -> Stage {
+        Stage::spawned(folder, counters, config, change, others).await.once_up().await
+    }
+
+    async fn spawned(
+        folder: &Path,
+        counters: &[&Counter],
+        config: Config,
+        change: impl Fn(&mut LinkConfig),
+        others: impl FnOnce(&CancellationToken) -> Vec<Arc<dyn AnyCounter>>,
+    ) -> Stage {
         let url = format!("sqlite://{}", folder.join("record.sqlite").display());
         let store = Store::open(&url).await.expect("a record");
         let (unmatched, said) = mpsc::channel(64);
@@ -158,13 +168,27 @@ impl Stage {
             shards.1.clone(),
         );
         let coordinator = coordinator.await.expect("it starts");
+        Stage { coordinator, unasked: unmatched, store, shards, links }
+    }
+
+    /// The same whether or not any counter's session opens.
+    pub(crate) async fn without_waiting(
+        folder: &Path,
+        counters: &[&Counter],
+        config: Config,
+    ) -> Stage {
+        Stage::spawned(folder, counters, config, |_| (), |_| Vec::new()).await
+    }
+
+    /// Returns once every counter's session is open.
+    async fn once_up(self) -> Stage {
         let up = async {
-            while !coordinator.counters().iter().all(|counter| counter.is_up()) {
+            while !self.coordinator.counters().iter().all(|counter| counter.is_up()) {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(LIMIT, up).await.expect("all counters are signed on to");
-        Stage { coordinator, unasked: unmatched, store, shards, links }
+        self
     }
 
     /// A counter says something unasked.

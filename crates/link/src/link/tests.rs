@@ -3,6 +3,7 @@
 mod attempts;
 mod bad_peers;
 mod dialled_in;
+mod drained;
 mod ends;
 mod modes;
 mod requests;

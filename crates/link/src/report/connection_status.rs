@@ -9,7 +9,7 @@ use crate::session::cause::Cause;
 use domain::serial::Day;
 use port::Unmatched;
 use port::history::{History, What};
-use port::status::{Address, Connection, State, Tls};
+use port::status::{Address, Connection, RoundTrips, State, Tls};
 use std::sync::Arc;
 use std::time::Duration;
 use supervise::clock::now_micros;
@@ -40,6 +40,7 @@ pub(crate) struct ConnectionStatus {
     /// The settle day, and whether the counter is open, as last heard on this connection.
     standing: Option<(Day, bool)>,
     round_trip: Option<Duration>,
+    round_trips: RoundTrips,
     heard: Option<Instant>,
     renewed: Instant,
     stale: bool,
@@ -67,6 +68,7 @@ impl ConnectionStatus {
             in_flight: 0,
             standing: None,
             round_trip: None,
+            round_trips: RoundTrips::default(),
             heard: None,
             renewed: now,
             stale: false,
@@ -100,6 +102,13 @@ impl ConnectionStatus {
         let next = in_micros(wait);
         self.set(State::OutOfHours, None, send_queue, |connection| {
             connection.next_attempt_at = Some(next);
+        });
+    }
+
+    /// The counter is left alone until something needs it.
+    pub(crate) fn drained(&mut self, send_queue: &SendQueue) {
+        self.set(State::Drained, None, send_queue, |connection| {
+            connection.next_attempt_at = None;
         });
     }
 
@@ -215,6 +224,7 @@ impl ConnectionStatus {
             }
             Event::RoundTrip(round_trip) => {
                 self.round_trip = Some(round_trip);
+                self.round_trips.push(round_trip);
                 self.stale = true;
             }
             Event::Unmatched { reply, late } => {
@@ -292,7 +302,7 @@ impl ConnectionStatus {
         let micros_ago =
             |then: Instant| i64::try_from((now - then).as_micros()).unwrap_or(i64::MAX);
         let heard_at = self.heard.map(|heard| now_micros() - micros_ago(heard));
-        let round_trip = self.round_trip;
+        let (round_trip, round_trips) = (self.round_trip, &self.round_trips);
         let ConnectionStatus { channel, state, since, in_flight, standing, .. } = *self;
         self.status_aggregate.put(channel, |part| {
             part.standing = standing;
@@ -304,6 +314,7 @@ impl ConnectionStatus {
             connection.heard_at = heard_at;
             connection.round_trip_us =
                 round_trip.and_then(|round_trip| u64::try_from(round_trip.as_micros()).ok());
+            connection.round_trips_us.clone_from(round_trips);
             change(connection);
         });
     }
@@ -346,6 +357,7 @@ fn takes_requests(state: State) -> bool {
         | State::Closed
         | State::BackingOff
         | State::Held
-        | State::OutOfHours => false,
+        | State::OutOfHours
+        | State::Drained => false,
     }
 }

@@ -165,7 +165,8 @@ fn health(states: impl Iterator<Item = State>) -> Health {
         | State::Closed
         | State::BackingOff
         | State::Held
-        | State::OutOfHours => Health::Down,
+        | State::OutOfHours
+        | State::Drained => Health::Down,
     });
     let Some(first) = healths.next() else { return Health::Down };
     if healths.all(|health| health == first) { first } else { Health::Degraded }

@@ -1,6 +1,7 @@
 //! An outcome that is owed to an asker, and the state that handles and actors share.
 
 use crate::request::affinity::AccountAffinity;
+use crate::request::away::Away;
 use crate::request::mailbox::Mailbox;
 use crate::request::renewal::Renewal;
 use domain::message::{CounterId, Instruction};
@@ -23,6 +24,8 @@ pub(crate) struct ConnectionHandle {
     pub(crate) busy: Arc<AtomicU64>,
     /// What the counter's connections agree on about new sessions.
     pub(crate) renewal: Renewal,
+    /// Whether the counter is to be left alone.
+    pub(crate) away: Away,
     /// Requests of this connection whose outcomes are owed: queued or in flight.
     load: AtomicUsize,
     takes: AtomicBool,
@@ -41,6 +44,7 @@ pub(crate) struct ConnectionHandle {
     release: AtomicBool,
     synced: AtomicBool,
     recheck: AtomicBool,
+    moved: AtomicBool,
     /// A defect, made on purpose.
     #[cfg(test)]
     pub(crate) panic: AtomicBool,
@@ -63,11 +67,13 @@ impl ConnectionHandle {
             session_began: AtomicU64::new(0),
             newest_began: AtomicU64::new(0),
             renewal: Renewal::default(),
+            away: Away::default(),
             made: Instant::now(),
             reconnect: AtomicBool::new(false),
             release: AtomicBool::new(false),
             synced: AtomicBool::new(false),
             recheck: AtomicBool::new(false),
+            moved: AtomicBool::new(false),
             #[cfg(test)]
             panic: AtomicBool::new(false),
             mailbox: Mailbox::default(),
@@ -80,8 +86,14 @@ impl ConnectionHandle {
             queued: Arc::clone(&self.queued),
             busy: Arc::clone(&self.busy),
             renewal: self.renewal.clone(),
+            away: self.away.clone(),
             ..ConnectionHandle::new(self.counter.clone())
         }
+    }
+
+    /// The same, left alone while that says so.
+    pub(crate) fn unless(self, away: Away) -> ConnectionHandle {
+        ConnectionHandle { away, ..self }
     }
 
     /// The same, agreeing with others on new sessions.
@@ -178,6 +190,7 @@ impl ConnectionHandle {
             Command::Release => &self.release,
             Command::Synced => &self.synced,
             Command::Recheck => &self.recheck,
+            Command::Move => &self.moved,
         }
     }
 }
@@ -189,11 +202,13 @@ pub(crate) enum Command {
     Release,
     Synced,
     Recheck,
+    /// Whether the counter is to be left alone has changed.
+    Move,
 }
 
 impl Command {
-    pub(crate) const ALL: [Command; 4] =
-        [Command::Reconnect, Command::Release, Command::Synced, Command::Recheck];
+    pub(crate) const ALL: [Command; 5] =
+        [Command::Reconnect, Command::Release, Command::Synced, Command::Recheck, Command::Move];
 }
 
 /// An outcome that somebody waits for. Dropped without one, as when the task that held it panics,

@@ -37,6 +37,37 @@ pub(crate) fn give_back(buffer: &mut BytesMut) {
     });
 }
 
+/// What is left of a frame that is shorter than this is copied, not kept where it was read to, in
+/// bytes: most frames are.
+const SCRAP: usize = 4 << 10;
+
+/// Room in an inbox for what may come. A connection that hears nothing holds no memory for it.
+pub(crate) fn make_room(inbox: &mut BytesMut) {
+    if inbox.capacity() - inbox.len() >= CHUNK / 8 {
+        return;
+    }
+    if inbox.len() < SCRAP {
+        let mut room = take();
+        room.extend_from_slice(inbox);
+        *inbox = room;
+    } else {
+        inbox.reserve(CHUNK);
+    }
+}
+
+/// Gives back what an inbox does not need while it waits for the rest of a frame, if it is starved of it, or for
+/// the next.
+pub(crate) fn give_room_back(inbox: &mut BytesMut, is_starved: bool) {
+    if inbox.is_empty() {
+        give_back(inbox);
+    } else if is_starved && inbox.len() < SCRAP {
+        let scrap = BytesMut::from(&inbox[..]);
+        inbox.clear();
+        give_back(inbox);
+        *inbox = scrap;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

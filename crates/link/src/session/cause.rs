@@ -100,6 +100,9 @@ pub enum Cause {
     /// We signed off, because the counter's service hours are over.
     #[error("outside the counter's service hours")]
     OutOfHours,
+    /// We signed off, because nothing needs the counter that an operator has drained.
+    #[error("signed off, for an operator drains it")]
+    Drained,
     /// We signed off, because only a new session can prove what became of a request.
     #[error("signed off, to prove by a new session what became of requests")]
     Renewed,
@@ -166,6 +169,7 @@ impl Cause {
             | Cause::FailedBack(_)
             | Cause::Replaced(_)
             | Cause::OutOfHours
+            | Cause::Drained
             | Cause::Withdrawn(_)
             | Cause::Renewed => Verdict::AtOnce,
         }
@@ -178,6 +182,7 @@ impl Cause {
             Cause::SignedOff
                 | Cause::FailedBack(_)
                 | Cause::OutOfHours
+                | Cause::Drained
                 | Cause::Withdrawn(_)
                 | Cause::Renewed
         )

@@ -1,6 +1,7 @@
 //! The accepting side of a sign-on, as data: who is at the acceptor, and whether they may come in.
 
 use super::sign_on::{Opened, name, opened};
+use crate::request::away::Away;
 use crate::session::cause::Cause;
 use crate::session::hours::{Now, ServiceHours};
 use crate::session::keys::LinkKeys;
@@ -24,6 +25,8 @@ pub(crate) struct Known {
     pub(crate) channels: u16,
     /// When it may; `None` for always.
     pub(crate) hours: Option<ServiceHours>,
+    /// Whether it may not come in for now, whatever the hour.
+    pub(crate) away: Away,
     /// Whom its certificate must name, where there are certificates.
     pub(crate) certificate_name: String,
 }
@@ -70,6 +73,9 @@ impl Known {
             let minutes = rest.as_secs().div_ceil(60);
             let text = format!("outside the service hours; they begin in {minutes} min");
             return Err(no(RejectReason::NotNow, &text));
+        }
+        if self.away.is_wanted() {
+            return Err(no(RejectReason::NotNow, "nothing is needed for now; come back later"));
         }
         let proof = self.keys.challenge(sign_on, &nonce);
         Ok(Challenge { nonce, proof })
@@ -142,6 +148,7 @@ mod tests {
             timers: Timers::default(),
             channels: 2,
             hours: None,
+            away: Away::default(),
             certificate_name: "securities".to_owned(),
         }
     }
@@ -231,6 +238,11 @@ mod tests {
         assert_eq!(early.reason, RejectReason::NotNow);
         assert!(early.text.as_received().contains("in 10 min"), "{}", early.text);
         assert!(at(3_600_000_000).is_ok());
+
+        let drained = known();
+        let may = || drained.challenge(&their_sign_on(), None, [4; 32], 0).map(drop);
+        assert!(may().is_ok() && drained.away.set(true));
+        assert_eq!(may().map_err(|rejected| rejected.reason), Err(RejectReason::NotNow));
 
         let open = |message| {
             known().open(&their_sign_on(), &[4; 32], message).expect_err("refused").reason

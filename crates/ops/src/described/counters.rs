@@ -1,5 +1,6 @@
 //! Of counters, their connections, and those who were not let in.
 
+use crate::on_hold::OnHoldJson;
 use crate::readmitting::ReadmissionJson;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,7 +23,7 @@ pub(crate) enum CounterHealth {
 /// about. `up`: requests flow. `suspect`: nothing was heard for too long, and a probe is out. `draining`: no new
 /// requests, those in flight are waited for. `signing_off`: the sign-off is out. `closed`: ended in order.
 /// `backing_off`: it waits until it tries again. `held`: it was rejected, and an operator must act.
-/// `out_of_hours`: outside the counter's service hours.
+/// `out_of_hours`: outside the counter's service hours. `drained`: signed off, for an operator drains it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ConnectionState {
@@ -39,6 +40,7 @@ pub(crate) enum ConnectionState {
     BackingOff,
     Held,
     OutOfHours,
+    Drained,
 }
 
 /// How the connections to one counter stand.
@@ -63,14 +65,19 @@ pub(crate) struct Counter {
     in_flight: usize,
     /// What was seen of it since the bridge started.
     counts: Counts,
-    /// Why it gets no new transfers; null if it gets them.
+    /// Why it gets no new transfers, where what it says is in doubt; null if it is not.
     #[schema(required)]
     held: Option<Held>,
+    /// That an operator keeps it from new transfers; null if none does.
+    #[schema(required)]
+    on_hold: Option<OnHoldJson>,
+    /// Whether it can fence; one that cannot may be asked for a new session.
+    can_fence: bool,
     /// What it did wrong since the bridge started.
     faults: Faults,
 }
 
-/// Why a counter gets no new transfers.
+/// Why a counter gets no new transfers, where what it says is in doubt.
 #[derive(ToSchema)]
 pub(crate) struct Held {
     /// Why it is held, in words for people.
@@ -137,6 +144,9 @@ pub(crate) struct Connection {
     /// present connection.
     #[schema(required)]
     round_trip_us: Option<u64>,
+    /// Round trips of the last heartbeats, the oldest first, at most 60, in microseconds; also on earlier
+    /// connections of this channel.
+    round_trips_us: Vec<u64>,
 }
 
 /// One of a counter's addresses, and what became of trying it.
@@ -239,6 +249,19 @@ pub(crate) struct Nothing {}
 pub(crate) struct Asked {
     /// Name of the counter whose link was asked.
     counter: String,
-    /// What it was asked to do: `reconnect` or `release`.
+    /// What it was asked to do: always `reconnect`.
     asked: String,
+}
+
+/// A counter that signs on anew.
+#[derive(ToSchema)]
+pub(crate) struct Renewing {
+    /// The counter's name.
+    counter: String,
+    /// How many connections it has.
+    connections: usize,
+    /// How many of them are signed on now.
+    signed_on: usize,
+    /// What begins and what it waits for, in words for people.
+    text: String,
 }

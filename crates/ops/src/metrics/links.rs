@@ -149,7 +149,7 @@ const COUNTS: [Count; 14] = [
 ];
 
 /// Every state and the word for it, as in the snapshot.
-pub(crate) const STATES: [(State, &str); 13] = [
+pub(crate) const STATES: [(State, &str); 14] = [
     (State::Stopped, "stopped"),
     (State::Connecting, "connecting"),
     (State::TlsHandshake, "tls_handshake"),
@@ -163,6 +163,7 @@ pub(crate) const STATES: [(State, &str); 13] = [
     (State::BackingOff, "backing_off"),
     (State::Held, "held"),
     (State::OutOfHours, "out_of_hours"),
+    (State::Drained, "drained"),
 ];
 
 #[cfg(test)]
@@ -225,6 +226,7 @@ mod tests {
             link_state{counter="securities",channel="0",state="backing_off"} 1
             link_state{counter="securities",channel="0",state="held"} 0
             link_state{counter="securities",channel="0",state="out_of_hours"} 0
+            link_state{counter="securities",channel="0",state="drained"} 0
             link_state{counter="securities",channel="1",state="stopped"} 0
             link_state{counter="securities",channel="1",state="connecting"} 0
             link_state{counter="securities",channel="1",state="tls_handshake"} 0
@@ -238,6 +240,7 @@ mod tests {
             link_state{counter="securities",channel="1",state="backing_off"} 0
             link_state{counter="securities",channel="1",state="held"} 0
             link_state{counter="securities",channel="1",state="out_of_hours"} 0
+            link_state{counter="securities",channel="1",state="drained"} 0
             link_certificate_expires_at_seconds{counter="securities",channel="1",side="own"} 1796000000
             link_certificate_expires_at_seconds{counter="securities",channel="1",side="peer"} 1795000000
         "#]]

@@ -51,6 +51,9 @@ const OF_PEOPLE: &[Kind] = &[
     kind::UNREADABLE_RECORD,
 ];
 
+/// What an act on a counter may be refused for.
+const OF_COUNTER: &[Kind] = &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER, kind::STOPPING];
+
 /// What takes a core for a moment may be refused for.
 const OF_HASHING: &[Kind] = &[kind::SIGN_IN_PAUSED, kind::OVERLOADED];
 
@@ -84,8 +87,11 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
             OF_RECORD,
             &[kind::CLAIMED, kind::TOO_MANY_CLAIMS, kind::PROPOSED_ALREADY],
         ],
-        "reconnect" | "release" => {
-            &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER, kind::STOPPING]]
+        "reconnect" => &[OF_ACTING, OF_COUNTER],
+        "hold" | "drain" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_COUNTER],
+        "release" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_COUNTER, &[kind::COUNTER_NOT_HELD]],
+        "new_session" => {
+            &[OF_ACTING, OF_BODY, OF_COUNTER, &[kind::COUNTER_UNAVAILABLE, kind::NO_SESSION_NEEDED]]
         }
         "readmission" => &[OF_RECORD, OF_READMISSION],
         "propose_readmission" => {

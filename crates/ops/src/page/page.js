@@ -1,6 +1,7 @@
 // Shows what /ops/v1 says. Connections and events come by the live feed; sums and transfers are
 // asked for. Whatever comes from outside is put in as text, never as markup.
 
+import { secured, showHold, showRoundTrips, takeActs } from "./links.js";
 import { showParked } from "./parked.js";
 import { ANSWER_WITHIN_MS, ask, byId, element, keyed, now, say, setPresent, show, slot, stamped } from "./tools.js";
 import { clock, day, duration, money, plain, roundTrip } from "./words.js";
@@ -107,6 +108,7 @@ function counterCard(counter) {
     list.append(row);
   }
   slot(card, "again").addEventListener("click", () => tryAgain(card));
+  takeActs(card);
   return card;
 }
 
@@ -127,6 +129,7 @@ function updateCounter(card, counter) {
   show(slot(card, "held"), held ? `Gets no new transfers since ${clock(held.since / 1000, now())}: ${held.why}` : "");
   show(slot(card, "held-to-do"), held ? held.to_do : "");
   show(slot(card, "faults"), (faults && faults.text) || "");
+  showHold(card, counter);
   for (const value of card.querySelectorAll("[data-count]")) {
     say(value, String(counter.counts[value.dataset.count] ?? 0));
   }
@@ -134,23 +137,21 @@ function updateCounter(card, counter) {
   keyed(slot(card, "connections"), counter.connections, (c) => c.channel, () => stamped("connection-row"),
     (row, connection) => updateConnection(row, connection, several));
   const has = (state) => counter.connections.some((connection) => connection.state === state);
-  const again = has("held") ? ["release", "Release and try again"] : has("backing_off") ? ["reconnect", "Try again now"] : null;
-  const button = slot(card, "again");
-  button.dataset.action = again ? again[0] : "";
-  show(button, again ? again[1] : "");
+  const again = has("held") ? "Try again, though it was rejected" : has("backing_off") ? "Try again now" : "";
+  show(slot(card, "again"), again);
 }
 
 function updateConnection(row, link, several) {
   const since = (micros) => duration((now() - micros / 1000) / 1000);
-  const secured = link.tls ? `${link.tls.version}, ${link.tls.peer}` : "none";
   const wait = link.next_attempt_at === null ? null : (link.next_attempt_at / 1000 - now()) / 1000;
   const due = wait === null ? "" : wait > 0 ? `in ${duration(wait + 1)}` : "now";
   show(slot(row, "title"), several ? `Connection ${link.channel + 1}` : "");
   say(slot(row, "state"), link.state_text);
   say(slot(row, "since"), `${clock(link.since / 1000, now())} (${since(link.since)})`);
   say(slot(row, "address"), link.address || "not tried yet");
-  say(slot(row, "security"), secured);
+  say(slot(row, "security"), secured(link.tls));
   say(slot(row, "round-trip"), roundTrip(link.round_trip_us));
+  showRoundTrips(slot(row, "round-trips"), link.round_trips_us || []);
   say(slot(row, "heard"), link.heard_at === null ? "nothing" : `${since(link.heard_at)} ago`);
   const lost = link.state === "up" ? "Last lost: " : "";
   show(slot(row, "trouble"), link.last_cause ? lost + link.last_cause : "");
@@ -162,8 +163,7 @@ function updateConnection(row, link, several) {
 }
 
 async function tryAgain(card) {
-  const { action } = slot(card, "again").dataset;
-  const path = `/ops/v1/counters/${encodeURIComponent(card.dataset.key)}/${action}`;
+  const path = `/ops/v1/counters/${encodeURIComponent(card.dataset.key)}/reconnect`;
   const answer = slot(card, "answer");
   try {
     const response = await fetch(path, {

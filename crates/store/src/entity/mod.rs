@@ -7,6 +7,7 @@ pub(crate) mod decision;
 pub(crate) mod open_transfer;
 pub(crate) mod operator;
 pub(crate) mod operator_act;
+pub(crate) mod operator_hold;
 pub(crate) mod operator_recovery;
 pub(crate) mod operator_secret;
 pub(crate) mod operator_session;

@@ -10,6 +10,7 @@ mod m0006_lists_of_apps;
 mod m0007_parts_of_trails;
 mod m0008_people;
 mod m0009_readmissions;
+mod m0010_counters_on_hold;
 
 use crate::address::Address;
 use crate::connect;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_parts_of_trails::Migration),
             Box::new(m0008_people::Migration),
             Box::new(m0009_readmissions::Migration),
+            Box::new(m0010_counters_on_hold::Migration),
         ]
     }
 }
@@ -259,6 +261,7 @@ mod tests {
             "m0006_lists_of_apps",
             "m0007_parts_of_trails",
             "m0008_people",
+            "m0010_counters_on_hold",
         ];
         assert_eq!(names, expected);
     }

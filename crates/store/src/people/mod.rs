@@ -18,17 +18,14 @@ pub use operators::{Change, NewFactor, NewOperator, Operator, Unchanged};
 pub use proofs::{Factor, NewSession, NewToken, Session, SignedIn, Token};
 
 use crate::address::Address;
+use crate::alone;
 use crate::connect;
 use crate::entity::operator_secret;
 use crate::error::{OpenError, StoreError};
-use crate::fault::Fault;
-use crate::query::{self, ask};
+use crate::query;
 use crate::store::Store;
 use data_encoding::HEXLOWER;
-use sea_orm::{
-    ActiveValue::Set, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ActiveValue::Set, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -114,18 +111,7 @@ impl People {
         let turn = tokio::time::timeout(TURN, self.turn.acquire()).await.map_err(busy)?;
         // Nobody closes it.
         let _turn = turn.map_err(|_| E::from(StoreError::Closed))?;
-        let connection = connect::writer(&self.address);
-        let done = ask(async {
-            match once(&connection, work.clone()).await {
-                Err(error) if Fault::of(&error) == Fault::Contention => {
-                    once(&connection, work).await
-                }
-                done => done,
-            }
-        })
-        .await;
-        let _ = ask(connection.close()).await;
-        done.map_err(E::from)?
+        alone::change(&self.address, work).await.map_err(E::from)?
     }
 }
 
@@ -137,25 +123,6 @@ const READERS: u32 = 2;
 
 /// How long whoever changes something waits for those before it.
 const TURN: Duration = Duration::from_secs(3);
-
-async fn once<T, E>(
-    connection: &DatabaseConnection,
-    work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<Result<T, E>, DbErr>,
-) -> Result<Result<T, E>, DbErr> {
-    // SQLite lets nobody write who has read first while another wrote.
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = connection.begin_with_options(options).await?;
-    // Boxed, for each who changes something carries it within its own.
-    let result = Box::pin(work(&transaction)).await?;
-    match &result {
-        Ok(_) => transaction.commit().await?,
-        Err(_) => transaction.rollback().await?,
-    }
-    Ok(result)
-}
 
 /// A digest as it stands in the database.
 fn hex(digest: &Digest) -> String {

@@ -13,6 +13,7 @@ mod leases;
 mod lists;
 mod moved;
 mod mysql_faults;
+mod on_hold;
 mod opening;
 mod own_server;
 mod pages;

@@ -464,6 +464,31 @@ async fn outside_its_service_hours_a_counter_is_told_to_come_later() {
     assert_eq!(peer.hear().await, None, "closed");
 }
 
+/// One that waits at the door when it is drained is waited for no more, and let in when it is wanted.
+#[tokio::test]
+async fn a_drained_counter_that_dials_in_is_told_to_come_later() {
+    let house = house();
+    let first = signed_on(&house).await;
+    house.until(|now| now.health == Health::Up).await;
+    house.link.leave();
+    let served = tokio::spawn(first.serve());
+    house.until(|now| now.connections[0].state == State::Drained).await;
+    served.await.expect("it is signed off");
+    let mut peer = dialled(&house).await;
+    let said = sign_on(&mut peer, their_sign_on(), &KEY).await;
+    let Some(Message::Conversation(Conversation::Rejected(rejected))) = said else {
+        panic!("{said:?}")
+    };
+    assert_eq!(rejected.reason, RejectReason::NotNow);
+    house.link.come_back();
+    house.until(|now| now.connections[0].state == State::Connecting).await;
+    house.link.leave();
+    house.until(|now| now.connections[0].state == State::Drained).await;
+    house.link.come_back();
+    signed_on(&house).await;
+    house.until(|now| now.health == Health::Up).await;
+}
+
 #[tokio::test]
 async fn silent_connections_from_seventeen_addresses_do_not_shut_the_door() {
     let house = house();

@@ -1,0 +1,112 @@
+//! What operators do about counters' links, one after another: whose turn it is, how often, and what drains wait for.
+
+use domain::message::CounterId;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::StoreError;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout};
+
+/// How often a person may have one counter sign on anew. It costs the counter a sign-on for each connection, and
+/// the bridge does it by itself whenever that proves something.
+pub const NEW_SESSION_EVERY: Duration = Duration::from_mins(1);
+
+/// How long whoever holds or releases a counter waits for those before.
+const TURN: Duration = Duration::from_secs(5);
+
+/// The open transfers with a leg at a counter that is drained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// Those that go on by themselves: the connections stay for them.
+    pub moving: usize,
+    /// Those that wait for a person: while the connections are signed off the counter is not asked about them.
+    pub parked: usize,
+}
+
+impl Waits {
+    /// Adds what another shard counted.
+    pub(crate) fn join(self, other: Waits) -> Waits {
+        Waits { moving: self.moving + other.moving, parked: self.parked + other.parked }
+    }
+
+    /// Adds one.
+    pub(crate) fn add(&mut self, is_parked: bool) {
+        if is_parked {
+            self.parked += 1;
+        } else {
+            self.moving += 1;
+        }
+    }
+}
+
+/// What operators do, one after another, and what they wait for.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    /// Of whoever holds or releases: what is in force here is what the database has.
+    turn: Semaphore,
+    /// When each counter was last asked to sign on anew.
+    renewed: Mutex<HashMap<CounterId, Instant>>,
+    /// What each drain waits for.
+    waits: Mutex<BTreeMap<CounterId, Waits>>,
+}
+
+impl Default for ByHand {
+    fn default() -> ByHand {
+        ByHand { turn: Semaphore::new(1), renewed: Mutex::default(), waits: Mutex::default() }
+    }
+}
+
+impl ByHand {
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let busy =
+            |_| StoreError::Unavailable { why: "others hold and release counters".to_owned() };
+        timeout(TURN, self.turn.acquire()).await.map_err(busy)?.map_err(|_| StoreError::Closed)
+    }
+
+    /// What each drain waits for.
+    pub(crate) fn waits(&self) -> MutexGuard<'_, BTreeMap<CounterId, Waits>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a counter may sign on anew, by when it did last; if so, it counts as having done it.
+    pub(crate) fn may_renew(&self, counter: &CounterId, now: Instant) -> Result<(), Duration> {
+        let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = renewed.get(counter).map(|last| *last + NEW_SESSION_EVERY);
+        if let Some(again) = again.filter(|again| now < *again) {
+            return Err(again - now);
+        }
+        renewed.insert(counter.clone(), now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_signs_on_anew_by_hand_once_a_minute() {
+        let (by_hand, now) = (ByHand::default(), Instant::now());
+        let [bank, other] = ["bank", "other"].map(|id| CounterId::new(id).expect("an id"));
+        assert_eq!(by_hand.may_renew(&bank, now), Ok(()));
+        assert_eq!(by_hand.may_renew(&other, now), Ok(()), "each by itself");
+        let edge = now + NEW_SESSION_EVERY;
+        let just_before = edge - Duration::from_millis(1);
+        assert_eq!(by_hand.may_renew(&bank, just_before), Err(Duration::from_millis(1)));
+        assert_eq!(by_hand.may_renew(&bank, edge), Ok(()), "a refusal puts nothing off");
+        assert_eq!(by_hand.may_renew(&bank, edge), Err(NEW_SESSION_EVERY));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_holds_or_releases_waits_five_seconds_for_those_before() {
+        let by_hand = ByHand::default();
+        let turn = by_hand.turn().await.expect("nobody is before");
+        let began = Instant::now();
+        let busy = by_hand.turn().await.map(drop);
+        assert!(matches!(busy, Err(StoreError::Unavailable { .. })), "{busy:?}");
+        assert_eq!(began.elapsed(), TURN);
+        drop(turn);
+        assert!(by_hand.turn().await.is_ok());
+    }
+}

@@ -1,0 +1,186 @@
+//! What operators do about a counter without deciding anything about money: they keep it from new transfers,
+//! have it drained, let it go on, and have it sign on anew. Whatever keeps it is durable before it is told.
+
+use crate::by_hand::Waits;
+use crate::clock::now_micros;
+use crate::coordinator::Coordinator;
+use crate::events::Kind;
+use crate::inner::Inner;
+use domain::message::CounterId;
+use foreign::ForeignText;
+use port::Counter;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{HoldKind, OnHold, StoreError};
+use tokio::time::Instant;
+
+/// Why a counter was not held, or not released.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// No such counter is configured.
+    #[error("there is no counter {0}")]
+    UnknownCounter(CounterId),
+    /// No operator keeps it from new transfers.
+    #[error("{0} is not on hold: no operator keeps it from new transfers")]
+    NotOnHold(CounterId),
+    /// The database did not answer: what was said may be kept or not, and may be said again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a counter does not sign on anew.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NewSessionError {
+    /// No such counter is configured.
+    #[error("there is no counter {0}")]
+    UnknownCounter(CounterId),
+    /// It can fence: a session proves nothing there that a fence does not.
+    #[error(
+        "{0} can fence: what became of a request is proven by a fence, and a new session proves nothing more"
+    )]
+    CanFence(CounterId),
+    /// It has no connection.
+    #[error("{0} has no connection: nothing is on its way to it that a new session would prove")]
+    NoConnection(CounterId),
+    /// It is not signed on.
+    #[error(
+        "{0} is not connected: it signs on anew by itself, and `reconnect` has it tried at once"
+    )]
+    NotConnected(CounterId),
+    /// It was asked for a moment ago.
+    #[error("{counter} was asked to sign on anew a moment ago: it may be asked again in {} s", wait.as_secs() + 1)]
+    TooSoon {
+        /// Id of the counter.
+        counter: CounterId,
+        /// How long it takes until it may be asked for again.
+        wait: Duration,
+    },
+}
+
+/// What begins when a counter signs on anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewing {
+    /// How many connections it has.
+    pub connections: usize,
+    /// How many of them are signed on now.
+    pub signed_on: usize,
+}
+
+/// Keeps from new transfers what operators kept from them when the bridge last stopped.
+pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
+    for hold in inner.store.on_hold().await? {
+        let OnHold { counter, kind, who, note, .. } = &hold;
+        let kind = kind.as_str();
+        tracing::warn!(%counter, kind, %who, %note, "the counter gets no new transfers until it is released");
+        // Until it is known whether what is open needs it.
+        if let (HoldKind::Drain, Some(counter)) = (hold.kind, inner.counters.get(counter)) {
+            counter.leave();
+        }
+        inner.standing.put_on_hold(hold);
+    }
+    Ok(())
+}
+
+impl Inner {
+    fn known(&self, counter: &CounterId) -> Result<&Arc<dyn Counter>, CounterId> {
+        self.counters.get(counter).ok_or_else(|| counter.clone())
+    }
+}
+
+impl Coordinator {
+    /// An operator keeps a counter from new transfers; what is begun there goes on to its end. Whoever drains it
+    /// has its connections signed off, too, as soon as nothing needs them. It is durable when this returns, and
+    /// says what is in force then: said again it is the same, and the first who said it stays.
+    pub async fn hold(
+        &self,
+        counter: &CounterId,
+        kind: HoldKind,
+        who: &ForeignText,
+        note: &ForeignText,
+    ) -> Result<OnHold, HoldError> {
+        let inner = &self.inner;
+        inner.known(counter).map_err(HoldError::UnknownCounter)?;
+        let _turn = inner.by_hand.turn().await?;
+        let now = now_micros();
+        let (who, note) = (who.clone(), note.clone());
+        let wanted = OnHold { counter: counter.clone(), kind, who, note, since: now };
+        let hold = inner.store.put_on_hold(&wanted).await?;
+        let is_new = inner.standing.on_hold(counter).as_ref() != Some(&hold);
+        inner.standing.put_on_hold(hold.clone());
+        if is_new {
+            let OnHold { who, note, .. } = &hold;
+            tracing::warn!(%counter, kind = kind.as_str(), %who, %note, "an operator keeps a counter from new transfers");
+            let text = match kind {
+                HoldKind::Hold => {
+                    format!("{who} holds {counter}, which gets no new transfers: {note}")
+                }
+                HoldKind::Drain => format!(
+                    "{who} drains {counter}, which gets no new transfers and is signed off when nothing needs it: {note}"
+                ),
+            };
+            inner.events.record(now, Kind::Held, None, text);
+        }
+        Ok(hold)
+    }
+
+    /// An operator lets a counter go on that one has held or drained; what was in force until now. It is durable
+    /// when this returns.
+    pub async fn release(
+        &self,
+        counter: &CounterId,
+        who: &ForeignText,
+        note: &ForeignText,
+    ) -> Result<OnHold, HoldError> {
+        let inner = &self.inner;
+        inner.known(counter).map_err(HoldError::UnknownCounter)?;
+        let _turn = inner.by_hand.turn().await?;
+        let now = now_micros();
+        let former = inner.store.take_off_hold(counter, who, note, now).await?;
+        inner.standing.take_off_hold(counter);
+        let former = former.ok_or_else(|| HoldError::NotOnHold(counter.clone()))?;
+        tracing::warn!(%counter, %who, %note, "an operator lets a counter go on");
+        let text = format!("{who} has released {counter}: {note}");
+        inner.events.record(now, Kind::Held, None, text);
+        Ok(former)
+    }
+
+    /// What the drain of a counter waits for, as of the last look; `None` if it is not drained, or was not looked
+    /// at yet.
+    pub fn drain_waits(&self, counter: &CounterId) -> Option<Waits> {
+        self.inner.by_hand.waits().get(counter).copied()
+    }
+
+    /// An operator has a counter that cannot fence sign on anew, one connection after another: what was sent before
+    /// and is not found afterwards was never executed (DOMAIN §3). What it waits for, and how it goes on, the
+    /// counter's connections show.
+    pub fn new_session(
+        &self,
+        counter: &CounterId,
+        who: &ForeignText,
+    ) -> Result<Renewing, NewSessionError> {
+        let inner = &self.inner;
+        let found = inner.known(counter).map_err(NewSessionError::UnknownCounter)?;
+        if found.profile().can_fence {
+            return Err(NewSessionError::CanFence(counter.clone()));
+        }
+        let connections = found.snapshot().connections;
+        if connections.is_empty() {
+            return Err(NewSessionError::NoConnection(counter.clone()));
+        }
+        if found.session_began().is_none() {
+            return Err(NewSessionError::NotConnected(counter.clone()));
+        }
+        let now = Instant::now();
+        inner
+            .by_hand
+            .may_renew(counter, now)
+            .map_err(|wait| NewSessionError::TooSoon { counter: counter.clone(), wait })?;
+        found.renew_sessions(now);
+        let signed_on = connections.iter().filter(|connection| connection.state.is_signed_on());
+        let renewing = Renewing { connections: connections.len(), signed_on: signed_on.count() };
+        tracing::info!(%counter, %who, "an operator has a counter sign on anew");
+        let text = format!("{who} has {counter} sign on anew on every connection");
+        inner.events.record(now_micros(), Kind::Held, None, text);
+        Ok(renewing)
+    }
+}

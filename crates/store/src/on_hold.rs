@@ -1,0 +1,151 @@
+//! Counters that operators keep from new transfers, over restarts: who, why, since when, and who let
+//! them go on. What is kept of counters whose words are in doubt is `in_doubt`.
+
+use crate::alone;
+use crate::entity::operator_hold::{ActiveModel, Column, Entity, Model};
+use crate::error::StoreError;
+use crate::query::ask;
+use crate::store::Store;
+use domain::message::CounterId;
+use foreign::ForeignText;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
+};
+
+/// What `released_at` is while a hold is in force.
+const IN_FORCE: i64 = 0;
+
+/// How far a counter is kept from work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldKind {
+    /// It gets no new transfers; all else goes on.
+    Hold,
+    /// The same, and its connections are signed off while nothing needs them.
+    Drain,
+}
+
+impl HoldKind {
+    /// The word in the database, in events and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HoldKind::Hold => "hold",
+            HoldKind::Drain => "drain",
+        }
+    }
+
+    fn of(word: &str) -> Option<HoldKind> {
+        [HoldKind::Hold, HoldKind::Drain].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// A counter that an operator keeps from new transfers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnHold {
+    /// The counter's id.
+    pub counter: CounterId,
+    /// How far.
+    pub kind: HoldKind,
+    /// Name of the operator.
+    pub who: ForeignText,
+    /// Why, in the operator's words.
+    pub note: ForeignText,
+    /// Since when, in microseconds since 1970 UTC.
+    pub since: i64,
+}
+
+impl Store {
+    /// Keeps a counter from new transfers; the hold that is in force then. One of the same kind that is
+    /// in force already stays as it is; one of the other kind is released by whoever says this, at the
+    /// same moment.
+    pub async fn put_on_hold(&self, hold: &OnHold) -> Result<OnHold, StoreError> {
+        let put = alone::change(self.address(), async |transaction: &DatabaseTransaction| {
+            let former = in_force(transaction, &hold.counter).await?;
+            if let Some(former) = &former {
+                if former.kind == hold.kind.as_str() {
+                    return Ok(read(former.clone()));
+                }
+                let why = format!("{}: {}", hold.kind.as_str(), hold.note.as_received());
+                let who = hold.who.as_received();
+                release(transaction, &hold.counter, who, &why, hold.since).await?;
+            }
+            // Two that are said at one moment have two keys.
+            let after = former.map_or(i64::MIN, |former| former.held_at.saturating_add(1));
+            let hold = OnHold { since: hold.since.max(after), ..hold.clone() };
+            Entity::insert(row(&hold)).exec_without_returning(transaction).await?;
+            Ok(Ok(hold))
+        });
+        put.await?
+    }
+
+    /// Lets a counter go on; the hold that was in force, if there was one.
+    pub async fn take_off_hold(
+        &self,
+        counter: &CounterId,
+        who: &ForeignText,
+        note: &ForeignText,
+        at: i64,
+    ) -> Result<Option<OnHold>, StoreError> {
+        let taken = alone::change(self.address(), async |transaction: &DatabaseTransaction| {
+            let Some(held) = in_force(transaction, counter).await? else { return Ok(Ok(None)) };
+            release(transaction, counter, who.as_received(), note.as_received(), at).await?;
+            Ok(read(held).map(Some))
+        });
+        taken.await?
+    }
+
+    /// The counters that operators keep from new transfers, the longest first.
+    pub async fn on_hold(&self) -> Result<Vec<OnHold>, StoreError> {
+        let held = Entity::find()
+            .filter(Column::ReleasedAt.eq(IN_FORCE))
+            .order_by_asc(Column::HeldAt)
+            .order_by_asc(Column::Counter);
+        ask(held.all(self.readers())).await?.into_iter().map(read).collect()
+    }
+}
+
+async fn in_force(
+    transaction: &DatabaseTransaction,
+    counter: &CounterId,
+) -> Result<Option<Model>, DbErr> {
+    let of = Entity::find().filter(Column::Counter.eq(counter.as_str()));
+    of.filter(Column::ReleasedAt.eq(IN_FORCE)).one(transaction).await
+}
+
+async fn release(
+    transaction: &DatabaseTransaction,
+    counter: &CounterId,
+    who: &str,
+    note: &str,
+    at: i64,
+) -> Result<(), DbErr> {
+    let update = Entity::update_many()
+        // Whatever the clock says, it is in force no more.
+        .col_expr(Column::ReleasedAt, Expr::value(at.max(IN_FORCE + 1)))
+        .col_expr(Column::ReleasedBy, Expr::value(who))
+        .col_expr(Column::ReleaseNote, Expr::value(note))
+        .filter(Column::Counter.eq(counter.as_str()))
+        .filter(Column::ReleasedAt.eq(IN_FORCE));
+    update.exec(transaction).await.map(drop)
+}
+
+fn row(hold: &OnHold) -> ActiveModel {
+    ActiveModel {
+        counter: Set(hold.counter.to_string()),
+        held_at: Set(hold.since),
+        kind: Set(hold.kind.as_str().to_owned()),
+        who: Set(hold.who.as_received().to_owned()),
+        note: Set(hold.note.as_received().to_owned()),
+        released_at: Set(IN_FORCE),
+        released_by: Set(None),
+        release_note: Set(None),
+    }
+}
+
+fn read(row: Model) -> Result<OnHold, StoreError> {
+    let counter =
+        CounterId::new(&row.counter).map_err(|error| StoreError::corrupt(row.held_at, &error))?;
+    let kind = HoldKind::of(&row.kind)
+        .ok_or_else(|| StoreError::corrupt(row.held_at, &format!("{:?} is no hold", row.kind)))?;
+    Ok(OnHold { counter, kind, who: row.who.into(), note: row.note.into(), since: row.held_at })
+}

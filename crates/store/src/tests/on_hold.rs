@@ -1,0 +1,99 @@
+//! Counters that operators keep from new transfers.
+
+use super::*;
+use crate::{HoldKind, OnHold};
+use foreign::ForeignText;
+
+on_each_database!(
+    what_an_operator_holds_is_held_after_a_restart_until_it_is_released,
+    a_hold_becomes_a_drain_and_never_is_a_counter_free_meanwhile,
+    of_many_who_say_it_at_once_one_is_in_force,
+);
+
+fn hold(name: &str, kind: HoldKind, who: &str, since: i64) -> OnHold {
+    OnHold {
+        counter: CounterId::new(name).expect("a counter"),
+        kind,
+        who: who.into(),
+        note: format!("a note of {who}").into(),
+        since,
+    }
+}
+
+/// What is kept of each hold that there ever was: counter, kind, since, until, by whom, why.
+async fn kept(store: &Store) -> Vec<(String, String, i64, i64, Option<String>, Option<String>)> {
+    use crate::entity::operator_hold::{Column, Entity};
+    use sea_orm::{EntityTrait, QueryOrder};
+    let all = Entity::find().order_by_asc(Column::HeldAt).all(store.readers()).await;
+    let rows = all.expect("it reads").into_iter();
+    rows.map(|row| {
+        (row.counter, row.kind, row.held_at, row.released_at, row.released_by, row.release_note)
+    })
+    .collect()
+}
+
+async fn what_an_operator_holds_is_held_after_a_restart_until_it_is_released(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let futures = hold("futures", HoldKind::Hold, "wang", 7);
+    assert_eq!(store.put_on_hold(&futures).await, Ok(futures.clone()));
+    let again = hold("futures", HoldKind::Hold, "lin", 8);
+    assert_eq!(store.put_on_hold(&again).await, Ok(futures.clone()), "the first stays");
+    let securities = hold("securities", HoldKind::Drain, "lin", 9);
+    assert_eq!(store.put_on_hold(&securities).await, Ok(securities.clone()));
+    store.close().await;
+
+    let store = Store::open(&url).await.expect("opens");
+    let both = [futures.clone(), securities.clone()];
+    assert_eq!(store.on_hold().await.expect("asks"), both);
+    let (who, why): (ForeignText, ForeignText) = ("lin".into(), "they are done".into());
+    let release = async |at| store.take_off_hold(&futures.counter, &who, &why, at).await;
+    assert_eq!(release(10).await, Ok(Some(futures.clone())));
+    assert_eq!(release(11).await, Ok(None), "it goes on already");
+    assert_eq!(store.on_hold().await.expect("asks"), [securities]);
+    // It may be held again, and what was is kept.
+    let later = hold("futures", HoldKind::Hold, "zhao", 12);
+    assert_eq!(store.put_on_hold(&later).await, Ok(later));
+    let futures: Vec<_> = kept(&store).await.into_iter().filter(|row| row.0 == "futures").collect();
+    let row = |since, until, by: Option<&str>, why: Option<&str>| {
+        let [by, why] = [by, why].map(|word| word.map(str::to_owned));
+        ("futures".to_owned(), "hold".to_owned(), since, until, by, why)
+    };
+    let expected = [row(7, 10, Some("lin"), Some("they are done")), row(12, 0, None, None)];
+    assert_eq!(futures, expected);
+    store.close().await;
+}
+
+async fn a_hold_becomes_a_drain_and_never_is_a_counter_free_meanwhile(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let held = hold("futures", HoldKind::Hold, "wang", 7);
+    store.put_on_hold(&held).await.expect("held");
+    // Said at the same moment, by the clock.
+    let drained = hold("futures", HoldKind::Drain, "lin", 7);
+    let drained = OnHold { since: 8, ..drained };
+    let said = OnHold { since: 7, ..drained.clone() };
+    assert_eq!(store.put_on_hold(&said).await, Ok(drained.clone()));
+    assert_eq!(store.on_hold().await, Ok(vec![drained]));
+    let rows = kept(&store).await;
+    assert_eq!(rows.len(), 2);
+    let (_, kind, _, until, by, why) = &rows[0];
+    assert_eq!((kind.as_str(), *until, by.as_deref()), ("hold", 7, Some("lin")));
+    assert_eq!(why.as_deref(), Some("drain: a note of lin"));
+    store.close().await;
+}
+
+async fn of_many_who_say_it_at_once_one_is_in_force(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut said = Vec::new();
+    for since in 1..=6 {
+        let (store, hold) = (store.clone(), hold("futures", HoldKind::Hold, "wang", since));
+        said.push(tokio::spawn(async move { store.put_on_hold(&hold).await }));
+    }
+    let mut told = Vec::new();
+    for one in said {
+        told.extend(one.await.expect("no panic"));
+    }
+    let in_force = store.on_hold().await.expect("asks");
+    assert_eq!((in_force.len(), kept(&store).await.len()), (1, 1));
+    assert!(!told.is_empty() && told.iter().all(|one| *one == in_force[0]), "{told:?}");
+    store.close().await;
+}
