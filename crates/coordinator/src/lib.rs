@@ -134,7 +134,7 @@ mod watch;
 pub mod world;
 
 pub use allowance::{DayLimit, OverDayLimit};
-pub use begin::{Begin, BeginError, Begun};
+pub use begin::{Begin, BeginError, Begun, JOURNAL_BEHIND};
 pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;
 pub use coordinator::{Coordinator, StartError};

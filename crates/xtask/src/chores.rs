@@ -4,7 +4,7 @@ use crate::mariadb::MariaDb;
 use crate::place::Place;
 use crate::private_database::{SERVER_VARIABLE, private_database};
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{bench_link, chaos, counts, mutants, node, python, schedules, tools};
+use crate::{bench_link, chaos, counts, monitoring, mutants, node, python, schedules, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -48,9 +48,11 @@ pub(crate) fn test() -> Result<()> {
     let place = Place::find()?;
     let mut steps = Steps::new();
     steps.step("tools", || {
-        tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST, tools::FOR_COUNTS])
+        let monitoring = tools::FOR_MONITORING;
+        tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST, monitoring, tools::FOR_COUNTS])
     })?;
     steps.step("format", || format(&place))?;
+    steps.step("alert rules and dashboard", || monitoring::check(&place))?;
     let python = steps.step("Python environment", || python_environment(&place))?;
     steps.step("XML against its schema", || schemas(&place, &python))?;
     let node = steps.step("Node packages", || node_packages(&place))?;
@@ -88,7 +90,9 @@ pub(crate) fn with(command: &[OsString]) -> Result<()> {
     let (program, arguments) = command.split_first().context("no command")?;
     let place = Place::find()?;
     let mut steps = Steps::new();
-    steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST]))?;
+    steps.step("tools", || {
+        tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST, tools::FOR_MONITORING])
+    })?;
     let python = steps.step("Python environment", || python_environment(&place))?;
     steps.step("Node packages", || node_packages(&place))?;
     let database = steps.step("a private MariaDB", || private_database(&place))?;
@@ -115,6 +119,9 @@ fn equip<'c>(
 ) -> &'c mut Command {
     if let Some(browser) = tools::find(tools::BROWSER) {
         command.env("COUNTER_BRIDGE_TEST_BROWSER", browser);
+    }
+    if let Some(promtool) = tools::find(tools::PROMTOOL) {
+        command.env("COUNTER_BRIDGE_TEST_PROMTOOL", promtool);
     }
     command
         .env("COUNTER_BRIDGE_TEST_NODE", place.node())
