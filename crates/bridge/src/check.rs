@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed_and_odd_is_noted() {
-        let text = "[operators]\nlisten = '0.0.0.0:8081'\n";
+        let text = "[operators]\nlisten = '0.0.0.0:8081'\nmetrics = 'viewer'\n";
         let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
         let config = Config::from_text(text, Path::new(""), [], &nothing).expect("allowed");
         let told = told(&config, "b.toml");

@@ -17,6 +17,16 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use standing::Standing;
 use std::fmt::{Display, Write};
 
+/// Who may read `/metrics`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsFor {
+    /// Whoever reaches the listener. What stands there names counters and currencies, and no account, app or person.
+    #[default]
+    Anyone,
+    /// Whoever is known with the role of a viewer at least; a program by its token.
+    Viewer,
+}
+
 /// The Prometheus text format.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -59,6 +69,8 @@ fn prefixed(text: &str) -> String {
 }
 
 /// What was counted, and how things stand, for Prometheus.
+///
+/// Whom it answers is configured (`[operators] metrics`): anyone, or whoever may look.
 #[utoipa::path(
     get, path = "/metrics", tag = "bridge", operation_id = "metrics",
     responses((status = 200, description = "The text format 0.0.4", body = String, content_type = "text/plain"))
