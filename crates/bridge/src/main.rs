@@ -1,7 +1,7 @@
 //! `counter-bridge`: the command line, the configuration, and the wiring of everything below.
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires it together, after
-//! `waiting` for the database; `check` and `simulate` are commands of their own; `person` are those that talk to a
+//! `waiting` for the database, and `service_manager` is told how it is; `check` and `simulate` are commands of their own; `person` are those that talk to a
 //! running bridge; `audit` says whether all money is accounted for, `record` whether the record is complete, and `operator`
 //! makes the people who sign in at the operators' side. `words` are how errors are told. `demo` shows all of it; it and `simulate`, and the crate `bench`, which measures a bridge, are
 //! there only with the feature `demo`.
@@ -18,6 +18,7 @@ mod person;
 mod record;
 mod reload;
 mod serve;
+mod service_manager;
 #[cfg(feature = "demo")]
 mod simulate;
 mod waiting;
