@@ -21,6 +21,10 @@ const GENERATED_DOCUMENTS: &[(&[&str], &str)] = &[
     (&["openapi", "--operators"], "docs/openapi-operators.json"),
 ];
 
+/// With what everything is built and tested: the default, and what is built in on demand. It costs the crates that it is
+/// built on once, and no second bridge.
+const FEATURES: [&str; 2] = ["--features", "bridge/opentelemetry"];
+
 /// Descriptions of APIs, for the linters.
 const DESCRIPTIONS: &[&str] = &["docs/openapi.json", "docs/openapi-operators.json"];
 
@@ -60,12 +64,15 @@ pub(crate) fn test() -> Result<()> {
     steps.step("clippy", || clippy(&place))?;
     steps.step("documentation", || documentation(&place))?;
     // With every target, for then the tests are built from the same dependencies.
-    steps.step("build", || run(place.cargo().args(["build", "--workspace", "--all-targets"])))?;
+    steps.step("build", || {
+        run(place.cargo().args(["build", "--workspace", "--all-targets"]).args(FEATURES))
+    })?;
     steps.step("generated documents", || generated_documents(&place))?;
     let database = steps.step("a private MariaDB", || private_database(&place))?;
     let counted = steps.step("tests", || {
         let mut tests = place.cargo();
-        run_tests(equip(tests.args(["test", "--workspace"]), &place, &python, &database))
+        tests.args(["test", "--workspace"]).args(FEATURES);
+        run_tests(equip(&mut tests, &place, &python, &database))
     })?;
     drop(database);
     steps.step("schedules of faults", || schedules::of_commit(&place))?;
@@ -138,14 +145,14 @@ fn format(place: &Place) -> Result<()> {
 /// What the documentation names is there.
 fn documentation(place: &Place) -> Result<()> {
     let arguments = ["doc", "--no-deps", "--workspace", "--document-private-items"];
-    run(place.cargo().env("RUSTDOCFLAGS", "--deny warnings").args(arguments))
+    run(place.cargo().env("RUSTDOCFLAGS", "--deny warnings").args(arguments).args(FEATURES))
 }
 
 /// Everything, and then the bridge once more as it is built to move money, without the features that it has
 /// otherwise. That is asked of the whole workspace, too: dependencies have the same features then, and are not
 /// checked a second time.
 fn clippy(place: &Place) -> Result<()> {
-    for features in [&[][..], &["--no-default-features"]] {
+    for features in [&FEATURES[..], &["--no-default-features"]] {
         let mut clippy = place.cargo();
         clippy.args(["clippy", "--workspace", "--all-targets"]).args(features);
         run(clippy.args(["--", "--deny", "warnings"]))?;
