@@ -44,6 +44,7 @@ pub struct Bridge {
     api: SocketAddr,
     operators: SocketAddr,
     traps: String,
+    log: Option<&'static str>,
 }
 
 impl Bridge {
@@ -67,6 +68,7 @@ impl Bridge {
             api,
             operators,
             traps: String::new(),
+            log: None,
         };
         let (url, password) = without_password(database);
         private::write(bridge.password_file(), password)
@@ -148,6 +150,12 @@ impl Bridge {
         self.restart().await
     }
 
+    /// Starts it again, with its log in this format from then on.
+    pub async fn restart_with_log(&mut self, format: &'static str) -> Result<()> {
+        self.log = Some(format);
+        self.restart().await
+    }
+
     /// Waits until it ends by itself.
     pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
         self.process.take().context("it does not run")?.ended(within).await
@@ -156,7 +164,11 @@ impl Bridge {
     /// Starts it again, after killing it if it runs. It listens where it did before.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill().await?;
-        let arguments = ["serve".into(), "--config".into(), self.config_file().into_os_string()];
+        let mut arguments =
+            vec!["serve".into(), "--config".into(), self.config_file().into_os_string()];
+        if let Some(format) = self.log {
+            arguments.extend(["--log".into(), format.into()]);
+        }
         let mut environment =
             self.clock.as_ref().map(|clock| clock.environment()).unwrap_or_default();
         environment.push((supervise::trap::VARIABLE, self.traps.clone().into()));

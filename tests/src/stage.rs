@@ -35,6 +35,7 @@ pub struct Stage {
     app: App,
     descriptors: Option<u32>,
     log: Option<PathBuf>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Stage {
@@ -66,7 +67,8 @@ impl Stage {
             app.secret_file.display(),
         );
         fs::write(folder.path().join("bridge.toml"), text)?;
-        Ok(Stage { folder, bridge: None, api, operators, app, descriptors: None, log: None })
+        let (descriptors, log, variables) = (None, None, Vec::new());
+        Ok(Stage { folder, bridge: None, api, operators, app, descriptors, log, variables })
     }
 
     /// The process may open no more files than this, from its next start on.
@@ -81,8 +83,24 @@ impl Stage {
         Stage { log: Some(file), ..self }
     }
 
+    /// It has these variables in its environment, from its next start on; without quotation marks in them.
+    #[must_use]
+    pub fn with_variables(self, variables: Vec<(&'static str, String)>) -> Stage {
+        Stage { variables, ..self }
+    }
+
     /// Starts the bridge again, after killing it if it runs.
     pub async fn restart(&mut self) -> Result<()> {
+        self.restart_without_waiting().await?;
+        self.bridge()?.ready().await?;
+        if !self.token_file().exists() {
+            tester::provide(&self.database()?, self.folder.path()).await?;
+        }
+        Ok(())
+    }
+
+    /// The same, and does not wait until it is ready.
+    pub async fn restart_without_waiting(&mut self) -> Result<()> {
         if let Some(bridge) = self.bridge.take() {
             bridge.kill().await?;
         }
@@ -91,16 +109,18 @@ impl Stage {
         // Whoever appends to a full disk goes on where there is room again.
         let log = self.log.as_ref().map(|file| format!("2>>'{}'", file.display()));
         // Whatever is made is its owner's alone, also under a shell that thinks otherwise.
-        let script = format!("umask 000; {limit} exec \"$0\" \"$@\" {}", log.unwrap_or_default());
+        let variables = self.variables.iter();
+        let variables: Vec<String> =
+            variables.map(|(name, value)| format!("export {name}='{value}'; ")).collect();
+        let script = format!(
+            "umask 000; {limit} {} exec \"$0\" \"$@\" {}",
+            variables.concat(),
+            log.unwrap_or_default()
+        );
         let mut all = vec![OsString::from("-c"), script.into(), program()?.into()];
         all.extend(arguments.map(OsString::from));
-        let mut bridge =
-            Process::start_program(Path::new("/bin/sh"), "bridge", self.folder.path(), &all)?;
-        bridge.ready().await?;
-        self.bridge = Some(bridge);
-        if !self.token_file().exists() {
-            tester::provide(&self.database()?, self.folder.path()).await?;
-        }
+        self.bridge =
+            Some(Process::start_program(Path::new("/bin/sh"), "bridge", self.folder.path(), &all)?);
         Ok(())
     }
 

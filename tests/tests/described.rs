@@ -5,6 +5,8 @@ use described::Seen;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use system_tests::caller::{END_WITHIN, LOOK_EVERY, Order, Said};
 use system_tests::database::Kind;
 use system_tests::http::{Heard, OPERATORS_SIDE, TRANSFER_API};
@@ -188,6 +190,54 @@ async fn metrics_are_there_from_the_start(town: &Town) {
         let is_told = |name: &str| text.contains(&format!("# HELP {name} "));
         assert!(is_told(name) || family.is_some_and(is_told), "{line}");
     }
+    metrics_are_those_of_the_document(&text);
+    prometheus_takes(&text);
+}
+
+/// What the bridge shows is what `docs/metrics.md` says, each of its type. A histogram shows once there is something
+/// in it.
+fn metrics_are_those_of_the_document(text: &str) {
+    let rows = include_str!("../../docs/metrics.md").lines();
+    let rows = rows.filter_map(|line| line.strip_prefix("| `counter_bridge_"));
+    let documented: BTreeMap<&str, &str> = rows.filter_map(|row| row.split_once("` | ")).collect();
+    let told = text.lines().filter_map(|line| line.strip_prefix("# TYPE counter_bridge_"));
+    let told: BTreeMap<&str, &str> =
+        told.map(|line| line.split_once(' ').expect("a name and a type")).collect();
+    assert!(told.len() > 60, "{}", told.len());
+    for (name, kind) in &told {
+        let row = documented.get(name).unwrap_or_else(|| panic!("{name} is in no document"));
+        assert!(row.starts_with(&format!("{kind} |")), "{name} is a {kind}: {row}");
+    }
+    for (name, row) in documented {
+        assert!(told.contains_key(name) || row.starts_with("histogram"), "{name} is not shown");
+    }
+}
+
+/// Prometheus's own tool finds nothing wrong with them, but that a name should not say of which type it is: a counter
+/// is another thing here.
+fn prometheus_takes(text: &str) {
+    let Some(promtool) = std::env::var_os("COUNTER_BRIDGE_TEST_PROMTOOL") else {
+        println!("LEFT OUT: promtool is not there; `cargo xtask with` brings it");
+        return;
+    };
+    let mut checking = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool");
+    let mut input = checking.stdin.take().expect("its input");
+    input.write_all(text.as_bytes()).expect("it reads");
+    drop(input);
+    let checked = checking.wait_with_output().expect("it ends");
+    let said = [checked.stdout, checked.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let ours = "metric name should not include type 'counter'";
+    let said: Vec<&str> =
+        said.lines().filter(|line| !line.is_empty() && !line.ends_with(ours)).collect();
+    // It ends with 3 where it has found something, with 1 where it cannot read it.
+    assert!(said.is_empty() && checked.status.code() != Some(1), "{}: {said:?}", checked.status);
 }
 
 /// What is said to a proposal that there is none of.

@@ -159,8 +159,8 @@ async fn a_counter_dials_in_on_two_channels_and_another_is_dialled_both_under_tl
     assert_eq!(caller.ending(&Order::new("secured", 10)).await?, State::Completed);
     let metrics = stage.said("/metrics").await?;
     for line in [
-        "counter_bridge_link_certificate_expires_at_seconds{counter=\"securities\",channel=\"1\",side=\"peer\"}",
-        "counter_bridge_link_certificate_expires_at_seconds{counter=\"futures\",channel=\"0\",side=\"own\"}",
+        "counter_bridge_link_certificate_expiry_timestamp_seconds{counter=\"securities\",channel=\"1\",side=\"peer\"}",
+        "counter_bridge_link_certificate_expiry_timestamp_seconds{counter=\"futures\",channel=\"0\",side=\"own\"}",
         "counter_bridge_link_in_flight_bound{counter=\"securities\"} 512",
         "counter_bridge_link_door_bound 256",
     ] {

@@ -202,6 +202,39 @@ async fn whoever_comes_without_a_token_is_told_what_to_do() -> Result<()> {
     Ok(())
 }
 
+/// A scraper is somebody where that is configured: its token is a viewer's, and it reads metrics and decides nothing.
+#[tokio::test]
+async fn metrics_want_a_viewers_token_where_that_is_configured() -> Result<()> {
+    let mut stage = Stage::prepared("")?;
+    let file = stage.folder().join("bridge.toml");
+    let text = fs::read_to_string(&file)?;
+    fs::write(&file, text.replace("[operators]\n", "[operators]\nmetrics = 'viewer'\n"))?;
+    stage.restart().await?;
+    private::write(stage.folder().join("good"), PASSWORD)?;
+    operator(&stage, "add prometheus --role viewer --password-file good --without-second-factor")
+        .await?;
+    token(&stage, "prometheus --label scrape", "scrape").await?;
+    let url = |path: &str| format!("http://{}{path}", stage.operators());
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(system_tests::http::get(url(path)).await?.status, 200, "{path}");
+    }
+    let heard = system_tests::http::get(url("/metrics")).await?;
+    assert_eq!(heard.status, 401);
+    let scraper = system_tests::http::as_operator(&stage.folder().join("scrape"));
+    let heard = system_tests::http::send(scraper.get(url("/metrics"))).await?;
+    assert_eq!(heard.status, 200);
+    assert!(heard.text().contains("counter_bridge_build_info"));
+    // A request that acts is refused for its role.
+    let acts = scraper.post(url("/ops/v1/counters/securities/reconnect"));
+    let heard = system_tests::http::send(acts.header("content-type", "application/json")).await?;
+    assert_eq!(heard.status, 403);
+    // Whoever is disabled reads no more.
+    operator(&stage, "disable prometheus").await?;
+    let heard = system_tests::http::send(scraper.get(url("/metrics"))).await?;
+    assert_eq!(heard.status, 401);
+    Ok(())
+}
+
 /// Reads what a terminal shows until these words are there; all that it showed.
 async fn shown(terminal: &mut (impl AsyncReadExt + Unpin), words: &str) -> Result<String> {
     let (mut all, mut piece) = (Vec::new(), [0; 1024]);

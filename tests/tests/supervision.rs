@@ -90,6 +90,42 @@ async fn a_panic_in_one_transfers_step_parks_it_and_no_start_fails_on_it() {
     }
 }
 
+/// Whatever a collector of lines is asked about a transfer, it finds by the master serial: from the alarm on, over
+/// each person's word, to its end.
+#[tokio::test]
+async fn every_line_of_the_log_about_a_transfer_has_its_master_serial() {
+    let silence = "[[rule]]\non = ['credit', 'query', 'fence']\ntimes = 1000\ndo = 'no_answer'";
+    let faults = Faults { futures: silence, coordinator: BRISK, ..Faults::default() };
+    let mut town = Town::start(Kind::Sqlite, faults).await.expect("the town starts");
+    let before = town.bridge.log().len();
+    town.bridge.restart_with_log("json").await.expect("it starts");
+    connected(&town).await.expect("they connect");
+    let order = Order::new("first", 700);
+    let _ = town.caller.send(&order).await.expect("an answer");
+    let item = parked(&town).await.expect("a person is called");
+    let serial = item["master_serial"].as_str().expect("a serial").to_owned();
+    assert!(resolve(&town, &serial, "completed").await.expect("it is said"));
+    assert_eq!(town.caller.ending(&order).await.expect("it ends"), State::Completed);
+    assert!(town.bridge.terminate().await.expect("it ends").success());
+
+    let log = town.bridge.log();
+    let mut about = Vec::new();
+    for line in log[before..].lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        // The line that says where it listens is for whoever started it.
+        let Some(target) = line["target"].as_str() else { continue };
+        let is_of_a_transfer = target == "coordinator::actor" || line.to_string().contains(&serial);
+        if is_of_a_transfer {
+            assert_eq!(line["master"], serial.as_str(), "{line}");
+            assert!(line["message"].is_string() && line["level"].is_string(), "{line}");
+            about.push(line["message"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    for word in ["could not be established", "proposes", "decided"] {
+        assert!(about.iter().any(|line| line.contains(word)), "{word}: {about:?}");
+    }
+}
+
 fn rand_key() -> String {
     format!("{:016x}", rand::random::<u64>())
 }

@@ -1,7 +1,7 @@
 //! `counter-bridge check`: everything that is wrong with a configuration, and nothing started.
 
 use crate::config::App;
-use crate::config::Config;
+use crate::config::{Config, OpenTelemetry};
 use api::apps::Rights;
 use std::fmt::Write;
 
@@ -18,6 +18,9 @@ pub(crate) fn told(config: &Config, file: &str) -> String {
         config.database_shown(),
     );
     // Writing to a string does not fail.
+    if let Some(OpenTelemetry { endpoint, service_name }) = &config.opentelemetry {
+        let _ = write!(told, ", exported to {endpoint} as {service_name}");
+    }
     for app in &config.apps {
         let _ = write!(told, "\n{}: {}", app.name, may(app));
     }
@@ -72,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed_and_odd_is_noted() {
-        let text = "[operators]\nlisten = '0.0.0.0:8081'\n";
+        let text = "[operators]\nlisten = '0.0.0.0:8081'\nmetrics = 'viewer'\n";
         let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
         let config = Config::from_text(text, Path::new(""), [], &nothing).expect("allowed");
         let told = told(&config, "b.toml");

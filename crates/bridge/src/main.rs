@@ -1,7 +1,8 @@
 //! `counter-bridge`: the command line, the configuration, and the wiring of everything below.
 //!
 //! Reading order: `cli` is what may be asked for; `config` what the bridge is told; `serve` wires it together, after
-//! `waiting` for the database; `check` and `simulate` are commands of their own; `person` are those that talk to a
+//! `waiting` for the database, and `service_manager` is told how it is, `telemetry` what
+//! happens; `check` and `simulate` are commands of their own; `person` are those that talk to a
 //! running bridge; `audit` says whether all money is accounted for, `record` whether the record is complete, and `operator`
 //! makes the people who sign in at the operators' side. `words` are how errors are told. `demo` shows all of it; it and `simulate`, and the crate `bench`, which measures a bridge, are
 //! there only with the feature `demo`.
@@ -18,8 +19,11 @@ mod person;
 mod record;
 mod reload;
 mod serve;
+mod service_manager;
 #[cfg(feature = "demo")]
 mod simulate;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 mod waiting;
 mod words;
 
@@ -34,12 +38,15 @@ use rustix::fs::Mode;
 use std::fs::File;
 use std::io::{Write, sink, stderr};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use supervise::lines::Lines;
 use supervise::output::{self, Unsaid};
 use supervise::say;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// A transfer takes some hundred small pieces of memory, most of them freed by another thread than
 /// took them: what the system's own allocator is slowest at.
@@ -92,6 +99,23 @@ async fn about_a_link(act: LinkAct, asked: WithAccess<LinkCommand>) -> Result<En
     person::links::run(act, command, &access, Form::of(json)).await
 }
 
+/// Serves by the configuration in `file`.
+async fn serve_by(file: PathBuf) -> Result<()> {
+    let read = move || Config::load(&file, config::environment());
+    let config = read()?;
+    for note in &config.notes {
+        tracing::warn!(key = note.key, "{}", note.what);
+    }
+    #[cfg(feature = "opentelemetry")]
+    let exporting = config.opentelemetry.as_ref().map(telemetry::begin).transpose()?;
+    let served = serve::run(config, read).await;
+    #[cfg(feature = "opentelemetry")]
+    if let Some(exporting) = exporting {
+        exporting.end().await;
+    }
+    served
+}
+
 fn carry_out(command: Command) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -101,12 +125,7 @@ fn carry_out(command: Command) -> Result<Ended> {
                 demo::run(demo::Options { once, database }).await.map(|()| Ended::Well)
             }
             Command::Serve(ConfigFile { config: file }) => {
-                let read = move || Config::load(&file, config::environment());
-                let config = read()?;
-                for note in &config.notes {
-                    tracing::warn!(key = note.key, "{}", note.what);
-                }
-                serve::run(config, read).await.map(|()| Ended::Well)
+                serve_by(file).await.map(|()| Ended::Well)
             }
             Command::Check(ConfigFile { config: file }) => {
                 let config = Config::load_to_check(&file, config::environment())?;
@@ -212,17 +231,23 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         Err(_) => Lines::to(sink()),
     };
     let writer = lines.clone();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(move || writer.clone())
         // A line that cannot be formatted is not written by another way.
         .log_internal_errors(false);
-    match format {
+    let log = match format {
         // Without colours: the escape sequences of ours could not be told from anybody else's.
         // Where in this program a line comes from is for those who change it, who read the other format.
-        LogFormat::Human => log.with_ansi(false).with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+        LogFormat::Human => log.with_ansi(false).with_target(false).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+    };
+    let all = tracing_subscriber::registry().with(log.with_filter(filter));
+    #[cfg(feature = "opentelemetry")]
+    let all = {
+        use telemetry::Exporter;
+        all.with(Exporter.with_filter(tracing_subscriber::filter::filter_fn(Exporter::wants)))
+    };
+    all.init();
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         tracing::error!(thread = thread.name(), "a defect of this program: {panic}");

@@ -1,6 +1,7 @@
 //! What a running bridge takes over when its configuration is read again.
 
 use crate::config::{Config, Counter, Mistakes, Settings};
+use crate::service_manager::{ServiceManager, how};
 use api::state::ApiState;
 use coordinator::Coordinator;
 use domain::message::CounterId;
@@ -13,6 +14,9 @@ use tokio::signal::unix::Signal;
 
 /// A database that does not say what was moved is asked again after this.
 const COUNTED_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is said where it is, each mistake beside it.
+const IS_WRONG: &str = "the configuration was read again and is wrong: nothing has changed";
 
 /// What may change while the bridge runs: who may call and what they may, the counters' keys and hours,
 /// and certificates, which their links read themselves.
@@ -82,7 +86,12 @@ impl Running {
 
 /// Reads the configuration by `read` at each signal, and takes it over. If anything is wrong with it, all
 /// stays as it is.
-pub(crate) async fn at_each<R>(mut signal: Signal, read: R, running: &Running) -> Infallible
+pub(crate) async fn at_each<R>(
+    mut signal: Signal,
+    read: R,
+    running: &Running,
+    manager: &ServiceManager,
+) -> Infallible
 where
     R: Fn() -> Result<Config, Mistakes> + Clone + Send + 'static,
 {
@@ -91,17 +100,23 @@ where
             heard = signal.recv() => if heard.is_none() { break },
             () = count_days(&running.state.coordinator) => continue,
         }
+        manager.reloading();
         match tokio::task::spawn_blocking(read.clone()).await {
-            Ok(Ok(config)) => running.take_over(config),
+            Ok(Ok(config)) => {
+                running.take_over(config);
+                manager.ready(&how(&running.state.coordinator));
+            }
             Ok(Err(mistakes)) => {
                 for mistake in mistakes.lines() {
                     tracing::error!("{mistake}");
                 }
-                tracing::error!(
-                    "the configuration was read again and is wrong: nothing has changed"
-                );
+                tracing::error!("{IS_WRONG}");
+                manager.ready(IS_WRONG);
             }
-            Err(error) => tracing::error!(%error, "the configuration could not be read again"),
+            Err(error) => {
+                tracing::error!(%error, "the configuration could not be read again");
+                manager.ready("the configuration could not be read again: nothing has changed");
+            }
         }
     }
     std::future::pending().await

@@ -3,6 +3,7 @@
 use crate::config::{Config, Counter, Mistakes};
 use crate::descriptors::{self, Wants};
 use crate::reload::{self, Running};
+use crate::service_manager::{ServiceManager, how, standstill};
 use crate::waiting;
 use anyhow::{Context, Result, anyhow};
 use api::apps::Apps;
@@ -24,7 +25,7 @@ use store::{HoldKind, OnHold, Store};
 use supervise::clock::now_micros;
 use supervise::say_if_heard;
 use supervise::task::{End, Task, watched};
-use supervise::vitals::{Ailing, Weight};
+use supervise::vitals::{Ailing, Vitals, Weight};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -43,6 +44,9 @@ const FOR_LINKS: Duration = Duration::from_secs(4);
 /// How long a caller who has been answered is given to read it, once nothing moves any more. Nobody
 /// else has a claim on the time in which a bridge stops.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// How long a stop may take beyond its budget: shards that end, a database that takes the last writes, and room.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// Where a running bridge is found.
 #[derive(Clone, Copy, Debug)]
@@ -136,26 +140,42 @@ fn open_acceptor(
         .map(Some)
 }
 
-fn tell_what_ails(ailing: &Ailing) {
+fn tell_what_ails(ailing: &Ailing, manager: &ServiceManager) {
     if ailing.is_nothing() {
         tracing::info!("every task gets on again");
     } else {
         tracing::error!("{ailing}");
+        // Whoever says so otherwise may be held up, too.
+        manager.status(&standstill(ailing));
     }
+}
+
+/// Looks after all tasks, and feeds the manager's watchdog while those get on that the bridge can do nothing without.
+/// Whatever else ails is begun anew, or held: to end the process would help nobody.
+fn watch(vitals: &Vitals, manager: &ServiceManager) {
+    let (told, fed) = (manager.clone(), manager.clone());
+    vitals.watch(
+        move |ailing| tell_what_ails(ailing, &told),
+        move |ailing| {
+            if ailing.essential == 0 {
+                fed.alive();
+            }
+        },
+    );
 }
 
 impl Bridge {
     /// Starts all of it; returns once requests are taken.
-    pub(crate) async fn start(config: Config) -> Result<Bridge> {
+    pub(crate) async fn start(config: Config, manager: &ServiceManager) -> Result<Bridge> {
         let metrics = recorder()?;
         let allotted = descriptors::reserve(wants(&config))?;
         let database = config.database.expose_secret();
         let api = listen(config.api.listen, "the transfer API", database).await?;
         let operators = listen(config.operators.listen, "the operators' side", database).await?;
         let named = (&operators, &config.operators.names);
-        let store = waiting::for_database(database, &config.record, &api, named).await?;
+        let store = waiting::for_database(database, &config.record, &api, named, manager).await?;
         let (unmatched, unmatched_said) = mpsc::channel(UNMATCHED);
-        let links = (TaskTracker::new(), CancellationToken::new());
+        let (links, shards) = (Group::default(), Group::default());
         let history = History::default();
         let (handles, guests) = spawn_links(&config, &history, &store, &unmatched, &links).await?;
         let (mut door_task, mut accept) = (None, None);
@@ -165,7 +185,6 @@ impl Bridge {
         }
         let addresses =
             Addresses { api: api.local_addr()?, operators: operators.local_addr()?, accept };
-        let shards = (TaskTracker::new(), CancellationToken::new());
         let most_callers = config.coordinator.most_callers;
         let coordinator = Coordinator::start(
             config.coordinator,
@@ -195,6 +214,7 @@ impl Bridge {
             names: config.operators.names,
             people: store.people(),
             approval: config.operators.approval,
+            metrics_for: config.operators.metrics_for,
         };
         let running = Running::new(state.clone(), &config.counters, config.settings);
         let limits = Limits { connections: allotted.api, ..config.api.limits };
@@ -214,7 +234,7 @@ impl Bridge {
             vitals.add(Arc::clone(&task), Weight::Essential);
             tokio::spawn(watched(task, work))
         });
-        vitals.watch(tell_what_ails);
+        watch(vitals, manager);
         Ok(Bridge {
             addresses,
             coordinator,
@@ -362,14 +382,17 @@ where
     let hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let manager = ServiceManager::of_environment();
     let started = tokio::select! {
-        bridge = Bridge::start(config) => Some(bridge?),
+        bridge = Bridge::start(config, &manager) => Some(bridge?),
         // It may be waiting for its database; nothing is begun.
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
     let Some(bridge) = started else {
         tracing::info!("stopped before the bridge was up");
+        manager.stopping(Duration::ZERO);
+        manager.told().await;
         return Ok(());
     };
     let Addresses { api, operators, accept } = bridge.addresses;
@@ -381,13 +404,16 @@ where
     }
     let accept = accept.map(|address| address.to_string());
     tracing::info!(%api, %operators, accept, "the bridge is up");
+    manager.ready(&how(&bridge.coordinator));
     let failed = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
         why = bridge.failed() => Some(why),
         // Beside the others, so that they are heard whatever a file's disk or the database does.
-        never = reload::at_each(hangup, read, &bridge.running) => match never {},
+        never = reload::at_each(hangup, read, &bridge.running, &manager) => match never {},
+        never = manager.follow(&bridge.coordinator) => match never {},
     };
+    manager.stopping(bridge.drain_budget + LAST_WRITES);
     if let Some(why) = &failed {
         tracing::error!("the bridge cannot go on and stops: {why}");
     } else {
@@ -404,6 +430,7 @@ where
         _ = terminate.recv() => tracing::warn!("stopped at once"),
         _ = interrupt.recv() => tracing::warn!("stopped at once"),
     }
+    manager.told().await;
     match failed {
         Some(why) => Err(anyhow!("the bridge could not go on: {why}")),
         None => Ok(()),

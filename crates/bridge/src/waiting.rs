@@ -1,6 +1,7 @@
 //! Waits for a database that is not there yet, and says so meanwhile: to the log, to operators and
 //! to callers. What waiting cannot mend ends the start at once.
 
+use crate::service_manager::ServiceManager;
 use api::problem::{MEDIA_TYPE, Problem};
 use ops::{Names, RULES};
 use serde_json::{Value, json};
@@ -45,12 +46,13 @@ enum Side {
 }
 
 /// Opens the database behind `url`, and waits for it as long as it may come by itself. Who asks one
-/// of the listeners meanwhile is told what is waited for; both are left as they were.
+/// of the listeners meanwhile is told what is waited for, and so is the service manager; both are left as they were.
 pub(crate) async fn for_database(
     url: &str,
     record: &Options,
     api: &TcpListener,
     (operators, names): (&TcpListener, &Names),
+    manager: &ServiceManager,
 ) -> Result<Store, OpenError> {
     let error = match Store::open_with(url, record).await {
         Ok(store) => return Ok(store),
@@ -60,8 +62,9 @@ pub(crate) async fn for_database(
     tracing::warn!(what = %error, "waiting for the database");
     let waiting = Waiting { since: now_micros(), what: error.to_string() };
     let shared = Mutex::new(waiting.clone());
+    manager.waiting(&waiting.what);
     tokio::select! {
-        opened = come(url, record, &shared) => {
+        opened = come(url, record, &shared, manager) => {
             let seconds = (now_micros() - waiting.since) / 1_000_000;
             opened.inspect(|_| tracing::info!(seconds, "the database is there"))
         }
@@ -71,7 +74,12 @@ pub(crate) async fn for_database(
 }
 
 /// Tries again and again, more slowly each time.
-async fn come(url: &str, record: &Options, waiting: &Mutex<Waiting>) -> Result<Store, OpenError> {
+async fn come(
+    url: &str,
+    record: &Options,
+    waiting: &Mutex<Waiting>,
+    manager: &ServiceManager,
+) -> Result<Store, OpenError> {
     let (mut pause, mut said_at) = (FIRST_PAUSE, Instant::now());
     loop {
         sleep(pause).await;
@@ -80,6 +88,7 @@ async fn come(url: &str, record: &Options, waiting: &Mutex<Waiting>) -> Result<S
             Err(error) if error.may_pass() => error.to_string(),
             ended => return ended,
         };
+        manager.waiting(&what);
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.what != what || said_at.elapsed() >= SAY_AGAIN {
             said_at = Instant::now();
@@ -252,7 +261,8 @@ mod tests {
         let addresses = [&api, &operators].map(|listener| listener.local_addr().expect("known"));
         let opening = tokio::spawn(async move {
             let operators = (&operators, &Names::default());
-            for_database(&url, &Options::default(), &api, operators).await.map(drop)
+            let manager = ServiceManager::default();
+            for_database(&url, &Options::default(), &api, operators, &manager).await.map(drop)
         });
         let mut silent = Vec::new();
         for _ in 0..3 {
@@ -289,7 +299,8 @@ mod tests {
         let url = format!("sqlite://{}/text", folder.path().display());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let operators = (&listener, &Names::default());
-        let refused = for_database(&url, &Options::default(), &listener, operators).await.map(drop);
+        let (record, manager) = (Options::default(), ServiceManager::default());
+        let refused = for_database(&url, &record, &listener, operators, &manager).await.map(drop);
         assert!(matches!(refused, Err(OpenError::NotADatabase { .. })), "{refused:?}");
     }
 }

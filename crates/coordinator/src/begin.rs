@@ -28,7 +28,7 @@ const RECORD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Writes that wait for the database beyond which nothing more is taken on: four batches of the
 /// largest kind.
-const BEHIND: usize = 4096;
+pub const JOURNAL_BEHIND: usize = 4096;
 
 /// A transfer that somebody asks for.
 #[derive(Clone, Debug)]
@@ -259,7 +259,8 @@ impl Coordinator {
     /// a request, so that turning one away costs next to nothing.
     pub fn is_crowded(&self) -> bool {
         let Inner { callers, config, journal, .. } = &*self.inner;
-        callers.load(Ordering::Relaxed) >= config.most_callers || journal.waiting() >= BEHIND
+        callers.load(Ordering::Relaxed) >= config.most_callers
+            || journal.waiting() >= JOURNAL_BEHIND
     }
 
     /// Whether the transfer may be begun at all, and its two counters.
@@ -416,7 +417,7 @@ fn ready(counter: &dyn Counter) -> Option<Day> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEHIND, RECORD_WITHIN};
+    use super::{JOURNAL_BEHIND, RECORD_WITHIN};
     use crate::config::Config;
     use crate::coordinator::Coordinator;
     use crate::record::Rendered;
@@ -461,8 +462,8 @@ mod tests {
         .expect("it starts");
         let journal = store.journal();
         let (done, mut answers) = mpsc::unbounded_channel();
-        assert_eq!(BEHIND, 4_096);
-        journal.submit(writes(BEHIND - 1), &done);
+        assert_eq!(JOURNAL_BEHIND, 4_096);
+        journal.submit(writes(JOURNAL_BEHIND - 1), &done);
         assert_eq!(journal.waiting(), 4_095);
         assert!(!coordinator.is_crowded(), "one more is taken on");
         journal.submit(writes(1), &done);
@@ -475,7 +476,7 @@ mod tests {
         {
             answered += some.len();
         }
-        assert_eq!((answered, journal.waiting()), (BEHIND, 0));
+        assert_eq!((answered, journal.waiting()), (JOURNAL_BEHIND, 0));
         assert!(!coordinator.is_crowded(), "what waited is written, and more is taken on");
         stop.cancel();
         tasks.close();

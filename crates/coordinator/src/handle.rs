@@ -274,6 +274,16 @@ impl Coordinator {
         self.inner.journal.health().borrow().clone()
     }
 
+    /// How many writes wait to be durable.
+    pub fn writes_waiting(&self) -> usize {
+        self.inner.journal.waiting()
+    }
+
+    /// How many transfers may be open at once.
+    pub fn most_open(&self) -> usize {
+        self.inner.config.most_open
+    }
+
     /// Whether the record and the counters are fit to be acted upon.
     pub fn standing(&self) -> &Standing {
         &self.inner.standing

@@ -57,7 +57,6 @@ pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
 /// asks for it is told what is damaged, and the others go on.
 fn tell_unreadable(inner: &Inner, error: &StoreError) {
     let text = format!("an open transfer cannot be taken up: {error}; a person has to settle it");
-    tracing::error!("{text}");
     Kind::NeedsOperator.count_alarm();
     let master = match error {
         StoreError::Corrupt { key, .. } => MasterSerial::from_number(*key).ok(),
@@ -66,6 +65,7 @@ fn tell_unreadable(inner: &Inner, error: &StoreError) {
         | StoreError::Serials(_)
         | StoreError::Closed => None,
     };
+    tracing::error!(master = master.map(|it| it.to_string()), "{text}");
     inner.events.record(now_micros(), Kind::NeedsOperator, master, text);
 }
 

@@ -99,7 +99,7 @@ fn health(ailing: &Ailing) -> (StatusCode, Json<Value>) {
 /// Each task that has died or stands still, in words.
 fn words(ailing: &Ailing) -> Vec<String> {
     let one = |dead: &[(String, String)], still: &[(String, Duration)]| {
-        Ailing { dead: dead.to_vec(), still: still.to_vec() }.to_string()
+        Ailing { dead: dead.to_vec(), still: still.to_vec(), essential: 0 }.to_string()
     };
     let dead = ailing.dead.chunks(1).map(|dead| one(dead, &[]));
     dead.chain(ailing.still.chunks(1).map(|still| one(&[], still))).collect()
@@ -138,16 +138,24 @@ pub(super) async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Value>) {
     (status, Json(body))
 }
 
+/// Whether the bridge takes transfers.
+pub(crate) fn is_ready(journal: &JournalHealth, record: &Record, ailing: &Ailing) -> bool {
+    match (journal, record) {
+        (JournalHealth::Ok, Record::Current) => ailing.is_nothing(),
+        (JournalHealth::Failing { .. }, Record::Current) | (_, Record::Behind { .. }) => false,
+    }
+}
+
 fn readiness(
     journal: JournalHealth,
     record: Record,
     counters: &[Arc<Snapshot>],
     ailing: &Ailing,
 ) -> (StatusCode, Json<Value>) {
-    let (status, word) = match (&journal, &record) {
-        (JournalHealth::Ok, Record::Current) if ailing.is_nothing() => (StatusCode::OK, "ready"),
-        (JournalHealth::Ok | JournalHealth::Failing { .. }, Record::Current)
-        | (_, Record::Behind { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+    let (status, word) = if is_ready(&journal, &record, ailing) {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
     let counters: BTreeMap<&str, Health> =
         counters.iter().map(|counter| (counter.counter.as_str(), counter.health)).collect();
@@ -202,6 +210,7 @@ mod tests {
         let ailing = Ailing {
             dead: vec![("link futures".to_owned(), "it panicked: no".to_owned())],
             still: vec![("shard 0".to_owned(), Duration::from_secs(12))],
+            essential: 1,
         };
         let named =
             json!(["link futures has died: it panicked: no", "shard 0 has stood still for 12 s"]);

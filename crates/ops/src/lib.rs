@@ -50,7 +50,7 @@ mod tests;
 mod transfers;
 
 pub use guard::Names;
-pub use metrics::recorder;
+pub use metrics::{MetricsFor, recorder};
 pub use openapi::openapi_json;
 
 use self::people::{Door, acts, in_person, may, operators, own, proofs, sign_in};
@@ -96,6 +96,8 @@ pub struct OpsState {
     pub people: People,
     /// What only admins may approve.
     pub approval: Approval,
+    /// Who may read `/metrics`.
+    pub metrics_for: MetricsFor,
 }
 
 impl std::fmt::Debug for OpsState {
@@ -114,7 +116,8 @@ pub(crate) struct Ops {
 
 /// The routes that change nothing, with their description, and what each wants of whoever asks. Those without a line
 /// of that answer anybody: a machine that watches is nobody, and the description is in every copy of the program.
-fn looking() -> OpenApiRouter<Ops> {
+fn looking(metrics_for: MetricsFor) -> OpenApiRouter<Ops> {
+    let metrics = routes!(metrics::scrape);
     OpenApiRouter::new()
         .routes(may(Look, routes!(counters::list)))
         .routes(may(Look, routes!(counters::entries)))
@@ -133,7 +136,10 @@ fn looking() -> OpenApiRouter<Ops> {
         .routes(own(routes!(sign_in::who_am_i)))
         .routes(routes!(health::serves))
         .routes(routes!(health::ready))
-        .routes(routes!(metrics::scrape))
+        .routes(match metrics_for {
+            MetricsFor::Anyone => metrics,
+            MetricsFor::Viewer => may(Look, metrics),
+        })
         .routes(routes!(openapi::serve))
 }
 
@@ -165,7 +171,7 @@ fn acting() -> OpenApiRouter<Ops> {
 
 /// All that is described.
 pub(crate) fn described() -> OpenApiRouter<Ops> {
-    looking().merge(acting())
+    looking(MetricsFor::default()).merge(acting())
 }
 
 /// The routes of the operators' listener.
@@ -178,7 +184,7 @@ pub fn router(state: OpsState) -> Router {
         .0
         .route_layer(from_fn(guard::same_origin))
         .layer(DefaultBodyLimit::max(LONGEST_BODY));
-    let (looking, _) = looking().split_for_parts();
+    let (looking, _) = looking(state.metrics_for).split_for_parts();
     let door = Door::new(state.people.clone());
     Router::new()
         .route("/", get(page::html))

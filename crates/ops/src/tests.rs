@@ -5,7 +5,7 @@ mod feeds;
 mod holds;
 mod people;
 
-use super::{Approval, Names, OpsState, router};
+use super::{Approval, MetricsFor, Names, OpsState, router};
 use crate::lone::Lone;
 use ::people::{OperatorName, PasswordHash, Role as OperatorRole, TokenSecret};
 use axum::Router;
@@ -175,6 +175,15 @@ impl Rig {
 
     /// Where only admins may approve some of it.
     async fn under(approval: Approval, counters: &[&str], transfers: &[Write]) -> Rig {
+        Rig::set((approval, MetricsFor::default()), counters, transfers).await
+    }
+
+    /// With these settings.
+    async fn set(
+        (approval, metrics_for): (Approval, MetricsFor),
+        counters: &[&str],
+        transfers: &[Write],
+    ) -> Rig {
         let lone = Lone::start(api::json::render, counters, transfers).await;
         let (coordinator, stop) = (lone.coordinator.clone(), lone.stop.clone());
         let routes = router(OpsState {
@@ -186,6 +195,7 @@ impl Rig {
             feeds_per_address: super::feeds::MOST_FEEDS,
             people: lone.people.clone(),
             approval,
+            metrics_for,
         });
         let token = with_token(&lone.people, "wang", OperatorRole::Admin).await;
         let proposer = tokio::sync::OnceCell::new();

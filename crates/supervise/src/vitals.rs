@@ -34,6 +34,8 @@ pub struct Ailing {
     pub dead: Vec<(String, String)>,
     /// Tasks that stand still, and for how long.
     pub still: Vec<(String, Duration)>,
+    /// How many of both are [essential](Weight::Essential).
+    pub essential: usize,
 }
 
 impl Ailing {
@@ -81,8 +83,10 @@ impl Vitals {
         let mut knocked_at = Vec::new();
         for seen in self.all().iter_mut() {
             let name = || seen.task.name().to_owned();
+            let essential = usize::from(seen.weight == Weight::Essential);
             if let Some(end) = seen.task.end() {
                 ailing.dead.push((name(), end.to_string()));
+                ailing.essential += essential;
                 continue;
             }
             let progress = seen.task.progress();
@@ -97,6 +101,7 @@ impl Vitals {
             let running = progress % 2 == 1;
             if still >= STILL_AFTER && (running || seen.knocked) {
                 ailing.still.push((name(), still));
+                ailing.essential += essential;
             } else if still >= KNOCK_AFTER && !running && !seen.knocked {
                 knocked_at.push(Arc::clone(&seen.task));
                 seen.knocked = true;
@@ -147,9 +152,13 @@ impl Vitals {
     }
 
     /// Looks at all of them again and again, on a thread of its own, for as long as anybody but it
-    /// holds these vitals: a processor that is held up cannot hold it up. `told` is called whenever
-    /// what ails changes.
-    pub fn watch(&self, mut told: impl FnMut(&Ailing) + Send + 'static) {
+    /// holds these vitals: a processor that is held up cannot hold it up. `looked` is called after each
+    /// look, `told` whenever what ails changes.
+    pub fn watch(
+        &self,
+        mut told: impl FnMut(&Ailing) + Send + 'static,
+        mut looked: impl FnMut(&Ailing) + Send + 'static,
+    ) {
         let all = Arc::downgrade(&self.0);
         let look = move || {
             let mut last: (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
@@ -165,6 +174,7 @@ impl Vitals {
                     told(&ailing);
                     last = names;
                 }
+                looked(&ailing);
             }
         };
         // Without a thread whoever asks still finds out, by asking twice.
@@ -222,6 +232,7 @@ mod tests {
         let first = told.iter().position(|still| !still.is_empty()).expect("it stands still");
         assert!((8..=12).contains(&first), "{first}");
         assert_eq!(told[first][0].0, "shard 0");
+        assert_eq!(vitals.look(now + seconds(120)).essential, 1);
         assert!(turn(work.as_mut()).is_pending());
         assert!(vitals.look(now + seconds(121)).is_nothing(), "it goes on");
     }
@@ -274,5 +285,7 @@ mod tests {
         assert!(turn(work.as_mut()).is_ready());
         let told = Poll::Ready("journal has died: it panicked: no".to_owned());
         assert_eq!(turn(failed.as_mut()), told);
+        let ailing = vitals.look(Instant::now());
+        assert_eq!((ailing.dead.len(), ailing.essential), (2, 1));
     }
 }

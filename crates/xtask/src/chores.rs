@@ -4,7 +4,7 @@ use crate::mariadb::MariaDb;
 use crate::place::Place;
 use crate::private_database::{SERVER_VARIABLE, private_database};
 use crate::steps::{Steps, output, run, run_tests};
-use crate::{bench_link, chaos, counts, mutants, node, python, schedules, tools};
+use crate::{bench_link, chaos, counts, monitoring, mutants, node, python, schedules, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
@@ -20,6 +20,10 @@ const GENERATED_DOCUMENTS: &[(&[&str], &str)] = &[
     (&["openapi"], "docs/openapi.json"),
     (&["openapi", "--operators"], "docs/openapi-operators.json"),
 ];
+
+/// With what everything is built and tested: the default, and what is built in on demand. It costs the crates that it is
+/// built on once, and no second bridge.
+const FEATURES: [&str; 2] = ["--features", "bridge/opentelemetry"];
 
 /// Descriptions of APIs, for the linters.
 const DESCRIPTIONS: &[&str] = &["docs/openapi.json", "docs/openapi-operators.json"];
@@ -48,9 +52,11 @@ pub(crate) fn test() -> Result<()> {
     let place = Place::find()?;
     let mut steps = Steps::new();
     steps.step("tools", || {
-        tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST, tools::FOR_COUNTS])
+        let monitoring = tools::FOR_MONITORING;
+        tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST, monitoring, tools::FOR_COUNTS])
     })?;
     steps.step("format", || format(&place))?;
+    steps.step("alert rules and dashboard", || monitoring::check(&place))?;
     let python = steps.step("Python environment", || python_environment(&place))?;
     steps.step("XML against its schema", || schemas(&place, &python))?;
     let node = steps.step("Node packages", || node_packages(&place))?;
@@ -58,12 +64,15 @@ pub(crate) fn test() -> Result<()> {
     steps.step("clippy", || clippy(&place))?;
     steps.step("documentation", || documentation(&place))?;
     // With every target, for then the tests are built from the same dependencies.
-    steps.step("build", || run(place.cargo().args(["build", "--workspace", "--all-targets"])))?;
+    steps.step("build", || {
+        run(place.cargo().args(["build", "--workspace", "--all-targets"]).args(FEATURES))
+    })?;
     steps.step("generated documents", || generated_documents(&place))?;
     let database = steps.step("a private MariaDB", || private_database(&place))?;
     let counted = steps.step("tests", || {
         let mut tests = place.cargo();
-        run_tests(equip(tests.args(["test", "--workspace"]), &place, &python, &database))
+        tests.args(["test", "--workspace"]).args(FEATURES);
+        run_tests(equip(&mut tests, &place, &python, &database))
     })?;
     drop(database);
     steps.step("schedules of faults", || schedules::of_commit(&place))?;
@@ -88,7 +97,9 @@ pub(crate) fn with(command: &[OsString]) -> Result<()> {
     let (program, arguments) = command.split_first().context("no command")?;
     let place = Place::find()?;
     let mut steps = Steps::new();
-    steps.step("tools", || tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST]))?;
+    steps.step("tools", || {
+        tools::provide(&[tools::FOR_CHECK, tools::FOR_TEST, tools::FOR_MONITORING])
+    })?;
     let python = steps.step("Python environment", || python_environment(&place))?;
     steps.step("Node packages", || node_packages(&place))?;
     let database = steps.step("a private MariaDB", || private_database(&place))?;
@@ -116,6 +127,9 @@ fn equip<'c>(
     if let Some(browser) = tools::find(tools::BROWSER) {
         command.env("COUNTER_BRIDGE_TEST_BROWSER", browser);
     }
+    if let Some(promtool) = tools::find(tools::PROMTOOL) {
+        command.env("COUNTER_BRIDGE_TEST_PROMTOOL", promtool);
+    }
     command
         .env("COUNTER_BRIDGE_TEST_NODE", place.node())
         .env(SERVER_VARIABLE, database.url())
@@ -131,14 +145,14 @@ fn format(place: &Place) -> Result<()> {
 /// What the documentation names is there.
 fn documentation(place: &Place) -> Result<()> {
     let arguments = ["doc", "--no-deps", "--workspace", "--document-private-items"];
-    run(place.cargo().env("RUSTDOCFLAGS", "--deny warnings").args(arguments))
+    run(place.cargo().env("RUSTDOCFLAGS", "--deny warnings").args(arguments).args(FEATURES))
 }
 
 /// Everything, and then the bridge once more as it is built to move money, without the features that it has
 /// otherwise. That is asked of the whole workspace, too: dependencies have the same features then, and are not
 /// checked a second time.
 fn clippy(place: &Place) -> Result<()> {
-    for features in [&[][..], &["--no-default-features"]] {
+    for features in [&FEATURES[..], &["--no-default-features"]] {
         let mut clippy = place.cargo();
         clippy.args(["clippy", "--workspace", "--all-targets"]).args(features);
         run(clippy.args(["--", "--deny", "warnings"]))?;

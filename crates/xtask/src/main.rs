@@ -4,7 +4,8 @@
 //! Reading order: [`chores`], [`chaos`], [`schedules`], [`counts`], [`fuzz`] and [`bench_link`] say what is
 //! done; [`steps`] announces and times it; [`place`] is where everything is, [`tools`] the list of what must be
 //! installed; [`mutate`] breaks the rules on purpose, [`mutants`] all of the code; [`mariadb`],
-//! [`private_database`], [`node`] and [`python`] are what the tests stand on; [`release`] builds what is handed out,
+//! [`private_database`], [`node`] and [`python`] are what the tests stand on; [`monitoring`] tries the alert rules and the
+//! dashboard, [`release`] builds what is handed out,
 //! [`copy`] is where [`mutate`] builds; [`layers`], [`circles`], [`parts`] and [`tidy`] hold the repository to what is
 //! said of it.
 
@@ -17,6 +18,7 @@ mod counts;
 mod fuzz;
 mod layers;
 mod mariadb;
+mod monitoring;
 mod mutants;
 mod mutate;
 mod node;
@@ -114,6 +116,9 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Tries the alert rules, the example of a scrape and the dashboard of `deploy` by Prometheus's own tool; installs
+    /// it where it may (Debian, root)
+    Monitoring,
     /// Builds the program that is handed out, twice, and fails unless both are the same bytes; beside it a
     /// bill of materials, licenses and checksums. Installs cargo-auditable and cargo-cyclonedx below `target`
     Release,
@@ -148,6 +153,7 @@ fn main() -> ExitCode {
             (false, false) => What::Compare,
         }),
         Chore::BenchLink { arguments } => bench_link::bench_link(&arguments),
+        Chore::Monitoring => monitoring::monitoring(),
         Chore::Release => release::release(),
         Chore::With { command } => chores::with(&command),
     };

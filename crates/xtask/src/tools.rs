@@ -102,6 +102,17 @@ pub(crate) const FOR_TEST: &[Tool] = &[
     },
 ];
 
+/// Prometheus's own tool, by its program.
+pub(crate) const PROMTOOL: &str = "promtool";
+
+/// What `cargo xtask monitoring` needs.
+pub(crate) const FOR_MONITORING: &[Tool] = &[Tool {
+    name: "promtool",
+    needed_for: "the alert rules, the dashboard and the names of the metrics",
+    probe: Probe::Programs(&[PROMTOOL]),
+    source: Source::Debian(&["prometheus"]),
+}];
+
 /// What `cargo xtask counts` needs beyond that of `check`.
 pub(crate) const FOR_COUNTS: &[Tool] = &[Tool {
     name: "valgrind",

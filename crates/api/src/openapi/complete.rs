@@ -13,8 +13,19 @@ pub struct Rules {
     pub headers: &'static [&'static str],
     /// How whoever asks is known.
     pub known: Known,
-    /// Whether an operation answers whoever asks, by its id and its first tag.
-    pub open: fn(&str, &str) -> bool,
+    /// Whom an operation answers, by its id and its first tag.
+    pub answers: fn(&str, &str) -> Answers,
+}
+
+/// Whom an operation answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// Whoever is known.
+    Known,
+    /// Whoever asks.
+    Anybody,
+    /// The one or the other, as the bridge is configured.
+    AsConfigured,
 }
 
 /// How whoever asks is known.
@@ -136,8 +147,15 @@ fn operation(operation: &mut Value, rules: &Rules) {
         }
     }
     let tag = operation["tags"][0].as_str().unwrap_or_default();
-    if (rules.open)(&id, tag) {
-        operation["security"] = json!([]);
+    match (rules.answers)(&id, tag) {
+        // As the whole document says.
+        Answers::Known => {}
+        Answers::Anybody => operation["security"] = json!([]),
+        Answers::AsConfigured => {
+            let mut any = vec![json!({})];
+            any.extend(rules.known.schemes().0.as_array().into_iter().flatten().cloned());
+            operation["security"] = any.into();
+        }
     }
 }
 

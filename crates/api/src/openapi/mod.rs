@@ -5,7 +5,7 @@
 mod complete;
 mod refusals;
 
-pub use complete::{Known, Rules};
+pub use complete::{Answers, Known, Rules};
 pub(crate) use refusals::of_the_transfer_api;
 pub use refusals::{OF_QUESTION, OF_RECORD, OF_SIGNED};
 

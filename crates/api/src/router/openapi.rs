@@ -1,6 +1,6 @@
 //! The description of the transfer API (`OpenAPI` 3.1), made from its handlers, of which one serves it.
 
-use crate::openapi::{Known, Rules, of_the_transfer_api, written};
+use crate::openapi::{Answers, Known, Rules, of_the_transfer_api, written};
 use crate::problem::Problem;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
@@ -36,7 +36,7 @@ const TRANSFER_API: Rules = Rules {
     refusals: of_the_transfer_api,
     headers: &["Cache-Control", "X-Content-Type-Options"],
     known: Known::BySignature,
-    open: |_, tag| tag == "bridge",
+    answers: |_, tag| if tag == "bridge" { Answers::Anybody } else { Answers::Known },
 };
 
 /// The description of the transfer API, indented, with a line feed at its end; the same each time.

@@ -4,7 +4,8 @@
 //!
 //! Reading order: [`Config`] is what comes out, [`Mistakes`] what comes instead; `tree` reads the
 //! file and lays the environment over it; `section` takes values out and notes what is wrong;
-//! `secret` reads keys; `service`, `database`, `app`, `counter`, `accept`, `tls` and `profile` know the keys.
+//! `secret` reads keys; `service`, `database`, `app`, `counter`, `accept`, `tls`, `profile` and
+//! `telemetry` know the keys.
 //!
 //! Every key can be set by a variable: `COUNTER_BRIDGE__API__LISTEN` is `listen` of `[api]`,
 //! `COUNTER_BRIDGE__COUNTER__0__ADDRESSES` is `addresses` of the first `[[counter]]`, with commas
@@ -22,6 +23,7 @@ pub(crate) mod secret;
 mod section;
 mod service;
 mod settings;
+mod telemetry;
 #[cfg(all(test, not(fuzzing)))]
 mod tests;
 mod tls;
@@ -33,6 +35,7 @@ pub(crate) use mistake::{Mistake, Mistakes, Place};
 pub(crate) use secret::{Content, LONGEST_KEY};
 pub(crate) use service::{Api, Operators};
 pub(crate) use settings::Settings;
+pub(crate) use telemetry::OpenTelemetry;
 
 use api::auth::Keys;
 use keyring::{Keyring, Reach};
@@ -79,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) counters: Vec<Counter>,
     /// Where counters dial in.
     pub(crate) accept: Option<accept::Accept>,
+    /// Where what happens is exported to, if anywhere.
+    pub(crate) opentelemetry: Option<OpenTelemetry>,
     /// Every value of the file and the environment, to see what has changed.
     pub(crate) settings: Settings,
     /// What is allowed, but should be known; for people.
@@ -168,6 +173,7 @@ impl Config {
         let operators = service::operators(&mut root, api.listen);
         let mut coordinator = service::coordinator(&mut root);
         let drain_budget = service::drain_budget(&mut root);
+        let opentelemetry = telemetry::read(&mut root);
         let accept = accept::read(&mut root, sources);
         let door = accept.as_ref().map_or(counter::Acceptor::Missing, |accept| {
             counter::Acceptor::Open(Reach::of(accept.listen.ip()))
@@ -193,6 +199,7 @@ impl Config {
             keys: apps.keys,
             counters: counters.list,
             accept,
+            opentelemetry,
             settings: settings.with_files(named, sources),
             notes,
         })

@@ -5,7 +5,7 @@ use super::tree::Node;
 use api::auth::{Policy, PublicUrl};
 use api::server::Limits;
 use domain::money::Currency;
-use ops::{Approval, Names};
+use ops::{Approval, MetricsFor, Names};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub(crate) struct Operators {
     pub(crate) names: Names,
     /// What only admins may approve.
     pub(crate) approval: Approval,
+    /// Who may read the metrics.
+    pub(crate) metrics_for: MetricsFor,
 }
 
 /// Reads `[api]`.
@@ -97,10 +99,23 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
              tokens are read by whoever is on the way",
         );
     }
+    let metrics_for = metrics_for(&mut section, &listen);
     let names = names(&mut section);
     let approval = approval(section.section("admin_approves_above"));
     section.end();
-    Operators { listen: listen.value, limits, feeds_per_address, names, approval }
+    Operators { listen: listen.value, limits, feeds_per_address, names, approval, metrics_for }
+}
+
+/// Who may read the metrics. Where others than this machine can ask and nothing is said of it, that is noted.
+fn metrics_for(section: &mut Section<'_>, listen: &Located<SocketAddr>) -> MetricsFor {
+    let choices = [("anyone", MetricsFor::Anyone), ("viewer", MetricsFor::Viewer)];
+    let said = section.choice("metrics", &choices);
+    if said.is_none() && !listen.value.ip().is_loopback() {
+        let note = "whoever reaches this address reads /metrics: metrics = \"viewer\" has it ask for a token, \
+                    and metrics = \"anyone\" says that it is meant";
+        listen.note(section.findings(), note);
+    }
+    value_or(said, MetricsFor::default())
 }
 
 /// Amounts by currency, in minor units: `[operators.admin_approves_above]`.

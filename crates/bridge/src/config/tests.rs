@@ -5,6 +5,7 @@ mod changes;
 mod database;
 mod example;
 mod keys;
+mod metrics;
 
 use super::*;
 use std::collections::BTreeSet;
@@ -506,7 +507,8 @@ fn no_secret_is_shown() {
 
 #[test]
 fn an_open_operators_side_is_allowed_and_noted() {
-    let config = read("[operators]\nlisten = '0.0.0.0:8081'\n").expect("allowed");
+    let config =
+        read("[operators]\nlisten = '0.0.0.0:8081'\nmetrics = 'viewer'\n").expect("allowed");
     let [note] = &config.notes[..] else { panic!("one note") };
     assert!(note.shown("b.toml").starts_with("b.toml:2: operators.listen: "), "{note:?}");
     let same = "[api]\nlisten = '127.0.0.1:9'\n[operators]\nlisten = '127.0.0.1:9'\n";

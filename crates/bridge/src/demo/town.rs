@@ -5,6 +5,7 @@ use super::Options;
 use super::people::{self, APPROVER_TOKEN_FILE, Somebody, TOKEN_FILE};
 use crate::config::Config;
 use crate::serve::{Addresses, Bridge};
+use crate::service_manager::ServiceManager;
 use anyhow::{Context, Result, bail, ensure};
 use client::{Algorithm, Client, IdempotencyKey, Key, NewTransfer, Signer};
 use serde_json::Value;
@@ -95,7 +96,7 @@ impl Town {
             options.database.clone().map(|url| ("COUNTER_BRIDGE__DATABASE".to_owned(), url));
         let config =
             Config::load(&file, variables).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
-        let bridge = Bridge::start(config).await?;
+        let bridge = Bridge::start(config, &ServiceManager::default()).await?;
         let people = people::make(&bridge.people(), &folder).await?;
 
         let key = Key::from_file(Algorithm::HmacSha256, &fs::read(folder.join("demo.key"))?)?;

@@ -9,6 +9,7 @@ use crate::by_hand::Waits;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::dealing::Dealing;
+use crate::ended;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, WaiterReply};
 use crate::summary::Summary;
@@ -451,6 +452,7 @@ impl Shard {
         let Some(mut record) = self.open.remove(&sequence) else { return };
         self.dealings.forget(&mut record, now);
         compare_held(&mut record, out);
+        ended::tell(&record, now);
         if let Some(rendered) = record.rendered {
             for waiter in record.waiters {
                 let _ = waiter.send(WaiterReply::Final(rendered.clone()));

@@ -29,6 +29,8 @@ enum Words {
     OfAndCounters(Vec<&'static str>),
     /// The configured counters.
     Counters,
+    /// Those that are said elsewhere.
+    Elsewhere,
 }
 
 /// One of what is counted.
@@ -38,12 +40,10 @@ struct Counted {
     about: &'static str,
     /// Each label with its words.
     labels: Vec<(&'static str, Words)>,
-    /// Which combinations of labels there are, is said elsewhere.
-    is_begun_elsewhere: bool,
 }
 
 fn plain(name: &'static str, goes: Goes, about: &'static str) -> Counted {
-    Counted { name, goes, about, labels: Vec::new(), is_begun_elsewhere: false }
+    Counted { name, goes, about, labels: Vec::new() }
 }
 
 impl Counted {
@@ -57,8 +57,9 @@ impl Counted {
         self
     }
 
-    fn begun_elsewhere(mut self) -> Counted {
-        self.is_begun_elsewhere = true;
+    /// By labels of which it is said elsewhere in which combinations they begin.
+    fn by_elsewhere(mut self, labels: &[&'static str]) -> Counted {
+        self.labels.extend(labels.iter().map(|label| (*label, Words::Elsewhere)));
         self
     }
 
@@ -69,9 +70,6 @@ impl Counted {
 
     /// Every combination of its labels' words.
     fn combinations(&self, counters: &[&CounterId]) -> Vec<Vec<Label>> {
-        if self.is_begun_elsewhere {
-            return Vec::new();
-        }
         let mut all = vec![Vec::new()];
         for (label, words) in &self.labels {
             let words: Vec<String> = match words {
@@ -81,6 +79,7 @@ impl Counted {
                     words.chain(counters.iter().map(ToString::to_string)).collect()
                 }
                 Words::Counters => counters.iter().map(ToString::to_string).collect(),
+                Words::Elsewhere => Vec::new(),
             };
             all = all
                 .into_iter()
@@ -139,7 +138,7 @@ fn all() -> Vec<Counted> {
         )
         .by("state", &ends),
         plain("api_requests_total", Up, "Requests to the transfer API, by operation and status")
-            .begun_elsewhere(),
+            .by_elsewhere(&["operation", "status"]),
         plain(
             "api_request_seconds",
             Spread,
@@ -151,7 +150,7 @@ fn all() -> Vec<Counted> {
         plain(
             "counter_faults_total",
             Up,
-            "What a counter did wrong: foreign = it spoke of what is not its own",
+            "What a counter did wrong: foreign = it spoke of what is not its own, contradiction = it contradicted what it had proven",
         )
         .by_counter()
         .by("fault", &faults),
@@ -211,11 +210,11 @@ fn all() -> Vec<Counted> {
         plain("http_accept_errors_total", Up, "Failures to accept a connection, by listener")
             .by("listener", LISTENERS),
         plain("link_door_waiting", UpAndDown, "Who dialled in and has not proven who it is"),
-        plain("link_door_bound", UpAndDown, "How many of them there may be"),
+        plain("link_door_bound", UpAndDown, "How many may have dialled in and not proven who they are"),
         plain(
             "link_door_address_bound",
             UpAndDown,
-            "How many of them there may be from one address",
+            "How many of these there may be from one address",
         ),
         plain(
             "link_refused_connections_total",
@@ -240,10 +239,30 @@ fn all() -> Vec<Counted> {
     ]
 }
 
-/// The names of all.
+/// What is told of a metric. Its name is without the prefix.
 #[cfg(test)]
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    all().into_iter().map(|counted| counted.name)
+#[derive(Clone, Debug)]
+pub(super) struct Described {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) labels: Vec<String>,
+    pub(super) about: String,
+}
+
+/// Of each its name, type and labels, and what it is.
+#[cfg(test)]
+pub(super) fn described() -> Vec<Described> {
+    let described = |counted: Counted| Described {
+        name: counted.name.to_owned(),
+        kind: match counted.goes {
+            Goes::Up => "counter",
+            Goes::UpAndDown => "gauge",
+            Goes::Spread => "histogram",
+        },
+        labels: counted.labels.iter().map(|(label, _)| (*label).to_owned()).collect(),
+        about: counted.about.to_owned(),
+    };
+    all().into_iter().map(described).collect()
 }
 
 /// Says what each is, and lets each begin with 0. The recorder is to be installed before.

@@ -1,4 +1,4 @@
-//! What `/metrics` says of counters that get no new transfers.
+//! What `/metrics` says of counters that operators keep from new transfers.
 
 use super::Gauges;
 use coordinator::Waits;
@@ -6,7 +6,7 @@ use coordinator::standing::State;
 use domain::message::CounterId;
 use store::HoldKind;
 
-/// Appends which counters get no new transfers and why, and what drains wait for.
+/// Appends which counters operators hold or drain, and what drains wait for.
 pub(super) fn standing(
     text: &mut String,
     counters: &[&CounterId],
@@ -16,12 +16,11 @@ pub(super) fn standing(
     let mut gauges = Gauges { text };
     gauges.describe(
         "counter_on_hold",
-        "1 while a counter gets no new transfers: what it says is in doubt, or an operator holds or drains it",
+        "1 while an operator holds or drains a counter, which gets no new transfers for that",
     );
     for counter in counters {
         let by_operator = state.on_hold.get(*counter).map(|hold| hold.kind);
         for (why, is_so) in [
-            ("doubt", state.held.contains_key(*counter)),
             ("hold", by_operator == Some(HoldKind::Hold)),
             ("drain", by_operator == Some(HoldKind::Drain)),
         ] {
@@ -43,15 +42,13 @@ pub(super) fn standing(
 mod tests {
     use super::super::tests::values;
     use super::*;
-    use coordinator::standing::Hold;
     use expect_test::expect;
     use store::OnHold;
 
     #[test]
-    fn each_reason_for_which_a_counter_gets_nothing_new_is_told_apart() {
+    fn a_hold_and_a_drain_are_told_apart() {
         let [bank, futures] = ["bank", "futures"].map(|id| CounterId::new(id).expect("an id"));
         let mut state = State::default();
-        state.held.insert(bank.clone(), Hold { why: "a foreign mark".to_owned(), since: 5 });
         let (kind, who, note) = (HoldKind::Drain, "wang".into(), "their release".into());
         let drained = OnHold { counter: futures.clone(), kind, who, note, since: 6 };
         state.on_hold.insert(futures.clone(), drained);
@@ -60,10 +57,8 @@ mod tests {
         let mut text = String::new();
         standing(&mut text, &[&bank, &futures], &state, waits);
         expect![[r#"
-            counter_on_hold{counter="bank",why="doubt"} 1
             counter_on_hold{counter="bank",why="hold"} 0
             counter_on_hold{counter="bank",why="drain"} 0
-            counter_on_hold{counter="futures",why="doubt"} 0
             counter_on_hold{counter="futures",why="hold"} 0
             counter_on_hold{counter="futures",why="drain"} 1
             counter_drain_waits_for{counter="bank"} 0

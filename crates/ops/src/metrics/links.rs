@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 /// How much a counter is given at once.
 pub(super) struct Bounds {
-    in_flight: u16,
-    queued: usize,
+    pub(super) in_flight: u16,
+    pub(super) queued: usize,
 }
 
 impl Bounds {
@@ -78,7 +78,7 @@ fn connections(gauges: &mut Gauges<'_>, counters: &[Arc<Snapshot>]) {
         }
     }
     gauges.describe(
-        "link_certificate_expires_at_seconds",
+        "link_certificate_expiry_timestamp_seconds",
         "When a certificate of a connection that is up expires, in seconds since 1970 UTC",
     );
     for counter in counters {
@@ -88,7 +88,7 @@ fn connections(gauges: &mut Gauges<'_>, counters: &[Arc<Snapshot>]) {
             for (side, at) in [("own", tls.own_expires_at), ("peer", tls.peer_expires_at)] {
                 let labels =
                     [("counter", counter.counter.as_str()), ("channel", &channel), ("side", side)];
-                gauges.value("link_certificate_expires_at_seconds", &labels, at / 1_000_000);
+                gauges.value("link_certificate_expiry_timestamp_seconds", &labels, at / 1_000_000);
             }
         }
     }
@@ -241,8 +241,8 @@ mod tests {
             link_state{counter="securities",channel="1",state="held"} 0
             link_state{counter="securities",channel="1",state="out_of_hours"} 0
             link_state{counter="securities",channel="1",state="drained"} 0
-            link_certificate_expires_at_seconds{counter="securities",channel="1",side="own"} 1796000000
-            link_certificate_expires_at_seconds{counter="securities",channel="1",side="peer"} 1795000000
+            link_certificate_expiry_timestamp_seconds{counter="securities",channel="1",side="own"} 1796000000
+            link_certificate_expiry_timestamp_seconds{counter="securities",channel="1",side="peer"} 1795000000
         "#]]
         .assert_eq(&values(&text));
         assert_eq!(text.matches("# TYPE link_answers_total counter\n").count(), 1);

@@ -4,7 +4,7 @@
 mod refusals;
 
 use crate::described::{Lagged, LinkEvent, TransferEvent};
-use api::openapi::{Known, Rules, written};
+use api::openapi::{Answers, Known, Rules, written};
 use api::problem::Problem;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
@@ -33,8 +33,14 @@ amounts are integers in minor units. Refusals are problem documents (RFC 9457)."
 )]
 struct Operators;
 
-/// The operations that answer anybody.
-const OPEN: [&str; 5] = ["healthz", "readyz", "metrics", "description", "sign_in"];
+/// Whom an operation answers.
+fn answers(id: &str) -> Answers {
+    match id {
+        "healthz" | "readyz" | "description" | "sign_in" => Answers::Anybody,
+        "metrics" => Answers::AsConfigured,
+        _ => Answers::Known,
+    }
+}
 
 /// Of the operators' side.
 const OPERATORS_SIDE: Rules = Rules {
@@ -47,7 +53,7 @@ const OPERATORS_SIDE: Rules = Rules {
         "X-Frame-Options",
     ],
     known: Known::BySessionOrToken,
-    open: |id, _| OPEN.contains(&id),
+    answers: |id, _| answers(id),
 };
 
 /// The description of the operators' side, indented, with a line feed at its end; the same each time.

@@ -123,7 +123,7 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         "healthz" | "readyz" => return vec![kind::FOREIGN_HOST],
         _ => &[],
     };
-    let for_anybody = ["metrics", "description", "sign_in"].contains(&operation);
+    let for_anybody = ["description", "sign_in"].contains(&operation);
     let people = if for_anybody { &[] } else { OF_PEOPLE };
     let all = [&[kind::FOREIGN_HOST, kind::STARTING][..], people].into_iter();
     let mut all: Vec<Kind> = all.chain(own.iter().copied()).flatten().copied().collect();

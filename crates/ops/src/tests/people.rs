@@ -107,7 +107,9 @@ async fn no_route_answers_nobody_but_those_that_are_said_to() {
     let mut guarded = 0;
     for (path, operations) in described["paths"].as_object().expect("paths") {
         for (method, operation) in operations.as_object().expect("operations") {
-            let is_open = operation["security"] == json!([]);
+            // What nobody needs to show is one of what may be shown, where that is configured.
+            let is_open =
+                operation["security"] == json!([]) || operation["security"][0] == json!({});
             let target = path
                 .replace("{master_serial}", "2026112100000000042")
                 .replace("{counter}", "securities")
@@ -131,6 +133,40 @@ async fn no_route_answers_nobody_but_those_that_are_said_to() {
         }
     }
     assert!(guarded > 20, "{guarded}");
+}
+
+/// Where it is configured so, metrics want a viewer; whoever may less than that, or is nobody, reads none.
+#[tokio::test]
+async fn metrics_are_for_anyone_or_for_whoever_may_look() {
+    for (metrics_for, of_nobody) in
+        [(MetricsFor::Anyone, StatusCode::OK), (MetricsFor::Viewer, StatusCode::UNAUTHORIZED)]
+    {
+        let rig = Rig::set((Approval::default(), metrics_for), &["securities"], &[]).await;
+        let viewer = rig.token_of("monitor", OperatorRole::Viewer).await;
+        for (proof, status) in [
+            (format!("Bearer {viewer}"), StatusCode::OK),
+            (format!("Bearer {}", TokenSecret::random().text()), of_nobody),
+            ("Basic YTpi".to_owned(), of_nobody),
+            (String::new(), of_nobody),
+        ] {
+            for method in [Method::GET, Method::HEAD] {
+                let request = Request::builder()
+                    .method(&method)
+                    .uri("/metrics")
+                    .header(header::AUTHORIZATION, &proof)
+                    .body(Body::empty())
+                    .expect("a request");
+                let answer = rig.routes.clone().oneshot(request).await.expect("never fails");
+                assert_eq!(answer.status(), status, "{metrics_for:?} {method} {proof:?}");
+            }
+        }
+        // What a machine that watches asks first needs nobody, whatever is configured.
+        for path in ["/healthz", "/readyz"] {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            let answer = rig.routes.clone().oneshot(request).await.expect("never fails");
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        }
+    }
 }
 
 /// Each role may what those before it may, and no more; what gives power to others takes a person.

@@ -41,7 +41,7 @@ fn what_the_example_shows_as_defaults_are_the_defaults() {
     let shown: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some("[accept]") => {
+            Some("[accept]" | "[opentelemetry]") => {
                 in_absent_table = true;
                 line
             }
