@@ -17,10 +17,17 @@ pub(crate) struct Gauges {
 }
 
 impl Gauges {
-    /// Asks the operators' side at `url`.
-    pub(crate) async fn ask(http: &reqwest::Client, url: &str) -> Result<Gauges> {
-        let answer = http.get(format!("{url}/metrics")).timeout(Duration::from_secs(10)).send();
-        let answer = answer.await.and_then(reqwest::Response::error_for_status);
+    /// Asks the operators' side at `url`, which may want a token.
+    pub(crate) async fn ask(
+        http: &reqwest::Client,
+        url: &str,
+        token: Option<&str>,
+    ) -> Result<Gauges> {
+        let mut request = http.get(format!("{url}/metrics")).timeout(Duration::from_secs(10));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.and_then(reqwest::Response::error_for_status);
         let text = answer.context("the bridge's metrics")?.text().await?;
         Ok(Gauges::read(&text))
     }

@@ -332,7 +332,7 @@ impl Stage {
     /// What the bridge counts.
     pub(crate) async fn gauges(&self) -> Result<Gauges> {
         match &self.operators {
-            Some(url) => Gauges::ask(&self.http, url).await,
+            Some(url) => Gauges::ask(&self.http, url, self.token.as_deref()).await,
             None => Ok(Gauges::default()),
         }
     }

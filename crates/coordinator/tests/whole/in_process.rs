@@ -3,7 +3,7 @@
 use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id, order, text};
 use crate::{CREDIT_REFUSED, NO_CREDIT, folder};
 use coordinator::events::Kind;
-use coordinator::{Begin, Begun, Config};
+use coordinator::{Begin, BeginError, Begun, Config, NewSessionError};
 use domain::message::{AccountId, CounterId, Instruction, Reply};
 use domain::money::{Amount, Currency};
 use domain::order::Order;
@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use store::HoldKind;
 use supervise::task::Task;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -213,6 +214,36 @@ async fn ends(stage: &Stage, order: Begin) -> String {
         Begun::Final { answer, .. } => text(&answer),
         Begun::Running(view) => panic!("{view:?}"),
     }
+}
+
+/// Nothing is to be signed off and no session to be followed by another; new transfers are kept from it as from any.
+#[tokio::test]
+async fn it_is_held_and_drained_like_any_other_and_needs_no_session() {
+    let (folder, ledger) = (folder(), Ledger::new());
+    let futures = Counter::start("futures", "").await;
+    let others = |stop: &CancellationToken| {
+        let (id, history) = (counter_id("ledger"), History::default());
+        let cannot_fence = Profile { can_fence: false, ..profile() };
+        let counter = InProcess::new(id, cannot_fence, history, ledger.clone(), stop.clone());
+        vec![Arc::new(counter) as Arc<dyn Port>]
+    };
+    let stage = Stage::beside(folder.path(), &[&futures], config(), |_| (), others).await;
+    let (coordinator, id, wang) = (&stage.coordinator, counter_id("ledger"), "wang".into());
+    let drained = coordinator.hold(&id, HoldKind::Drain, &wang, &"it is copied".into()).await;
+    let drained = drained.expect("it is drained");
+    stage.event(Kind::Held, "ledger is drained: nothing needs it").await;
+    let refused = coordinator.begin(out_of("held"), LIMIT).await;
+    assert!(
+        matches!(&refused, Err(BeginError::CounterHeld(counter)) if *counter == id),
+        "{refused:?}"
+    );
+    let renewed = coordinator.new_session(&id, &wang);
+    assert_eq!(renewed, Err(NewSessionError::NoConnection(id.clone())));
+    let released = coordinator.release(&id, &wang, &"it is done".into()).await;
+    assert_eq!(released.expect("it is released"), drained);
+    assert!(ends(&stage, out_of("held")).await.ends_with(" completed"));
+    stage.stop().await;
+    futures.stop().await;
 }
 
 #[tokio::test]
