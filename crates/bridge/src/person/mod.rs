@@ -8,6 +8,7 @@
 mod access;
 pub(crate) mod balance;
 pub(crate) mod claim;
+mod held_for;
 pub(crate) mod links;
 mod operators;
 pub(crate) mod proven;

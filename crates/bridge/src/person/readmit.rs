@@ -1,7 +1,8 @@
 //! `counter-bridge readmit`: two persons let a counter get new transfers again that got none because what it said was in
 //! doubt. One proposes it for what holds the counter, another approves it.
 
-use super::operators::{HeldFor, OnProposal, Operators, ProposingReadmission, Readmission};
+use super::held_for::{HeldFor, ProposingReadmission, Readmission};
+use super::operators::{OnProposal, Operators};
 use super::tables::plain;
 use super::{Access, Form};
 use anyhow::{Result, bail};
