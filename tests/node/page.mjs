@@ -47,6 +47,11 @@ try {
     await page.locator("#enter").click();
     await page.waitForURL(url);
     await page.getByText(words).first().waitFor();
+    // Found by its number, with all that is known of it.
+    await page.locator("#q").fill(words);
+    await page.locator("#q").press("Enter");
+    await page.locator("#found li").first().waitFor();
+    const found = await page.locator("#found li").first().innerText();
     for (const details of await page.locator("details").all()) {
       if (await details.isVisible()) await details.evaluate((element) => (element.open = true));
     }
@@ -61,6 +66,8 @@ try {
         help,
         where: nodes.map((node) => node.html.slice(0, 200)),
       })),
+      found,
+      address: page.url(),
       first: await page.locator("h2").first().innerText(),
       text: await page.locator("body").innerText(),
       markup: await page.locator("img, iframe, b, marquee").count(),

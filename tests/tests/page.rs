@@ -91,6 +91,9 @@ async fn the_page_is_for_everybody_and_nobody_elses_words_act_on_it() -> Result<
             .collect();
         assert!(grave.is_empty(), "{}: {grave:#?}", view["name"]);
         let text = view["text"].as_str().context("a text")?;
+        let found = view["found"].as_str().context("what was found")?;
+        assert!(found.contains(&serial) && found.contains("as a master serial"), "{found}");
+        assert_eq!(view["address"], format!("{url}?q={serial}"), "it can be sent to a colleague");
         assert!(view["first"].as_str().is_some_and(|title| title.starts_with("Needs a person")));
         assert!(text.contains(&serial) && text.contains(HARMLESS), "{text}");
         assert_eq!((&view["markup"], &view["overtaken"]), (&json!(0), &json!(false)), "{text}");

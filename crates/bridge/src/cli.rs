@@ -5,6 +5,7 @@ use crate::operator::OperatorCommand;
 use crate::person::Access;
 use crate::person::balance::BalanceCommand;
 use crate::person::claim::ClaimCommand;
+use crate::person::find::FindCommand;
 use crate::person::links::LinkCommand;
 use crate::person::proven::ResumeProvenCommand;
 use crate::person::readmit::ReadmitCommand;
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Show transfers of the app
     #[command(after_help = EXIT_CODES)]
     Show(WithAccess<ShowCommand>),
+    /// Find transfers of any time, as operators see them, by whatever number is in hand
+    #[command(after_help = EXIT_CODES)]
+    Find(WithAccess<FindCommand>),
     /// Ask counters what accounts hold
     #[command(after_help = EXIT_CODES)]
     Balance(WithAccess<BalanceCommand>),
@@ -219,6 +223,7 @@ mod tests {
             "resume-proven --approve file --note seen",
             "resume-proven --proposed",
             "resume-proven --note seen --limit 5 --json",
+            "find 000000000421",
             "readmit futures --note seen --move-serials",
             "hold futures --note release --json",
             "drain futures --note release",
@@ -331,6 +336,7 @@ mod tests {
             ("audit --config b.toml --books securities", "COUNTER=FILE"),
             ("audit --config b.toml --since 20260230", "20260230"),
             ("audit --config b.toml --days 3661", "from 0 to 3660"),
+            ("find", "TEXT"),
             ("show", "SERIAL"),
             ("show 17", "17"),
         ]);

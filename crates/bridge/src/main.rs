@@ -140,6 +140,9 @@ fn carry_out(command: Command) -> Result<Ended> {
             Command::Show(WithAccess { command, access, json }) => {
                 person::show::run(command, &access, Form::of(json)).await
             }
+            Command::Find(WithAccess { command, access, json }) => {
+                person::find::run(command, &access, Form::of(json)).await
+            }
             Command::Balance(WithAccess { command, access, json }) => {
                 person::balance::run(command, &access, Form::of(json)).await
             }

@@ -41,6 +41,34 @@ pub(super) enum OpenState {
     NeedsOperator,
 }
 
+/// Where a transfer is, or `ended`: in any of the states that are final.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum AnyState {
+    Accepted,
+    Debiting,
+    Crediting,
+    Reversing,
+    NeedsOperator,
+    Completed,
+    Refused,
+    Reversed,
+    Ended,
+}
+
+/// What a text was taken for. `master_serial`: the transfer's. `sub_serial`: that of one of its legs, as its counter has
+/// it. `sequence`: the running number in both. `idempotency_key`: an app's, whichever. `account`: at whichever counter,
+/// on either side.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum Named {
+    MasterSerial,
+    SubSerial,
+    Sequence,
+    IdempotencyKey,
+    Account,
+}
+
 /// What a transfer leads to by what is proven.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]

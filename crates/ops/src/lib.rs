@@ -31,6 +31,7 @@ mod feed;
 mod feeds;
 mod guard;
 mod health;
+mod history;
 #[cfg(test)]
 #[path = "../../api/src/lone.rs"]
 mod lone;
@@ -126,6 +127,8 @@ fn looking(metrics_for: MetricsFor) -> OpenApiRouter<Ops> {
         .routes(may(Look, routes!(events::follow)))
         .routes(may(Look, routes!(transfers::list)))
         .routes(may(Look, routes!(transfers::show)))
+        .routes(may(Look, routes!(history::list)))
+        .routes(may(Look, routes!(history::search)))
         .routes(may(Look, routes!(proven::list)))
         .routes(may(Look, routes!(proposals::list)))
         .routes(may(Look, routes!(health::summary)))
@@ -192,6 +195,7 @@ pub fn router(state: OpsState) -> Router {
         .route("/parked.js", get(page::parked))
         .route("/decide.js", get(page::decide))
         .route("/links.js", get(page::links))
+        .route("/search.js", get(page::search))
         .route("/tools.js", get(page::tools))
         .route("/words.js", get(page::words))
         .route("/page.css", get(page::style))

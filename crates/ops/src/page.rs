@@ -45,6 +45,11 @@ pub(super) async fn links() -> Asset {
     asset(SCRIPT, include_str!("page/links.js"))
 }
 
+/// `GET /search.js`: transfers by whatever number is in hand.
+pub(super) async fn search() -> Asset {
+    asset(SCRIPT, include_str!("page/search.js"))
+}
+
 /// `GET /tools.js`: what the scripts share.
 pub(super) async fn tools() -> Asset {
     asset(SCRIPT, include_str!("page/tools.js"))
@@ -67,12 +72,13 @@ pub(super) async fn icon() -> Asset {
 
 #[cfg(test)]
 mod tests {
-    const FILES: [(&str, &str); 11] = [
+    const FILES: [(&str, &str); 12] = [
         ("page.html", include_str!("page/page.html")),
         ("page.js", include_str!("page/page.js")),
         ("parked.js", include_str!("page/parked.js")),
         ("decide.js", include_str!("page/decide.js")),
         ("links.js", include_str!("page/links.js")),
+        ("search.js", include_str!("page/search.js")),
         ("tools.js", include_str!("page/tools.js")),
         ("words.js", include_str!("page/words.js")),
         ("page.css", include_str!("page/page.css")),

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod feeds;
+mod history;
 mod holds;
 mod people;
 

@@ -71,6 +71,7 @@
 
 mod address;
 mod alone;
+mod apps;
 mod by_app;
 mod checksum;
 mod connect;

@@ -16,7 +16,7 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select, SelectThree, Statement,
     TopologyStar,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Within this, a question is answered or given up.
@@ -56,36 +56,6 @@ pub(crate) async fn find_by_key(
         .filter(transfer::Column::App.eq(app.as_bytes()))
         .filter(transfer::Column::IdempotencyKey.eq(key.as_bytes()));
     one(ask(query.all(connection)).await?)
-}
-
-/// One look into the index for each app, and one for its quoted keys.
-pub(crate) async fn apps_with_quoted_keys(
-    connection: &DatabaseConnection,
-) -> Result<HashSet<String>, StoreError> {
-    let mut quoting = HashSet::new();
-    let mut last: Vec<u8> = Vec::new();
-    loop {
-        let query = transfer::Entity::find()
-            .select_only()
-            .column(transfer::Column::App)
-            .filter(transfer::Column::App.gt(last.as_slice()))
-            .order_by_asc(transfer::Column::App)
-            .limit(1)
-            .into_tuple::<Vec<u8>>();
-        let Some(app) = ask(query.one(connection)).await? else { return Ok(quoting) };
-        let query = transfer::Entity::find()
-            .select_only()
-            .column(transfer::Column::MasterSerial)
-            .filter(transfer::Column::App.eq(app.as_slice()))
-            .filter(transfer::Column::IdempotencyKey.gte(&b"\""[..]))
-            .filter(transfer::Column::IdempotencyKey.lt(&b"#"[..]))
-            .limit(1)
-            .into_tuple::<i64>();
-        if let Some(number) = ask(query.one(connection)).await? {
-            quoting.insert(text(number, "the app", app.clone())?);
-        }
-        last = app;
-    }
 }
 
 /// A sub serial does not show its day, so the sequence is looked for under every day on which the

@@ -158,10 +158,16 @@ impl Store {
         query::find_by_key(&self.shared.readers, app, key).await
     }
 
+    /// The transfers that apps registered under this idempotency key, of each app at most one, in the order of the apps'
+    /// names.
+    pub async fn find_by_any_key(&self, key: &str) -> Result<Vec<Stored>, StoreError> {
+        apps::find_by_any_key(&self.shared.readers, key).await
+    }
+
     /// The apps of which a key is recorded that begins with a quotation mark, as earlier versions
     /// recorded keys that came in quotation marks.
     pub async fn apps_with_quoted_keys(&self) -> Result<HashSet<String>, StoreError> {
-        query::apps_with_quoted_keys(&self.shared.readers).await
+        apps::with_quoted_keys(&self.shared.readers).await
     }
 
     /// How much each app has moved of each currency by transfers that were begun on this day and are

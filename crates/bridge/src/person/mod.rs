@@ -8,6 +8,8 @@
 mod access;
 pub(crate) mod balance;
 pub(crate) mod claim;
+pub(crate) mod find;
+mod found;
 mod held_for;
 pub(crate) mod links;
 mod operators;

@@ -1,5 +1,6 @@
 //! Calls to the operators' side, in the name of the operator whose token there is.
 
+use super::found::Found;
 use super::held_for::{HeldFor, ProposingReadmission, Readmission};
 use anyhow::{Context, Result, anyhow};
 use client::way::{self, Authorities};
@@ -343,6 +344,11 @@ impl Operators {
     /// Any transfer that needs persons, as it stands now.
     pub(super) async fn transfer(&self, serial: &str) -> Result<OpenTransfer> {
         self.call(Method::GET, &["transfers", serial], &[], None::<&()>).await
+    }
+
+    /// The transfers that a text names.
+    pub(super) async fn search(&self, text: &str) -> Result<Found> {
+        self.call(Method::GET, &["search"], &[("q", text)], None::<&()>).await
     }
 
     /// What is proposed and waits for another person, the oldest first, at most `limit`.

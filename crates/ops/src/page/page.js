@@ -3,6 +3,7 @@
 
 import { secured, showHold, showRoundTrips, takeActs } from "./links.js";
 import { showParked } from "./parked.js";
+import { beginSearch } from "./search.js";
 import { ANSWER_WITHIN_MS, ask, byId, element, keyed, now, say, setPresent, show, slot, stamped } from "./tools.js";
 import { clock, day, duration, money, plain, roundTrip } from "./words.js";
 
@@ -353,4 +354,5 @@ byId("leave").addEventListener("click", async () => {
   else wrong("leave", "The bridge could not end your session now: try again in a moment.");
 });
 
+beginSearch();
 showWho();

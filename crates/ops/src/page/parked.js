@@ -50,7 +50,8 @@ function updateParked(card, transfer) {
 
 const LEG_CELLS = ["Leg", "At", "Known", "The counter's answer", "Counter serial", "Sent"];
 
-function legRow() {
+/** An empty row for a leg. */
+export function legRow() {
   const row = element("tr");
   LEG_CELLS.forEach((label, index) => {
     const cell = element(index ? "td" : "th");
@@ -61,7 +62,8 @@ function legRow() {
   return row;
 }
 
-function updateLeg(row, leg) {
+/** Fills it. */
+export function updateLeg(row, leg) {
   const answer = leg.answer ? `${leg.answer.code} ${leg.answer.text}`.trim() : "none";
   const fruitless = leg.fruitless ? `, ${leg.fruitless} fruitless rounds` : "";
   const texts = [
@@ -90,7 +92,8 @@ async function showTrail(card, serial) {
   }
 }
 
-function trailItem(entry) {
+/** One thing that happened to a transfer. */
+export function trailItem(entry) {
   const item = element("li");
   const at = entry.at ? clock(Date.parse(entry.at), now()) : "";
   const leg = entry.leg ? ` (${entry.leg.role}: ${plain(entry.leg.knowledge)})` : "";

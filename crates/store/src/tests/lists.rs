@@ -9,6 +9,7 @@ on_each_database!(
     a_sequence_is_found_on_any_day,
     a_page_goes_back_so_far_and_no_farther,
     keys_of_earlier_versions_are_known_by_their_quotation_marks,
+    a_key_is_found_whichever_apps_have_it,
 );
 
 async fn sequences(store: &Store, filter: ListFilter) -> Vec<u64> {
@@ -168,5 +169,28 @@ async fn keys_of_earlier_versions_are_known_by_their_quotation_marks(url: String
     Desk::of(&store).record(writes).await;
     let apps = store.apps_with_quoted_keys().await.expect("asks");
     assert_eq!(apps.into_iter().collect::<Vec<_>>(), ["shop"]);
+    store.close().await;
+}
+
+async fn a_key_is_found_whichever_apps_have_it(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let found = async |key: &str| {
+        let found = store.find_by_any_key(key).await.expect("asks");
+        found.iter().map(|stored| stored.transfer.master.sequence.number()).collect::<Vec<_>>()
+    };
+    assert!(found("one").await.is_empty());
+    let new = |sequence, app, key| accept(&transfer(master(sequence), app, key));
+    Desk::of(&store)
+        .record(vec![
+            new(1, "shop", "one"),
+            new(2, "bank", "one"),
+            new(3, "bank", "two"),
+            new(4, "Shop", "One"),
+            new(5, "zoo", "one"),
+        ])
+        .await;
+    // In the order of the apps' names, byte for byte, as keys are.
+    assert_eq!(found("one").await, [2, 1, 5]);
+    assert_eq!((found("One").await, found("on").await), (vec![4], vec![]));
     store.close().await;
 }

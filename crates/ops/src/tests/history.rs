@@ -1,0 +1,72 @@
+//! Transfers of any time, listed and searched.
+
+use super::*;
+
+/// The running numbers in an answer, in its order.
+fn numbers(lines: &Value) -> Vec<u64> {
+    let serial = |line: &Value| {
+        let serial = line["master_serial"].as_str().expect("a serial");
+        serial.parse::<MasterSerial>().expect("a serial").sequence.number()
+    };
+    lines.as_array().expect("lines").iter().map(serial).collect()
+}
+
+#[tokio::test]
+async fn what_is_open_and_what_has_ended_is_found_by_whatever_number_is_in_hand() {
+    let rig = Rig::new(&["securities", "futures"], &[41, 42, 43]).await;
+    rig.decide(42, "completed").await;
+    let master = intent(42).master;
+    let debit = master.leg(Role::Debit).to_string();
+    for (text, by, expected) in [
+        (master.to_string(), "master_serial", vec![42]),
+        (debit, "sub_serial", vec![42]),
+        ("41".to_owned(), "sequence", vec![41]),
+        ("00000000043".to_owned(), "sequence", vec![43]),
+        ("key-42".to_owned(), "idempotency_key", vec![42]),
+        ("7001".to_owned(), "account", vec![43, 42, 41]),
+    ] {
+        let (status, told) = rig.get(&format!("/ops/v1/search?q={text}")).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        let found = told["found"].as_array().expect("what was found");
+        let found: Vec<_> = found.iter().filter(|found| found["by"] == by).collect();
+        assert_eq!(found.len(), 1, "{text}: {told}");
+        assert_eq!(numbers(&found[0]["transfers"]), expected, "{text}: {told}");
+        assert_eq!(found[0]["next"], Value::Null);
+    }
+    let (_, none) = rig.get("/ops/v1/search?q=nothing").await;
+    assert_eq!(none, json!({"found": []}));
+    for query in ["", "?q=", "?q=%20", "?q=1&app=demo"] {
+        let (status, told) = rig.get(&format!("/ops/v1/search{query}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_all_times_is_narrowed_and_goes_on_where_it_ended() {
+    let rig = Rig::new(&["securities", "futures"], &[41, 42, 43]).await;
+    rig.decide(42, "completed").await;
+    let listed = async |query: &str| {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {told}");
+        let next = told["next"].as_str().map(str::to_owned);
+        (numbers(&told["transfers"]), next, told)
+    };
+    assert_eq!(listed("").await.0, [43, 42, 41]);
+    let (ended, _, told) = listed("state=ended").await;
+    assert_eq!(ended, [42]);
+    let line = &told["transfers"][0];
+    assert_eq!((&line["state"], &line["app"]), (&json!("completed"), &json!("demo")));
+    assert!(line["ended_at"].is_string() && line["amount"] == 100_000, "{line}");
+    assert_eq!(listed("state=needs_operator&app=demo").await.0, [43, 41]);
+    for nothing in ["app=other", "account=9999", "since=20261122", "until=20261120"] {
+        let (found, next, _) = listed(nothing).await;
+        assert_eq!((found, next), (Vec::new(), None), "{nothing}");
+    }
+    let around = "since=20261121&until=20261121&account=6001&counter=securities";
+    let (first, next, _) = listed(&format!("{around}&limit=2")).await;
+    assert_eq!(first, [43, 42]);
+    let before = next.expect("there is more");
+    let (rest, next, _) = listed(&format!("{around}&limit=2&before={before}")).await;
+    assert_eq!((rest, next), (vec![41], None));
+    assert_eq!(rig.get("/ops/v1/history?amount=1").await.0, StatusCode::BAD_REQUEST);
+}
