@@ -210,6 +210,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
         Command::Check(_)
         | Command::Transfer(_)
         | Command::Show(_)
+        | Command::Find(_)
         | Command::Balance(_)
         | Command::Status(_)
         | Command::Resolve(_)

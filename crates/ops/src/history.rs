@@ -248,7 +248,8 @@ fn read(wanted: &Wanted) -> Result<(ListFilter, Option<Day>), Problem> {
         Some(text) => {
             let day = text.parse::<u32>().ok().filter(|_| text.len() == 8);
             let day = day.and_then(|number| Day::new(number).ok());
-            day.map(Some).ok_or_else(|| bad(field, format!("must be a day, YYYYMMDD, not {text:?}")))
+            day.map(Some)
+                .ok_or_else(|| bad(field, format!("must be a day, YYYYMMDD, not {text:?}")))
         }
     };
     let (since, until) = (day("since", &wanted.since)?, day("until", &wanted.until)?);
@@ -312,7 +313,10 @@ mod tests {
         ] {
             let refused = read(&wanted(field, value)).expect_err(value);
             let document = refused.document();
-            assert_eq!((refused.slug(), document["field"].as_str()), ("malformed_query", Some(field)));
+            assert_eq!(
+                (refused.slug(), document["field"].as_str()),
+                ("malformed_query", Some(field))
+            );
         }
         for limit in [0, 201] {
             let refused = read(&Wanted { limit: Some(limit), ..Wanted::default() });

@@ -5,9 +5,7 @@ use crate::entity::transfer;
 use crate::error::StoreError;
 use crate::query::{ask, find_by_key, text};
 use crate::record::Stored;
-use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashSet;
 
 /// The first app behind this one, as it is recorded: one look into the index.

@@ -1,6 +1,7 @@
 //! Opens the database, makes the tables right, and asks what is recorded.
 
 use crate::address::Address;
+use crate::apps;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
 use crate::hold::Hold;
