@@ -373,9 +373,8 @@ mod tests {
         let length = head.split("content-length: ").nth(1).and_then(|it| it.split('\r').next());
         let length: usize = length.expect("a length").parse().expect("a number");
         assert!(length < MOST_AT_ONCE * 200, "{length} bytes");
-        let ended = std::time::Instant::now();
-        exporting.end().await;
-        assert!(ended.elapsed() < 3 * LAST_WORDS, "{:?}", ended.elapsed());
+        let ends = tokio::time::timeout(TAKEN_WITHIN, exporting.end()).await;
+        assert!(ends.is_ok(), "a collector that stands still holds the end up");
         drop(stream);
     }
 }

@@ -122,7 +122,7 @@ impl Scene {
         let mut transfer = posted.transfer;
         let mut told = transfer.next.clone();
         // What is not final yet is told as it goes on.
-        let is_over = |state: State| state.is_final() || state == State::NeedsOperator;
+        let is_over = |state: State| state.is_final() || state == expected;
         while !is_over(transfer.state) {
             if let Some(next) = &told {
                 say!("   … {} ({})", next, transfer.state)?;

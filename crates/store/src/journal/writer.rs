@@ -446,7 +446,7 @@ impl Queue {
                 && pending.write.accept.is_none()
             {
                 tracing::error!(
-                    transfer = %pending.write.master,
+                    master = %pending.write.master,
                     why,
                     "a write contradicts the record and is not made"
                 );

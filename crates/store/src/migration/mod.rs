@@ -261,6 +261,7 @@ mod tests {
             "m0006_lists_of_apps",
             "m0007_parts_of_trails",
             "m0008_people",
+            "m0009_readmissions",
             "m0010_counters_on_hold",
         ];
         assert_eq!(names, expected);
