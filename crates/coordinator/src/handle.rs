@@ -20,6 +20,7 @@ use crate::mail::Mail;
 use crate::on_hold;
 use crate::reach;
 use crate::readmitting::Readmissions;
+use crate::reasons::Reasons;
 use crate::recovery;
 use crate::serials::Serials;
 use crate::shard::{Render, Shard};
@@ -121,6 +122,7 @@ impl Coordinator {
             events: Events::default(),
             standing: Standing::default(),
             doubts: Doubts::default(),
+            reasons: Reasons::default(),
             readmissions: Readmissions::default(),
             holds,
             by_hand: ByHand::default(),
@@ -156,7 +158,7 @@ impl Coordinator {
         let (of, kept) = (inner.clone(), Arc::new(Mutex::new(kept)));
         enduring.spawn("holds of counters", move || reach::keep_holds(of.clone(), kept.clone()));
         reach::take_up_holds(&inner).await?;
-        inner.readmissions.take_up(&inner.store).await?;
+        inner.readmissions.take_up(&inner.store).await;
         on_hold::take_up(&inner).await?;
         recovery::take_up(&inner).await?;
         watch_all(&inner, unmatched, &enduring);

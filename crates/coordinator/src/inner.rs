@@ -10,6 +10,7 @@ use crate::events::{Events, Kind};
 use crate::late_queue::LateQueue;
 use crate::mail::Mail;
 use crate::readmitting::Readmissions;
+use crate::reasons::Reasons;
 use crate::serials::Serials;
 use crate::standing::{Hold, Standing, ToKeep};
 use dashmap::DashMap;
@@ -54,6 +55,8 @@ pub(crate) struct Inner {
     pub(crate) serials: Serials,
     pub(crate) standing: Standing,
     pub(crate) doubts: Doubts,
+    /// For what counters are held.
+    pub(crate) reasons: Reasons,
     /// What is proposed about counters that are held.
     pub(crate) readmissions: Readmissions,
     /// What is to be kept of counters that are held.
@@ -98,11 +101,20 @@ impl Inner {
 
     /// A counter gets nothing new from here on, and operators are told why.
     fn hold(&self, counter: &CounterId, why: &str, seen: Option<Sequence>, now: i64) {
-        let fresh = self.standing.hold(counter, Hold { why: why.to_owned(), since: now });
-        if fresh || seen.is_some() {
-            let (counter, why) = (counter.clone(), why.to_owned());
-            // Nobody listens any more: the bridge is stopping.
-            let _ = self.holds.send(ToKeep::Hold(HeldCounter { counter, why, seen, since: now }));
+        let (fresh, another) = self.reasons.give(counter, (why, seen), |another| {
+            let fresh = self.standing.hold(counter, Hold { why: why.to_owned(), since: now });
+            if let Some(why) = &another {
+                let (counter, why) = (counter.clone(), why.clone());
+                // Nobody listens any more: the bridge is stopping.
+                let _ =
+                    self.holds.send(ToKeep::Hold(HeldCounter { counter, why, seen, since: now }));
+            }
+            (fresh, another)
+        });
+        if let Some(why) = another.filter(|_| !fresh) {
+            tracing::error!(%counter, why, "one more reason for which the counter gets no new transfers");
+            let text = format!("one more reason for which {counter} gets no new transfers: {why}");
+            self.events.record(now, Kind::Contradiction, None, text);
         }
         if fresh {
             tracing::error!(%counter, why, "the counter gets no new transfers");

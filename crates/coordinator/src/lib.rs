@@ -126,6 +126,7 @@ pub mod proposal;
 mod reach;
 mod readmission;
 mod readmitting;
+mod reasons;
 pub mod record;
 mod recovery;
 mod said;

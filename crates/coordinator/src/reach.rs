@@ -144,7 +144,8 @@ mod tests {
     use crate::coordinator::Coordinator;
     use crate::record::Rendered;
     use crate::view::View;
-    use domain::serial::Role;
+    use domain::serial::{MasterSerial, Role};
+    use domain::transfer::Doubt;
     use port::Counters;
     use store::Store;
     use tokio_util::sync::CancellationToken;
@@ -232,6 +233,32 @@ mod tests {
         let stage = started(&folder).await;
         assert!(stage.0.inner.standing.held(&futures).is_some());
         assert!(stage.0.inner.standing.behind().is_some());
+        stopped(stage).await;
+    }
+
+    /// Whoever lets a counter go on has seen all for which it is held.
+    #[tokio::test]
+    async fn each_reason_of_a_counter_that_is_held_is_recorded_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stage = started(&folder).await;
+        let inner = &stage.0.inner;
+        let futures = counter("futures");
+        for number in [42, 43, 42, 43] {
+            let master = MasterSerial::from_number(2_026_112_100_000_000_000 + number);
+            let about = (master.expect("a serial"), Role::Credit);
+            inner.doubt(&futures, Doubt::OtherMark, about, 7);
+        }
+        // Further than a counter's word moves the lease: the words say each time how far the record is.
+        let far = inner.store.lease_serials(100).await.expect("leases").end + 20_000_000;
+        for _ in 0..2 {
+            look(inner, &futures, serial(far)).await;
+            inner.store.lease_serials(100).await.expect("leases");
+        }
+        assert!(are_kept(&inner.holds).await);
+        let holds = inner.store.holds_of(&futures).await.expect("asks");
+        let seen: Vec<_> = holds.iter().map(|hold| hold.seen.map(Sequence::number)).collect();
+        assert_eq!(seen, [None, None, Some(far)], "{holds:?}");
+        assert!(holds[0].why.contains("000042") && holds[1].why.contains("000043"), "{holds:?}");
         stopped(stage).await;
     }
 

@@ -97,7 +97,7 @@ impl Coordinator {
         note: ForeignText,
     ) -> Result<Readmission, ReadmitError> {
         let inner = &self.inner;
-        let _turn = inner.readmissions.turn.lock().await;
+        let _turn = inner.readmissions.turn().await?;
         let at = now_micros();
         let now = inner.held_for(counter, at).await?;
         if now.version != version {
@@ -112,7 +112,7 @@ impl Coordinator {
         }
         let proposal = proposal(counter, (version, move_serials), who, note, at);
         inner.store.propose_readmission(&proposal).await?;
-        inner.readmissions.take_up(&inner.store).await?;
+        inner.readmissions.take_up(&inner.store).await;
         let who = &proposal.who;
         tracing::warn!(%counter, %who, move_serials, "it is proposed to readmit the counter");
         let text = format!("{who} proposes to readmit {counter}: another person has to approve it");
@@ -129,7 +129,7 @@ impl Coordinator {
         note: ForeignText,
     ) -> Result<Readmission, ReadmitError> {
         let inner = &self.inner;
-        let _turn = inner.readmissions.turn.lock().await;
+        let _turn = inner.readmissions.turn().await?;
         let at = now_micros();
         let proposal = inner.proposed(counter, id, at).await?;
         if proposal.who != who && !of_others {
@@ -140,7 +140,7 @@ impl Coordinator {
         if !ended.await? {
             return Err(ReadmitError::NoSuchProposal);
         }
-        inner.readmissions.take_up(&inner.store).await?;
+        inner.readmissions.take_up(&inner.store).await;
         tracing::warn!(%counter, %who, "the counter is not readmitted as it was proposed");
         let text = if proposal.who == who {
             format!("{who} withdraws the proposal to readmit {counter}")
@@ -160,17 +160,18 @@ impl Coordinator {
         note: ForeignText,
     ) -> Result<Readmission, ReadmitError> {
         let inner = &self.inner;
-        let _turn = inner.readmissions.turn.lock().await;
+        let _turn = inner.readmissions.turn().await?;
         let at = now_micros();
         let proposal = inner.proposed(counter, id, at).await?;
         if proposal.who == who {
             return Err(ReadmitError::Own);
         }
+        let given = inner.reasons.count(counter);
         let now = inner.held_for(counter, at).await?;
         let anew = async |version: Version| {
             let overtaken = ReadmissionEnd::Overtaken;
             inner.store.end_readmission(&proposal.id, overtaken, (&who, &note), at).await?;
-            inner.readmissions.take_up(&inner.store).await?;
+            inner.readmissions.take_up(&inner.store).await;
             Err(ReadmitError::Moved(version))
         };
         if now.version.to_string() != proposal.version {
@@ -188,12 +189,15 @@ impl Coordinator {
                 return anew(version).await;
             }
         }
-        inner.doubts.explained(counter);
-        inner.standing.release(counter);
-        inner.readmissions.take_up(&inner.store).await?;
+        // What came at this moment, and nobody has looked at, holds it.
+        let goes = inner.let_go(counter, given);
+        inner.readmissions.take_up(&inner.store).await;
         tracing::warn!(%counter, proposed_by = %proposal.who, %who, %note, "two persons readmit the counter");
         let text = format!("{} and {who} readmit {counter}: {note}", proposal.who);
         inner.events.record(at, Kind::Decided, None, text);
+        if !goes {
+            return Err(ReadmitError::Moved(inner.held_for(counter, at).await?.version));
+        }
         Ok(proposal)
     }
 }
@@ -203,6 +207,7 @@ impl Inner {
         if !self.counters.has(counter) {
             return Err(ReadmitError::UnknownCounter(counter.clone()));
         }
+        let given = self.reasons.count(counter);
         // A hold that is still being recorded would outlast what is decided here.
         if !are_kept(&self.holds).await {
             let why = format!("that {counter} is held is not recorded yet");
@@ -210,12 +215,13 @@ impl Inner {
         }
         let holds = self.store.holds_of(counter).await?;
         if holds.is_empty() {
+            // An approval that the database took and did not confirm.
+            self.let_go(counter, given);
             return Err(ReadmitError::NotHeld(counter.clone()));
         }
-        self.readmissions.take_up(&self.store).await?;
         let version = version(&holds);
         // One that was made of other holds is overtaken, if nobody has said so yet.
-        let proposal = self.readmissions.of(counter, now);
+        let proposal = self.open(counter, now).await?;
         let proposal = proposal.filter(|proposal| proposal.version == version.to_string());
         Ok(HeldFor { holds, version, proposal })
     }
@@ -230,10 +236,24 @@ impl Inner {
         if !self.counters.has(counter) {
             return Err(ReadmitError::UnknownCounter(counter.clone()));
         }
-        self.readmissions.take_up(&self.store).await?;
-        let proposal = self.readmissions.of(counter, now);
+        let proposal = self.open(counter, now).await?;
         let proposal = proposal.filter(|proposal| proposal.id == id.to_string());
         proposal.ok_or(ReadmitError::NoSuchProposal)
+    }
+
+    /// What is proposed about a counter. In a record that is behind, nothing: it may have been withdrawn since.
+    async fn open(&self, counter: &CounterId, now: i64) -> Result<Option<Readmission>, StoreError> {
+        let open = self.readmissions.look(&self.store, counter, now).await?;
+        Ok(open.filter(|_| !self.standing.state().is_behind()))
+    }
+
+    /// A counter that nothing holds in the database gets new transfers again, unless it has given another reason since
+    /// so many; whether so.
+    fn let_go(&self, counter: &CounterId, given: u64) -> bool {
+        self.reasons.let_go(counter, given, || {
+            self.doubts.explained(counter);
+            self.standing.release(counter);
+        })
     }
 
     /// Moves serials past what a counter has seen, or says that it takes persons' word.
@@ -251,9 +271,13 @@ impl Inner {
     }
 }
 
-/// Of all that holds a counter: why, and what it has seen. That it said the same again does not change it.
+/// Of all that holds a counter: what it has seen, or else why. That it said the same again does not change it, nor how far
+/// the record has come since.
 fn version(holds: &[HeldCounter]) -> Version {
-    let of = |hold: &HeldCounter| format!("{:?} {}:{}", hold.seen, hold.why.len(), hold.why);
+    let of = |hold: &HeldCounter| match hold.seen {
+        Some(seen) => format!("seen {}", seen.number()),
+        None => format!("{}:{}", hold.why.len(), hold.why),
+    };
     let distinct: BTreeSet<String> = holds.iter().map(of).collect();
     Version::of_text(&distinct.into_iter().collect::<Vec<_>>().join("\n"))
 }
@@ -305,6 +329,7 @@ mod tests {
             vec![hold("a mar", None, 7)],
             vec![hold("a mark", Some(1), 7)],
             vec![hold("a mark", None, 7), hold("another", None, 7)],
+            vec![hold("a mark", None, 7), hold("a mark", Some(2), 7)],
         ] {
             assert_ne!(version(&other), one, "{other:?}");
         }

@@ -3,24 +3,58 @@
 use domain::message::CounterId;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::time::Duration;
 use store::{Readmission, Store, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
 /// What is proposed about counters, as it was when the database was last asked: to be shown, and nothing to decide by.
 #[derive(Debug, Default)]
 pub(crate) struct Readmissions {
     shown: std::sync::Mutex<BTreeMap<CounterId, Readmission>>,
     /// One word after the other: what each is held against is read before it is written.
-    pub(crate) turn: Mutex<()>,
+    turn: Mutex<()>,
 }
 
+/// How long whoever says something about a counter waits for those before.
+const TURN: Duration = Duration::from_secs(5);
+
 impl Readmissions {
-    /// Reads what is proposed.
-    pub(crate) async fn take_up(&self, store: &Store) -> Result<(), StoreError> {
+    /// Waits until nobody else is saying anything, but not for ever.
+    pub(crate) async fn turn(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        let busy =
+            |_| StoreError::Unavailable { why: "others are deciding about counters".to_owned() };
+        timeout(TURN, self.turn.lock()).await.map_err(busy)
+    }
+
+    /// Reads what is proposed, and gives what is about this counter and not over at `now`, in microseconds since 1970
+    /// UTC.
+    pub(crate) async fn look(
+        &self,
+        store: &Store,
+        counter: &CounterId,
+        now: i64,
+    ) -> Result<Option<Readmission>, StoreError> {
         let open = store.readmissions().await?;
+        let own = open.iter().find(|proposal| proposal.counter == *counter);
+        let own = own.filter(|proposal| now < proposal.until).cloned();
+        self.show(open);
+        Ok(own)
+    }
+
+    fn show(&self, open: Vec<Readmission>) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         *shown = open.into_iter().map(|proposal| (proposal.counter.clone(), proposal)).collect();
-        Ok(())
+    }
+
+    /// Reads what is proposed, to be shown. Where the database does not answer, what was shown stays.
+    pub(crate) async fn take_up(&self, store: &Store) {
+        match store.readmissions().await {
+            Ok(open) => self.show(open),
+            Err(error) => {
+                tracing::warn!(%error, "what is proposed about counters is not read anew");
+            }
+        }
     }
 
     /// What is proposed about a counter and not over at `now`, in microseconds since 1970 UTC.

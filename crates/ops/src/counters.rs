@@ -111,9 +111,11 @@ fn held_json(counter: &CounterId, hold: &Hold, proposal: Option<&Readmission>) -
              {counter} --note \"what you found\"`; another person has to approve that."
         ),
         Some(proposal) => format!(
-            "{} proposes to readmit it ({}). Another person, who has looked, approves that until {}: \
+            "{} proposes to readmit it{} ({}). Another person, who has looked at all that holds it, which \
+             `/ops/v1/counters/{counter}/readmission` lists, approves that until {}: \
              `counter-bridge readmit {counter} --approve {} --note \"what you looked at\"`.",
             proposal.who,
+            if proposal.move_serials { ", and to move serials past what it has seen" } else { "" },
             proposal.note,
             timestamp(proposal.until),
             proposal.id

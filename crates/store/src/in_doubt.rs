@@ -63,23 +63,31 @@ impl Store {
             let next = next(connection).await?.unwrap_or(1);
             let seen = held.seen.map(|seen| ordinal(seen, next));
             let open = open_holds(&held.counter).all(connection).await?;
-            if open.iter().any(|row| row.why == held.why && row.seen == seen) {
+            let is_it = |row: &counter_hold::Model| match seen {
+                // The words beside the number also say how far the record is by now.
+                Some(_) => row.seen == seen,
+                None => row.why == held.why,
+            };
+            if open.iter().any(is_it) {
                 return Ok(());
             }
+            let last = counter_hold::Entity::find()
+                .filter(counter_hold::Column::Counter.eq(held.counter.as_str()))
+                .order_by_desc(counter_hold::Column::HeldAt)
+                .one(connection)
+                .await?;
+            // Two that are given at one moment, or after a clock was set back, have two keys.
+            let after = last.map_or(i64::MIN, |last| last.held_at.saturating_add(1));
             let row = counter_hold::ActiveModel {
                 counter: Set(held.counter.to_string()),
-                held_at: Set(held.since),
+                held_at: Set(held.since.max(after)),
                 why: Set(held.why.clone()),
                 seen: Set(seen),
                 readmitted_at: Set(None),
                 who: Set(None),
                 note: Set(None),
             };
-            counter_hold::Entity::insert(row)
-                .on_conflict_do_nothing()
-                .exec_without_returning(connection)
-                .await
-                .map(drop)
+            counter_hold::Entity::insert(row).exec_without_returning(connection).await.map(drop)
         })
         .await
     }

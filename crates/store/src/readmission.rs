@@ -146,7 +146,16 @@ impl Store {
             }
             let now = open_holds(&proposed.counter).all(&transaction).await?;
             // The same once more, since, is no more than was seen.
-            let is_seen = |row: &counter_hold::Model| holds.iter().any(|hold| hold.why == row.why);
+            let is_seen = |row: &counter_hold::Model| {
+                let row = HeldCounter::try_from(row.clone()).ok();
+                row.is_some_and(|row| {
+                    let is_it = |hold: &HeldCounter| match row.seen {
+                        Some(_) => hold.seen == row.seen,
+                        None => hold.seen.is_none() && hold.why == row.why,
+                    };
+                    holds.iter().any(is_it)
+                })
+            };
             if now.is_empty() || !now.iter().all(is_seen) {
                 return Ok(Err(NotApproved::HeldAnew));
             }

@@ -65,6 +65,9 @@ async fn say_to(
     let counter = command.counter.as_str();
     let held = operators.held_for(counter).await?;
     let proposal = open(&held, id)?;
+    if form == Form::Tables {
+        say!("{}", holds_of(counter, &held))?;
+    }
     let on = OnProposal { proposal: &proposal.id, note: &command.note };
     let told = operators.say_to_readmission((counter, what), &on).await?;
     match form {
@@ -79,12 +82,18 @@ async fn say_to(
     Ok(())
 }
 
-/// What is told of a proposal that waits for another person.
-fn told_of(counter: &str, held: &HeldFor, proposal: &Readmission) -> String {
+/// All for which a counter gets nothing new.
+fn holds_of(counter: &str, held: &HeldFor) -> String {
     let mut lines = vec![format!("{counter} gets no new transfers because")];
     for hold in &held.holds {
         lines.push(format!("  - {} (since {})", plain(&hold.why), plain(&hold.since)));
     }
+    lines.join("\n")
+}
+
+/// What is told of a proposal that waits for another person.
+fn told_of(counter: &str, held: &HeldFor, proposal: &Readmission) -> String {
+    let mut lines = vec![holds_of(counter, held)];
     let moving =
         if proposal.move_serials { " and to move serials past what it has seen" } else { "" };
     lines.push(format!(

@@ -177,7 +177,7 @@ async fn a_counter_is_readmitted_by_two_for_what_they_have_seen() {
     let proposal = coordinator.propose_readmission(&held, proposing, "lin".into(), note()).await;
     let id = proposal.expect("it is proposed").id.parse().expect("an id");
     let record = rusqlite::Connection::open(second.path().join("record.sqlite")).expect("it opens");
-    let alter = "UPDATE counter_hold SET why = 'another'";
+    let alter = "UPDATE counter_hold SET why = 'another', seen = NULL";
     assert_eq!(record.execute(alter, []).expect("it is altered"), 1);
     drop(record);
     let moved = coordinator.approve_readmission(&held, id, "wang".into(), note()).await;
@@ -185,6 +185,36 @@ async fn a_counter_is_readmitted_by_two_for_what_they_have_seen() {
     let over = coordinator.approve_readmission(&held, id, "wang".into(), note()).await;
     assert!(matches!(over, Err(ReadmitError::NoSuchProposal)), "{over:?}");
     two_readmit(coordinator, &held, false).await;
+    let (_, told) = stage.ends("after").await;
+    assert!(told.ends_with(" completed"), "{told}");
+    stage.stop().await;
+    for counter in [securities, fresh, futures] {
+        counter.stop().await;
+    }
+}
+
+/// An approval that the database took and never confirmed is found out by whoever looks.
+#[tokio::test]
+async fn a_readmission_that_was_not_confirmed_holds_nothing_any_more() {
+    let (first, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(first.path(), &[&securities, &futures], config()).await;
+    stage.ends("before").await;
+    stage.stop().await;
+    let (second, fresh) = (folder(), Counter::start("securities", "").await);
+    let stage = Stage::start(second.path(), &[&fresh, &futures], config()).await;
+    let words = "futures gets no new transfers: it says that it has seen";
+    stage.event(Kind::Contradiction, words).await;
+    let held = counter_id("futures");
+    stage.coordinator.held_for(&held).await.expect("it is held");
+    let record = rusqlite::Connection::open(second.path().join("record.sqlite")).expect("it opens");
+    let readmit = "UPDATE counter_hold SET readmitted_at = 1, who = 'wang', note = 'looked'";
+    assert_eq!(record.execute(readmit, []).expect("it is altered"), 1);
+    drop(record);
+    let begun = stage.begin("held", LIMIT).await;
+    assert!(matches!(begun, Err(BeginError::CounterHeld(_))), "{begun:?}");
+    let looked = stage.coordinator.held_for(&held).await;
+    assert!(matches!(looked, Err(ReadmitError::NotHeld(_))), "{looked:?}");
     let (_, told) = stage.ends("after").await;
     assert!(told.ends_with(" completed"), "{told}");
     stage.stop().await;

@@ -11,6 +11,7 @@ mod m0007_parts_of_trails;
 mod m0008_people;
 mod m0009_readmissions;
 mod m0010_counters_on_hold;
+mod m0011_holds_in_any_script;
 
 use crate::address::Address;
 use crate::connect;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_people::Migration),
             Box::new(m0009_readmissions::Migration),
             Box::new(m0010_counters_on_hold::Migration),
+            Box::new(m0011_holds_in_any_script::Migration),
         ]
     }
 }
@@ -263,6 +265,7 @@ mod tests {
             "m0008_people",
             "m0009_readmissions",
             "m0010_counters_on_hold",
+            "m0011_holds_in_any_script",
         ];
         assert_eq!(names, expected);
     }

@@ -281,6 +281,12 @@ async fn record(
                 signed(position.next_serial).into(),
             ],
         ),
+        // What was proposed in a copy may have been withdrawn since.
+        (
+            "UPDATE readmission SET ended_at = ?, ended = 'overtaken', ended_by = ?, ended_note = ? \
+             WHERE ended_at IS NULL",
+            vec![at.into(), release.approved_by.clone().into(), release.reason.clone().into()],
+        ),
         ("DELETE FROM serial_lift WHERE to_next <= ?", vec![signed(position.next_serial).into()]),
     ] {
         transaction.execute_raw(statement(&transaction, sql, values)).await?;

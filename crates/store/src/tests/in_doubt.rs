@@ -102,6 +102,28 @@ async fn a_readmission_is_bound_to_the_holds_that_were_seen_and_ends_once(url: S
     store.close().await;
 }
 
+/// A database that was made for fewer letters keeps what persons say in any.
+#[tokio::test]
+async fn a_readmission_is_kept_in_whatever_script_it_is_written() {
+    on_mysql(|url| async move {
+        let alter = "ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_swedish_ci";
+        mysql_connection(&url).await.execute(alter).await.expect("it is altered");
+        let store = Store::open(&url).await.expect("opens");
+        let hold = held("futures", "对方持有别人的标记", None, 7);
+        store.hold_counter(&hold).await.expect("held");
+        let proposal =
+            Readmission { note: "已与对方核对".into(), ..proposed("futures", "a", 8) };
+        store.propose_readmission(&proposal).await.expect("it is kept");
+        assert_eq!(store.readmissions().await, Ok(vec![proposal.clone()]));
+        let said = (&"wang".into(), &"看过了".into());
+        let holds = store.holds_of(&proposal.counter).await.expect("asks");
+        assert_eq!(holds, [hold]);
+        assert_eq!(store.approve_readmission(&proposal, &holds, said, 9).await, Ok(Ok(())));
+        store.close().await;
+    })
+    .await;
+}
+
 async fn a_hold_outlives_the_process_until_two_readmit_the_counter(url: String) {
     let store = Store::open(&url).await.expect("opens");
     let first = held("futures", "a posting under another mark", None, 7);

@@ -98,6 +98,18 @@ async fn an_older_copy_is_behind_until_it_is_released() {
     place.record(1..4).await;
     let store = place.open().await;
     assert_eq!(store.lease_serials(100).await, Ok(1..101));
+    // Whether it was withdrawn since, the copy does not know.
+    let proposal = crate::Readmission {
+        id: "a".repeat(32),
+        counter: CounterId::new("futures").expect("a counter"),
+        version: "b".repeat(32),
+        move_serials: false,
+        who: "lin".into(),
+        note: "looked".into(),
+        at: 1,
+        until: i64::MAX,
+    };
+    store.propose_readmission(&proposal).await.expect("it is kept");
     store.close().await;
     let copy = place.copy_to("copy");
     let store = place.open().await;
@@ -121,6 +133,7 @@ async fn an_older_copy_is_behind_until_it_is_released() {
     let store = place.open().await;
     assert_eq!(*store.standing().borrow(), RecordStanding::Current);
     assert_eq!(store.lease_serials(10).await, Ok(201..211), "no serial is given out twice");
+    assert_eq!(store.readmissions().await, Ok(Vec::new()));
     assert!(store.is_doubted(master(29)), "it was there when the record was released");
     assert!(!store.is_doubted(on_day(20_261_122, 201)));
     store.close().await;
