@@ -10,7 +10,16 @@ use domain::serial::{Role, Sequence};
 use domain::transfer::{ParkReason, Phase};
 use link::LinkConfig;
 use port::RequestOutcome;
+use std::path::Path;
 use store::FinalState;
+
+/// Alters the record behind the bridge's back and says how many rows that were. On a thread of its own: the bridge runs
+/// on this one, and a transaction that it has open would otherwise never end.
+async fn alter(folder: &Path, sql: impl Into<String>) -> usize {
+    let (path, sql) = (folder.join("record.sqlite"), sql.into());
+    let altering = move || rusqlite::Connection::open(path)?.execute(&sql, []);
+    tokio::task::spawn_blocking(altering).await.expect("it ends").expect("it is altered")
+}
 
 /// An open transfer of which not even the order can be read is in nobody's hands: operators are told, and
 /// the others go on.
@@ -23,10 +32,9 @@ async fn an_open_transfer_that_cannot_be_read_is_told_of_and_holds_up_no_other()
     stage.crediting(2).await;
     stage.stop().await;
     futures.stop().await;
-    let record = rusqlite::Connection::open(folder.path().join("record.sqlite")).expect("it opens");
-    let alter = "UPDATE transfer SET currency = '?' WHERE master_serial = ?1";
-    assert_eq!(record.execute(alter, [damaged.number()]).expect("it is altered"), 1);
-    drop(record);
+    let spoil =
+        format!("UPDATE transfer SET currency = '?' WHERE master_serial = {}", damaged.number());
+    assert_eq!(alter(folder.path(), spoil).await, 1);
 
     let futures = Counter::start("futures", "").await;
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
@@ -56,11 +64,11 @@ async fn an_open_transfer_whose_trail_has_lost_its_end_is_left_to_a_person() {
     stage.crediting(2).await;
     stage.stop().await;
     futures.stop().await;
-    let record = rusqlite::Connection::open(folder.path().join("record.sqlite")).expect("it opens");
-    let lose = "DELETE FROM trail WHERE master_serial = ?1 AND body LIKE '%\"credit_%'";
-    let parts = record.execute(lose, [damaged.number()]).expect("they are lost");
-    assert!(parts > 0, "something said so");
-    drop(record);
+    let lose = format!(
+        "DELETE FROM trail WHERE master_serial = {} AND body LIKE '%\"credit_%'",
+        damaged.number()
+    );
+    assert!(alter(folder.path(), lose).await > 0, "something said so");
 
     let futures = Counter::with("futures", "", runs_all).await;
     let stage = Stage::with_links(folder.path(), &[&securities, &futures], config(), known).await;
@@ -176,10 +184,8 @@ async fn a_counter_is_readmitted_by_two_for_what_they_have_seen() {
     // One that is held for something else by then was not looked at, and the proposal is void.
     let proposal = coordinator.propose_readmission(&held, proposing, "lin".into(), note()).await;
     let id = proposal.expect("it is proposed").id.parse().expect("an id");
-    let record = rusqlite::Connection::open(second.path().join("record.sqlite")).expect("it opens");
-    let alter = "UPDATE counter_hold SET why = 'another', seen = NULL";
-    assert_eq!(record.execute(alter, []).expect("it is altered"), 1);
-    drop(record);
+    let another = "UPDATE counter_hold SET why = 'another', seen = NULL";
+    assert_eq!(alter(second.path(), another).await, 1);
     let moved = coordinator.approve_readmission(&held, id, "wang".into(), note()).await;
     assert!(matches!(&moved, Err(ReadmitError::Moved(_))), "{moved:?}");
     let over = coordinator.approve_readmission(&held, id, "wang".into(), note()).await;
@@ -207,10 +213,8 @@ async fn a_readmission_that_was_not_confirmed_holds_nothing_any_more() {
     stage.event(Kind::Contradiction, words).await;
     let held = counter_id("futures");
     stage.coordinator.held_for(&held).await.expect("it is held");
-    let record = rusqlite::Connection::open(second.path().join("record.sqlite")).expect("it opens");
     let readmit = "UPDATE counter_hold SET readmitted_at = 1, who = 'wang', note = 'looked'";
-    assert_eq!(record.execute(readmit, []).expect("it is altered"), 1);
-    drop(record);
+    assert_eq!(alter(second.path(), readmit).await, 1);
     let begun = stage.begin("held", LIMIT).await;
     assert!(matches!(begun, Err(BeginError::CounterHeld(_))), "{begun:?}");
     let looked = stage.coordinator.held_for(&held).await;
@@ -368,8 +372,13 @@ async fn operators_are_told_when_the_database_fails_and_when_it_is_back() {
     let futures = Counter::start("futures", "").await;
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
     stage.ends("before").await;
-    let record = rusqlite::Connection::open(folder.path().join("record.sqlite")).expect("it opens");
-    record.execute_batch("BEGIN IMMEDIATE").expect("it is locked");
+    let path = folder.path().join("record.sqlite");
+    let locking = || {
+        let record = rusqlite::Connection::open(path)?;
+        record.execute_batch("BEGIN IMMEDIATE").map(|()| record)
+    };
+    let locked = tokio::task::spawn_blocking(locking).await.expect("it ends");
+    let record = locked.expect("it is locked");
     let refused = stage.begin("meanwhile", LIMIT).await;
     assert!(matches!(refused, Err(BeginError::NotRecorded(_))), "{refused:?}");
     stage.event(Kind::Database, "the database does not record: ").await;
