@@ -227,7 +227,10 @@ impl Bridge {
         }
         let servers = [
             ("the transfer API", api.serve(api::router(state), serving.clone())),
-            ("the operators' side", operators.serve(ops::router(ops), serving.clone())),
+            (
+                "the operators' side",
+                operators.serve(ops::router(ops, console::pages), serving.clone()),
+            ),
         ];
         let servers = servers.map(|(name, work)| {
             let task = Arc::new(Task::new(name));

@@ -1,6 +1,8 @@
 //! An open transfer as it may be shown, and what is said of it.
 
 mod parked;
+#[cfg(test)]
+mod sentences;
 
 use crate::claimant::Claimant;
 use crate::dealing::Dealing;

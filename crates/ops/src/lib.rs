@@ -1,5 +1,5 @@
-//! The operators' side: connections, what needs a person, decisions, health, metrics, and a page
-//! that shows them live. It has a listener of its own, on loopback unless configured otherwise. Whoever looks or acts
+//! The operators' side: connections, what needs a person, decisions, health, metrics; the pages that show them to
+//! people are made of it elsewhere (`console`). It has a listener of its own, on loopback unless configured otherwise. Whoever looks or acts
 //! is known by name and has a role (`people`), and no web page of somebody else's acts in that name (`guard`). It
 //! refuses in the transfer API's words and shows transfers in its JSON; the transfer API knows nothing of it.
 //!
@@ -7,7 +7,7 @@
 //! is done about a counter, `proposals`
 //! what two persons decide, `claims` who is busy with what, `proven` what waits for nothing but their word, `said` how
 //! people's words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
-//! `page` is for people; `openapi` describes it from the code, `described` what other crates write.
+//! `openapi` describes it from the code, `described` what other crates write.
 //!
 //! Transfers are written as in the transfer API, with times in RFC 3339. Times of connections,
 //! events and the summary are integers, microseconds since 1970 UTC.
@@ -38,7 +38,6 @@ mod lone;
 mod metrics;
 mod on_hold;
 mod openapi;
-mod page;
 mod people;
 mod proposals;
 mod proposed;
@@ -61,7 +60,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::get;
 use axum::{Extension, Router};
 use coordinator::Coordinator;
 use feeds::Feeds;
@@ -177,8 +175,8 @@ pub(crate) fn described() -> OpenApiRouter<Ops> {
     looking(MetricsFor::default()).merge(acting())
 }
 
-/// The routes of the operators' listener.
-pub fn router(state: OpsState) -> Router {
+/// The routes of the operators' listener: the API, and the pages that are made of it.
+pub fn router(state: OpsState, pages: impl FnOnce(Router) -> Router) -> Router {
     let counters: Vec<_> =
         state.coordinator.counters().iter().map(|counter| counter.id()).collect();
     metrics::begin(&counters);
@@ -189,27 +187,19 @@ pub fn router(state: OpsState) -> Router {
         .layer(DefaultBodyLimit::max(LONGEST_BODY));
     let (looking, _) = looking(state.metrics_for).split_for_parts();
     let door = Door::new(state.people.clone());
-    Router::new()
-        .route("/", get(page::html))
-        .route("/page.js", get(page::script))
-        .route("/parked.js", get(page::parked))
-        .route("/decide.js", get(page::decide))
-        .route("/links.js", get(page::links))
-        .route("/search.js", get(page::search))
-        .route("/tools.js", get(page::tools))
-        .route("/words.js", get(page::words))
-        .route("/page.css", get(page::style))
-        .route("/icon.svg", get(page::icon))
-        .route("/sign-in", get(page::sign_in))
-        .route("/sign_in.js", get(page::sign_in_script))
+    let names = state.names.clone();
+    let api = Router::new()
         .merge(looking)
         .merge(acting)
+        .layer(Extension(door.clone()))
+        .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), door, state });
+    Router::new()
+        .merge(pages(api.clone()))
+        .merge(api)
         .fallback(|| async { Problem::new(kind::NO_SUCH_PATH) })
         .method_not_allowed_fallback(|| async { Problem::new(kind::NO_SUCH_METHOD) })
-        .layer(from_fn_with_state(state.names.clone(), guard::known_host))
+        .layer(from_fn_with_state(names, guard::known_host))
         .layer(map_response(harden))
-        .layer(Extension(door.clone()))
-        .with_state(Ops { feeds: Feeds::new(state.feeds_per_address), door, state })
 }
 
 /// What a browser may do with any answer of this side: run and show what is ours, inside no other page's
@@ -217,12 +207,13 @@ pub fn router(state: OpsState) -> Router {
 pub const RULES: [(&str, &str); 5] = [
     (
         "content-security-policy",
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
          object-src 'none'",
     ),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
+    // With none at all, a browser would not say that a form is ours.
+    ("referrer-policy", "same-origin"),
     ("cache-control", "no-store"),
 ];
 

@@ -187,17 +187,20 @@ impl Rig {
     ) -> Rig {
         let lone = Lone::start(api::json::render, counters, transfers).await;
         let (coordinator, stop) = (lone.coordinator.clone(), lone.stop.clone());
-        let routes = router(OpsState {
-            names: Names::default(),
-            coordinator: coordinator.clone(),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
-            started_at: ACCEPTED_AT,
-            stop: stop.clone(),
-            feeds_per_address: super::feeds::MOST_FEEDS,
-            people: lone.people.clone(),
-            approval,
-            metrics_for,
-        });
+        let routes = router(
+            OpsState {
+                names: Names::default(),
+                coordinator: coordinator.clone(),
+                metrics: PrometheusBuilder::new().build_recorder().handle(),
+                started_at: ACCEPTED_AT,
+                stop: stop.clone(),
+                feeds_per_address: super::feeds::MOST_FEEDS,
+                people: lone.people.clone(),
+                approval,
+                metrics_for,
+            },
+            |_| axum::Router::new(),
+        );
         let token = with_token(&lone.people, "wang", OperatorRole::Admin).await;
         let proposer = tokio::sync::OnceCell::new();
         Rig { routes, stop, coordinator, token, proposer, lone }
@@ -326,25 +329,11 @@ async fn no_route_answers_for_another_host() {
 }
 
 #[tokio::test]
-async fn the_page_and_its_assets_are_served_with_their_rules() {
+async fn whatever_is_answered_has_its_rules() {
     let rig = Rig::new(&[], &[]).await;
-    for (path, media_type) in [
-        ("/", "text/html; charset=utf-8"),
-        ("/page.js", "text/javascript; charset=utf-8"),
-        ("/parked.js", "text/javascript; charset=utf-8"),
-        ("/decide.js", "text/javascript; charset=utf-8"),
-        ("/links.js", "text/javascript; charset=utf-8"),
-        ("/tools.js", "text/javascript; charset=utf-8"),
-        ("/words.js", "text/javascript; charset=utf-8"),
-        ("/page.css", "text/css; charset=utf-8"),
-        ("/icon.svg", "image/svg+xml"),
-        ("/sign-in", "text/html; charset=utf-8"),
-        ("/sign_in.js", "text/javascript; charset=utf-8"),
-    ] {
+    for path in ["/healthz", "/openapi.json", "/nowhere"] {
         let request = Request::get(path).body(Body::empty()).expect("a request");
-        let (status, headers, body) = rig.send(request).await;
-        assert_eq!(status, StatusCode::OK, "{path}");
-        assert_eq!(headers[header::CONTENT_TYPE], media_type, "{path}");
+        let (_, headers, body) = rig.send(request).await;
         assert!(!body.is_empty(), "{path}");
         let rules = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
         assert!(rules.starts_with("default-src 'self';"), "{rules}");

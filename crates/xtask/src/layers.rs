@@ -29,6 +29,7 @@ mod tests {
         ("bench", &["api", "client", "command-line", "domain", "people", "store", "supervise"]),
         ("client", &[]),
         ("command-line", &[]),
+        ("console", &["api", "foreign"]),
         ("described", &[]),
         ("simulator", &["domain", "foreign", "supervise", "wire"]),
     ];
@@ -51,7 +52,8 @@ mod tests {
         ("rusqlite", &["store"]),
         ("quick-xml", &["wire"]),
         ("prost", &["wire"]),
-        ("axum", &["api", "bench", "ops"]),
+        ("askama", &["console"]),
+        ("axum", &["api", "bench", "console", "ops"]),
         ("reqwest", &["bench", "bridge", "client", "system-tests"]),
         ("argon2", &["people"]),
         ("zxcvbn", &["people"]),

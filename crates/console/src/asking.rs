@@ -1,0 +1,191 @@
+//! Whoever asks for a page asks the operators' API through us, in the same process and with the same cookie: what one
+//! may see and do is decided there, and nowhere else.
+
+use crate::words::Words;
+use api::server::Visit;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
+use axum::response::Response;
+use foreign::ForeignText;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::convert::Infallible;
+use tower::ServiceExt;
+
+/// The longest answer that is read, in bytes: a page of transfers with all that is known of them is far below it.
+const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
+
+/// What of a request says who asks, from where, and by which page.
+const OF_WHOM: [HeaderName; 6] = [
+    header::COOKIE,
+    header::HOST,
+    header::ORIGIN,
+    header::USER_AGENT,
+    HeaderName::from_static("sec-fetch-site"),
+    HeaderName::from_static("x-background"),
+];
+
+/// The operators' API.
+#[derive(Clone, Debug)]
+pub(crate) struct Api(pub(crate) Router);
+
+/// Whoever asks for a page.
+pub(crate) struct Caller {
+    api: Router,
+    headers: HeaderMap,
+    visit: Option<Visit>,
+    /// What was asked for.
+    pub(crate) uri: Uri,
+    /// The language of whoever asks.
+    pub(crate) words: Words,
+}
+
+/// Why a page cannot be shown, or something was not done.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    /// The last part of the problem's type.
+    pub(crate) slug: String,
+    pub(crate) title: String,
+    pub(crate) detail: ForeignText,
+    pub(crate) words: Words,
+}
+
+/// A problem document, as far as it is shown.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    r#type: String,
+    title: String,
+    detail: ForeignText,
+}
+
+/// An answer with its headers.
+pub(crate) struct Answered {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Caller, Infallible> {
+        let mut headers = HeaderMap::new();
+        for name in OF_WHOM {
+            for value in parts.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        Ok(Caller {
+            api: api.0.clone(),
+            headers,
+            visit: parts.extensions.get::<Visit>().cloned(),
+            uri: parts.uri.clone(),
+            words: Words::of(&parts.headers),
+        })
+    }
+}
+
+impl Caller {
+    /// Whether the browser says that a page of ours asks. A form of another page needs nobody's leave to be sent, and a
+    /// browser always says where it comes from; a program has the API.
+    pub(crate) fn is_a_page_of_ours(&self) -> bool {
+        let site = self.headers.get("sec-fetch-site").map(|site| site.as_bytes());
+        match (site, self.headers.get(header::ORIGIN)) {
+            (Some(site), _) => site == b"same-origin",
+            // That it is ours, the API holds against the host.
+            (None, Some(_)) => true,
+            (None, None) => false,
+        }
+    }
+
+    /// Asks for something.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
+        let answered = self.send(Method::GET, path, None).await?;
+        self.read(&answered)
+    }
+
+    /// Reads what was answered.
+    pub(crate) fn read<T: DeserializeOwned>(&self, answered: &Answered) -> Result<T, Refused> {
+        serde_json::from_slice(&answered.body).map_err(|error| {
+            tracing::error!(%error, "an answer of the operators' API cannot be shown");
+            self.refused(StatusCode::INTERNAL_SERVER_ERROR, Document::default())
+        })
+    }
+
+    /// Asks for something to be done, and takes whatever is answered.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answered, Refused> {
+        let mut request = Request::new(match body {
+            Some(body) => Body::from(body.to_string()),
+            None => Body::empty(),
+        });
+        *request.headers_mut() = self.headers.clone();
+        if method != Method::GET {
+            let json = header::HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
+        *request.method_mut() = method;
+        if let Some(visit) = &self.visit {
+            request.extensions_mut().insert(visit.clone());
+        }
+        let Ok(uri) = path.parse() else {
+            return Err(self.refused(StatusCode::NOT_FOUND, Document::default()));
+        };
+        *request.uri_mut() = uri;
+        let Ok(response) = self.api.clone().oneshot(request).await;
+        let (parts, body) = Response::into_parts(response);
+        let Ok(body) = to_bytes(body, LONGEST_ANSWER).await else {
+            return Err(self.refused(StatusCode::INTERNAL_SERVER_ERROR, Document::default()));
+        };
+        if !parts.status.is_success() {
+            return Err(
+                self.refused(parts.status, serde_json::from_slice(&body).unwrap_or_default())
+            );
+        }
+        Ok(Answered { headers: parts.headers, body: body.into() })
+    }
+
+    /// That something is not done.
+    fn refused(&self, status: StatusCode, document: Document) -> Refused {
+        let Document { r#type, title, detail } = document;
+        let slug = r#type.rsplit('/').next().unwrap_or_default().to_owned();
+        let title =
+            if title.is_empty() { "The bridge cannot answer that now".into() } else { title };
+        Refused { status, slug, title, detail, words: self.words }
+    }
+
+    /// That something is refused here, in words of ours.
+    pub(crate) fn refuses(&self, status: StatusCode, title: &'static str) -> Refused {
+        self.refused(status, Document { title: title.into(), ..Document::default() })
+    }
+}
+
+impl Refused {
+    /// Whether nobody is signed in who may see this, or somebody who has to change the password first.
+    pub(crate) fn is_for_the_door(&self) -> bool {
+        ["not_signed_in", "password_to_change"].contains(&self.slug.as_str())
+    }
+
+    /// Whether it is not known if what was asked for is done.
+    pub(crate) fn is_unclear(&self) -> bool {
+        self.slug == "not_confirmed" || self.status.is_server_error()
+    }
+
+    /// What it is, in the reader's language; whatever came with it follows as it came.
+    pub(crate) fn shown(&self) -> String {
+        let title = self.words.say(&self.title);
+        if self.detail.is_empty() {
+            return title;
+        }
+        format!("{title}: {}", self.words.say(&self.detail.to_string()))
+    }
+}

@@ -1,0 +1,154 @@
+//! How one comes in and goes out, and in which language one reads.
+
+use crate::asking::{Answered, Caller, Refused};
+use crate::filters;
+use crate::frame::rendered;
+use crate::json::{Changed, Factor, Who};
+use crate::view::query;
+use crate::words::{COOKIE, Words};
+use askama::Template;
+use axum::extract::{Form, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::json;
+use std::collections::HashMap;
+
+/// For how long a language is remembered, in seconds: a year.
+const REMEMBERED_S: u32 = 31_536_000;
+
+type Fields = Form<HashMap<String, String>>;
+
+/// The page at the door: signing in, changing a password, a new second factor.
+#[derive(Template)]
+#[template(path = "door.html")]
+struct Door {
+    words: Words,
+    /// In English.
+    title: &'static str,
+    /// What went wrong, in the reader's language.
+    wrong: Option<String>,
+    name: String,
+    is_change: bool,
+    factor: Option<Factor>,
+}
+
+impl Door {
+    fn sign_in(words: Words, wrong: Option<String>, name: String) -> Door {
+        Door { words, title: "Sign in", wrong, name, is_change: false, factor: None }
+    }
+
+    fn change(words: Words, wrong: Option<String>) -> Door {
+        let (title, name) = ("Change your password", String::new());
+        Door { words, title, wrong, name, is_change: true, factor: None }
+    }
+
+    fn answer(&self, status: StatusCode) -> Response {
+        (status, rendered(self, self.words)).into_response()
+    }
+}
+
+/// Lets a form in that a page of ours has sent.
+pub(crate) async fn of_our_pages(caller: Caller, request: Request, next: Next) -> Response {
+    if caller.is_a_page_of_ours() {
+        return next.run(request).await;
+    }
+    let title = "A form of another page, or of a browser that does not say of which";
+    caller.refuses(StatusCode::FORBIDDEN, title).into_response()
+}
+
+/// `GET /sign-in`.
+pub(crate) async fn show(caller: Caller) -> Response {
+    let is_back = query(&caller.uri, "kept").is_some();
+    let who = caller.ask::<Who>("/ops/v1/session").await;
+    let wrong = match who {
+        Ok(who) if who.must_change_password => return Redirect::to("/password").into_response(),
+        Ok(_) if is_back => return Redirect::to("/").into_response(),
+        Err(refused) if is_back && refused.is_for_the_door() => Some(
+            "You were signed in, and this browser did not keep it: open this page by https, or on the bridge's own machine.",
+        ),
+        Ok(_) | Err(_) => None,
+    };
+    let wrong = wrong.map(|wrong| caller.words.text(wrong).to_owned());
+    Door::sign_in(caller.words, wrong, String::new()).answer(StatusCode::OK)
+}
+
+/// `POST /sign-in`.
+pub(crate) async fn sign_in(caller: Caller, fields: Fields) -> Response {
+    let of = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    let body = json!({ "name": of("name"), "password": of("password"), "code": of("code") });
+    match caller.send(Method::POST, "/ops/v1/session", Some(&body)).await {
+        Ok(answered) => with_cookies(&answered, Redirect::to("/sign-in?kept").into_response()),
+        Err(refused) => {
+            let door = Door::sign_in(caller.words, Some(refused.shown()), of("name"));
+            door.answer(refused.status)
+        }
+    }
+}
+
+/// `POST /sign-out`.
+pub(crate) async fn sign_out(caller: Caller) -> Result<Response, Refused> {
+    match caller.send(Method::DELETE, "/ops/v1/session", None).await {
+        Ok(answered) => Ok(with_cookies(&answered, Redirect::to("/sign-in").into_response())),
+        Err(refused) => Err(refused),
+    }
+}
+
+/// `GET /password`.
+pub(crate) async fn show_change(caller: Caller) -> Result<Response, Refused> {
+    let who: Who = caller.ask("/ops/v1/session").await?;
+    tracing::debug!(who = %who.name, "a password is to be changed");
+    Ok(Door::change(caller.words, None).answer(StatusCode::OK))
+}
+
+/// `POST /password`.
+pub(crate) async fn change_password(caller: Caller, fields: Fields) -> Result<Response, Refused> {
+    let of = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    let words = caller.words;
+    if of("new") != of("again") {
+        let wrong = words.text("The two are not the same.").to_owned();
+        return Ok(Door::change(words, Some(wrong)).answer(StatusCode::UNPROCESSABLE_ENTITY));
+    }
+    let body = json!({ "password": of("password"), "new": of("new") });
+    match caller.send(Method::POST, "/ops/v1/session/password", Some(&body)).await {
+        Ok(answered) => {
+            let Changed { second_factor } = caller.read(&answered)?;
+            let response = match second_factor {
+                None => Redirect::to("/").into_response(),
+                Some(factor) => {
+                    let mut door = Door::change(words, None);
+                    (door.title, door.factor) = ("Your second factor", Some(factor));
+                    door.answer(StatusCode::OK)
+                }
+            };
+            Ok(with_cookies(&answered, response))
+        }
+        Err(refused) if refused.slug == "not_signed_in" => Err(refused),
+        Err(refused) => Ok(Door::change(words, Some(refused.shown())).answer(refused.status)),
+    }
+}
+
+/// `POST /language`.
+pub(crate) async fn language(fields: Fields) -> Response {
+    let of = |name: &str| fields.get(name).map_or("", String::as_str);
+    // Only to pages of ours: another host's address begins with two strokes, or with its scheme.
+    let back = of("back");
+    let is_ours = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
+    let mut response = Redirect::to(if is_ours { back } else { "/" }).into_response();
+    if let Some(words) = Words::by_code(of("to")) {
+        let code = words.code();
+        let cookie = format!("{COOKIE}={code}; Path=/; Max-Age={REMEMBERED_S}; SameSite=Lax");
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+/// The cookies that the API sets.
+fn with_cookies(answered: &Answered, mut response: Response) -> Response {
+    for cookie in answered.headers.get_all(header::SET_COOKIE) {
+        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    response
+}

@@ -1,0 +1,130 @@
+//! Who may sign in, where they are signed in, and what they did.
+
+use super::{address, done, escaped, query};
+use crate::asking::{Caller, Refused};
+use crate::filters;
+use crate::frame::{Frame, Said};
+use crate::json::{Act, Acts, First, Made, Operator, Operators, Session, Sessions, Token, Tokens};
+use askama::Template;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+/// What somebody may be.
+const ROLES: [&str; 4] = ["viewer", "operator", "approver", "admin"];
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct All<'a> {
+    frame: &'a Frame,
+    operators: Vec<Operator>,
+    roles: [&'static str; 4],
+}
+
+#[derive(Template)]
+#[template(path = "person.html")]
+struct One<'a> {
+    frame: &'a Frame,
+    operator: Operator,
+    roles: [&'static str; 4],
+    sessions: Option<Vec<Session>>,
+    tokens: Option<Vec<Token>>,
+}
+
+#[derive(Template)]
+#[template(path = "once.html")]
+struct Once<'a> {
+    frame: &'a Frame,
+    first: Option<First>,
+    made: Option<Made>,
+    back: String,
+}
+
+#[derive(Template)]
+#[template(path = "acts.html")]
+struct Trail<'a> {
+    frame: &'a Frame,
+    wanted: Wanted,
+    acts: Vec<Act>,
+    older: Option<String>,
+}
+
+struct Wanted {
+    who: String,
+    about: String,
+}
+
+/// `GET /people`.
+pub(crate) async fn all(caller: Caller) -> Result<Response, Refused> {
+    let said = done(&caller);
+    all_shown(&caller, said).await
+}
+
+/// The page of all people, with what came of what was done there.
+pub(crate) async fn all_shown(caller: &Caller, said: Option<Said>) -> Result<Response, Refused> {
+    let frame = Frame::new(caller, "/people", "People", said).await?;
+    let Operators { operators } = caller.ask("/ops/v1/operators").await?;
+    Ok(frame.around(&All { frame: &frame, operators, roles: ROLES }))
+}
+
+/// `GET /people/{name}`.
+pub(crate) async fn one(caller: Caller, Path(name): Path<String>) -> Result<Response, Refused> {
+    let said = done(&caller);
+    shown(&caller, &name, said).await
+}
+
+/// A person's page, with what came of what was done there.
+pub(crate) async fn shown(
+    caller: &Caller,
+    name: &str,
+    said: Option<Said>,
+) -> Result<Response, Refused> {
+    let frame = Frame::new(caller, "/people", name, said).await?;
+    let Operators { operators } = caller.ask("/ops/v1/operators").await?;
+    let found = operators.into_iter().find(|operator| operator.name == name);
+    let Some(operator) = found else {
+        return Err(caller.refuses(StatusCode::NOT_FOUND, "There is no such operator"));
+    };
+    // Others' sessions and tokens are shown to admins alone.
+    let is_shown = frame.who.name == name || frame.who.role == "admin";
+    let (mut sessions, mut tokens) = (None, None);
+    if is_shown {
+        let path = |what| format!("/ops/v1/operators/{}/{what}", escaped(name));
+        let all: Sessions = caller.ask(&path("sessions")).await?;
+        sessions = Some(all.sessions);
+        let all: Tokens = caller.ask(&path("tokens")).await?;
+        tokens = Some(all.tokens);
+    }
+    Ok(frame.around(&One { frame: &frame, operator, roles: ROLES, sessions, tokens }))
+}
+
+/// A secret that is shown once.
+pub(crate) async fn once(
+    caller: &Caller,
+    title: &'static str,
+    (first, made): (Option<First>, Option<Made>),
+    back: String,
+) -> Result<Response, Refused> {
+    let frame = Frame::new(caller, "/people", title, None).await?;
+    Ok(frame.around(&Once { frame: &frame, first, made, back }))
+}
+
+/// `GET /acts`.
+pub(crate) async fn acts(caller: Caller) -> Result<Response, Refused> {
+    let frame = Frame::new(&caller, "/acts", "Audit trail", None).await?;
+    let of = |name: &str| query(&caller.uri, name).unwrap_or_default().trim().to_owned();
+    let wanted = Wanted { who: of("who"), about: of("about") };
+    let with = |path, before: &str| {
+        address(path, &[("who", &wanted.who), ("about", &wanted.about), ("before", before)])
+    };
+    let Acts { acts, next } = caller.ask(&with("/ops/v1/acts", &of("before"))).await?;
+    let older = next.map(|next| with("/acts", &next.to_string()));
+    Ok(frame.around(&Trail { frame: &frame, wanted, acts, older }))
+}
+
+impl Act {
+    fn is_about_a_transfer(&self) -> bool {
+        let about = self.about.as_received();
+        about.len() == 19 && about.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}

@@ -1,0 +1,171 @@
+//! Transfers of any time, found and filtered; and one of them with all that is known.
+
+use super::{address, done, escaped, query};
+use crate::asking::{Caller, Refused};
+use crate::filters;
+use crate::frame::{Frame, Said};
+use crate::json::{Choice, Evidence, Found, Happening, HappeningAt, History, Match, Proposal};
+use crate::words::Words;
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use serde_json::Value;
+
+/// The states that a list is narrowed to.
+const STATES: [&str; 9] = [
+    "accepted",
+    "debiting",
+    "crediting",
+    "reversing",
+    "needs_operator",
+    "ended",
+    "completed",
+    "refused",
+    "reversed",
+];
+
+/// What narrows a list, as it stands in the page's address.
+const FILTERS: [&str; 7] = ["app", "counter", "account", "state", "since", "until", "before"];
+
+#[derive(Default)]
+struct Wanted {
+    app: String,
+    counter: String,
+    account: String,
+    state: String,
+    since: String,
+    until: String,
+}
+
+#[derive(Template)]
+#[template(path = "transfers.html")]
+struct List<'a> {
+    frame: &'a Frame,
+    wanted: Wanted,
+    states: [&'static str; 9],
+    found: Option<Vec<Match>>,
+    page: Option<History>,
+    older: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "transfer.html")]
+struct One<'a> {
+    frame: &'a Frame,
+    transfer: Evidence,
+}
+
+/// `GET /transfers`.
+pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
+    let mut frame = Frame::new(&caller, "/transfers", "Transfers", done(&caller)).await?;
+    let of = |name: &str| query(&caller.uri, name).unwrap_or_default().trim().to_owned();
+    frame.sought = of("q");
+    let states = STATES;
+    let wanted = Wanted {
+        app: of("app"),
+        counter: of("counter"),
+        account: of("account"),
+        state: of("state"),
+        since: of("since"),
+        until: of("until"),
+    };
+    if !frame.sought.is_empty() {
+        let path = address("/ops/v1/search", &[("q", &frame.sought)]);
+        let Found { found } = caller.ask(&path).await?;
+        let (found, page, older) = (Some(found), None, None);
+        return Ok(frame.around(&List { frame: &frame, wanted, states, found, page, older }));
+    }
+    let filters = FILTERS.map(|name| (name, of(name)));
+    let with = |path, before: Option<&str>| {
+        let parts = filters.iter().map(|(name, value)| match (*name, before) {
+            ("before", Some(before)) => (*name, before),
+            (name, _) => (name, value.as_str()),
+        });
+        address(path, &parts.collect::<Vec<_>>())
+    };
+    let page: History = caller.ask(&with("/ops/v1/history", None)).await?;
+    let older = page.next.as_deref().map(|next| with("/transfers", Some(next)));
+    let (found, page) = (None, Some(page));
+    Ok(frame.around(&List { frame: &frame, wanted, states, found, page, older }))
+}
+
+/// `GET /transfers/{serial}`.
+pub(crate) async fn one(caller: Caller, Path(serial): Path<String>) -> Result<Response, Refused> {
+    let said = done(&caller);
+    shown(&caller, &serial, said).await
+}
+
+/// A transfer's page, with what came of what was done there.
+pub(crate) async fn shown(
+    caller: &Caller,
+    serial: &str,
+    said: Option<Said>,
+) -> Result<Response, Refused> {
+    let frame = Frame::new(caller, "/transfers", serial, said).await?;
+    let path = format!("/ops/v1/transfers/{}", escaped(serial));
+    let transfer = caller.ask(&path).await?;
+    Ok(frame.around(&One { frame: &frame, transfer }))
+}
+
+/// What a decision leads to, in words.
+fn outlook(leads_to: &Value, words: Words) -> String {
+    let of = |name: &str| leads_to.get(name).and_then(Value::as_str).unwrap_or_default();
+    words.say(&match leads_to {
+        Value::Object(fields) if fields.contains_key("ends") => {
+            format!("it ends as {}", of("ends"))
+        }
+        Value::Object(fields) if fields.contains_key("sends") => {
+            format!("the {} is sent", of("sends"))
+        }
+        Value::Object(fields) if fields.contains_key("unproven") => {
+            let role = of("unproven");
+            format!("the counter is asked about the {role}, and it goes on by the answer")
+        }
+        _ => "it needs persons again".to_owned(),
+    })
+}
+
+impl Evidence {
+    /// What whoever decides about it has before him.
+    fn seen(&self) -> String {
+        let proposal = self.proposal.as_ref().map_or("", |proposal| proposal.id.as_str());
+        let claim = self.claim.as_ref().map_or("", |claim| claim.until.as_str());
+        format!("{} {} {proposal} {claim}", self.state, self.version)
+    }
+}
+
+impl Proposal {
+    fn outlook(&self, words: &Words) -> String {
+        outlook(&self.leads_to, *words)
+    }
+}
+
+impl Choice {
+    /// What is sent for it: the decision, and what it was seen to lead to.
+    fn value(&self) -> String {
+        let leads_to = self.leads_to.as_ref().unwrap_or(&Value::Null);
+        format!("{} {leads_to}", self.decision)
+    }
+
+    fn meaning(&self) -> &'static str {
+        match self.decision.as_str() {
+            "completed" => "both legs are done",
+            "reversed" => "the debit was undone, or its money was given back",
+            "refused" => "no money moved",
+            "resume" => "go on by the rules, with fresh patience",
+            _ => "",
+        }
+    }
+
+    fn outlook(&self, words: &Words) -> String {
+        self.leads_to.as_ref().map(|leads_to| outlook(leads_to, *words)).unwrap_or_default()
+    }
+}
+
+impl Happening {
+    /// The lanes of the three legs: what became known of whichever it was about.
+    fn lanes(&self) -> [(&'static str, Option<&HappeningAt>); 3] {
+        ["debit", "credit", "reversal"]
+            .map(|role| (role, self.leg.as_ref().filter(|leg| leg.role == role)))
+    }
+}

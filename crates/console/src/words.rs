@@ -1,0 +1,173 @@
+//! The languages of pages. What pages say themselves is written in English where it is said and looked up here in
+//! another language; what the operators' API says in sentences is recognized by what stands between the names and
+//! numbers in it. Whatever is not known stays as it came: nothing is guessed, and others' words are nobody's to translate.
+
+mod zh;
+
+use axum::http::{HeaderMap, header};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The cookie that remembers which language somebody chose.
+pub(crate) const COOKIE: &str = "language";
+
+/// A language of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// English.
+    #[default]
+    En,
+    /// Chinese, in simplified letters.
+    Zh,
+}
+
+static CHINESE: LazyLock<HashMap<&str, &str>> =
+    LazyLock::new(|| zh::TEXTS.iter().copied().collect());
+
+impl Words {
+    /// All languages.
+    pub(crate) const ALL: [Words; 2] = [Words::En, Words::Zh];
+
+    /// Its code, as HTML and HTTP have it.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Words::En => "en",
+            Words::Zh => "zh-CN",
+        }
+    }
+
+    /// Its name, in itself.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Words::En => "English",
+            Words::Zh => "中文",
+        }
+    }
+
+    /// A language by its code.
+    pub(crate) fn by_code(code: &str) -> Option<Words> {
+        Words::ALL.into_iter().find(|words| words.code() == code)
+    }
+
+    /// The one that somebody chose, or else the first of those that the browser's user reads.
+    pub(crate) fn of(headers: &HeaderMap) -> Words {
+        let texts = |name| headers.get_all(name).iter().filter_map(|text| text.to_str().ok());
+        let chosen =
+            texts(header::COOKIE).flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
+                let (name, value) = cookie.trim().split_once('=')?;
+                if name == COOKIE { Words::by_code(value) } else { None }
+            });
+        chosen.unwrap_or_else(|| {
+            let asked = texts(header::ACCEPT_LANGUAGE).flat_map(|list| list.split(','));
+            let mut asked: Vec<(f32, Words)> = asked.filter_map(wanted).collect();
+            asked.sort_by(|one, other| other.0.total_cmp(&one.0));
+            asked.first().map(|(_, words)| *words).unwrap_or_default()
+        })
+    }
+
+    /// The other languages.
+    pub(crate) fn others(self) -> Vec<Words> {
+        Words::ALL.into_iter().filter(|words| *words != self).collect()
+    }
+
+    /// A text of ours in this language.
+    pub(crate) fn text(self, english: &str) -> &str {
+        match self {
+            Words::En => english,
+            Words::Zh => CHINESE.get(english).copied().unwrap_or(english),
+        }
+    }
+
+    /// A sentence of the operators' API in this language, clause by clause.
+    pub(crate) fn say(self, english: &str) -> String {
+        match self {
+            Words::En => english.to_owned(),
+            Words::Zh => {
+                CHINESE.get(english).map_or_else(|| self.clauses(english), |all| (*all).to_owned())
+            }
+        }
+    }
+
+    fn clauses(self, english: &str) -> String {
+        let mut said = String::new();
+        for (at, clause) in english.split("; ").enumerate() {
+            let known = self.whole(clause);
+            // Others' words keep the marks that they came with.
+            said.push_str(if at == 0 {
+                ""
+            } else if known.is_some() {
+                "；"
+            } else {
+                "; "
+            });
+            said.push_str(&known.unwrap_or_else(|| clause.to_owned()));
+        }
+        said
+    }
+
+    /// The same, if it is known as it stands.
+    fn whole(self, english: &str) -> Option<String> {
+        if let Some(text) = CHINESE.get(english) {
+            return Some((*text).to_owned());
+        }
+        zh::SENTENCES.iter().find_map(|(pattern, said)| {
+            let parts = between(pattern, english)?;
+            let mut chinese = (*said).to_owned();
+            for (at, part) in parts.iter().enumerate() {
+                chinese = chinese.replace(&format!("{{{at}}}"), &self.known(part));
+            }
+            Some(chinese)
+        })
+    }
+
+    /// What stands between: words of ours in this language, one or several; a name or a number as it is.
+    fn known(self, part: &str) -> String {
+        if let Some(text) = CHINESE.get(part) {
+            return (*text).to_owned();
+        }
+        let one = |one: &str| match one.split_once(' ') {
+            _ if CHINESE.contains_key(one) => self.text(one).to_owned(),
+            Some((role, what)) if ["debit", "credit", "reversal"].contains(&role) => {
+                format!("{}{}", self.text(role), self.text(what))
+            }
+            Some(_) | None => one.to_owned(),
+        };
+        let all: Vec<String> = part.split(", ").map(one).collect();
+        // Others' words have commas of their own.
+        if all.concat() == part.replace(", ", "") { part.to_owned() } else { all.join("、") }
+    }
+}
+
+/// One of the languages that a browser asks for, with its weight, if it is one of ours.
+fn wanted(one: &str) -> Option<(f32, Words)> {
+    let mut parts = one.split(';').map(str::trim);
+    let tag = parts.next()?.to_ascii_lowercase();
+    let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse);
+    let words = match tag.split('-').next()? {
+        "zh" => Words::Zh,
+        "en" => Words::En,
+        _ => return None,
+    };
+    weight.ok().filter(|weight| *weight > 0.0).map(|weight| (weight, words))
+}
+
+/// What stands in a text where a pattern has `{}`.
+fn between<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
+    let mut literals = pattern.split("{}");
+    let mut rest = text.strip_prefix(literals.next()?)?;
+    let mut found = Vec::new();
+    let mut literals = literals.peekable();
+    while let Some(literal) = literals.next() {
+        let at = match literals.peek() {
+            Some(_) => rest.find(literal)?,
+            None if literal.is_empty() => rest.len(),
+            None => rest.len().checked_sub(literal.len()).filter(|_| rest.ends_with(literal))?,
+        };
+        found.push(rest.get(..at)?);
+        rest = rest.get(at + literal.len()..)?;
+    }
+    (rest.is_empty() && found.iter().all(|part| !part.is_empty())).then_some(found)
+}
+
+#[cfg(test)]
+mod tests;
