@@ -84,7 +84,6 @@ async function signIn(page, who, secret) {
 }
 
 async function look(page, as, room) {
-  if (process.env.TELL) console.error(new Date().toISOString(), as.name, room);
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run());
   if (pictures) {

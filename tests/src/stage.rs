@@ -8,6 +8,7 @@ use crate::private;
 use crate::process::{Process, free_address, program};
 use crate::tester;
 use anyhow::{Context, Result, bail, ensure};
+use people::Role;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
@@ -153,6 +154,11 @@ impl Stage {
         let mut arguments = vec!["simulate", dialect, "--key-file", key];
         arguments.extend(more);
         Process::start(dialect, self.folder.path(), &arguments)
+    }
+
+    /// Makes another operator, with the tester's password.
+    pub async fn add_person(&self, name: &str, role: Role) -> Result<()> {
+        tester::provide_other(&self.database()?, self.folder.path(), name, role).await
     }
 
     /// Where its files lie.

@@ -1,8 +1,10 @@
-//! The operators' page in a real browser, over a bridge whose counter says whatever might do harm.
+//! The operators' pages in a real browser, over a bridge whose counter says whatever might do harm: as two people who
+//! decide together see them, in both languages, by keyboard alone.
 
 use anyhow::{Context, Result, ensure};
 use domain::message::{Instruction, Reply};
 use domain::message::{Notice, Severity};
+use people::Role;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
@@ -25,12 +27,16 @@ const HOSTILE: &str = "</td><img src=x onerror=\"window.overtaken=1\"><script>wi
 const HARMLESS: &str = "</td><img src=x onerror=\"window.overtaken=1\"><script>window.overtaken=1</script>\
                         <b>ALL FINAL</b>\\u202e001\\u001b[2J";
 
+/// Who approves what the tester proposes.
+const APPROVER: &str = "wang";
+
 /// A transfer that waits for a person, as soon as nobody answers for its credit.
 const BRISK: &str = "[coordinator]\npatience = 1\nfirst_pause_ms = 50\nlongest_pause_ms = 100\n\
                      posting_deadline_ms = 300\nquery_deadline_ms = 300\n";
 
 #[tokio::test]
-async fn the_page_is_for_everybody_and_nobody_elses_words_act_on_it() -> Result<()> {
+async fn two_decide_by_keyboard_in_either_language_and_nobody_elses_words_act_on_a_page()
+-> Result<()> {
     let variables = [PACKAGES_VARIABLE, BROWSER_VARIABLE].map(std::env::var);
     let [Ok(packages), Ok(browser)] = variables else {
         println!(
@@ -66,40 +72,30 @@ async fn the_page_is_for_everybody_and_nobody_elses_words_act_on_it() -> Result<
         })
         .await?;
 
+    stage.add_person(APPROVER, Role::Approver).await?;
+
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/node/page.mjs");
     let url = format!("http://{}/", stage.operators());
+    let both = [tester::NAME, tester::PASSWORD, APPROVER, tester::PASSWORD];
     let looking = Command::new("node")
-        .args([script, &packages, &browser, &url, &serial, tester::NAME, tester::PASSWORD])
+        .args([script, &packages, &browser, &url, &serial])
+        .args(both)
+        .arg("hostile")
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
     let ended =
-        tokio::time::timeout(Duration::from_mins(3), looking).await.context("it ends")??;
+        tokio::time::timeout(Duration::from_mins(8), looking).await.context("it ends")??;
     let complained = String::from_utf8_lossy(&ended.stderr);
     ensure!(ended.status.success(), "{complained}");
     let seen: Value = serde_json::from_slice(&ended.stdout)?;
     let views = seen["views"].as_array().context("views")?;
-    assert_eq!(views.len(), 3, "{seen}");
+    assert_eq!(views.len(), 44, "{seen}");
     for view in views {
-        let grave: Vec<&Value> = view["violations"]
-            .as_array()
-            .context("violations")?
-            .iter()
-            .filter(|violation| {
-                violation["impact"] == "serious" || violation["impact"] == "critical"
-            })
-            .collect();
-        assert!(grave.is_empty(), "{}: {grave:#?}", view["name"]);
-        let text = view["text"].as_str().context("a text")?;
-        let found = view["found"].as_str().context("what was found")?;
-        assert!(found.contains(&serial) && found.contains("as a master serial"), "{found}");
-        assert_eq!(view["address"], format!("{url}?q={serial}"), "it can be sent to a colleague");
-        assert!(view["first"].as_str().is_some_and(|title| title.starts_with("Needs a person")));
-        assert!(text.contains(&serial) && text.contains(HARMLESS), "{text}");
-        assert_eq!((&view["markup"], &view["overtaken"]), (&json!(0), &json!(false)), "{text}");
-        assert_eq!(view["overflows"], false, "{}", view["name"]);
+        is_for_everybody(view, &serial)?;
     }
     assert_eq!(seen["complaints"], json!([]), "the browser has nothing to complain of");
+    decided_by_two(&seen);
     let requests = seen["requests"].as_array().context("requests")?;
     let elsewhere: Vec<&Value> = requests
         .iter()
@@ -107,4 +103,43 @@ async fn the_page_is_for_everybody_and_nobody_elses_words_act_on_it() -> Result<
         .collect();
     assert!(elsewhere.is_empty(), "it asks elsewhere: {elsewhere:?}");
     Ok(())
+}
+
+/// A page as anybody sees it: axe finds nothing, it fits its window, and others' words are words.
+fn is_for_everybody(view: &Value, serial: &str) -> Result<()> {
+    let name = view["name"].as_str().context("a name")?;
+    assert_eq!(view["violations"], json!([]), "{name}");
+    assert_eq!(view["overflows"], false, "{name}");
+    let language = if name.contains("chinese") { "zh-CN" } else { "en" };
+    assert_eq!(view["language"], language, "{name}");
+    let text = view["text"].as_str().context("a text")?;
+    assert_eq!((&view["markup"], &view["overtaken"]), (&json!(0), &json!(false)), "{text}");
+    if name.ends_with(" /") {
+        let first = view["first"].as_str().context("a title")?;
+        assert!(first.starts_with("Needs a person") || first.starts_with("待人工处理"), "{first}");
+    }
+    if name.ends_with(&format!("/transfers/{serial}")) {
+        assert!(text.contains(serial) && text.contains(HARMLESS), "{name}: {text}");
+    }
+    if name.ends_with(&format!("q={serial}")) {
+        assert!(text.contains(serial), "{name}: {text}");
+    }
+    Ok(())
+}
+
+/// One proposes, nobody approves that alone, another does; and what else they did.
+fn decided_by_two(seen: &Value) {
+    let said = |at: usize| seen["steps"][at].as_str().unwrap_or_default();
+    assert_eq!(said(0), "Proposed. Another person has to approve it.", "{}", seen["steps"]);
+    assert!(said(1).starts_with("Nobody approves a proposal of one's own"), "{}", said(1));
+    assert_eq!(seen["kept"], "my own words", "what was typed is kept");
+    assert_eq!(said(2), "已批准，裁定生效。");
+    assert!(seen["after"] != "state needs_operator", "{}", seen["after"]);
+    assert!(
+        said(3).starts_with("hold: tester,") && said(3).ends_with("to try hold"),
+        "{}",
+        said(3)
+    );
+    assert_eq!((said(4), said(5), said(6)), ("not on hold", "总览", "/sign-in"));
+    assert_eq!(seen["steps"].as_array().map(Vec::len), Some(7), "{}", seen["steps"]);
 }

@@ -131,9 +131,11 @@ pub(crate) async fn change_password(caller: Caller, fields: Fields) -> Result<Re
 /// `POST /language`.
 pub(crate) async fn language(fields: Fields) -> Response {
     let of = |name: &str| fields.get(name).map_or("", String::as_str);
-    // Only to pages of ours: another host's address begins with two strokes, or with its scheme.
+    // Only to pages of ours: another host's address begins with two strokes, or with its scheme; and a browser leaves
+    // out blanks and takes a stroke for the other.
     let back = of("back");
-    let is_ours = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
+    let is_plain = back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_ours = is_plain && back.starts_with('/') && !back.starts_with("//");
     let mut response = Redirect::to(if is_ours { back } else { "/" }).into_response();
     if let Some(words) = Words::by_code(of("to")) {
         let code = words.code();

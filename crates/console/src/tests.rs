@@ -1,1 +1,551 @@
+//! Pages over an API that answers what a test wants, and notes what it was asked for.
 
+use super::pages;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tower::ServiceExt;
+
+const SERIAL: &str = "2026113000000000006";
+/// Markup that would act, and a number that is turned around.
+const HOSTILE: &str = "<img src=x onerror=alert(1)>\u{202e}001\"'&";
+const HARMLESS: &str = "&#60;img src=x onerror=alert(1)&#62;\\u202e001&#34;&#39;&#38;";
+
+type Asked = Vec<(Method, String, HeaderMap, Value)>;
+
+/// The operators' API, as far as pages ask it.
+#[derive(Clone)]
+struct Rig {
+    answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+fn evidence() -> Value {
+    let leg = |role: &str, knowledge: &str| {
+        json!({
+            "role": role, "counter": "securities", "account": "6001", "sub_serial": "61",
+            "knowledge": knowledge, "answer": { "code": 402, "text": HOSTILE },
+            "counter_serial": HOSTILE, "settle_day": "20261130", "posted_day": null, "sent": 1,
+            "fruitless": 2,
+        })
+    };
+    json!({
+        "master_serial": SERIAL, "state": "needs_operator",
+        "from": { "counter": "securities", "account": "6001" },
+        "to": { "counter": "futures", "account": "8001" }, "amount": 30_000, "currency": "CNY",
+        "legs": [leg("debit", "done"), leg("credit", "unknown")],
+        "reason": "the credit's outcome could not be established",
+        "next": "futures is still asked what became of the credit; proven so far: debit done; an operator may decide without it",
+        "created_at": "2026-11-30T13:00:00Z", "updated_at": "2026-11-30T13:00:05Z",
+        "deadline_at": "2026-11-30T13:01:00Z", "app": HOSTILE, "in_transit": 30_000,
+        "claim": null, "proposal": null, "version": "0".repeat(32),
+        "decisions": [
+            { "decision": "reversed", "allowed": true, "why_not": null, "leads_to": { "ends": "reversed" } },
+            { "decision": "refused", "allowed": false, "leads_to": null,
+              "why_not": "the decision contradicts the proof: the debit is done" },
+        ],
+        "trail": [{
+            "at": "2026-11-30T13:00:01Z", "event": HOSTILE, "state": "crediting", "reason": null,
+            "leg": { "role": "credit", "knowledge": "unknown", "sent": 1 },
+        }],
+    })
+}
+
+fn counter() -> Value {
+    json!({
+        "counter": "securities", "health": "down", "health_text": "not connected",
+        "settle_day": 20_261_130, "open": true, "queued": 1, "in_flight": 2,
+        "connections": [{
+            "channel": 0, "state": "backing_off", "state_text": "waiting to try again",
+            "since": 1_000_000, "address": HOSTILE, "next_attempt_at": 9_000_000, "attempt": 2,
+            "addresses": [{ "address": HOSTILE, "failures": 3, "last_error": HOSTILE }],
+            "tls": { "version": "TLS 1.3", "peer": HOSTILE, "own_expires_at": 1, "peer_expires_at": 2 },
+            "last_cause": HOSTILE, "heard_at": 1, "round_trip_us": 1_234, "round_trips_us": [1, 2],
+        }],
+        "counts": { "sign_ons": 1 },
+        "held": { "why": HOSTILE, "since": 1, "to_do": "ask its people", "proposal": null },
+        "on_hold": { "kind": "drain", "who": "lin", "note": HOSTILE, "since": 7, "text": HOSTILE },
+        "can_fence": false, "faults": { "text": HOSTILE },
+    })
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let operator = json!({
+            "name": "lin", "role": "admin", "second_factor": true, "must_change_password": false,
+            "made_at": "2026-11-30T13:00:00Z", "made_by": HOSTILE, "disabled_at": null,
+        });
+        let line = json!({
+            "master_serial": SERIAL, "state": "refused", "amount": 5, "currency": "JPY",
+            "from": { "counter": "securities", "account": "6001" },
+            "to": { "counter": "futures", "account": "8001" }, "app": HOSTILE,
+            "reason": "securities refused the debit", "created_at": "2026-11-30T13:00:00Z",
+        });
+        let act = json!({
+            "at": "2026-11-30T13:00:00Z", "who": "lin", "by": "session 1", "act": "proposed",
+            "about": SERIAL, "before": null, "after": HOSTILE, "reason": HOSTILE, "outcome": "done",
+        });
+        let answers = [
+            ("GET /ops/v1/session", json!({ "name": "lin", "role": "admin" })),
+            (
+                "GET /ops/v1/summary",
+                json!({
+                    "version": "1", "now": 1_000_000_000_000_000_i64, "started_at": 0, "open": 1,
+                    "journal": { "health": "failing", "why": HOSTILE },
+                    "record": { "standing": "behind", "why": HOSTILE },
+                    "by_state": { "needs_operator": 1 }, "in_transit": { "CNY": 30_000 },
+                    "oldest_in_transit_at": 5,
+                }),
+            ),
+            ("GET /ops/v1/counters", json!([counter()])),
+            (
+                "GET /ops/v1/counters/securities/readmission",
+                json!({
+                    "version": "1".repeat(32), "proposal": null,
+                    "holds": [{ "why": HOSTILE, "since": "2026-11-30T13:00:00Z" }],
+                }),
+            ),
+            (
+                "GET /ops/v1/strangers",
+                json!({ "refused": 1, "strangers": [{
+                    "address": HOSTILE, "counter": null, "cause": HOSTILE, "times": 2, "last_at": 5,
+                }] }),
+            ),
+            ("GET /ops/v1/transfers", json!({ "transfers": [evidence()], "total": 1 })),
+            ("GET /ops/v1/transfers/2026113000000000006", evidence()),
+            ("GET /ops/v1/proposals", json!({ "transfers": [], "total": 0 })),
+            ("GET /ops/v1/history", json!({ "transfers": [line], "next": SERIAL })),
+            (
+                "GET /ops/v1/search",
+                json!({ "found": [{ "by": "account", "transfers": [line], "next": SERIAL }] }),
+            ),
+            ("GET /ops/v1/operators", json!({ "operators": [operator] })),
+            (
+                "GET /ops/v1/operators/lin/sessions",
+                json!({ "sessions": [{
+                    "id": "5", "began_at": "", "seen_at": "", "ends_at": "", "address": "127.0.0.1",
+                    "agent": HOSTILE,
+                }] }),
+            ),
+            ("GET /ops/v1/operators/lin/tokens", json!({ "tokens": [] })),
+            ("GET /ops/v1/acts", json!({ "acts": [act], "next": 41 })),
+        ];
+        let answers = answers.map(|(asked, answer)| (asked.to_owned(), (200, answer)));
+        Rig { answers: Arc::new(Mutex::new(answers.into())), asked: Arc::default() }
+    }
+
+    fn answers(&self, asked: &str, status: u16, answer: Value) {
+        self.answers.lock().expect("a lock").insert(asked.to_owned(), (status, answer));
+    }
+
+    fn asked(&self) -> Asked {
+        std::mem::take(&mut self.asked.lock().expect("a lock"))
+    }
+
+    async fn answer(self, request: Request<Body>) -> Response {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        let key = format!("{} {}", parts.method, parts.uri.path());
+        let uri = parts.uri.to_string();
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        self.asked.lock().expect("a lock").push((parts.method, uri, parts.headers, body));
+        let found = self.answers.lock().expect("a lock").get(&key).cloned();
+        let missing = json!({ "type": "/errors/no_such_path", "title": "There is nothing here" });
+        let (status, answer) = found.unwrap_or((404, missing));
+        (StatusCode::from_u16(status).expect("a status"), answer.to_string()).into_response()
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+        let rig = self.clone();
+        let api = Router::new().fallback(move |request| rig.clone().answer(request));
+        let response = pages(api).oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        (parts.status, parts.headers, String::from_utf8(body.into()).expect("text"))
+    }
+
+    async fn get(&self, path: &str, language: &str) -> (StatusCode, HeaderMap, String) {
+        let request = Request::get(path).header(header::ACCEPT_LANGUAGE, language);
+        let request = request.header(header::COOKIE, "__Host-session=secret");
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// Sends a form as a page of ours does.
+    async fn post(&self, path: &str, form: &str) -> (StatusCode, HeaderMap, String) {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::COOKIE, "__Host-session=secret")
+            .header("sec-fetch-site", "same-origin");
+        self.send(request.body(Body::from(form.to_owned())).expect("a request")).await
+    }
+}
+
+const ROOMS: [&str; 12] = [
+    "/",
+    "/connections",
+    "/connections/securities",
+    "/transit",
+    "/transfers",
+    "/transfers?counter=futures&state=ended",
+    "/transfers?q=6001",
+    "/transfers/2026113000000000006",
+    "/people",
+    "/people/lin",
+    "/acts",
+    "/acts?who=lin",
+];
+
+#[tokio::test]
+async fn every_room_is_shown_in_every_language_and_nobodys_words_act_there() {
+    let rig = Rig::new();
+    for room in ROOMS {
+        for (asked, language) in [("en", "en"), ("zh-CN,zh;q=0.9", "zh-CN")] {
+            let (status, headers, page) = rig.get(room, asked).await;
+            assert_eq!(status, StatusCode::OK, "{room}: {page}");
+            assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+            assert!(page.contains(&format!("<html lang=\"{language}\">")), "{room}");
+            assert!(!page.contains("<img") && !page.contains('\u{202e}'), "{room}: {page}");
+            // At least the banner has it.
+            assert!(page.contains(HARMLESS), "{room}: {page}");
+            assert!(!page.contains("style=") && !page.contains("onclick"), "{room}");
+        }
+        for (method, _, headers, _) in rig.asked() {
+            assert_eq!(method, Method::GET, "{room}: who looks changes nothing");
+            assert_eq!(headers[header::COOKIE], "__Host-session=secret");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_needs_a_person_stands_first() {
+    let (_, _, page) = Rig::new().get("/", "en").await;
+    let first = page.split("<section").nth(1).expect("a section");
+    assert!(first.contains("Needs a person") && first.contains(SERIAL), "{first}");
+}
+
+#[tokio::test]
+async fn whoever_is_nobody_is_sent_to_the_door() {
+    let rig = Rig::new();
+    for (slug, door) in [("not_signed_in", "/sign-in"), ("password_to_change", "/password")] {
+        let problem = json!({ "type": format!("/errors/{slug}"), "title": "no" });
+        rig.answers("GET /ops/v1/session", 401, problem);
+        for room in ROOMS {
+            let (status, headers, _) = rig.get(room, "en").await;
+            assert_eq!(
+                (status, &headers[header::LOCATION]),
+                (StatusCode::SEE_OTHER, &door.parse().expect("a value"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_page_asks_for_nothing() {
+    let rig = Rig::new();
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("sec-fetch-site", "none"),
+        ("user-agent", "says nothing of where it comes from"),
+    ] {
+        for path in ["/sign-in", "/sign-out", "/people", "/transfers/1/approval", "/language"] {
+            let request = Request::post(path).header(name, value);
+            let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let (status, _, page) = rig.send(request.body(Body::empty()).expect("a request")).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{path}: {page}");
+        }
+    }
+    assert!(rig.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_decision_is_proposed_about_what_was_shown() {
+    let rig = Rig::new();
+    let (_, _, page) = rig.get(&format!("/transfers/{SERIAL}"), "en").await;
+    let choice = "value=\"reversed {&#34;ends&#34;:&#34;reversed&#34;}\"";
+    assert!(page.contains(choice), "{page}");
+    rig.asked();
+    let path = format!("POST /ops/v1/transfers/{SERIAL}/proposal");
+    rig.answers(&path, 201, json!({}));
+    let form = "choice=reversed+%7B%22ends%22%3A%22reversed%22%7D&version=00&note=asked%20them";
+    let (status, headers, _) = rig.post(&format!("/transfers/{SERIAL}/proposal"), form).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    assert_eq!(headers[header::LOCATION], format!("/transfers/{SERIAL}?done=proposed"));
+    let asked = rig.asked();
+    let (method, uri, headers, body) = &asked[0];
+    assert_eq!((method, uri.as_str()), (&Method::POST, &path[5..]));
+    assert_eq!(headers["sec-fetch-site"], "same-origin", "the API judges it, too");
+    assert_eq!(headers[header::CONTENT_TYPE], "application/json");
+    let sent = json!({ "decision": "reversed", "leads_to": { "ends": "reversed" }, "version": "00", "note": "asked them" });
+    assert_eq!(*body, sent);
+}
+
+#[tokio::test]
+async fn what_is_not_done_is_said_and_what_was_typed_is_kept() {
+    let rig = Rig::new();
+    for (status, slug, words) in [
+        (409, "moved_on", "Not done."),
+        (503, "not_confirmed", "It is not known whether that is done"),
+        (500, "", "It is not known whether that is done"),
+    ] {
+        let path = format!("POST /ops/v1/transfers/{SERIAL}/proposal");
+        let title = "It stands otherwise than it was seen";
+        rig.answers(&path, status, json!({ "type": format!("/errors/{slug}"), "title": title }));
+        let form = "choice=reversed+null&version=0&note=my+own+%3Cwords%3E";
+        let (answered, _, page) = rig.post(&format!("/transfers/{SERIAL}/proposal"), form).await;
+        assert_eq!(answered.as_u16(), status);
+        assert!(page.contains(words) && page.contains(title), "{page}");
+        assert!(page.contains("my own &#60;words&#62;</textarea>"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_does_what_the_api_does_with_the_same_words() {
+    let rig = Rig::new();
+    for (path, form, method, api, body) in [
+        (
+            "/transfers/1/claim",
+            "note=n",
+            "POST",
+            "/ops/v1/transfers/1/claim",
+            json!({ "note": "n" }),
+        ),
+        (
+            "/transfers/1/claim",
+            "release=true",
+            "POST",
+            "/ops/v1/transfers/1/claim",
+            json!({ "release": true }),
+        ),
+        (
+            "/transfers/1/approval",
+            "proposal=p&note=n",
+            "POST",
+            "/ops/v1/transfers/1/approval",
+            json!({ "proposal": "p", "note": "n" }),
+        ),
+        (
+            "/transfers/1/withdrawal",
+            "proposal=p&note=n",
+            "POST",
+            "/ops/v1/transfers/1/withdrawal",
+            json!({ "proposal": "p", "note": "n" }),
+        ),
+        (
+            "/connections/c/hold",
+            "note=n",
+            "POST",
+            "/ops/v1/counters/c/hold",
+            json!({ "note": "n" }),
+        ),
+        (
+            "/connections/c/drain",
+            "note=n",
+            "POST",
+            "/ops/v1/counters/c/drain",
+            json!({ "note": "n" }),
+        ),
+        (
+            "/connections/c/new-session",
+            "note=n",
+            "POST",
+            "/ops/v1/counters/c/new-session",
+            json!({ "note": "n" }),
+        ),
+        ("/connections/c/reconnect", "", "POST", "/ops/v1/counters/c/reconnect", json!({})),
+        (
+            "/connections/c/readmission",
+            "version=v&note=n",
+            "POST",
+            "/ops/v1/counters/c/readmission",
+            json!({ "version": "v", "note": "n", "move_serials": false }),
+        ),
+        (
+            "/connections/c/readmission",
+            "version=v&note=n&move_serials=true",
+            "POST",
+            "/ops/v1/counters/c/readmission",
+            json!({ "version": "v", "note": "n", "move_serials": true }),
+        ),
+        (
+            "/connections/c/readmission/approval",
+            "proposal=p&note=n",
+            "POST",
+            "/ops/v1/counters/c/readmission/approval",
+            json!({ "proposal": "p", "note": "n" }),
+        ),
+        (
+            "/people/lin",
+            "role=viewer&reason=r",
+            "PATCH",
+            "/ops/v1/operators/lin",
+            json!({ "role": "viewer", "reason": "r" }),
+        ),
+        (
+            "/people/lin/disabled",
+            "role=viewer&reason=r",
+            "PATCH",
+            "/ops/v1/operators/lin",
+            json!({ "disabled": true, "reason": "r" }),
+        ),
+        (
+            "/people/lin/enabled",
+            "reason=r",
+            "PATCH",
+            "/ops/v1/operators/lin",
+            json!({ "disabled": false, "reason": "r" }),
+        ),
+        ("/people/lin/sessions/5/end", "", "DELETE", "/ops/v1/operators/lin/sessions/5", json!({})),
+        ("/people/lin/tokens/5/end", "", "DELETE", "/ops/v1/operators/lin/tokens/5", json!({})),
+        // What stands in an address stays one part of it.
+        (
+            "/transfers/..%2Fcounters/claim",
+            "note=n",
+            "POST",
+            "/ops/v1/transfers/..%2Fcounters/claim",
+            json!({ "note": "n" }),
+        ),
+        (
+            "/people/a%3Fb%23c/enabled",
+            "reason=r",
+            "PATCH",
+            "/ops/v1/operators/a%3Fb%23c",
+            json!({ "disabled": false, "reason": "r" }),
+        ),
+    ] {
+        rig.answers(&format!("{method} {api}"), 200, json!({}));
+        let (status, _, page) = rig.post(path, form).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{path}: {page}");
+        let asked = rig.asked();
+        assert_eq!(asked.len(), 1, "{path}");
+        let (by, uri, _, sent) = &asked[0];
+        assert_eq!((by.as_str(), uri.as_str(), sent), (method, api, &body), "{path}");
+    }
+    for path in
+        ["/transfers/1/nothing", "/connections/c/nothing", "/connections/c/readmission/nothing"]
+    {
+        let (status, _, _) = rig.post(path, "note=n").await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert!(rig.asked().is_empty(), "what is no act is asked of nobody");
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_and_by_the_answer_alone() {
+    let rig = Rig::new();
+    let factor = json!({ "secret": "ABC", "uri": "otpauth://x", "recovery_codes": ["one", "two"] });
+    let first = json!({ "name": "lin", "password": "first-of-all", "second_factor": factor });
+    rig.answers("POST /ops/v1/operators", 201, first.clone());
+    rig.answers("POST /ops/v1/operators/lin/reset", 200, first);
+    let made = json!({ "token": "first-of-all", "expires_at": "2027-01-01T00:00:00Z" });
+    rig.answers("POST /ops/v1/operators/lin/tokens", 201, made);
+    for (path, form) in [
+        ("/people", "name=lin&role=viewer&reason=r"),
+        ("/people/lin/reset", "reason=r"),
+        ("/people/lin/tokens", "label=l&role=viewer&days=5&reason=r"),
+    ] {
+        let (status, _, page) = rig.post(path, form).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(page.contains("first-of-all") && page.contains("never again"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn one_comes_in_by_the_cookie_that_the_api_sets() {
+    let rig = Rig::new();
+    rig.answers("POST /ops/v1/session", 201, json!({ "name": "lin", "role": "admin" }));
+    let (status, headers, _) = rig.post("/sign-in", "name=lin&password=p&code=1").await;
+    assert_eq!(
+        (status, &headers[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/sign-in?kept".parse().expect("a value"))
+    );
+    assert_eq!(rig.asked()[0].3, json!({ "name": "lin", "password": "p", "code": "1" }));
+    // The browser has kept it, or has not.
+    let (status, headers, _) = rig.get("/sign-in?kept", "en").await;
+    assert_eq!(
+        (status, &headers[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/".parse().expect("a value"))
+    );
+    let nobody = json!({ "type": "/errors/not_signed_in", "title": "Nobody is signed in" });
+    rig.answers("GET /ops/v1/session", 401, nobody);
+    let (status, _, page) = rig.get("/sign-in?kept", "en").await;
+    assert!(status.is_success() && page.contains("this browser did not keep it"), "{page}");
+    let refused = json!({ "type": "/errors/sign_in_refused", "title": "The sign-in is refused" });
+    rig.answers("POST /ops/v1/session", 403, refused);
+    let (status, _, page) = rig.post("/sign-in", "name=lin&password=hunter2&code=").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(page.contains("The sign-in is refused") && !page.contains("hunter2"), "{page}");
+    let (status, _, page) = rig.post("/password", "password=a&new=b&again=c").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("The two are not the same."), "{page}");
+}
+
+#[tokio::test]
+async fn a_language_is_chosen_and_leads_to_no_other_host() {
+    let rig = Rig::new();
+    for (back, leads_to) in [
+        ("/transfers?q=1", "/transfers?q=1"),
+        ("//evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("/\\evil.example/", "/"),
+        ("/\t/evil.example/", "/"),
+        ("", "/"),
+    ] {
+        let form = format!("to=zh-CN&back={}", super::view::escaped(back));
+        let (status, headers, _) = rig.post("/language", &form).await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
+        assert_eq!(headers[header::LOCATION], leads_to, "{back}");
+        let cookie = headers[header::SET_COOKIE].to_str().expect("text");
+        assert!(cookie.starts_with("language=zh-CN; Path=/;"), "{cookie}");
+    }
+    let (_, headers, _) = rig.post("/language", "to=fr%0d%0aX: y&back=/").await;
+    assert!(!headers.contains_key(header::SET_COOKIE));
+}
+
+#[test]
+fn pages_need_nothing_from_elsewhere_and_no_script_reads_words_as_markup() {
+    let icon = include_str!("../assets/icon.svg").replace("http://www.w3.org/2000/svg", "");
+    for text in [super::assets::LIVE, super::assets::STYLE, &icon] {
+        for forbidden in [
+            "https://",
+            "http://",
+            "@import",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+        ] {
+            assert!(!text.contains(forbidden), "{forbidden:?}");
+        }
+    }
+}
+
+/// The page escapes what the terminal and the log escape: its table is the same.
+#[test]
+fn what_nobody_sees_is_shown_on_the_page_as_everywhere() {
+    let table = super::assets::LIVE.split_once("/[").and_then(|(_, rest)| rest.split_once("]/gu"));
+    let (table, _) = table.expect("a table");
+    let code = |text: &str| {
+        let digits = text.strip_prefix("\\u{")?.strip_suffix('}')?;
+        char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+    };
+    let ranges: Vec<_> = table
+        .replace("}\\u", "} \\u")
+        .split(' ')
+        .map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            code(first).expect("a letter")..=code(last).expect("a letter")
+        })
+        .collect();
+    assert_eq!(ranges.len(), 11);
+    for letter in '\0'..=char::MAX {
+        let escaped = ranges.iter().any(|range| range.contains(&letter));
+        assert_eq!(escaped, foreign::is_unseen(letter), "{letter:?}");
+    }
+}
