@@ -1,7 +1,6 @@
 //! Counters that operators keep from new transfers, over restarts: who, why, since when, and who let
 //! them go on. What is kept of counters whose words are in doubt is `in_doubt`.
 
-use crate::alone;
 use crate::entity::operator_hold::{ActiveModel, Column, Entity, Model};
 use crate::error::StoreError;
 use crate::query::ask;
@@ -59,7 +58,7 @@ impl Store {
     /// in force already stays as it is; one of the other kind is released by whoever says this, at the
     /// same moment.
     pub async fn put_on_hold(&self, hold: &OnHold) -> Result<OnHold, StoreError> {
-        let put = alone::change(self.address(), async |transaction: &DatabaseTransaction| {
+        let put = self.change(async |transaction: &DatabaseTransaction| {
             let former = in_force(transaction, &hold.counter).await?;
             if let Some(former) = &former {
                 if former.kind == hold.kind.as_str() {
@@ -86,7 +85,7 @@ impl Store {
         note: &ForeignText,
         at: i64,
     ) -> Result<Option<OnHold>, StoreError> {
-        let taken = alone::change(self.address(), async |transaction: &DatabaseTransaction| {
+        let taken = self.change(async |transaction: &DatabaseTransaction| {
             let Some(held) = in_force(transaction, counter).await? else { return Ok(Ok(None)) };
             release(transaction, counter, who.as_received(), note.as_received(), at).await?;
             Ok(read(held).map(Some))
