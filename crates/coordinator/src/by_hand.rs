@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::StoreError;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
 /// How often a person may have one counter sign on anew. It costs the counter a sign-on for each connection, and
@@ -45,6 +45,8 @@ impl Waits {
 pub(crate) struct ByHand {
     /// Of whoever holds or releases: what is in force here is what the database has.
     turn: Semaphore,
+    /// Whether the database may have taken something of holds and not said so.
+    unclear: watch::Sender<bool>,
     /// When each counter was last asked to sign on anew.
     renewed: Mutex<HashMap<CounterId, Instant>>,
     /// What each drain waits for.
@@ -53,15 +55,38 @@ pub(crate) struct ByHand {
 
 impl Default for ByHand {
     fn default() -> ByHand {
-        ByHand { turn: Semaphore::new(1), renewed: Mutex::default(), waits: Mutex::default() }
+        ByHand {
+            turn: Semaphore::new(1),
+            unclear: watch::Sender::new(false),
+            renewed: Mutex::default(),
+            waits: Mutex::default(),
+        }
     }
 }
 
 impl ByHand {
+    /// Waits until nobody else holds or releases a counter, but not for ever.
     pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let busy =
-            |_| StoreError::Unavailable { why: "others hold and release counters".to_owned() };
+        let busy = |_| StoreError::Unavailable {
+            why: "others hold and release counters, or the database does not answer them"
+                .to_owned(),
+        };
         timeout(TURN, self.turn.acquire()).await.map_err(busy)?.map_err(|_| StoreError::Closed)
+    }
+
+    /// Something of holds is about to be written. Whoever has the turn takes this after it.
+    pub(crate) fn writing(&self) -> Writing<'_> {
+        Writing { by_hand: self, is_known: false }
+    }
+
+    /// Whether the database may have taken something of holds and not said so, now and whenever that changes.
+    pub(crate) fn unclear(&self) -> watch::Receiver<bool> {
+        self.unclear.subscribe()
+    }
+
+    /// What the database has of holds is in force.
+    pub(crate) fn clear(&self) {
+        self.unclear.send_replace(false);
     }
 
     /// What each drain waits for.
@@ -78,6 +103,29 @@ impl ByHand {
         }
         renewed.insert(counter.clone(), now);
         Ok(())
+    }
+}
+
+/// Something of holds that is being written. Whoever leaves it without knowing what came of it, by an error of the
+/// database or because nobody waits any more, leaves that to be found out.
+#[must_use = "what came of it has to be known, or found out"]
+pub(crate) struct Writing<'a> {
+    by_hand: &'a ByHand,
+    is_known: bool,
+}
+
+impl Writing<'_> {
+    /// It is known what came of it, and that is in force.
+    pub(crate) fn ends_well(mut self) {
+        self.is_known = true;
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if !self.is_known {
+            self.by_hand.unclear.send_replace(true);
+        }
     }
 }
 

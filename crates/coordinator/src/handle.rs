@@ -70,6 +70,8 @@ fn watch_all(inner: &Arc<Inner>, unmatched: mpsc::Receiver<Unmatched>, enduring:
     let of = inner.clone();
     enduring.spawn("the record's standing", move || watch_record(of.clone()));
     let of = inner.clone();
+    enduring.spawn("what operators hold", move || on_hold::follow(of.clone()));
+    let of = inner.clone();
     enduring.spawn("drains of counters", move || draining::drain(of.clone()));
     let events = inner.events.clone();
     enduring.spawn("what is left out", move || tell_left_out(events.clone()));

@@ -3,7 +3,7 @@
 
 use super::tables::plain;
 use super::{Access, Form};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use command_line::Ended;
 use domain::message::CounterId;
@@ -54,8 +54,18 @@ pub(crate) async fn run(
     form: Form,
 ) -> Result<Ended> {
     let LinkCommand { counter, note } = &command;
-    let (id, body) = (counter.as_str(), json!({ "note": note }));
-    let told = access.operators()?.act_on(id, act.path(), &body).await?;
+    let (id, operators) = (counter.as_str(), access.operators()?);
+    let mut body = json!({ "note": note });
+    if act == LinkAct::Release
+        && let Some(counter) = operators.counters().await?.into_iter().find(|one| one.id == id)
+    {
+        // What is in force now is meant, however late the request arrives, and nothing that somebody says meanwhile.
+        let Some(hold) = counter.on_hold else {
+            bail!("{id} is not on hold: no operator keeps it from new transfers");
+        };
+        body["since"] = hold.since.into();
+    }
+    let told = operators.act_on(id, act.path(), &body).await?;
     match form {
         Form::Json => say!("{told}")?,
         Form::Tables => say!("{}", what_follows(act, id, &told))?,

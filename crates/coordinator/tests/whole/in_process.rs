@@ -239,7 +239,7 @@ async fn it_is_held_and_drained_like_any_other_and_needs_no_session() {
     );
     let renewed = coordinator.new_session(&id, &wang);
     assert_eq!(renewed, Err(NewSessionError::NoConnection(id.clone())));
-    let released = coordinator.release(&id, &wang, &"it is done".into()).await;
+    let released = coordinator.release(&id, None, &wang, &"it is done".into()).await;
     assert_eq!(released.expect("it is released"), drained);
     assert!(ends(&stage, out_of("held")).await.ends_with(" completed"));
     stage.stop().await;

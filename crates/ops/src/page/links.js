@@ -18,6 +18,7 @@ export function showHold(card, { counter, on_hold: hold, can_fence: canFence }) 
     say(byId("announcements"), kind ? `${counter} is put on hold` : `${counter} is released`);
   }
   card.dataset.onHold = kind;
+  card.dataset.onHoldSince = hold ? hold.since : "";
   const does = kind === "drain" ? "drains" : "holds";
   show(slot(card, "on-hold"), hold ? `${hold.who} ${does} it since ${clock(hold.since / 1000, now())}: ${hold.note}` : "");
   show(slot(card, "on-hold-text"), hold ? hold.text : "");
@@ -40,7 +41,9 @@ async function act(card, what) {
   for (const button of buttons) button.disabled = true;
   try {
     const path = `/ops/v1/counters/${encodeURIComponent(card.dataset.key)}/${what}`;
-    const said = await send(path, { note: why.value });
+    // Whatever somebody else says meanwhile is not lifted.
+    const meant = what === "release" ? { since: Number(card.dataset.onHoldSince) } : {};
+    const said = await send(path, { note: why.value, ...meant });
     why.value = "";
     show(acted, DONE[what](said));
   } catch (error) {

@@ -158,7 +158,7 @@ async fn what_operators_say_to_one_that_was_superseded_is_not_written() {
         let withdrawn = ReadmissionEnd::Withdrawn;
         let refused = [
             store.put_on_hold(&drain).await.map(drop),
-            store.take_off_hold(&counter, &who, &note, 9).await.map(drop),
+            store.take_off_hold(&counter, None, said, 9).await.map(drop),
             store.hold_counter(&held("another")).await,
             store.lift_serials(&counter, seen, Allowance::Wanted(day), 9).await.map(drop),
             store.propose_readmission(&proposal("b")).await,
