@@ -34,6 +34,12 @@ pub enum ReadmitError {
         /// The highest of our sequences that it says it has seen.
         seen: u64,
     },
+    /// The record lacks something: what is proposed now would end with its release, and nobody could approve it before.
+    #[error(
+        "the record is behind, and is released first: nothing that is proposed before can be approved; propose it once \
+         the bridge runs on the record that was released"
+    )]
+    RecordBehind,
     /// It is held for something else than was seen: of what it is held for now.
     #[error("what holds it has changed since it was looked at: look again; it is version {0} now")]
     Moved(Version),
@@ -100,6 +106,9 @@ impl Coordinator {
         let _turn = inner.readmissions.turn().await?;
         let at = now_micros();
         let now = inner.held_for(counter, at).await?;
+        if inner.standing.state().is_behind() {
+            return Err(ReadmitError::RecordBehind);
+        }
         if now.version != version {
             return Err(ReadmitError::Moved(now.version));
         }

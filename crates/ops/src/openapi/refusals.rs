@@ -29,7 +29,7 @@ const OF_READMISSION: &[Kind] = &[
 
 /// What a proposal about one may be refused for besides.
 const OF_PROPOSING_READMISSION: &[Kind] =
-    &[kind::SERIALS_BEHIND, kind::MOVED_ON, kind::PROPOSED_ALREADY];
+    &[kind::SERIALS_BEHIND, kind::RECORD_BEHIND, kind::MOVED_ON, kind::PROPOSED_ALREADY];
 
 /// What a request that changes something may be refused for before anybody asks who sent it.
 const OF_SENDING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
