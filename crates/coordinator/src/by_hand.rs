@@ -12,6 +12,13 @@ use tokio::time::{Instant, timeout};
 /// the bridge does it by itself whenever that proves something.
 pub const NEW_SESSION_EVERY: Duration = Duration::from_mins(1);
 
+/// How often what is in force of a counter may be changed at once: drained instead of held, held instead of drained, or
+/// released. Each is a row that is kept for ever, and some are a sign-off or a sign-on.
+pub const CHANGES_AT_ONCE: u32 = 8;
+
+/// Then once in so long.
+pub const CHANGE_EVERY: Duration = Duration::from_secs(15);
+
 /// How long whoever holds or releases a counter waits for those before.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -49,6 +56,8 @@ pub(crate) struct ByHand {
     unclear: watch::Sender<bool>,
     /// When each counter was last asked to sign on anew.
     renewed: Mutex<HashMap<CounterId, Instant>>,
+    /// When all changes of each counter's hold are paid for.
+    changed: Mutex<HashMap<CounterId, Instant>>,
     /// What each drain waits for.
     waits: Mutex<BTreeMap<CounterId, Waits>>,
 }
@@ -59,6 +68,7 @@ impl Default for ByHand {
             turn: Semaphore::new(1),
             unclear: watch::Sender::new(false),
             renewed: Mutex::default(),
+            changed: Mutex::default(),
             waits: Mutex::default(),
         }
     }
@@ -92,6 +102,20 @@ impl ByHand {
     /// What each drain waits for.
     pub(crate) fn waits(&self) -> MutexGuard<'_, BTreeMap<CounterId, Waits>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is in force of a counter may be changed; if so, it counts. If not, how long it takes until it may.
+    pub(crate) fn may_change(&self, counter: &CounterId, now: Instant) -> Result<(), Duration> {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        // The present, if that is past.
+        let paid = changed.get(counter).copied().unwrap_or(now).max(now);
+        let after = paid + CHANGE_EVERY;
+        let too_far = (after - now).saturating_sub(CHANGE_EVERY * CHANGES_AT_ONCE);
+        if !too_far.is_zero() {
+            return Err(too_far);
+        }
+        changed.insert(counter.clone(), after);
+        Ok(())
     }
 
     /// Whether a counter may sign on anew, by when it did last; if so, it counts as having done it.
@@ -144,6 +168,23 @@ mod tests {
         assert_eq!(by_hand.may_renew(&bank, just_before), Err(Duration::from_millis(1)));
         assert_eq!(by_hand.may_renew(&bank, edge), Ok(()), "a refusal puts nothing off");
         assert_eq!(by_hand.may_renew(&bank, edge), Err(NEW_SESSION_EVERY));
+    }
+
+    #[test]
+    fn a_hold_is_changed_so_often_at_once_and_then_once_in_a_while() {
+        let (by_hand, now) = (ByHand::default(), Instant::now());
+        let [bank, other] = ["bank", "other"].map(|id| CounterId::new(id).expect("an id"));
+        let changes = |counter: &CounterId, at: Instant| {
+            (0..100).take_while(|_| by_hand.may_change(counter, at).is_ok()).count()
+        };
+        assert_eq!(changes(&bank, now), 8);
+        assert_eq!(by_hand.may_change(&bank, now), Err(CHANGE_EVERY));
+        assert_eq!(changes(&other, now), 8, "each by itself");
+        let edge = now + CHANGE_EVERY;
+        let just_before = edge - Duration::from_millis(1);
+        assert_eq!(by_hand.may_change(&bank, just_before), Err(Duration::from_millis(1)));
+        assert_eq!(changes(&bank, edge), 1, "a refusal puts nothing off");
+        assert_eq!(changes(&bank, now + Duration::from_hours(1)), 8);
     }
 
     #[tokio::test(start_paused = true)]

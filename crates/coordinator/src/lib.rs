@@ -144,7 +144,7 @@ pub mod world;
 
 pub use allowance::{DayLimit, OverDayLimit};
 pub use begin::{Begin, BeginError, Begun, JOURNAL_BEHIND};
-pub use by_hand::{NEW_SESSION_EVERY, Waits};
+pub use by_hand::{CHANGE_EVERY, CHANGES_AT_ONCE, NEW_SESSION_EVERY, Waits};
 pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;
 pub use coordinator::{Coordinator, StartError};

@@ -31,6 +31,16 @@ pub enum HoldError {
         who = .0.who, does = does(.0.kind), counter = .0.counter
     )]
     Another(Box<OnHold>),
+    /// What is in force was changed too often just now. To hold or drain a counter that gets new transfers goes always.
+    #[error(
+        "what is in force of {counter} was changed often just now: it may be changed again in {} s", wait.as_secs() + 1
+    )]
+    TooSoon {
+        /// Id of the counter.
+        counter: CounterId,
+        /// How long it takes until it may be changed again.
+        wait: Duration,
+    },
     /// The database did not answer: what was said may be recorded or not. It is read back, and what is recorded is put
     /// in force.
     #[error(
@@ -149,6 +159,19 @@ impl Inner {
     fn known(&self, counter: &CounterId) -> Result<&Arc<dyn Counter>, CounterId> {
         self.counters.get(counter).ok_or_else(|| counter.clone())
     }
+
+    /// Whether a counter's hold may be changed now, if what is wanted changes the one that is in force.
+    fn may_change(
+        &self,
+        counter: &CounterId,
+        changes: impl FnOnce(&OnHold) -> bool,
+    ) -> Result<(), HoldError> {
+        if !self.standing.on_hold(counter).is_some_and(|hold| changes(&hold)) {
+            return Ok(());
+        }
+        let may = self.by_hand.may_change(counter, Instant::now());
+        may.map_err(|wait| HoldError::TooSoon { counter: counter.clone(), wait })
+    }
 }
 
 impl Coordinator {
@@ -165,6 +188,7 @@ impl Coordinator {
         let inner = &self.inner;
         inner.known(counter).map_err(HoldError::UnknownCounter)?;
         let _turn = inner.by_hand.turn().await?;
+        inner.may_change(counter, |hold| hold.kind != kind)?;
         let now = now_micros();
         let (who, note) = (who.clone(), note.clone());
         let wanted = OnHold { counter: counter.clone(), kind, who, note, since: now };
@@ -202,6 +226,7 @@ impl Coordinator {
         let inner = &self.inner;
         inner.known(counter).map_err(HoldError::UnknownCounter)?;
         let _turn = inner.by_hand.turn().await?;
+        inner.may_change(counter, |hold| meant.is_none_or(|meant| meant == hold.since))?;
         let now = now_micros();
         let writing = inner.by_hand.writing();
         let taken = inner.store.take_off_hold(counter, meant, (who, note), now);

@@ -18,6 +18,7 @@ use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use store::people::Act;
 use store::{HoldKind, OnHold, StoreError};
 use utoipa::ToSchema;
@@ -353,6 +354,7 @@ fn refusal(error: HoldError) -> Problem {
         HoldError::UnknownCounter(_) => Problem::new(kind::NO_SUCH_COUNTER).detail(detail),
         HoldError::NotOnHold(_) => Problem::new(kind::COUNTER_NOT_HELD).detail(detail),
         HoldError::Another(_) => Problem::new(kind::MOVED_ON).detail(detail),
+        HoldError::TooSoon { wait, .. } => too_soon(wait).detail(detail),
         HoldError::Unclear(error) => match error {
             StoreError::Corrupt { .. } | StoreError::Damaged { .. } => database(&error),
             StoreError::Unavailable { .. } | StoreError::Serials(_) | StoreError::Closed => {
@@ -374,11 +376,14 @@ fn no_session(error: NewSessionError) -> Problem {
         NewSessionError::NotConnected(counter) => Problem::new(kind::COUNTER_UNAVAILABLE)
             .detail(detail)
             .with("counter", counter.to_string().into()),
-        NewSessionError::TooSoon { wait, .. } => {
-            let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
-            Problem::new(kind::TOO_MANY_REQUESTS).detail(detail).retry_after(seconds)
-        }
+        NewSessionError::TooSoon { wait, .. } => too_soon(wait).detail(detail),
     }
+}
+
+/// That something was done often enough for now, and how long it takes until it may be done again.
+fn too_soon(wait: Duration) -> Problem {
+    let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+    Problem::new(kind::TOO_MANY_REQUESTS).retry_after(seconds)
 }
 
 #[cfg(test)]
@@ -416,7 +421,6 @@ mod tests {
 
     #[test]
     fn what_refuses_a_new_session_is_told_apart() {
-        use std::time::Duration;
         let wait = Duration::from_millis(30_500);
         for (error, slug, words) in [
             (NewSessionError::UnknownCounter(counter()), "no_such_counter", "no counter"),
@@ -427,6 +431,33 @@ mod tests {
         ] {
             let told = error.to_string();
             assert_eq!(no_session(error).slug(), slug);
+            assert!(told.contains(words), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_refuses_a_hold_or_a_release_is_told_apart() {
+        let hold = OnHold {
+            counter: counter(),
+            kind: HoldKind::Drain,
+            who: "lin".into(),
+            note: "the line is moved".into(),
+            since: 7,
+        };
+        let down = || StoreError::Unavailable { why: "it is full".to_owned() };
+        let damaged = StoreError::Damaged { what: "a page".to_owned() };
+        let wait = Duration::from_millis(14_500);
+        for (error, slug, words) in [
+            (HoldError::UnknownCounter(counter()), "no_such_counter", "no counter"),
+            (HoldError::NotOnHold(counter()), "counter_not_held", "not on hold"),
+            (HoldError::Another(Box::new(hold)), "moved_on", "lin drains futures"),
+            (HoldError::TooSoon { counter: counter(), wait }, "too_many_requests", "in 15 s"),
+            (HoldError::Unclear(down()), "not_confirmed", "in force as soon as it answers"),
+            (HoldError::Unclear(damaged), "unreadable_record", "a page"),
+            (HoldError::Store(down()), "database_unavailable", "full"),
+        ] {
+            let told = error.to_string();
+            assert_eq!(refusal(error).slug(), slug);
             assert!(told.contains(words), "{told}");
         }
     }

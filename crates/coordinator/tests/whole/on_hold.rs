@@ -195,6 +195,35 @@ async fn a_release_that_names_a_hold_lifts_no_newer_one() {
     futures.stop().await;
 }
 
+/// Each change is a row and may be a reconnect. What keeps new transfers away is never refused for it, nor does what
+/// changes nothing count.
+#[tokio::test]
+async fn a_hold_is_changed_eight_times_at_once_and_a_free_counter_is_held_at_any_time() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    let (id, wang) = (counter_id("futures"), said("wang"));
+    let first = keep(coordinator, HoldKind::Hold, "wang").await.expect("it is held");
+    for kind in [HoldKind::Drain, HoldKind::Hold].into_iter().cycle().take(7) {
+        keep(coordinator, kind, "lin").await.expect("it is changed");
+        keep(coordinator, kind, "wang").await.expect("it is the same");
+        let late = coordinator.release(&id, Some(first.since), &wang, &wang).await;
+        assert!(matches!(late, Err(HoldError::Another(_))), "{late:?}");
+    }
+    release(coordinator, "wang").await.expect("it is released");
+    keep(coordinator, HoldKind::Drain, "wang").await.expect("it is drained at any time");
+    for refused in
+        [release(coordinator, "wang").await, keep(coordinator, HoldKind::Hold, "wang").await]
+    {
+        assert!(matches!(refused, Err(HoldError::TooSoon { .. })), "{refused:?}");
+    }
+    assert!(is_refused(&stage.begin("held", LIMIT).await), "it stays drained");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
 /// The other way round than usual.
 fn swapped(key: &str) -> domain::order::Order {
     let usual = order(key).order;
