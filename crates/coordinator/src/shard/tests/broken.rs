@@ -3,7 +3,6 @@
 use super::*;
 use crate::recovery::{Tail, taken_up};
 use crate::shard::broken::doubt;
-use std::io::Write as _;
 use std::sync::Mutex;
 use store::memory::Memory;
 
