@@ -121,7 +121,7 @@ impl Coordinator {
         }
         let proposal = proposal(counter, (version, move_serials), who, note, at);
         inner.store.propose_readmission(&proposal).await?;
-        inner.readmissions.take_up(&inner.store).await;
+        inner.readmissions.put(proposal.clone());
         let who = &proposal.who;
         tracing::warn!(%counter, %who, move_serials, "it is proposed to readmit the counter");
         let text = format!("{who} proposes to readmit {counter}: another person has to approve it");
@@ -149,7 +149,7 @@ impl Coordinator {
         if !ended.await? {
             return Err(ReadmitError::NoSuchProposal);
         }
-        inner.readmissions.take_up(&inner.store).await;
+        inner.readmissions.end(counter);
         tracing::warn!(%counter, %who, "the counter is not readmitted as it was proposed");
         let text = if proposal.who == who {
             format!("{who} withdraws the proposal to readmit {counter}")
@@ -180,7 +180,7 @@ impl Coordinator {
         let anew = async |version: Version| {
             let overtaken = ReadmissionEnd::Overtaken;
             inner.store.end_readmission(&proposal.id, overtaken, (&who, &note), at).await?;
-            inner.readmissions.take_up(&inner.store).await;
+            inner.readmissions.end(counter);
             Err(ReadmitError::Moved(version))
         };
         if now.version.to_string() != proposal.version {
@@ -200,7 +200,7 @@ impl Coordinator {
         }
         // What came at this moment, and nobody has looked at, holds it.
         let goes = inner.let_go(counter, given);
-        inner.readmissions.take_up(&inner.store).await;
+        inner.readmissions.end(counter);
         tracing::warn!(%counter, proposed_by = %proposal.who, %who, %note, "two persons readmit the counter");
         let text = format!("{} and {who} readmit {counter}: {note}", proposal.who);
         inner.events.record(at, Kind::Decided, None, text);
@@ -252,8 +252,8 @@ impl Inner {
 
     /// What is proposed about a counter. In a record that is behind, nothing: it may have been withdrawn since.
     async fn open(&self, counter: &CounterId, now: i64) -> Result<Option<Readmission>, StoreError> {
-        let open = self.readmissions.look(&self.store, counter, now).await?;
-        Ok(open.filter(|_| !self.standing.state().is_behind()))
+        let open = self.readmissions.read(&self.store).await?.remove(counter);
+        Ok(open.filter(|open| now < open.until && !self.standing.state().is_behind()))
     }
 
     /// A counter that nothing holds in the database gets new transfers again, unless it has given another reason since
