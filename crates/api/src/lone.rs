@@ -18,6 +18,8 @@ pub(crate) struct Lone {
     pub(crate) stop: CancellationToken,
     #[allow(dead_code, reason = "the transfer API knows no people")]
     pub(crate) people: store::people::People,
+    #[allow(dead_code, reason = "what holds counters is of the operators' side")]
+    pub(crate) store: Store,
     /// The record lies here.
     _folder: TempDir,
 }
@@ -51,7 +53,7 @@ impl Lone {
             .collect();
         let coordinator = Coordinator::start(
             coordinator::Config::default(),
-            store,
+            store.clone(),
             links,
             said,
             render,
@@ -60,6 +62,6 @@ impl Lone {
         )
         .await
         .expect("it starts");
-        Lone { coordinator, stop, people, _folder: folder }
+        Lone { coordinator, stop, people, store, _folder: folder }
     }
 }

@@ -5,12 +5,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::StoreError;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
 /// How often a person may have one counter sign on anew. It costs the counter a sign-on for each connection, and
 /// the bridge does it by itself whenever that proves something.
 pub const NEW_SESSION_EVERY: Duration = Duration::from_mins(1);
+
+/// How often what is in force of a counter may be changed at once: drained instead of held, held instead of drained, or
+/// released. Each is a row that is kept for ever, and some are a sign-off or a sign-on.
+pub const CHANGES_AT_ONCE: u32 = 8;
+
+/// Then once in so long.
+pub const CHANGE_EVERY: Duration = Duration::from_secs(15);
 
 /// How long whoever holds or releases a counter waits for those before.
 const TURN: Duration = Duration::from_secs(5);
@@ -45,28 +52,70 @@ impl Waits {
 pub(crate) struct ByHand {
     /// Of whoever holds or releases: what is in force here is what the database has.
     turn: Semaphore,
+    /// Whether the database may have taken something of holds and not said so.
+    unclear: watch::Sender<bool>,
     /// When each counter was last asked to sign on anew.
     renewed: Mutex<HashMap<CounterId, Instant>>,
+    /// When all changes of each counter's hold are paid for.
+    changed: Mutex<HashMap<CounterId, Instant>>,
     /// What each drain waits for.
     waits: Mutex<BTreeMap<CounterId, Waits>>,
 }
 
 impl Default for ByHand {
     fn default() -> ByHand {
-        ByHand { turn: Semaphore::new(1), renewed: Mutex::default(), waits: Mutex::default() }
+        ByHand {
+            turn: Semaphore::new(1),
+            unclear: watch::Sender::new(false),
+            renewed: Mutex::default(),
+            changed: Mutex::default(),
+            waits: Mutex::default(),
+        }
     }
 }
 
 impl ByHand {
+    /// Waits until nobody else holds or releases a counter, but not for ever.
     pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let busy =
-            |_| StoreError::Unavailable { why: "others hold and release counters".to_owned() };
+        let busy = |_| StoreError::Unavailable {
+            why: "others hold and release counters, or the database does not answer them"
+                .to_owned(),
+        };
         timeout(TURN, self.turn.acquire()).await.map_err(busy)?.map_err(|_| StoreError::Closed)
+    }
+
+    /// Something of holds is about to be written. Whoever has the turn takes this after it.
+    pub(crate) fn writing(&self) -> Writing<'_> {
+        Writing { by_hand: self, is_known: false }
+    }
+
+    /// Whether the database may have taken something of holds and not said so, now and whenever that changes.
+    pub(crate) fn unclear(&self) -> watch::Receiver<bool> {
+        self.unclear.subscribe()
+    }
+
+    /// What the database has of holds is in force.
+    pub(crate) fn clear(&self) {
+        self.unclear.send_replace(false);
     }
 
     /// What each drain waits for.
     pub(crate) fn waits(&self) -> MutexGuard<'_, BTreeMap<CounterId, Waits>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is in force of a counter may be changed; if so, it counts. If not, how long it takes until it may.
+    pub(crate) fn may_change(&self, counter: &CounterId, now: Instant) -> Result<(), Duration> {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        // The present, if that is past.
+        let paid = changed.get(counter).copied().unwrap_or(now).max(now);
+        let after = paid + CHANGE_EVERY;
+        let too_far = (after - now).saturating_sub(CHANGE_EVERY * CHANGES_AT_ONCE);
+        if !too_far.is_zero() {
+            return Err(too_far);
+        }
+        changed.insert(counter.clone(), after);
+        Ok(())
     }
 
     /// Whether a counter may sign on anew, by when it did last; if so, it counts as having done it.
@@ -78,6 +127,29 @@ impl ByHand {
         }
         renewed.insert(counter.clone(), now);
         Ok(())
+    }
+}
+
+/// Something of holds that is being written. Whoever leaves it without knowing what came of it, by an error of the
+/// database or because nobody waits any more, leaves that to be found out.
+#[must_use = "what came of it has to be known, or found out"]
+pub(crate) struct Writing<'a> {
+    by_hand: &'a ByHand,
+    is_known: bool,
+}
+
+impl Writing<'_> {
+    /// It is known what came of it, and that is in force.
+    pub(crate) fn ends_well(mut self) {
+        self.is_known = true;
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if !self.is_known {
+            self.by_hand.unclear.send_replace(true);
+        }
     }
 }
 
@@ -96,6 +168,23 @@ mod tests {
         assert_eq!(by_hand.may_renew(&bank, just_before), Err(Duration::from_millis(1)));
         assert_eq!(by_hand.may_renew(&bank, edge), Ok(()), "a refusal puts nothing off");
         assert_eq!(by_hand.may_renew(&bank, edge), Err(NEW_SESSION_EVERY));
+    }
+
+    #[test]
+    fn a_hold_is_changed_so_often_at_once_and_then_once_in_a_while() {
+        let (by_hand, now) = (ByHand::default(), Instant::now());
+        let [bank, other] = ["bank", "other"].map(|id| CounterId::new(id).expect("an id"));
+        let changes = |counter: &CounterId, at: Instant| {
+            (0..100).take_while(|_| by_hand.may_change(counter, at).is_ok()).count()
+        };
+        assert_eq!(changes(&bank, now), 8);
+        assert_eq!(by_hand.may_change(&bank, now), Err(CHANGE_EVERY));
+        assert_eq!(changes(&other, now), 8, "each by itself");
+        let edge = now + CHANGE_EVERY;
+        let just_before = edge - Duration::from_millis(1);
+        assert_eq!(by_hand.may_change(&bank, just_before), Err(Duration::from_millis(1)));
+        assert_eq!(changes(&bank, edge), 1, "a refusal puts nothing off");
+        assert_eq!(changes(&bank, now + Duration::from_hours(1)), 8);
     }
 
     #[tokio::test(start_paused = true)]

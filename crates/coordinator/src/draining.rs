@@ -8,38 +8,50 @@ use crate::events::Kind;
 use crate::inner::Inner;
 use crate::mail::Mail;
 use domain::message::CounterId;
+use futures::future::join_all;
 use port::CounterIndex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use store::HoldKind;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Between two looks at what a drain waits for. So long may a decision wait for the connections to be begun again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long shards get to say what is open at counters that are drained. What one does not say is not known, and the
+/// connections stay as they are.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Signs off what is drained and not needed, and has it back when it is needed or released.
 pub(crate) async fn drain(inner: Arc<Inner>) {
     let mut standing = inner.standing.follow();
+    let mut unknown = BTreeSet::new();
     loop {
-        let mut drains = false;
         standing.mark_unchanged();
-        for index in (0..inner.counters.len()).map(CounterIndex) {
-            let counter = inner.counters[index].id();
-            let hold = inner.standing.on_hold(counter);
-            if hold.is_some_and(|hold| hold.kind == HoldKind::Drain) {
-                drains = true;
-                look(&inner, index).await;
-            } else {
-                inner.by_hand.waits().remove(counter);
-                inner.counters[index].come_back();
+        let all = (0..inner.counters.len()).map(CounterIndex);
+        let (drained, others): (Vec<CounterIndex>, Vec<CounterIndex>) =
+            all.partition(|index| is_drained(&inner, *index));
+        // First, for nobody is asked about them.
+        for index in others {
+            let counter = &inner.counters[index];
+            inner.by_hand.waits().remove(counter.id());
+            unknown.remove(counter.id());
+            counter.come_back();
+        }
+        let heard = join_all(drained.iter().map(|index| hear(&inner.shards, *index))).await;
+        for (index, heard) in drained.iter().zip(heard) {
+            // It may have been released meanwhile.
+            if is_drained(&inner, *index) {
+                look(&inner, *index, heard, &mut unknown);
             }
         }
         // Nobody changes it any more: the bridge is stopping.
-        let changed = if drains {
-            timeout(LOOK_EVERY, standing.changed()).await.unwrap_or(Ok(()))
-        } else {
+        let changed = if drained.is_empty() {
             standing.changed().await
+        } else {
+            timeout(LOOK_EVERY, standing.changed()).await.unwrap_or(Ok(()))
         };
         if changed.is_err() {
             return;
@@ -47,11 +59,29 @@ pub(crate) async fn drain(inner: Arc<Inner>) {
     }
 }
 
+fn is_drained(inner: &Inner, index: CounterIndex) -> bool {
+    let hold = inner.standing.on_hold(inner.counters[index].id());
+    hold.is_some_and(|hold| hold.kind == HoldKind::Drain)
+}
+
 /// Whether the connections of one that is drained are needed.
-async fn look(inner: &Inner, index: CounterIndex) {
-    let Some(waits) = waits(inner, index).await else { return };
+fn look(inner: &Inner, index: CounterIndex, heard: Heard, unknown: &mut BTreeSet<CounterId>) {
     let counter = &inner.counters[index];
     let id = counter.id();
+    let Heard { waits, is_whole } = heard;
+    if waits.moving == 0 && !is_whole {
+        inner.by_hand.waits().remove(id);
+        if unknown.insert(id.clone()) {
+            let text = format!(
+                "it is not known whether {id}, which is drained, is needed: a part of the bridge does not answer; its \
+                 connections stay as they are"
+            );
+            tracing::warn!("{text}");
+            inner.events.record(now_micros(), Kind::Held, None, text);
+        }
+        return;
+    }
+    unknown.remove(id);
     let former = inner.by_hand.waits().insert(id.clone(), waits);
     if waits.moving == 0 {
         counter.leave();
@@ -83,15 +113,35 @@ fn told(counter: &CounterId, former: Option<Waits>, waits: Waits) -> Option<Stri
     }
 }
 
-/// What needs a counter; `None` if the bridge is stopping.
-async fn waits(inner: &Inner, counter: CounterIndex) -> Option<Waits> {
-    let mut all = Waits::default();
-    for shard in &inner.shards {
+/// What shards said of a counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Heard {
+    waits: Waits,
+    /// Whether all of them have said it.
+    is_whole: bool,
+}
+
+/// What needs a counter, as far as shards say so in time.
+async fn hear(shards: &[mpsc::Sender<Mail>], counter: CounterIndex) -> Heard {
+    let until = Instant::now() + ANSWERED_WITHIN;
+    let ask = |shard: &mpsc::Sender<Mail>| {
         let (to, waits) = oneshot::channel();
-        shard.send(Mail::Needing(counter, to)).await.ok()?;
-        all = all.join(waits.await.ok()?);
+        // One whose mailbox is full is not waited for.
+        shard.try_send(Mail::Needing(counter, to)).ok().map(|()| waits)
+    };
+    let asked: Vec<_> = shards.iter().map(ask).collect();
+    let mut heard = Heard { is_whole: true, ..Heard::default() };
+    for waits in asked {
+        let said = match waits {
+            Some(waits) => timeout_at(until, waits).await.ok().and_then(Result::ok),
+            None => None,
+        };
+        match said {
+            Some(waits) => heard.waits = heard.waits.join(waits),
+            None => heard.is_whole = false,
+        }
     }
-    Some(all)
+    heard
 }
 
 #[cfg(test)]
@@ -113,6 +163,36 @@ mod tests {
             let told = told(&counter, former, now);
             assert_eq!(told.is_some(), words.is_some(), "{told:?}");
             assert!(told.unwrap_or_default().contains(words.unwrap_or_default()), "{words:?}");
+        }
+    }
+
+    /// A shard that says nothing holds up what the others say for so long and no longer.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_shard_does_not_say_in_time_is_not_known() {
+        let (answers, mut mail) = mpsc::channel(8);
+        let (silent, _kept) = mpsc::channel(8);
+        let (full, _never) = mpsc::channel(1);
+        full.try_send(Mail::Knock).expect("there is room");
+        let waits = Waits { moving: 2, parked: 1 };
+        let answering = async {
+            while let Some(Mail::Needing(_, to)) = mail.recv().await {
+                let _ = to.send(waits);
+            }
+        };
+        let asking = async {
+            let heard = hear(&[answers.clone(), answers.clone()], CounterIndex(0)).await;
+            let both = Waits { moving: 4, parked: 2 };
+            assert_eq!(heard, Heard { waits: both, is_whole: true });
+            for other in [silent, full] {
+                let began = Instant::now();
+                let heard = hear(&[other, answers.clone()], CounterIndex(0)).await;
+                assert_eq!(heard, Heard { waits, is_whole: false });
+                assert!(began.elapsed() <= ANSWERED_WITHIN);
+            }
+        };
+        tokio::select! {
+            () = asking => {}
+            () = answering => panic!("it is asked"),
         }
     }
 }

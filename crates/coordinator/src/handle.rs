@@ -18,8 +18,8 @@ use crate::inner::Inner;
 use crate::late_queue::LateQueue;
 use crate::mail::Mail;
 use crate::on_hold;
+use crate::open_readmissions::OpenReadmissions;
 use crate::reach;
-use crate::readmitting::Readmissions;
 use crate::reasons::Reasons;
 use crate::recovery;
 use crate::serials::Serials;
@@ -69,6 +69,8 @@ fn watch_all(inner: &Arc<Inner>, unmatched: mpsc::Receiver<Unmatched>, enduring:
     enduring.spawn("the journal's health", move || watch_journal(of.clone()));
     let of = inner.clone();
     enduring.spawn("the record's standing", move || watch_record(of.clone()));
+    let of = inner.clone();
+    enduring.spawn("what operators hold", move || on_hold::follow(of.clone()));
     let of = inner.clone();
     enduring.spawn("drains of counters", move || draining::drain(of.clone()));
     let events = inner.events.clone();
@@ -123,7 +125,7 @@ impl Coordinator {
             standing: Standing::default(),
             doubts: Doubts::default(),
             reasons: Reasons::default(),
-            readmissions: Readmissions::default(),
+            readmissions: OpenReadmissions::default(),
             holds,
             by_hand: ByHand::default(),
             accusations: Accusations::default(),
@@ -158,7 +160,9 @@ impl Coordinator {
         let (of, kept) = (inner.clone(), Arc::new(Mutex::new(kept)));
         enduring.spawn("holds of counters", move || reach::keep_holds(of.clone(), kept.clone()));
         reach::take_up_holds(&inner).await?;
-        inner.readmissions.take_up(&inner.store).await;
+        if let Err(error) = inner.readmissions.read(&inner.store).await {
+            tracing::warn!(%error, "what is proposed about counters is not shown yet");
+        }
         on_hold::take_up(&inner).await?;
         recovery::take_up(&inner).await?;
         watch_all(&inner, unmatched, &enduring);

@@ -9,7 +9,7 @@ use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
 use crate::late_queue::LateQueue;
 use crate::mail::Mail;
-use crate::readmitting::Readmissions;
+use crate::open_readmissions::OpenReadmissions;
 use crate::reasons::Reasons;
 use crate::serials::Serials;
 use crate::standing::{Hold, Standing, ToKeep};
@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     /// For what counters are held.
     pub(crate) reasons: Reasons,
     /// What is proposed about counters that are held.
-    pub(crate) readmissions: Readmissions,
+    pub(crate) readmissions: OpenReadmissions,
     /// What is to be kept of counters that are held.
     pub(crate) holds: mpsc::UnboundedSender<ToKeep>,
     /// What operators do about counters' links.

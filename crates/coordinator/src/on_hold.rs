@@ -1,17 +1,19 @@
 //! What operators do about a counter without deciding anything about money: they keep it from new transfers,
-//! have it drained, let it go on, and have it sign on anew. Whatever keeps it is durable before it is told.
+//! have it drained, let it go on, and have it sign on anew. Whatever keeps it is durable before it is told; where the
+//! database does not say whether it took something, that is read back, and what is recorded is in force.
 
 use crate::by_hand::Waits;
 use crate::clock::now_micros;
 use crate::coordinator::Coordinator;
 use crate::events::Kind;
 use crate::inner::Inner;
+use crate::reach::AGAIN;
 use domain::message::CounterId;
 use foreign::ForeignText;
 use port::Counter;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{HoldKind, OnHold, StoreError};
+use store::{HoldKind, NotTakenOff, OnHold, StoreError};
 use tokio::time::Instant;
 
 /// Why a counter was not held, or not released.
@@ -23,7 +25,30 @@ pub enum HoldError {
     /// No operator keeps it from new transfers.
     #[error("{0} is not on hold: no operator keeps it from new transfers")]
     NotOnHold(CounterId),
-    /// The database did not answer: what was said may be kept or not, and may be said again.
+    /// Another hold is in force than the one that was to be released.
+    #[error(
+        "another hold is in force by now, and was not released: {who} {does} {counter}: look again",
+        who = .0.who, does = does(.0.kind), counter = .0.counter
+    )]
+    Another(Box<OnHold>),
+    /// What is in force was changed too often just now. To hold or drain a counter that gets new transfers goes always.
+    #[error(
+        "what is in force of {counter} was changed often just now: it may be changed again in {} s", wait.as_secs() + 1
+    )]
+    TooSoon {
+        /// Id of the counter.
+        counter: CounterId,
+        /// How long it takes until it may be changed again.
+        wait: Duration,
+    },
+    /// The database did not answer: what was said may be recorded or not. It is read back, and what is recorded is put
+    /// in force.
+    #[error(
+        "the database does not say whether it was recorded ({0}): what is recorded is in force as soon as it answers; \
+         look at the counter then, and say it again where it was not"
+    )]
+    Unclear(StoreError),
+    /// It was nobody's turn: nothing was said to the database.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -81,9 +106,71 @@ pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What somebody does who keeps a counter from new transfers.
+const fn does(kind: HoldKind) -> &'static str {
+    match kind {
+        HoldKind::Hold => "holds",
+        HoldKind::Drain => "drains",
+    }
+}
+
+/// Has in force what the database has recorded, whenever it may have taken something and not said so.
+pub(crate) async fn follow(inner: Arc<Inner>) {
+    let mut unclear = inner.by_hand.unclear();
+    // Nobody drops the sender while this runs.
+    while unclear.wait_for(|is_unclear| *is_unclear).await.is_ok() {
+        let text = "the database has not said whether it took what was said last of a counter that operators hold or \
+                    release: what it has recorded is in force as soon as it answers";
+        tracing::warn!("{text}");
+        inner.events.record(now_micros(), Kind::Held, None, text.to_owned());
+        while let Err(error) = read_back(&inner).await {
+            tracing::warn!(%error, "what operators said of counters is not known yet");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+async fn read_back(inner: &Inner) -> Result<(), StoreError> {
+    let _turn = inner.by_hand.turn().await?;
+    let holds = inner.store.on_hold_for_certain().await?;
+    let changed = inner.standing.put_on_hold_alone(holds);
+    inner.by_hand.clear();
+    let mut told: Vec<String> = Vec::new();
+    for (counter, hold) in changed {
+        told.push(match hold {
+            Some(OnHold { kind, who, note, .. }) => {
+                format!("{who} {} {counter}, which gets no new transfers: {note}", does(kind))
+            }
+            None => format!("no operator keeps {counter} from new transfers any more"),
+        });
+    }
+    if told.is_empty() {
+        told.push("nothing has changed".to_owned());
+    }
+    for text in told {
+        let text = format!("the database has answered what it took of holds: {text}");
+        tracing::warn!("{text}");
+        inner.events.record(now_micros(), Kind::Held, None, text);
+    }
+    Ok(())
+}
+
 impl Inner {
     fn known(&self, counter: &CounterId) -> Result<&Arc<dyn Counter>, CounterId> {
         self.counters.get(counter).ok_or_else(|| counter.clone())
+    }
+
+    /// Whether a counter's hold may be changed now, if what is wanted changes the one that is in force.
+    fn may_change(
+        &self,
+        counter: &CounterId,
+        changes: impl FnOnce(&OnHold) -> bool,
+    ) -> Result<(), HoldError> {
+        if !self.standing.on_hold(counter).is_some_and(|hold| changes(&hold)) {
+            return Ok(());
+        }
+        let may = self.by_hand.may_change(counter, Instant::now());
+        may.map_err(|wait| HoldError::TooSoon { counter: counter.clone(), wait })
     }
 }
 
@@ -101,12 +188,15 @@ impl Coordinator {
         let inner = &self.inner;
         inner.known(counter).map_err(HoldError::UnknownCounter)?;
         let _turn = inner.by_hand.turn().await?;
+        inner.may_change(counter, |hold| hold.kind != kind)?;
         let now = now_micros();
         let (who, note) = (who.clone(), note.clone());
         let wanted = OnHold { counter: counter.clone(), kind, who, note, since: now };
-        let hold = inner.store.put_on_hold(&wanted).await?;
+        let writing = inner.by_hand.writing();
+        let hold = inner.store.put_on_hold(&wanted).await.map_err(HoldError::Unclear)?;
         let is_new = inner.standing.on_hold(counter).as_ref() != Some(&hold);
         inner.standing.put_on_hold(hold.clone());
+        writing.ends_well();
         if is_new {
             let OnHold { who, note, .. } = &hold;
             tracing::warn!(%counter, kind = kind.as_str(), %who, %note, "an operator keeps a counter from new transfers");
@@ -124,24 +214,42 @@ impl Coordinator {
     }
 
     /// An operator lets a counter go on that one has held or drained; what was in force until now. It is durable
-    /// when this returns.
+    /// when this returns. With a `meant`, the `since` of a hold, no other hold is released: so a request that is repeated
+    /// late does not lift what somebody has said meanwhile.
     pub async fn release(
         &self,
         counter: &CounterId,
+        meant: Option<i64>,
         who: &ForeignText,
         note: &ForeignText,
     ) -> Result<OnHold, HoldError> {
         let inner = &self.inner;
         inner.known(counter).map_err(HoldError::UnknownCounter)?;
         let _turn = inner.by_hand.turn().await?;
+        inner.may_change(counter, |hold| meant.is_none_or(|meant| meant == hold.since))?;
         let now = now_micros();
-        let former = inner.store.take_off_hold(counter, who, note, now).await?;
-        inner.standing.take_off_hold(counter);
-        let former = former.ok_or_else(|| HoldError::NotOnHold(counter.clone()))?;
+        let writing = inner.by_hand.writing();
+        let taken = inner.store.take_off_hold(counter, meant, (who, note), now);
+        let taken = taken.await.map_err(HoldError::Unclear)?;
+        match &taken {
+            Ok(_) | Err(NotTakenOff::NotOnHold) => inner.standing.take_off_hold(counter),
+            Err(NotTakenOff::Another(hold)) => inner.standing.put_on_hold(hold.clone()),
+        }
+        writing.ends_well();
+        let former = taken.map_err(|not| match not {
+            NotTakenOff::NotOnHold => HoldError::NotOnHold(counter.clone()),
+            NotTakenOff::Another(hold) => HoldError::Another(Box::new(hold)),
+        })?;
         tracing::warn!(%counter, %who, %note, "an operator lets a counter go on");
         let text = format!("{who} has released {counter}: {note}");
         inner.events.record(now, Kind::Held, None, text);
         Ok(former)
+    }
+
+    /// Whether what operators said of counters is in force as it is recorded, as far as is known. Where the database has
+    /// not said whether it took the last word, it is read back.
+    pub fn are_holds_known(&self) -> bool {
+        !*self.inner.by_hand.unclear().borrow()
     }
 
     /// What the drain of a counter waits for, as of the last look; `None` if it is not drained, or was not looked

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 
 /// Between two tries to ask a database that does not answer, or to write to it.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long an operator waits for a database to have taken what it is to keep of holds.
 const KEPT_WITHIN: Duration = Duration::from_secs(5);

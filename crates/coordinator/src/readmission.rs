@@ -34,6 +34,12 @@ pub enum ReadmitError {
         /// The highest of our sequences that it says it has seen.
         seen: u64,
     },
+    /// The record lacks something: what is proposed now would end with its release, and nobody could approve it before.
+    #[error(
+        "the record is behind, and is released first: nothing that is proposed before can be approved; propose it once \
+         the bridge runs on the record that was released"
+    )]
+    RecordBehind,
     /// It is held for something else than was seen: of what it is held for now.
     #[error("what holds it has changed since it was looked at: look again; it is version {0} now")]
     Moved(Version),
@@ -100,6 +106,9 @@ impl Coordinator {
         let _turn = inner.readmissions.turn().await?;
         let at = now_micros();
         let now = inner.held_for(counter, at).await?;
+        if inner.standing.state().is_behind() {
+            return Err(ReadmitError::RecordBehind);
+        }
         if now.version != version {
             return Err(ReadmitError::Moved(now.version));
         }
@@ -112,7 +121,7 @@ impl Coordinator {
         }
         let proposal = proposal(counter, (version, move_serials), who, note, at);
         inner.store.propose_readmission(&proposal).await?;
-        inner.readmissions.take_up(&inner.store).await;
+        inner.readmissions.put(proposal.clone());
         let who = &proposal.who;
         tracing::warn!(%counter, %who, move_serials, "it is proposed to readmit the counter");
         let text = format!("{who} proposes to readmit {counter}: another person has to approve it");
@@ -140,7 +149,7 @@ impl Coordinator {
         if !ended.await? {
             return Err(ReadmitError::NoSuchProposal);
         }
-        inner.readmissions.take_up(&inner.store).await;
+        inner.readmissions.end(counter);
         tracing::warn!(%counter, %who, "the counter is not readmitted as it was proposed");
         let text = if proposal.who == who {
             format!("{who} withdraws the proposal to readmit {counter}")
@@ -171,7 +180,7 @@ impl Coordinator {
         let anew = async |version: Version| {
             let overtaken = ReadmissionEnd::Overtaken;
             inner.store.end_readmission(&proposal.id, overtaken, (&who, &note), at).await?;
-            inner.readmissions.take_up(&inner.store).await;
+            inner.readmissions.end(counter);
             Err(ReadmitError::Moved(version))
         };
         if now.version.to_string() != proposal.version {
@@ -191,7 +200,7 @@ impl Coordinator {
         }
         // What came at this moment, and nobody has looked at, holds it.
         let goes = inner.let_go(counter, given);
-        inner.readmissions.take_up(&inner.store).await;
+        inner.readmissions.end(counter);
         tracing::warn!(%counter, proposed_by = %proposal.who, %who, %note, "two persons readmit the counter");
         let text = format!("{} and {who} readmit {counter}: {note}", proposal.who);
         inner.events.record(at, Kind::Decided, None, text);
@@ -243,8 +252,8 @@ impl Inner {
 
     /// What is proposed about a counter. In a record that is behind, nothing: it may have been withdrawn since.
     async fn open(&self, counter: &CounterId, now: i64) -> Result<Option<Readmission>, StoreError> {
-        let open = self.readmissions.look(&self.store, counter, now).await?;
-        Ok(open.filter(|_| !self.standing.state().is_behind()))
+        let open = self.readmissions.read(&self.store).await?.remove(counter);
+        Ok(open.filter(|open| now < open.until && !self.standing.state().is_behind()))
     }
 
     /// A counter that nothing holds in the database gets new transfers again, unless it has given another reason since

@@ -8,7 +8,7 @@
 
 use crate::clock::now_micros;
 use domain::message::CounterId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::{HeldCounter, OnHold};
 use tokio::sync::{oneshot, watch};
@@ -132,6 +132,24 @@ impl Standing {
     /// A counter goes on, as far as operators are concerned.
     pub(crate) fn take_off_hold(&self, counter: &CounterId) {
         self.state.send_if_modified(|state| state.on_hold.remove(counter).is_some());
+    }
+
+    /// Exactly these counters are kept from new transfers by operators; what has changed by that.
+    pub(crate) fn put_on_hold_alone(&self, holds: Vec<OnHold>) -> Vec<(CounterId, Option<OnHold>)> {
+        let now: BTreeMap<CounterId, OnHold> =
+            holds.into_iter().map(|hold| (hold.counter.clone(), hold)).collect();
+        let mut changed = Vec::new();
+        self.state.send_if_modified(|state| {
+            let counters: BTreeSet<&CounterId> = state.on_hold.keys().chain(now.keys()).collect();
+            changed = counters
+                .into_iter()
+                .filter(|counter| state.on_hold.get(counter) != now.get(counter))
+                .map(|counter| (counter.clone(), now.get(counter).cloned()))
+                .collect();
+            state.on_hold = now;
+            !changed.is_empty()
+        });
+        changed
     }
 
     /// What an operator has said of a counter that gets no new transfers; `None` if none has.

@@ -22,6 +22,7 @@ use crate::timers::Timers;
 use port::NotSent;
 use port::status::State;
 use std::any::Any;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use supervise::budget::{self, Budget};
@@ -93,7 +94,7 @@ pub(crate) async fn supervise<D: Dial>(mut actor: Box<Actor<D>>) {
                 let stop = actor.reception.stop.clone();
                 match CatchUnwind::of(actor.recover(&cause, next)).await {
                     Ok(Waited::Stopped) => break,
-                    Ok(Waited::Came(()) | Waited::Rung) => {}
+                    Ok(Waited::Came(()) | Waited::Rung(_)) => {}
                     // Not even the waiting goes well.
                     Err(_) => drop(timeout(UNABLE, stop.cancelled()).await),
                 }
@@ -117,7 +118,7 @@ impl<D: Dial> Actor<D> {
             // The acceptor stays where it is: a panic must not take it away.
             let closing = match Box::pin(self.opening()).await {
                 Waited::Stopped => return,
-                Waited::Rung => None,
+                Waited::Rung(_) => None,
                 Waited::Came(closing) => closing,
             };
             if !self.leave.is_given()
@@ -204,7 +205,14 @@ impl<D: Dial> Actor<D> {
                 );
                 let heeded = [Command::Reconnect, Command::Release, Command::Move];
                 let back = back(wait, away, &self.outages, &mut self.dialler, &self.addresses);
-                self.reception.refuse_while(back, &heeded).await
+                let mut back = pin!(back);
+                loop {
+                    match self.reception.refuse_while(back.as_mut(), &heeded).await {
+                        // It was to be left alone for a moment: that is no wish to have it tried.
+                        Waited::Rung(Command::Move) if !self.reception.shared.away.is_wanted() => {}
+                        waited => break waited,
+                    }
+                }
             }
             Next::Hold => self.held(&cause, attempts).await,
         }
@@ -258,7 +266,7 @@ impl<D: Dial> Actor<D> {
                 self.connection_status.drained(&self.send_queue);
                 let never = std::future::pending();
                 match self.reception.refuse_while(never, &[Command::Move]).await {
-                    Waited::Came(()) | Waited::Rung => continue,
+                    Waited::Came(()) | Waited::Rung(_) => continue,
                     Waited::Stopped => return Waited::Stopped,
                 }
             }
@@ -272,9 +280,9 @@ impl<D: Dial> Actor<D> {
                     let wait = sleep(wait);
                     let heeded = [Command::Reconnect, Command::Move];
                     match self.reception.refuse_while(wait, &heeded).await {
-                        Waited::Came(()) => {}
-                        Waited::Rung if self.reception.shared.away.is_wanted() => {}
-                        Waited::Rung => return Waited::Rung,
+                        // It is looked again, also where it is to be left alone, or was for a moment.
+                        Waited::Came(()) | Waited::Rung(Command::Move) => {}
+                        Waited::Rung(command) => return Waited::Rung(command),
                         Waited::Stopped => return Waited::Stopped,
                     }
                 }
@@ -290,7 +298,7 @@ impl<D: Dial> Actor<D> {
         );
         while !self.leave.is_given() {
             match self.reception.refuse_while(sleep(ASK_LEAVE), &[]).await {
-                Waited::Came(()) | Waited::Rung => {}
+                Waited::Came(()) | Waited::Rung(_) => {}
                 Waited::Stopped => return Waited::Stopped,
             }
         }
@@ -315,7 +323,7 @@ impl<D: Dial> Actor<D> {
                 Waited::Came(Err(_)) => {
                     return Come::Ended(Box::new(Ended::before(Cause::OutOfHours)));
                 }
-                Waited::Rung => return Come::Ended(Box::new(Ended::before(Cause::Drained))),
+                Waited::Rung(_) => return Come::Ended(Box::new(Ended::before(Cause::Drained))),
                 Waited::Came(Ok(None)) | Waited::Stopped => return Come::Stopped,
             }
         };
@@ -414,7 +422,7 @@ impl<D: Dial> Actor<D> {
         let limit = until.min(Instant::now() + timers.connect);
         let dial = timeout_at(limit, self.dialler.dial(address));
         let stream = match self.reception.refuse_while(dial, &[]).await {
-            Waited::Rung | Waited::Stopped => return None,
+            Waited::Rung(_) | Waited::Stopped => return None,
             Waited::Came(Err(_)) => return Some(Err("no connection in time".to_owned())),
             Waited::Came(Ok(Err(error))) => return Some(Err(in_words(&error))),
             Waited::Came(Ok(Ok(stream))) => stream,
@@ -426,7 +434,7 @@ impl<D: Dial> Actor<D> {
         let limit = until.min(Instant::now() + timers.tls);
         let secure = timeout_at(limit, self.dialler.secure(stream));
         match self.reception.refuse_while(secure, &[]).await {
-            Waited::Rung | Waited::Stopped => None,
+            Waited::Rung(_) | Waited::Stopped => None,
             Waited::Came(Err(_)) => Some(Err("TLS: no handshake in time".to_owned())),
             Waited::Came(Ok(Err(error))) => Some(Err(format!("TLS: {}", in_words(&error)))),
             Waited::Came(Ok(Ok((stream, tls)))) => {

@@ -18,8 +18,9 @@ use foreign::ForeignText;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use store::people::Act;
-use store::{HoldKind, OnHold};
+use store::{HoldKind, OnHold, StoreError};
 use utoipa::ToSchema;
 
 /// Why an operator does something about a counter.
@@ -30,6 +31,20 @@ pub(super) struct Body {
     /// Why, in at most 2,000 bytes of UTF-8. It is kept.
     #[schema(min_length = 1)]
     note: String,
+}
+
+/// Why an operator lets a counter go on, and which hold is meant.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Releasing)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReleaseBody {
+    /// Why, in at most 2,000 bytes of UTF-8. It is kept.
+    #[schema(min_length = 1)]
+    note: String,
+    /// The hold that is meant, by its `since` as it is shown. If another is in force by then, nothing is released: a
+    /// request that is sent again late does not lift what somebody has said meanwhile. Absent: whatever holds it.
+    #[serde(default)]
+    since: Option<i64>,
 }
 
 /// What an operator has said of a counter that gets no new transfers. `hold`: what is begun there goes on to its end.
@@ -86,6 +101,10 @@ impl OnHoldJson {
     }
 }
 
+/// What is said of a hold while the database has not answered whether it took another word about a counter.
+const NOT_KNOWN: &str = "Somebody has said something about a counter that the database has not confirmed: what it has \
+                         recorded is in force as soon as it answers.";
+
 /// A counter that an operator keeps from new transfers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Kept)]
@@ -126,7 +145,13 @@ fn text(counter: &CounterId, kind: HoldKind, waits: Option<Waits>) -> String {
 /// What an operator has said of this counter, if it gets no new transfers for that.
 pub(super) fn shown(coordinator: &Coordinator, counter: &CounterId) -> Value {
     let hold = coordinator.standing().on_hold(counter);
-    hold.map_or(Value::Null, |hold| json!(OnHoldJson::of(&hold, coordinator.drain_waits(counter))))
+    hold.map_or(Value::Null, |hold| {
+        let mut shown = OnHoldJson::of(&hold, coordinator.drain_waits(counter));
+        if !coordinator.are_holds_known() {
+            shown.text = format!("{NOT_KNOWN} {}", shown.text);
+        }
+        json!(shown)
+    })
 }
 
 /// The counters that operators keep from new transfers, for whoever is nobody.
@@ -230,9 +255,10 @@ pub(super) struct ReleasedJson {
 
 /// Let a counter go on that an operator holds or drains.
 ///
-/// It gets new transfers again, and its connections come back. Whether what it says is in doubt is another matter.
+/// It gets new transfers again, and its connections come back. Whether what it says is in doubt is another matter. With
+/// `since`, that hold is released and no other.
 #[utoipa::path(
-    post, path = "/ops/v1/counters/{counter}/release", tag = "counters", request_body = Body,
+    post, path = "/ops/v1/counters/{counter}/release", tag = "counters", request_body = ReleaseBody,
     params(("counter" = String, Path, pattern = "^[a-z0-9-]{1,32}$", description = "The counter's name")),
     responses((status = 200, description = "It goes on, and that is durable", body = ReleasedJson))
 )]
@@ -243,7 +269,7 @@ pub(super) async fn release(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ReleasedJson>, Problem> {
     let coordinator = ops.state.coordinator.clone();
-    let Body { note: why } = parse(&whole(body)?)?;
+    let ReleaseBody { note: why, since } = parse(&whole(body)?)?;
     let (who, note) = (identity.who(), note(&why)?);
     let id = id(&coordinator, &counter)?;
     let act = Act {
@@ -252,7 +278,7 @@ pub(super) async fn release(
         ..identity.act("released", id.as_str())
     };
     let releasing = async move {
-        let former = coordinator.release(&id, &who, &note).await.map_err(refusal)?;
+        let former = coordinator.release(&id, since, &who, &note).await.map_err(refusal)?;
         let still_held = coordinator.standing().held(&id).map(|hold| hold.why);
         let released = OnHoldJson::of(&former, None);
         Ok(ReleasedJson { counter: id.to_string(), released, who, note, still_held })
@@ -327,6 +353,15 @@ fn refusal(error: HoldError) -> Problem {
     match error {
         HoldError::UnknownCounter(_) => Problem::new(kind::NO_SUCH_COUNTER).detail(detail),
         HoldError::NotOnHold(_) => Problem::new(kind::COUNTER_NOT_HELD).detail(detail),
+        HoldError::Another(_) => Problem::new(kind::MOVED_ON).detail(detail),
+        HoldError::TooSoon { wait, .. } => too_soon(wait).detail(detail),
+        HoldError::Unclear(error) => match error {
+            StoreError::Corrupt { .. } | StoreError::Damaged { .. } => database(&error),
+            StoreError::Unavailable { .. } | StoreError::Serials(_) | StoreError::Closed => {
+                tracing::error!(%error, "the database does not say whether it took what an operator said");
+                Problem::new(kind::NOT_CONFIRMED).detail(detail).retry_after(2)
+            }
+        },
         HoldError::Store(error) => database(&error),
     }
 }
@@ -341,11 +376,14 @@ fn no_session(error: NewSessionError) -> Problem {
         NewSessionError::NotConnected(counter) => Problem::new(kind::COUNTER_UNAVAILABLE)
             .detail(detail)
             .with("counter", counter.to_string().into()),
-        NewSessionError::TooSoon { wait, .. } => {
-            let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
-            Problem::new(kind::TOO_MANY_REQUESTS).detail(detail).retry_after(seconds)
-        }
+        NewSessionError::TooSoon { wait, .. } => too_soon(wait).detail(detail),
     }
+}
+
+/// That something was done often enough for now, and how long it takes until it may be done again.
+fn too_soon(wait: Duration) -> Problem {
+    let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+    Problem::new(kind::TOO_MANY_REQUESTS).retry_after(seconds)
 }
 
 #[cfg(test)]
@@ -383,7 +421,6 @@ mod tests {
 
     #[test]
     fn what_refuses_a_new_session_is_told_apart() {
-        use std::time::Duration;
         let wait = Duration::from_millis(30_500);
         for (error, slug, words) in [
             (NewSessionError::UnknownCounter(counter()), "no_such_counter", "no counter"),
@@ -394,6 +431,33 @@ mod tests {
         ] {
             let told = error.to_string();
             assert_eq!(no_session(error).slug(), slug);
+            assert!(told.contains(words), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_refuses_a_hold_or_a_release_is_told_apart() {
+        let hold = OnHold {
+            counter: counter(),
+            kind: HoldKind::Drain,
+            who: "lin".into(),
+            note: "the line is moved".into(),
+            since: 7,
+        };
+        let down = || StoreError::Unavailable { why: "it is full".to_owned() };
+        let damaged = StoreError::Damaged { what: "a page".to_owned() };
+        let wait = Duration::from_millis(14_500);
+        for (error, slug, words) in [
+            (HoldError::UnknownCounter(counter()), "no_such_counter", "no counter"),
+            (HoldError::NotOnHold(counter()), "counter_not_held", "not on hold"),
+            (HoldError::Another(Box::new(hold)), "moved_on", "lin drains futures"),
+            (HoldError::TooSoon { counter: counter(), wait }, "too_many_requests", "in 15 s"),
+            (HoldError::Unclear(down()), "not_confirmed", "in force as soon as it answers"),
+            (HoldError::Unclear(damaged), "unreadable_record", "a page"),
+            (HoldError::Store(down()), "database_unavailable", "full"),
+        ] {
+            let told = error.to_string();
+            assert_eq!(refusal(error).slug(), slug);
             assert!(told.contains(words), "{told}");
         }
     }

@@ -241,6 +241,9 @@ fn refusal(error: ReadmitError) -> Problem {
         ReadmitError::SerialsBehind { seen, .. } => {
             Problem::new(kind::SERIALS_BEHIND).detail(detail).with("seen", seen.into())
         }
+        ReadmitError::RecordBehind => {
+            Problem::new(kind::RECORD_BEHIND).detail(detail).retry_after(60)
+        }
         ReadmitError::Moved(version) => {
             Problem::new(kind::MOVED_ON).detail(detail).with("version", version.to_string().into())
         }

@@ -5,6 +5,7 @@ mod feeds;
 mod history;
 mod holds;
 mod people;
+mod readmissions;
 
 use super::{Approval, MetricsFor, Names, OpsState, router};
 use crate::lone::Lone;

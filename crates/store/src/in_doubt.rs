@@ -1,8 +1,7 @@
 //! Counters in doubt: what holds them, over restarts, and what they said of our serials against what
 //! was ever leased (DOMAIN §3 rule 10). Written seldom, on a connection of its own that is closed
-//! again.
+//! again, by whoever holds the record alone.
 
-use crate::connect;
 use crate::entity::serial_lease::TRANSFER;
 use crate::entity::{counter_hold, serial_lease, serial_lift};
 use crate::error::StoreError;
@@ -12,9 +11,10 @@ use domain::message::CounterId;
 use domain::serial::{Day, Sequence};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, Select, TransactionTrait,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    QueryFilter, QueryOrder, Select,
 };
+use std::convert::Infallible;
 
 /// Numbers that the lease is moved in a day on the mere word of counters. A bridge that gives out a
 /// hundred serials a second uses about as many; at this pace all numbers last for 27 years.
@@ -146,15 +146,14 @@ impl Store {
         allowance: Allowance,
         at: i64,
     ) -> Result<bool, StoreError> {
-        self.once(async |connection| {
-            let transaction = connection.begin().await?;
+        self.once(async |transaction| {
             // Written first, so that nobody leases between the look and the move.
             serial_lease::Entity::update_many()
                 .col_expr(serial_lease::Column::Next, Expr::col(serial_lease::Column::Next))
                 .filter(serial_lease::Column::Name.eq(TRANSFER))
-                .exec(&transaction)
+                .exec(transaction)
                 .await?;
-            let Some(next) = next(&transaction).await? else { return Ok(false) };
+            let Some(next) = next(transaction).await? else { return Ok(false) };
             let wanted = ordinal(seen, next) + 1;
             if wanted <= next {
                 return Ok(true);
@@ -167,7 +166,7 @@ impl Store {
                 Allowance::Day(day) => {
                     let today = serial_lift::Entity::find()
                         .filter(serial_lift::Column::Day.eq(day.number()))
-                        .all(&transaction)
+                        .all(transaction)
                         .await?;
                     let lifted: i64 = today.iter().map(|lift| lift.to_next - lift.from_next).sum();
                     let allowed = i64::try_from(MOST_LIFTED_A_DAY).unwrap_or(i64::MAX);
@@ -181,7 +180,7 @@ impl Store {
             let update = serial_lease::Entity::update_many()
                 .col_expr(serial_lease::Column::Next, Expr::value(wanted))
                 .filter(serial_lease::Column::Name.eq(TRANSFER));
-            update.exec(&transaction).await?;
+            update.exec(transaction).await?;
             let lift = serial_lift::ActiveModel {
                 from_next: Set(next),
                 to_next: Set(wanted),
@@ -189,21 +188,23 @@ impl Store {
                 day: Set(i32::try_from(day.number()).unwrap_or(i32::MAX)),
                 at: Set(at),
             };
-            serial_lift::Entity::insert(lift).exec_without_returning(&transaction).await?;
-            transaction.commit().await.map(|()| true)
+            serial_lift::Entity::insert(lift)
+                .exec_without_returning(transaction)
+                .await
+                .map(|_| true)
         })
         .await
     }
 
-    /// Does something on a connection of its own.
+    /// Does something in one transaction on a connection of its own.
     pub(crate) async fn once<T>(
         &self,
-        work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, DbErr> + Clone,
     ) -> Result<T, StoreError> {
-        let connection = connect::writer(self.address());
-        let done = ask(work(&connection)).await;
-        let _ = ask(connection.close()).await;
-        done
+        let done = self.change(async |transaction: &DatabaseTransaction| {
+            work(transaction).await.map(Ok::<T, Infallible>)
+        });
+        Ok(done.await?.unwrap_or_else(|never| match never {}))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Counters that operators keep from new transfers, over restarts: who, why, since when, and who let
 //! them go on. What is kept of counters whose words are in doubt is `in_doubt`.
 
-use crate::alone;
 use crate::entity::operator_hold::{ActiveModel, Column, Entity, Model};
 use crate::error::StoreError;
 use crate::query::ask;
@@ -10,7 +9,8 @@ use domain::message::CounterId;
 use foreign::ForeignText;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, Select,
 };
 
 /// What `released_at` is while a hold is in force.
@@ -54,12 +54,21 @@ pub struct OnHold {
     pub since: i64,
 }
 
+/// Why a counter was not released, and nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTakenOff {
+    /// No operator keeps it from new transfers.
+    NotOnHold,
+    /// Another hold is in force than the one that is meant.
+    Another(OnHold),
+}
+
 impl Store {
     /// Keeps a counter from new transfers; the hold that is in force then. One of the same kind that is
     /// in force already stays as it is; one of the other kind is released by whoever says this, at the
     /// same moment.
     pub async fn put_on_hold(&self, hold: &OnHold) -> Result<OnHold, StoreError> {
-        let put = alone::change(self.address(), async |transaction: &DatabaseTransaction| {
+        let put = self.change(async |transaction: &DatabaseTransaction| {
             let former = in_force(transaction, &hold.counter).await?;
             if let Some(former) = &former {
                 if former.kind == hold.kind.as_str() {
@@ -78,30 +87,56 @@ impl Store {
         put.await?
     }
 
-    /// Lets a counter go on; the hold that was in force, if there was one.
+    /// Lets a counter go on; the hold that was in force. With a `meant`, the time since when that hold is, no other is
+    /// released.
     pub async fn take_off_hold(
         &self,
         counter: &CounterId,
-        who: &ForeignText,
-        note: &ForeignText,
+        meant: Option<i64>,
+        (who, note): (&ForeignText, &ForeignText),
         at: i64,
-    ) -> Result<Option<OnHold>, StoreError> {
-        let taken = alone::change(self.address(), async |transaction: &DatabaseTransaction| {
-            let Some(held) = in_force(transaction, counter).await? else { return Ok(Ok(None)) };
+    ) -> Result<Result<OnHold, NotTakenOff>, StoreError> {
+        let taken = self.change(async |transaction: &DatabaseTransaction| {
+            let Some(held) = in_force(transaction, counter).await? else {
+                return Ok(Err(Ok(NotTakenOff::NotOnHold)));
+            };
+            let since = held.held_at;
+            let held = match read(held) {
+                Ok(held) => held,
+                Err(damaged) => return Ok(Err(Err(damaged))),
+            };
+            if meant.is_some_and(|meant| meant != since) {
+                return Ok(Err(Ok(NotTakenOff::Another(held))));
+            }
             release(transaction, counter, who.as_received(), note.as_received(), at).await?;
-            Ok(read(held).map(Some))
+            Ok(Ok(held))
         });
-        taken.await?
+        match taken.await? {
+            Ok(held) => Ok(Ok(held)),
+            Err(not) => not.map(Err),
+        }
+    }
+
+    /// The counters that operators keep from new transfers, the longest first, once all that was said before is either
+    /// recorded or never will be: also that of which the database has not said so.
+    pub async fn on_hold_for_certain(&self) -> Result<Vec<OnHold>, StoreError> {
+        // It begins as every word about a counter does, with what only one transaction at a time may have: it waits for
+        // one whose commit is still on its way.
+        let rows = self.once(async |transaction| all_in_force().all(transaction).await);
+        rows.await?.into_iter().map(read).collect()
     }
 
     /// The counters that operators keep from new transfers, the longest first.
     pub async fn on_hold(&self) -> Result<Vec<OnHold>, StoreError> {
-        let held = Entity::find()
-            .filter(Column::ReleasedAt.eq(IN_FORCE))
-            .order_by_asc(Column::HeldAt)
-            .order_by_asc(Column::Counter);
-        ask(held.all(self.readers())).await?.into_iter().map(read).collect()
+        ask(all_in_force().all(self.readers())).await?.into_iter().map(read).collect()
     }
+}
+
+fn all_in_force() -> Select<Entity> {
+    Entity::find()
+        .filter(Column::ReleasedAt.eq(IN_FORCE))
+        .order_by_asc(Column::HeldAt)
+        .order_by_asc(Column::Counter)
 }
 
 async fn in_force(

@@ -10,8 +10,8 @@ use domain::message::CounterId;
 use foreign::ForeignText;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    TransactionTrait,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    QueryFilter, QueryOrder,
 };
 
 /// That a counter may get new transfers again, as one person proposes it.
@@ -82,8 +82,7 @@ impl Store {
 
     /// Keeps a proposal. One that was open for the same counter is overtaken by it.
     pub async fn propose_readmission(&self, proposed: &Readmission) -> Result<(), StoreError> {
-        self.once(async |connection| {
-            let transaction = connection.begin().await?;
+        self.once(async |transaction| {
             let overtaken = Word {
                 ended: ReadmissionEnd::Overtaken.as_str(),
                 who: &proposed.who,
@@ -91,7 +90,7 @@ impl Store {
                 at: proposed.at,
             };
             let of_counter = readmission::Column::Counter.eq(proposed.counter.as_str());
-            end(&transaction, of_counter, overtaken).await?;
+            end(transaction, of_counter, overtaken).await?;
             let row = readmission::ActiveModel {
                 id: Set(proposed.id.clone()),
                 counter: Set(proposed.counter.to_string()),
@@ -106,8 +105,7 @@ impl Store {
                 ended_by: Set(None),
                 ended_note: Set(None),
             };
-            readmission::Entity::insert(row).exec_without_returning(&transaction).await?;
-            transaction.commit().await
+            readmission::Entity::insert(row).exec_without_returning(transaction).await.map(drop)
         })
         .await
     }
@@ -121,8 +119,8 @@ impl Store {
         at: i64,
     ) -> Result<bool, StoreError> {
         let word = Word { ended: ending.as_str(), who, note, at };
-        self.once(async |connection| {
-            Ok(end(connection, readmission::Column::Id.eq(id), word).await? > 0)
+        self.once(async |transaction| {
+            Ok(end(transaction, readmission::Column::Id.eq(id), word).await? > 0)
         })
         .await
     }
@@ -137,14 +135,13 @@ impl Store {
         at: i64,
     ) -> Result<Result<(), NotApproved>, StoreError> {
         let word = Word { ended: "approved", who, note, at };
-        self.once(async |connection| {
-            let transaction = connection.begin().await?;
+        self.change(async |transaction: &DatabaseTransaction| {
             // Written first, so that nobody else ends it between the look and the end.
             let open = readmission::Column::Id.eq(&proposed.id);
-            if end(&transaction, open, word).await? == 0 {
+            if end(transaction, open, word).await? == 0 {
                 return Ok(Err(NotApproved::Ended));
             }
-            let now = open_holds(&proposed.counter).all(&transaction).await?;
+            let now = open_holds(&proposed.counter).all(transaction).await?;
             // The same once more, since, is no more than was seen.
             let is_seen = |row: &counter_hold::Model| {
                 let row = HeldCounter::try_from(row.clone()).ok();
@@ -165,8 +162,7 @@ impl Store {
                 .col_expr(counter_hold::Column::Note, Expr::value(note.as_received()))
                 .filter(counter_hold::Column::Counter.eq(proposed.counter.as_str()))
                 .filter(counter_hold::Column::HeldAt.is_in(now.iter().map(|row| row.held_at)));
-            update.exec(&transaction).await?;
-            transaction.commit().await.map(Ok)
+            update.exec(transaction).await.map(|_| Ok(()))
         })
         .await
     }

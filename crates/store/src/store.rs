@@ -1,6 +1,7 @@
 //! Opens the database, makes the tables right, and asks what is recorded.
 
 use crate::address::Address;
+use crate::alone;
 use crate::apps;
 use crate::connect;
 use crate::error::{OpenError, StoreError};
@@ -21,7 +22,7 @@ use crate::recent::Recent;
 use crate::record::{Decision, ListFilter, Listed, OpenPage, Stored};
 use crate::serials;
 use domain::serial::{Day, MasterSerial, Sequence};
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -120,6 +121,15 @@ impl Store {
 
     pub(crate) fn address(&self) -> &Address {
         &self.shared.address
+    }
+
+    /// Does something that is done seldom, in one transaction on a connection of its own, while this process holds the
+    /// record. What it finds to be wrong is taken back.
+    pub(crate) async fn change<T, E>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<Result<T, E>, DbErr> + Clone,
+    ) -> Result<Result<T, E>, StoreError> {
+        alone::change(&self.shared.address, Some(&self.shared.ledger), work).await
     }
 
     /// A handle of the one writer.

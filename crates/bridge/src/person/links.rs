@@ -1,9 +1,10 @@
 //! `counter-bridge hold`, `drain`, `release` and `new-session`: what an operator does about a counter without
 //! deciding anything about money.
 
+use super::operators::Counter;
 use super::tables::plain;
 use super::{Access, Form};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use command_line::Ended;
 use domain::message::CounterId;
@@ -54,13 +55,28 @@ pub(crate) async fn run(
     form: Form,
 ) -> Result<Ended> {
     let LinkCommand { counter, note } = &command;
-    let (id, body) = (counter.as_str(), json!({ "note": note }));
-    let told = access.operators()?.act_on(id, act.path(), &body).await?;
+    let (id, operators) = (counter.as_str(), access.operators()?);
+    let body = match act {
+        LinkAct::Release => releasing(id, note, &operators.counters().await?)?,
+        LinkAct::Hold | LinkAct::Drain | LinkAct::NewSession => json!({ "note": note }),
+    };
+    let told = operators.act_on(id, act.path(), &body).await?;
     match form {
         Form::Json => say!("{told}")?,
         Form::Tables => say!("{}", what_follows(act, id, &told))?,
     }
     Ok(Ended::Well)
+}
+
+/// What is sent to release a counter: that the hold is meant which is in force now, however late the request arrives, and
+/// nothing that somebody says meanwhile.
+fn releasing(id: &str, note: &str, counters: &[Counter]) -> Result<Value> {
+    match counters.iter().find(|counter| counter.id == id).map(|counter| &counter.on_hold) {
+        Some(Some(hold)) => Ok(json!({ "note": note, "since": hold.since })),
+        Some(None) => bail!("{id} is not on hold: no operator keeps it from new transfers"),
+        // The bridge says which counters there are.
+        None => Ok(json!({ "note": note })),
+    }
 }
 
 /// What was done, in words; what the bridge says of it is shown as it says it.
@@ -93,6 +109,25 @@ fn what_follows(act: LinkAct, id: &str, told: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_releases_a_counter_means_the_hold_that_is_in_force() {
+        let counter = |id: &str, on_hold: Value| {
+            let shown = json!({
+                "counter": id, "health": "up", "health_text": "", "settle_day": null, "open": true,
+                "connections": [], "queued": 0, "in_flight": 0, "on_hold": on_hold,
+            });
+            serde_json::from_value::<Counter>(shown).expect("a counter")
+        };
+        let hold =
+            json!({"kind": "hold", "who": "lin", "note": "?", "since": 42, "text": "No new."});
+        let counters = [counter("futures", hold), counter("securities", Value::Null)];
+        let sent = |id| releasing(id, "done", &counters);
+        assert_eq!(sent("futures").expect("it is held"), json!({"note": "done", "since": 42}));
+        let free = sent("securities").expect_err("nobody holds it").to_string();
+        assert!(free.contains("securities is not on hold"), "{free}");
+        assert_eq!(sent("elsewhere").expect("the bridge refuses it"), json!({"note": "done"}));
+    }
 
     #[test]
     fn what_was_done_is_said_in_words_and_no_words_drive_the_terminal() {

@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::events::Kind;
 use crate::record::{Awaited, WaiterReply};
 use crate::trail::Entry;
-use domain::serial::Role;
+use domain::serial::{MasterSerial, Role};
 use domain::transfer::{Knowledge, ParkReason, Phase, State, Transfer};
 use port::Ticket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,6 +20,8 @@ use supervise::task::message;
 /// What is known of an input before it is taken, should taking it fail.
 pub(super) struct About {
     sequence: Option<u64>,
+    /// Its master serial, where the input says it.
+    master: Option<MasterSerial>,
     /// Whose key it was, if it began one.
     key: Option<(Arc<str>, Arc<str>)>,
 }
@@ -36,6 +38,14 @@ impl About {
             Input::Person { master, .. } => Some(master.sequence.number()),
             Input::SessionBegan(_) => None,
         };
+        let master = match input {
+            Input::Begin { new, .. } | Input::Recovered { new, .. } => Some(new.master),
+            Input::Person { master, .. } => Some(*master),
+            Input::Written(_)
+            | Input::Delivered { .. }
+            | Input::Unasked { .. }
+            | Input::SessionBegan(_) => None,
+        };
         let key = match input {
             Input::Begin { new, .. } => Some((new.app.clone(), new.idempotency_key.clone())),
             Input::Recovered { .. }
@@ -45,11 +55,11 @@ impl About {
             | Input::SessionBegan(_)
             | Input::Person { .. } => None,
         };
-        About { sequence, key }
+        About { sequence, master, key }
     }
 
     pub(super) fn transfer(sequence: u64) -> About {
-        About { sequence: Some(sequence), key: None }
+        About { sequence: Some(sequence), master: None, key: None }
     }
 }
 
@@ -92,7 +102,13 @@ impl Shard {
     ) {
         let mut undone = Undone::take(out, before);
         let Some(record) = self.open.get_mut(&sequence) else {
-            tracing::error!(sequence, why, "what was about a transfer that is not open failed");
+            let master = about.master.map(|master| master.to_string());
+            tracing::error!(
+                master,
+                sequence,
+                why,
+                "what was about a transfer that is not open failed"
+            );
             if let Some((app, idempotency_key)) = about.key.clone() {
                 out.push(Output::Closed { app, idempotency_key, ended: None });
             }

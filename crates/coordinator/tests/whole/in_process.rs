@@ -10,7 +10,7 @@ use domain::order::Order;
 use domain::profile::Profile;
 use domain::serial::{Day, Role, SubSerial};
 use port::history::History;
-use port::status::Snapshot;
+use port::status::{Snapshot, State as LinkState};
 use port::{
     Answers, Ask, Bounds, Counter as Port, InProcess, LastSignOn, NotSent, RequestOutcome, Sessions,
 };
@@ -239,11 +239,68 @@ async fn it_is_held_and_drained_like_any_other_and_needs_no_session() {
     );
     let renewed = coordinator.new_session(&id, &wang);
     assert_eq!(renewed, Err(NewSessionError::NoConnection(id.clone())));
-    let released = coordinator.release(&id, &wang, &"it is done".into()).await;
+    let released = coordinator.release(&id, None, &wang, &"it is done".into()).await;
     assert_eq!(released.expect("it is released"), drained);
     assert!(ends(&stage, out_of("held")).await.ends_with(" completed"));
     stage.stop().await;
     futures.stop().await;
+}
+
+/// A part of the bridge that hangs keeps no counter away that is released, and none is signed off of which it is not
+/// known whether it is needed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_shard_that_hangs_keeps_no_counter_drained() {
+    let (folder, ledger) = (folder(), Ledger::new());
+    let [futures, securities] =
+        [Counter::start("futures", "").await, Counter::start("securities", "").await];
+    let others = |stop: &CancellationToken| vec![Arc::new(ledger.counter(stop)) as Arc<dyn Port>];
+    let linked = [&futures, &securities];
+    let stage = Stage::beside(folder.path(), &linked, config(), |_| (), others).await;
+    let (coordinator, wang) = (stage.coordinator.clone(), "wang".into());
+    let drain = async |name: &str| {
+        let note = "the line is moved".into();
+        coordinator.hold(&counter_id(name), HoldKind::Drain, &wang, &note).await
+    };
+    let until = async |name: &str, wanted: LinkState| {
+        let mut shown = coordinator.counters().get(&counter_id(name)).expect("there").follow();
+        let reached = shown.wait_for(|now| now.connections[0].state == wanted);
+        tokio::time::timeout(LIMIT, reached).await.expect("in time").expect("it is there");
+    };
+    drain("futures").await.expect("it is drained");
+    until("futures", LinkState::Drained).await;
+    // A shard waits for the ledger's books, which somebody else has.
+    let ((has, had), (give, given)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let books = Arc::clone(&ledger.0);
+    let other = std::thread::spawn(move || {
+        let _books = books.lock().expect("nobody panicked");
+        has.send(()).expect("it is awaited");
+        let _: Result<(), _> = given.recv();
+    });
+    had.recv().expect("it has them");
+    let mut slow = out_of("slow");
+    slow.order.to.counter = counter_id("securities");
+    let beginning = {
+        let (coordinator, slow) = (coordinator.clone(), slow.clone());
+        tokio::spawn(async move { coordinator.begin(slow, LIMIT).await })
+    };
+    stage.event(Kind::Held, "not known whether futures, which is drained, is needed").await;
+    drain("securities").await.expect("it is drained");
+    stage.event(Kind::Held, "not known whether securities, which is drained, is needed").await;
+    let link = coordinator.counters().get(&counter_id("securities")).expect("there");
+    assert!(link.is_up(), "something may need it");
+    coordinator
+        .release(&counter_id("futures"), None, &wang, &"it is moved".into())
+        .await
+        .expect("it is released");
+    until("futures", LinkState::Up).await;
+    give.send(()).expect("it waits");
+    other.join().expect("no panic");
+    let begun = beginning.await.expect("no panic").expect("it is begun");
+    assert!(matches!(begun, Begun::Final { .. }), "{begun:?}");
+    until("securities", LinkState::Drained).await;
+    stage.stop().await;
+    futures.stop().await;
+    securities.stop().await;
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use domain::transfer::{Decision, State};
 use foreign::ForeignText;
 use port::RequestOutcome;
 use port::status::State as LinkState;
+use std::path::Path;
 use std::time::Duration;
 use store::{HoldKind, OnHold};
 
@@ -28,7 +29,7 @@ async fn keep(coordinator: &Coordinator, kind: HoldKind, who: &str) -> Result<On
 }
 
 async fn release(coordinator: &Coordinator, who: &str) -> Result<OnHold, HoldError> {
-    coordinator.release(&counter_id("futures"), &said(who), &said("it is done")).await
+    coordinator.release(&counter_id("futures"), None, &said(who), &said("it is done")).await
 }
 
 fn is_refused(begun: &Result<Begun, BeginError>) -> bool {
@@ -103,6 +104,124 @@ async fn a_held_counter_gets_nothing_new_over_a_restart_and_what_is_begun_ends()
     for counter in [securities, futures, other] {
         counter.stop().await;
     }
+}
+
+/// What somebody does to the record while the bridge cannot write to it, and has in it before the bridge can again.
+struct Locked(rusqlite::Connection);
+
+impl Locked {
+    /// On a thread of its own: what the bridge has under way has to end first, on this one.
+    async fn with(folder: &Path, sql: &'static str) -> Locked {
+        let path = folder.join("record.sqlite");
+        let locking = move || {
+            let record = rusqlite::Connection::open(path)?;
+            record.busy_timeout(LIMIT)?;
+            record.execute_batch("BEGIN IMMEDIATE")?;
+            record.execute(sql, []).map(|_| record)
+        };
+        let locked = tokio::task::spawn_blocking(locking).await.expect("it ends");
+        Locked(locked.expect("it is locked"))
+    }
+
+    fn done(self) {
+        self.0.execute_batch("COMMIT").expect("it is recorded");
+    }
+}
+
+/// The database takes a hold or a release and does not say so, or nobody waits for its answer any more: what it has
+/// recorded is in force once it can be asked, and until then it is said that this is not known.
+#[tokio::test]
+async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    let known = async || {
+        while !coordinator.are_holds_known() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let held = "INSERT INTO operator_hold (counter, held_at, kind, who, note, released_at) \
+                VALUES ('futures', 7, 'hold', 'wang', 'their release', 0)";
+    let record = Locked::with(folder.path(), held).await;
+    let unclear = keep(coordinator, HoldKind::Hold, "wang").await;
+    assert!(matches!(unclear, Err(HoldError::Unclear(_))), "{unclear:?}");
+    assert!(!coordinator.are_holds_known());
+    stage.event(Kind::Held, "the database has not said whether it took what was said last").await;
+    record.done();
+    let words = "has answered what it took of holds: wang holds futures, which gets no new";
+    stage.event(Kind::Held, words).await;
+    tokio::time::timeout(LIMIT, known()).await.expect("it is known again");
+    let shown = coordinator.standing().on_hold(&counter_id("futures")).expect("it is held");
+    assert_eq!((shown.since, shown.who.as_received()), (7, "wang"));
+    assert!(is_refused(&stage.begin("held", LIMIT).await));
+
+    // It is released, and whoever said so has left before it is known.
+    let released = "UPDATE operator_hold SET released_at = 8, released_by = 'lin'";
+    let record = Locked::with(folder.path(), released).await;
+    let left = tokio::time::timeout(Duration::from_millis(1), release(coordinator, "lin")).await;
+    assert!(left.is_err(), "{left:?}");
+    assert!(!coordinator.are_holds_known());
+    record.done();
+    stage.event(Kind::Held, "no operator keeps futures from new transfers any more").await;
+    tokio::time::timeout(LIMIT, known()).await.expect("it is known again");
+    stage.ends("released").await;
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// Whoever repeats a release late lifts nobody's newer hold.
+#[tokio::test]
+async fn a_release_that_names_a_hold_lifts_no_newer_one() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    let held = keep(coordinator, HoldKind::Hold, "wang").await.expect("it is held");
+    let (id, wang, note) = (counter_id("futures"), said("wang"), said("they are done"));
+    let release = async || coordinator.release(&id, Some(held.since), &wang, &note).await;
+    assert_eq!(release().await.expect("it is released"), held);
+    assert!(matches!(release().await, Err(HoldError::NotOnHold(_))), "said again");
+    let newer = keep(coordinator, HoldKind::Drain, "lin").await.expect("it is drained");
+    match release().await {
+        Err(HoldError::Another(other)) => assert_eq!(*other, newer),
+        released => panic!("{released:?}"),
+    }
+    assert_eq!(coordinator.standing().on_hold(&id), Some(newer));
+    assert!(is_refused(&stage.begin("held", LIMIT).await));
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// Each change is a row and may be a reconnect. What keeps new transfers away is never refused for it, nor does what
+/// changes nothing count.
+#[tokio::test]
+async fn a_hold_is_changed_eight_times_at_once_and_a_free_counter_is_held_at_any_time() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    let (id, wang) = (counter_id("futures"), said("wang"));
+    let first = keep(coordinator, HoldKind::Hold, "wang").await.expect("it is held");
+    for kind in [HoldKind::Drain, HoldKind::Hold].into_iter().cycle().take(7) {
+        keep(coordinator, kind, "lin").await.expect("it is changed");
+        keep(coordinator, kind, "wang").await.expect("it is the same");
+        let late = coordinator.release(&id, Some(first.since), &wang, &wang).await;
+        assert!(matches!(late, Err(HoldError::Another(_))), "{late:?}");
+    }
+    release(coordinator, "wang").await.expect("it is released");
+    keep(coordinator, HoldKind::Drain, "wang").await.expect("it is drained at any time");
+    for refused in
+        [release(coordinator, "wang").await, keep(coordinator, HoldKind::Hold, "wang").await]
+    {
+        assert!(matches!(refused, Err(HoldError::TooSoon { .. })), "{refused:?}");
+    }
+    assert!(is_refused(&stage.begin("held", LIMIT).await), "it stays drained");
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
 }
 
 /// The other way round than usual.

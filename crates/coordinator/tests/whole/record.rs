@@ -118,6 +118,11 @@ async fn a_record_that_is_lost_is_noticed_by_what_counters_have_seen() {
     drop(tokio::time::timeout(LIMIT, behind).await.expect("in time").expect("it is found out"));
     let begun = stage.begin("behind", LIMIT).await;
     assert!(matches!(begun, Err(BeginError::RecordBehind)), "{begun:?}");
+    // Nor is a counter readmitted to it, which nobody could approve: the record is released first.
+    let seen = stage.coordinator.held_for(&held).await.expect("it is held");
+    let (proposing, note) = ((seen.version, true), "restored on purpose".into());
+    let early = stage.coordinator.propose_readmission(&held, proposing, "lin".into(), note).await;
+    assert!(matches!(early, Err(ReadmitError::RecordBehind)), "{early:?}");
     stage.record_is_behind().await;
     stage.stop().await;
     securities.stop().await;

@@ -196,7 +196,7 @@ impl ConnectionHandle {
 }
 
 /// What a handle may tell the actor besides requests. Each is the same said once or ten times.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Reconnect,
     Release,

@@ -30,8 +30,8 @@ pub(crate) struct Reception {
 pub(crate) enum Waited<T> {
     /// What was waited for came.
     Came(T),
-    /// A command ended it.
-    Rung,
+    /// This command ended it.
+    Rung(Command),
     /// The link is to stop: by its token, or because every handle is gone.
     Stopped,
 }
@@ -73,8 +73,9 @@ impl Reception {
                 if post.abandoned {
                     return Poll::Ready(Waited::Stopped);
                 }
-                if post.rung && heeded.iter().any(|command| self.shared.take(*command)) {
-                    return Poll::Ready(Waited::Rung);
+                let given = || heeded.iter().find(|command| self.shared.take(**command));
+                if let Some(command) = post.rung.then(given).flatten() {
+                    return Poll::Ready(Waited::Rung(*command));
                 }
             }
             wait.as_mut().poll(context).map(Waited::Came)

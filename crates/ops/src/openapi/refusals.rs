@@ -29,7 +29,7 @@ const OF_READMISSION: &[Kind] = &[
 
 /// What a proposal about one may be refused for besides.
 const OF_PROPOSING_READMISSION: &[Kind] =
-    &[kind::SERIALS_BEHIND, kind::MOVED_ON, kind::PROPOSED_ALREADY];
+    &[kind::SERIALS_BEHIND, kind::RECORD_BEHIND, kind::MOVED_ON, kind::PROPOSED_ALREADY];
 
 /// What a request that changes something may be refused for before anybody asks who sent it.
 const OF_SENDING: &[Kind] = &[kind::FOREIGN_ORIGIN, kind::UNSUPPORTED_MEDIA_TYPE];
@@ -88,8 +88,14 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
             &[kind::CLAIMED, kind::TOO_MANY_CLAIMS, kind::PROPOSED_ALREADY],
         ],
         "reconnect" => &[OF_ACTING, OF_COUNTER],
-        "hold" | "drain" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_COUNTER],
-        "release" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_COUNTER, &[kind::COUNTER_NOT_HELD]],
+        "hold" | "drain" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_COUNTER, &[kind::NOT_CONFIRMED]],
+        "release" => &[
+            OF_ACTING,
+            OF_BODY,
+            OF_RECORD,
+            OF_COUNTER,
+            &[kind::NOT_CONFIRMED, kind::COUNTER_NOT_HELD, kind::MOVED_ON],
+        ],
         "new_session" => {
             &[OF_ACTING, OF_BODY, OF_COUNTER, &[kind::COUNTER_UNAVAILABLE, kind::NO_SESSION_NEEDED]]
         }

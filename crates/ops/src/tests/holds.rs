@@ -78,7 +78,12 @@ async fn a_held_counter_is_shown_with_who_and_why_wherever_one_looks() {
         "{hold}"
     );
 
-    let (status, said) = rig.post(RELEASE, note("they are done")).await;
+    // One that names what was in force before is too late.
+    let since = |hold: &Value| json!({"note": "they are done", "since": hold["since"]});
+    let (status, said) = rig.post(RELEASE, since(&again["on_hold"])).await;
+    assert_eq!((status, &said["type"]), (StatusCode::CONFLICT, &json!("/errors/moved_on")));
+    assert!(said["detail"].as_str().expect("words").contains("lin drains futures"), "{said}");
+    let (status, said) = rig.post(RELEASE, since(&hold)).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         (&said["released"]["kind"], &said["released"]["who"], &said["who"], &said["still_held"]),
@@ -97,6 +102,7 @@ async fn a_held_counter_is_shown_with_who_and_why_wherever_one_looks() {
     let expected = [
         done("wang", "released", None, None, "counter_not_held"),
         done("wang", "released", Some("drain by lin"), None, "done"),
+        done("wang", "released", Some("drain by lin"), None, "moved_on"),
         done("lin", "drained", Some("hold by lin"), Some("drain"), "done"),
         done("wang", "held", Some("hold by lin"), Some("hold"), "done"),
         done("lin", "held", None, Some("hold"), "done"),

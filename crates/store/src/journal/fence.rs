@@ -54,7 +54,7 @@ pub(super) async fn fence(
 }
 
 /// Says that the holder is there; or who holds the record, if it is another by now.
-pub(super) async fn superseded<C: ConnectionTrait>(
+pub(crate) async fn superseded<C: ConnectionTrait>(
     connection: &C,
     ledger: &Ledger,
 ) -> Result<Option<String>, DbErr> {

@@ -24,6 +24,7 @@ pub use bare::Bare;
 use batch::Engine;
 #[cfg(test)]
 pub(crate) use examine::recorded;
+pub(crate) use fence::superseded;
 pub(crate) use reach::OLDEST;
 #[cfg(test)]
 pub(crate) use reach::Reach;

@@ -111,7 +111,8 @@ impl People {
         let turn = tokio::time::timeout(TURN, self.turn.acquire()).await.map_err(busy)?;
         // Nobody closes it.
         let _turn = turn.map_err(|_| E::from(StoreError::Closed))?;
-        alone::change(&self.address, work).await.map_err(E::from)?
+        // Also beside a bridge that holds the record.
+        alone::change(&self.address, None, work).await.map_err(E::from)?
     }
 }
 

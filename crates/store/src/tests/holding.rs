@@ -5,8 +5,12 @@ use super::proxy::{Proxy, Wire};
 use super::*;
 use crate::address::Address;
 use crate::process::Process;
-use crate::{JournalHealth, OpenError, Options, RecordStanding, Release, StoreError};
+use crate::{
+    Allowance, HeldCounter, HoldKind, JournalHealth, OnHold, OpenError, Options, Readmission,
+    ReadmissionEnd, RecordStanding, Release, StoreError,
+};
 use crate::{connect, held_by, lease, release};
+use foreign::ForeignText;
 use sea_orm::sqlx::Row;
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
 use std::time::Instant;
@@ -105,6 +109,77 @@ async fn a_batch_under_a_former_epoch_is_not_written() {
         assert!(why.contains("process 4 on db2"), "{why}");
         store.close().await;
         assert_eq!(count(&url, "SELECT COUNT(*) FROM shard_lease WHERE host = 'db2'").await, 1);
+    })
+    .await;
+}
+
+/// Nor is what is written seldom, on connections of its own.
+#[tokio::test]
+async fn what_operators_say_to_one_that_was_superseded_is_not_written() {
+    on_mysql(|url| async move {
+        let store = Store::open(&url).await.expect("opens");
+        let counter = CounterId::new("futures").expect("a counter");
+        let (who, note): (ForeignText, ForeignText) = ("wang".into(), "their release".into());
+        let on_hold = |since| OnHold {
+            counter: counter.clone(),
+            kind: HoldKind::Hold,
+            who: who.clone(),
+            note: note.clone(),
+            since,
+        };
+        let held = |why: &str| HeldCounter {
+            counter: counter.clone(),
+            why: why.to_owned(),
+            seen: None,
+            since: 7,
+        };
+        let proposal = |id: &str| Readmission {
+            id: id.repeat(32),
+            counter: counter.clone(),
+            version: "f".repeat(32),
+            move_serials: false,
+            who: who.clone(),
+            note: note.clone(),
+            at: 8,
+            until: 9,
+        };
+        let first = store.put_on_hold(&on_hold(7)).await.expect("it is held");
+        store.hold_counter(&held("a mark")).await.expect("it is held");
+        store.propose_readmission(&proposal("a")).await.expect("it is proposed");
+        mysql_connection(&url)
+            .await
+            .execute("UPDATE shard_lease SET epoch = epoch + 1, host = 'db2', boot = 'x', pid = 4")
+            .await
+            .expect("taken over");
+
+        let drain = OnHold { kind: HoldKind::Drain, ..on_hold(8) };
+        let (said, day) = ((&who, &note), Day::new(20_261_121).expect("a day"));
+        let seen = Sequence::new(1_000_000).expect("a sequence");
+        let withdrawn = ReadmissionEnd::Withdrawn;
+        let refused = [
+            store.put_on_hold(&drain).await.map(drop),
+            store.take_off_hold(&counter, None, said, 9).await.map(drop),
+            store.hold_counter(&held("another")).await,
+            store.lift_serials(&counter, seen, Allowance::Wanted(day), 9).await.map(drop),
+            store.propose_readmission(&proposal("b")).await,
+            store.end_readmission(&proposal("a").id, withdrawn, said, 9).await.map(drop),
+            store.approve_readmission(&proposal("a"), &[held("a mark")], said, 9).await.map(drop),
+        ];
+        for (index, refused) in refused.into_iter().enumerate() {
+            match refused {
+                Err(StoreError::Unavailable { why }) => {
+                    assert!(why.contains("process 4 on db2"), "{index}: {why}");
+                }
+                other => panic!("{index}: {other:?}"),
+            }
+        }
+        assert_eq!(store.on_hold().await, Ok(vec![first]));
+        assert_eq!(store.holds_of(&counter).await, Ok(vec![held("a mark")]));
+        assert_eq!(store.readmissions().await, Ok(vec![proposal("a")]));
+        assert_eq!(count(&url, "SELECT COUNT(*) FROM serial_lift").await, 0);
+        let lost = store.superseded().borrow().clone();
+        assert!(lost.is_some_and(|why| why.contains("db2")), "this process ends");
+        store.close().await;
     })
     .await;
 }

@@ -8,7 +8,7 @@ use crate::{JournalHealth, Options, RecordStanding, StoreError};
 use sea_orm::sqlx::{Row, mysql::MySqlConnectOptions};
 
 /// A store behind a wire, and the database's true URL.
-async fn behind_a_wire(url: &str) -> (Proxy, Store) {
+pub(super) async fn behind_a_wire(url: &str) -> (Proxy, Store) {
     let options: MySqlConnectOptions = url.parse().expect("a URL");
     let server = format!("{}:{}", options.get_host(), options.get_port());
     let proxy = Proxy::to(server.clone()).await;

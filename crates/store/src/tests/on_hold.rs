@@ -1,12 +1,15 @@
 //! Counters that operators keep from new transfers.
 
+use super::mysql_faults::behind_a_wire;
+use super::proxy::Wire;
 use super::*;
-use crate::{HoldKind, OnHold};
+use crate::{HoldKind, NotTakenOff, OnHold};
 use foreign::ForeignText;
 
 on_each_database!(
     what_an_operator_holds_is_held_after_a_restart_until_it_is_released,
     a_hold_becomes_a_drain_and_never_is_a_counter_free_meanwhile,
+    a_release_that_names_a_hold_lifts_no_other,
     of_many_who_say_it_at_once_one_is_in_force,
 );
 
@@ -46,9 +49,10 @@ async fn what_an_operator_holds_is_held_after_a_restart_until_it_is_released(url
     let both = [futures.clone(), securities.clone()];
     assert_eq!(store.on_hold().await.expect("asks"), both);
     let (who, why): (ForeignText, ForeignText) = ("lin".into(), "they are done".into());
-    let release = async |at| store.take_off_hold(&futures.counter, &who, &why, at).await;
-    assert_eq!(release(10).await, Ok(Some(futures.clone())));
-    assert_eq!(release(11).await, Ok(None), "it goes on already");
+    let release =
+        async |meant, at| store.take_off_hold(&futures.counter, meant, (&who, &why), at).await;
+    assert_eq!(release(None, 10).await, Ok(Ok(futures.clone())));
+    assert_eq!(release(None, 11).await, Ok(Err(NotTakenOff::NotOnHold)), "it goes on already");
     assert_eq!(store.on_hold().await.expect("asks"), [securities]);
     // It may be held again, and what was is kept.
     let later = hold("futures", HoldKind::Hold, "zhao", 12);
@@ -96,4 +100,55 @@ async fn of_many_who_say_it_at_once_one_is_in_force(url: String) {
     assert_eq!((in_force.len(), kept(&store).await.len()), (1, 1));
     assert!(!told.is_empty() && told.iter().all(|one| *one == in_force[0]), "{told:?}");
     store.close().await;
+}
+
+/// Whoever repeats a release late lifts nobody's newer hold.
+async fn a_release_that_names_a_hold_lifts_no_other(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let first = hold("futures", HoldKind::Hold, "wang", 7);
+    store.put_on_hold(&first).await.expect("held");
+    let (who, why): (ForeignText, ForeignText) = ("wang".into(), "they are done".into());
+    let release =
+        async |meant, at| store.take_off_hold(&first.counter, meant, (&who, &why), at).await;
+    assert_eq!(release(Some(6), 8).await, Ok(Err(NotTakenOff::Another(first.clone()))));
+    assert_eq!(release(Some(7), 8).await, Ok(Ok(first.clone())));
+    assert_eq!(release(Some(7), 9).await, Ok(Err(NotTakenOff::NotOnHold)));
+    let newer = hold("futures", HoldKind::Drain, "lin", 10);
+    store.put_on_hold(&newer).await.expect("held");
+    assert_eq!(release(Some(7), 11).await, Ok(Err(NotTakenOff::Another(newer.clone()))));
+    assert_eq!(store.on_hold().await, Ok(vec![newer.clone()]));
+    assert_eq!(release(None, 12).await, Ok(Ok(newer)), "whatever holds it");
+    store.close().await;
+}
+
+/// A commit that is on its way while its answer is lost: who looks at once finds nothing, and who wants to know for
+/// certain waits for it.
+#[tokio::test]
+async fn what_is_on_hold_for_certain_is_known_once_a_commit_that_is_on_its_way_has_come() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let futures = hold("futures", HoldKind::Hold, "wang", 7);
+        proxy.set(Wire::HoldCommit);
+        let unclear = store.put_on_hold(&futures).await;
+        assert!(matches!(unclear, Err(StoreError::Unavailable { .. })), "{unclear:?}");
+        assert_eq!(store.on_hold().await, Ok(Vec::new()), "not yet");
+        let mut certain = Box::pin(store.on_hold_for_certain());
+        tokio::select! {
+            early = &mut certain => panic!("the commit is still on its way: {early:?}"),
+            () = somebody_waits(&url) => {}
+        }
+        proxy.release();
+        assert_eq!(certain.await, Ok(vec![futures]));
+        store.close().await;
+    })
+    .await;
+}
+
+/// Until somebody waits in this database for what another has changed and not committed.
+async fn somebody_waits(url: &str) {
+    let sql = "SELECT 1 FROM information_schema.innodb_trx t \
+               JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+               WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE() LIMIT 1";
+    let mut server = mysql_connection(url).await;
+    while server.fetch_optional(sql).await.expect("an answer").is_none() {}
 }

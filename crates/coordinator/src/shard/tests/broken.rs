@@ -3,6 +3,7 @@
 use super::*;
 use crate::recovery::{Tail, taken_up};
 use crate::shard::broken::doubt;
+use std::sync::Mutex;
 use store::memory::Memory;
 
 /// Renders nothing of a transfer that ends otherwise than well: this is where these tests let the
@@ -178,6 +179,37 @@ fn a_panic_before_it_was_to_be_recorded_begins_nothing() {
     );
     assert!(!stage.shard.open.contains_key(&2));
     assert!(matches!(stage.out[..], [Output::Closed { ended: None, .. }, Output::Alarm { .. }]));
+}
+
+/// What a test logs.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whoever reads of it in the log finds the transfer by its master serial, as everywhere.
+#[test]
+fn a_panic_about_what_is_not_open_is_logged_with_the_master_serial() {
+    let (mut stage, logged) = (stage(), Logged::default());
+    let (waiter, _told) = oneshot::channel();
+    let about = About::input(&Input::Begin { new: stage.new_transfer(1), waiter });
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        stage.shard.guarded(&about, stage.now, &mut stage.out, |_, _| panic!("no"));
+    });
+    let logged = String::from_utf8(logged.0.lock().expect("no panic").clone()).expect("text");
+    let named = format!("{}", master(1));
+    assert!(logged.contains("that is not open failed") && logged.contains(&named), "{logged}");
+    assert!(matches!(stage.out[..], [Output::Closed { ended: None, .. }]));
 }
 
 /// What a step had begun is not trusted, however far it came: whatever may have been sent is unknown and

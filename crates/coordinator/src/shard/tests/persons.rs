@@ -249,6 +249,25 @@ fn what_would_lead_elsewhere_by_now_is_not_approved() {
     assert_eq!(stage.decide(1, Decision::Resume), Ok(()), "seen anew");
 }
 
+/// However it came about that more is known than what was proposed about: what another approves is what was seen.
+#[test]
+fn what_was_proposed_of_something_else_than_is_known_now_is_not_approved() {
+    let mut stage = Stage::new(Profile::default());
+    let _told = stage.park(1, Role::Credit);
+    let proposal = stage.propose(1, Decision::Reversed).expect("it is proposed");
+    let record = stage.shard.open.get_mut(&1).expect("it is open");
+    record.transfer.credit.knowledge = Knowledge::NotExecuted;
+    let now = stage.version(1);
+    assert_ne!(now, proposal.version);
+    assert_eq!(stage.approve("wang", proposal.id), Err(PersonRefused::Moved(now)));
+    assert_eq!(stage.alarms_of(Kind::Proposed), 1, "whoever waits for it is told");
+    assert!(stage.ask().is_none(), "nothing was sent");
+    let writes = stage.persist();
+    assert!(ended(&writes).is_none() && writes.iter().all(|write| write.decision.is_none()));
+    assert_eq!(stage.shown(1).dealing, Dealing::Nobody, "it is void");
+    assert_eq!(stage.approve("wang", proposal.id), Err(PersonRefused::NoSuchProposal));
+}
+
 #[test]
 fn only_one_thing_is_proposed_at_a_time_and_whoever_proposed_it_withdraws_it() {
     let mut stage = Stage::new(Profile::default());

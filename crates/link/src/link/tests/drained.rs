@@ -93,3 +93,34 @@ async fn one_that_is_away_and_drained_is_not_tried_again() {
     stage.stop.cancel();
     assert!(stage.ended().await <= Duration::from_millis(1), "nor does it hold up the end");
 }
+
+/// Left alone for a moment, it is not what an operator wants who has it tried: it waits on for what it waited for.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_left_alone_for_a_moment_is_not_tried_any_sooner() {
+    let hours = ends::hours(3600, 7200);
+    let mut stage = stage_with(1 << 20, |config| config.hours = hours);
+    stage.until(|state| state == State::OutOfHours).await;
+    stage.link.leave();
+    stage.link.come_back();
+    assert!(timeout(Duration::from_mins(10), stage.accepted.recv()).await.is_err());
+    assert!(stage.dials.lock().expect("no panic").is_empty());
+    // Nor one that was drained in between.
+    stage.link.leave();
+    stage.until(|state| state == State::Drained).await;
+    stage.link.come_back();
+    stage.until(|state| state == State::OutOfHours).await;
+    assert!(stage.dials.lock().expect("no panic").is_empty());
+    stage.link.reconnect_now();
+    stage.signed_on().await;
+
+    let away = stage_with(1 << 20, |config| config.addresses = vec!["closed:1".to_owned()]);
+    away.until(|state| state == State::BackingOff).await;
+    let dials = || away.dials.lock().expect("no panic").len();
+    let before = dials();
+    for _ in 0..100 {
+        away.link.leave();
+        away.link.come_back();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(dials(), before);
+}

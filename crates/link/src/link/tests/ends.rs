@@ -113,7 +113,7 @@ async fn a_link_whose_last_handle_is_gone_ends_in_order() {
     served.await.expect("the pipe is closed");
 }
 
-fn hours(opens_in_s: i64, closes_in_s: i64) -> Option<crate::ServiceHours> {
+pub(super) fn hours(opens_in_s: i64, closes_in_s: i64) -> Option<crate::ServiceHours> {
     let now = now_micros() / 1_000_000;
     let second = |shift: i64| u32::try_from((now + shift).rem_euclid(86_400)).expect("a day");
     crate::ServiceHours::new(second(opens_in_s), second(closes_in_s), 0)

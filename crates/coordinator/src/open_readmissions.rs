@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// What is proposed about counters, as it was when the database was last asked: to be shown, and nothing to decide by.
 #[derive(Debug, Default)]
-pub(crate) struct Readmissions {
+pub(crate) struct OpenReadmissions {
     shown: std::sync::Mutex<BTreeMap<CounterId, Readmission>>,
     /// One word after the other: what each is held against is read before it is written.
     turn: Mutex<()>,
@@ -19,7 +19,7 @@ pub(crate) struct Readmissions {
 /// How long whoever says something about a counter waits for those before.
 const TURN: Duration = Duration::from_secs(5);
 
-impl Readmissions {
+impl OpenReadmissions {
     /// Waits until nobody else is saying anything, but not for ever.
     pub(crate) async fn turn(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
         let busy =
@@ -27,40 +27,36 @@ impl Readmissions {
         timeout(TURN, self.turn.lock()).await.map_err(busy)
     }
 
-    /// Reads what is proposed, and gives what is about this counter and not over at `now`, in microseconds since 1970
-    /// UTC.
-    pub(crate) async fn look(
+    /// Reads what is proposed, of each counter at most one, whether or not its time is over: to decide by what is given,
+    /// and to be shown. Where the database does not answer, what was shown stays.
+    pub(crate) async fn read(
         &self,
         store: &Store,
-        counter: &CounterId,
-        now: i64,
-    ) -> Result<Option<Readmission>, StoreError> {
-        let open = store.readmissions().await?;
-        let own = open.iter().find(|proposal| proposal.counter == *counter);
-        let own = own.filter(|proposal| now < proposal.until).cloned();
-        self.show(open);
-        Ok(own)
+    ) -> Result<BTreeMap<CounterId, Readmission>, StoreError> {
+        let open = store.readmissions().await?.into_iter();
+        let open: BTreeMap<_, _> =
+            open.map(|proposal| (proposal.counter.clone(), proposal)).collect();
+        self.shown().clone_from(&open);
+        Ok(open)
     }
 
-    fn show(&self, open: Vec<Readmission>) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        *shown = open.into_iter().map(|proposal| (proposal.counter.clone(), proposal)).collect();
+    /// This is proposed now, and durable.
+    pub(crate) fn put(&self, proposal: Readmission) {
+        self.shown().insert(proposal.counter.clone(), proposal);
     }
 
-    /// Reads what is proposed, to be shown. Where the database does not answer, what was shown stays.
-    pub(crate) async fn take_up(&self, store: &Store) {
-        match store.readmissions().await {
-            Ok(open) => self.show(open),
-            Err(error) => {
-                tracing::warn!(%error, "what is proposed about counters is not read anew");
-            }
-        }
+    /// Nothing is proposed about a counter any more.
+    pub(crate) fn end(&self, counter: &CounterId) {
+        self.shown().remove(counter);
     }
 
     /// What is proposed about a counter and not over at `now`, in microseconds since 1970 UTC.
     pub(crate) fn of(&self, counter: &CounterId, now: i64) -> Option<Readmission> {
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.get(counter).filter(|proposal| now < proposal.until).cloned()
+        self.shown().get(counter).filter(|proposal| now < proposal.until).cloned()
+    }
+
+    fn shown(&self) -> std::sync::MutexGuard<'_, BTreeMap<CounterId, Readmission>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_is_over_is_not_shown() {
-        let shown = Readmissions::default();
+        let shown = OpenReadmissions::default();
         let [futures, securities] =
             ["futures", "securities"].map(|name| CounterId::new(name).expect("a counter"));
         let one = Readmission {
@@ -83,9 +79,11 @@ mod tests {
             at: 7,
             until: 9,
         };
-        shown.shown.lock().expect("no panic").insert(futures.clone(), one.clone());
+        shown.put(one.clone());
         assert_eq!(shown.of(&futures, 8), Some(one));
         assert_eq!(shown.of(&futures, 9), None);
         assert_eq!(shown.of(&securities, 8), None);
+        shown.end(&futures);
+        assert_eq!(shown.of(&futures, 8), None);
     }
 }
