@@ -130,7 +130,14 @@ pub(crate) async fn about_a_counter(
     let note = field(&fields, "note");
     let body = match act.as_str() {
         "reconnect" => json!({}),
-        "hold" | "drain" | "release" | "new-session" => json!({ "note": note }),
+        // Whoever releases it means the hold that the page showed, and no other that is in force by now.
+        "release" => match field(&fields, "since").parse::<i64>() {
+            Ok(since) => json!({ "note": note, "since": since }),
+            Err(_) => {
+                return Err(caller.refuses(StatusCode::UNPROCESSABLE_ENTITY, "A rule is broken"));
+            }
+        },
+        "hold" | "drain" | "new-session" => json!({ "note": note }),
         _ => return Err(caller.refuses(StatusCode::NOT_FOUND, "There is nothing here")),
     };
     at_a_counter(&caller, &counter, (&act, &act), &body, ("acts", note)).await

@@ -343,6 +343,13 @@ async fn a_form_does_what_the_api_does_with_the_same_words() {
             json!({ "note": "n" }),
         ),
         (
+            "/connections/c/release",
+            "since=7&note=n",
+            "POST",
+            "/ops/v1/counters/c/release",
+            json!({ "note": "n", "since": 7 }),
+        ),
+        (
             "/connections/c/drain",
             "note=n",
             "POST",

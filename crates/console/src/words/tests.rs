@@ -136,6 +136,10 @@ fn a_sentence_is_known_by_what_stands_between_its_names() {
             "proven: debit done, credit never executed; it ends by itself",
             "已确证：出账已成功、入账确未执行；将自动终结",
         ),
+        (
+            "It gets no new transfers; what is begun there goes on to its end. `counter-bridge release futures --note \"…\"` lets it go on.",
+            "不再接收新转账；已开始的继续到终结。`counter-bridge release futures --note \"…\"` 可解除。",
+        ),
         ("a sentence of somebody else's", "a sentence of somebody else's"),
         ("", ""),
     ] {

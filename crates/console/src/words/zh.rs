@@ -431,6 +431,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the credit is sent as soon as it can be", "恢复后立即发送入账"),
     ("the debit did not happen", "出账没有发生"),
     ("nothing was sent", "未发送任何指令"),
+    ("It gets no new transfers", "不再接收新转账"),
+    ("Transfers that were begun go on being asked about", "已开始的转账继续询问"),
+    ("another person has to approve that.", "须由另一人批准。"),
     ("the debit is to be sent: resume", "待发送出账：继续"),
     ("the credit is to be sent: resume", "待发送入账：继续"),
     ("the debit is to be returned: resume", "待退回出账：继续"),
@@ -549,6 +552,42 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("{} withdraws what was proposed, {}: {}", "{0} 撤回提议（{1}）：{2}"),
     ("{} rejects what {} proposed, {}: {}", "{0} 否决 {1} 的提议（{2}）：{3}"),
     ("{} approves what {} proposed, {}: {}", "{0} 批准 {1} 的提议（{2}）：{3}"),
+    (
+        "what is begun there goes on to its end. `counter-bridge release {} --note \"…\"` lets it go on.",
+        "已开始的继续到终结。`counter-bridge release {0} --note \"…\"` 可解除。",
+    ),
+    (
+        "it is being looked whether something needs it. `counter-bridge release {} --note \"…\"` lets it go on.",
+        "正在查看是否还有未完成转账需要它。`counter-bridge release {0} --note \"…\"` 可解除。",
+    ),
+    (
+        "It gets no new transfers, and nothing needs it: its connections are signed off. It is not asked about {} that wait for persons",
+        "不再接收新转账，且无事可做：连接已签退。有 {0} 笔待人工处理的转账暂不询问它",
+    ),
+    (
+        "what they decide brings it back for as long as that takes. `counter-bridge release {} --note \"…\"` lets it go on.",
+        "作出裁定后会在需要期间恢复连接。`counter-bridge release {0} --note \"…\"` 可解除。",
+    ),
+    (
+        "It gets no new transfers, and nothing needs it: its connections are signed off. `counter-bridge release {} --note \"…\"` lets it go on.",
+        "不再接收新转账，且无事可做：连接已签退。`counter-bridge release {0} --note \"…\"` 可解除。",
+    ),
+    (
+        "It gets no new transfers, and is signed off as soon as {} open transfers have ended that may need it. `counter-bridge release {} --note \"…\"` lets it go on.",
+        "不再接收新转账，待 {0} 笔可能需要它的未完成转账终结后签退。`counter-bridge release {1} --note \"…\"` 可解除。",
+    ),
+    (
+        "whoever orders a new one is refused. Ask the counter's people what they hold under that serial, and run `counter-bridge audit`. If the bridge's record lacks something, go on with docs/operating.md. If the counter was mistaken, or all is settled, propose to readmit it: {}",
+        "新转账一律拒绝。请询问柜台人员该流水号下持有什么，并运行 `counter-bridge audit`。若账本记录有缺，按 docs/operating.md 处理。若柜台有误，或已全部处理完毕，可提议恢复：{0}",
+    ),
+    (
+        "{} spoke {} times of what is not its own. None of it was believed, and no transfer was touched: tell its people.",
+        "{0} 有 {1} 次涉及不属于它的内容。均未采信，未触及任何转账：请告知其人员。",
+    ),
+    (
+        "{} contradicted what it had proven, or claimed postings that differ from the legs, {} times: look at the transfers that the events name, and run `counter-bridge audit`.",
+        "{0} 有 {1} 次与其已证明的事实矛盾，或所称记账与单边不符：请查看事件所列转账，并运行 `counter-bridge audit`。",
+    ),
     ("it ends as {}", "终结为{0}"),
     ("the {} is sent", "发送{0}"),
     (
