@@ -184,6 +184,20 @@ impl Rig {
     }
 }
 
+#[tokio::test]
+async fn a_view_is_an_address_and_its_next_page_another() {
+    let rig = Rig::new();
+    let path = "/transfers?counter=futures&amount=500&currency=JPY&counter_serial=a%20%26b";
+    let (_, _, page) = rig.get(path, "en").await;
+    let asked = rig.asked();
+    let (_, uri, _, _) = asked.last().expect("a question");
+    let filters = "counter=futures&counter_serial=a%20%26b&amount=500&currency=JPY";
+    assert_eq!(*uri, format!("/ops/v1/history?{filters}"));
+    let shown = filters.replace('&', "&#38;");
+    assert!(page.contains(&format!("href=\"/transfers?{shown}&#38;before={SERIAL}\"")), "{page}");
+    assert!(page.contains(&format!("href=\"/ops/v1/history?{shown}&#38;format=csv\"")), "{page}");
+}
+
 const ROOMS: [&str; 12] = [
     "/",
     "/connections",
@@ -439,6 +453,17 @@ async fn a_form_does_what_the_api_does_with_the_same_words() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
     }
     assert!(rig.asked().is_empty(), "what is no act is asked of nobody");
+}
+
+#[tokio::test]
+async fn a_form_is_so_long_and_no_longer() {
+    let rig = Rig::new();
+    rig.answers("POST /ops/v1/transfers/1/claim", 200, json!({}));
+    let form = |long: usize| format!("note={}", "n".repeat(long - "note=".len()));
+    let (status, _, _) = rig.post("/transfers/1/claim", &form(super::LONGEST_FORM)).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let (status, _, _) = rig.post("/transfers/1/claim", &form(super::LONGEST_FORM + 1)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

@@ -25,13 +25,27 @@ const STATES: [&str; 9] = [
 ];
 
 /// What narrows a list, as it stands in the page's address.
-const FILTERS: [&str; 7] = ["app", "counter", "account", "state", "since", "until", "before"];
+const FILTERS: [&str; 10] = [
+    "app",
+    "counter",
+    "account",
+    "counter_serial",
+    "amount",
+    "currency",
+    "state",
+    "since",
+    "until",
+    "before",
+];
 
 #[derive(Default)]
 struct Wanted {
     app: String,
     counter: String,
     account: String,
+    counter_serial: String,
+    amount: String,
+    currency: String,
     state: String,
     since: String,
     until: String,
@@ -46,6 +60,8 @@ struct List<'a> {
     found: Option<Vec<Match>>,
     page: Option<History>,
     older: Option<String>,
+    /// The same page as a table for spreadsheets.
+    table: String,
 }
 
 #[derive(Template)]
@@ -65,6 +81,9 @@ pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
         app: of("app"),
         counter: of("counter"),
         account: of("account"),
+        counter_serial: of("counter_serial"),
+        amount: of("amount"),
+        currency: of("currency"),
         state: of("state"),
         since: of("since"),
         until: of("until"),
@@ -72,8 +91,9 @@ pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
     if !frame.sought.is_empty() {
         let path = address("/ops/v1/search", &[("q", &frame.sought)]);
         let Found { found } = caller.ask(&path).await?;
-        let (found, page, older) = (Some(found), None, None);
-        return Ok(frame.around(&List { frame: &frame, wanted, states, found, page, older }));
+        let (found, page, older, table) = (Some(found), None, None, String::new());
+        let list = List { frame: &frame, wanted, states, found, page, older, table };
+        return Ok(frame.around(&list));
     }
     let filters = FILTERS.map(|name| (name, of(name)));
     let with = |path, before: Option<&str>| {
@@ -83,10 +103,12 @@ pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
         });
         address(path, &parts.collect::<Vec<_>>())
     };
+    let table = with("/ops/v1/history", None);
+    let table = format!("{table}{}format=csv", if table.contains('?') { '&' } else { '?' });
     let page: History = caller.ask(&with("/ops/v1/history", None)).await?;
     let older = page.next.as_deref().map(|next| with("/transfers", Some(next)));
     let (found, page) = (None, Some(page));
-    Ok(frame.around(&List { frame: &frame, wanted, states, found, page, older }))
+    Ok(frame.around(&List { frame: &frame, wanted, states, found, page, older, table }))
 }
 
 /// `GET /transfers/{serial}`.

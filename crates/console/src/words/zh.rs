@@ -20,7 +20,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("interrupted", "已中断"),
     ("as of now", "当前快照"),
     ("Sign out", "退出"),
-    ("Find a transfer by serial, key or account", "按流水号、幂等键或资金账户查找转账"),
+    ("Find a transfer by any serial, key or account", "按任一方流水号、幂等键或资金账户查找转账"),
     ("Find", "查找"),
     ("The bridge does not answer. What is shown is as of", "系统没有应答，页面内容截至"),
     (
@@ -180,6 +180,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("App", "应用后台"),
     ("Account", "资金账户"),
     ("any", "不限"),
+    ("Amount in minor units (fen, cents)", "金额（以分计）"),
+    ("Its currency", "币种"),
+    ("This page as a table for spreadsheets", "本页下载为表格文件"),
     ("From day (YYYYMMDD)", "起始日（YYYYMMDD）"),
     ("To day (YYYYMMDD)", "截止日（YYYYMMDD）"),
     ("Filter", "筛选"),
