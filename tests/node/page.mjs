@@ -125,11 +125,13 @@ try {
   await tabTo(one, "input[name=choice]:not(:disabled)");
   await one.keyboard.press("Space");
   await tabTo(one, "#found");
-  await one.keyboard.type("the counter's people were asked");
+  await one.keyboard.type("the counter's people were asked,");
+  await one.keyboard.press("Enter");
+  await one.keyboard.type("by telephone");
   await tabTo(one, "#proposing button");
   await other.goto(its);
   await one.keyboard.press("Enter");
-  await one.waitForURL(/done=proposed/);
+  await one.locator("#said[data-tone=good]").waitFor();
   seen.steps.push(await one.locator("#said").innerText());
 
   // The other's page shows it by itself, and nobody approves what is one's own.
@@ -144,12 +146,15 @@ try {
   await one.locator("#said[data-tone=bad]").waitFor();
   seen.steps.push(await one.locator("#said").innerText());
   seen.kept = await one.locator("#looked").inputValue();
+  // It goes on being as the bridge stands, where a form was answered, too.
+  await one.waitForResponse((response) => response.url() === its);
+  seen.isCut = await one.locator("#cut").isVisible();
 
   await tabTo(other, "#looked");
   await other.keyboard.type("seen in the counter's books");
   await tabTo(other, "#approving button");
   await other.keyboard.press("Enter");
-  await other.waitForURL(/done=approved/);
+  await other.locator("#said[data-tone=good]").waitFor();
   seen.steps.push(await other.locator("#said").innerText());
   seen.after = await other.locator(".state").first().getAttribute("class");
 
@@ -161,7 +166,8 @@ try {
     const ending = button === "/hold" ? "#acts button:not([formaction])" : `#acts button[formaction$="${button}"]`;
     await tabTo(one, ending);
     await one.keyboard.press("Enter");
-    await one.waitForURL(new RegExp(`done=${done}`));
+    await one.waitForURL(new RegExp(`/connections/${counter}$`));
+    await one.locator("#said[data-tone=good]").waitFor();
     seen.steps.push((await one.locator("#now .doubt").allInnerTexts())[0] ?? "not on hold");
   }
 

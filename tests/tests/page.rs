@@ -132,6 +132,7 @@ fn decided_by_two(seen: &Value) {
     let said = |at: usize| seen["steps"][at].as_str().unwrap_or_default();
     assert_eq!(said(0), "Proposed. Another person has to approve it.", "{}", seen["steps"]);
     assert!(said(1).starts_with("Nobody approves a proposal of one's own"), "{}", said(1));
+    assert_eq!(seen["isCut"], false, "a page that refused something is live");
     assert_eq!(seen["kept"], "my own words", "what was typed is kept");
     assert_eq!(said(2), "已批准，裁定生效。");
     assert!(seen["after"] != "state needs_operator", "{}", seen["after"]);

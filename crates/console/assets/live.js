@@ -4,6 +4,7 @@
 
 const PAUSE_MS = 400;
 const EVERY_MS = 5000;
+const SELDOM_MS = 30_000;
 const ANSWER_WITHIN_MS = 8000;
 // A page that nobody touches keeps no session alive by what it asks by itself.
 const TOUCHED_MS = 60_000;
@@ -14,9 +15,14 @@ for (const kind of ["pointerdown", "pointermove", "keydown"]) {
 }
 
 let shownAt = Date.now();
+let askedAt = 0;
 let due = 0;
 let isAsking = false;
 const byId = (id) => document.getElementById(id);
+
+// Where this page is looked at again: what a form was answered with stands at the form's address.
+const HERE = document.body.dataset.here;
+const IS_LIVE = document.querySelector("main [data-live]") !== null;
 
 /** Times as this browser's user reads them. */
 function localTimes(root) {
@@ -31,56 +37,66 @@ function localTimes(root) {
   }
 }
 
-/** Puts what the bridge shows now in the place of what was shown; what is open, chosen or being read stays so. */
+/** What somebody is at, to find it again among what has come in its place. */
+const nameOf = (element) => element.id || element.getAttribute("href") || element.textContent;
+
+/** Puts what the bridge shows now in the place of what was shown; what is open stays open. Whether it did: what somebody
+ * has marked stays, to be copied. */
 function take(part, fresh) {
   localTimes(fresh);
   const open = new Set([...part.querySelectorAll("details[open][id]")].map((details) => details.id));
   for (const details of fresh.querySelectorAll("details[id]")) details.open = open.has(details.id);
-  if (part.isEqualNode(fresh)) return;
+  if (part.isEqualNode(fresh)) return true;
   const chosen = getSelection();
-  if (!chosen.isCollapsed && chosen.containsNode(part, true)) return;
-  const focused = part.contains(document.activeElement) ? document.activeElement : null;
-  const index = focused ? [...part.querySelectorAll("a, button, summary")].indexOf(focused) : -1;
+  if (!chosen.isCollapsed && chosen.containsNode(part, true)) return false;
+  const at = part.contains(document.activeElement) ? nameOf(document.activeElement) : null;
   part.className = fresh.className;
   part.replaceChildren(...fresh.childNodes);
-  if (index >= 0) part.querySelectorAll("a, button, summary")[index]?.focus();
+  if (at !== null) {
+    const same = [...part.querySelectorAll("a, button, summary")].find((one) => nameOf(one) === at);
+    (same ?? byId("main")).focus();
+  }
+  return true;
 }
 
-/** What somebody has begun to fill in stays, and is told to be old: what is sent is judged by what was seen. */
+/** What somebody has begun to fill in, or is at, stays. Whether it is as the bridge stands. */
 function takeForms(room, fresh) {
-  if (room.dataset.seen === fresh.dataset.seen) return;
+  if (room.dataset.seen === fresh.dataset.seen) return true;
   const isChanged = (one) => one.value !== one.defaultValue || one.checked !== one.defaultChecked;
   const fields = [...room.querySelectorAll("textarea, input:not([type=hidden])")];
-  if (fields.some(isChanged)) {
-    byId("moved").hidden = false;
-    return;
-  }
+  const isKept = byId("said")?.dataset.tone === "bad" && fields.some((one) => one.type !== "checkbox" && one.type !== "radio" && one.value !== "");
+  if (isKept || room.contains(document.activeElement) || fields.some(isChanged)) return false;
   localTimes(fresh);
-  const hadFocus = room.contains(document.activeElement);
   room.replaceWith(document.adoptNode(fresh));
-  if (hadFocus) byId("main").focus();
+  return true;
 }
 
+/** Whether something is typed on this page that would be lost with it. */
+const isTyped = () => [...document.querySelectorAll("textarea, main input:not([type=hidden])")].some((one) => one.value !== one.defaultValue);
+
 async function look() {
-  if (isAsking || document.hidden) return;
+  if (isAsking || document.hidden || !HERE) return;
   isAsking = true;
-  due = Date.now() + EVERY_MS;
+  askedAt = Date.now();
+  due = askedAt + (IS_LIVE ? EVERY_MS : SELDOM_MS);
   try {
     const headers = Date.now() - touched < TOUCHED_MS ? {} : { "x-background": "1" };
-    const response = await fetch(location.href, { headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
-    const path = new URL(response.url).pathname;
-    if (response.redirected && path !== location.pathname) return location.assign(path);
+    const response = await fetch(HERE, { headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    if (response.redirected) {
+      if (isTyped()) byId("out").hidden = false;
+      else location.assign(response.url);
+      return;
+    }
     if (!response.ok) throw new Error(`status ${response.status}`);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const said = byId("announce")?.textContent.trim();
-    for (const part of document.querySelectorAll("[data-live][id]")) {
-      const fresh = page.getElementById(part.id);
-      if (fresh) take(part, fresh);
-    }
-    for (const room of document.querySelectorAll("[data-seen][id]")) {
-      const fresh = page.getElementById(room.id);
-      if (fresh) takeForms(room, fresh);
-    }
+    const fresh = (part) => page.getElementById(part.id);
+    const parts = [...document.querySelectorAll("[data-live][id]")].filter(fresh);
+    const areTaken = parts.map((part) => take(part, fresh(part))).every(Boolean);
+    // Nobody decides by a version whose evidence is not shown.
+    const rooms = areTaken ? [...document.querySelectorAll("[data-seen][id]")].filter(fresh) : [];
+    const areCurrent = rooms.map((room) => takeForms(room, fresh(room))).every(Boolean);
+    byId("moved").hidden = areTaken && areCurrent;
     document.title = page.title;
     const now = byId("announce")?.textContent.trim();
     if (now && now !== said) byId("announcements").textContent = now;
@@ -95,9 +111,9 @@ async function look() {
   }
 }
 
-/** Asks soon, once for however many events there are. */
+/** Asks soon, once for however many events there are; a page on which nothing changes by itself is left alone. */
 function soon() {
-  due = Math.min(due, Math.max(Date.now(), shownAt + PAUSE_MS));
+  if (IS_LIVE) due = Math.min(due, Math.max(Date.now(), askedAt + PAUSE_MS));
 }
 
 const seen = new Set();

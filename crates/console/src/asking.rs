@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use axum::response::Response;
 use foreign::ForeignText;
 use serde::Deserialize;
@@ -38,6 +38,8 @@ pub(crate) struct Caller {
     api: Router,
     headers: HeaderMap,
     visit: Option<Visit>,
+    /// Whether a page is asked for, and nothing to be done.
+    pub(crate) is_look: bool,
     /// What was asked for.
     pub(crate) uri: Uri,
     /// The language of whoever asks.
@@ -53,6 +55,8 @@ pub(crate) struct Refused {
     pub(crate) title: String,
     pub(crate) detail: ForeignText,
     pub(crate) words: Words,
+    /// The address that was asked for, where it is a page's.
+    pub(crate) back: Option<String>,
 }
 
 /// A problem document, as far as it is shown.
@@ -84,6 +88,7 @@ impl FromRequestParts<Api> for Caller {
             api: api.0.clone(),
             headers,
             visit: parts.extensions.get::<Visit>().cloned(),
+            is_look: parts.method == Method::GET,
             uri: parts.uri.clone(),
             words: Words::of(&parts.headers),
         })
@@ -94,13 +99,32 @@ impl Caller {
     /// Whether the browser says that a page of ours asks. A form of another page needs nobody's leave to be sent, and a
     /// browser always says where it comes from; a program has the API.
     pub(crate) fn is_a_page_of_ours(&self) -> bool {
-        let site = self.headers.get("sec-fetch-site").map(|site| site.as_bytes());
+        let site = self.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         match (site, self.headers.get(header::ORIGIN)) {
             (Some(site), _) => site == b"same-origin",
             // That it is ours, the API holds against the host.
             (None, Some(_)) => true,
             (None, None) => false,
         }
+    }
+
+    /// What a cookie says.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        let all = self.headers.get_all(header::COOKIE).iter().filter_map(|text| text.to_str().ok());
+        all.flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
+            let (known, value) = cookie.trim().split_once('=')?;
+            (known == name).then_some(value)
+        })
+    }
+
+    /// Whether another site's page led here: a browser shows us none of our cookies then.
+    pub(crate) fn is_from_elsewhere(&self) -> bool {
+        self.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+    }
+
+    /// The address of the page that was asked for.
+    pub(crate) fn address(&self) -> String {
+        self.uri.path_and_query().map_or("/", |here| here.as_str()).to_owned()
     }
 
     /// Asks for something.
@@ -130,7 +154,7 @@ impl Caller {
         });
         *request.headers_mut() = self.headers.clone();
         if method != Method::GET {
-            let json = header::HeaderValue::from_static("application/json");
+            let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         *request.method_mut() = method;
@@ -160,7 +184,14 @@ impl Caller {
         let slug = r#type.rsplit('/').next().unwrap_or_default().to_owned();
         let title =
             if title.is_empty() { "The bridge cannot answer that now".into() } else { title };
-        Refused { status, slug, title, detail, words: self.words }
+        Refused {
+            status,
+            slug,
+            title,
+            detail,
+            words: self.words,
+            back: self.is_look.then(|| self.address()),
+        }
     }
 
     /// That something is refused here, in words of ours.

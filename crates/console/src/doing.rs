@@ -2,12 +2,12 @@
 //! it; not done, the page says why, and keeps what was typed.
 
 use crate::asking::{Caller, Refused};
-use crate::frame::Said;
+use crate::frame::{Said, tell};
 use crate::json::{First, Made};
 use crate::view::{connections, escaped, people, transfers};
 use axum::extract::{Form, Path};
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -18,56 +18,103 @@ fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).map_or("", String::as_str)
 }
 
-/// What a refusal says above the form that it is about.
-fn not_done(refused: &Refused, form: &'static str, note: &str) -> Said {
+/// Something that was written, with the ends of lines that are ours: a browser sends its own.
+fn written(fields: &Fields, name: &str) -> String {
+    field(fields, name).replace("\r\n", "\n")
+}
+
+/// The page that a form is on.
+enum Page<'a> {
+    Transfer(&'a str),
+    Counter(&'a str),
+    People,
+    Person(&'a str),
+}
+
+impl Page<'_> {
+    fn address(&self) -> String {
+        match self {
+            Page::Transfer(serial) => transfers::page_of(serial),
+            Page::Counter(name) => connections::address(name),
+            Page::People => "/people".to_owned(),
+            Page::Person(name) => people::page_of(name),
+        }
+    }
+
+    async fn shown(&self, caller: &Caller, said: Said) -> Result<Response, Refused> {
+        match self {
+            Page::Transfer(serial) => transfers::shown(caller, serial, Some(said)).await,
+            Page::Counter(name) => connections::shown(caller, name, Some(said)).await,
+            Page::People => people::all_shown(caller, Some(said)).await,
+            Page::Person(name) => people::shown(caller, name, Some(said)).await,
+        }
+    }
+}
+
+/// The form's page again, with why nothing was done, and with what was typed; where not even that page can be shown,
+/// another with the same words.
+async fn not_done(
+    caller: &Caller,
+    page: &Page<'_>,
+    refused: &Refused,
+    form: &'static str,
+    fields: &Fields,
+) -> Response {
     let words = refused.words;
     let known = if refused.is_unclear() {
         "It is not known whether that is done: look at how it stands below, before you say it again."
     } else {
         "Not done. What you wrote is kept: look at how it stands now."
     };
-    Said {
+    let mut fields = fields.0.clone();
+    if let Some(note) = fields.get_mut("note") {
+        *note = note.replace("\r\n", "\n");
+    }
+    let said = Said {
         tone: "bad",
         text: format!("{} {}", refused.shown(), words.text(known)),
         form,
-        note: note.to_owned(),
+        fields,
         status: refused.status,
+    };
+    if refused.is_for_the_door() {
+        return refused.with(&said);
+    }
+    page.shown(caller, said.clone()).await.unwrap_or_else(|_| refused.with(&said))
+}
+
+/// Has the API do something. Done, the page says so.
+async fn act(
+    caller: &Caller,
+    page: &Page<'_>,
+    (method, path, body): (Method, &str, &Value),
+    (form, fields): (&'static str, &Fields),
+    word: &str,
+) -> Response {
+    match caller.send(method, path, Some(body)).await {
+        Ok(_) => tell(&page.address(), word),
+        Err(refused) => not_done(caller, page, &refused, form, fields).await,
     }
 }
 
-/// The page that shows what was done.
-fn done(page: &str, word: &str) -> Response {
-    Redirect::to(&format!("{page}?done={word}")).into_response()
-}
-
-/// Does something about a transfer.
 async fn about_a_transfer(
     caller: &Caller,
     serial: &str,
     (path, word): (&str, &str),
     body: &Value,
-    note: &str,
-) -> Result<Response, Refused> {
-    let at = format!("/ops/v1/transfers/{}/{path}", escaped(serial));
-    match caller.send(Method::POST, &at, Some(body)).await {
-        Ok(_) => Ok(done(&format!("/transfers/{}", escaped(serial)), word)),
-        Err(refused) if refused.is_for_the_door() => Err(refused),
-        Err(refused) => {
-            transfers::shown(caller, serial, Some(not_done(&refused, "decide", note))).await
-        }
-    }
+    of: (&'static str, &Fields),
+) -> Response {
+    let path = format!("/ops/v1/transfers/{}/{path}", escaped(serial));
+    act(caller, &Page::Transfer(serial), (Method::POST, &path, body), of, word).await
 }
 
 /// `POST /transfers/{serial}/claim`.
-pub(crate) async fn claim(
-    caller: Caller,
-    Path(serial): Path<String>,
-    fields: Fields,
-) -> Result<Response, Refused> {
-    let (note, release) = (field(&fields, "note"), field(&fields, "release") == "true");
+pub(crate) async fn claim(caller: Caller, Path(serial): Path<String>, fields: Fields) -> Response {
+    let release = field(&fields, "release") == "true";
+    let note = written(&fields, "note");
     let body = if release { json!({ "release": true }) } else { json!({ "note": note }) };
     let word = if release { "unclaimed" } else { "claimed" };
-    about_a_transfer(&caller, &serial, ("claim", word), &body, note).await
+    about_a_transfer(&caller, &serial, ("claim", word), &body, ("claiming", &fields)).await
 }
 
 /// `POST /transfers/{serial}/proposal`.
@@ -75,16 +122,26 @@ pub(crate) async fn propose(
     caller: Caller,
     Path(serial): Path<String>,
     fields: Fields,
-) -> Result<Response, Refused> {
+) -> Response {
     // A choice is a decision and what it was seen to lead to, as the page had both.
     let (decision, leads_to) = field(&fields, "choice").split_once(' ').unwrap_or_default();
     let leads_to: Value = serde_json::from_str(leads_to).unwrap_or_default();
-    let note = field(&fields, "note");
     let version = field(&fields, "version");
     let body = json!({
-        "decision": decision, "leads_to": leads_to, "version": version, "note": note,
+        "decision": decision, "leads_to": leads_to, "version": version,
+        "note": written(&fields, "note"),
     });
-    about_a_transfer(&caller, &serial, ("proposal", "proposed"), &body, note).await
+    let form = ("proposing", &fields);
+    about_a_transfer(&caller, &serial, ("proposal", "proposed"), &body, form).await
+}
+
+/// What is sent about a proposal.
+fn on(fields: &Fields) -> Value {
+    json!({ "proposal": field(fields, "proposal"), "note": written(fields, "note") })
+}
+
+fn nothing_here(caller: &Caller) -> Response {
+    caller.refuses(StatusCode::NOT_FOUND, "There is nothing here").into_response()
 }
 
 /// `POST /transfers/{serial}/approval` and `/withdrawal`.
@@ -92,55 +149,48 @@ pub(crate) async fn on_proposal(
     caller: Caller,
     Path((serial, what)): Path<(String, String)>,
     fields: Fields,
-) -> Result<Response, Refused> {
+) -> Response {
     let word = match what.as_str() {
         "approval" => "approved",
         "withdrawal" => "withdrawn",
-        _ => return Err(caller.refuses(StatusCode::NOT_FOUND, "There is nothing here")),
+        _ => return nothing_here(&caller),
     };
-    let note = field(&fields, "note");
-    let body = json!({ "proposal": field(&fields, "proposal"), "note": note });
-    about_a_transfer(&caller, &serial, (&what, word), &body, note).await
+    let form = ("approving", &fields);
+    about_a_transfer(&caller, &serial, (&what, word), &on(&fields), form).await
 }
 
-/// Does something about a counter.
 async fn at_a_counter(
     caller: &Caller,
     counter: &str,
     (path, word): (&str, &str),
     body: &Value,
-    (form, note): (&'static str, &str),
-) -> Result<Response, Refused> {
-    let at = format!("/ops/v1/counters/{}/{path}", escaped(counter));
-    match caller.send(Method::POST, &at, Some(body)).await {
-        Ok(_) => Ok(done(&format!("/connections/{}", escaped(counter)), word)),
-        Err(refused) if refused.is_for_the_door() => Err(refused),
-        Err(refused) => {
-            connections::shown(caller, counter, Some(not_done(&refused, form, note))).await
-        }
-    }
+    of: (&'static str, &Fields),
+) -> Response {
+    let path = format!("/ops/v1/counters/{}/{path}", escaped(counter));
+    act(caller, &Page::Counter(counter), (Method::POST, &path, body), of, word).await
 }
 
 /// `POST /connections/{counter}/hold`, `/drain`, `/release`, `/new-session` and `/reconnect`.
 pub(crate) async fn about_a_counter(
     caller: Caller,
-    Path((counter, act)): Path<(String, String)>,
+    Path((counter, what)): Path<(String, String)>,
     fields: Fields,
-) -> Result<Response, Refused> {
-    let note = field(&fields, "note");
-    let body = match act.as_str() {
+) -> Response {
+    let note = written(&fields, "note");
+    let body = match what.as_str() {
         "reconnect" => json!({}),
         // Whoever releases it means the hold that the page showed, and no other that is in force by now.
         "release" => match field(&fields, "since").parse::<i64>() {
             Ok(since) => json!({ "note": note, "since": since }),
             Err(_) => {
-                return Err(caller.refuses(StatusCode::UNPROCESSABLE_ENTITY, "A rule is broken"));
+                let refused = caller.refuses(StatusCode::UNPROCESSABLE_ENTITY, "A rule is broken");
+                return refused.into_response();
             }
         },
         "hold" | "drain" | "new-session" => json!({ "note": note }),
-        _ => return Err(caller.refuses(StatusCode::NOT_FOUND, "There is nothing here")),
+        _ => return nothing_here(&caller),
     };
-    at_a_counter(&caller, &counter, (&act, &act), &body, ("acts", note)).await
+    at_a_counter(&caller, &counter, (&what, &what), &body, ("acts", &fields)).await
 }
 
 /// `POST /connections/{counter}/readmission`.
@@ -148,11 +198,13 @@ pub(crate) async fn propose_readmission(
     caller: Caller,
     Path(counter): Path<String>,
     fields: Fields,
-) -> Result<Response, Refused> {
-    let (note, move_serials) = (field(&fields, "note"), field(&fields, "move_serials") == "true");
-    let version = field(&fields, "version");
-    let body = json!({ "version": version, "note": note, "move_serials": move_serials });
-    let form = ("readmission", note);
+) -> Response {
+    let move_serials = field(&fields, "move_serials") == "true";
+    let body = json!({
+        "version": field(&fields, "version"), "note": written(&fields, "note"),
+        "move_serials": move_serials,
+    });
+    let form = ("readmitting", &fields);
     at_a_counter(&caller, &counter, ("readmission", "proposed"), &body, form).await
 }
 
@@ -161,46 +213,42 @@ pub(crate) async fn on_readmission(
     caller: Caller,
     Path((counter, what)): Path<(String, String)>,
     fields: Fields,
-) -> Result<Response, Refused> {
+) -> Response {
     let word = match what.as_str() {
         "approval" => "readmitted",
         "withdrawal" => "withdrawn",
-        _ => return Err(caller.refuses(StatusCode::NOT_FOUND, "There is nothing here")),
+        _ => return nothing_here(&caller),
     };
-    let note = field(&fields, "note");
-    let body = json!({ "proposal": field(&fields, "proposal"), "note": note });
     let path = format!("readmission/{what}");
-    at_a_counter(&caller, &counter, (&path, word), &body, ("readmission", note)).await
+    let form = ("approving", &fields);
+    at_a_counter(&caller, &counter, (&path, word), &on(&fields), form).await
 }
 
 /// `POST /people`.
 pub(crate) async fn add_person(caller: Caller, fields: Fields) -> Result<Response, Refused> {
     let of = |name| field(&fields, name);
-    let body = json!({ "name": of("name"), "role": of("role"), "reason": of("reason") });
-    match caller.send(Method::POST, "/ops/v1/operators", Some(&body)).await {
+    let body =
+        json!({ "name": of("name"), "role": of("role"), "reason": written(&fields, "reason") });
+    let frame = people::around_once(&caller, "Somebody new").await?;
+    Ok(match caller.send(Method::POST, "/ops/v1/operators", Some(&body)).await {
         Ok(answered) => {
             let first: First = caller.read(&answered)?;
-            let back = format!("/people/{}", escaped(&first.name));
-            people::once(&caller, "Somebody new", (Some(first), None), back).await
+            let back = people::page_of(&first.name);
+            people::once(&frame, (Some(first), None), back)
         }
-        Err(refused) if refused.is_for_the_door() => Err(refused),
-        Err(refused) => people::all_shown(&caller, Some(not_done(&refused, "", ""))).await,
-    }
+        Err(refused) => not_done(&caller, &Page::People, &refused, "adding", &fields).await,
+    })
 }
 
-/// Does something about a person.
 async fn to_a_person(
     caller: &Caller,
     name: &str,
     (method, path, word): (Method, &str, &str),
     body: &Value,
-) -> Result<Response, Refused> {
-    let at = format!("/ops/v1/operators/{}{path}", escaped(name));
-    match caller.send(method, &at, Some(body)).await {
-        Ok(_) => Ok(done(&format!("/people/{}", escaped(name)), word)),
-        Err(refused) if refused.is_for_the_door() => Err(refused),
-        Err(refused) => people::shown(caller, name, Some(not_done(&refused, "", ""))).await,
-    }
+    fields: &Fields,
+) -> Response {
+    let path = format!("/ops/v1/operators/{}{path}", escaped(name));
+    act(caller, &Page::Person(name), (method, &path, body), ("altering", fields), word).await
 }
 
 /// `POST /people/{name}`: another role.
@@ -208,29 +256,21 @@ pub(crate) async fn change_role(
     caller: Caller,
     Path(name): Path<String>,
     fields: Fields,
-) -> Result<Response, Refused> {
-    let body = json!({ "role": field(&fields, "role"), "reason": field(&fields, "reason") });
-    to_a_person(&caller, &name, (Method::PATCH, "", "role"), &body).await
+) -> Response {
+    let body = json!({ "role": field(&fields, "role"), "reason": written(&fields, "reason") });
+    to_a_person(&caller, &name, (Method::PATCH, "", "role"), &body, &fields).await
 }
 
 /// `POST /people/{name}/disabled`.
-pub(crate) async fn disable(
-    caller: Caller,
-    Path(name): Path<String>,
-    fields: Fields,
-) -> Result<Response, Refused> {
-    let body = json!({ "disabled": true, "reason": field(&fields, "reason") });
-    to_a_person(&caller, &name, (Method::PATCH, "", "disabled"), &body).await
+pub(crate) async fn disable(caller: Caller, Path(name): Path<String>, fields: Fields) -> Response {
+    let body = json!({ "disabled": true, "reason": written(&fields, "reason") });
+    to_a_person(&caller, &name, (Method::PATCH, "", "disabled"), &body, &fields).await
 }
 
 /// `POST /people/{name}/enabled`.
-pub(crate) async fn enable(
-    caller: Caller,
-    Path(name): Path<String>,
-    fields: Fields,
-) -> Result<Response, Refused> {
-    let body = json!({ "disabled": false, "reason": field(&fields, "reason") });
-    to_a_person(&caller, &name, (Method::PATCH, "", "enabled"), &body).await
+pub(crate) async fn enable(caller: Caller, Path(name): Path<String>, fields: Fields) -> Response {
+    let body = json!({ "disabled": false, "reason": written(&fields, "reason") });
+    to_a_person(&caller, &name, (Method::PATCH, "", "enabled"), &body, &fields).await
 }
 
 /// `POST /people/{name}/reset`: a new password and second factor, shown once.
@@ -239,17 +279,18 @@ pub(crate) async fn reset(
     Path(name): Path<String>,
     fields: Fields,
 ) -> Result<Response, Refused> {
-    let body = json!({ "reason": field(&fields, "reason") });
-    let at = format!("/ops/v1/operators/{}/reset", escaped(&name));
-    match caller.send(Method::POST, &at, Some(&body)).await {
+    let body = json!({ "reason": written(&fields, "reason") });
+    let path = format!("/ops/v1/operators/{}/reset", escaped(&name));
+    let frame = people::around_once(&caller, "New password and second factor").await?;
+    Ok(match caller.send(Method::POST, &path, Some(&body)).await {
         Ok(answered) => {
             let first = caller.read(&answered)?;
-            let back = format!("/people/{}", escaped(&name));
-            people::once(&caller, "New password and second factor", (Some(first), None), back).await
+            people::once(&frame, (Some(first), None), people::page_of(&name))
         }
-        Err(refused) if refused.is_for_the_door() => Err(refused),
-        Err(refused) => people::shown(&caller, &name, Some(not_done(&refused, "", ""))).await,
-    }
+        Err(refused) => {
+            not_done(&caller, &Page::Person(&name), &refused, "altering", &fields).await
+        }
+    })
 }
 
 /// `POST /people/{name}/tokens`: a token for a program, shown once.
@@ -261,34 +302,36 @@ pub(crate) async fn add_token(
     let of = |name| field(&fields, name);
     let days = of("days").parse::<u32>().unwrap_or_default();
     let body = json!({
-        "label": of("label"), "role": of("role"), "days": days, "reason": of("reason"),
+        "label": of("label"), "role": of("role"), "days": days,
+        "reason": written(&fields, "reason"),
     });
-    let at = format!("/ops/v1/operators/{}/tokens", escaped(&name));
-    match caller.send(Method::POST, &at, Some(&body)).await {
+    let path = format!("/ops/v1/operators/{}/tokens", escaped(&name));
+    let frame = people::around_once(&caller, "A token for a program").await?;
+    Ok(match caller.send(Method::POST, &path, Some(&body)).await {
         Ok(answered) => {
             let made: Made = caller.read(&answered)?;
-            let back = format!("/people/{}", escaped(&name));
-            people::once(&caller, "A token for a program", (None, Some(made)), back).await
+            people::once(&frame, (None, Some(made)), people::page_of(&name))
         }
-        Err(refused) if refused.is_for_the_door() => Err(refused),
-        Err(refused) => people::shown(&caller, &name, Some(not_done(&refused, "", ""))).await,
-    }
+        Err(refused) => {
+            not_done(&caller, &Page::Person(&name), &refused, "new-token", &fields).await
+        }
+    })
 }
 
 /// `POST /people/{name}/sessions/{id}/end`.
 pub(crate) async fn end_session(
     caller: Caller,
     Path((name, id)): Path<(String, String)>,
-) -> Result<Response, Refused> {
-    let path = format!("/sessions/{}", escaped(&id));
-    to_a_person(&caller, &name, (Method::DELETE, &path, "session"), &json!({})).await
+) -> Response {
+    let (path, fields) = (format!("/sessions/{}", escaped(&id)), Form(HashMap::new()));
+    to_a_person(&caller, &name, (Method::DELETE, &path, "session"), &json!({}), &fields).await
 }
 
 /// `POST /people/{name}/tokens/{id}/end`.
 pub(crate) async fn end_token(
     caller: Caller,
     Path((name, id)): Path<(String, String)>,
-) -> Result<Response, Refused> {
-    let path = format!("/tokens/{}", escaped(&id));
-    to_a_person(&caller, &name, (Method::DELETE, &path, "token"), &json!({})).await
+) -> Response {
+    let (path, fields) = (format!("/tokens/{}", escaped(&id)), Form(HashMap::new()));
+    to_a_person(&caller, &name, (Method::DELETE, &path, "token"), &json!({}), &fields).await
 }

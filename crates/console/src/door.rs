@@ -4,7 +4,7 @@ use crate::asking::{Answered, Caller, Refused};
 use crate::filters;
 use crate::frame::rendered;
 use crate::json::{Changed, Factor, Who};
-use crate::view::query;
+use crate::view::{address, query};
 use crate::words::{COOKIE, Words};
 use askama::Template;
 use axum::extract::{Form, Request};
@@ -29,18 +29,23 @@ struct Door {
     /// What went wrong, in the reader's language.
     wrong: Option<String>,
     name: String,
+    /// Where one goes on, once one is in.
+    to: String,
     is_change: bool,
+    /// Whether somebody else knows the password.
+    must_change: bool,
     factor: Option<Factor>,
 }
 
 impl Door {
-    fn sign_in(words: Words, wrong: Option<String>, name: String) -> Door {
-        Door { words, title: "Sign in", wrong, name, is_change: false, factor: None }
+    fn sign_in(words: Words, wrong: Option<String>, name: String, to: String) -> Door {
+        let (is_change, must_change, factor) = (false, false, None);
+        Door { words, title: "Sign in", wrong, name, to, is_change, must_change, factor }
     }
 
-    fn change(words: Words, wrong: Option<String>) -> Door {
-        let (title, name) = ("Change your password", String::new());
-        Door { words, title, wrong, name, is_change: true, factor: None }
+    fn change(words: Words, wrong: Option<String>, must_change: bool) -> Door {
+        let (title, name, to) = ("Change your password", String::new(), String::new());
+        Door { words, title, wrong, name, to, is_change: true, must_change, factor: None }
     }
 
     fn answer(&self, status: StatusCode) -> Response {
@@ -57,48 +62,77 @@ pub(crate) async fn of_our_pages(caller: Caller, request: Request, next: Next) -
     caller.refuses(StatusCode::FORBIDDEN, title).into_response()
 }
 
+/// An address of ours, or the first page. Another host's begins with two strokes, or with its scheme; and a browser leaves
+/// out blanks, and takes a stroke for the other.
+fn ours(address: &str) -> &str {
+    let is_plain = address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_ours = is_plain && address.starts_with('/') && !address.starts_with("//");
+    if is_ours { address } else { "/" }
+}
+
 /// `GET /sign-in`.
 pub(crate) async fn show(caller: Caller) -> Response {
-    let is_back = query(&caller.uri, "kept").is_some();
+    let of = |name: &str| query(&caller.uri, name);
+    let (is_back, to) = (of("kept").is_some(), of("to"));
+    let here = ours(to.as_deref().unwrap_or("/")).to_owned();
     let who = caller.ask::<Who>("/ops/v1/session").await;
     let wrong = match who {
         Ok(who) if who.must_change_password => return Redirect::to("/password").into_response(),
-        Ok(_) if is_back => return Redirect::to("/").into_response(),
+        Ok(_) if is_back || to.is_some() => return Redirect::to(&here).into_response(),
         Err(refused) if is_back && refused.is_for_the_door() => Some(
             "You were signed in, and this browser did not keep it: open this page by https, or on the bridge's own machine.",
         ),
         Ok(_) | Err(_) => None,
     };
     let wrong = wrong.map(|wrong| caller.words.text(wrong).to_owned());
-    Door::sign_in(caller.words, wrong, String::new()).answer(StatusCode::OK)
+    let mut response =
+        Door::sign_in(caller.words, wrong, String::new(), here.clone()).answer(StatusCode::OK);
+    if caller.is_from_elsewhere() && to.is_some() {
+        // A link in a message of somebody's: the browser keeps the session to itself until a page of ours asks.
+        let again = format!("0; url={}", address("/sign-in", &[("to", &here)]));
+        if let Ok(again) = HeaderValue::from_str(&again) {
+            response.headers_mut().insert(header::REFRESH, again);
+        }
+    }
+    response
 }
 
 /// `POST /sign-in`.
 pub(crate) async fn sign_in(caller: Caller, fields: Fields) -> Response {
     let of = |name: &str| fields.get(name).cloned().unwrap_or_default();
     let body = json!({ "name": of("name"), "password": of("password"), "code": of("code") });
+    let to = ours(&of("to")).to_owned();
     match caller.send(Method::POST, "/ops/v1/session", Some(&body)).await {
-        Ok(answered) => with_cookies(&answered, Redirect::to("/sign-in?kept").into_response()),
+        Ok(answered) => {
+            let kept = address("/sign-in", &[("kept", "1"), ("to", &to)]);
+            with_cookies(&answered, Redirect::to(&kept).into_response())
+        }
         Err(refused) => {
-            let door = Door::sign_in(caller.words, Some(refused.shown()), of("name"));
+            let door = Door::sign_in(caller.words, Some(refused.shown()), of("name"), to);
             door.answer(refused.status)
         }
     }
 }
 
-/// `POST /sign-out`.
-pub(crate) async fn sign_out(caller: Caller) -> Result<Response, Refused> {
-    match caller.send(Method::DELETE, "/ops/v1/session", None).await {
-        Ok(answered) => Ok(with_cookies(&answered, Redirect::to("/sign-in").into_response())),
-        Err(refused) => Err(refused),
-    }
+/// `POST /sign-out`. The browser forgets the session whatever becomes of it at the bridge.
+pub(crate) async fn sign_out(caller: Caller) -> Response {
+    let ended = caller.send(Method::DELETE, "/ops/v1/session", None).await;
+    let mut response = match ended {
+        Ok(_) => Redirect::to("/sign-in").into_response(),
+        Err(refused) if refused.is_for_the_door() => Redirect::to("/sign-in").into_response(),
+        Err(refused) => refused.into_response(),
+    };
+    let over = HeaderValue::from_static(
+        "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0",
+    );
+    response.headers_mut().append(header::SET_COOKIE, over);
+    response
 }
 
 /// `GET /password`.
 pub(crate) async fn show_change(caller: Caller) -> Result<Response, Refused> {
     let who: Who = caller.ask("/ops/v1/session").await?;
-    tracing::debug!(who = %who.name, "a password is to be changed");
-    Ok(Door::change(caller.words, None).answer(StatusCode::OK))
+    Ok(Door::change(caller.words, None, who.must_change_password).answer(StatusCode::OK))
 }
 
 /// `POST /password`.
@@ -107,7 +141,7 @@ pub(crate) async fn change_password(caller: Caller, fields: Fields) -> Result<Re
     let words = caller.words;
     if of("new") != of("again") {
         let wrong = words.text("The two are not the same.").to_owned();
-        return Ok(Door::change(words, Some(wrong)).answer(StatusCode::UNPROCESSABLE_ENTITY));
+        return Ok(Door::change(words, Some(wrong), false).answer(StatusCode::UNPROCESSABLE_ENTITY));
     }
     let body = json!({ "password": of("password"), "new": of("new") });
     match caller.send(Method::POST, "/ops/v1/session/password", Some(&body)).await {
@@ -116,7 +150,7 @@ pub(crate) async fn change_password(caller: Caller, fields: Fields) -> Result<Re
             let response = match second_factor {
                 None => Redirect::to("/").into_response(),
                 Some(factor) => {
-                    let mut door = Door::change(words, None);
+                    let mut door = Door::change(words, None, false);
                     (door.title, door.factor) = ("Your second factor", Some(factor));
                     door.answer(StatusCode::OK)
                 }
@@ -124,19 +158,16 @@ pub(crate) async fn change_password(caller: Caller, fields: Fields) -> Result<Re
             Ok(with_cookies(&answered, response))
         }
         Err(refused) if refused.slug == "not_signed_in" => Err(refused),
-        Err(refused) => Ok(Door::change(words, Some(refused.shown())).answer(refused.status)),
+        Err(refused) => {
+            Ok(Door::change(words, Some(refused.shown()), false).answer(refused.status))
+        }
     }
 }
 
 /// `POST /language`.
 pub(crate) async fn language(fields: Fields) -> Response {
     let of = |name: &str| fields.get(name).map_or("", String::as_str);
-    // Only to pages of ours: another host's address begins with two strokes, or with its scheme; and a browser leaves
-    // out blanks and takes a stroke for the other.
-    let back = of("back");
-    let is_plain = back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let is_ours = is_plain && back.starts_with('/') && !back.starts_with("//");
-    let mut response = Redirect::to(if is_ours { back } else { "/" }).into_response();
+    let mut response = Redirect::to(ours(of("back"))).into_response();
     if let Some(words) = Words::by_code(of("to")) {
         let code = words.code();
         let cookie = format!("{COOKIE}={code}; Path=/; Max-Age={REMEMBERED_S}; SameSite=Lax");

@@ -244,14 +244,18 @@ async fn what_needs_a_person_stands_first() {
 #[tokio::test]
 async fn whoever_is_nobody_is_sent_to_the_door() {
     let rig = Rig::new();
-    for (slug, door) in [("not_signed_in", "/sign-in"), ("password_to_change", "/password")] {
+    for (slug, door) in [("not_signed_in", "/sign-in?to="), ("password_to_change", "/password")] {
         let problem = json!({ "type": format!("/errors/{slug}"), "title": "no" });
         rig.answers("GET /ops/v1/session", 401, problem);
         for room in ROOMS {
             let (status, headers, _) = rig.get(room, "en").await;
+            let location = headers[header::LOCATION].to_str().expect("text");
+            // The address survives the door.
+            let room =
+                if slug == "not_signed_in" { super::view::escaped(room) } else { String::new() };
             assert_eq!(
-                (status, &headers[header::LOCATION]),
-                (StatusCode::SEE_OTHER, &door.parse().expect("a value"))
+                (status, location),
+                (StatusCode::SEE_OTHER, format!("{door}{room}").as_str())
             );
         }
     }
@@ -288,9 +292,25 @@ async fn a_decision_is_proposed_about_what_was_shown() {
     let form = "choice=reversed+%7B%22ends%22%3A%22reversed%22%7D&version=00&note=asked%20them";
     let (status, headers, _) = rig.post(&format!("/transfers/{SERIAL}/proposal"), form).await;
     assert_eq!(status, StatusCode::SEE_OTHER);
-    assert_eq!(headers[header::LOCATION], format!("/transfers/{SERIAL}?done=proposed"));
+    assert_eq!(headers[header::LOCATION], format!("/transfers/{SERIAL}"));
+    // It is said once, and on that page alone.
+    let told = headers[header::SET_COOKIE].to_str().expect("text");
+    let there =
+        format!("done=proposed; Path=/transfers/{SERIAL}; Max-Age=20; HttpOnly; SameSite=Strict");
+    assert_eq!(told, there);
+    let request =
+        Request::get(format!("/transfers/{SERIAL}")).header(header::COOKIE, "a=b; done=proposed");
+    let (_, headers, page) = rig.send(request.body(Body::empty()).expect("a request")).await;
+    assert!(page.contains("Proposed. Another person has to approve it."), "{page}");
+    assert_eq!(headers[header::SET_COOKIE], format!("done=; Path=/transfers/{SERIAL}; Max-Age=0"));
+    let (_, headers, page) = rig.get(&format!("/transfers/{SERIAL}?done=proposed"), "en").await;
+    assert!(
+        !page.contains("Another person has to approve it.")
+            && !headers.contains_key(header::SET_COOKIE)
+    );
     let asked = rig.asked();
-    let (method, uri, headers, body) = &asked[0];
+    let posted = asked.iter().find(|asked| asked.0 == Method::POST).expect("it is proposed");
+    let (method, uri, headers, body) = posted;
     assert_eq!((method, uri.as_str()), (&Method::POST, &path[5..]));
     assert_eq!(headers["sec-fetch-site"], "same-origin", "the API judges it, too");
     assert_eq!(headers[header::CONTENT_TYPE], "application/json");
@@ -456,6 +476,121 @@ async fn a_form_does_what_the_api_does_with_the_same_words() {
 }
 
 #[tokio::test]
+async fn lines_end_as_the_api_has_them_end() {
+    let rig = Rig::new();
+    for (path, name, form) in [
+        (
+            format!("/ops/v1/transfers/{SERIAL}/proposal"),
+            "note",
+            "/transfers/2026113000000000006/proposal",
+        ),
+        ("/ops/v1/counters/securities/hold".to_owned(), "note", "/connections/securities/hold"),
+        ("/ops/v1/operators".to_owned(), "reason", "/people"),
+    ] {
+        let (_, _, page) = rig.post(form, &format!("{name}=first%0D%0Asecond")).await;
+        let asked = rig.asked();
+        let posted = asked.iter().find(|asked| asked.1 == path).expect("it is asked for");
+        assert_eq!(posted.3[name], "first\nsecond");
+        assert!(page.contains("Not done."), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn words_about_one_proposal_are_not_kept_for_another() {
+    let rig = Rig::new();
+    let mut transfer = evidence();
+    transfer["proposal"] = json!({
+        "id": "b", "decision": "reversed", "leads_to": { "ends": "reversed" }, "who": "wang",
+        "note": HOSTILE, "until": "2026-12-01T13:00:00Z",
+    });
+    rig.answers(&format!("GET /ops/v1/transfers/{SERIAL}"), 200, transfer);
+    let moved = json!({ "type": "/errors/no_such_proposal", "title": "No such proposal is open" });
+    for what in ["approval", "withdrawal"] {
+        rig.answers(&format!("POST /ops/v1/transfers/{SERIAL}/{what}"), 409, moved.clone());
+        for (id, is_kept) in [("b", true), ("a", false)] {
+            let form = format!("proposal={id}&note=seen+in+the+books");
+            let (_, _, page) = rig.post(&format!("/transfers/{SERIAL}/{what}"), &form).await;
+            assert_eq!(page.contains("seen in the books</textarea>"), is_kept, "{page}");
+            assert!(page.contains("What you wrote: seen in the books"), "{page}");
+        }
+    }
+    // One who claimed it gives no reasons for what another proposes.
+    rig.answers(&format!("POST /ops/v1/transfers/{SERIAL}/claim"), 409, moved);
+    let (_, _, page) =
+        rig.post(&format!("/transfers/{SERIAL}/claim"), "note=on+the+telephone").await;
+    assert!(
+        !page.contains("on the telephone</textarea>") && page.contains("on the telephone"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_typed_outlives_a_page_that_cannot_be_shown() {
+    let rig = Rig::new();
+    let form = "choice=reversed+null&version=0&note=my+own+words";
+    let path = format!("/transfers/{SERIAL}/proposal");
+    let failing = json!({ "type": "/errors/database", "title": "The database does not answer" });
+    rig.answers(&format!("GET /ops/v1/transfers/{SERIAL}"), 503, failing.clone());
+    rig.answers(&format!("POST /ops/v1{path}"), 503, failing);
+    let (status, _, page) = rig.post(&path, form).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.contains("my own words") && page.contains("It is not known whether"), "{page}");
+    let nobody = json!({ "type": "/errors/not_signed_in", "title": "Nobody is signed in" });
+    rig.answers(&format!("POST /ops/v1{path}"), 401, nobody);
+    let (status, _, page) = rig.post(&path, form).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(page.contains("my own words") && page.contains("href=\"/sign-in\""), "{page}");
+}
+
+#[tokio::test]
+async fn a_counter_in_doubt_is_shown_while_the_database_fails() {
+    let rig = Rig::new();
+    let failing = json!({ "type": "/errors/database", "title": "The database does not answer" });
+    rig.answers("GET /ops/v1/counters/securities/readmission", 503, failing);
+    let (status, _, page) = rig.get("/connections/securities", "en").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        page.contains("What holds it cannot be shown now: The database does not answer"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_page_that_refuses_is_looked_at_again_where_it_is_a_page() {
+    let rig = Rig::new();
+    for (form, page) in [
+        ("/transfers/2026113000000000006/approval", "/transfers/2026113000000000006"),
+        ("/connections/securities/drain", "/connections/securities"),
+        ("/people/lin/disabled", "/people/lin"),
+        ("/people", "/people"),
+    ] {
+        let (_, _, shown) = rig.post(form, "note=n&reason=r&proposal=p").await;
+        assert!(shown.contains(&format!("<body data-here=\"{page}\">")), "{form}: {shown}");
+        assert!(shown.contains(&format!("name=\"back\" value=\"{page}\"")), "{form}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_signs_out_is_forgotten_by_the_browser_whatever_the_bridge_says() {
+    let rig = Rig::new();
+    for (status, leads_to) in [(204, Some("/sign-in")), (503, None)] {
+        rig.answers(
+            "DELETE /ops/v1/session",
+            status,
+            json!({ "title": "The database does not answer" }),
+        );
+        let (_, headers, _) = rig.post("/sign-out", "").await;
+        let location = headers.get(header::LOCATION).map(|to| to.to_str().expect("text"));
+        assert_eq!(location, leads_to);
+        let cookie = headers[header::SET_COOKIE].to_str().expect("text");
+        assert!(
+            cookie.starts_with("__Host-session=; ") && cookie.ends_with("Max-Age=0"),
+            "{cookie}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_form_is_so_long_and_no_longer() {
     let rig = Rig::new();
     rig.answers("POST /ops/v1/transfers/1/claim", 200, json!({}));
@@ -493,9 +628,16 @@ async fn one_comes_in_by_the_cookie_that_the_api_sets() {
     let (status, headers, _) = rig.post("/sign-in", "name=lin&password=p&code=1").await;
     assert_eq!(
         (status, &headers[header::LOCATION]),
-        (StatusCode::SEE_OTHER, &"/sign-in?kept".parse().expect("a value"))
+        (StatusCode::SEE_OTHER, &"/sign-in?kept=1&to=%2F".parse().expect("a value"))
     );
     assert_eq!(rig.asked()[0].3, json!({ "name": "lin", "password": "p", "code": "1" }));
+    let (_, headers, _) =
+        rig.post("/sign-in", "name=lin&password=p&code=1&to=%2Facts%3Fwho%3Dlin").await;
+    assert_eq!(headers[header::LOCATION], "/sign-in?kept=1&to=%2Facts%3Fwho%3Dlin");
+    let (_, headers, _) = rig.get("/sign-in?kept=1&to=%2Facts%3Fwho%3Dlin", "en").await;
+    assert_eq!(headers[header::LOCATION], "/acts?who=lin");
+    let (_, headers, _) = rig.get("/sign-in?kept=1&to=%2F%2Fevil.example", "en").await;
+    assert_eq!(headers[header::LOCATION], "/");
     // The browser has kept it, or has not.
     let (status, headers, _) = rig.get("/sign-in?kept", "en").await;
     assert_eq!(
@@ -504,6 +646,10 @@ async fn one_comes_in_by_the_cookie_that_the_api_sets() {
     );
     let nobody = json!({ "type": "/errors/not_signed_in", "title": "Nobody is signed in" });
     rig.answers("GET /ops/v1/session", 401, nobody);
+    // A link in somebody's message: the page asks again by itself, and the browser shows the session then.
+    let request = Request::get("/sign-in?to=%2Facts").header("sec-fetch-site", "cross-site");
+    let (_, headers, _) = rig.send(request.body(Body::empty()).expect("a request")).await;
+    assert_eq!(headers[header::REFRESH], "0; url=/sign-in?to=%2Facts");
     let (status, _, page) = rig.get("/sign-in?kept", "en").await;
     assert!(status.is_success() && page.contains("this browser did not keep it"), "{page}");
     let refused = json!({ "type": "/errors/sign_in_refused", "title": "The sign-in is refused" });

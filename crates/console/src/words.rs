@@ -114,27 +114,24 @@ impl Words {
             let parts = between(pattern, english)?;
             let mut chinese = (*said).to_owned();
             for (at, part) in parts.iter().enumerate() {
-                chinese = chinese.replace(&format!("{{{at}}}"), &self.known(part));
+                let shown = if part.is_ours { self.known(part.text) } else { part.text.to_owned() };
+                chinese = chinese.replace(&format!("{{{at}}}"), &shown);
             }
             Some(chinese)
         })
     }
 
-    /// What stands between: words of ours in this language, one or several; a name or a number as it is.
+    /// Words of ours that stand between, one or several.
     fn known(self, part: &str) -> String {
         if let Some(text) = CHINESE.get(part) {
             return (*text).to_owned();
         }
         let one = |one: &str| match one.split_once(' ') {
             _ if CHINESE.contains_key(one) => self.text(one).to_owned(),
-            Some((role, what)) if ["debit", "credit", "reversal"].contains(&role) => {
-                format!("{}{}", self.text(role), self.text(what))
-            }
-            Some(_) | None => one.to_owned(),
+            Some((role, what)) => format!("{}{}", self.text(role), self.text(what)),
+            None => one.to_owned(),
         };
-        let all: Vec<String> = part.split(", ").map(one).collect();
-        // Others' words have commas of their own.
-        if all.concat() == part.replace(", ", "") { part.to_owned() } else { all.join("、") }
+        part.split(", ").map(one).collect::<Vec<_>>().join("、")
     }
 }
 
@@ -151,22 +148,31 @@ fn wanted(one: &str) -> Option<(f32, Words)> {
     weight.ok().filter(|weight| *weight > 0.0).map(|weight| (weight, words))
 }
 
-/// What stands in a text where a pattern has `{}`.
-fn between<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut literals = pattern.split("{}");
+/// What stands in a text where a pattern has a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part<'a> {
+    text: &'a str,
+    /// Whether it is of our own words: a name, a number and what others said stay as they came.
+    is_ours: bool,
+}
+
+/// What stands in a text where a pattern has `{}`, for others' words, or `{=}`, for ours.
+fn between<'a>(pattern: &str, text: &'a str) -> Option<Vec<Part<'a>>> {
+    let mut literals = pattern.split('{');
     let mut rest = text.strip_prefix(literals.next()?)?;
     let mut found = Vec::new();
     let mut literals = literals.peekable();
     while let Some(literal) = literals.next() {
+        let (mark, literal) = literal.split_once('}')?;
         let at = match literals.peek() {
             Some(_) => rest.find(literal)?,
             None if literal.is_empty() => rest.len(),
             None => rest.len().checked_sub(literal.len()).filter(|_| rest.ends_with(literal))?,
         };
-        found.push(rest.get(..at)?);
+        found.push(Part { text: rest.get(..at)?, is_ours: mark == "=" });
         rest = rest.get(at + literal.len()..)?;
     }
-    (rest.is_empty() && found.iter().all(|part| !part.is_empty())).then_some(found)
+    (rest.is_empty() && found.iter().all(|part| !part.text.is_empty())).then_some(found)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Every counter and its connections, and what is done about one.
 
-use super::{done, escaped};
+use super::escaped;
 use crate::asking::{Caller, Refused};
 use crate::filters;
 use crate::frame::{Frame, Said};
@@ -25,11 +25,13 @@ struct One<'a> {
     frame: &'a Frame,
     counter: Counter,
     held: Option<HeldFor>,
+    /// Why it cannot be shown what holds it.
+    unseen: Option<String>,
 }
 
 /// `GET /connections`.
 pub(crate) async fn all(caller: Caller) -> Result<Response, Refused> {
-    let frame = Frame::new(&caller, "/connections", "Connections", done(&caller)).await?;
+    let frame = Frame::new(&caller, ("/connections", "/connections"), "Connections", None).await?;
     let counters = caller.ask("/ops/v1/counters").await?;
     let strangers = caller.ask("/ops/v1/strangers").await?;
     Ok(frame.around(&All { frame: &frame, counters, strangers }))
@@ -37,8 +39,12 @@ pub(crate) async fn all(caller: Caller) -> Result<Response, Refused> {
 
 /// `GET /connections/{counter}`.
 pub(crate) async fn one(caller: Caller, Path(name): Path<String>) -> Result<Response, Refused> {
-    let said = done(&caller);
-    shown(&caller, &name, said).await
+    shown(&caller, &name, None).await
+}
+
+/// The address of a counter's page.
+pub(crate) fn address(name: &str) -> String {
+    format!("/connections/{}", escaped(name))
 }
 
 /// A counter's page, with what came of what was done there.
@@ -47,25 +53,24 @@ pub(crate) async fn shown(
     name: &str,
     said: Option<Said>,
 ) -> Result<Response, Refused> {
-    let frame = Frame::new(caller, "/connections", name, said).await?;
+    let frame = Frame::new(caller, ("/connections", &address(name)), name, said).await?;
     let counters: Vec<Counter> = caller.ask("/ops/v1/counters").await?;
     let found = counters.into_iter().find(|counter| counter.counter == name);
     let Some(counter) = found else {
         return Err(caller.refuses(StatusCode::NOT_FOUND, "There is no such counter"));
     };
-    let held = match &counter.held {
-        None => None,
-        // Whoever readmitted it meanwhile has left nothing to look at.
-        Some(_) => {
-            let path = format!("/ops/v1/counters/{}/readmission", escaped(name));
-            match caller.ask(&path).await {
-                Ok(held) => Some(held),
-                Err(refused) if refused.slug == "counter_not_held" => None,
-                Err(refused) => return Err(refused),
-            }
+    let (mut held, mut unseen) = (None, None);
+    if counter.held.is_some() {
+        let path = format!("/ops/v1/counters/{}/readmission", escaped(name));
+        match caller.ask(&path).await {
+            Ok(found) => held = Some(found),
+            // Whoever readmitted it meanwhile has left nothing to look at.
+            Err(refused) if refused.slug == "counter_not_held" => {}
+            // All else is in memory, and is shown while the database fails.
+            Err(refused) => unseen = Some(refused.shown()),
         }
-    };
-    Ok(frame.around(&One { frame: &frame, counter, held }))
+    }
+    Ok(frame.around(&One { frame: &frame, counter, held, unseen }))
 }
 
 impl Counter {

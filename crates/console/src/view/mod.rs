@@ -6,12 +6,9 @@ pub(crate) mod people;
 pub(crate) mod transfers;
 pub(crate) mod transit;
 
-use crate::asking::Caller;
-use crate::frame::Said;
-use axum::http::StatusCode;
 use axum::http::Uri;
 
-/// What is said of what was done, by the word that the page's address has for it.
+/// What is said of what was done, by the word that a page is told.
 pub(crate) const DONE: [(&str, &str); 16] = [
     ("proposed", "Proposed. Another person has to approve it."),
     ("approved", "Approved: it is decided."),
@@ -20,29 +17,16 @@ pub(crate) const DONE: [(&str, &str); 16] = [
     ("unclaimed", "Nobody claims it any more."),
     ("hold", "It gets no new transfers."),
     ("drain", "It gets no new transfers, and is signed off once nothing needs it."),
-    ("release", "Released."),
+    ("release", "Released: no operator keeps it from new transfers."),
     ("reconnect", "Asked: what comes of it, the connections show."),
     ("new-session", "Asked for a new session: what comes of it, the connections show."),
-    ("readmitted", "Approved: it gets new transfers again."),
+    ("readmitted", "Approved: what it says is in doubt no longer."),
     ("role", "The role is changed."),
     ("disabled", "Disabled: every session and token has ended."),
     ("enabled", "May sign in again."),
     ("session", "The session has ended."),
     ("token", "The token has ended."),
 ];
-
-/// What came of what was just done, by the page's address.
-pub(crate) fn done(caller: &Caller) -> Option<Said> {
-    let word = query(&caller.uri, "done")?;
-    let (_, text) = DONE.iter().find(|(known, _)| *known == word)?;
-    Some(Said {
-        tone: "good",
-        text: caller.words.text(text).to_owned(),
-        form: "",
-        note: String::new(),
-        status: StatusCode::OK,
-    })
-}
 
 /// One part of an address.
 pub(crate) fn query(uri: &Uri, name: &str) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Who may sign in, where they are signed in, and what they did.
 
-use super::{address, done, escaped, query};
+use super::{address, escaped, query};
 use crate::asking::{Caller, Refused};
 use crate::filters;
 use crate::frame::{Frame, Said};
@@ -56,21 +56,24 @@ struct Wanted {
 
 /// `GET /people`.
 pub(crate) async fn all(caller: Caller) -> Result<Response, Refused> {
-    let said = done(&caller);
-    all_shown(&caller, said).await
+    all_shown(&caller, None).await
 }
 
 /// The page of all people, with what came of what was done there.
 pub(crate) async fn all_shown(caller: &Caller, said: Option<Said>) -> Result<Response, Refused> {
-    let frame = Frame::new(caller, "/people", "People", said).await?;
+    let frame = Frame::new(caller, ("/people", "/people"), "People", said).await?;
     let Operators { operators } = caller.ask("/ops/v1/operators").await?;
     Ok(frame.around(&All { frame: &frame, operators, roles: ROLES }))
 }
 
 /// `GET /people/{name}`.
 pub(crate) async fn one(caller: Caller, Path(name): Path<String>) -> Result<Response, Refused> {
-    let said = done(&caller);
-    shown(&caller, &name, said).await
+    shown(&caller, &name, None).await
+}
+
+/// The address of a person's page.
+pub(crate) fn page_of(name: &str) -> String {
+    format!("/people/{}", escaped(name))
 }
 
 /// A person's page, with what came of what was done there.
@@ -79,7 +82,7 @@ pub(crate) async fn shown(
     name: &str,
     said: Option<Said>,
 ) -> Result<Response, Refused> {
-    let frame = Frame::new(caller, "/people", name, said).await?;
+    let frame = Frame::new(caller, ("/people", &page_of(name)), name, said).await?;
     let Operators { operators } = caller.ask("/ops/v1/operators").await?;
     let found = operators.into_iter().find(|operator| operator.name == name);
     let Some(operator) = found else {
@@ -98,20 +101,23 @@ pub(crate) async fn shown(
     Ok(frame.around(&One { frame: &frame, operator, roles: ROLES, sessions, tokens }))
 }
 
+/// What stands around a secret that is shown once. Asked for before there is one: then whoever gets it sees it.
+pub(crate) async fn around_once(caller: &Caller, title: &'static str) -> Result<Frame, Refused> {
+    Frame::new(caller, ("/people", ""), title, None).await
+}
+
 /// A secret that is shown once.
-pub(crate) async fn once(
-    caller: &Caller,
-    title: &'static str,
+pub(crate) fn once(
+    frame: &Frame,
     (first, made): (Option<First>, Option<Made>),
     back: String,
-) -> Result<Response, Refused> {
-    let frame = Frame::new(caller, "/people", title, None).await?;
-    Ok(frame.around(&Once { frame: &frame, first, made, back }))
+) -> Response {
+    frame.around(&Once { frame, first, made, back })
 }
 
 /// `GET /acts`.
 pub(crate) async fn acts(caller: Caller) -> Result<Response, Refused> {
-    let frame = Frame::new(&caller, "/acts", "Audit trail", None).await?;
+    let frame = Frame::new(&caller, ("/acts", "/acts"), "Audit trail", None).await?;
     let of = |name: &str| query(&caller.uri, name).unwrap_or_default().trim().to_owned();
     let wanted = Wanted { who: of("who"), about: of("about") };
     let with = |path, before: &str| {

@@ -1,6 +1,6 @@
 //! Transfers of any time, found and filtered; and one of them with all that is known.
 
-use super::{address, done, escaped, query};
+use super::{address, escaped, query};
 use crate::asking::{Caller, Refused};
 use crate::filters;
 use crate::frame::{Frame, Said};
@@ -73,7 +73,7 @@ struct One<'a> {
 
 /// `GET /transfers`.
 pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
-    let mut frame = Frame::new(&caller, "/transfers", "Transfers", done(&caller)).await?;
+    let mut frame = Frame::new(&caller, ("/transfers", "/transfers"), "Transfers", None).await?;
     let of = |name: &str| query(&caller.uri, name).unwrap_or_default().trim().to_owned();
     frame.sought = of("q");
     let states = STATES;
@@ -113,8 +113,12 @@ pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
 
 /// `GET /transfers/{serial}`.
 pub(crate) async fn one(caller: Caller, Path(serial): Path<String>) -> Result<Response, Refused> {
-    let said = done(&caller);
-    shown(&caller, &serial, said).await
+    shown(&caller, &serial, None).await
+}
+
+/// The address of a transfer's page.
+pub(crate) fn page_of(serial: &str) -> String {
+    format!("/transfers/{}", escaped(serial))
 }
 
 /// A transfer's page, with what came of what was done there.
@@ -123,7 +127,7 @@ pub(crate) async fn shown(
     serial: &str,
     said: Option<Said>,
 ) -> Result<Response, Refused> {
-    let frame = Frame::new(caller, "/transfers", serial, said).await?;
+    let frame = Frame::new(caller, ("/transfers", &page_of(serial)), serial, said).await?;
     let path = format!("/ops/v1/transfers/{}", escaped(serial));
     let transfer = caller.ask(&path).await?;
     Ok(frame.around(&One { frame: &frame, transfer }))
@@ -151,7 +155,7 @@ impl Evidence {
     /// What whoever decides about it has before him.
     fn seen(&self) -> String {
         let proposal = self.proposal.as_ref().map_or("", |proposal| proposal.id.as_str());
-        let claim = self.claim.as_ref().map_or("", |claim| claim.until.as_str());
+        let claim = self.claim.as_ref().map_or("", |claim| claim.who.as_received());
         format!("{} {} {proposal} {claim}", self.state, self.version)
     }
 }
@@ -172,7 +176,7 @@ impl Choice {
     fn meaning(&self) -> &'static str {
         match self.decision.as_str() {
             "completed" => "both legs are done",
-            "reversed" => "the debit was undone, or its money was given back",
+            "reversed" => "the debit was unor its money was given back",
             "refused" => "no money moved",
             "resume" => "go on by the rules, with fresh patience",
             _ => "",

@@ -1,6 +1,5 @@
 //! Money that has left its source and neither arrived nor come back, as far as proven.
 
-use super::done;
 use crate::asking::{Caller, Refused};
 use crate::filters;
 use crate::frame::Frame;
@@ -48,7 +47,7 @@ struct Page<'a> {
 
 /// `GET /transit`.
 pub(crate) async fn show(caller: Caller) -> Result<Response, Refused> {
-    let frame = Frame::new(&caller, "/transit", "Money in transit", done(&caller)).await?;
+    let frame = Frame::new(&caller, ("/transit", "/transit"), "Money in transit", None).await?;
     let open: OpenTransfers = caller.ask("/ops/v1/transfers?limit=200&trail=false").await?;
     let (looked, total) = (open.transfers.len(), open.total);
     let mut moving: Vec<Evidence> = open.transfers;

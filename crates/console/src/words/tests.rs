@@ -65,7 +65,7 @@ fn whatever_the_pages_code_says_is_said_in_chinese() {
             found += 1;
         }
     }
-    assert!(found > 4, "{found}");
+    assert!(found >= 3, "{found}");
     for (_, text) in crate::view::DONE {
         assert!(CHINESE.contains_key(text), "{text}");
     }
@@ -80,7 +80,7 @@ fn nothing_is_said_twice_and_no_place_is_lost() {
         assert!(chinese.chars().any(|letter| !letter.is_ascii()), "{english}: {chinese}");
     }
     for (english, chinese) in zh::SENTENCES {
-        for at in 0..english.matches("{}").count() {
+        for at in 0..english.matches('{').count() {
             assert!(chinese.contains(&format!("{{{at}}}")), "{english}: {chinese} lacks {at}");
         }
     }
@@ -140,6 +140,10 @@ fn a_sentence_is_known_by_what_stands_between_its_names() {
             "It gets no new transfers; what is begun there goes on to its end. `counter-bridge release futures --note \"…\"` lets it go on.",
             "不再接收新转账；已开始的继续到终结。`counter-bridge release futures --note \"…\"` 可解除。",
         ),
+        // Others' words are nobody's to translate, whatever they sound like.
+        ("wang has claimed it: they say, credit done", "wang 已登记处理：they say, credit done"),
+        ("x refused the debit: 402 a, busy", "x 拒绝出账：402 a, busy"),
+        ("admin has claimed it", "admin 已登记处理"),
         ("a sentence of somebody else's", "a sentence of somebody else's"),
         ("", ""),
     ] {
@@ -150,14 +154,21 @@ fn a_sentence_is_known_by_what_stands_between_its_names() {
 
 #[test]
 fn what_stands_between_is_found_and_never_empty() {
-    assert_eq!(between("{} is {}", "a is b is c"), Some(vec!["a", "b is c"]));
-    assert_eq!(between("the {} is sent", "the debit is sent"), Some(vec!["debit"]));
-    assert_eq!(between("the {} is sent", "the  is sent"), None);
-    assert_eq!(between("the {} is sent", "the is sent"), None);
-    assert_eq!(between("{}: {}", "a: "), None);
-    assert_eq!(between("{}a", "a"), None);
-    assert_eq!(between("all of it", "all of it"), Some(vec![]));
-    assert_eq!(between("all of it", "all of it, and more"), None);
+    let texts = |pattern, text| {
+        let parts: Option<Vec<Part<'_>>> = between(pattern, text);
+        parts.map(|parts| {
+            parts.into_iter().map(|part| (part.text, part.is_ours)).collect::<Vec<_>>()
+        })
+    };
+    let both = Some(vec![("a", false), ("b is c", true)]);
+    assert_eq!(texts("{} is {=}", "a is b is c"), both);
+    assert_eq!(texts("the {=} is sent", "the debit is sent"), Some(vec![("debit", true)]));
+    assert_eq!(texts("the {} is sent", "the  is sent"), None);
+    assert_eq!(texts("the {} is sent", "the is sent"), None);
+    assert_eq!(texts("{}: {}", "a: "), None);
+    assert_eq!(texts("{}a", "a"), None);
+    assert_eq!(texts("all of it", "all of it"), Some(vec![]));
+    assert_eq!(texts("all of it", "all of it, and more"), None);
 }
 
 #[test]
