@@ -180,13 +180,13 @@ pub(crate) async fn about_a_counter(
     let body = match what.as_str() {
         "reconnect" => json!({}),
         // Whoever releases it means the hold that the page showed, and no other that is in force by now.
-        "release" => match field(&fields, "since").parse::<i64>() {
-            Ok(since) => json!({ "note": note, "since": since }),
-            Err(_) => {
+        "release" => {
+            let Ok(since) = field(&fields, "since").parse::<i64>() else {
                 let refused = caller.refuses(StatusCode::UNPROCESSABLE_ENTITY, "A rule is broken");
                 return refused.into_response();
-            }
-        },
+            };
+            json!({ "note": note, "since": since })
+        }
         "hold" | "drain" | "new-session" => json!({ "note": note }),
         _ => return nothing_here(&caller),
     };

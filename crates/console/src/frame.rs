@@ -98,6 +98,7 @@ impl Frame {
     }
 
     /// How long ago something was, in seconds; its time in microseconds.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand over references")]
     pub(crate) fn since_micros(&self, at: &i64) -> i64 {
         self.summary.now.saturating_sub(*at) / 1_000_000
     }

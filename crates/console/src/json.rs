@@ -1,5 +1,6 @@
 //! What the operators' API answers, as far as pages show it. Whatever may be others' words is a [`ForeignText`], which
 //! shows what nobody would see.
+#![expect(clippy::struct_field_names, reason = "names are those of the API")]
 
 use foreign::ForeignText;
 use serde::Deserialize;

@@ -161,6 +161,7 @@ impl Evidence {
 }
 
 impl Proposal {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand over references")]
     fn outlook(&self, words: &Words) -> String {
         outlook(&self.leads_to, *words)
     }
@@ -183,6 +184,7 @@ impl Choice {
         }
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand over references")]
     fn outlook(&self, words: &Words) -> String {
         self.leads_to.as_ref().map(|leads_to| outlook(leads_to, *words)).unwrap_or_default()
     }

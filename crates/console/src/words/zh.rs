@@ -1,5 +1,9 @@
 //! Chinese, in simplified letters. The terms are those of docs/GLOSSARY.md.
 
+mod sentences;
+
+pub(super) use sentences::SENTENCES;
+
 /// Texts of ours, and words of the operators' API that come alone: English, Chinese.
 pub(super) const TEXTS: &[(&str, &str)] = &[
     // Around every page.
@@ -505,116 +509,4 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Another has claimed the transfer", "他人已登记处理该转账"),
     ("Too many transfers are claimed", "登记处理的转账过多"),
     ("The record is behind", "账本记录落后"),
-];
-
-/// Sentences of the operators' API with other words in them: English with `{}` for a name, a number or what others said, `{=}`
-/// for words of ours, which are looked up; Chinese with `{0}`, `{1}`. The first that fits is taken.
-pub(super) const SENTENCES: &[(&str, &str)] = &[
-    ("the debit is about to be sent to {}", "即将向 {0} 发送出账"),
-    ("{} cannot be reached", "无法联系 {0}"),
-    ("{}'s answer to the debit is awaited", "等待 {0} 对出账的应答"),
-    (
-        "{} is asked until it is certain that the debit can no longer happen",
-        "持续询问 {0}，直到确定出账不会再发生",
-    ),
-    ("{} is asked what became of the debit", "正在询问 {0} 出账结果"),
-    ("{} is asked to bury the debit if it has not run", "正在要求 {0} 对未执行的出账防悬挂"),
-    ("{}'s answer to the credit is awaited", "等待 {0} 对入账的应答"),
-    (
-        "before that is told, {} is asked to confirm that no credit happened either",
-        "答复之前先请 {0} 确认也没有入账",
-    ),
-    (
-        "{} is asked until it is certain that the credit can no longer happen",
-        "持续询问 {0}，直到确定入账不会再发生",
-    ),
-    ("{} is asked what became of the credit", "正在询问 {0} 入账结果"),
-    ("{} is asked to bury the credit if it has not run", "正在要求 {0} 对未执行的入账防悬挂"),
-    ("the debit will be undone at {}", "将在 {0} 冲正出账"),
-    ("{}'s answer to the reversal is awaited", "等待 {0} 对冲正的应答"),
-    ("{} is asked to prove the reversal", "正在要求 {0} 证明冲正"),
-    ("{} refused the debit: {}", "{0} 拒绝出账：{1}"),
-    ("{} refused the debit", "{0} 拒绝出账"),
-    (
-        "not executed: the debit was given up, and {} confirmed that it never ran",
-        "未执行：已放弃出账，{0} 确认从未执行",
-    ),
-    ("counter unavailable: {} could not be reached in time", "柜台不可用：未能及时联系 {0}"),
-    ("{} refused the credit: {}", "{0} 拒绝入账：{1}"),
-    ("{} refused the credit", "{0} 拒绝入账"),
-    ("the credit was given up before it was sent to {}", "向 {0} 发送之前已放弃入账"),
-    ("the credit was given up, and {} confirmed that it never ran", "已放弃入账，{0} 确认从未执行"),
-    ("the outcomes of {=} and {=} could not be established", "无法确定{0}和{1}的结果"),
-    ("{} is still asked what became of the {=}", "仍在询问 {0}：{1}结果"),
-    ("proven so far: {=}", "已确证：{0}"),
-    ("proven: {=}: resume ends it as {=}", "已确证：{0}，继续即终结为{1}"),
-    ("proven: {=}", "已确证：{0}"),
-    ("both legs are proven done: resume ends it as {=}", "两边均已确证成功，继续即终结为{0}"),
-    ("it ends as {=} when {} claims it no longer", "{1} 不再处理时终结为{0}"),
-    ("an operator must decide: {=}", "须由操作员裁定：{0}"),
-    ("{} has claimed it: {}", "{0} 已登记处理：{1}"),
-    ("{} has claimed it", "{0} 已登记处理"),
-    ("{} proposes {=}, and another person has to approve it", "{0} 提议{1}，须由另一人批准"),
-    ("{} claims it no longer", "{0} 不再处理"),
-    ("{} proposes {=}: another person has to approve it", "{0} 提议{1}：须由另一人批准"),
-    ("{} proposes {=}: {}", "{0} 提议{1}：{2}"),
-    ("{} withdraws what was proposed, {=}: {}", "{0} 撤回提议（{1}）：{2}"),
-    ("{} rejects what {} proposed, {=}: {}", "{0} 否决 {1} 的提议（{2}）：{3}"),
-    ("{} approves what {} proposed, {=}: {}", "{0} 批准 {1} 的提议（{2}）：{3}"),
-    (
-        "what is begun there goes on to its end. `counter-bridge release {} --note \"…\"` lets it go on.",
-        "已开始的继续到终结。`counter-bridge release {0} --note \"…\"` 可解除。",
-    ),
-    (
-        "it is being looked whether something needs it. `counter-bridge release {} --note \"…\"` lets it go on.",
-        "正在查看是否还有未完成转账需要它。`counter-bridge release {0} --note \"…\"` 可解除。",
-    ),
-    (
-        "It gets no new transfers, and nothing needs it: its connections are signed off. It is not asked about {} that wait for persons",
-        "不再接收新转账，且无事可做：连接已签退。有 {0} 笔待人工处理的转账暂不询问它",
-    ),
-    (
-        "what they decide brings it back for as long as that takes. `counter-bridge release {} --note \"…\"` lets it go on.",
-        "作出裁定后会在需要期间恢复连接。`counter-bridge release {0} --note \"…\"` 可解除。",
-    ),
-    (
-        "It gets no new transfers, and nothing needs it: its connections are signed off. `counter-bridge release {} --note \"…\"` lets it go on.",
-        "不再接收新转账，且无事可做：连接已签退。`counter-bridge release {0} --note \"…\"` 可解除。",
-    ),
-    (
-        "It gets no new transfers, and is signed off as soon as {} open transfers have ended that may need it. `counter-bridge release {} --note \"…\"` lets it go on.",
-        "不再接收新转账，待 {0} 笔可能需要它的未完成转账终结后签退。`counter-bridge release {1} --note \"…\"` 可解除。",
-    ),
-    (
-        "whoever orders a new one is refused. Ask the counter's people what they hold under that serial, and run `counter-bridge audit`. If the bridge's record lacks something, go on with docs/operating.md. If the counter was mistaken, or all is settled, propose to readmit it: {}",
-        "新转账一律拒绝。请询问柜台人员该流水号下持有什么，并运行 `counter-bridge audit`。若账本记录有缺，按 docs/operating.md 处理。若柜台有误，或已全部处理完毕，可提议恢复：{0}",
-    ),
-    (
-        "{} spoke {} times of what is not its own. None of it was believed, and no transfer was touched: tell its people.",
-        "{0} 有 {1} 次涉及不属于它的内容。均未采信，未触及任何转账：请告知其人员。",
-    ),
-    (
-        "{} contradicted what it had proven, or claimed postings that differ from the legs, {} times: look at the transfers that the events name, and run `counter-bridge audit`.",
-        "{0} 有 {1} 次与其已证明的事实矛盾，或所称记账与单边不符：请查看事件所列转账，并运行 `counter-bridge audit`。",
-    ),
-    ("it ends as {=}", "终结为{0}"),
-    ("the {=} is sent", "发送{0}"),
-    (
-        "the counter is asked about the {=}, and it goes on by the answer",
-        "先询问柜台{0}结果，再按应答继续",
-    ),
-    ("the decision contradicts the proof: the {=} is {=}", "裁定与证据矛盾：{0}{1}"),
-    ("the {=} may have been sent", "{0}可能已发出"),
-    ("{=} sent", "{0}已发出"),
-    ("{=}: done", "{0}：已成功"),
-    ("{=}: done ({})", "{0}：已成功（{1}）"),
-    ("{=}: refused ({})", "{0}：已拒绝（{1}）"),
-    ("{=}: refused", "{0}：已拒绝"),
-    ("{=}: proven never executed ({})", "{0}：确证从未执行（{1}）"),
-    ("{=}: proven never executed", "{0}：确证从未执行"),
-    ("{=}: not found ({})", "{0}：查无此笔（{1}）"),
-    ("{=}: not found", "{0}：查无此笔"),
-    ("{=}: still unknown ({})", "{0}：仍未知（{1}）"),
-    ("{=}: still unknown", "{0}：仍未知"),
-    ("{=}: not sent", "{0}：未发出"),
 ];
