@@ -67,6 +67,7 @@ pub(super) enum Named {
     Sequence,
     IdempotencyKey,
     Account,
+    CounterSerial,
 }
 
 /// What a transfer leads to by what is proven.

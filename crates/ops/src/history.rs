@@ -32,6 +32,10 @@ pub(super) struct Wanted {
     /// Only those with this account on either side; with `counter`, on the same side as it.
     #[param(pattern = "^[A-Za-z0-9]{1,25}$")]
     account: Option<String>,
+    /// Only those of which a counter, whichever, answered this as its own serial of a posting, of whichever leg: 1 to 255
+    /// bytes, compared exactly.
+    #[param(min_length = 1, max_length = 255)]
+    counter_serial: Option<String>,
     /// Only those in this state; `ended` are all that are final.
     #[param(value_type = Option<described::AnyState>, inline)]
     state: Option<String>,
@@ -54,7 +58,8 @@ pub(super) struct Wanted {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sought {
-    /// A master serial, a sub serial, a running number, an idempotency key, or an account: 1 to 255 bytes.
+    /// A master serial, a sub serial, a running number, an idempotency key, an account, or a counter's own serial of a
+    /// posting: 1 to 255 bytes.
     #[param(min_length = 1, max_length = 255)]
     q: String,
 }
@@ -110,7 +115,8 @@ pub(super) struct MatchJson {
     by: &'static str,
     /// The transfers, the newest first.
     transfers: Vec<LineJson>,
-    /// If there are more: where their next page begins, in the list by the same account. Null otherwise.
+    /// If there are more, or may be: where their next page begins, in the list by the same account or counter's serial.
+    /// Null otherwise.
     #[schema(required, pattern = "^[0-9]{19}$")]
     next: Option<String>,
 }
@@ -165,8 +171,9 @@ fn page(Page { transfers, next }: &Page, since: Option<Day>) -> PageJson {
 
 /// Transfers of any time and state, the newest first.
 ///
-/// By account, and by app and state, a page is found at once, however many transfers there are. Narrowed otherwise, a page
-/// may be short, even empty, and have a next one.
+/// By account, by a counter's serial, and by app and state, a page is found at once, however many transfers there are.
+/// Narrowed otherwise, a page may be short, even empty, and have a next one; so may each, for some minutes, after the
+/// start of a version that finds more at once.
 #[utoipa::path(
     get, path = "/ops/v1/history", tag = "transfers", operation_id = "history", params(Wanted),
     responses((status = 200, description = "A page of them", body = PageJson))
@@ -183,7 +190,8 @@ pub(super) async fn list(
 
 /// Find transfers by whatever number somebody has in hand.
 ///
-/// It is looked for as each thing that it may be: a serial of ours, a key of an app's, an account at a counter.
+/// It is looked for as each thing that it may be: a serial of ours, a key of an app's, an account at a counter, a serial
+/// of a counter's.
 #[utoipa::path(
     get, path = "/ops/v1/search", tag = "transfers", operation_id = "search", params(Sought),
     responses((status = 200, description = "What was found; nothing, if it names no transfer", body = FoundJson))
@@ -193,7 +201,7 @@ pub(super) async fn search(
     sought: Result<Query<Sought>, QueryRejection>,
 ) -> Result<Json<FoundJson>, Problem> {
     let Query(Sought { q }) = sought.map_err(|error| sent::refused(&error))?;
-    let text = text(&q)?;
+    let text = text("q", &q)?;
     let found = ops.state.coordinator.search(text, PAGE).await;
     let found = found.map_err(|error| database(&error))?;
     let found = found.iter().map(|(named, found)| {
@@ -204,9 +212,9 @@ pub(super) async fn search(
 }
 
 /// What is looked for, less what stands around it.
-fn text(text: &str) -> Result<&str, Problem> {
+fn text<'t>(field: &str, text: &'t str) -> Result<&'t str, Problem> {
     let text = text.trim();
-    let bad = |why: &str| Err(sent::malformed("q", why));
+    let bad = |why: &str| Err(sent::malformed(field, why));
     if text.is_empty() {
         return bad("must not be empty");
     }
@@ -239,6 +247,9 @@ fn read(wanted: &Wanted) -> Result<(ListFilter, Option<Day>), Problem> {
     if let Some(account) = &wanted.account {
         let account = AccountId::new(account);
         filter.account = Some(account.map_err(|error| bad("account", error.to_string()))?);
+    }
+    if let Some(serial) = &wanted.counter_serial {
+        filter.counter_serial = Some(text("counter_serial", serial)?.to_owned());
     }
     if let Some(before) = &wanted.before {
         filter.before = Some(before.parse().map_err(|error| bad("before", format!("{error}")))?);
@@ -291,6 +302,7 @@ mod tests {
             "app" => &mut wanted.app,
             "counter" => &mut wanted.counter,
             "account" => &mut wanted.account,
+            "counter_serial" => &mut wanted.counter_serial,
             "state" => &mut wanted.state,
             "since" => &mut wanted.since,
             "until" => &mut wanted.until,
@@ -305,6 +317,8 @@ mod tests {
         for (field, value) in [
             ("counter", "Futures"),
             ("account", "a b"),
+            ("counter_serial", " "),
+            ("counter_serial", "F\u{202e}1"),
             ("state", "done"),
             ("since", "20261340"),
             ("since", "2026-11-21"),
@@ -350,10 +364,10 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_is_bounded_and_visible() {
-        assert_eq!(text(" 42\n").ok(), Some("42"));
-        assert!(text(&"k".repeat(255)).is_ok());
+        assert_eq!(text("q", " 42\n").ok(), Some("42"));
+        assert!(text("q", &"k".repeat(255)).is_ok());
         for refused in ["", "  ", "a\u{202e}b", &"k".repeat(256)] {
-            let problem = text(refused).expect_err(refused);
+            let problem = text("q", refused).expect_err(refused);
             assert_eq!(problem.document()["field"], "q");
         }
     }

@@ -1,14 +1,16 @@
 //! Pages of transfers, newest first. Those of an account are found in two places: what is open, or
 //! ended a moment ago, by looking through it; all others by the index of accounts. What has ended of an
-//! app's has an index of its own ([`crate::by_app`]). Any other page is found by going back through all
+//! app's has an index of its own ([`crate::by_app`]), counters' serials and amounts another
+//! ([`crate::by_term`]). Any other page is found by going back through all
 //! transfers, so far and no farther.
 
 use crate::by_app;
+use crate::by_term::{self, Term};
 use crate::entity::{account_entry, account_portion, open_transfer, outcome, transfer};
 use crate::error::StoreError;
 use crate::query::{CHUNK, ask, each_joined, master, stored};
 use crate::recent::Recent;
-use crate::record::{ListFilter, Listed, Stored};
+use crate::record::{AmountFilter, ListFilter, Listed, Stored};
 use crate::state::StateFilter;
 use crate::walk::walked;
 use domain::message::{AccountId, CounterId};
@@ -17,7 +19,7 @@ use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Portions looked into by the first question; each further one looks into eight times as many.
 const FIRST_PORTIONS: usize = if cfg!(test) { 1 } else { 8 };
@@ -52,9 +54,21 @@ async fn page(
     let limit = u64::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
     let before = filter.before.map(MasterSerial::number);
     let (page, walked_to) = match (&filter.account, filter.state) {
+        // What is open and answered is known to whoever has it in hand.
+        _ if filter.counter_serial.is_some()
+            && matches!(filter.state, Some(StateFilter::Open(_))) =>
+        {
+            (BTreeSet::new(), None)
+        }
+        _ if let Some(serial) = &filter.counter_serial => {
+            by_term::page(connection, filter, Term::Serial(serial), limit).await?
+        }
         // Few are open: start from them.
         (_, Some(StateFilter::Open(_))) => (not_entered(connection, filter, limit).await?, None),
         (Some(account), _) => (page_of_account(connection, filter, account, limit).await?, None),
+        (None, _) if let Some(amount) = &filter.amount => {
+            by_term::page(connection, filter, Term::Amount(amount), limit).await?
+        }
         (None, Some(StateFilter::Ended(_) | StateFilter::AnyEnded)) => {
             match (recent, &filter.app, &filter.counter) {
                 (Some(recent), Some(app), None) => {
@@ -94,22 +108,43 @@ async fn page_of_account(
         query = query.filter(account_portion::Column::Oldest.lt(before.number()));
     }
     let portions: Vec<(i64, i64)> = ask(query.into_tuple().all(connection)).await?;
-    let mut rest = portions.as_slice();
-    let mut now = FIRST_PORTIONS;
-    while let Some((_, newest)) = rest.first() {
-        if is_done(&page, length, *newest) {
-            break;
-        }
-        let (these, later) = rest.split_at(now.min(rest.len()));
-        let these = these.iter().map(|(portion, _)| *portion);
+    let mut portions = Portions::new(portions);
+    while let Some(these) = portions.next_for(&page, length) {
         page.extend(entered(connection, filter, account, limit, these).await?);
-        while page.len() > length {
-            page.pop_first();
-        }
-        rest = later;
-        now = (now * 8).min(CHUNK);
+        shorten(&mut page, length);
     }
     Ok(page)
+}
+
+/// Portions, each with the newest that it holds, the newest first, and how many of them are looked into next.
+pub(crate) struct Portions {
+    rest: VecDeque<(i64, i64)>,
+    now: usize,
+}
+
+impl Portions {
+    pub(crate) fn new(newest_first: Vec<(i64, i64)>) -> Portions {
+        Portions { rest: newest_first.into(), now: FIRST_PORTIONS }
+    }
+
+    /// Those that are looked into next; `None` once nothing that is left in any can be on the page.
+    pub(crate) fn next_for(&mut self, page: &BTreeSet<i64>, length: usize) -> Option<Vec<i64>> {
+        let (_, newest) = self.rest.front()?;
+        if is_done(page, length, *newest) {
+            return None;
+        }
+        let these = self.rest.drain(..self.now.min(self.rest.len()));
+        let these = these.map(|(portion, _)| portion).collect();
+        self.now = (self.now * 8).min(CHUNK);
+        Some(these)
+    }
+}
+
+/// Keeps the newest.
+pub(crate) fn shorten(page: &mut BTreeSet<i64>, length: usize) {
+    while page.len() > length {
+        page.pop_first();
+    }
 }
 
 /// Whether nothing that is as old as `newest` or older can be on the page: it is full, and ends with
@@ -119,7 +154,7 @@ fn is_done(page: &BTreeSet<i64>, length: usize, newest: i64) -> bool {
 }
 
 /// Serials that are in no portion: of what is open, and of what has just ended.
-async fn not_entered(
+pub(crate) async fn not_entered(
     connection: &DatabaseConnection,
     filter: &ListFilter,
     limit: u64,
@@ -163,7 +198,7 @@ async fn entered(
     filter: &ListFilter,
     account: &AccountId,
     limit: u64,
-    portions: impl Iterator<Item = i64>,
+    portions: Vec<i64>,
 ) -> Result<Vec<i64>, StoreError> {
     let mut query = account_entry::Entity::find()
         .select_only()
@@ -179,10 +214,11 @@ async fn entered(
     if let Some(before) = filter.before {
         query = query.filter(account_entry::Column::MasterSerial.lt(before.number()));
     }
-    if let Some(app) = &filter.app {
+    if filter.app.is_some() || filter.amount.is_some() {
+        let app = filter.app.as_ref().map(|app| transfer::Column::App.eq(app.as_bytes()));
         query = query
             .join(JoinType::InnerJoin, account_entry::Relation::Transfer.def())
-            .filter(transfer::Column::App.eq(app.as_bytes()));
+            .filter(Condition::all().add_option(app).add_option(of_amount(filter)));
     }
     // Whatever is entered has ended.
     if let Some(StateFilter::Ended(state)) = filter.state {
@@ -199,7 +235,15 @@ fn of_transfer(filter: &ListFilter) -> Condition {
     let app = filter.app.as_ref().map(|app| transfer::Column::App.eq(app.as_bytes()));
     let (counter, account) = (filter.counter.as_ref(), filter.account.as_ref());
     let side = (counter.is_some() || account.is_some()).then(|| on_either_side(counter, account));
-    Condition::all().add_option(before).add_option(app).add_option(side)
+    let amount = of_amount(filter);
+    Condition::all().add_option(before).add_option(app).add_option(side).add_option(amount)
+}
+
+fn of_amount(filter: &ListFilter) -> Option<Condition> {
+    let AmountFilter { amount, currency } = filter.amount?;
+    let currency = currency.map(|currency| transfer::Column::Currency.eq(currency.as_str()));
+    let amount = transfer::Column::Amount.eq(amount.minor());
+    Some(Condition::all().add(amount).add_option(currency))
 }
 
 /// Counter and account, where both are given, on the same side.

@@ -70,3 +70,49 @@ async fn a_list_of_all_times_is_narrowed_and_goes_on_where_it_ended() {
     assert_eq!((rest, next), (vec![41], None));
     assert_eq!(rig.get("/ops/v1/history?amount=1").await.0, StatusCode::BAD_REQUEST);
 }
+
+/// The same as [`parked`], and the counter has answered its debit with this serial of its own.
+fn answered(number: u64, serial: &str) -> store::Write {
+    let mut write = parked(number);
+    if let Some((_, trail)) = &mut write.trail {
+        let said = format!(r#""sent":1,"counter_serial":"{serial}""#);
+        *trail = trail.replacen(r#""sent":1"#, &said, 1);
+    }
+    write
+}
+
+#[tokio::test]
+async fn a_counters_own_serial_finds_all_that_it_answered_with_it_the_newest_first() {
+    let writes = [answered(41, "F-9/1"), answered(42, "F-9/1"), answered(43, "F-9/2"), parked(44)];
+    let rig = Rig::with(&["securities", "futures"], &writes).await;
+    rig.decide(42, "completed").await;
+    let (status, told) = rig.get("/ops/v1/search?q=F-9/1").await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert_eq!(told["found"][0]["by"], "counter_serial", "{told}");
+    assert_eq!(numbers(&told["found"][0]["transfers"]), [42, 41]);
+    assert_eq!(
+        (told["found"].as_array().map(Vec::len), &told["found"][0]["next"]),
+        (Some(1), &Value::Null)
+    );
+    let (mut query, mut seen) = ("counter_serial=F-9/1&limit=1".to_owned(), Vec::new());
+    loop {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        seen.extend(numbers(&told["transfers"]));
+        let Some(next) = told["next"].as_str() else { break };
+        query = format!("counter_serial=F-9/1&limit=1&before={next}");
+    }
+    assert_eq!(seen, [42, 41]);
+    for (query, expected) in [
+        ("counter_serial=F-9/1&state=completed", vec![42]),
+        ("counter_serial=F-9/1&state=needs_operator", vec![41]),
+        ("counter_serial=F-9/1&account=7001&app=demo", vec![42, 41]),
+        ("counter_serial=F-9/1&account=9999", vec![]),
+        ("counter_serial=f-9/1", vec![]),
+    ] {
+        let (_, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(numbers(&told["transfers"]), expected, "{query}");
+    }
+    let (status, _) = rig.get("/ops/v1/history?counter_serial=").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
