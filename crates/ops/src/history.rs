@@ -10,10 +10,11 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use coordinator::{Found, Page};
 use domain::message::{AccountId, CounterId};
+use domain::money::{Amount, Currency, MoneyError};
 use domain::serial::{Day, MasterSerial, Sequence};
 use foreign::is_unseen;
 use serde::{Deserialize, Serialize};
-use store::{FinalState, ListFilter, NewTransfer, OpenState, StateFilter};
+use store::{AmountFilter, FinalState, ListFilter, NewTransfer, OpenState, StateFilter};
 use utoipa::{IntoParams, ToSchema};
 
 /// Transfers on a page unless asked otherwise.
@@ -36,6 +37,12 @@ pub(super) struct Wanted {
     /// bytes, compared exactly.
     #[param(min_length = 1, max_length = 255)]
     counter_serial: Option<String>,
+    /// Only those that move exactly this, in minor units of the currency.
+    #[param(minimum = 1, maximum = 999_999_999_999_i64)]
+    amount: Option<i64>,
+    /// The currency of `amount`, without which it is not taken: ISO 4217; any unless said.
+    #[param(pattern = "^[A-Z]{3}$")]
+    currency: Option<String>,
     /// Only those in this state; `ended` are all that are final.
     #[param(value_type = Option<described::AnyState>, inline)]
     state: Option<String>,
@@ -171,7 +178,8 @@ fn page(Page { transfers, next }: &Page, since: Option<Day>) -> PageJson {
 
 /// Transfers of any time and state, the newest first.
 ///
-/// By account, by a counter's serial, and by app and state, a page is found at once, however many transfers there are.
+/// By account, by a counter's serial, by amount, and by app and state, a page is found at once, however many transfers there
+/// are.
 /// Narrowed otherwise, a page may be short, even empty, and have a next one; so may each, for some minutes, after the
 /// start of a version that finds more at once.
 #[utoipa::path(
@@ -248,6 +256,7 @@ fn read(wanted: &Wanted) -> Result<(ListFilter, Option<Day>), Problem> {
         let account = AccountId::new(account);
         filter.account = Some(account.map_err(|error| bad("account", error.to_string()))?);
     }
+    filter.amount = amount_filter(wanted)?;
     if let Some(serial) = &wanted.counter_serial {
         filter.counter_serial = Some(text("counter_serial", serial)?.to_owned());
     }
@@ -271,6 +280,23 @@ fn read(wanted: &Wanted) -> Result<(ListFilter, Option<Day>), Problem> {
         filter.before = Some(filter.before.map_or(first, |before| before.min(first)));
     }
     Ok((filter, since))
+}
+
+/// The amount that a list is narrowed to.
+fn amount_filter(wanted: &Wanted) -> Result<Option<AmountFilter>, Problem> {
+    let bad = |field, error: MoneyError| sent::malformed(field, &error.to_string());
+    let currency = wanted.currency.as_deref().map(str::parse::<Currency>).transpose();
+    let currency = currency.map_err(|error| bad("currency", error))?;
+    match wanted.amount {
+        Some(minor) => {
+            let amount = Amount::new(minor).map_err(|error| bad("amount", error))?;
+            Ok(Some(AmountFilter { amount, currency }))
+        }
+        None if currency.is_some() => {
+            Err(sent::malformed("currency", "must stand beside an amount"))
+        }
+        None => Ok(None),
+    }
 }
 
 /// The states that a list is narrowed to.
@@ -303,6 +329,7 @@ mod tests {
             "counter" => &mut wanted.counter,
             "account" => &mut wanted.account,
             "counter_serial" => &mut wanted.counter_serial,
+            "currency" => &mut wanted.currency,
             "state" => &mut wanted.state,
             "since" => &mut wanted.since,
             "until" => &mut wanted.until,
@@ -318,6 +345,8 @@ mod tests {
             ("counter", "Futures"),
             ("account", "a b"),
             ("counter_serial", " "),
+            ("currency", "cny"),
+            ("currency", "CNY"),
             ("counter_serial", "F\u{202e}1"),
             ("state", "done"),
             ("since", "20261340"),
@@ -339,6 +368,20 @@ mod tests {
         for limit in [1, 200] {
             let taken = read(&Wanted { limit: Some(limit), ..Wanted::default() });
             assert_eq!(taken.expect("taken").0.limit, limit);
+        }
+        let amount = |amount, currency: Option<&str>| {
+            let currency = currency.map(str::to_owned);
+            let read = read(&Wanted { amount: Some(amount), currency, ..Wanted::default() });
+            read.map(|(filter, _)| filter.amount.expect("narrowed"))
+        };
+        for minor in [i64::MIN, -1, 0, 1_000_000_000_000] {
+            let refused = amount(minor, None).expect_err("refused");
+            assert_eq!(refused.document()["field"], "amount");
+        }
+        for (minor, currency) in [(1, None), (999_999_999_999, Some("CNY"))] {
+            let taken = amount(minor, currency).expect("taken");
+            let code = taken.currency.map(|currency| currency.to_string());
+            assert_eq!((taken.amount.minor(), code.as_deref()), (minor, currency));
         }
         let state = |word: &str| read(&wanted("state", word)).expect("taken").0.state;
         assert_eq!(state("ended"), Some(StateFilter::AnyEnded));

@@ -68,7 +68,7 @@ async fn a_list_of_all_times_is_narrowed_and_goes_on_where_it_ended() {
     let before = next.expect("there is more");
     let (rest, next, _) = listed(&format!("{around}&limit=2&before={before}")).await;
     assert_eq!((rest, next), (vec![41], None));
-    assert_eq!(rig.get("/ops/v1/history?amount=1").await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(rig.get("/ops/v1/history?sum=1").await.0, StatusCode::BAD_REQUEST);
 }
 
 /// The same as [`parked`], and the counter has answered its debit with this serial of its own.
@@ -115,4 +115,40 @@ async fn a_counters_own_serial_finds_all_that_it_answered_with_it_the_newest_fir
     }
     let (status, _) = rig.get("/ops/v1/history?counter_serial=").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_list_is_narrowed_by_amount_whoever_has_it_in_hand() {
+    let mut other = parked(43);
+    if let Some(new) = &mut other.accept {
+        new.order.amount = Amount::new(100_001).expect("an amount");
+    }
+    let rig = Rig::with(&["securities", "futures"], &[parked(41), parked(42), other]).await;
+    rig.decide(42, "completed").await;
+    for (query, expected) in [
+        ("amount=100000", vec![42, 41]),
+        ("amount=100001", vec![43]),
+        ("amount=100002", vec![]),
+        ("amount=100000&currency=CNY", vec![42, 41]),
+        ("amount=100000&currency=USD", vec![]),
+        ("amount=100000&state=completed", vec![42]),
+        ("amount=100000&state=needs_operator", vec![41]),
+        ("amount=100000&state=needs_operator&app=demo", vec![41]),
+        ("amount=100001&state=needs_operator&app=demo", vec![43]),
+        ("amount=100000&app=demo", vec![42, 41]),
+        ("amount=100000&app=other", vec![]),
+        ("amount=100000&account=7001", vec![42, 41]),
+        ("amount=100001&account=7001&counter=securities", vec![]),
+        ("amount=100000&since=20261122", vec![]),
+    ] {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {told}");
+        assert_eq!(numbers(&told["transfers"]), expected, "{query}");
+    }
+    for (query, field) in
+        [("amount=0", "amount"), ("amount=1.5", "amount"), ("currency=CNY", "currency")]
+    {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!((status, &told["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{query}");
+    }
 }
