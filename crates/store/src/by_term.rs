@@ -298,6 +298,5 @@ async fn asked(
 }
 
 fn read<T: TryGetable>(row: &QueryResult, at: usize) -> Result<T, StoreError> {
-    row.try_get_by_index(at)
-        .map_err(|error| StoreError::Unavailable { why: describe(&sea_orm::DbErr::from(error)) })
+    row.try_get_by_index(at).map_err(|error| StoreError::Unavailable { why: describe(&error) })
 }

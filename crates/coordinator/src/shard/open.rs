@@ -127,17 +127,12 @@ impl Open {
     /// A page of an app's or of anybody's, as they stand. However many there are, so many are looked at.
     pub(crate) fn page(&self, wanted: &Wanted) -> Page {
         let older = (Bound::Unbounded, wanted.before.map_or(Bound::Unbounded, Bound::Excluded));
-        match &wanted.app {
-            Some(app) => match self.by_app.get(app) {
-                Some(masters) => self.page_of(wanted, masters.range(older).rev().copied()),
-                None => Page::default(),
-            },
-            None => {
-                let listed =
-                    self.by_state.iter().map(|masters| masters.range(older).rev().copied());
-                self.page_of(wanted, newest_first(listed.collect()))
-            }
-        }
+        let Some(app) = &wanted.app else {
+            let listed = self.by_state.iter().map(|masters| masters.range(older).rev().copied());
+            return self.page_of(wanted, newest_first(listed.collect()));
+        };
+        let Some(masters) = self.by_app.get(app) else { return Page::default() };
+        self.page_of(wanted, masters.range(older).rev().copied())
     }
 
     fn page_of(&self, wanted: &Wanted, mut rest: impl Iterator<Item = MasterSerial>) -> Page {

@@ -48,14 +48,14 @@ pub(crate) struct Terms {
     earlier: Option<Earlier>,
     has_all_earlier: bool,
     /// The portion of accounts that was being filled when there was nothing to enter before it.
-    looked_before: Option<Option<i64>>,
+    looked_before: Option<i64>,
     not_before: Option<Instant>,
 }
 
 impl Terms {
     /// Whether there may be something to enter, and it is time to; `open` is the portion of accounts that is being filled.
     pub(crate) fn is_due(&self, open: Option<i64>) -> bool {
-        let is_done = self.has_all_earlier && self.looked_before == Some(open);
+        let is_done = self.has_all_earlier && self.looked_before == Some(end(open));
         !is_done && self.not_before.is_none_or(|moment| Instant::now() >= moment)
     }
 
@@ -72,9 +72,9 @@ impl Terms {
         open: Option<i64>,
         most: usize,
     ) -> Result<(), DbErr> {
-        if self.filling.is_none() && self.looked_before != Some(open) {
-            self.filling = next_portion(connection, open).await?;
-            self.looked_before = self.filling.is_none().then_some(open);
+        if self.filling.is_none() && self.looked_before != Some(end(open)) {
+            self.filling = next_portion(connection, end(open)).await?;
+            self.looked_before = self.filling.is_none().then_some(end(open));
         }
         if let Some(filling) = self.filling.take() {
             self.filling = fill(connection, epoch, filling, most).await?;
@@ -88,20 +88,22 @@ impl Terms {
     }
 }
 
-/// The oldest portion of accounts that is not entered, and to which nothing more comes.
-async fn next_portion(
-    connection: &DatabaseConnection,
-    open: Option<i64>,
-) -> Result<Option<Filling>, DbErr> {
+/// Before which number all portions of accounts are complete, if this one is being filled.
+fn end(open: Option<i64>) -> i64 {
+    open.unwrap_or(i64::MAX)
+}
+
+/// The oldest portion of accounts that is not entered, of those that are complete.
+async fn next_portion(connection: &DatabaseConnection, end: i64) -> Result<Option<Filling>, DbErr> {
     let sql = "SELECT MIN(portion_number) FROM account_portion WHERE portion_number < ? \
                AND portion_number > (SELECT through FROM term_reach WHERE name = 'terms')";
-    let values = vec![Value::from(open.unwrap_or(i64::MAX))];
+    let values = vec![Value::from(end)];
     let Some(number) = first::<Option<i64>>(connection, sql, values).await?.flatten() else {
         return Ok(None);
     };
     let sql = "SELECT DISTINCT master_serial FROM account_entry WHERE portion_number = ?";
     let rows = connection.query_all_raw(asked(connection, sql, vec![number.into()])).await?;
-    let mut left = numbers(rows)?;
+    let mut left = numbers(&rows)?;
     left.sort_unstable();
     let (oldest, newest) = (left.first().copied(), left.last().copied());
     let (oldest, newest) = (oldest.unwrap_or(0), newest.unwrap_or(0));
@@ -145,7 +147,7 @@ async fn go_back(
                ORDER BY master_serial DESC LIMIT ?";
     let limit = i64::try_from(most).unwrap_or(i64::MAX);
     let values = vec![oldest.into(), limit.into()];
-    let these = numbers(connection.query_all_raw(asked(connection, sql, values)).await?)?;
+    let these = numbers(&connection.query_all_raw(asked(connection, sql, values)).await?)?;
     let said = said(connection, &these).await?;
     let transaction = begin_under(connection, epoch).await?;
     let (newest, last) = (these.first().copied(), these.last().copied());
@@ -243,11 +245,11 @@ async fn first<T: sea_orm::TryGetable>(
     values: Vec<Value>,
 ) -> Result<Option<T>, DbErr> {
     let row = connection.query_one_raw(asked(connection, sql, values)).await?;
-    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
+    row.map(|row| row.try_get_by_index(0)).transpose()
 }
 
-fn numbers(rows: Vec<sea_orm::QueryResult>) -> Result<Vec<i64>, DbErr> {
-    rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+fn numbers(rows: &[sea_orm::QueryResult]) -> Result<Vec<i64>, DbErr> {
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 #[cfg(test)]
@@ -259,7 +261,7 @@ mod tests {
         let mut terms = Terms::default();
         assert!(terms.is_due(None));
         terms.has_all_earlier = true;
-        terms.looked_before = Some(Some(3));
+        terms.looked_before = Some(3);
         assert!(!terms.is_due(Some(3)));
         // The next portion is begun: the one before it is complete.
         assert!(terms.is_due(Some(4)));
