@@ -70,6 +70,14 @@ pub(super) enum Named {
     CounterSerial,
 }
 
+/// How a page of transfers is written.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum PageFormat {
+    Json,
+    Csv,
+}
+
 /// What a transfer leads to by what is proven.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]

@@ -1,5 +1,7 @@
 //! Transfers of any time and state: searched by whatever number somebody has in hand, or listed by what narrows them.
 
+mod csv;
+
 use super::{Ops, described};
 use api::json::{AccountJson, timestamp};
 use api::problem::Problem;
@@ -8,6 +10,7 @@ use api::sent;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
 use coordinator::{Found, Page};
 use domain::message::{AccountId, CounterId};
 use domain::money::{Amount, Currency, MoneyError};
@@ -20,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 /// Transfers on a page unless asked otherwise.
 const PAGE: u16 = 50;
 
-/// Which transfers to list, the newest first.
+/// Which transfers to list, the newest first, and how.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +58,9 @@ pub(super) struct Wanted {
     /// Where the page begins: `next` of the one before.
     #[param(pattern = "^[0-9]{19}$")]
     before: Option<String>,
+    /// How the page is written: `json` unless said, or as a table, `csv`.
+    #[param(value_type = Option<described::PageFormat>, inline)]
+    format: Option<String>,
     /// How many transfers to list at most: 1 to 200, 50 unless said.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -184,16 +190,68 @@ fn page(Page { transfers, next }: &Page, since: Option<Day>) -> PageJson {
 /// start of a version that finds more at once.
 #[utoipa::path(
     get, path = "/ops/v1/history", tag = "transfers", operation_id = "history", params(Wanted),
-    responses((status = 200, description = "A page of them", body = PageJson))
+    responses((
+        status = 200,
+        description = "A page of them; as a table, with a row of names first, if that is asked for",
+        content((PageJson = "application/json"), (String = "text/csv")),
+        headers(
+            ("Content-Disposition" = String, description = "Of a table: a file to be kept, and its name"),
+            ("Link" = String, description = "Of a table that goes on: where the next page is, as `next`")
+        ),
+    ))
 )]
 pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Json<PageJson>, Problem> {
+) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|error| sent::refused(&error))?;
     let (filter, since) = read(&wanted)?;
+    let format = Format::read(wanted.format.as_deref())?;
     let found = ops.state.coordinator.list(&filter).await.map_err(|error| database(&error))?;
-    Ok(Json(page(&found, since)))
+    let page = page(&found, since);
+    Ok(match format {
+        Format::Json => Json(page).into_response(),
+        Format::Csv => csv::answer(&wanted, &page),
+    })
+}
+
+/// How a page is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+}
+
+impl Format {
+    fn read(word: Option<&str>) -> Result<Format, Problem> {
+        match word {
+            None | Some("json") => Ok(Format::Json),
+            Some("csv") => Ok(Format::Csv),
+            Some(word) => {
+                let why = format!("must be json or csv, not {word:?}");
+                Err(sent::malformed("format", &why))
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// All that is asked for but where the page begins, as it stands in a query.
+    fn fields(&self) -> [(&'static str, Option<String>); 11] {
+        [
+            ("app", self.app.clone()),
+            ("counter", self.counter.clone()),
+            ("account", self.account.clone()),
+            ("counter_serial", self.counter_serial.clone()),
+            ("amount", self.amount.map(|amount| amount.to_string())),
+            ("currency", self.currency.clone()),
+            ("state", self.state.clone()),
+            ("since", self.since.clone()),
+            ("until", self.until.clone()),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("format", self.format.clone()),
+        ]
+    }
 }
 
 /// Find transfers by whatever number somebody has in hand.

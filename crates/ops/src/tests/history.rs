@@ -152,3 +152,42 @@ async fn a_list_is_narrowed_by_amount_whoever_has_it_in_hand() {
         assert_eq!((status, &told["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{query}");
     }
 }
+
+#[tokio::test]
+async fn a_list_is_a_table_where_that_is_asked_for_and_says_where_it_goes_on() {
+    let mut forged = parked(42);
+    if let Some(new) = &mut forged.accept {
+        new.app = "=1+1,\"x\"".into();
+    }
+    let rig = Rig::with(&["securities", "futures"], &[parked(41), forged]).await;
+    rig.decide(42, "completed").await;
+    let table = async |target: &str| {
+        let request = Request::get(target).body(Body::empty()).expect("a request");
+        let (status, headers, body) = rig.send(request).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let kind = headers[header::CONTENT_TYPE].to_str().expect("words").to_owned();
+        assert_eq!(kind, "text/csv; charset=utf-8; header=present");
+        let link = headers.get(header::LINK).map(|link| link.to_str().expect("words").to_owned());
+        (body, link)
+    };
+    let (body, link) = table("/ops/v1/history?format=csv&limit=1&account=7001").await;
+    let lines: Vec<&str> = body.split("\r\n").collect();
+    let [names, line, ""] = lines[..] else { panic!("{body}") };
+    assert!(names.starts_with("master_serial,state,") && names.ends_with(",created_at,ended_at"));
+    let serial = intent(42).master;
+    let from = "completed,securities,6001,futures,7001,100000,CNY";
+    assert!(line.starts_with(&format!("{serial},{from},\"'=1+1,\"\"x\"\"\",")), "{line}");
+    assert!(line.ends_with('Z') && line.contains(",20"), "when it ended, at its end: {line}");
+    let next = |link: Option<String>| {
+        let link = link.expect("a page may follow");
+        let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        next.expect("an address").to_owned()
+    };
+    let (body, link) = table(&next(link)).await;
+    assert!(body.contains(&format!("\r\n{},needs_operator,", intent(41).master)), "{body}");
+    assert_eq!(body.lines().count(), 2);
+    let (body, link) = table(&next(link)).await;
+    assert_eq!((body.lines().count(), link), (1, None), "of nothing there are the names");
+    let (status, told) = rig.get("/ops/v1/history?format=xml").await;
+    assert_eq!((status, &told["field"]), (StatusCode::BAD_REQUEST, &json!("format")));
+}
