@@ -6,7 +6,7 @@ use crate::entity::{outcome, transfer};
 use crate::error::StoreError;
 use crate::fault::describe;
 use crate::journal::OLDEST;
-use crate::list::shorten;
+use crate::portions::shorten;
 use crate::query::{CHUNK, ask};
 use crate::recent::Recent;
 use crate::record::ListFilter;

@@ -6,7 +6,7 @@
 //! `journal/batch` writes it, each try being a `journal/attempt`,
 //! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before, `journal/terms` by
 //! amount and by counters' own serials, which `counter_serial` reads in trails;
-//! `recent` is what is in no index yet; `query` and `list` ask, `by_app` a page of one app's, `by_term` one by amount or counter's serial, `walk`
+//! `recent` is what is in no index yet; `query` and `list` ask, `not_entered` what is in no index, `by_app` a page of one app's, `by_term` one by amount or counter's serial, each through `portions`, `walk`
 //! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, `on_hold` of those that operators hold, [`people`] of operators,
 //! `alone` how what is seldom changed is written;
 //! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
@@ -93,9 +93,11 @@ mod lock;
 pub mod memory;
 mod migration;
 mod moved;
+mod not_entered;
 mod on_hold;
 mod options;
 pub mod people;
+mod portions;
 mod position;
 mod process;
 mod query;

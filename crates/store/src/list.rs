@@ -6,23 +6,22 @@
 
 use crate::by_app;
 use crate::by_term::{self, Term};
-use crate::entity::{account_entry, account_portion, open_transfer, outcome, transfer};
+use crate::entity::{account_entry, account_portion, outcome, transfer};
 use crate::error::StoreError;
-use crate::query::{CHUNK, ask, each_joined, master, stored};
+use crate::not_entered::not_entered;
+use crate::portions::{Portions, shorten};
+use crate::query::{ask, each_joined, master, stored};
 use crate::recent::Recent;
 use crate::record::{AmountFilter, ListFilter, Listed, Stored};
 use crate::state::StateFilter;
 use crate::walk::walked;
-use domain::message::{AccountId, CounterId};
+use domain::message::AccountId;
 use domain::serial::MasterSerial;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait,
 };
-use std::collections::{BTreeSet, VecDeque};
-
-/// Portions looked into by the first question; each further one looks into eight times as many.
-const FIRST_PORTIONS: usize = if cfg!(test) { 1 } else { 8 };
+use std::collections::BTreeSet;
 
 pub(crate) async fn list(
     connection: &DatabaseConnection,
@@ -116,82 +115,6 @@ async fn page_of_account(
     Ok(page)
 }
 
-/// Portions, each with the newest that it holds, the newest first, and how many of them are looked into next.
-pub(crate) struct Portions {
-    rest: VecDeque<(i64, i64)>,
-    now: usize,
-}
-
-impl Portions {
-    pub(crate) fn new(newest_first: Vec<(i64, i64)>) -> Portions {
-        Portions { rest: newest_first.into(), now: FIRST_PORTIONS }
-    }
-
-    /// Those that are looked into next; `None` once nothing that is left in any can be on the page.
-    pub(crate) fn next_for(&mut self, page: &BTreeSet<i64>, length: usize) -> Option<Vec<i64>> {
-        let (_, newest) = self.rest.front()?;
-        if is_done(page, length, *newest) {
-            return None;
-        }
-        let these = self.rest.drain(..self.now.min(self.rest.len()));
-        let these = these.map(|(portion, _)| portion).collect();
-        self.now = (self.now * 8).min(CHUNK);
-        Some(these)
-    }
-}
-
-/// Keeps the newest.
-pub(crate) fn shorten(page: &mut BTreeSet<i64>, length: usize) {
-    while page.len() > length {
-        page.pop_first();
-    }
-}
-
-/// Whether nothing that is as old as `newest` or older can be on the page: it is full, and ends with
-/// something newer.
-fn is_done(page: &BTreeSet<i64>, length: usize, newest: i64) -> bool {
-    page.len() >= length && page.first().is_some_and(|last| *last > newest)
-}
-
-/// Serials that are in no portion: of what is open, and of what has just ended.
-pub(crate) async fn not_entered(
-    connection: &DatabaseConnection,
-    filter: &ListFilter,
-    limit: u64,
-) -> Result<BTreeSet<i64>, StoreError> {
-    // The app is compared here: with it in the question a database goes through all of the app's
-    // transfers.
-    let anyones = ListFilter { app: None, ..filter.clone() };
-    let mut query = open_transfer::Entity::find()
-        .select_only()
-        .column(open_transfer::Column::MasterSerial)
-        .column(transfer::Column::App)
-        .join(JoinType::InnerJoin, open_transfer::Relation::Transfer.def())
-        .filter(of_transfer(&anyones))
-        .order_by_desc(open_transfer::Column::MasterSerial);
-    if filter.app.is_none() {
-        query = query.limit(limit);
-    }
-    match filter.state {
-        None => {}
-        Some(StateFilter::Open(state)) => {
-            query = query.filter(open_transfer::Column::State.eq(state.number()));
-        }
-        Some(StateFilter::Ended(state)) => {
-            query = query
-                .join(JoinType::InnerJoin, open_transfer::Relation::Outcome.def())
-                .filter(outcome::Column::State.eq(state.number()));
-        }
-        Some(StateFilter::AnyEnded) => {
-            query = query.filter(open_transfer::Column::State.eq(open_transfer::ENDED));
-        }
-    }
-    let rows: Vec<(i64, Vec<u8>)> = ask(query.into_tuple().all(connection)).await?;
-    let wanted = |app: &[u8]| filter.app.as_ref().is_none_or(|wanted| wanted.as_bytes() == app);
-    let masters = rows.into_iter().filter(|(_, app)| wanted(app)).map(|(master, _)| master);
-    Ok(masters.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
-}
-
 /// Serials in these portions.
 async fn entered(
     connection: &DatabaseConnection,
@@ -229,49 +152,9 @@ async fn entered(
     ask(query.into_tuple().all(connection)).await
 }
 
-/// What the row of a transfer tells on its own: all of the filter but the state.
-fn of_transfer(filter: &ListFilter) -> Condition {
-    let before = filter.before.map(|before| transfer::Column::MasterSerial.lt(before.number()));
-    let app = filter.app.as_ref().map(|app| transfer::Column::App.eq(app.as_bytes()));
-    let (counter, account) = (filter.counter.as_ref(), filter.account.as_ref());
-    let side = (counter.is_some() || account.is_some()).then(|| on_either_side(counter, account));
-    let amount = of_amount(filter);
-    Condition::all().add_option(before).add_option(app).add_option(side).add_option(amount)
-}
-
 fn of_amount(filter: &ListFilter) -> Option<Condition> {
     let AmountFilter { amount, currency } = filter.amount?;
     let currency = currency.map(|currency| transfer::Column::Currency.eq(currency.as_str()));
     let amount = transfer::Column::Amount.eq(amount.minor());
     Some(Condition::all().add(amount).add_option(currency))
-}
-
-/// Counter and account, where both are given, on the same side.
-fn on_either_side(counter: Option<&CounterId>, account: Option<&AccountId>) -> Condition {
-    let sides = [
-        (transfer::Column::FromCounter, transfer::Column::FromAccount),
-        (transfer::Column::ToCounter, transfer::Column::ToAccount),
-    ];
-    sides.into_iter().fold(Condition::any(), |any, (counter_column, account_column)| {
-        let counter = counter.map(|counter| counter_column.eq(counter.as_str()));
-        let account = account.map(|account| account_column.eq(account.as_str()));
-        any.add(Condition::all().add_option(counter).add_option(account))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A page is done when it is full of what is newer than all that is left.
-    #[test]
-    fn a_page_is_done_once_nothing_older_belongs_on_it() {
-        let full = BTreeSet::from([5, 6]);
-        for (length, newest, expected) in
-            [(2, 4, true), (1, 4, true), (2, 5, false), (2, 7, false), (3, 4, false)]
-        {
-            assert_eq!(is_done(&full, length, newest), expected, "{length} {newest}");
-        }
-        assert!(!is_done(&BTreeSet::new(), 0, 4));
-    }
 }

@@ -172,8 +172,11 @@ async fn a_list_is_a_table_where_that_is_asked_for_and_says_where_it_goes_on() {
     };
     let (body, link) = table("/ops/v1/history?format=csv&limit=1&account=7001").await;
     let lines: Vec<&str> = body.split("\r\n").collect();
-    let [names, line, ""] = lines[..] else { panic!("{body}") };
-    assert!(names.starts_with("master_serial,state,") && names.ends_with(",created_at,ended_at"));
+    let [header_row, line, ""] = lines[..] else { panic!("{body}") };
+    assert!(
+        header_row.starts_with("master_serial,state,")
+            && header_row.ends_with(",created_at,ended_at")
+    );
     let serial = intent(42).master;
     let from = "completed,securities,6001,futures,7001,100000,CNY";
     assert!(line.starts_with(&format!("{serial},{from},\"'=1+1,\"\"x\"\"\",")), "{line}");

@@ -3,7 +3,7 @@
 //! else does, or until as much has ended anew: a commit never pays for it.
 //!
 //! `term_reach` says how far it is: portions of accounts from the first to `through` are entered, and of what had ended
-//! before, all from `oldest` on. A portion counts as entered when its row in `term_portion` is there.
+//! before, all from `oldest` on. What stands in the index beyond that is found twice, and shown once.
 
 use super::attempt::begin_under;
 use super::rows::{each_of, insert_new, insert_verb};
@@ -16,8 +16,12 @@ use std::time::{Duration, Instant};
 /// Transfers entered in one transaction: some milliseconds in which nothing else is written.
 pub(crate) const A_STEP: usize = if cfg!(test) { 7 } else { 512 };
 
-/// Transfers in a portion of what had ended before there was an index. The others are as accounts have them.
-const A_PORTION: usize = if cfg!(test) { 20 } else { 4096 };
+/// Portions of accounts that make one of these: a serial that one transfer has is sought in each, and nobody waits while
+/// more pages are written.
+const OF_ACCOUNTS: i64 = if cfg!(test) { 2 } else { 16 };
+
+/// Transfers in a portion of what had ended before there was an index.
+const A_PORTION: usize = if cfg!(test) { 20 } else { 65_536 };
 
 /// How long nothing is tried after a failure.
 const REST: Duration = Duration::from_mins(1);
@@ -120,11 +124,12 @@ async fn fill(
     let these = portion.left.split_off(portion.left.len().saturating_sub(most));
     let said = said(connection, &these).await?;
     let transaction = begin_under(connection, epoch).await?;
-    enter(&transaction, portion.number, &these, said).await?;
+    let several = (portion.number - 1) / OF_ACCOUNTS + 1;
+    enter(&transaction, several, &these, said).await?;
     let is_done = portion.left.is_empty();
     if is_done {
         let Filling { number, oldest, newest, .. } = portion;
-        show(&transaction, number, oldest, newest).await?;
+        show(&transaction, several, oldest, newest).await?;
         let sql = "UPDATE term_reach SET through = ? WHERE name = 'terms'";
         transaction.execute_raw(asked(&transaction, sql, vec![number.into()])).await?;
     }
@@ -220,7 +225,7 @@ async fn enter(
     each_of(transaction, &sql, &[portion.into()], masters).await.map(drop)
 }
 
-/// From now on a portion is looked into.
+/// From now on a portion is looked into for what lies between these, too.
 async fn show(
     transaction: &DatabaseTransaction,
     number: i64,
@@ -230,8 +235,11 @@ async fn show(
     let row = vec![number.into(), oldest.into(), newest.into()];
     let columns = ["portion_number", "oldest", "newest"];
     insert_new(transaction, "term_portion", &columns, vec![row]).await?;
-    let sql = "UPDATE term_portion SET oldest = ? WHERE portion_number = ?";
-    let values = vec![oldest.into(), number.into()];
+    let sql = "UPDATE term_portion SET \
+               oldest = CASE WHEN oldest < ? THEN oldest ELSE ? END, \
+               newest = CASE WHEN newest > ? THEN newest ELSE ? END WHERE portion_number = ?";
+    let (oldest, newest): (Value, Value) = (oldest.into(), newest.into());
+    let values = vec![oldest.clone(), oldest, newest.clone(), newest, number.into()];
     transaction.execute_raw(asked(transaction, sql, values)).await.map(drop)
 }
 
