@@ -172,15 +172,14 @@ async fn a_list_is_a_table_where_that_is_asked_for_and_says_where_it_goes_on() {
     };
     let (body, link) = table("/ops/v1/history?format=csv&limit=1&account=7001").await;
     let lines: Vec<&str> = body.split("\r\n").collect();
-    let [header_row, line, ""] = lines[..] else { panic!("{body}") };
+    let [columns, row, ""] = lines[..] else { panic!("{body}") };
     assert!(
-        header_row.starts_with("master_serial,state,")
-            && header_row.ends_with(",created_at,ended_at")
+        columns.starts_with("master_serial,state,") && columns.ends_with(",created_at,ended_at")
     );
     let serial = intent(42).master;
     let from = "completed,securities,6001,futures,7001,100000,CNY";
-    assert!(line.starts_with(&format!("{serial},{from},\"'=1+1,\"\"x\"\"\",")), "{line}");
-    assert!(line.ends_with('Z') && line.contains(",20"), "when it ended, at its end: {line}");
+    assert!(row.starts_with(&format!("{serial},{from},\"'=1+1,\"\"x\"\"\",")), "{row}");
+    assert!(row.ends_with('Z') && row.contains(",20"), "when it ended, at its end: {row}");
     let next = |link: Option<String>| {
         let link = link.expect("a page may follow");
         let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
