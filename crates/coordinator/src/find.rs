@@ -21,6 +21,9 @@ const LOOKS: usize = 4;
 /// How often all shards are asked for one page that is narrowed to few of many.
 const ROUNDS: usize = 8;
 
+/// The same for a counter's serial, of which few have any: more than can be open are looked at.
+const ROUNDS_OF_ALL: usize = 64;
+
 /// A transfer, as it stood at one moment.
 #[derive(Clone, Debug)]
 pub enum Found {
@@ -142,24 +145,19 @@ impl Coordinator {
         Memory::live(self, master).await
     }
 
-    /// A page of transfers, newest first. What is open of an app's comes from memory, where alone it is
-    /// known, unless an account or a counter is asked for in any state; all else from the record. A page
+    /// A page of transfers, newest first. What is open of an app's, and what counters have answered of it, comes from
+    /// memory, where alone it is known, unless an account or a counter is asked for in any state; all else from the record. A page
     /// may be shorter than its limit, even empty, and have a next one.
     pub async fn list(&self, filter: &ListFilter) -> Result<Page, StoreError> {
-        if let Some(app) = &filter.app {
-            let open = |state| Wanted {
-                app: app.as_str().into(),
-                state,
-                counter: filter.counter.clone(),
-                account: filter.account.clone(),
-                before: filter.before,
-                limit: length(filter),
-            };
+        if filter.app.is_some() || filter.counter_serial.is_some() {
+            let open = |state| Wanted::of(filter, state, length(filter));
             match filter.state {
                 Some(StateFilter::Open(state)) => {
                     return Ok(self.list_open(open(Some(life(state)))).await);
                 }
-                None if filter.account.is_none() && filter.counter.is_none() => {
+                None if filter.counter_serial.is_some()
+                    || filter.account.is_none() && filter.counter.is_none() =>
+                {
                     // What is open first: it ends from there into the record.
                     let open = self.list_open(open(None)).await;
                     let mut ended = filter.clone();
@@ -190,7 +188,8 @@ impl Coordinator {
     async fn list_open(&self, mut wanted: Wanted) -> Page {
         let mut page = Page::default();
         let most = wanted.limit;
-        for _ in 0..ROUNDS {
+        let rounds = if wanted.counter_serial.is_some() { ROUNDS_OF_ALL } else { ROUNDS };
+        for _ in 0..rounds {
             let mut pages = Vec::with_capacity(self.inner.shards.len());
             for shard in &self.inner.shards {
                 let (to, answer) = oneshot::channel();

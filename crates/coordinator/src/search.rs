@@ -19,6 +19,8 @@ pub enum Named {
     IdempotencyKey,
     /// An account, at whichever counter, on either side.
     Account,
+    /// A counter's own serial of a posting, whichever counter's, of whichever leg.
+    CounterSerial,
 }
 
 impl Named {
@@ -30,6 +32,7 @@ impl Named {
             Named::Sequence => "sequence",
             Named::IdempotencyKey => "idempotency_key",
             Named::Account => "account",
+            Named::CounterSerial => "counter_serial",
         }
     }
 }
@@ -46,8 +49,9 @@ fn readings(text: &str) -> (Option<MasterSerial>, Option<SubSerial>, Option<Sequ
 }
 
 impl Coordinator {
-    /// The transfers that a text names, by what it was taken for; what names none is left out. Of an account there may be
-    /// more than a page of `limit`.
+    /// The transfers that a text names, by what it was taken for; what names none is left out. Of an account, and of a
+    /// counter's serial, there may be more than a page of `limit`; and of what ended under an earlier version some may not
+    /// have been looked at yet: then there is a next page.
     pub async fn search(&self, text: &str, limit: u16) -> Result<Vec<(Named, Page)>, StoreError> {
         let (master, sub, sequence) = readings(text);
         let store = &self.inner.store;
@@ -73,6 +77,12 @@ impl Coordinator {
             if !page.transfers.is_empty() {
                 found.push((Named::Account, page));
             }
+        }
+        let serial = Some(text.to_owned());
+        let filter = ListFilter { counter_serial: serial, limit, ..ListFilter::default() };
+        let page = self.list(&filter).await?;
+        if !page.transfers.is_empty() || page.next.is_some() {
+            found.push((Named::CounterSerial, page));
         }
         Ok(found)
     }

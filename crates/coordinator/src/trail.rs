@@ -214,6 +214,9 @@ mod tests {
         assert_eq!(folded.legs[1], Leg::new());
         assert_eq!((folded.updated_at, folded.next_part), (Some(3), 2));
         assert!(fold(&["{".to_owned()]).is_err());
+        // By which the record makes it be found.
+        assert!(store::counter_serials(&parts[0]).is_empty());
+        assert_eq!(store::counter_serials(&parts[1]).into_iter().collect::<Vec<_>>(), ["C1"]);
     }
 
     #[test]

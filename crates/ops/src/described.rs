@@ -67,6 +67,15 @@ pub(super) enum Named {
     Sequence,
     IdempotencyKey,
     Account,
+    CounterSerial,
+}
+
+/// How a page of transfers is written.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum PageFormat {
+    Json,
+    Csv,
 }
 
 /// What a transfer leads to by what is proven.

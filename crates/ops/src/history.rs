@@ -1,5 +1,7 @@
 //! Transfers of any time and state: searched by whatever number somebody has in hand, or listed by what narrows them.
 
+mod csv;
+
 use super::{Ops, described};
 use api::json::{AccountJson, timestamp};
 use api::problem::Problem;
@@ -8,18 +10,20 @@ use api::sent;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
 use coordinator::{Found, Page};
 use domain::message::{AccountId, CounterId};
+use domain::money::{Amount, Currency, MoneyError};
 use domain::serial::{Day, MasterSerial, Sequence};
 use foreign::is_unseen;
 use serde::{Deserialize, Serialize};
-use store::{FinalState, ListFilter, NewTransfer, OpenState, StateFilter};
+use store::{AmountFilter, FinalState, ListFilter, NewTransfer, OpenState, StateFilter};
 use utoipa::{IntoParams, ToSchema};
 
 /// Transfers on a page unless asked otherwise.
 const PAGE: u16 = 50;
 
-/// Which transfers to list, the newest first.
+/// Which transfers to list, the newest first, and how.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +36,16 @@ pub(super) struct Wanted {
     /// Only those with this account on either side; with `counter`, on the same side as it.
     #[param(pattern = "^[A-Za-z0-9]{1,25}$")]
     account: Option<String>,
+    /// Only those of which a counter, whichever, answered this as its own serial of a posting, of whichever leg: 1 to 255
+    /// bytes, compared exactly.
+    #[param(min_length = 1, max_length = 255)]
+    counter_serial: Option<String>,
+    /// Only those that move exactly this, in minor units of the currency.
+    #[param(minimum = 1, maximum = 999_999_999_999_i64)]
+    amount: Option<i64>,
+    /// The currency of `amount`, without which it is not taken: ISO 4217; any unless said.
+    #[param(pattern = "^[A-Z]{3}$")]
+    currency: Option<String>,
     /// Only those in this state; `ended` are all that are final.
     #[param(value_type = Option<described::AnyState>, inline)]
     state: Option<String>,
@@ -44,6 +58,9 @@ pub(super) struct Wanted {
     /// Where the page begins: `next` of the one before.
     #[param(pattern = "^[0-9]{19}$")]
     before: Option<String>,
+    /// How the page is written: `json` unless said, or as a table, `csv`.
+    #[param(value_type = Option<described::PageFormat>, inline)]
+    format: Option<String>,
     /// How many transfers to list at most: 1 to 200, 50 unless said.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -54,7 +71,8 @@ pub(super) struct Wanted {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sought {
-    /// A master serial, a sub serial, a running number, an idempotency key, or an account: 1 to 255 bytes.
+    /// A master serial, a sub serial, a running number, an idempotency key, an account, or a counter's own serial of a
+    /// posting: 1 to 255 bytes.
     #[param(min_length = 1, max_length = 255)]
     q: String,
 }
@@ -110,7 +128,8 @@ pub(super) struct MatchJson {
     by: &'static str,
     /// The transfers, the newest first.
     transfers: Vec<LineJson>,
-    /// If there are more: where their next page begins, in the list by the same account. Null otherwise.
+    /// If there are more, or may be: where their next page begins, in the list by the same account or counter's serial.
+    /// Null otherwise.
     #[schema(required, pattern = "^[0-9]{19}$")]
     next: Option<String>,
 }
@@ -165,25 +184,80 @@ fn page(Page { transfers, next }: &Page, since: Option<Day>) -> PageJson {
 
 /// Transfers of any time and state, the newest first.
 ///
-/// By account, and by app and state, a page is found at once, however many transfers there are. Narrowed otherwise, a page
-/// may be short, even empty, and have a next one.
+/// By account, by a counter's serial, by amount, and by app and state, a page is found at once, however many transfers there
+/// are.
+/// Narrowed otherwise, a page may be short, even empty, and have a next one; so may each, for some minutes, after the
+/// start of a version that finds more at once.
 #[utoipa::path(
     get, path = "/ops/v1/history", tag = "transfers", operation_id = "history", params(Wanted),
-    responses((status = 200, description = "A page of them", body = PageJson))
+    responses((
+        status = 200,
+        description = "A page of them; as a table, with a row of names first, if that is asked for",
+        content((PageJson = "application/json"), (String = "text/csv")),
+        headers(
+            ("Content-Disposition" = String, description = "Of a table: a file to be kept, and its name"),
+            ("Link" = String, description = "Of a table that goes on: where the next page is, as `next`")
+        ),
+    ))
 )]
 pub(super) async fn list(
     State(ops): State<Ops>,
     wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Json<PageJson>, Problem> {
+) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|error| sent::refused(&error))?;
     let (filter, since) = read(&wanted)?;
+    let format = Format::read(wanted.format.as_deref())?;
     let found = ops.state.coordinator.list(&filter).await.map_err(|error| database(&error))?;
-    Ok(Json(page(&found, since)))
+    let page = page(&found, since);
+    Ok(match format {
+        Format::Json => Json(page).into_response(),
+        Format::Csv => csv::answer(&wanted, &page),
+    })
+}
+
+/// How a page is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+}
+
+impl Format {
+    fn read(word: Option<&str>) -> Result<Format, Problem> {
+        match word {
+            None | Some("json") => Ok(Format::Json),
+            Some("csv") => Ok(Format::Csv),
+            Some(word) => {
+                let why = format!("must be json or csv, not {word:?}");
+                Err(sent::malformed("format", &why))
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// All that is asked for but where the page begins, as it stands in a query.
+    fn fields(&self) -> [(&'static str, Option<String>); 11] {
+        [
+            ("app", self.app.clone()),
+            ("counter", self.counter.clone()),
+            ("account", self.account.clone()),
+            ("counter_serial", self.counter_serial.clone()),
+            ("amount", self.amount.map(|amount| amount.to_string())),
+            ("currency", self.currency.clone()),
+            ("state", self.state.clone()),
+            ("since", self.since.clone()),
+            ("until", self.until.clone()),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("format", self.format.clone()),
+        ]
+    }
 }
 
 /// Find transfers by whatever number somebody has in hand.
 ///
-/// It is looked for as each thing that it may be: a serial of ours, a key of an app's, an account at a counter.
+/// It is looked for as each thing that it may be: a serial of ours, a key of an app's, an account at a counter, a serial
+/// of a counter's.
 #[utoipa::path(
     get, path = "/ops/v1/search", tag = "transfers", operation_id = "search", params(Sought),
     responses((status = 200, description = "What was found; nothing, if it names no transfer", body = FoundJson))
@@ -193,7 +267,7 @@ pub(super) async fn search(
     sought: Result<Query<Sought>, QueryRejection>,
 ) -> Result<Json<FoundJson>, Problem> {
     let Query(Sought { q }) = sought.map_err(|error| sent::refused(&error))?;
-    let text = text(&q)?;
+    let text = text("q", &q)?;
     let found = ops.state.coordinator.search(text, PAGE).await;
     let found = found.map_err(|error| database(&error))?;
     let found = found.iter().map(|(named, found)| {
@@ -204,9 +278,9 @@ pub(super) async fn search(
 }
 
 /// What is looked for, less what stands around it.
-fn text(text: &str) -> Result<&str, Problem> {
+fn text<'t>(field: &str, text: &'t str) -> Result<&'t str, Problem> {
     let text = text.trim();
-    let bad = |why: &str| Err(sent::malformed("q", why));
+    let bad = |why: &str| Err(sent::malformed(field, why));
     if text.is_empty() {
         return bad("must not be empty");
     }
@@ -240,6 +314,10 @@ fn read(wanted: &Wanted) -> Result<(ListFilter, Option<Day>), Problem> {
         let account = AccountId::new(account);
         filter.account = Some(account.map_err(|error| bad("account", error.to_string()))?);
     }
+    filter.amount = amount_filter(wanted)?;
+    if let Some(serial) = &wanted.counter_serial {
+        filter.counter_serial = Some(text("counter_serial", serial)?.to_owned());
+    }
     if let Some(before) = &wanted.before {
         filter.before = Some(before.parse().map_err(|error| bad("before", format!("{error}")))?);
     }
@@ -260,6 +338,23 @@ fn read(wanted: &Wanted) -> Result<(ListFilter, Option<Day>), Problem> {
         filter.before = Some(filter.before.map_or(first, |before| before.min(first)));
     }
     Ok((filter, since))
+}
+
+/// The amount that a list is narrowed to.
+fn amount_filter(wanted: &Wanted) -> Result<Option<AmountFilter>, Problem> {
+    let bad = |field, error: MoneyError| sent::malformed(field, &error.to_string());
+    let currency = wanted.currency.as_deref().map(str::parse::<Currency>).transpose();
+    let currency = currency.map_err(|error| bad("currency", error))?;
+    match wanted.amount {
+        Some(minor) => {
+            let amount = Amount::new(minor).map_err(|error| bad("amount", error))?;
+            Ok(Some(AmountFilter { amount, currency }))
+        }
+        None if currency.is_some() => {
+            Err(sent::malformed("currency", "must stand beside an amount"))
+        }
+        None => Ok(None),
+    }
 }
 
 /// The states that a list is narrowed to.
@@ -291,6 +386,8 @@ mod tests {
             "app" => &mut wanted.app,
             "counter" => &mut wanted.counter,
             "account" => &mut wanted.account,
+            "counter_serial" => &mut wanted.counter_serial,
+            "currency" => &mut wanted.currency,
             "state" => &mut wanted.state,
             "since" => &mut wanted.since,
             "until" => &mut wanted.until,
@@ -305,6 +402,10 @@ mod tests {
         for (field, value) in [
             ("counter", "Futures"),
             ("account", "a b"),
+            ("counter_serial", " "),
+            ("currency", "cny"),
+            ("currency", "CNY"),
+            ("counter_serial", "F\u{202e}1"),
             ("state", "done"),
             ("since", "20261340"),
             ("since", "2026-11-21"),
@@ -325,6 +426,20 @@ mod tests {
         for limit in [1, 200] {
             let taken = read(&Wanted { limit: Some(limit), ..Wanted::default() });
             assert_eq!(taken.expect("taken").0.limit, limit);
+        }
+        let amount = |amount, currency: Option<&str>| {
+            let currency = currency.map(str::to_owned);
+            let read = read(&Wanted { amount: Some(amount), currency, ..Wanted::default() });
+            read.map(|(filter, _)| filter.amount.expect("narrowed"))
+        };
+        for minor in [i64::MIN, -1, 0, 1_000_000_000_000] {
+            let refused = amount(minor, None).expect_err("refused");
+            assert_eq!(refused.document()["field"], "amount");
+        }
+        for (minor, currency) in [(1, None), (999_999_999_999, Some("CNY"))] {
+            let taken = amount(minor, currency).expect("taken");
+            let code = taken.currency.map(|currency| currency.to_string());
+            assert_eq!((taken.amount.minor(), code.as_deref()), (minor, currency));
         }
         let state = |word: &str| read(&wanted("state", word)).expect("taken").0.state;
         assert_eq!(state("ended"), Some(StateFilter::AnyEnded));
@@ -350,10 +465,10 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_is_bounded_and_visible() {
-        assert_eq!(text(" 42\n").ok(), Some("42"));
-        assert!(text(&"k".repeat(255)).is_ok());
+        assert_eq!(text("q", " 42\n").ok(), Some("42"));
+        assert!(text("q", &"k".repeat(255)).is_ok());
         for refused in ["", "  ", "a\u{202e}b", &"k".repeat(256)] {
-            let problem = text(refused).expect_err(refused);
+            let problem = text("q", refused).expect_err(refused);
             assert_eq!(problem.document()["field"], "q");
         }
     }

@@ -6,6 +6,7 @@ use crate::entity::{outcome, transfer};
 use crate::error::StoreError;
 use crate::fault::describe;
 use crate::journal::OLDEST;
+use crate::portions::shorten;
 use crate::query::{CHUNK, ask};
 use crate::recent::Recent;
 use crate::record::ListFilter;
@@ -104,13 +105,6 @@ async fn ended_now(
     }
     shorten(&mut found, length);
     Ok(found)
-}
-
-/// Keeps the newest.
-fn shorten(page: &mut BTreeSet<i64>, length: usize) {
-    while page.len() > length {
-        page.pop_first();
-    }
 }
 
 fn unread(error: &sea_orm::DbErr) -> StoreError {

@@ -4,8 +4,9 @@
 //! Reading order: `record` and `state` are what is kept, `write` what is asked of the journal; `store` opens (by
 //! `options`) and asks; `journal` is the one writer, `idempotency` decides what of a batch it writes,
 //! `journal/batch` writes it, each try being a `journal/attempt`,
-//! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before,
-//! `recent` is what is in no index yet; `query` and `list` ask, `by_app` a page of one app's, `walk`
+//! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before, `journal/terms` by
+//! amount and by counters' own serials, which `counter_serial` reads in trails;
+//! `recent` is what is in no index yet; `query` and `list` ask, `not_entered` what is in no index, `by_app` a page of one app's, `by_term` one by amount or counter's serial, each through `portions`, `walk`
 //! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, `on_hold` of those that operators hold, [`people`] of operators,
 //! `alone` how what is seldom changed is written;
 //! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
@@ -73,8 +74,10 @@ mod address;
 mod alone;
 mod apps;
 mod by_app;
+mod by_term;
 mod checksum;
 mod connect;
+mod counter_serial;
 mod durability;
 mod entity;
 mod error;
@@ -90,9 +93,11 @@ mod lock;
 pub mod memory;
 mod migration;
 mod moved;
+mod not_entered;
 mod on_hold;
 mod options;
 pub mod people;
+mod portions;
 mod position;
 mod process;
 mod query;
@@ -106,6 +111,7 @@ mod store;
 mod walk;
 mod write;
 
+pub use counter_serial::counter_serials;
 pub use error::{OpenError, StoreError};
 pub use hold::held_by;
 pub use in_doubt::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
@@ -118,7 +124,8 @@ pub use position::release::{RecordStatus, Release, ReleaseError, release, status
 pub use reader::Reader;
 pub use readmission::{NotApproved, Readmission, ReadmissionEnd};
 pub use record::{
-    Decision, ListFilter, Listed, NewTransfer, OpenPage, OpenTransfer, Outcome, Place, Stored,
+    AmountFilter, Decision, ListFilter, Listed, NewTransfer, OpenPage, OpenTransfer, Outcome,
+    Place, Stored,
 };
 pub use state::{FinalState, OpenState, StateFilter};
 pub use store::Store;

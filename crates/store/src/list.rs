@@ -1,26 +1,27 @@
 //! Pages of transfers, newest first. Those of an account are found in two places: what is open, or
 //! ended a moment ago, by looking through it; all others by the index of accounts. What has ended of an
-//! app's has an index of its own ([`crate::by_app`]). Any other page is found by going back through all
+//! app's has an index of its own ([`crate::by_app`]), counters' serials and amounts another
+//! ([`crate::by_term`]). Any other page is found by going back through all
 //! transfers, so far and no farther.
 
 use crate::by_app;
-use crate::entity::{account_entry, account_portion, open_transfer, outcome, transfer};
+use crate::by_term::{self, Term};
+use crate::entity::{account_entry, account_portion, outcome, transfer};
 use crate::error::StoreError;
-use crate::query::{CHUNK, ask, each_joined, master, stored};
+use crate::not_entered::not_entered;
+use crate::portions::{Portions, shorten};
+use crate::query::{ask, each_joined, master, stored};
 use crate::recent::Recent;
-use crate::record::{ListFilter, Listed, Stored};
+use crate::record::{AmountFilter, ListFilter, Listed, Stored};
 use crate::state::StateFilter;
 use crate::walk::walked;
-use domain::message::{AccountId, CounterId};
+use domain::message::AccountId;
 use domain::serial::MasterSerial;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait,
 };
 use std::collections::BTreeSet;
-
-/// Portions looked into by the first question; each further one looks into eight times as many.
-const FIRST_PORTIONS: usize = if cfg!(test) { 1 } else { 8 };
 
 pub(crate) async fn list(
     connection: &DatabaseConnection,
@@ -52,9 +53,21 @@ async fn page(
     let limit = u64::from(filter.limit.clamp(1, ListFilter::LONGEST_PAGE));
     let before = filter.before.map(MasterSerial::number);
     let (page, walked_to) = match (&filter.account, filter.state) {
+        // What is open and answered is known to whoever has it in hand.
+        _ if filter.counter_serial.is_some()
+            && matches!(filter.state, Some(StateFilter::Open(_))) =>
+        {
+            (BTreeSet::new(), None)
+        }
+        _ if let Some(serial) = &filter.counter_serial => {
+            by_term::page(connection, filter, Term::Serial(serial), limit).await?
+        }
         // Few are open: start from them.
         (_, Some(StateFilter::Open(_))) => (not_entered(connection, filter, limit).await?, None),
         (Some(account), _) => (page_of_account(connection, filter, account, limit).await?, None),
+        (None, _) if let Some(amount) = &filter.amount => {
+            by_term::page(connection, filter, Term::Amount(amount), limit).await?
+        }
         (None, Some(StateFilter::Ended(_) | StateFilter::AnyEnded)) => {
             match (recent, &filter.app, &filter.counter) {
                 (Some(recent), Some(app), None) => {
@@ -94,67 +107,12 @@ async fn page_of_account(
         query = query.filter(account_portion::Column::Oldest.lt(before.number()));
     }
     let portions: Vec<(i64, i64)> = ask(query.into_tuple().all(connection)).await?;
-    let mut rest = portions.as_slice();
-    let mut now = FIRST_PORTIONS;
-    while let Some((_, newest)) = rest.first() {
-        if is_done(&page, length, *newest) {
-            break;
-        }
-        let (these, later) = rest.split_at(now.min(rest.len()));
-        let these = these.iter().map(|(portion, _)| *portion);
+    let mut portions = Portions::new(portions);
+    while let Some(these) = portions.next_for(&page, length) {
         page.extend(entered(connection, filter, account, limit, these).await?);
-        while page.len() > length {
-            page.pop_first();
-        }
-        rest = later;
-        now = (now * 8).min(CHUNK);
+        shorten(&mut page, length);
     }
     Ok(page)
-}
-
-/// Whether nothing that is as old as `newest` or older can be on the page: it is full, and ends with
-/// something newer.
-fn is_done(page: &BTreeSet<i64>, length: usize, newest: i64) -> bool {
-    page.len() >= length && page.first().is_some_and(|last| *last > newest)
-}
-
-/// Serials that are in no portion: of what is open, and of what has just ended.
-async fn not_entered(
-    connection: &DatabaseConnection,
-    filter: &ListFilter,
-    limit: u64,
-) -> Result<BTreeSet<i64>, StoreError> {
-    // The app is compared here: with it in the question a database goes through all of the app's
-    // transfers.
-    let anyones = ListFilter { app: None, ..filter.clone() };
-    let mut query = open_transfer::Entity::find()
-        .select_only()
-        .column(open_transfer::Column::MasterSerial)
-        .column(transfer::Column::App)
-        .join(JoinType::InnerJoin, open_transfer::Relation::Transfer.def())
-        .filter(of_transfer(&anyones))
-        .order_by_desc(open_transfer::Column::MasterSerial);
-    if filter.app.is_none() {
-        query = query.limit(limit);
-    }
-    match filter.state {
-        None => {}
-        Some(StateFilter::Open(state)) => {
-            query = query.filter(open_transfer::Column::State.eq(state.number()));
-        }
-        Some(StateFilter::Ended(state)) => {
-            query = query
-                .join(JoinType::InnerJoin, open_transfer::Relation::Outcome.def())
-                .filter(outcome::Column::State.eq(state.number()));
-        }
-        Some(StateFilter::AnyEnded) => {
-            query = query.filter(open_transfer::Column::State.eq(open_transfer::ENDED));
-        }
-    }
-    let rows: Vec<(i64, Vec<u8>)> = ask(query.into_tuple().all(connection)).await?;
-    let wanted = |app: &[u8]| filter.app.as_ref().is_none_or(|wanted| wanted.as_bytes() == app);
-    let masters = rows.into_iter().filter(|(_, app)| wanted(app)).map(|(master, _)| master);
-    Ok(masters.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
 }
 
 /// Serials in these portions.
@@ -163,7 +121,7 @@ async fn entered(
     filter: &ListFilter,
     account: &AccountId,
     limit: u64,
-    portions: impl Iterator<Item = i64>,
+    portions: Vec<i64>,
 ) -> Result<Vec<i64>, StoreError> {
     let mut query = account_entry::Entity::find()
         .select_only()
@@ -179,10 +137,11 @@ async fn entered(
     if let Some(before) = filter.before {
         query = query.filter(account_entry::Column::MasterSerial.lt(before.number()));
     }
-    if let Some(app) = &filter.app {
+    if filter.app.is_some() || filter.amount.is_some() {
+        let app = filter.app.as_ref().map(|app| transfer::Column::App.eq(app.as_bytes()));
         query = query
             .join(JoinType::InnerJoin, account_entry::Relation::Transfer.def())
-            .filter(transfer::Column::App.eq(app.as_bytes()));
+            .filter(Condition::all().add_option(app).add_option(of_amount(filter)));
     }
     // Whatever is entered has ended.
     if let Some(StateFilter::Ended(state)) = filter.state {
@@ -193,41 +152,9 @@ async fn entered(
     ask(query.into_tuple().all(connection)).await
 }
 
-/// What the row of a transfer tells on its own: all of the filter but the state.
-fn of_transfer(filter: &ListFilter) -> Condition {
-    let before = filter.before.map(|before| transfer::Column::MasterSerial.lt(before.number()));
-    let app = filter.app.as_ref().map(|app| transfer::Column::App.eq(app.as_bytes()));
-    let (counter, account) = (filter.counter.as_ref(), filter.account.as_ref());
-    let side = (counter.is_some() || account.is_some()).then(|| on_either_side(counter, account));
-    Condition::all().add_option(before).add_option(app).add_option(side)
-}
-
-/// Counter and account, where both are given, on the same side.
-fn on_either_side(counter: Option<&CounterId>, account: Option<&AccountId>) -> Condition {
-    let sides = [
-        (transfer::Column::FromCounter, transfer::Column::FromAccount),
-        (transfer::Column::ToCounter, transfer::Column::ToAccount),
-    ];
-    sides.into_iter().fold(Condition::any(), |any, (counter_column, account_column)| {
-        let counter = counter.map(|counter| counter_column.eq(counter.as_str()));
-        let account = account.map(|account| account_column.eq(account.as_str()));
-        any.add(Condition::all().add_option(counter).add_option(account))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A page is done when it is full of what is newer than all that is left.
-    #[test]
-    fn a_page_is_done_once_nothing_older_belongs_on_it() {
-        let full = BTreeSet::from([5, 6]);
-        for (length, newest, expected) in
-            [(2, 4, true), (1, 4, true), (2, 5, false), (2, 7, false), (3, 4, false)]
-        {
-            assert_eq!(is_done(&full, length, newest), expected, "{length} {newest}");
-        }
-        assert!(!is_done(&BTreeSet::new(), 0, 4));
-    }
+fn of_amount(filter: &ListFilter) -> Option<Condition> {
+    let AmountFilter { amount, currency } = filter.amount?;
+    let currency = currency.map(|currency| transfer::Column::Currency.eq(currency.as_str()));
+    let amount = transfer::Column::Amount.eq(amount.minor());
+    Some(Condition::all().add(amount).add_option(currency))
 }

@@ -5,6 +5,7 @@ use crate::state::{FinalState, OpenState, StateFilter};
 use bytes::Bytes;
 pub use domain::message::Place;
 use domain::message::{AccountId, CounterId};
+use domain::money::{Amount, Currency};
 
 use domain::order::Order;
 use domain::serial::{Day, Mark, MasterSerial};
@@ -145,6 +146,20 @@ pub struct ListFilter {
     pub counter: Option<CounterId>,
     /// Only those with this account on either side; with `counter`, on the same side as it.
     pub account: Option<AccountId>,
+    /// Only those that move this amount.
+    pub amount: Option<AmountFilter>,
+    /// Only those that have ended and of which a counter, whichever, gave this as its own serial of a posting, of
+    /// whichever leg, byte for byte.
+    pub counter_serial: Option<String>,
+}
+
+/// An amount that is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AmountFilter {
+    /// In minor units, exactly.
+    pub amount: Amount,
+    /// Of this currency; of any if `None`.
+    pub currency: Option<Currency>,
 }
 
 /// A page of transfers, newest first.
@@ -163,6 +178,15 @@ impl ListFilter {
 
 impl Default for ListFilter {
     fn default() -> ListFilter {
-        ListFilter { before: None, limit: 50, app: None, state: None, counter: None, account: None }
+        ListFilter {
+            before: None,
+            limit: 50,
+            app: None,
+            state: None,
+            counter: None,
+            account: None,
+            amount: None,
+            counter_serial: None,
+        }
     }
 }

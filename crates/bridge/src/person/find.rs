@@ -1,6 +1,6 @@
 //! `counter-bridge find`: transfers by whatever number somebody has in hand.
 
-use super::found::Line;
+use super::found::{Found, Line};
 use super::tables::{plain, table};
 use super::{Access, Form};
 use anyhow::Result;
@@ -12,7 +12,7 @@ use supervise::say;
 /// `find`.
 #[derive(Debug, Args)]
 pub(crate) struct FindCommand {
-    /// A master serial, a sub serial, a running number, an idempotency key, or an account
+    /// A master serial, a sub serial, a running number, an idempotency key, an account, or a counter's own serial
     #[arg(value_name = "TEXT")]
     text: String,
 }
@@ -20,11 +20,10 @@ pub(crate) struct FindCommand {
 /// Finds them; nothing found is an end of its own.
 pub(crate) async fn run(command: FindCommand, access: &Access, form: Form) -> Result<Ended> {
     let found = access.operators()?.search(&command.text).await?;
+    let is_nothing = found.found.iter().all(|one| one.transfers.is_empty());
     match form {
         Form::Json => say!("{}", serde_json::to_string(&found)?)?,
-        Form::Tables if found.found.is_empty() => {
-            say!("no transfer has that number, key or account")?;
-        }
+        Form::Tables if is_nothing => say!("{}", of_nothing(&found))?,
         Form::Tables => {
             let header =
                 ["found by", "master serial", "state", "amount", "from", "to", "app", "accepted"];
@@ -40,7 +39,16 @@ pub(crate) async fn run(command: FindCommand, access: &Access, form: Form) -> Re
             }
         }
     }
-    Ok(if found.found.is_empty() { Ended::Badly } else { Ended::Well })
+    Ok(if is_nothing { Ended::Badly } else { Ended::Well })
+}
+
+/// Why nothing is shown.
+fn of_nothing(found: &Found) -> &'static str {
+    if found.found.iter().any(|one| one.next.is_some()) {
+        "none of those that were looked at; older ones are still being entered in the index: ask again in some minutes"
+    } else {
+        "no transfer has that number, key or account"
+    }
 }
 
 fn row(by: &str, line: &Line) -> [String; 8] {
@@ -61,6 +69,16 @@ fn row(by: &str, line: &Line) -> [String; 8] {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn who_finds_nothing_is_told_if_not_all_was_looked_at() {
+        let found =
+            |found| serde_json::from_value::<Found>(json!({ "found": found })).expect("found");
+        assert!(of_nothing(&found(json!([]))).starts_with("no transfer"));
+        let next =
+            json!([{"by": "counter_serial", "transfers": [], "next": "2026112100000000042"}]);
+        assert!(of_nothing(&found(next)).contains("ask again"));
+    }
 
     #[test]
     fn a_line_is_written_for_people() {

@@ -5,11 +5,12 @@
 use crate::record::Record;
 use crate::view::View;
 use domain::message::{AccountId, CounterId};
-use domain::serial::MasterSerial;
+use domain::serial::{MasterSerial, Role};
 use domain::transfer::State;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
+use store::{AmountFilter, ListFilter};
 
 /// How many transfers are looked at for one page, in one turn of the shard: less than a millisecond.
 const LOOKED_AT: usize = 2048;
@@ -22,18 +23,38 @@ pub(crate) struct Open {
     by_state: [BTreeSet<MasterSerial>; State::ALL.len()],
 }
 
-/// Which of an app's open transfers are wanted, the newest first.
+/// Which open transfers are wanted, the newest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
-    pub(crate) app: Arc<str>,
+    /// Only this app's, if there is one.
+    pub(crate) app: Option<Arc<str>>,
     /// Only those in this state, if there is one.
     pub(crate) state: Option<State>,
     pub(crate) counter: Option<CounterId>,
     /// Together with a counter, on the same side as it.
     pub(crate) account: Option<AccountId>,
+    pub(crate) amount: Option<AmountFilter>,
+    /// Only those of which a counter has answered this as its own serial.
+    pub(crate) counter_serial: Option<Arc<str>>,
     /// Only older ones.
     pub(crate) before: Option<MasterSerial>,
     pub(crate) limit: usize,
+}
+
+impl Wanted {
+    /// Those of a list that are open, in this state or in any.
+    pub(crate) fn of(filter: &ListFilter, state: Option<State>, limit: usize) -> Wanted {
+        Wanted {
+            app: filter.app.as_deref().map(Arc::from),
+            state,
+            counter: filter.counter.clone(),
+            account: filter.account.clone(),
+            amount: filter.amount,
+            counter_serial: filter.counter_serial.as_deref().map(Arc::from),
+            before: filter.before,
+            limit,
+        }
+    }
 }
 
 /// What was found of them.
@@ -103,20 +124,27 @@ impl Open {
         }
     }
 
-    /// A page of an app's, as they stand. However many there are, so many are looked at.
+    /// A page of an app's or of anybody's, as they stand. However many there are, so many are looked at.
     pub(crate) fn page(&self, wanted: &Wanted) -> Page {
+        let older = (Bound::Unbounded, wanted.before.map_or(Bound::Unbounded, Bound::Excluded));
+        let Some(app) = &wanted.app else {
+            let listed = self.by_state.iter().map(|masters| masters.range(older).rev().copied());
+            return self.page_of(wanted, newest_first(listed.collect()));
+        };
+        let Some(masters) = self.by_app.get(app) else { return Page::default() };
+        self.page_of(wanted, masters.range(older).rev().copied())
+    }
+
+    fn page_of(&self, wanted: &Wanted, mut rest: impl Iterator<Item = MasterSerial>) -> Page {
         let mut page = Page::default();
-        let Some(masters) = self.by_app.get(&wanted.app) else { return page };
-        let older = wanted.before.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = masters.range((Bound::Unbounded, older)).rev();
         for master in rest.by_ref().take(LOOKED_AT) {
             let record = self.records.get(&master.sequence.number());
             let Some(record) = record.filter(|record| record.is_durable()) else { continue };
             let state = record.shown_state();
-            if wanted.state.is_none_or(|wanted| wanted == state) && is_on_a_side(record, wanted) {
+            if wanted.state.is_none_or(|wanted| wanted == state) && is_wanted(record, wanted) {
                 page.views.push(record.view());
             }
-            page.looked_to = Some(*master);
+            page.looked_to = Some(master);
             if page.views.len() == wanted.limit {
                 break;
             }
@@ -198,6 +226,39 @@ const fn place(state: State) -> usize {
     }
 }
 
+/// Several lists, each the newest first, as one.
+fn newest_first<I>(lists: Vec<I>) -> impl Iterator<Item = MasterSerial>
+where
+    I: Iterator<Item = MasterSerial>,
+{
+    let mut lists: Vec<_> = lists.into_iter().map(Iterator::peekable).collect();
+    std::iter::from_fn(move || {
+        let heads = lists.iter_mut().enumerate();
+        let heads = heads.filter_map(|(at, list)| list.peek().map(|head| (*head, at)));
+        let (_, at) = heads.max()?;
+        lists[at].next()
+    })
+}
+
+fn is_wanted(record: &Record, wanted: &Wanted) -> bool {
+    is_on_a_side(record, wanted) && is_of_amount(record, wanted) && is_answered(record, wanted)
+}
+
+fn is_of_amount(record: &Record, wanted: &Wanted) -> bool {
+    let order = &record.transfer.intent.order;
+    wanted.amount.is_none_or(|AmountFilter { amount, currency }| {
+        order.amount == amount && currency.is_none_or(|currency| order.currency == currency)
+    })
+}
+
+fn is_answered(record: &Record, wanted: &Wanted) -> bool {
+    let Some(serial) = &wanted.counter_serial else { return true };
+    Role::ALL.into_iter().any(|role| {
+        let said = record.transfer.leg(role).counter_serial.as_ref();
+        said.is_some_and(|said| said.as_received() == &**serial)
+    })
+}
+
 fn is_on_a_side(record: &Record, wanted: &Wanted) -> bool {
     let intent = &record.transfer.intent;
     [&intent.order.from, &intent.order.to].into_iter().any(|place| {
@@ -252,8 +313,8 @@ mod tests {
     }
 
     fn wanted(app: &str, state: State, limit: usize) -> Wanted {
-        let state = Some(state);
-        Wanted { app: app.into(), state, counter: None, account: None, before: None, limit }
+        let filter = ListFilter { app: Some(app.to_owned()), ..ListFilter::default() };
+        Wanted::of(&filter, Some(state), limit)
     }
 
     fn numbers(page: &Page) -> Vec<u64> {
@@ -321,6 +382,48 @@ mod tests {
         assert_eq!(find("securities", "6001"), [1]);
         assert_eq!(find("futures", "8001"), [2, 1]);
         assert!(find("futures", "6001").is_empty());
+    }
+
+    #[test]
+    fn what_a_counter_has_answered_is_found_whoever_ordered_it_and_whatever_its_state() {
+        let mut open = Open::default();
+        for number in 1..=9 {
+            let mut record = record(number, if number % 3 == 0 { "bank" } else { "shop" }, "6001");
+            if number % 2 == 0 {
+                record.transfer.phase = Phase::Parked(ParkReason::CreditUnresolved);
+            }
+            if number > 5 {
+                record.transfer.debit.counter_serial = Some("F1".into());
+            }
+            if number == 1 {
+                record.transfer.credit.counter_serial = Some("F1".into());
+                record.transfer.intent.order.amount = Amount::new(2).expect("an amount");
+            }
+            open.insert(number, record);
+        }
+        let find = |serial: &str, filter: ListFilter| {
+            let counter_serial = Some(serial.to_owned());
+            numbers(&open.page(&Wanted::of(&ListFilter { counter_serial, ..filter }, None, 9)))
+        };
+        assert_eq!(find("F1", ListFilter::default()), [9, 8, 7, 6, 1]);
+        assert_eq!(find("f1", ListFilter::default()), [0; 0]);
+        let bank = ListFilter { app: Some("bank".to_owned()), ..ListFilter::default() };
+        assert_eq!(find("F1", bank.clone()), [9, 6]);
+        let of = |minor, currency: &str| {
+            let amount = Amount::new(minor).expect("an amount");
+            let currency = Some(currency.parse().expect("a currency"));
+            ListFilter { amount: Some(AmountFilter { amount, currency }), ..ListFilter::default() }
+        };
+        assert_eq!(find("F1", of(2, "CNY")), [1]);
+        assert_eq!(find("F1", of(2, "USD")), [0; 0]);
+        let by_amount = ListFilter { amount: of(1, "CNY").amount, ..bank };
+        assert_eq!(numbers(&open.page(&Wanted::of(&by_amount, None, 9))), [9, 6, 3]);
+        let all = Wanted::of(&ListFilter::default(), None, 9);
+        assert_eq!(numbers(&open.page(&all)), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+        let parked = Wanted { state: Some(State::NeedsOperator), limit: 2, ..all };
+        let page = open.page(&parked);
+        assert_eq!(numbers(&page), [8, 6]);
+        assert_eq!(numbers(&open.page(&Wanted { before: page.looked_to, ..parked })), [4, 2]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id};
 use crate::{DEAF, folder, order_to};
-use coordinator::{Begun, Found};
+use coordinator::{Begun, Found, Named};
 use domain::transfer::State;
 use store::{ListFilter, OpenState, StateFilter};
 
@@ -64,6 +64,51 @@ async fn a_list_shows_what_it_is_asked_for_wherever_that_is() {
             assert_eq!(seen, expected, "{filter:?}");
         }
     }
+    stage.stop().await;
+    for counter in [securities, futures, other] {
+        counter.stop().await;
+    }
+}
+
+/// A counter's own serial names the transfers that it answered with it, open or ended.
+#[tokio::test]
+async fn what_a_counter_answered_as_its_serial_finds_the_transfer() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", DEAF).await;
+    let other = Counter::start("other", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures, &other], config()).await;
+    let done = stage.coordinator.begin(order_to("one", "other"), LIMIT).await;
+    let Ok(Begun::Final { master: ended, .. }) = done else { panic!("{done:?}") };
+    let open = stage.goes_on("open").await;
+    stage.crediting(1).await;
+    let Some(view) = stage.coordinator.live(open).await else { panic!("it is open") };
+    let debited = view.transfer.debit.counter_serial.expect("it was debited");
+    let trail = stage.coordinator.trail(ended).await.expect("it reads");
+    let said: Vec<String> = trail.iter().flat_map(|part| store::counter_serials(part)).collect();
+    assert!(!said.is_empty(), "{trail:?}");
+    let debited = debited.as_received().to_owned();
+    for (serial, master, is_open) in
+        said.iter().map(|serial| (serial, ended, false)).chain([(&debited, open, true)])
+    {
+        let found = stage.coordinator.search(serial, 10).await.expect("it asks");
+        let found: Vec<_> =
+            found.iter().filter(|(named, _)| *named == Named::CounterSerial).collect();
+        let [(_, page)] = found[..] else { panic!("{serial}: {found:?}") };
+        let found = page.transfers.iter().find(|found| found.master() == master);
+        assert!(found.is_some_and(|found| matches!(found, Found::Open(_)) == is_open), "{serial}");
+        for (state, expected) in [
+            (StateFilter::Open(OpenState::Crediting), is_open),
+            (StateFilter::Open(OpenState::NeedsOperator), false),
+            (StateFilter::AnyEnded, !is_open),
+        ] {
+            let counter_serial = Some(serial.clone());
+            let filter = ListFilter { state: Some(state), counter_serial, ..ListFilter::default() };
+            let page = stage.coordinator.list(&filter).await.expect("a page");
+            let found = page.transfers.iter().any(|found| found.master() == master);
+            assert_eq!(found, expected, "{serial} {state:?}");
+        }
+    }
+    assert!(stage.coordinator.search("no-such-serial", 10).await.expect("it asks").is_empty());
     stage.stop().await;
     for counter in [securities, futures, other] {
         counter.stop().await;

@@ -68,5 +68,128 @@ async fn a_list_of_all_times_is_narrowed_and_goes_on_where_it_ended() {
     let before = next.expect("there is more");
     let (rest, next, _) = listed(&format!("{around}&limit=2&before={before}")).await;
     assert_eq!((rest, next), (vec![41], None));
-    assert_eq!(rig.get("/ops/v1/history?amount=1").await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(rig.get("/ops/v1/history?sum=1").await.0, StatusCode::BAD_REQUEST);
+}
+
+/// The same as [`parked`], and the counter has answered its debit with this serial of its own.
+fn answered(number: u64, serial: &str) -> store::Write {
+    let mut write = parked(number);
+    if let Some((_, trail)) = &mut write.trail {
+        let said = format!(r#""sent":1,"counter_serial":"{serial}""#);
+        *trail = trail.replacen(r#""sent":1"#, &said, 1);
+    }
+    write
+}
+
+#[tokio::test]
+async fn a_counters_own_serial_finds_all_that_it_answered_with_it_the_newest_first() {
+    let writes = [answered(41, "F-9/1"), answered(42, "F-9/1"), answered(43, "F-9/2"), parked(44)];
+    let rig = Rig::with(&["securities", "futures"], &writes).await;
+    rig.decide(42, "completed").await;
+    let (status, told) = rig.get("/ops/v1/search?q=F-9/1").await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert_eq!(told["found"][0]["by"], "counter_serial", "{told}");
+    assert_eq!(numbers(&told["found"][0]["transfers"]), [42, 41]);
+    assert_eq!(
+        (told["found"].as_array().map(Vec::len), &told["found"][0]["next"]),
+        (Some(1), &Value::Null)
+    );
+    let (mut query, mut seen) = ("counter_serial=F-9/1&limit=1".to_owned(), Vec::new());
+    loop {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        seen.extend(numbers(&told["transfers"]));
+        let Some(next) = told["next"].as_str() else { break };
+        query = format!("counter_serial=F-9/1&limit=1&before={next}");
+    }
+    assert_eq!(seen, [42, 41]);
+    for (query, expected) in [
+        ("counter_serial=F-9/1&state=completed", vec![42]),
+        ("counter_serial=F-9/1&state=needs_operator", vec![41]),
+        ("counter_serial=F-9/1&account=7001&app=demo", vec![42, 41]),
+        ("counter_serial=F-9/1&account=9999", vec![]),
+        ("counter_serial=f-9/1", vec![]),
+    ] {
+        let (_, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(numbers(&told["transfers"]), expected, "{query}");
+    }
+    let (status, _) = rig.get("/ops/v1/history?counter_serial=").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_list_is_narrowed_by_amount_whoever_has_it_in_hand() {
+    let mut other = parked(43);
+    if let Some(new) = &mut other.accept {
+        new.order.amount = Amount::new(100_001).expect("an amount");
+    }
+    let rig = Rig::with(&["securities", "futures"], &[parked(41), parked(42), other]).await;
+    rig.decide(42, "completed").await;
+    for (query, expected) in [
+        ("amount=100000", vec![42, 41]),
+        ("amount=100001", vec![43]),
+        ("amount=100002", vec![]),
+        ("amount=100000&currency=CNY", vec![42, 41]),
+        ("amount=100000&currency=USD", vec![]),
+        ("amount=100000&state=completed", vec![42]),
+        ("amount=100000&state=needs_operator", vec![41]),
+        ("amount=100000&state=needs_operator&app=demo", vec![41]),
+        ("amount=100001&state=needs_operator&app=demo", vec![43]),
+        ("amount=100000&app=demo", vec![42, 41]),
+        ("amount=100000&app=other", vec![]),
+        ("amount=100000&account=7001", vec![42, 41]),
+        ("amount=100001&account=7001&counter=securities", vec![]),
+        ("amount=100000&since=20261122", vec![]),
+    ] {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {told}");
+        assert_eq!(numbers(&told["transfers"]), expected, "{query}");
+    }
+    for (query, field) in
+        [("amount=0", "amount"), ("amount=1.5", "amount"), ("currency=CNY", "currency")]
+    {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!((status, &told["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_a_table_where_that_is_asked_for_and_says_where_it_goes_on() {
+    let mut forged = parked(42);
+    if let Some(new) = &mut forged.accept {
+        new.app = "=1+1,\"x\"".into();
+    }
+    let rig = Rig::with(&["securities", "futures"], &[parked(41), forged]).await;
+    rig.decide(42, "completed").await;
+    let table = async |target: &str| {
+        let request = Request::get(target).body(Body::empty()).expect("a request");
+        let (status, headers, body) = rig.send(request).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let kind = headers[header::CONTENT_TYPE].to_str().expect("words").to_owned();
+        assert_eq!(kind, "text/csv; charset=utf-8; header=present");
+        let link = headers.get(header::LINK).map(|link| link.to_str().expect("words").to_owned());
+        (body, link)
+    };
+    let (body, link) = table("/ops/v1/history?format=csv&limit=1&account=7001").await;
+    let lines: Vec<&str> = body.split("\r\n").collect();
+    let [columns, row, ""] = lines[..] else { panic!("{body}") };
+    assert!(
+        columns.starts_with("master_serial,state,") && columns.ends_with(",created_at,ended_at")
+    );
+    let serial = intent(42).master;
+    let from = "completed,securities,6001,futures,7001,100000,CNY";
+    assert!(row.starts_with(&format!("{serial},{from},\"'=1+1,\"\"x\"\"\",")), "{row}");
+    assert!(row.ends_with('Z') && row.contains(",20"), "when it ended, at its end: {row}");
+    let next = |link: Option<String>| {
+        let link = link.expect("a page may follow");
+        let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        next.expect("an address").to_owned()
+    };
+    let (body, link) = table(&next(link)).await;
+    assert!(body.contains(&format!("\r\n{},needs_operator,", intent(41).master)), "{body}");
+    assert_eq!(body.lines().count(), 2);
+    let (body, link) = table(&next(link)).await;
+    assert_eq!((body.lines().count(), link), (1, None), "of nothing there are the names");
+    let (status, told) = rig.get("/ops/v1/history?format=xml").await;
+    assert_eq!((status, &told["field"]), (StatusCode::BAD_REQUEST, &json!("format")));
 }

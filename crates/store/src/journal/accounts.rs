@@ -2,14 +2,13 @@
 //! after their callers have been answered. Until then they are found by their rows in `open_transfer`,
 //! so that a list is complete at every moment, whatever crashes.
 
-use super::attempt::begin;
-use super::rows::each_of;
+use super::attempt::begin_under;
+use super::rows::{each_of, insert_verb};
 use crate::entity::{account_portion, open_transfer};
-use crate::lease;
 use crate::recent::Recent;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, QuerySelect, Value,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DatabaseTransaction,
+    DbErr, EntityTrait, QuerySelect, Value,
 };
 use std::sync::Arc;
 
@@ -53,27 +52,26 @@ impl Accounts {
         !self.has_begun || self.recent.len() >= A_STEP
     }
 
+    /// The portion that is being filled; all others are complete.
+    pub(super) fn open_portion(&self) -> Option<i64> {
+        self.portion.as_ref().map(|portion| portion.number)
+    }
+
     /// Enters what has ended. If it fails nothing is lost: it is tried again with the next step.
-    /// At a server it is done under the lease of `epoch`, as all that is written.
+    /// At a server it is done under the lease of `epoch`, as all that is written. Says how many it entered.
     pub(super) async fn enter(
         &mut self,
         connection: &DatabaseConnection,
         epoch: Option<i64>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<usize, DbErr> {
         // Known again only if all goes well: a commit may have gone unanswered.
         let portion = self.portion.take().filter(|portion| portion.transfers < A_PORTION);
         let waiting = self.recent.all();
         self.has_begun = true;
         let (Some(&oldest), Some(&newest)) = (waiting.first(), waiting.last()) else {
-            return Ok(());
+            return Ok(0);
         };
-        let transaction = begin(connection).await?;
-        if let Some(epoch) = epoch
-            && !lease::beat(&transaction, epoch).await?
-        {
-            transaction.rollback().await?;
-            return Err(DbErr::Custom("another holds the record".to_owned()));
-        }
+        let transaction = begin_under(connection, epoch).await?;
         let portion =
             if let Some(Portion { number, transfers, oldest: first, newest: last }) = portion {
                 let portion = Portion {
@@ -95,7 +93,7 @@ impl Accounts {
         transaction.commit().await?;
         self.recent.remove(&waiting);
         self.portion = Some(portion);
-        Ok(())
+        Ok(waiting.len())
     }
 }
 
@@ -125,10 +123,7 @@ async fn enter_all(
     portion: i64,
     masters: &[i64],
 ) -> Result<(), DbErr> {
-    let insert = match transaction.get_database_backend() {
-        DbBackend::Sqlite => "INSERT OR IGNORE INTO",
-        _ => "INSERT IGNORE INTO",
-    };
+    let insert = insert_verb(transaction);
     for side in ["from", "to"] {
         // Entered before, it is entered: the transaction of the step went unanswered.
         let sql = format!(

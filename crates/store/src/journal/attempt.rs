@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::idempotency::Plan;
+use crate::lease;
 use crate::write::WriteError;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
@@ -45,6 +46,21 @@ pub(super) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTra
             ..TransactionOptions::default()
         })
         .await
+}
+
+/// The same for what nobody waits for; at a server under the lease of `epoch`, as all that is written.
+pub(super) async fn begin_under(
+    connection: &DatabaseConnection,
+    epoch: Option<i64>,
+) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = begin(connection).await?;
+    if let Some(epoch) = epoch
+        && !lease::beat(&transaction, epoch).await?
+    {
+        transaction.rollback().await?;
+        return Err(DbErr::Custom("another holds the record".to_owned()));
+    }
+    Ok(transaction)
 }
 
 /// Gives up after [`DEADLINE`]; what hangs counts as a lost connection.

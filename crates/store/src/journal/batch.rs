@@ -6,6 +6,7 @@ use super::attempt::{DEADLINE, Tried, limited};
 use super::checkpoint::Checkpoints;
 use super::reach::Reach;
 use super::sqlite::Hand;
+use super::terms::{self, Terms};
 use super::{examine, fence, server};
 use crate::address::Address;
 use crate::connect;
@@ -57,6 +58,7 @@ pub(super) struct Engine {
     connection: Option<DatabaseConnection>,
     accounts: Accounts,
     reach: Reach,
+    terms: Terms,
     checkpoints: Checkpoints,
 }
 
@@ -76,6 +78,7 @@ impl Engine {
             connection: Some(connection),
             accounts: Accounts::new(recent),
             reach: Reach::default(),
+            terms: Terms::default(),
             checkpoints: Checkpoints::default(),
         }
     }
@@ -268,21 +271,43 @@ impl Engine {
             return;
         }
         let entered = limited(self.accounts.enter(&connection, self.ledger.epoch())).await;
-        if let Err((_, why)) = self.understood(entered).await {
+        let entered = self.understood(entered).await.unwrap_or_else(|(_, why)| {
             metrics::counter!("store_account_entries_failures_total").increment(1);
             tracing::warn!(why, "accounts not entered");
-        }
+            0
+        });
         // As many as have ended: however busy the bridge is, it gets done.
         self.enter_earlier().await;
+        self.enter_terms(entered).await;
     }
 
-    /// Whether something had ended before there was an index by app, and is not in it yet.
+    /// Whether something has ended that an index waits for which nobody else waits for.
     pub(super) fn has_earlier(&self) -> bool {
-        self.reach.is_due()
+        self.reach.is_due() || self.terms.is_due(self.accounts.open_portion())
     }
 
-    /// Enters some of that. A failure is no concern of those whose writes wait.
-    pub(super) async fn enter_earlier(&mut self) {
+    /// Enters some of it, while nothing else is to be written.
+    pub(super) async fn while_idle(&mut self) {
+        self.enter_earlier().await;
+        self.enter_terms(0).await;
+    }
+
+    /// Enters counters' serials and amounts, of so many transfers or of a step.
+    async fn enter_terms(&mut self, ended: usize) {
+        let open = self.accounts.open_portion();
+        let Some(connection) = self.connection.clone().filter(|_| self.terms.is_due(open)) else {
+            return;
+        };
+        let (epoch, most) = (self.ledger.epoch(), ended.max(terms::A_STEP));
+        let entered = limited(self.terms.go_on(&connection, epoch, open, most)).await;
+        if let Err((_, why)) = self.understood(entered).await {
+            self.terms.rest();
+            tracing::warn!(why, "counters' serials and amounts not entered");
+        }
+    }
+
+    /// Enters some of what had ended before there was an index by app. A failure is no concern of those whose writes wait.
+    async fn enter_earlier(&mut self) {
         let Some(connection) = self.connection.clone().filter(|_| self.reach.is_due()) else {
             return;
         };
@@ -417,7 +442,7 @@ mod tests {
         let ledger = Arc::new(Ledger::unkept(None));
         let mut engine = Engine::new(address, connection, ledger, Arc::default());
         assert!(engine.has_earlier(), "it has not looked yet");
-        engine.enter_earlier().await;
+        engine.while_idle().await;
         assert!(!engine.has_earlier());
         engine.close().await;
     }

@@ -12,6 +12,7 @@ mod reach;
 mod rows;
 mod server;
 mod sqlite;
+mod terms;
 mod writer;
 
 use crate::address::Address;
@@ -33,6 +34,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use supervise::task::{End, Task, watched};
+#[cfg(test)]
+pub(crate) use terms::A_STEP;
+pub(crate) use terms::REACH;
+#[cfg(test)]
+pub(crate) use terms::Terms;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use writer::{Answers, Command, Pending, Writer};

@@ -2,9 +2,9 @@
 //! time: a record of many millions does not keep a start waiting. `ended_reach` says how far back the
 //! index reaches; a list goes through what is older by itself.
 
-use super::attempt::begin;
-use crate::lease;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
+use super::attempt::begin_under;
+use super::rows::insert_verb;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement, Value};
 use std::time::{Duration, Instant};
 
 /// Transfers entered in one transaction: some milliseconds in which nothing else is written.
@@ -40,13 +40,7 @@ impl Reach {
         let backend = connection.get_database_backend();
         let asked =
             |sql: &str, values: Vec<Value>| Statement::from_sql_and_values(backend, sql, values);
-        let transaction = begin(connection).await?;
-        if let Some(epoch) = epoch
-            && !lease::beat(&transaction, epoch).await?
-        {
-            transaction.rollback().await?;
-            return Err(DbErr::Custom("another holds the record".to_owned()));
-        }
+        let transaction = begin_under(connection, epoch).await?;
         let row = transaction.query_one_raw(asked(OLDEST, Vec::new())).await?;
         let oldest: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         if oldest == 0 {
@@ -60,10 +54,7 @@ impl Reach {
         let rows = rows.await?;
         let last = rows.last().map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
         if let Some(last) = last {
-            let insert = match backend {
-                DbBackend::Sqlite => "INSERT OR IGNORE INTO",
-                _ => "INSERT IGNORE INTO",
-            };
+            let insert = insert_verb(&transaction);
             let sql = format!(
                 "{insert} ended_entry (app, state, master_serial) \
                  SELECT t.app, o.state, o.master_serial \

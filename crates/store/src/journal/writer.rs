@@ -277,7 +277,7 @@ impl Writer {
     /// While nothing is written, enters some of what had ended before there was an index, and says that
     /// this holder is there.
     async fn while_idle(&mut self) {
-        self.engine.enter_earlier().await;
+        self.engine.while_idle().await;
         if self.engine.ledger().epoch().is_some() {
             self.beat().await;
         }

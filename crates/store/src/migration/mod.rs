@@ -12,6 +12,7 @@ mod m0008_people;
 mod m0009_readmissions;
 mod m0010_counters_on_hold;
 mod m0011_holds_in_any_script;
+mod m0012_serials_and_amounts;
 
 use crate::address::Address;
 use crate::connect;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_readmissions::Migration),
             Box::new(m0010_counters_on_hold::Migration),
             Box::new(m0011_holds_in_any_script::Migration),
+            Box::new(m0012_serials_and_amounts::Migration),
         ]
     }
 }
@@ -266,6 +268,7 @@ mod tests {
             "m0009_readmissions",
             "m0010_counters_on_hold",
             "m0011_holds_in_any_script",
+            "m0012_serials_and_amounts",
         ];
         assert_eq!(names, expected);
     }

@@ -26,6 +26,7 @@ mod servers;
 mod slow_questions;
 mod spoiled;
 mod sqlite_faults;
+mod terms;
 mod waited_out;
 
 use crate::{

@@ -1,0 +1,303 @@
+//! A page of transfers by a counter's own serial or by amount: from the index of such terms, and from what has ended and
+//! is not in it yet, whose rows are looked at one by one. What ends moves from there to here, so it is looked for in this
+//! order; and the index says how far it reaches before it is asked.
+
+use crate::counter_serial::{counter_serials, hash, written};
+use crate::entity::open_transfer;
+use crate::error::StoreError;
+use crate::fault::describe;
+use crate::journal::REACH;
+use crate::not_entered::not_entered;
+use crate::portions::{Portions, shorten};
+use crate::query::{CHUNK, ask};
+use crate::record::{AmountFilter, ListFilter};
+use crate::state::StateFilter;
+use domain::serial::MasterSerial;
+use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Statement, TryGetable, Value};
+use std::collections::BTreeSet;
+
+/// Transfers of before there was an index that one question goes through, while they are being entered.
+const A_STEP: usize = 2048;
+/// The most of them that are gone through for one page.
+const WALKED: usize = if cfg!(test) { 300 } else { 32_768 };
+
+/// What a page is found by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Term<'f> {
+    /// What a counter answered as its own serial of a posting.
+    Serial(&'f str),
+    Amount(&'f AmountFilter),
+}
+
+impl Term<'_> {
+    /// That an entry of the index is one of its own.
+    fn entry(self) -> Part {
+        match self {
+            Term::Serial(serial) => Part::new("e.serial_hash = ?", [hash(serial).into()]),
+            Term::Amount(AmountFilter { amount, currency }) => {
+                let part = Part::new("e.amount = ?", [amount.minor().into()]);
+                part.and_if(currency.map(|currency| {
+                    Part::new("e.currency = ?", [currency.as_str().to_owned().into()])
+                }))
+            }
+        }
+    }
+
+    /// That a transfer (`t`) which has ended (`o`) is one of its own.
+    fn row(self) -> Part {
+        match self {
+            Term::Serial(serial) => {
+                let said = Value::from(written(serial));
+                let sql = "(INSTR(o.trail, ?) > 0 OR EXISTS (SELECT 1 FROM trail p \
+                           WHERE p.master_serial = t.master_serial AND INSTR(p.body, ?) > 0))";
+                Part::new(sql, [said.clone(), said])
+            }
+            Term::Amount(amount) => of_amount(amount),
+        }
+    }
+
+    const fn table(self) -> &'static str {
+        match self {
+            Term::Serial(_) => "serial_entry",
+            Term::Amount(_) => "amount_entry",
+        }
+    }
+}
+
+/// A condition in SQL, with its values.
+struct Part {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Part {
+    fn new(sql: &str, values: impl IntoIterator<Item = Value>) -> Part {
+        Part { sql: sql.to_owned(), values: values.into_iter().collect() }
+    }
+
+    fn and(mut self, other: Part) -> Part {
+        self.sql = format!("{} AND {}", self.sql, other.sql);
+        self.values.extend(other.values);
+        self
+    }
+
+    fn and_if(self, other: Option<Part>) -> Part {
+        match other {
+            Some(other) => self.and(other),
+            None => self,
+        }
+    }
+}
+
+fn of_amount(AmountFilter { amount, currency }: &AmountFilter) -> Part {
+    let part = Part::new("t.amount = ?", [amount.minor().into()]);
+    part.and_if(
+        currency.map(|currency| Part::new("t.currency = ?", [currency.as_str().to_owned().into()])),
+    )
+}
+
+/// All of the filter but its term, as a transfer (`t`) that has ended (`o`) tells it; `None` if all pass.
+fn rest(filter: &ListFilter, term: Term<'_>) -> Option<Part> {
+    let mut parts = Vec::new();
+    if let Some(app) = &filter.app {
+        parts.push(Part::new("t.app = ?", [app.as_bytes().to_vec().into()]));
+    }
+    let (counter, account) = (filter.counter.as_ref(), filter.account.as_ref());
+    if counter.is_some() || account.is_some() {
+        let [from, to] = ["from", "to"].map(|side| {
+            let counter = counter.map(|counter| {
+                Part::new(&format!("t.{side}_counter = ?"), [counter.as_str().to_owned().into()])
+            });
+            let account = account.map(|account| {
+                Part::new(&format!("t.{side}_account = ?"), [account.as_str().to_owned().into()])
+            });
+            Part::new("1 = 1", []).and_if(counter).and_if(account)
+        });
+        let sql = format!("(({}) OR ({}))", from.sql, to.sql);
+        parts.push(Part::new(&sql, from.values.into_iter().chain(to.values)));
+    }
+    if let Some(StateFilter::Ended(state)) = filter.state {
+        parts.push(Part::new("o.state = ?", [state.number().into()]));
+    }
+    if let (Term::Serial(_), Some(amount)) = (term, &filter.amount) {
+        parts.push(of_amount(amount));
+    }
+    parts.into_iter().reduce(Part::and)
+}
+
+/// The joins to a transfer (`t`) and its ending (`o`).
+const JOINED: &str = "JOIN transfer t ON t.master_serial = e.master_serial \
+                      JOIN outcome o ON o.master_serial = e.master_serial";
+
+/// The newest serials, and where to go on if not all could be looked at. By a counter's serial only what has ended is
+/// found; by amount, what is open, too.
+pub(crate) async fn page(
+    connection: &DatabaseConnection,
+    filter: &ListFilter,
+    term: Term<'_>,
+    limit: u64,
+) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
+    let length = usize::try_from(limit).unwrap_or(1);
+    let before = filter.before.map_or(i64::MAX, MasterSerial::number);
+    let asking = Asking { connection, filter, term, before, limit };
+    let mut page = match term {
+        Term::Serial(_) => asking.waiting().await?,
+        Term::Amount(_) => not_entered(connection, filter, limit).await?,
+    };
+    let (oldest, through) = reach(connection).await?;
+    page.extend(asking.in_no_portion(through).await?);
+    shorten(&mut page, length);
+    let mut portions = Portions::new(asking.portions().await?);
+    while let Some(these) = portions.next_for(&page, length) {
+        page.extend(asking.entered(these).await?);
+        shorten(&mut page, length);
+    }
+    let is_full = page.len() == length;
+    let mut looked_to = None;
+    if oldest != 0 && !(is_full && page.first().is_some_and(|last| *last >= oldest)) {
+        // What is older is not all entered yet.
+        let (older, last) = asking.walked(oldest.min(before), length).await?;
+        page.extend(older);
+        page.retain(|master| last.is_none_or(|last| *master >= last));
+        shorten(&mut page, length);
+        looked_to = last;
+    }
+    if page.len() == length {
+        looked_to = page.first().copied();
+    }
+    if let Term::Serial(serial) = term {
+        page = speaking(connection, page, serial).await?;
+    }
+    Ok((page, looked_to))
+}
+
+/// A question, as all the places are asked it.
+struct Asking<'a> {
+    connection: &'a DatabaseConnection,
+    filter: &'a ListFilter,
+    term: Term<'a>,
+    before: i64,
+    limit: u64,
+}
+
+impl Asking<'_> {
+    /// Those that ended a moment ago, and are in no portion of accounts.
+    async fn waiting(&self) -> Result<BTreeSet<i64>, StoreError> {
+        let place = Part::new("e.state = ?", [open_transfer::ENDED.into()]);
+        self.newest("open_transfer", place.and(self.term.row())).await
+    }
+
+    /// Those in portions of accounts that are not entered: the one that is being filled, and one before it.
+    async fn in_no_portion(&self, through: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let place = Part::new("e.portion_number > ?", [through.into()]);
+        self.newest("account_entry", place.and(self.term.row())).await
+    }
+
+    /// The portions of the index that hold anything older, and the newest of each.
+    async fn portions(&self) -> Result<Vec<(i64, i64)>, StoreError> {
+        let sql = "SELECT portion_number, newest FROM term_portion WHERE oldest < ? \
+                   ORDER BY newest DESC";
+        let rows = asked(self.connection, sql, vec![self.before.into()]).await?;
+        rows.iter().map(|row| Ok((read(row, 0)?, read(row, 1)?))).collect()
+    }
+
+    /// Those in these portions of the index.
+    async fn entered(&self, portions: Vec<i64>) -> Result<BTreeSet<i64>, StoreError> {
+        let marks = vec!["?"; portions.len()].join(",");
+        let portions = portions.into_iter().map(Value::from);
+        let place = Part::new(&format!("e.portion_number IN ({marks})"), portions);
+        let place = place.and(self.term.entry());
+        self.newest(self.term.table(), place).await
+    }
+
+    /// The newest of those in a table (`e`), in a place of it, that pass the filter.
+    async fn newest(&self, table: &str, place: Part) -> Result<BTreeSet<i64>, StoreError> {
+        let rest = rest(self.filter, self.term);
+        // An entry of the index is enough where nothing else is asked.
+        let joined = if rest.is_none() && table == self.term.table() { "" } else { JOINED };
+        let whole = place.and(Part::new("e.master_serial < ?", [self.before.into()])).and_if(rest);
+        let sql = format!(
+            "SELECT DISTINCT e.master_serial FROM {table} e {joined} WHERE {} \
+             ORDER BY e.master_serial DESC LIMIT ?",
+            whole.sql
+        );
+        let values = whole.values.into_iter().chain([self.limit.into()]).collect();
+        let rows = asked(self.connection, &sql, values).await?;
+        rows.iter().map(|row| read(row, 0)).collect()
+    }
+
+    /// The newest that are wanted of those older than `before`, by going back through all that have ended, so far and no
+    /// farther; and the last one that was looked at, if there are more behind it.
+    async fn walked(
+        &self,
+        before: i64,
+        length: usize,
+    ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
+        let mut found = BTreeSet::new();
+        let (mut before, mut looked_at) = (before, 0);
+        while looked_at < WALKED {
+            let step = A_STEP.min(WALKED - looked_at);
+            let limit = i64::try_from(step).unwrap_or(i64::MAX);
+            let sql = "SELECT master_serial FROM outcome WHERE master_serial < ? \
+                       ORDER BY master_serial DESC LIMIT ?";
+            let rows = asked(self.connection, sql, vec![before.into(), limit.into()]).await?;
+            let Some(last) = rows.last() else { return Ok((found, None)) };
+            let last: i64 = read(last, 0)?;
+            let range = "e.master_serial >= ? AND e.master_serial < ?";
+            let place = Part::new(range, [last.into(), before.into()]).and(self.term.row());
+            found.extend(self.newest("outcome", place).await?);
+            shorten(&mut found, length);
+            looked_at += rows.len();
+            if rows.len() < step || found.len() == length {
+                return Ok((found, None));
+            }
+            before = last;
+        }
+        Ok((found, Some(before)))
+    }
+}
+
+/// How far the index reaches: of what had ended before there was one, and of portions of accounts.
+async fn reach(connection: &DatabaseConnection) -> Result<(i64, i64), StoreError> {
+    let rows = asked(connection, REACH, Vec::new()).await?;
+    rows.first().map_or(Ok((0, 0)), |row| Ok((read(row, 0)?, read(row, 1)?)))
+}
+
+/// Those whose trails speak of a counter's serial, word for word.
+async fn speaking(
+    connection: &DatabaseConnection,
+    masters: BTreeSet<i64>,
+    serial: &str,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut speaking = BTreeSet::new();
+    let masters: Vec<i64> = masters.into_iter().collect();
+    for chunk in masters.chunks(CHUNK) {
+        let marks = vec!["?"; chunk.len()].join(",");
+        for (table, column) in [("outcome", "trail"), ("trail", "body")] {
+            let sql = format!(
+                "SELECT master_serial, {column} FROM {table} \
+                 WHERE {column} IS NOT NULL AND master_serial IN ({marks})"
+            );
+            let values = chunk.iter().copied().map(Value::from).collect();
+            for row in asked(connection, &sql, values).await? {
+                if counter_serials(&read::<String>(&row, 1)?).contains(serial) {
+                    speaking.insert(read(&row, 0)?);
+                }
+            }
+        }
+    }
+    Ok(speaking)
+}
+
+async fn asked(
+    connection: &DatabaseConnection,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Vec<QueryResult>, StoreError> {
+    let backend = connection.get_database_backend();
+    ask(connection.query_all_raw(Statement::from_sql_and_values(backend, sql, values))).await
+}
+
+fn read<T: TryGetable>(row: &QueryResult, at: usize) -> Result<T, StoreError> {
+    row.try_get_by_index(at).map_err(|error| StoreError::Unavailable { why: describe(&error) })
+}

@@ -1,0 +1,281 @@
+//! Enters what has ended in the indexes by counters' own serials and by amount: whole portions of accounts, once nothing
+//! more comes to them, and what had ended before there were such indexes, the newest first. All of it waits until nobody
+//! else does, or until as much has ended anew: a commit never pays for it.
+//!
+//! `term_reach` says how far it is: portions of accounts from the first to `through` are entered, and of what had ended
+//! before, all from `oldest` on. What stands in the index beyond that is found twice, and shown once.
+
+use super::attempt::begin_under;
+use super::rows::{each_of, insert_new, insert_verb};
+use crate::counter_serial::{counter_serials, hash};
+use crate::query::CHUNK;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Transfers entered in one transaction: some milliseconds in which nothing else is written.
+pub(crate) const A_STEP: usize = if cfg!(test) { 7 } else { 512 };
+
+/// Portions of accounts that make one of these: a serial that one transfer has is sought in each, and nobody waits while
+/// more pages are written.
+const OF_ACCOUNTS: i64 = if cfg!(test) { 2 } else { 16 };
+
+/// Transfers in a portion of what had ended before there was an index.
+const A_PORTION: usize = if cfg!(test) { 20 } else { 65_536 };
+
+/// How long nothing is tried after a failure.
+const REST: Duration = Duration::from_mins(1);
+
+/// How far the indexes reach: what had ended earlier is in them from the first on, 0 if all is; and portions of accounts
+/// up to the second.
+pub(crate) const REACH: &str = "SELECT oldest, through FROM term_reach WHERE name = 'terms'";
+
+/// A portion of accounts whose transfers are being entered.
+struct Filling {
+    number: i64,
+    left: Vec<i64>,
+    oldest: i64,
+    newest: i64,
+}
+
+/// A portion of what had ended before. One that was begun by an earlier life is left as it is.
+struct Earlier {
+    number: i64,
+    transfers: usize,
+    newest: i64,
+}
+
+/// How far it has come.
+#[derive(Default)]
+pub(crate) struct Terms {
+    filling: Option<Filling>,
+    earlier: Option<Earlier>,
+    has_all_earlier: bool,
+    /// The portion of accounts that was being filled when there was nothing to enter before it.
+    looked_before: Option<i64>,
+    not_before: Option<Instant>,
+}
+
+impl Terms {
+    /// Whether there may be something to enter, and it is time to; `open` is the portion of accounts that is being filled.
+    pub(crate) fn is_due(&self, open: Option<i64>) -> bool {
+        let is_done = self.has_all_earlier && self.looked_before == Some(end(open));
+        !is_done && self.not_before.is_none_or(|moment| Instant::now() >= moment)
+    }
+
+    /// It failed; it is tried again after a while, from what is durable.
+    pub(crate) fn rest(&mut self) {
+        *self = Terms { not_before: Some(Instant::now() + REST), ..Terms::default() };
+    }
+
+    /// Enters `most` of either kind. At a server it is done under the lease of `epoch`, as all that is written.
+    pub(crate) async fn go_on(
+        &mut self,
+        connection: &DatabaseConnection,
+        epoch: Option<i64>,
+        open: Option<i64>,
+        most: usize,
+    ) -> Result<(), DbErr> {
+        if self.filling.is_none() && self.looked_before != Some(end(open)) {
+            self.filling = next_portion(connection, end(open)).await?;
+            self.looked_before = self.filling.is_none().then_some(end(open));
+        }
+        if let Some(filling) = self.filling.take() {
+            self.filling = fill(connection, epoch, filling, most).await?;
+        }
+        if !self.has_all_earlier {
+            let entered = go_back(connection, epoch, self.earlier.take(), most).await?;
+            self.has_all_earlier = entered.is_none();
+            self.earlier = entered.filter(|portion| portion.transfers < A_PORTION);
+        }
+        Ok(())
+    }
+}
+
+/// Before which number all portions of accounts are complete, if this one is being filled.
+fn end(open: Option<i64>) -> i64 {
+    open.unwrap_or(i64::MAX)
+}
+
+/// The oldest portion of accounts that is not entered, of those that are complete.
+async fn next_portion(connection: &DatabaseConnection, end: i64) -> Result<Option<Filling>, DbErr> {
+    let sql = "SELECT MIN(portion_number) FROM account_portion WHERE portion_number < ? \
+               AND portion_number > (SELECT through FROM term_reach WHERE name = 'terms')";
+    let values = vec![Value::from(end)];
+    let Some(number) = first::<Option<i64>>(connection, sql, values).await?.flatten() else {
+        return Ok(None);
+    };
+    let sql = "SELECT DISTINCT master_serial FROM account_entry WHERE portion_number = ?";
+    let rows = connection.query_all_raw(asked(connection, sql, vec![number.into()])).await?;
+    let mut left = numbers(&rows)?;
+    left.sort_unstable();
+    let (oldest, newest) = (left.first().copied(), left.last().copied());
+    let (oldest, newest) = (oldest.unwrap_or(0), newest.unwrap_or(0));
+    Ok(Some(Filling { number, left, oldest, newest }))
+}
+
+/// Enters some of a portion; `None` once all of it is.
+async fn fill(
+    connection: &DatabaseConnection,
+    epoch: Option<i64>,
+    mut portion: Filling,
+    most: usize,
+) -> Result<Option<Filling>, DbErr> {
+    let these = portion.left.split_off(portion.left.len().saturating_sub(most));
+    let said = said(connection, &these).await?;
+    let transaction = begin_under(connection, epoch).await?;
+    let several = (portion.number - 1) / OF_ACCOUNTS + 1;
+    enter(&transaction, several, &these, said).await?;
+    let is_done = portion.left.is_empty();
+    if is_done {
+        let Filling { number, oldest, newest, .. } = portion;
+        show(&transaction, several, oldest, newest).await?;
+        let sql = "UPDATE term_reach SET through = ? WHERE name = 'terms'";
+        transaction.execute_raw(asked(&transaction, sql, vec![number.into()])).await?;
+    }
+    transaction.commit().await?;
+    Ok((!is_done).then_some(portion))
+}
+
+/// Enters some of what had ended before there was an index; `None` if there is no more.
+async fn go_back(
+    connection: &DatabaseConnection,
+    epoch: Option<i64>,
+    portion: Option<Earlier>,
+    most: usize,
+) -> Result<Option<Earlier>, DbErr> {
+    let oldest = first::<i64>(connection, REACH, Vec::new()).await?.unwrap_or(0);
+    if oldest == 0 {
+        return Ok(None);
+    }
+    let sql = "SELECT master_serial FROM outcome WHERE master_serial < ? \
+               ORDER BY master_serial DESC LIMIT ?";
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    let values = vec![oldest.into(), limit.into()];
+    let these = numbers(&connection.query_all_raw(asked(connection, sql, values)).await?)?;
+    let said = said(connection, &these).await?;
+    let transaction = begin_under(connection, epoch).await?;
+    let (newest, last) = (these.first().copied(), these.last().copied());
+    let entered = if let (Some(newest), Some(last)) = (newest, last) {
+        let portion = match portion {
+            Some(begun) => begun,
+            None => Earlier { number: first_number(&transaction).await? - 1, transfers: 0, newest },
+        };
+        enter(&transaction, portion.number, &these, said).await?;
+        show(&transaction, portion.number, last, portion.newest).await?;
+        Some(Earlier { transfers: portion.transfers + these.len(), ..portion })
+    } else {
+        None
+    };
+    let sql = "UPDATE term_reach SET oldest = ? WHERE name = 'terms'";
+    let values = vec![last.unwrap_or(0).into()];
+    transaction.execute_raw(asked(&transaction, sql, values)).await?;
+    transaction.commit().await?;
+    Ok(entered)
+}
+
+/// The last number that was given to a portion of what had ended before: they go down from 0, those of accounts up.
+async fn first_number(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
+    let sql = "SELECT MIN(portion_number) FROM term_portion WHERE portion_number < 0";
+    Ok(first::<Option<i64>>(transaction, sql, Vec::new()).await?.flatten().unwrap_or(0))
+}
+
+/// The counters' serials that these transfers' trails speak of, by their hashes, in order. What has ended says nothing
+/// more.
+async fn said(
+    connection: &DatabaseConnection,
+    masters: &[i64],
+) -> Result<BTreeSet<(i64, i64)>, DbErr> {
+    let mut said = BTreeSet::new();
+    for chunk in masters.chunks(CHUNK) {
+        let marks = vec!["?"; chunk.len()].join(",");
+        for (table, column) in [("outcome", "trail"), ("trail", "body")] {
+            let sql = format!(
+                "SELECT master_serial, {column} FROM {table} \
+                 WHERE {column} IS NOT NULL AND master_serial IN ({marks})"
+            );
+            let values = chunk.iter().copied().map(Value::from).collect();
+            for row in connection.query_all_raw(asked(connection, &sql, values)).await? {
+                let (master, part): (i64, String) =
+                    (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+                let serials = counter_serials(&part);
+                said.extend(serials.iter().map(|serial| (hash(serial), master)));
+            }
+        }
+    }
+    Ok(said)
+}
+
+/// Entered before, they are entered: the transaction of a step went unanswered, or a life ended within a portion.
+async fn enter(
+    transaction: &DatabaseTransaction,
+    portion: i64,
+    masters: &[i64],
+    said: BTreeSet<(i64, i64)>,
+) -> Result<(), DbErr> {
+    let rows = said.into_iter();
+    let rows = rows.map(|(hash, master)| vec![portion.into(), hash.into(), master.into()]);
+    let columns = ["portion_number", "serial_hash", "master_serial"];
+    insert_new(transaction, "serial_entry", &columns, rows.collect()).await?;
+    let insert = insert_verb(transaction);
+    let sql = format!(
+        "{insert} amount_entry (portion_number, amount, currency, master_serial) \
+         SELECT ?, amount, currency, master_serial FROM transfer WHERE master_serial"
+    );
+    each_of(transaction, &sql, &[portion.into()], masters).await.map(drop)
+}
+
+/// From now on a portion is looked into for what lies between these, too.
+async fn show(
+    transaction: &DatabaseTransaction,
+    number: i64,
+    oldest: i64,
+    newest: i64,
+) -> Result<(), DbErr> {
+    let row = vec![number.into(), oldest.into(), newest.into()];
+    let columns = ["portion_number", "oldest", "newest"];
+    insert_new(transaction, "term_portion", &columns, vec![row]).await?;
+    let sql = "UPDATE term_portion SET \
+               oldest = CASE WHEN oldest < ? THEN oldest ELSE ? END, \
+               newest = CASE WHEN newest > ? THEN newest ELSE ? END WHERE portion_number = ?";
+    let (oldest, newest): (Value, Value) = (oldest.into(), newest.into());
+    let values = vec![oldest.clone(), oldest, newest.clone(), newest, number.into()];
+    transaction.execute_raw(asked(transaction, sql, values)).await.map(drop)
+}
+
+fn asked(connection: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(connection.get_database_backend(), sql, values)
+}
+
+async fn first<T: sea_orm::TryGetable>(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Option<T>, DbErr> {
+    let row = connection.query_one_raw(asked(connection, sql, values)).await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
+}
+
+fn numbers(rows: &[sea_orm::QueryResult]) -> Result<Vec<i64>, DbErr> {
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failure_it_rests_and_begins_with_what_is_durable() {
+        let mut terms = Terms::default();
+        assert!(terms.is_due(None));
+        terms.has_all_earlier = true;
+        terms.looked_before = Some(3);
+        assert!(!terms.is_due(Some(3)));
+        // The next portion is begun: the one before it is complete.
+        assert!(terms.is_due(Some(4)));
+        terms.rest();
+        assert!(!terms.is_due(Some(4)));
+        terms.not_before = Some(Instant::now());
+        assert!(terms.is_due(Some(3)));
+    }
+}

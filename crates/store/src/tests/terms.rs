@@ -1,0 +1,386 @@
+//! Lists by a counter's own serial and by amount: all of them, wherever the transfers are on their way into the index,
+//! and whoever entered them.
+
+use super::*;
+use crate::address::Address;
+use crate::journal::{A_STEP, Terms};
+use crate::recent::Recent;
+use crate::{AmountFilter, ListFilter, StateFilter, connect, list};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+
+on_each_database!(
+    all_are_found_while_portions_fill,
+    what_had_ended_before_there_was_an_index_is_found_however_far_it_reaches,
+    what_had_ended_before_there_was_an_index_is_entered_while_nothing_is_written,
+    a_life_that_ends_within_a_portion_loses_nothing,
+    serials_are_compared_byte_for_byte,
+    amounts_are_narrowed_as_all_else,
+    a_page_looks_at_entries_and_not_at_transfers,
+);
+
+/// Two portions of accounts and some that are in none; less than what makes a test slow.
+const MANY: u64 = 2300;
+
+/// Three transfers in turn have one number, two of them by one counter and one by the other.
+fn serial_of(sequence: u64) -> String {
+    if sequence == 17 { "once".to_owned() } else { format!("F{}", sequence % 200) }
+}
+
+fn amount_of(sequence: u64) -> i64 {
+    if sequence == 18 { 777 } else { 100 + i64::try_from(sequence % 300).expect("small") }
+}
+
+fn begun(sequence: u64) -> Write {
+    let mut new = transfer(master(sequence), "shop", &format!("key-{sequence}"));
+    new.order.amount = Amount::new(amount_of(sequence)).expect("an amount");
+    accept(&new)
+}
+
+/// What a trail says of a leg that a counter answered so.
+fn said(serial: &str) -> String {
+    serde_json::json!([{"at": 1, "event": "answered", "phase": "credit_sent",
+        "leg": {"role": "debit", "knowledge": "done", "sent": 1, "counter_serial": serial}}])
+    .to_string()
+}
+
+/// Most say all with their ends, some before it.
+fn ended(sequence: u64) -> Write {
+    let mut write = end(master(sequence), FinalState::Completed);
+    if !sequence.is_multiple_of(5) {
+        write.trail = Some((0, said(&serial_of(sequence))));
+    }
+    write
+}
+
+fn paused(sequence: u64) -> Option<Write> {
+    sequence.is_multiple_of(5).then(|| trail(master(sequence), 0, &said(&serial_of(sequence))))
+}
+
+async fn end_all(desk: &mut Desk, these: impl Iterator<Item = u64> + Clone) {
+    desk.record(these.clone().filter_map(paused).collect()).await;
+    desk.record(these.map(ended).collect()).await;
+}
+
+/// What lists are read from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Store(&'a Store),
+    Database(&'a DatabaseConnection),
+}
+
+/// All that a list shows, page after page.
+async fn all_of(source: Source<'_>, filter: ListFilter) -> Vec<u64> {
+    let mut filter = ListFilter { limit: 3, ..filter };
+    let mut seen = Vec::new();
+    loop {
+        let page = match source {
+            Source::Store(store) => store.list(&filter).await,
+            Source::Database(connection) => {
+                list::list(connection, &filter, Some(&Recent::default())).await
+            }
+        }
+        .expect("asks");
+        seen.extend(page.transfers.iter().map(|stored| stored.transfer.master.sequence.number()));
+        assert!(page.next.is_none_or(|next| filter.before.is_none_or(|before| next < before)));
+        filter.before = page.next;
+        if page.next.is_none() {
+            return seen;
+        }
+    }
+}
+
+fn by_serial(serial: &str) -> ListFilter {
+    ListFilter { counter_serial: Some(serial.to_owned()), ..ListFilter::default() }
+}
+
+fn by_amount(minor: i64) -> ListFilter {
+    let amount = Amount::new(minor).expect("an amount");
+    ListFilter { amount: Some(AmountFilter { amount, currency: None }), ..ListFilter::default() }
+}
+
+/// That those which have ended are found by their serials, and all that were begun by their amounts.
+async fn check(source: Source<'_>, begun: u64, has_ended: impl Fn(u64) -> bool) {
+    for serial in ["F0", "F7", "F199", "once", "never"] {
+        let seen = all_of(source, by_serial(serial)).await;
+        let own = (1..=begun).rev().filter(|one| has_ended(*one) && serial_of(*one) == serial);
+        assert_eq!(seen, own.collect::<Vec<_>>(), "{serial}");
+    }
+    for amount in [100, 399, 777, 778] {
+        let seen = all_of(source, by_amount(amount)).await;
+        let own = (1..=begun).rev().filter(|one| amount_of(*one) == amount);
+        assert_eq!(seen, own.collect::<Vec<_>>(), "{amount}");
+    }
+}
+
+async fn writer(url: &str) -> DatabaseConnection {
+    let connection = connect::writer(&Address::parse(url).expect("an address"));
+    connection.ping().await.expect("it is there");
+    connection
+}
+
+async fn number(connection: &DatabaseConnection, sql: &str) -> i64 {
+    let statement = Statement::from_string(connection.get_database_backend(), sql.to_owned());
+    let row = connection.query_one_raw(statement).await.expect("asks").expect("a row");
+    row.try_get_by_index(0).expect("a number")
+}
+
+async fn all_are_found_while_portions_fill(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    for first in (1..=MANY).step_by(100) {
+        let hundred = first..(first + 100).min(MANY + 1);
+        let last = hundred.end - 1;
+        desk.record(hundred.clone().map(begun).collect()).await;
+        // The oldest of all wait until all others have ended.
+        end_all(&mut desk, hundred.filter(|one| *one > 20)).await;
+        if last.is_multiple_of(500) || last == MANY {
+            check(Source::Store(&store), last, |one| one > 20).await;
+        }
+    }
+    end_all(&mut desk, 1..=20).await;
+    check(Source::Store(&store), MANY, |_| true).await;
+    let connection = writer(&url).await;
+    while number(&connection, "SELECT through FROM term_reach").await < 1 {
+        check(Source::Store(&store), MANY, |_| true).await;
+    }
+    check(Source::Store(&store), MANY, |_| true).await;
+    store.close().await;
+    let store = Store::open(&url).await.expect("opens again");
+    check(Source::Store(&store), MANY, |_| true).await;
+    while number(&connection, "SELECT through FROM term_reach").await < 2 {
+        check(Source::Store(&store), MANY, |_| true).await;
+    }
+    check(Source::Store(&store), MANY, |_| true).await;
+    store.close().await;
+    connection.close().await.expect("closes");
+}
+
+/// A record as an earlier version left it: some have ended, and nothing of them is in the index.
+async fn without_an_index(url: &str) -> DatabaseConnection {
+    let store = Store::open(url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    desk.record((1..=MANY).map(begun).collect()).await;
+    end_all(&mut desk, (1..=MANY).filter(|one| before(*one))).await;
+    store.close().await;
+    let connection = writer(url).await;
+    for sql in [
+        "DELETE FROM serial_entry",
+        "DELETE FROM amount_entry",
+        "DELETE FROM term_portion",
+        "UPDATE term_reach SET oldest = (SELECT MAX(master_serial) + 1 FROM outcome), \
+         through = (SELECT MAX(portion_number) FROM account_portion)",
+    ] {
+        connection.execute_unprepared(sql).await.expect("it is done");
+    }
+    connection
+}
+
+/// Whether it had ended before there was an index.
+fn before(one: u64) -> bool {
+    !one.is_multiple_of(7)
+}
+
+async fn what_had_ended_before_there_was_an_index_is_found_however_far_it_reaches(url: String) {
+    let connection = without_an_index(&url).await;
+    check(Source::Database(&connection), MANY, before).await;
+    let (mut terms, mut steps) = (Terms::default(), 0);
+    while terms.is_due(None) {
+        if steps % 90 == 0 {
+            check(Source::Database(&connection), MANY, before).await;
+        }
+        steps += 1;
+        terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+    }
+    assert!(steps > 250, "{steps}");
+    assert_eq!(number(&connection, "SELECT oldest FROM term_reach").await, 0);
+    check(Source::Database(&connection), MANY, before).await;
+    connection.close().await.expect("closes");
+}
+
+async fn what_had_ended_before_there_was_an_index_is_entered_while_nothing_is_written(url: String) {
+    let connection = without_an_index(&url).await;
+    let store = Store::open(&url).await.expect("opens again");
+    let mut desk = Desk::of(&store);
+    end_all(&mut desk, [7, 14, 2296].into_iter()).await;
+    let has_ended = |one| before(one) || [7, 14, 2296].contains(&one);
+    while number(&connection, "SELECT oldest FROM term_reach").await != 0 {
+        check(Source::Store(&store), MANY, has_ended).await;
+    }
+    check(Source::Store(&store), MANY, has_ended).await;
+    store.close().await;
+    connection.close().await.expect("closes");
+}
+
+async fn a_life_that_ends_within_a_portion_loses_nothing(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    desk.record((1..=600).map(begun).collect()).await;
+    end_all(&mut desk, 1..=600).await;
+    store.close().await;
+    let connection = writer(&url).await;
+    for steps in [1, 3, 200] {
+        // Each life begins anew with what is durable.
+        let mut terms = Terms::default();
+        for _ in 0..steps {
+            terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+        }
+        check(Source::Database(&connection), 600, |_| true).await;
+    }
+    let portions = number(&connection, "SELECT MAX(portion_number) FROM account_portion").await;
+    let through = number(&connection, "SELECT through FROM term_reach").await;
+    assert!(portions > 0 && through == portions, "{through} of {portions}");
+    let waiting = number(&connection, "SELECT COUNT(*) FROM open_transfer").await;
+    assert_eq!(number(&connection, "SELECT COUNT(*) FROM amount_entry").await, 600 - waiting);
+    assert_eq!(number(&connection, "SELECT COUNT(*) FROM serial_entry").await, 600 - waiting);
+    connection.close().await.expect("closes");
+}
+
+async fn serials_are_compared_byte_for_byte(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let serials = ["F1", "f1", "F1 ", "F%", "\"F1\"", "\\", "\u{7c4c}", "F1\u{7c4c}"];
+    desk.record((1..=8).map(simple).collect()).await;
+    let ends = serials.iter().zip(1..).map(|(serial, sequence)| {
+        let mut write = end(master(sequence), FinalState::Completed);
+        write.trail = Some((0, said(serial)));
+        write
+    });
+    desk.record(ends.collect()).await;
+    for _ in 0..2 {
+        for (serial, sequence) in serials.iter().zip(1..) {
+            assert_eq!(all_of(Source::Store(&store), by_serial(serial)).await, [sequence]);
+        }
+    }
+    // Once they are entered, and another has the same hash.
+    store.close().await;
+    let connection = writer(&url).await;
+    let store = Store::open(&url).await.expect("opens again");
+    Desk::of(&store).record(vec![simple(9), end(master(9), FinalState::Completed)]).await;
+    store.close().await;
+    let mut terms = Terms::default();
+    while terms.is_due(None) {
+        terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+    }
+    let hash = crate::counter_serial::hash("F1");
+    let other = master(2).number();
+    let sql = format!(
+        "INSERT INTO serial_entry (portion_number, serial_hash, master_serial) \
+         SELECT MAX(portion_number), {hash}, {other} FROM term_portion"
+    );
+    connection.execute_unprepared(&sql).await.expect("inserts");
+    for (serial, sequence) in serials.iter().zip(1..) {
+        assert_eq!(all_of(Source::Database(&connection), by_serial(serial)).await, [sequence]);
+    }
+    connection.close().await.expect("closes");
+}
+
+async fn amounts_are_narrowed_as_all_else(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let usd: Currency = "USD".parse().expect("a currency");
+    let make = |sequence: u64, app: &str, account: &str, currency| {
+        let mut new = transfer(master(sequence), app, &sequence.to_string());
+        new.order.from = place("securities", account);
+        (new.order.amount, new.order.currency) = (Amount::new(500).expect("an amount"), currency);
+        accept(&new)
+    };
+    let mut refused = end(master(2), FinalState::Refused);
+    refused.trail = Some((0, said("F1")));
+    let mut completed = end(master(4), FinalState::Completed);
+    completed.trail = Some((0, said("F1")));
+    desk.record(vec![
+        make(1, "shop", "A1", Currency::CNY),
+        make(2, "bank", "A1", Currency::CNY),
+        make(3, "shop", "A2", usd),
+        make(4, "shop", "A2", Currency::CNY),
+        simple(5),
+        refused,
+        completed,
+    ])
+    .await;
+    let of = |currency| {
+        let amount = Amount::new(500).expect("an amount");
+        ListFilter { amount: Some(AmountFilter { amount, currency }), ..ListFilter::default() }
+    };
+    let account = |name: &str| Some(AccountId::new(name).expect("an account"));
+    let app = |name: &str| Some(name.to_owned());
+    let ended = |state| Some(StateFilter::Ended(state));
+    let cases = || {
+        vec![
+            (of(None), vec![4, 3, 2, 1]),
+            (of(Some(usd)), vec![3]),
+            (ListFilter { app: app("bank"), ..of(None) }, vec![2]),
+            (ListFilter { account: account("A2"), ..of(None) }, vec![4, 3]),
+            (ListFilter { account: account("A2"), ..of(Some(usd)) }, vec![3]),
+            (ListFilter { account: account("F1"), ..of(None) }, vec![4, 3, 2, 1]),
+            (ListFilter { state: ended(FinalState::Refused), ..of(None) }, vec![2]),
+            (ListFilter { state: Some(StateFilter::AnyEnded), ..of(None) }, vec![4, 2]),
+            (
+                ListFilter { state: Some(StateFilter::Open(OpenState::Accepted)), ..of(None) },
+                vec![3, 1],
+            ),
+            (ListFilter { before: Some(master(3)), ..of(None) }, vec![2, 1]),
+            (by_serial("F1"), vec![4, 2]),
+            (ListFilter { app: app("bank"), ..by_serial("F1") }, vec![2]),
+            (ListFilter { account: account("A2"), ..by_serial("F1") }, vec![4]),
+            (ListFilter { counter_serial: Some("F1".to_owned()), ..of(Some(usd)) }, vec![]),
+            (ListFilter { counter_serial: Some("F1".to_owned()), ..of(None) }, vec![4, 2]),
+            (ListFilter { state: ended(FinalState::Refused), ..by_serial("F1") }, vec![2]),
+            (
+                ListFilter {
+                    state: Some(StateFilter::Open(OpenState::Accepted)),
+                    ..by_serial("F1")
+                },
+                vec![],
+            ),
+        ]
+    };
+    for (filter, expected) in cases() {
+        let seen = all_of(Source::Store(&store), filter.clone()).await;
+        assert_eq!(seen, expected, "{filter:?}");
+    }
+    store.close().await;
+    // The same once all of it is in the index.
+    let store = Store::open(&url).await.expect("opens again");
+    Desk::of(&store).record(vec![simple(6), end(master(6), FinalState::Completed)]).await;
+    store.close().await;
+    let connection = writer(&url).await;
+    let mut terms = Terms::default();
+    while terms.is_due(None) {
+        terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+    }
+    assert!(number(&connection, "SELECT COUNT(*) FROM serial_entry").await > 0);
+    for (filter, expected) in cases() {
+        let seen = all_of(Source::Database(&connection), filter.clone()).await;
+        assert_eq!(seen, expected, "{filter:?}");
+    }
+    connection.close().await.expect("closes");
+}
+
+/// However many transfers there are, a page by what few of them have reads the entries that it finds.
+async fn a_page_looks_at_entries_and_not_at_transfers(url: String) {
+    let connection = without_an_index(&url).await;
+    let mut terms = Terms::default();
+    while terms.is_due(None) {
+        terms.go_on(&connection, None, None, 512).await.expect("it goes on");
+    }
+    if connection.get_database_backend() != DbBackend::Sqlite {
+        let read = "SELECT SUM(VARIABLE_VALUE) FROM information_schema.SESSION_STATUS \
+                    WHERE VARIABLE_NAME LIKE 'HANDLER_READ%'";
+        let read = format!("SELECT CAST(({read}) AS SIGNED)");
+        // The question itself reads the table of what was read.
+        let (first, second) = (number(&connection, &read).await, number(&connection, &read).await);
+        for filter in [by_serial("once"), by_amount(777)] {
+            let before = number(&connection, &read).await;
+            let listed = list::list(&connection, &filter, Some(&Recent::default())).await;
+            assert_eq!(listed.expect("asks").transfers.len(), 1);
+            let rows = (number(&connection, &read).await - before) - (second - first);
+            // What waits to be entered, and a seek for each portion.
+            assert!(rows <= 1200, "{rows} rows were read for a page of one");
+        }
+    }
+    for filter in [by_serial("once"), by_amount(777)] {
+        assert_eq!(all_of(Source::Database(&connection), filter).await.len(), 1);
+    }
+    connection.close().await.expect("closes");
+}
