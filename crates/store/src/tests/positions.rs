@@ -183,7 +183,8 @@ async fn half_of_a_log_that_is_cut_off_is_noticed() {
     let place = Place::new();
     let store = place.open().await;
     let mut desk = Desk::of(&store);
-    for sequence in 1..40 {
+    // More of the log than what made the tables.
+    for sequence in 1..120 {
         desk.record(vec![simple(sequence)]).await;
     }
     // As a crash leaves it, and then half of the log is gone.
