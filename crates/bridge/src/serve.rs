@@ -10,6 +10,7 @@ use api::apps::Apps;
 use api::auth::Authenticator;
 use api::server::{Limits, Server, Stop, Trust};
 use api::state::ApiState;
+use console::pages;
 use coordinator::Coordinator;
 use link::{Acceptor, AcceptorConfig, AcceptorLimits, InboundPeer, Leave, Link};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -227,10 +228,7 @@ impl Bridge {
         }
         let servers = [
             ("the transfer API", api.serve(api::router(state), serving.clone())),
-            (
-                "the operators' side",
-                operators.serve(ops::router(ops, console::pages), serving.clone()),
-            ),
+            ("the operators' side", operators.serve(ops::router(ops, pages), serving.clone())),
         ];
         let servers = servers.map(|(name, work)| {
             let task = Arc::new(Task::new(name));
