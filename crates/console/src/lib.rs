@@ -30,6 +30,27 @@ use axum::routing::{get, post};
 const LONGEST_FORM: usize = 32 * 1024;
 
 /// The pages over these routes of the operators' API.
+///
+/// ```
+/// use axum::body::Body;
+/// use axum::http::{Request, StatusCode};
+/// use axum::routing::get;
+/// use axum::{Json, Router};
+/// use serde_json::json;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // Whoever is nobody there is sent to the door, and led back from it.
+/// let nobody = || async {
+///     (StatusCode::UNAUTHORIZED, Json(json!({ "type": "/errors/not_signed_in" })))
+/// };
+/// let api = Router::new().route("/ops/v1/session", get(nobody));
+/// let asked = Request::get("/transit").body(Body::empty()).expect("a request");
+/// let answered = console::pages(api).oneshot(asked).await.expect("an answer");
+/// assert_eq!(answered.headers()["location"], "/sign-in?to=%2Ftransit");
+/// # }
+/// ```
 pub fn pages(api: Router) -> Router {
     let api = Api(api);
     let forms = Router::new()
