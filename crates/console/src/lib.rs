@@ -1,6 +1,6 @@
 //! The operators' house for people: pages, rendered here, of what the operators' API says. Whoever asks for one asks
 //! the API through it, in this process and with the same cookie: what one may see and do, and what an act leads to, is
-//! decided there ([`asking`]). A form does what the API does with the same words, and shows what came of it ([`doing`]).
+//! decided there (`asking`). A form does what the API does with the same words, and shows what came of it (`doing`).
 //!
 //! Every view has an address that can be sent to a colleague, and works without a script; the one script there is
 //! (`live.js`) asks for the same page again when the bridge says that something has happened.
