@@ -58,18 +58,18 @@ impl Accounts {
     }
 
     /// Enters what has ended. If it fails nothing is lost: it is tried again with the next step.
-    /// At a server it is done under the lease of `epoch`, as all that is written. Says how many it entered.
+    /// At a server it is done under the lease of `epoch`, as all that is written.
     pub(super) async fn enter(
         &mut self,
         connection: &DatabaseConnection,
         epoch: Option<i64>,
-    ) -> Result<usize, DbErr> {
+    ) -> Result<(), DbErr> {
         // Known again only if all goes well: a commit may have gone unanswered.
         let portion = self.portion.take().filter(|portion| portion.transfers < A_PORTION);
         let waiting = self.recent.all();
         self.has_begun = true;
         let (Some(&oldest), Some(&newest)) = (waiting.first(), waiting.last()) else {
-            return Ok(0);
+            return Ok(());
         };
         let transaction = begin_under(connection, epoch).await?;
         let portion =
@@ -93,7 +93,7 @@ impl Accounts {
         transaction.commit().await?;
         self.recent.remove(&waiting);
         self.portion = Some(portion);
-        Ok(waiting.len())
+        Ok(())
     }
 }
 

@@ -271,14 +271,12 @@ impl Engine {
             return;
         }
         let entered = limited(self.accounts.enter(&connection, self.ledger.epoch())).await;
-        let entered = self.understood(entered).await.unwrap_or_else(|(_, why)| {
+        if let Err((_, why)) = self.understood(entered).await {
             metrics::counter!("store_account_entries_failures_total").increment(1);
             tracing::warn!(why, "accounts not entered");
-            0
-        });
+        }
         // As many as have ended: however busy the bridge is, it gets done.
         self.enter_earlier().await;
-        self.enter_terms(entered).await;
     }
 
     /// Whether something has ended that an index waits for which nobody else waits for.
@@ -289,17 +287,18 @@ impl Engine {
     /// Enters some of it, while nothing else is to be written.
     pub(super) async fn while_idle(&mut self) {
         self.enter_earlier().await;
-        self.enter_terms(0).await;
+        self.enter_terms().await;
     }
 
-    /// Enters counters' serials and amounts, of so many transfers or of a step.
-    async fn enter_terms(&mut self, ended: usize) {
+    /// Enters counters' serials and amounts of a step's transfers. Never while others wait: what it takes
+    /// would be taken from them, and it is looked for seldom.
+    async fn enter_terms(&mut self) {
         let open = self.accounts.open_portion();
         let Some(connection) = self.connection.clone().filter(|_| self.terms.is_due(open)) else {
             return;
         };
-        let (epoch, most) = (self.ledger.epoch(), ended.max(terms::A_STEP));
-        let entered = limited(self.terms.go_on(&connection, epoch, open, most)).await;
+        let epoch = self.ledger.epoch();
+        let entered = limited(self.terms.go_on(&connection, epoch, open, terms::A_STEP)).await;
         if let Err((_, why)) = self.understood(entered).await {
             self.terms.rest();
             tracing::warn!(why, "counters' serials and amounts not entered");

@@ -1,6 +1,6 @@
 //! Enters what has ended in the indexes by counters' own serials and by amount: whole portions of accounts, once nothing
 //! more comes to them, and what had ended before there were such indexes, the newest first. All of it waits until nobody
-//! else does, or until as much has ended anew: a commit never pays for it.
+//! else does: a commit never pays for it.
 //!
 //! `term_reach` says how far it is: portions of accounts from the first to `through` are entered, and of what had ended
 //! before, all from `oldest` on. What stands in the index beyond that is found twice, and shown once.
