@@ -135,7 +135,7 @@ try {
   seen.steps.push(await one.locator("#said").innerText());
 
   // The other's page shows it by itself, and nobody approves what is one's own.
-  await other.locator("#approving").waitFor({ timeout: 10_000 }).catch(async () => {
+  await other.locator("#approving").waitFor({ timeout: 30_000 }).catch(async () => {
     seen.steps.push("the other's page did not follow");
     await other.reload();
   });
