@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Transfers entered in one transaction: some milliseconds in which nothing else is written.
-pub(crate) const A_STEP: usize = if cfg!(test) { 7 } else { 512 };
+pub(crate) const A_STEP: usize = if cfg!(test) { 7 } else { 128 };
 
 /// Portions of accounts that make one of these: a serial that one transfer has is sought in each, and nobody waits while
 /// more pages are written.
@@ -68,7 +68,7 @@ impl Terms {
         *self = Terms { not_before: Some(Instant::now() + REST), ..Terms::default() };
     }
 
-    /// Enters `most` of either kind. At a server it is done under the lease of `epoch`, as all that is written.
+    /// Enters `most` of either kind: of what is complete first. At a server it is done under the lease of `epoch`, as all that is written.
     pub(crate) async fn go_on(
         &mut self,
         connection: &DatabaseConnection,
@@ -81,9 +81,9 @@ impl Terms {
             self.looked_before = self.filling.is_none().then_some(end(open));
         }
         if let Some(filling) = self.filling.take() {
+            // One of the two in a step: whoever comes meanwhile waits for it.
             self.filling = fill(connection, epoch, filling, most).await?;
-        }
-        if !self.has_all_earlier {
+        } else if !self.has_all_earlier {
             let entered = go_back(connection, epoch, self.earlier.take(), most).await?;
             self.has_all_earlier = entered.is_none();
             self.earlier = entered.filter(|portion| portion.transfers < A_PORTION);

@@ -64,11 +64,12 @@ impl MigrationTrait for Migration {
             _ => "INSERT IGNORE INTO",
         };
         // Behind the newest that has ended: none is entered yet; 0 if there is none at all. What ends from now on is in
-        // portions of accounts that are not begun yet.
+        // portions of accounts that are not begun yet, or in the last one: at a server an earlier version may be filling
+        // it while this is done. What is entered twice is shown once.
         let sql = format!(
             "{insert} term_reach (name, oldest, through) \
              SELECT 'terms', (SELECT COALESCE(MAX(master_serial) + 1, 0) FROM outcome), \
-             (SELECT COALESCE(MAX(portion_number), 0) FROM account_portion)"
+             (SELECT COALESCE(MAX(portion_number), 1) - 1 FROM account_portion)"
         );
         connection.execute_unprepared(&sql).await.map(drop)
     }
