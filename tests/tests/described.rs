@@ -364,7 +364,9 @@ async fn what_operators_see_is_described() {
         ("/healthz", 200),
         ("/readyz", 200),
         ("/metrics", 200),
-        ("/", 200),
+        ("/", 303),
+        ("/sign-in", 200),
+        ("/page.css", 200),
     ] {
         let url = format!("{}{path}", town.bridge.operators());
         let heard = system_tests::http::send(http.get(url)).await.expect("an answer");

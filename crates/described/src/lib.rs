@@ -251,13 +251,16 @@ fn fits(template: &str, path: &str) -> bool {
     }
 }
 
-/// What is wrong with an answer to what is not described: it says that there is nothing, or is a page.
+/// What is wrong with an answer to what is not described: it says that there is nothing, or is a page, or leads to one.
 fn undescribed(answer: &Answer<'_>) -> Option<String> {
     let body: Value = serde_json::from_slice(answer.body).unwrap_or_default();
     let says_so = body["type"].as_str().is_some_and(|kind| NOTHING_THERE.contains(&kind));
     let is_page = PAGES.contains(&media_type(answer.headers).as_str());
-    let Answer { method, target, status, .. } = answer;
-    (!says_so && !is_page).then(|| format!("{method} {target} is not described ({status})"))
+    let Answer { method, target, status, headers, .. } = answer;
+    let there = headers.get(header::LOCATION).and_then(|there| there.to_str().ok());
+    let leads_on = *status == StatusCode::SEE_OTHER && there.is_some_and(|to| to.starts_with('/'));
+    (!says_so && !is_page && !leads_on)
+        .then(|| format!("{method} {target} is not described ({status})"))
 }
 
 /// The media type, without its parameters.
@@ -458,5 +461,8 @@ mod tests {
             &["GET /orders/7/lines is not described"],
         );
         check("/orders/", 200, &[TAG, JSON], "[]", &["is not described"]);
+        check("/", 303, &[("location", "/sign-in")], "", &[]);
+        check("/", 303, &[("location", "https://elsewhere/")], "", &["is not described"]);
+        check("/", 303, &[], "", &["is not described"]);
     }
 }
