@@ -2,7 +2,7 @@
 //! is not in it yet, whose rows are looked at one by one. What ends moves from there to here, so it is looked for in this
 //! order; and the index says how far it reaches before it is asked.
 
-use crate::counter_serial::{counter_serials, hash, written};
+use crate::counter_serial::{counter_serials, each_part, hash, written};
 use crate::entity::open_transfer;
 use crate::error::StoreError;
 use crate::fault::describe;
@@ -16,9 +16,9 @@ use domain::serial::MasterSerial;
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Statement, TryGetable, Value};
 use std::collections::BTreeSet;
 
-/// Transfers of before there was an index that one question goes through, while they are being entered.
-const A_STEP: usize = 2048;
-/// The most of them that are gone through for one page.
+/// Transfers of before there was an index, or entries of it, that one question goes through.
+const A_STEP: usize = if cfg!(test) { 100 } else { 2048 };
+/// The most of either that are gone through for one page.
 const WALKED: usize = if cfg!(test) { 300 } else { 32_768 };
 
 /// What a page is found by.
@@ -147,20 +147,31 @@ pub(crate) async fn page(
     let (oldest, through) = reach(connection).await?;
     page.extend(asking.in_no_portion(through).await?);
     shorten(&mut page, length);
-    let mut portions = Portions::new(asking.portions().await?);
-    while let Some(these) = portions.next_for(&page, length) {
-        page.extend(asking.entered(these).await?);
-        shorten(&mut page, length);
-    }
+    let mut looked_to = match rest(filter, term) {
+        None => {
+            let mut portions = Portions::new(asking.portions().await?);
+            while let Some(these) = portions.next_for(&page, length) {
+                page.extend(asking.entered(these).await?);
+                shorten(&mut page, length);
+            }
+            None
+        }
+        Some(rest) => {
+            let (entered, last) = asking.swept(&rest, length).await?;
+            page.extend(entered);
+            page.retain(|master| last.is_none_or(|last| *master >= last));
+            shorten(&mut page, length);
+            last
+        }
+    };
     let is_full = page.len() == length;
-    let mut looked_to = None;
     if oldest != 0 && !(is_full && page.first().is_some_and(|last| *last >= oldest)) {
         // What is older is not all entered yet.
         let (older, last) = asking.walked(oldest.min(before), length).await?;
         page.extend(older);
         page.retain(|master| last.is_none_or(|last| *master >= last));
         shorten(&mut page, length);
-        looked_to = last;
+        looked_to = looked_to.max(last);
     }
     if page.len() == length {
         looked_to = page.first().copied();
@@ -199,6 +210,84 @@ impl Asking<'_> {
                    ORDER BY newest DESC";
         let rows = asked(self.connection, sql, vec![self.before.into()]).await?;
         rows.iter().map(|row| Ok((read(row, 0)?, read(row, 1)?))).collect()
+    }
+
+    /// The newest that pass the rest of the filter, too, of those in the index, by going through its entries, so many and
+    /// no more; and the last one that was looked at, if there are more behind it. However many have a term, few may pass.
+    async fn swept(
+        &self,
+        rest: &Part,
+        length: usize,
+    ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
+        let portions = self.portions().await?;
+        let (mut found, mut before, mut looked_at) = (BTreeSet::new(), self.before, 0);
+        while looked_at < WALKED {
+            let (entries, last) = self.newest_entries(&portions, before).await?;
+            looked_at += entries.len();
+            found.extend(self.passing(entries, rest).await?);
+            shorten(&mut found, length);
+            let Some(last) = last.filter(|_| found.len() < length) else {
+                return Ok((found, None));
+            };
+            before = last;
+        }
+        Ok((found, Some(before)))
+    }
+
+    /// A step's entries older than `before` in these portions, the newest of all; and the oldest of them, if there may be
+    /// more behind it.
+    async fn newest_entries(
+        &self,
+        portions: &[(i64, i64)],
+        before: i64,
+    ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
+        let (mut entries, mut last) = (BTreeSet::new(), None);
+        for (portion, newest) in portions {
+            if last.is_some_and(|last| *newest < last) {
+                break;
+            }
+            let place = Part::new("e.portion_number = ?", [(*portion).into()]);
+            let place = place.and(self.term.entry());
+            let place = place.and(Part::new("e.master_serial < ?", [before.into()]));
+            let sql = format!(
+                "SELECT e.master_serial FROM {} e WHERE {} ORDER BY e.master_serial DESC LIMIT {A_STEP}",
+                self.term.table(),
+                place.sql
+            );
+            let rows = asked(self.connection, &sql, place.values).await?;
+            let these: Vec<i64> =
+                rows.iter().map(|row| read(row, 0)).collect::<Result<_, StoreError>>()?;
+            if these.len() == A_STEP {
+                last = last.max(these.last().copied());
+            }
+            entries.extend(these);
+            if entries.len() > A_STEP {
+                shorten(&mut entries, A_STEP);
+                last = last.max(entries.first().copied());
+            }
+        }
+        entries.retain(|entry| last.is_none_or(|last| *entry >= last));
+        Ok((entries, last))
+    }
+
+    /// Those of these that pass the rest of the filter.
+    async fn passing(&self, entries: BTreeSet<i64>, rest: &Part) -> Result<Vec<i64>, StoreError> {
+        let entries: Vec<i64> = entries.into_iter().collect();
+        let mut passing = Vec::new();
+        for chunk in entries.chunks(CHUNK) {
+            let marks = vec!["?"; chunk.len()].join(",");
+            let sql = format!(
+                "SELECT t.master_serial FROM transfer t \
+                 JOIN outcome o ON o.master_serial = t.master_serial \
+                 WHERE t.master_serial IN ({marks}) AND {}",
+                rest.sql
+            );
+            let values = chunk.iter().copied().map(Value::from).chain(rest.values.iter().cloned());
+            for row in asked(self.connection, &sql, values.collect()).await? {
+                passing.push(read(&row, 0)?);
+            }
+        }
+        Ok(passing)
     }
 
     /// Those in these portions of the index.
@@ -271,21 +360,13 @@ async fn speaking(
 ) -> Result<BTreeSet<i64>, StoreError> {
     let mut speaking = BTreeSet::new();
     let masters: Vec<i64> = masters.into_iter().collect();
-    for chunk in masters.chunks(CHUNK) {
-        let marks = vec!["?"; chunk.len()].join(",");
-        for (table, column) in [("outcome", "trail"), ("trail", "body")] {
-            let sql = format!(
-                "SELECT master_serial, {column} FROM {table} \
-                 WHERE {column} IS NOT NULL AND master_serial IN ({marks})"
-            );
-            let values = chunk.iter().copied().map(Value::from).collect();
-            for row in asked(connection, &sql, values).await? {
-                if counter_serials(&read::<String>(&row, 1)?).contains(serial) {
-                    speaking.insert(read(&row, 0)?);
-                }
-            }
+    ask(each_part(connection, &masters, |master, part| {
+        // What cannot be read may speak of it, and whoever seeks it finds out that it is damaged.
+        if part.is_none_or(|part| counter_serials(part).contains(serial)) {
+            speaking.insert(master);
         }
-    }
+    }))
+    .await?;
     Ok(speaking)
 }
 

@@ -1,9 +1,17 @@
 //! Counters' own serials of their postings, as trails say them: all that is read here of a trail, which is the
 //! coordinator's otherwise.
 
+use crate::fault::is_damage;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult, Statement, Value};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// Transfers whose trails are read together: a part of one is up to 64 KiB long, and few have several.
+const TOGETHER: usize = 16;
+
+/// Where the parts of trails stand.
+const PARTS: [(&str, &str); 2] = [("outcome", "trail"), ("trail", "body")];
 
 /// What is read of an entry.
 #[derive(Deserialize)]
@@ -29,6 +37,49 @@ pub fn counter_serials(part: &str) -> BTreeSet<String> {
     let entries: Vec<Entry> = serde_json::from_str(part).unwrap_or_default();
     let said = entries.into_iter().filter_map(|entry| entry.leg?.counter_serial);
     said.filter(|serial| !serial.is_empty()).collect()
+}
+
+/// Looks at the parts of these transfers' trails; `None` stands for what cannot be read, which hides no other. A part may
+/// be looked at twice.
+pub(crate) async fn each_part(
+    connection: &DatabaseConnection,
+    masters: &[i64],
+    mut look: impl FnMut(i64, Option<&str>),
+) -> Result<(), DbErr> {
+    for (table, column) in PARTS {
+        let mut waiting: Vec<&[i64]> = masters.chunks(TOGETHER).collect();
+        while let Some(these) = waiting.pop() {
+            match parts(connection, (table, column), these).await {
+                Ok(rows) => {
+                    for row in rows {
+                        let (master, part) = (row.try_get_by_index(0)?, row.try_get_by_index(1));
+                        look(master, part.as_ref().ok().map(String::as_str));
+                    }
+                }
+                Err(error) if is_damage(&error) => match these {
+                    [one] => look(*one, None),
+                    several => waiting.extend(several.chunks(1)),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn parts(
+    connection: &DatabaseConnection,
+    (table, column): (&str, &str),
+    masters: &[i64],
+) -> Result<Vec<QueryResult>, DbErr> {
+    let marks = vec!["?"; masters.len()].join(",");
+    let sql = format!(
+        "SELECT master_serial, {column} FROM {table} \
+         WHERE {column} IS NOT NULL AND master_serial IN ({marks})"
+    );
+    let values = masters.iter().copied().map(Value::from);
+    let backend = connection.get_database_backend();
+    connection.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await
 }
 
 /// What stands for it in the index. Others may have the same, hardly ever: what is found by it is looked at.

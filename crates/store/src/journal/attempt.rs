@@ -65,12 +65,20 @@ pub(super) async fn begin_under(
 
 /// Gives up after [`DEADLINE`]; what hangs counts as a lost connection.
 pub(super) async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    match tokio::time::timeout(DEADLINE, work).await {
+    limited_to(DEADLINE, work).await
+}
+
+/// The same, for what has a time of its own.
+pub(super) async fn limited_to<T>(
+    time: Duration,
+    work: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    match tokio::time::timeout(time, work).await {
         Ok(result) => result,
         Err(_) => Err(DbErr::Query(sea_orm::RuntimeErr::SqlxError(
             sea_orm::sqlx::Error::Io(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
-                format!("no answer within {} s", DEADLINE.as_secs()),
+                format!("no answer within {} s", time.as_secs_f64()),
             ))
             .into(),
         ))),

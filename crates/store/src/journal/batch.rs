@@ -2,7 +2,7 @@
 //! is written to SQLite is [`super::sqlite`], how to a server [`super::server`].
 
 use super::accounts::Accounts;
-use super::attempt::{DEADLINE, Tried, limited};
+use super::attempt::{DEADLINE, Tried, limited, limited_to};
 use super::checkpoint::Checkpoints;
 use super::reach::Reach;
 use super::sqlite::Hand;
@@ -297,11 +297,16 @@ impl Engine {
         let Some(connection) = self.connection.clone().filter(|_| self.terms.is_due(open)) else {
             return;
         };
-        let epoch = self.ledger.epoch();
-        let entered = limited(self.terms.go_on(&connection, epoch, open, terms::A_STEP)).await;
-        if let Err((_, why)) = self.understood(entered).await {
-            self.terms.rest();
-            tracing::warn!(why, "counters' serials and amounts not entered");
+        let (epoch, asked) = (self.ledger.epoch(), Instant::now());
+        let entered = limited_to(terms::TIME, self.terms.go_on(&connection, epoch, open)).await;
+        match self.understood(entered).await {
+            // Its transaction began with a beat.
+            Ok(true) => self.ledger.held(asked),
+            Ok(false) => {}
+            Err((_, why)) => {
+                self.terms.rest();
+                tracing::warn!(why, "counters' serials and amounts not entered");
+            }
         }
     }
 

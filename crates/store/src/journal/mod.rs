@@ -34,8 +34,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use supervise::task::{End, Task, watched};
-#[cfg(test)]
-pub(crate) use terms::A_STEP;
 pub(crate) use terms::REACH;
 #[cfg(test)]
 pub(crate) use terms::Terms;

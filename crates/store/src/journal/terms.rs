@@ -7,14 +7,13 @@
 
 use super::attempt::begin_under;
 use super::rows::{each_of, insert_new, insert_verb};
-use crate::counter_serial::{counter_serials, hash};
-use crate::query::CHUNK;
+use crate::counter_serial::{counter_serials, each_part, hash};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Transfers entered in one transaction: some milliseconds in which nothing else is written.
-pub(crate) const A_STEP: usize = if cfg!(test) { 7 } else { 128 };
+const A_STEP: usize = if cfg!(test) { 7 } else { 128 };
 
 /// Portions of accounts that make one of these: a serial that one transfer has is sought in each, and nobody waits while
 /// more pages are written.
@@ -22,6 +21,9 @@ const OF_ACCOUNTS: i64 = if cfg!(test) { 2 } else { 16 };
 
 /// Transfers in a portion of what had ended before there was an index.
 const A_PORTION: usize = if cfg!(test) { 20 } else { 65_536 };
+
+/// How long a step may take, during which nothing else is written; then the next ones are half as large.
+pub(super) const TIME: Duration = Duration::from_millis(500);
 
 /// How long nothing is tried after a failure.
 const REST: Duration = Duration::from_mins(1);
@@ -46,7 +48,6 @@ struct Earlier {
 }
 
 /// How far it has come.
-#[derive(Default)]
 pub(crate) struct Terms {
     filling: Option<Filling>,
     earlier: Option<Earlier>,
@@ -54,6 +55,24 @@ pub(crate) struct Terms {
     /// The portion of accounts that was being filled when there was nothing to enter before it.
     looked_before: Option<i64>,
     not_before: Option<Instant>,
+    /// Transfers entered in the next step.
+    step: usize,
+    /// Of the two kinds, the one that is older goes first: the other has failed, and must not keep it back.
+    earlier_first: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            filling: None,
+            earlier: None,
+            has_all_earlier: false,
+            looked_before: None,
+            not_before: None,
+            step: A_STEP,
+            earlier_first: false,
+        }
+    }
 }
 
 impl Terms {
@@ -63,32 +82,66 @@ impl Terms {
         !is_done && self.not_before.is_none_or(|moment| Instant::now() >= moment)
     }
 
-    /// It failed; it is tried again after a while, from what is durable.
+    /// It failed, or took too long; it is tried again after a while, from what is durable, with less in a step, and with
+    /// the other kind first.
     pub(crate) fn rest(&mut self) {
-        *self = Terms { not_before: Some(Instant::now() + REST), ..Terms::default() };
+        *self = Terms {
+            not_before: Some(Instant::now() + REST),
+            step: (self.step / 2).max(1),
+            earlier_first: !self.earlier_first,
+            ..Terms::default()
+        };
     }
 
-    /// Enters `most` of either kind: of what is complete first. At a server it is done under the lease of `epoch`, as all that is written.
+    /// Enters a step's transfers of either kind, of what is complete first; whether there were any. At a server it is done
+    /// under the lease of `epoch`, as all that is written.
     pub(crate) async fn go_on(
         &mut self,
         connection: &DatabaseConnection,
         epoch: Option<i64>,
         open: Option<i64>,
-        most: usize,
-    ) -> Result<(), DbErr> {
+    ) -> Result<bool, DbErr> {
+        // One of the two in a step: whoever comes meanwhile waits for it.
+        let entered = if self.earlier_first {
+            self.enter_earlier(connection, epoch).await?
+                || self.enter_portion(connection, epoch, open).await?
+        } else {
+            self.enter_portion(connection, epoch, open).await?
+                || self.enter_earlier(connection, epoch).await?
+        };
+        self.step = (self.step * 2).min(A_STEP);
+        Ok(entered)
+    }
+
+    /// Goes on with the oldest portion of accounts that is complete.
+    async fn enter_portion(
+        &mut self,
+        connection: &DatabaseConnection,
+        epoch: Option<i64>,
+        open: Option<i64>,
+    ) -> Result<bool, DbErr> {
         if self.filling.is_none() && self.looked_before != Some(end(open)) {
             self.filling = next_portion(connection, end(open)).await?;
             self.looked_before = self.filling.is_none().then_some(end(open));
         }
-        if let Some(filling) = self.filling.take() {
-            // One of the two in a step: whoever comes meanwhile waits for it.
-            self.filling = fill(connection, epoch, filling, most).await?;
-        } else if !self.has_all_earlier {
-            let entered = go_back(connection, epoch, self.earlier.take(), most).await?;
-            self.has_all_earlier = entered.is_none();
-            self.earlier = entered.filter(|portion| portion.transfers < A_PORTION);
+        let Some(filling) = self.filling.take() else { return Ok(false) };
+        self.filling = fill(connection, epoch, filling, self.step).await?;
+        Ok(true)
+    }
+
+    /// Goes on with what had ended before there was an index.
+    async fn enter_earlier(
+        &mut self,
+        connection: &DatabaseConnection,
+        epoch: Option<i64>,
+    ) -> Result<bool, DbErr> {
+        if self.has_all_earlier {
+            return Ok(false);
         }
-        Ok(())
+        let entered = go_back(connection, epoch, self.earlier.take(), self.step).await?;
+        self.has_all_earlier = entered.is_none();
+        self.earlier = entered.filter(|portion| portion.transfers < A_PORTION);
+        Ok(!self.has_all_earlier)
     }
 }
 
@@ -187,21 +240,20 @@ async fn said(
     masters: &[i64],
 ) -> Result<BTreeSet<(i64, i64)>, DbErr> {
     let mut said = BTreeSet::new();
-    for chunk in masters.chunks(CHUNK) {
-        let marks = vec!["?"; chunk.len()].join(",");
-        for (table, column) in [("outcome", "trail"), ("trail", "body")] {
-            let sql = format!(
-                "SELECT master_serial, {column} FROM {table} \
-                 WHERE {column} IS NOT NULL AND master_serial IN ({marks})"
-            );
-            let values = chunk.iter().copied().map(Value::from).collect();
-            for row in connection.query_all_raw(asked(connection, &sql, values)).await? {
-                let (master, part): (i64, String) =
-                    (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-                let serials = counter_serials(&part);
-                said.extend(serials.iter().map(|serial| (hash(serial), master)));
-            }
+    let mut unreadable = BTreeSet::new();
+    each_part(connection, masters, |master, part| {
+        if let Some(part) = part {
+            said.extend(counter_serials(part).iter().map(|serial| (hash(serial), master)));
+        } else {
+            unreadable.insert(master);
         }
+    })
+    .await?;
+    if !unreadable.is_empty() {
+        tracing::error!(
+            transfers = ?unreadable,
+            "trails that cannot be read are found by no counter's serial; `counter-bridge audit` names the damage"
+        );
     }
     Ok(said)
 }
@@ -277,5 +329,17 @@ mod tests {
         assert!(!terms.is_due(Some(4)));
         terms.not_before = Some(Instant::now());
         assert!(terms.is_due(Some(3)));
+    }
+
+    #[test]
+    fn each_failure_halves_the_step_and_lets_the_other_kind_go_first() {
+        let mut terms = Terms::default();
+        let mut steps = Vec::new();
+        for failures in 1..=4 {
+            terms.rest();
+            assert_eq!(terms.earlier_first, failures % 2 == 1);
+            steps.push(terms.step);
+        }
+        assert_eq!((A_STEP, steps), (7, vec![3, 1, 1, 1]));
     }
 }

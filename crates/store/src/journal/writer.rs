@@ -278,7 +278,8 @@ impl Writer {
     /// this holder is there.
     async fn while_idle(&mut self) {
         self.engine.while_idle().await;
-        if self.engine.ledger().epoch().is_some() {
+        // What was entered has said so already, some hundred times a second.
+        if self.engine.ledger().unseen_for().is_some_and(|unseen| unseen >= BEAT / 2) {
             self.beat().await;
         }
     }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::address::Address;
-use crate::journal::{A_STEP, Terms};
+use crate::journal::Terms;
 use crate::recent::Recent;
 use crate::{AmountFilter, ListFilter, StateFilter, connect, list};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -15,6 +15,8 @@ on_each_database!(
     a_life_that_ends_within_a_portion_loses_nothing,
     serials_are_compared_byte_for_byte,
     amounts_are_narrowed_as_all_else,
+    few_of_many_with_one_amount_are_found_in_steps_that_end,
+    a_trail_that_cannot_be_read_keeps_back_no_other,
     a_page_looks_at_entries_and_not_at_transfers,
 );
 
@@ -189,7 +191,7 @@ async fn what_had_ended_before_there_was_an_index_is_found_however_far_it_reache
             check(Source::Database(&connection), MANY, before).await;
         }
         steps += 1;
-        terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+        terms.go_on(&connection, None, None).await.expect("it goes on");
     }
     assert!(steps > 250, "{steps}");
     assert_eq!(number(&connection, "SELECT oldest FROM term_reach").await, 0);
@@ -222,7 +224,7 @@ async fn a_life_that_ends_within_a_portion_loses_nothing(url: String) {
         // Each life begins anew with what is durable.
         let mut terms = Terms::default();
         for _ in 0..steps {
-            terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+            terms.go_on(&connection, None, None).await.expect("it goes on");
         }
         check(Source::Database(&connection), 600, |_| true).await;
     }
@@ -259,7 +261,7 @@ async fn serials_are_compared_byte_for_byte(url: String) {
     store.close().await;
     let mut terms = Terms::default();
     while terms.is_due(None) {
-        terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+        terms.go_on(&connection, None, None).await.expect("it goes on");
     }
     let hash = crate::counter_serial::hash("F1");
     let other = master(2).number();
@@ -347,7 +349,7 @@ async fn amounts_are_narrowed_as_all_else(url: String) {
     let connection = writer(&url).await;
     let mut terms = Terms::default();
     while terms.is_due(None) {
-        terms.go_on(&connection, None, None, A_STEP).await.expect("it goes on");
+        terms.go_on(&connection, None, None).await.expect("it goes on");
     }
     assert!(number(&connection, "SELECT COUNT(*) FROM serial_entry").await > 0);
     for (filter, expected) in cases() {
@@ -357,12 +359,74 @@ async fn amounts_are_narrowed_as_all_else(url: String) {
     connection.close().await.expect("closes");
 }
 
+/// Many have one amount, and of an app there are few among them: a page reads so many entries, and says where it ended.
+async fn few_of_many_with_one_amount_are_found_in_steps_that_end(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let mut desk = Desk::of(&store);
+    let rare = |sequence: u64| sequence % 700 == 3;
+    let begun = (1..=MANY).map(|sequence| {
+        let app = if rare(sequence) { "rare" } else { "shop" };
+        let mut new = transfer(master(sequence), app, &format!("key-{sequence}"));
+        new.order.amount = Amount::new(500 + i64::from(sequence % 90 == 5)).expect("an amount");
+        accept(&new)
+    });
+    desk.record(begun.collect()).await;
+    // They end in another order than they began: portions lie across each other.
+    let (odd, even) =
+        ((1..=MANY).filter(|one| one % 2 == 1), (1..=MANY).filter(|one| one % 2 == 0));
+    for these in [odd.collect::<Vec<_>>(), even.collect()] {
+        desk.record(these.iter().map(|one| ended(*one)).collect()).await;
+    }
+    store.close().await;
+    let connection = writer(&url).await;
+    let of_rare = || ListFilter { app: Some("rare".into()), ..by_amount(500) };
+    let mut terms = Terms::default();
+    let expected: Vec<u64> = (1..=MANY).rev().filter(|one| rare(*one)).collect();
+    let mut steps = 0;
+    while terms.is_due(None) {
+        if steps % 120 == 0 {
+            assert_eq!(all_of(Source::Database(&connection), of_rare()).await, expected);
+        }
+        steps += 1;
+        terms.go_on(&connection, None, None).await.expect("it goes on");
+    }
+    assert_eq!(all_of(Source::Database(&connection), of_rare()).await, expected);
+    let refused = ListFilter {
+        state: Some(StateFilter::Ended(FinalState::Refused)),
+        limit: 3,
+        ..by_amount(500)
+    };
+    let page = list::list(&connection, &refused, Some(&Recent::default())).await.expect("asks");
+    assert!(page.transfers.is_empty() && page.next.is_some(), "one page looks at all of them");
+    assert_eq!(all_of(Source::Database(&connection), refused).await, [0; 0]);
+    connection.close().await.expect("closes");
+}
+
+async fn a_trail_that_cannot_be_read_keeps_back_no_other(url: String) {
+    let connection = without_an_index(&url).await;
+    let damaged = master(18).number();
+    let sql = format!("UPDATE outcome SET trail = X'5bff' WHERE master_serial = {damaged}");
+    let is_damaged = connection.execute_unprepared(&sql).await.is_ok();
+    assert_eq!(
+        is_damaged,
+        connection.get_database_backend() == DbBackend::Sqlite,
+        "a server refuses it"
+    );
+    let mut terms = Terms::default();
+    while terms.is_due(None) {
+        terms.go_on(&connection, None, None).await.expect("it goes on");
+    }
+    let seen = all_of(Source::Database(&connection), by_serial("F19")).await;
+    assert!(!seen.is_empty() && seen.iter().all(|one| serial_of(*one) == "F19"), "{seen:?}");
+    connection.close().await.expect("closes");
+}
+
 /// However many transfers there are, a page by what few of them have reads the entries that it finds.
 async fn a_page_looks_at_entries_and_not_at_transfers(url: String) {
     let connection = without_an_index(&url).await;
     let mut terms = Terms::default();
     while terms.is_due(None) {
-        terms.go_on(&connection, None, None, 512).await.expect("it goes on");
+        terms.go_on(&connection, None, None).await.expect("it goes on");
     }
     if connection.get_database_backend() != DbBackend::Sqlite {
         let read = "SELECT SUM(VARIABLE_VALUE) FROM information_schema.SESSION_STATUS \
