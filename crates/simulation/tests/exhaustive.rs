@@ -1,21 +1,21 @@
-//! Every story of one transfer, for each way in which a counter may be weak.
+//! Stories of one transfer, for each way in which a counter may be weak: those of a debug build. All of them are told by
+//! `cargo xtask simulate --stories`, which CI runs optimized.
 
 use simulation::stories::Chapter;
 use std::io::{self, Write};
 
-/// Tells all and fails with the story of the first that must not be.
+/// Tells some and fails with the story of the first that must not be.
 fn check(chapter: Chapter) {
-    for (budget, count) in chapter.tell() {
-        // Past the test runner, which shows what is printed only of tests that fail.
-        let stories = count.stories;
-        let _ =
-            writeln!(io::stdout(), "{chapter:?}, {budget:?}: {stories} stories, {:?}", count.ends);
-        if let Some((choices, text, findings)) = count.failed {
-            for line in text {
-                println!("{line}");
-            }
-            panic!("{chapter:?}: {findings:?} after the choices {choices:?}");
+    let (budget, count) = chapter.tell_briefly();
+    // Past the test runner, which shows what is printed only of tests that fail.
+    let stories = count.stories;
+    let _ = writeln!(io::stdout(), "{chapter:?}, {budget:?}: {stories} stories, {:?}", count.ends);
+    assert!(stories > 100, "{chapter:?}: they are told");
+    if let Some((choices, text, findings)) = count.failed {
+        for line in text {
+            println!("{line}");
         }
+        panic!("{chapter:?}: {findings:?} after the choices {choices:?}");
     }
 }
 
