@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 /// Between two snapshots of the connections: fresh for an eye.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(250);
 
+/// The same where only what is counted and measured has changed, which it does with every message.
+const NUMBERS_PAUSE: Duration = Duration::from_secs(1);
+
 /// How far a reader has come; the id of an event. Numbers begin anew with every start of the
 /// bridge, so the start belongs to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +116,11 @@ pub(super) struct Feed {
     coming: broadcast::Receiver<TransferEvent>,
     statuses: Vec<watch::Receiver<Arc<Snapshot>>>,
     changes: SelectAll<WatchStream<Arc<Snapshot>>>,
-    /// Whether the connections have changed since they were last told.
+    /// Whether the connections may have changed since they were last told.
     changed: bool,
+    told: Vec<Arc<Snapshot>>,
     next_snapshot: Instant,
+    next_numbers: Instant,
     stop: CancellationToken,
 }
 
@@ -151,7 +156,9 @@ impl Feed {
             changes: statuses.iter().cloned().map(WatchStream::from_changes).collect(),
             statuses,
             changed: true,
+            told: Vec::new(),
             next_snapshot: Instant::now(),
+            next_numbers: Instant::now(),
             stop,
             position,
         }
@@ -170,18 +177,22 @@ impl Feed {
         }
         loop {
             // Before the timer is asked, which is never ready at once.
-            if self.changed && Instant::now() >= self.next_snapshot && !self.stop.is_cancelled() {
-                self.changed = false;
-                self.next_snapshot = Instant::now() + SNAPSHOT_PAUSE;
-                let now = self.statuses.iter().map(|status| status.borrow().clone()).collect();
+            if self.changed
+                && Instant::now() >= self.next_snapshot
+                && !self.stop.is_cancelled()
+                && let Some(now) = self.snapshot()
+            {
                 return Some(FeedItem::Counters(now));
             }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep_until(self.next_snapshot), if self.changed => {}
-                // Ends when the last link does; then nothing changes any more.
-                Some(_) = self.changes.next(), if !self.changes.is_empty() => self.changed = true,
+                // Ends when the last link does; then nothing changes any more. Nobody is woken by each message of a
+                // busy link: that something has changed is known already.
+                Some(_) = self.changes.next(), if !self.changed && !self.changes.is_empty() => {
+                    self.changed = true;
+                }
                 told = transfer(&mut self.missed, &mut self.kept, &mut self.coming) => {
                     if let Some(FeedItem::Transfer(event)) = &told {
                         self.position.transfer = event.number;
@@ -199,6 +210,28 @@ impl Feed {
                 }
             }
         }
+    }
+}
+
+impl Feed {
+    /// How the connections stand, if it is time to tell it; it is looked at again after a pause.
+    fn snapshot(&mut self) -> Option<Vec<Arc<Snapshot>>> {
+        self.next_snapshot = Instant::now() + SNAPSHOT_PAUSE;
+        let now: Vec<_> = self.statuses.iter().map(|status| status.borrow().clone()).collect();
+        let is_first = self.told.len() != now.len();
+        let pairs = || self.told.iter().zip(&now);
+        if !is_first && pairs().all(|(told, now)| Arc::ptr_eq(told, now)) {
+            self.changed = false;
+            return None;
+        }
+        let stands = !is_first && pairs().all(|(told, now)| told.stands_as(now));
+        if stands && Instant::now() < self.next_numbers {
+            return None;
+        }
+        self.changed = false;
+        self.next_numbers = Instant::now() + NUMBERS_PAUSE;
+        self.told.clone_from(&now);
+        Some(now)
     }
 }
 
@@ -313,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connections_are_told_whole_and_at_most_four_times_a_second() {
+    async fn connections_are_told_whole_at_most_four_times_a_second_and_numbers_once() {
         let events = Events::default();
         let (one, first) = watch::channel(Arc::new(waiting("securities")));
         let (_two, second) = watch::channel(Arc::new(waiting("futures")));
@@ -321,17 +354,21 @@ mod tests {
         let stop = CancellationToken::new();
         let mut feed = Feed::open(STARTED, From::Kept, None, &events, statuses, stop.clone());
         let began = Instant::now();
-        for turn in 0..5_u32 {
+        let mut at = Duration::ZERO;
+        for turn in 0..8_u32 {
             let Some(FeedItem::Counters(all)) = feed.next().await else { panic!("a snapshot") };
             assert_eq!(all.len(), 2);
             assert_eq!(all[0].queued, if turn == 0 { 1 } else { 100 + turn as usize - 1 });
-            assert_eq!(began.elapsed(), SNAPSHOT_PAUSE * turn);
+            assert_eq!(began.elapsed(), at, "{turn}");
+            let stands_otherwise = turn % 2 == 0;
             // Many changes are one.
             for _ in 0..3 {
                 let mut snapshot = waiting("securities");
                 snapshot.queued = 100 + turn as usize;
+                snapshot.open = (turn / 2).is_multiple_of(2);
                 one.send_replace(Arc::new(snapshot));
             }
+            at += if stands_otherwise { SNAPSHOT_PAUSE } else { NUMBERS_PAUSE };
         }
         let Some(FeedItem::Counters(_)) = feed.next().await else { panic!("a snapshot") };
         let silent = tokio::time::timeout(Duration::from_mins(1), feed.next()).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use supervise::places::{Full, Places, Ticket};
 
 /// Live feeds open at once: every operator with a few windows, and a bound for what one forgets.
-pub(super) const MOST_FEEDS: usize = 64;
+pub(super) const MOST_FEEDS: usize = 256;
 
 /// See the module.
 // A lock, because whoever begins to follow and whoever ends meet here; it is held for one look.
@@ -54,12 +54,12 @@ mod tests {
         let mut open: Vec<Place> =
             (0..16).map(|_| feeds.enter(from(1)).expect("a place")).collect();
         assert_eq!(feeds.enter(from(1)).err(), Some(Full::Neighbourhood));
-        for last in 2..=4 {
+        for last in 2..=16 {
             open.extend((0..16).map(|_| feeds.enter(from(last)).expect("a place")));
         }
         assert_eq!(open.len(), MOST_FEEDS);
-        assert_eq!(feeds.enter(from(5)).err(), Some(Full::Everywhere));
+        assert_eq!(feeds.enter(from(17)).err(), Some(Full::Everywhere));
         open.pop();
-        assert!(feeds.enter(from(5)).is_ok());
+        assert!(feeds.enter(from(17)).is_ok());
     }
 }

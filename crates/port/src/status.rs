@@ -93,6 +93,18 @@ pub struct Snapshot {
     pub counts: Counts,
 }
 
+impl Snapshot {
+    /// Whether it stands as another snapshot says, whatever either counted and measured since.
+    pub fn stands_as(&self, other: &Snapshot) -> bool {
+        self.counter == other.counter
+            && self.health == other.health
+            && self.settle_day == other.settle_day
+            && self.open == other.open
+            && self.connections.len() == other.connections.len()
+            && self.connections.iter().zip(&other.connections).all(|(one, two)| one.stands_as(two))
+    }
+}
+
 /// How one connection to a counter stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct Connection {
@@ -170,6 +182,22 @@ impl Connection {
             round_trip_us: None,
             round_trips_us: RoundTrips::default(),
         }
+    }
+
+    fn stands_as(&self, other: &Connection) -> bool {
+        let Connection { channel, state, since, epoch, address, next_attempt_at, .. } = self;
+        let Connection { attempt, addresses, tls, last_cause, .. } = self;
+        // What is left is counted or measured, and is another with every message.
+        *channel == other.channel
+            && *state == other.state
+            && *since == other.since
+            && *epoch == other.epoch
+            && *address == other.address
+            && *next_attempt_at == other.next_attempt_at
+            && *attempt == other.attempt
+            && *addresses == other.addresses
+            && *tls == other.tls
+            && *last_cause == other.last_cause
     }
 }
 

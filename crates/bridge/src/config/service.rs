@@ -85,10 +85,10 @@ pub(super) fn operators(root: &mut Section<'_>, api: SocketAddr) -> Operators {
     let findings = root.findings();
     let mut section = root.section("operators");
     let listen = listen(&mut section, 8081);
-    // A few people and what scrapes the metrics.
-    let few = Limits { connections: 256, per_address: 64, ..Limits::default() };
+    // Some hundred browsers, each with a feed and a page, and what scrapes the metrics.
+    let few = Limits { connections: 1024, per_address: 64, ..Limits::default() };
     let limits = limits(&mut section, &few);
-    let feeds_per_address = value_or(section.number("feeds_per_address", 1..=64), 16);
+    let feeds_per_address = value_or(section.number("feeds_per_address", 1..=256), 16);
     if listen.value.port() != 0 && listen.value == api {
         listen.wrong(findings, format!("{api} is where the transfer API listens already"));
     }

@@ -98,7 +98,7 @@ const LIMITS: &[(&str, &str, i64, i64)] = &[
     ("[api]", "idle_ms", 100, 86_400_000),
     ("[api]", "unread_ms", 100, 600_000),
     ("[operators]", "connections", 8, 1_000_000),
-    ("[operators]", "feeds_per_address", 1, 64),
+    ("[operators]", "feeds_per_address", 1, 256),
     ("[coordinator]", "shards", 1, 256),
     ("[coordinator]", "transfer_deadline_s", 1, 86_400),
     ("[coordinator]", "posting_deadline_ms", 1, 600_000),
