@@ -4,19 +4,28 @@
 
 const PAUSE_MS = 400;
 const EVERY_MS = 5000;
+// Pages on walls and in forgotten windows: numbers on them are as old, what has changed shows as soon as elsewhere.
+const UNTOUCHED_MS = 15_000;
 const SELDOM_MS = 30_000;
 const ANSWER_WITHIN_MS = 8000;
 // A page that nobody touches keeps no session alive by what it asks by itself.
 const TOUCHED_MS = 60_000;
 
 let touched = Date.now();
+const isTouched = () => Date.now() - touched < TOUCHED_MS;
 for (const kind of ["pointerdown", "pointermove", "keydown"]) {
-  addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+  addEventListener(kind, () => {
+    touched = Date.now();
+    if (IS_LIVE) due = Math.min(due, askedAt + EVERY_MS);
+  }, { passive: true });
 }
 
 let shownAt = Date.now();
 let askedAt = 0;
 let due = 0;
+// Events that go on and on are shown the more seldom, for all browsers ask whenever there is one.
+let pause = PAUSE_MS;
+let eventAt = 0;
 let isAsking = false;
 const byId = (id) => document.getElementById(id);
 
@@ -78,9 +87,10 @@ async function look() {
   if (isAsking || document.hidden || !HERE) return;
   isAsking = true;
   askedAt = Date.now();
-  due = askedAt + (IS_LIVE ? EVERY_MS : SELDOM_MS);
+  pause = Math.min(2 * pause, EVERY_MS);
+  due = askedAt + (!IS_LIVE ? SELDOM_MS : isTouched() ? EVERY_MS : UNTOUCHED_MS);
   try {
-    const headers = Date.now() - touched < TOUCHED_MS ? {} : { "x-background": "1" };
+    const headers = isTouched() ? {} : { "x-background": "1" };
     const response = await fetch(HERE, { headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
     if (response.redirected) {
       if (isTyped()) byId("out").hidden = false;
@@ -112,9 +122,20 @@ async function look() {
 }
 
 /** Asks soon, once for however many events there are; a page on which nothing changes by itself is left alone. */
-function soon() {
-  if (IS_LIVE) due = Math.min(due, Math.max(Date.now(), askedAt + PAUSE_MS));
+function soon(after = PAUSE_MS) {
+  if (IS_LIVE) due = Math.min(due, Math.max(Date.now(), askedAt + after));
 }
+
+/** The same for one of many events. */
+function soonForOneOfMany() {
+  if (Date.now() - eventAt >= EVERY_MS) pause = PAUSE_MS;
+  eventAt = Date.now();
+  soon(pause);
+}
+
+// What of a counter is counted or measured, and is another with every message.
+const NUMBERS = new Set(["queued", "in_flight", "counts", "heard_at", "round_trip_us", "round_trips_us"]);
+const standingOf = (counters) => JSON.stringify(counters, (name, value) => (NUMBERS.has(name) ? undefined : value));
 
 const seen = new Set();
 
@@ -154,6 +175,8 @@ const escaped = (letter) =>
   [...Array(letter.length).keys()].map((at) => `\\u${letter.charCodeAt(at).toString(16).padStart(4, "0")}`).join("");
 const visible = (text) => text.replace(UNSEEN, (letter) => SHORT[letter] ?? escaped(letter));
 
+let standing = "";
+
 function follow() {
   const source = new EventSource("/ops/v1/events");
   const feed = byId("feed");
@@ -173,9 +196,13 @@ function follow() {
   const on = (name, taking) =>
     source.addEventListener(name, (event) => {
       taking(JSON.parse(event.data));
-      soon();
+      if (name !== "counters") soonForOneOfMany();
     });
-  on("counters", () => {});
+  on("counters", (counters) => {
+    const now = standingOf(counters);
+    if (now !== standing) soon();
+    standing = now;
+  });
   on("link", (event) => addEvent({ ...event, key: `link ${event.number}` }, false));
   on("transfer", (event) => {
     addEvent({ ...event, key: `transfer ${event.number}` }, ["needs_operator", "contradiction"].includes(event.kind));
@@ -190,7 +217,7 @@ function follow() {
 
 localTimes(document);
 byId("said")?.focus();
-document.addEventListener("visibilitychange", soon);
+document.addEventListener("visibilitychange", () => soon());
 due = Date.now() + EVERY_MS;
 setInterval(() => { if (Date.now() >= due) look(); }, 100);
 follow();
