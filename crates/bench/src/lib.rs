@@ -10,9 +10,10 @@
 //! `connection` carries them; `load` keeps callers busy, by their own pace or by the clock's, and
 //! `tally` counts; `process`, `disk` and `gauges` look at what it costs, `course` at where the
 //! time of a `sample` goes; `turns` measures, `figures` are what comes of it, and `report` says
-//! them; `floor` is what nobody can save. `overload`, `neighbour`, `scale`, `recovery` and `soak`
+//! them; `floor` is what nobody can save. `overload`, `neighbour`, `browsers`, `scale`, `recovery` and `soak`
 //! are what is asked beyond speed, some of it after a `prefill`.
 
+mod browsers;
 mod connection;
 mod course;
 mod disk;
@@ -133,6 +134,11 @@ pub struct BenchCommand {
     #[arg(long, value_name = "CALLERS", conflicts_with_all = ["client", "floor", "overload", "prefill"],
           value_parser = within::<u16>(1..=10_000))]
     neighbour: Option<u16>,
+    /// Measure in turns with nobody looking, with so many browsers that follow live, and with pages of transfers asked for
+    /// one after another; with --prefill, beside as many transfers
+    #[arg(long, value_name = "N", conflicts_with_all = ["client", "floor", "overload", "neighbour", "recovery"],
+          value_parser = within::<u16>(1..=250))]
+    browsers: Option<u16>,
     /// Put so many completed transfers into the database first, unless it has some, and measure in
     /// turns with an empty one; with --database the filled one can be used again
     #[arg(long, value_name = "N", conflicts_with_all = ["client", "floor", "overload"],
@@ -258,7 +264,7 @@ async fn report(command: &BenchCommand, program: &Path, stage: &Stage) -> Result
         stage.database()
     );
     let (mut floor, mut overload, mut scale, mut plan) = (None, None, None, plan);
-    let mut neighbour = None;
+    let (mut neighbour, mut browsers) = (None, None);
     let seen = if command.floor {
         let bare = Stage::floor(command, program).await?;
         let both = in_turns(&plan, stage, &bare).await;
@@ -273,6 +279,10 @@ async fn report(command: &BenchCommand, program: &Path, stage: &Stage) -> Result
     } else if let Some(callers) = command.neighbour {
         let (seen, found) = neighbour::run(&plan, stage, callers).await?;
         neighbour = Some(found);
+        seen
+    } else if let Some(following) = command.browsers {
+        let (seen, found) = browsers::run(&plan, stage, following).await?;
+        browsers = Some(found);
         seen
     } else if let Some(filled) = stage.filled() {
         let fresh = BenchCommand { prefill: None, database: None, ..command.clone() };
@@ -313,6 +323,7 @@ async fn report(command: &BenchCommand, program: &Path, stage: &Stage) -> Result
         overload,
         scale,
         neighbour,
+        browsers,
     }))
 }
 
@@ -366,6 +377,8 @@ mod tests {
             ("--recovery 5 --rate 5", "--rate"),
             ("--neighbour 5 --floor", "--floor"),
             ("--neighbour 0", "--neighbour"),
+            ("--browsers 251", "--browsers"),
+            ("--browsers 5 --overload", "--overload"),
             ("--client c.toml --from a --to b:1", "COUNTER:ACCOUNT"),
             ("--client c.toml --from a:1 --to b:1 --database sqlite://x", "--database"),
         ] {

@@ -6,7 +6,7 @@ use crate::load::{self, Pace, Plan};
 use crate::setup::NEIGHBOUR_MAY;
 use crate::stage::Stage;
 use crate::tally::Tally;
-use crate::turns::{TURNS, turn};
+use crate::turns::{TURNS, add_turn, turn};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use supervise::tell;
@@ -40,12 +40,12 @@ pub(crate) async fn run(plan: &Plan, stage: &Stage, callers: u16) -> Result<(See
     let (mut alone, mut beside): (Option<Seen>, Option<Seen>) = (None, None);
     let mut neighbours = Tally::new()?;
     for _ in 0..TURNS {
-        add(&mut alone, turn(&plan, stage).await?)?;
+        add_turn(&mut alone, turn(&plan, stage).await?)?;
         let crowd = Plan { callers, pace: Pace::Callers, threads: 1, ..plan.clone() };
         let orders = stage.neighbours_orders().context("there is no neighbour")?;
         let started = move || load::start(&crowd, &orders);
         let (crowd, _) = tokio::task::spawn_blocking(started).await??;
-        add(&mut beside, turn(&plan, stage).await?)?;
+        add_turn(&mut beside, turn(&plan, stage).await?)?;
         neighbours.merge(tokio::task::spawn_blocking(move || crowd.join()).await??)?;
     }
     let (alone, beside) = alone.zip(beside).context("there was no turn")?;
@@ -63,14 +63,6 @@ pub(crate) async fn run(plan: &Plan, stage: &Stage, callers: u16) -> Result<(See
     };
     ensure!(found.turned_away > 0, "the neighbour never came to its limit: {found:?}");
     Ok((beside, found))
-}
-
-fn add(all: &mut Option<Seen>, seen: Seen) -> Result<()> {
-    if let Some(all) = all {
-        return all.add(seen);
-    }
-    *all = Some(seen);
-    Ok(())
 }
 
 impl Neighbour {

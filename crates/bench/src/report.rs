@@ -1,5 +1,6 @@
 //! What was measured, in numbers.
 
+use crate::browsers::Browsers;
 use crate::course::Course;
 use crate::figures::{Latency, Seen, count, per_second, round};
 use crate::load::{Pace, Plan};
@@ -23,6 +24,7 @@ pub(crate) struct Run<'a> {
     pub(crate) overload: Option<Overload>,
     pub(crate) scale: Option<Scale>,
     pub(crate) neighbour: Option<Neighbour>,
+    pub(crate) browsers: Option<Browsers>,
 }
 
 /// What nobody can save, measured in turns with the rest.
@@ -80,6 +82,8 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     neighbour: Option<Neighbour>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    browsers: Option<Browsers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     soak: Option<Soak>,
     #[serde(skip)]
     wrong: BTreeMap<String, u64>,
@@ -88,7 +92,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(run: Run<'_>) -> Report {
         let Run { plan, algorithm, database, fsync_ms_p50, seen, course, .. } = run;
-        let Run { floor, overload, scale, neighbour, .. } = run;
+        let Run { floor, overload, scale, neighbour, browsers, .. } = run;
         let Seen { seconds, tally, processes, gauges, .. } = seen;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let others = processes.machine_s.map(|busy| {
@@ -144,6 +148,7 @@ impl Report {
             overload,
             scale,
             neighbour,
+            browsers,
             soak: soak::of(seen),
             wrong,
         }
@@ -178,6 +183,9 @@ impl Report {
         }
         if let Some(neighbour) = &self.neighbour {
             neighbour.explain();
+        }
+        if let Some(browsers) = &self.browsers {
+            browsers.explain();
         }
         if let Some(soak) = &self.soak {
             soak.explain();

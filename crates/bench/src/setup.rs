@@ -79,7 +79,8 @@ pub(crate) fn config(
     let mut text = format!(
         "name = \"bridge\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\
          connections = 16384\nconnections_per_address = 16384\n\n\
-         [operators]\nlisten = \"127.0.0.1:0\"\n{}",
+         [operators]\nlisten = \"127.0.0.1:0\"\n\
+         connections = 2048\nconnections_per_address = 2048\nfeeds_per_address = 256\n{}",
         app(folder, APP, KEY_ID, algorithm, ""),
     );
     for (id, address) in counters {

@@ -3,7 +3,7 @@
 
 use crate::gauges::Gauges;
 use crate::load::Plan;
-use crate::looker;
+use crate::looker::{self, Looker};
 use crate::order::{Accounts, Orders, VALIDITY_S, WAIT_S};
 use crate::prefill::{self, Filled};
 use crate::setup::{
@@ -65,6 +65,8 @@ pub(crate) struct Stage {
     operators: Option<String>,
     /// By which it is known there who looks.
     token: Option<String>,
+    /// And who looks with a browser.
+    session: Option<String>,
     http: reqwest::Client,
     own: Option<Own>,
 }
@@ -161,7 +163,7 @@ impl Stage {
             text += &app(&folder, "neighbour", NEIGHBOURS_KEY_ID, key.algorithm(), &limit);
         }
         fs::write(&file, text)?;
-        let token = Box::pin(looker::make(&database)).await?;
+        let Looker { token, session } = Box::pin(looker::make(&database)).await?;
         let (bridge, authority, operators) = bridge(program, &folder, &database).await?;
         let stage = Stage {
             orders: Orders {
@@ -176,6 +178,7 @@ impl Stage {
             database: scheme(&database),
             operators: Some(operators),
             token: Some(token),
+            session: Some(session),
             http: unproxied()?,
             own: Some(Own {
                 folder,
@@ -236,6 +239,7 @@ impl Stage {
             database: "that of the running bridge".to_owned(),
             operators: Some(said.operators.trim_end_matches('/').to_owned()),
             token,
+            session: None,
             http: unproxied()?,
             own: None,
         })
@@ -277,6 +281,7 @@ impl Stage {
             database: scheme(&database),
             operators: None,
             token: None,
+            session: None,
             http: unproxied()?,
             own: Some(Own {
                 folder,
@@ -368,6 +373,31 @@ impl Stage {
         }
         let answer = request.timeout(Duration::from_secs(10)).send().await?;
         Ok(serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?)
+    }
+
+    /// The operators' side, and the cookie of whoever looks at it with a browser.
+    pub(crate) fn browser(&self) -> Option<(String, String)> {
+        let (url, session) = (self.operators.clone()?, self.session.as_ref()?);
+        Some((url, format!("__Host-session={session}")))
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Transfers of accounts that money comes from, whenever they were made, up to so many.
+    pub(crate) async fn some_transfers<T: DeserializeOwned>(&self, most: usize) -> Result<Vec<T>> {
+        #[derive(Deserialize)]
+        struct History<T> {
+            transfers: Vec<T>,
+        }
+        let mut found = Vec::new();
+        for place in self.orders.accounts.from.iter().take(most) {
+            let path = format!("/ops/v1/history?account={}&limit=1", place.account);
+            let History { transfers } = self.ask_operators(&path).await?;
+            found.extend(transfers);
+        }
+        Ok(found)
     }
 
     /// How the counters stand, as the bridge says.

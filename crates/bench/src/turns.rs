@@ -56,3 +56,12 @@ pub(crate) async fn turn(plan: &Plan, stage: &Stage) -> Result<Seen> {
         minutes_rss_mb,
     })
 }
+
+/// Adds what one turn more has seen.
+pub(crate) fn add_turn(all: &mut Option<Seen>, seen: Seen) -> Result<()> {
+    if let Some(all) = all {
+        return all.add(seen);
+    }
+    *all = Some(seen);
+    Ok(())
+}
