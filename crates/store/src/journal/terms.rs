@@ -102,13 +102,9 @@ impl Terms {
         open: Option<i64>,
     ) -> Result<bool, DbErr> {
         // One of the two in a step: whoever comes meanwhile waits for it.
-        let entered = if self.earlier_first {
-            self.enter_earlier(connection, epoch).await?
-                || self.enter_portion(connection, epoch, open).await?
-        } else {
-            self.enter_portion(connection, epoch, open).await?
-                || self.enter_earlier(connection, epoch).await?
-        };
+        let entered = (self.earlier_first && self.enter_earlier(connection, epoch).await?)
+            || self.enter_portion(connection, epoch, open).await?
+            || self.enter_earlier(connection, epoch).await?;
         self.step = (self.step * 2).min(A_STEP);
         Ok(entered)
     }
