@@ -179,14 +179,16 @@ pub(crate) async fn about_a_counter(
     let note = written(&fields, "note");
     let body = match what.as_str() {
         "reconnect" => json!({}),
-        // Whoever releases it means the hold that the page showed, and no other that is in force by now.
-        "release" => {
-            let Ok(since) = field(&fields, "since").parse::<i64>() else {
+        // Whoever releases it means the hold that the page showed, and no other that is in force by now. Where the page
+        // could not know which that is, and said so, whatever holds it is meant.
+        "release" => match field(&fields, "since").parse::<i64>() {
+            Ok(since) => json!({ "note": note, "since": since }),
+            Err(_) if field(&fields, "uncertain") == "true" => json!({ "note": note }),
+            Err(_) => {
                 let refused = caller.refuses(StatusCode::UNPROCESSABLE_ENTITY, "A rule is broken");
                 return refused.into_response();
-            };
-            json!({ "note": note, "since": since })
-        }
+            }
+        },
         "hold" | "drain" | "new-session" => json!({ "note": note }),
         _ => return nothing_here(&caller),
     };

@@ -71,7 +71,7 @@ fn counter() -> Value {
         "counts": { "sign_ons": 1 },
         "held": { "why": HOSTILE, "since": 1, "to_do": "ask its people", "proposal": null },
         "on_hold": { "kind": "drain", "who": "lin", "note": HOSTILE, "since": 7, "text": HOSTILE },
-        "can_fence": false, "faults": { "text": HOSTILE },
+        "on_hold_uncertain": null, "can_fence": false, "faults": { "text": HOSTILE },
     })
 }
 
@@ -233,6 +233,29 @@ async fn every_room_is_shown_in_every_language_and_nobodys_words_act_there() {
             assert_eq!(method, Method::GET, "{room}: who looks changes nothing");
             assert_eq!(headers[header::COOKIE], "__Host-session=secret");
         }
+    }
+}
+
+/// Nothing is shown that holds it, and something may: that is said, and it may be released.
+#[tokio::test]
+async fn a_counter_that_may_be_on_hold_is_not_shown_as_free() {
+    let rig = Rig::new();
+    let mut free = counter();
+    (free["held"], free["on_hold"]) = (Value::Null, Value::Null);
+    rig.answers("GET /ops/v1/counters", 200, json!([free]));
+    let (_, _, page) = rig.get("/connections/securities", "en").await;
+    assert!(!page.contains("/connections/securities/release"), "{page}");
+    free["on_hold_uncertain"] = "it is not confirmed".into();
+    rig.answers("GET /ops/v1/counters", 200, json!([free]));
+    for (room, words) in [
+        ("/", "<td data-label=\"New transfers\">not certain</td>"),
+        ("/connections", "it is not confirmed"),
+        ("/connections/securities", "it is not confirmed"),
+        ("/connections/securities", "formaction=\"/connections/securities/release\""),
+        ("/connections/securities", "name=\"uncertain\" value=\"true\""),
+    ] {
+        let (_, _, page) = rig.get(room, "en").await;
+        assert!(page.contains(words), "{room}: {words}: {page}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What operators do about counters' links, one after another: whose turn it is, how often, and what drains wait for.
 
 use domain::message::CounterId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::StoreError;
@@ -52,8 +52,8 @@ impl Waits {
 pub(crate) struct ByHand {
     /// Of whoever holds or releases: what is in force here is what the database has.
     turn: Semaphore,
-    /// Whether the database may have taken something of holds and not said so.
-    unclear: watch::Sender<bool>,
+    /// The counters of whose holds the database may have taken something and not said so.
+    unclear: watch::Sender<BTreeSet<CounterId>>,
     /// When each counter was last asked to sign on anew.
     renewed: Mutex<HashMap<CounterId, Instant>>,
     /// When all changes of each counter's hold are paid for.
@@ -66,7 +66,7 @@ impl Default for ByHand {
     fn default() -> ByHand {
         ByHand {
             turn: Semaphore::new(1),
-            unclear: watch::Sender::new(false),
+            unclear: watch::Sender::default(),
             renewed: Mutex::default(),
             changed: Mutex::default(),
             waits: Mutex::default(),
@@ -84,19 +84,20 @@ impl ByHand {
         timeout(TURN, self.turn.acquire()).await.map_err(busy)?.map_err(|_| StoreError::Closed)
     }
 
-    /// Something of holds is about to be written. Whoever has the turn takes this after it.
-    pub(crate) fn writing(&self) -> Writing<'_> {
-        Writing { by_hand: self, is_known: false }
+    /// Something of a counter's hold is about to be written. Whoever has the turn takes this after it.
+    pub(crate) fn writing(&self, counter: &CounterId) -> Writing<'_> {
+        Writing { by_hand: self, counter: counter.clone(), is_known: false }
     }
 
-    /// Whether the database may have taken something of holds and not said so, now and whenever that changes.
-    pub(crate) fn unclear(&self) -> watch::Receiver<bool> {
+    /// The counters of whose holds the database may have taken something and not said so, now and whenever that
+    /// changes.
+    pub(crate) fn unclear(&self) -> watch::Receiver<BTreeSet<CounterId>> {
         self.unclear.subscribe()
     }
 
     /// What the database has of holds is in force.
     pub(crate) fn clear(&self) {
-        self.unclear.send_replace(false);
+        self.unclear.send_replace(BTreeSet::new());
     }
 
     /// What each drain waits for.
@@ -135,6 +136,7 @@ impl ByHand {
 #[must_use = "what came of it has to be known, or found out"]
 pub(crate) struct Writing<'a> {
     by_hand: &'a ByHand,
+    counter: CounterId,
     is_known: bool,
 }
 
@@ -148,7 +150,10 @@ impl Writing<'_> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         if !self.is_known {
-            self.by_hand.unclear.send_replace(true);
+            let counter = self.counter.clone();
+            self.by_hand.unclear.send_modify(|unclear| {
+                unclear.insert(counter);
+            });
         }
     }
 }

@@ -118,7 +118,7 @@ const fn does(kind: HoldKind) -> &'static str {
 pub(crate) async fn follow(inner: Arc<Inner>) {
     let mut unclear = inner.by_hand.unclear();
     // Nobody drops the sender while this runs.
-    while unclear.wait_for(|is_unclear| *is_unclear).await.is_ok() {
+    while unclear.wait_for(|unclear| !unclear.is_empty()).await.is_ok() {
         let text = "the database has not said whether it took what was said last of a counter that operators hold or \
                     release: what it has recorded is in force as soon as it answers";
         tracing::warn!("{text}");
@@ -192,7 +192,7 @@ impl Coordinator {
         let now = now_micros();
         let (who, note) = (who.clone(), note.clone());
         let wanted = OnHold { counter: counter.clone(), kind, who, note, since: now };
-        let writing = inner.by_hand.writing();
+        let writing = inner.by_hand.writing(counter);
         let hold = inner.store.put_on_hold(&wanted).await.map_err(HoldError::Unclear)?;
         let is_new = inner.standing.on_hold(counter).as_ref() != Some(&hold);
         inner.standing.put_on_hold(hold.clone());
@@ -228,7 +228,7 @@ impl Coordinator {
         let _turn = inner.by_hand.turn().await?;
         inner.may_change(counter, |hold| meant.is_none_or(|meant| meant == hold.since))?;
         let now = now_micros();
-        let writing = inner.by_hand.writing();
+        let writing = inner.by_hand.writing(counter);
         let taken = inner.store.take_off_hold(counter, meant, (who, note), now);
         let taken = taken.await.map_err(HoldError::Unclear)?;
         match &taken {
@@ -246,10 +246,10 @@ impl Coordinator {
         Ok(former)
     }
 
-    /// Whether what operators said of counters is in force as it is recorded, as far as is known. Where the database has
+    /// Whether what operators said of a counter is in force as it is recorded, as far as is known. Where the database has
     /// not said whether it took the last word, it is read back.
-    pub fn are_holds_known(&self) -> bool {
-        !*self.inner.by_hand.unclear().borrow()
+    pub fn is_hold_known(&self, counter: &CounterId) -> bool {
+        !self.inner.by_hand.unclear().borrow().contains(counter)
     }
 
     /// What the drain of a counter waits for, as of the last look; `None` if it is not drained, or was not looked

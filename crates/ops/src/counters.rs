@@ -98,6 +98,7 @@ pub(super) fn add_doubts(coordinator: &Coordinator, counters: &mut Value) {
         let proposal = || coordinator.readmission(id);
         shown["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold, proposal().as_ref()));
         shown["on_hold"] = on_hold::shown(coordinator, id);
+        shown["on_hold_uncertain"] = on_hold::uncertain(coordinator, id);
         shown["can_fence"] = counter.profile().can_fence.into();
         let of = |fault| coordinator.faults(id, fault);
         shown["faults"] = faults_json(id, of(Fault::Foreign), of(Fault::Contradiction));

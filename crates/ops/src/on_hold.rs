@@ -101,9 +101,10 @@ impl OnHoldJson {
     }
 }
 
-/// What is said of a hold while the database has not answered whether it took another word about a counter.
-const NOT_KNOWN: &str = "Somebody has said something about a counter that the database has not confirmed: what it has \
-                         recorded is in force as soon as it answers.";
+/// What is said of a counter while the database has not answered whether it took the last word about it.
+const NOT_KNOWN: &str = "Whether an operator keeps it from new transfers is not certain: the database has not confirmed \
+                         what was said last, and what it has recorded is in force as soon as it answers. To be sure, say it \
+                         again.";
 
 /// A counter that an operator keeps from new transfers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -145,13 +146,12 @@ fn text(counter: &CounterId, kind: HoldKind, waits: Option<Waits>) -> String {
 /// What an operator has said of this counter, if it gets no new transfers for that.
 pub(super) fn shown(coordinator: &Coordinator, counter: &CounterId) -> Value {
     let hold = coordinator.standing().on_hold(counter);
-    hold.map_or(Value::Null, |hold| {
-        let mut shown = OnHoldJson::of(&hold, coordinator.drain_waits(counter));
-        if !coordinator.are_holds_known() {
-            shown.text = format!("{NOT_KNOWN} {}", shown.text);
-        }
-        json!(shown)
-    })
+    hold.map_or(Value::Null, |hold| json!(OnHoldJson::of(&hold, coordinator.drain_waits(counter))))
+}
+
+/// That what is shown of its hold, or that none is, may be otherwise than it is recorded; null if it is certain.
+pub(super) fn uncertain(coordinator: &Coordinator, counter: &CounterId) -> Value {
+    if coordinator.is_hold_known(counter) { Value::Null } else { NOT_KNOWN.into() }
 }
 
 /// The counters that operators keep from new transfers, for whoever is nobody.

@@ -79,7 +79,7 @@ async fn what_is_not_done_is_said_and_what_was_typed_is_kept() {
 }
 
 /// What is sent by which form, and what the API is asked for then: method, path, body.
-const FORMS: [(&str, &str, &str, &str, &str); 19] = [
+const FORMS: [(&str, &str, &str, &str, &str); 20] = [
     ("/transfers/1/claim", "note=n", "POST", "/ops/v1/transfers/1/claim", r#"{ "note": "n" }"#),
     (
         "/transfers/1/claim",
@@ -109,6 +109,13 @@ const FORMS: [(&str, &str, &str, &str, &str); 19] = [
         "POST",
         "/ops/v1/counters/c/release",
         r#"{ "note": "n", "since": 7 }"#,
+    ),
+    (
+        "/connections/c/release",
+        "uncertain=true&note=n",
+        "POST",
+        "/ops/v1/counters/c/release",
+        r#"{ "note": "n" }"#,
     ),
     ("/connections/c/drain", "note=n", "POST", "/ops/v1/counters/c/drain", r#"{ "note": "n" }"#),
     (

@@ -76,6 +76,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("none: in doubt", "不接收：存疑"),
     ("none: on hold by", "不接收：人工暂停，操作员"),
     ("taken", "接收"),
+    ("not certain", "不确定"),
+    (
+        "Whether an operator keeps it from new transfers is not certain: the database has not confirmed what was said last, and what it has recorded is in force as soon as it answers. To be sure, say it again.",
+        "是否人工暂停尚不确定：数据库没有确认最后一次指令，一旦应答即以其记录为准。为保险起见，请再说一次。",
+    ),
     ("none", "无"),
     ("the oldest was accepted", "最早一笔受理于"),
     ("Last events", "最近事件"),

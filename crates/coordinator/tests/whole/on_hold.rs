@@ -137,7 +137,7 @@ async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() 
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
     let coordinator = &stage.coordinator;
     let known = async || {
-        while !coordinator.are_holds_known() {
+        while !coordinator.is_hold_known(&counter_id("futures")) {
             tokio::task::yield_now().await;
         }
     };
@@ -146,7 +146,8 @@ async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() 
     let record = Locked::with(folder.path(), held).await;
     let unclear = keep(coordinator, HoldKind::Hold, "wang").await;
     assert!(matches!(unclear, Err(HoldError::Unclear(_))), "{unclear:?}");
-    assert!(!coordinator.are_holds_known());
+    assert!(!coordinator.is_hold_known(&counter_id("futures")));
+    assert!(coordinator.is_hold_known(&counter_id("securities")), "nothing was said of it");
     stage.event(Kind::Held, "the database has not said whether it took what was said last").await;
     record.done();
     let words = "has answered what it took of holds: wang holds futures, which gets no new";
@@ -161,7 +162,8 @@ async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() 
     let record = Locked::with(folder.path(), released).await;
     let left = tokio::time::timeout(Duration::from_millis(1), release(coordinator, "lin")).await;
     assert!(left.is_err(), "{left:?}");
-    assert!(!coordinator.are_holds_known());
+    assert!(!coordinator.is_hold_known(&counter_id("futures")));
+    assert!(coordinator.is_hold_known(&counter_id("securities")), "nothing was said of it");
     record.done();
     stage.event(Kind::Held, "no operator keeps futures from new transfers any more").await;
     tokio::time::timeout(LIMIT, known()).await.expect("it is known again");
