@@ -4,7 +4,7 @@ use domain::message::CounterId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::StoreError;
+use store::{NotChanged, StoreError};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
@@ -141,6 +141,12 @@ pub(crate) struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// What came of it; that nothing was changed is known, too.
+    pub(crate) fn what_came_of<T>(&mut self, done: Result<T, NotChanged>) -> Result<T, NotChanged> {
+        self.is_known = matches!(done, Err(NotChanged::Nothing(_)));
+        done
+    }
+
     /// It is known what came of it, and that is in force.
     pub(crate) fn ends_well(mut self) {
         self.is_known = true;
@@ -190,6 +196,23 @@ mod tests {
         assert_eq!(by_hand.may_change(&bank, just_before), Err(Duration::from_millis(1)));
         assert_eq!(changes(&bank, edge), 1, "a refusal puts nothing off");
         assert_eq!(changes(&bank, now + Duration::from_hours(1)), 8);
+    }
+
+    #[test]
+    fn only_what_may_be_recorded_is_found_out() {
+        let (by_hand, bank) = (ByHand::default(), CounterId::new("bank").expect("an id"));
+        let said = |not: fn(StoreError) -> NotChanged| {
+            let mut writing = by_hand.writing(&bank);
+            let told = writing.what_came_of::<()>(Err(not(StoreError::Closed)));
+            assert!(told.is_err());
+        };
+        said(NotChanged::Nothing);
+        assert!(by_hand.unclear().borrow().is_empty());
+        said(NotChanged::Unclear);
+        assert!(by_hand.unclear().borrow().contains(&bank));
+        by_hand.clear();
+        drop(by_hand.writing(&bank));
+        assert!(by_hand.unclear().borrow().contains(&bank), "nobody waited");
     }
 
     #[tokio::test(start_paused = true)]

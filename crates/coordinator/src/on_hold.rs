@@ -13,7 +13,7 @@ use foreign::ForeignText;
 use port::Counter;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{HoldKind, NotTakenOff, OnHold, StoreError};
+use store::{HoldKind, NotChanged, NotTakenOff, OnHold, StoreError};
 use tokio::time::Instant;
 
 /// Why a counter was not held, or not released.
@@ -48,9 +48,18 @@ pub enum HoldError {
          look at the counter then, and say it again where it was not"
     )]
     Unclear(StoreError),
-    /// It was nobody's turn: nothing was said to the database.
+    /// Certainly nothing was changed: it was nobody's turn, or the database did not come to keep it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<NotChanged> for HoldError {
+    fn from(not: NotChanged) -> HoldError {
+        match not {
+            NotChanged::Nothing(error) => HoldError::Store(error),
+            NotChanged::Unclear(error) => HoldError::Unclear(error),
+        }
+    }
 }
 
 /// Why a counter does not sign on anew.
@@ -192,8 +201,8 @@ impl Coordinator {
         let now = now_micros();
         let (who, note) = (who.clone(), note.clone());
         let wanted = OnHold { counter: counter.clone(), kind, who, note, since: now };
-        let writing = inner.by_hand.writing(counter);
-        let hold = inner.store.put_on_hold(&wanted).await.map_err(HoldError::Unclear)?;
+        let mut writing = inner.by_hand.writing(counter);
+        let hold = writing.what_came_of(inner.store.put_on_hold(&wanted).await)?;
         let is_new = inner.standing.on_hold(counter).as_ref() != Some(&hold);
         inner.standing.put_on_hold(hold.clone());
         writing.ends_well();
@@ -228,9 +237,9 @@ impl Coordinator {
         let _turn = inner.by_hand.turn().await?;
         inner.may_change(counter, |hold| meant.is_none_or(|meant| meant == hold.since))?;
         let now = now_micros();
-        let writing = inner.by_hand.writing(counter);
+        let mut writing = inner.by_hand.writing(counter);
         let taken = inner.store.take_off_hold(counter, meant, (who, note), now);
-        let taken = taken.await.map_err(HoldError::Unclear)?;
+        let taken = writing.what_came_of(taken.await)?;
         match &taken {
             Ok(_) | Err(NotTakenOff::NotOnHold) => inner.standing.take_off_hold(counter),
             Err(NotTakenOff::Another(hold)) => inner.standing.put_on_hold(hold.clone()),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::people::Act;
-use store::{HoldKind, OnHold, StoreError};
+use store::{HoldKind, OnHold};
 use utoipa::ToSchema;
 
 /// Why an operator does something about a counter.
@@ -355,13 +355,10 @@ fn refusal(error: HoldError) -> Problem {
         HoldError::NotOnHold(_) => Problem::new(kind::COUNTER_NOT_HELD).detail(detail),
         HoldError::Another(_) => Problem::new(kind::MOVED_ON).detail(detail),
         HoldError::TooSoon { wait, .. } => too_soon(wait).detail(detail),
-        HoldError::Unclear(error) => match error {
-            StoreError::Corrupt { .. } | StoreError::Damaged { .. } => database(&error),
-            StoreError::Unavailable { .. } | StoreError::Serials(_) | StoreError::Closed => {
-                tracing::error!(%error, "the database does not say whether it took what an operator said");
-                Problem::new(kind::NOT_CONFIRMED).detail(detail).retry_after(2)
-            }
-        },
+        HoldError::Unclear(error) => {
+            tracing::error!(%error, "the database does not say whether it took what an operator said");
+            Problem::new(kind::NOT_CONFIRMED).detail(detail).retry_after(2)
+        }
         HoldError::Store(error) => database(&error),
     }
 }
@@ -389,6 +386,7 @@ fn too_soon(wait: Duration) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::StoreError;
 
     fn counter() -> CounterId {
         CounterId::new("futures").expect("an id")
@@ -453,7 +451,7 @@ mod tests {
             (HoldError::Another(Box::new(hold)), "moved_on", "lin drains futures"),
             (HoldError::TooSoon { counter: counter(), wait }, "too_many_requests", "in 15 s"),
             (HoldError::Unclear(down()), "not_confirmed", "in force as soon as it answers"),
-            (HoldError::Unclear(damaged), "unreadable_record", "a page"),
+            (HoldError::Store(damaged), "unreadable_record", "a page"),
             (HoldError::Store(down()), "database_unavailable", "full"),
         ] {
             let told = error.to_string();

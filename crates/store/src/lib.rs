@@ -112,7 +112,7 @@ mod walk;
 mod write;
 
 pub use counter_serial::counter_serials;
-pub use error::{OpenError, StoreError};
+pub use error::{NotChanged, OpenError, StoreError};
 pub use hold::held_by;
 pub use in_doubt::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
 pub use journal::{Bare, Journal, JournalHealth};

@@ -2,7 +2,7 @@
 //! them go on. What is kept of counters whose words are in doubt is `in_doubt`.
 
 use crate::entity::operator_hold::{ActiveModel, Column, Entity, Model};
-use crate::error::StoreError;
+use crate::error::{NotChanged, StoreError};
 use crate::query::ask;
 use crate::store::Store;
 use domain::message::CounterId;
@@ -67,8 +67,8 @@ impl Store {
     /// Keeps a counter from new transfers; the hold that is in force then. One of the same kind that is
     /// in force already stays as it is; one of the other kind is released by whoever says this, at the
     /// same moment.
-    pub async fn put_on_hold(&self, hold: &OnHold) -> Result<OnHold, StoreError> {
-        let put = self.change(async |transaction: &DatabaseTransaction| {
+    pub async fn put_on_hold(&self, hold: &OnHold) -> Result<OnHold, NotChanged> {
+        let put = self.change_or_not(async |transaction: &DatabaseTransaction| {
             let former = in_force(transaction, &hold.counter).await?;
             if let Some(former) = &former {
                 if former.kind == hold.kind.as_str() {
@@ -84,7 +84,7 @@ impl Store {
             Entity::insert(row(&hold)).exec_without_returning(transaction).await?;
             Ok(Ok(hold))
         });
-        put.await?
+        put.await?.map_err(NotChanged::Nothing)
     }
 
     /// Lets a counter go on; the hold that was in force. With a `meant`, the time since when that hold is, no other is
@@ -95,8 +95,8 @@ impl Store {
         meant: Option<i64>,
         (who, note): (&ForeignText, &ForeignText),
         at: i64,
-    ) -> Result<Result<OnHold, NotTakenOff>, StoreError> {
-        let taken = self.change(async |transaction: &DatabaseTransaction| {
+    ) -> Result<Result<OnHold, NotTakenOff>, NotChanged> {
+        let taken = self.change_or_not(async |transaction: &DatabaseTransaction| {
             let Some(held) = in_force(transaction, counter).await? else {
                 return Ok(Err(Ok(NotTakenOff::NotOnHold)));
             };
@@ -113,7 +113,7 @@ impl Store {
         });
         match taken.await? {
             Ok(held) => Ok(Ok(held)),
-            Err(not) => not.map(Err),
+            Err(not) => not.map(Err).map_err(NotChanged::Nothing),
         }
     }
 

@@ -128,8 +128,8 @@ impl Locked {
     }
 }
 
-/// The database takes a hold or a release and does not say so, or nobody waits for its answer any more: what it has
-/// recorded is in force once it can be asked, and until then it is said that this is not known.
+/// Nobody waits any more for the database's answer to a hold or a release: what it has recorded is in force once it can be
+/// asked, and until then it is said that this is not known.
 #[tokio::test]
 async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() {
     let (folder, securities) = (folder(), Counter::start("securities", "").await);
@@ -144,8 +144,9 @@ async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() 
     let held = "INSERT INTO operator_hold (counter, held_at, kind, who, note, released_at) \
                 VALUES ('futures', 7, 'hold', 'wang', 'their release', 0)";
     let record = Locked::with(folder.path(), held).await;
-    let unclear = keep(coordinator, HoldKind::Hold, "wang").await;
-    assert!(matches!(unclear, Err(HoldError::Unclear(_))), "{unclear:?}");
+    let keeping = keep(coordinator, HoldKind::Hold, "wang");
+    let left = tokio::time::timeout(Duration::from_millis(1), keeping).await;
+    assert!(left.is_err(), "{left:?}");
     assert!(!coordinator.is_hold_known(&counter_id("futures")));
     assert!(coordinator.is_hold_known(&counter_id("securities")), "nothing was said of it");
     stage.event(Kind::Held, "the database has not said whether it took what was said last").await;
@@ -168,6 +169,24 @@ async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() 
     stage.event(Kind::Held, "no operator keeps futures from new transfers any more").await;
     tokio::time::timeout(LIMIT, known()).await.expect("it is known again");
     stage.ends("released").await;
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// The database did not come to keep it: whoever said it is told so, and there is nothing to find out.
+#[tokio::test]
+async fn what_certainly_was_not_recorded_is_said_to_be_so() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    let record = Locked::with(folder.path(), "DELETE FROM operator_hold").await;
+    let refused = keep(coordinator, HoldKind::Hold, "wang").await;
+    assert!(matches!(refused, Err(HoldError::Store(_))), "{refused:?}");
+    assert!(coordinator.is_hold_known(&counter_id("futures")));
+    record.done();
+    stage.ends("goes on").await;
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;

@@ -3,7 +3,7 @@
 use super::mysql_faults::behind_a_wire;
 use super::proxy::Wire;
 use super::*;
-use crate::{HoldKind, NotTakenOff, OnHold};
+use crate::{HoldKind, NotChanged, NotTakenOff, OnHold};
 use foreign::ForeignText;
 
 on_each_database!(
@@ -130,7 +130,7 @@ async fn what_is_on_hold_for_certain_is_known_once_a_commit_that_is_on_its_way_h
         let futures = hold("futures", HoldKind::Hold, "wang", 7);
         proxy.set(Wire::HoldCommit);
         let unclear = store.put_on_hold(&futures).await;
-        assert!(matches!(unclear, Err(StoreError::Unavailable { .. })), "{unclear:?}");
+        assert!(matches!(unclear, Err(NotChanged::Unclear(_))), "{unclear:?}");
         assert_eq!(store.on_hold().await, Ok(Vec::new()), "not yet");
         let mut certain = Box::pin(store.on_hold_for_certain());
         tokio::select! {
@@ -139,6 +139,37 @@ async fn what_is_on_hold_for_certain_is_known_once_a_commit_that_is_on_its_way_h
         }
         proxy.release();
         assert_eq!(certain.await, Ok(vec![futures]));
+        store.close().await;
+    })
+    .await;
+}
+
+/// Whoever says it is told whether the database may have kept it: not before it was asked to, nor where it says that it
+/// has undone it.
+#[tokio::test]
+async fn whether_a_hold_may_be_recorded_is_told_from_that_it_certainly_is_not() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let futures = hold("futures", HoldKind::Hold, "wang", 7);
+        let put = async |wire| {
+            proxy.set(wire);
+            let put = store.put_on_hold(&futures).await;
+            proxy.set(Wire::Whole);
+            put
+        };
+        for nothing in [Wire::Cut, Wire::Silent] {
+            let refused = put(nothing).await;
+            assert!(matches!(refused, Err(NotChanged::Nothing(_))), "{nothing:?}: {refused:?}");
+        }
+        for unclear in [Wire::CutBeforeCommit, Wire::CutAfterCommit] {
+            let refused = put(unclear).await;
+            assert!(matches!(refused, Err(NotChanged::Unclear(_))), "{unclear:?}: {refused:?}");
+        }
+        assert_eq!(store.on_hold_for_certain().await, Ok(vec![futures.clone()]), "the second was");
+        let (who, why): (ForeignText, ForeignText) = ("lin".into(), "they are done".into());
+        proxy.set(Wire::FailCommit);
+        let released = store.take_off_hold(&futures.counter, None, (&who, &why), 8).await;
+        assert_eq!(released, Ok(Ok(futures)), "undone, and done once more");
         store.close().await;
     })
     .await;
