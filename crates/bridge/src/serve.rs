@@ -96,7 +96,7 @@ async fn spawn_links(
     unmatched: &mpsc::Sender<Unmatched>,
     (tasks, stop): &Group,
 ) -> Result<(Vec<Link>, Vec<InboundPeer>)> {
-    let on_hold = store.on_hold().await?;
+    let on_hold = store.on_hold().await?.holds;
     let (mut handles, mut guests) = (Vec::with_capacity(config.counters.len()), Vec::new());
     for (counter, mut link) in config.counters.iter().zip(config.links(history)) {
         // What was stopped for a while may have lost the record, and does not know it yet.

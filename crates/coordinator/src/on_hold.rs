@@ -8,12 +8,13 @@ use crate::coordinator::Coordinator;
 use crate::events::Kind;
 use crate::inner::Inner;
 use crate::reach::AGAIN;
+use crate::standing::Alone;
 use domain::message::CounterId;
 use foreign::ForeignText;
 use port::Counter;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{HoldKind, NotChanged, NotTakenOff, OnHold, StoreError};
+use store::{DamagedHold, HoldKind, InForce, NotChanged, NotTakenOff, OnHold, StoreError};
 use tokio::time::Instant;
 
 /// Why a counter was not held, or not released.
@@ -102,7 +103,15 @@ pub struct Renewing {
 
 /// Keeps from new transfers what operators kept from them when the bridge last stopped.
 pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
-    for hold in inner.store.on_hold().await? {
+    let InForce { holds, damaged } = inner.store.on_hold().await?;
+    for DamagedHold { counter, error } in damaged {
+        // Nobody knows whom new transfers would have to be kept from.
+        if counter.is_none() {
+            return Err(error);
+        }
+        tell_damaged(inner, counter.as_ref(), &error);
+    }
+    for hold in holds {
         let OnHold { counter, kind, who, note, .. } = &hold;
         let kind = kind.as_str();
         tracing::warn!(%counter, kind, %who, %note, "the counter gets no new transfers until it is released");
@@ -113,6 +122,23 @@ pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
         inner.standing.put_on_hold(hold);
     }
     Ok(())
+}
+
+/// Says, once for each time that it is read, that a row of a hold cannot be.
+fn tell_damaged(inner: &Inner, counter: Option<&CounterId>, error: &StoreError) {
+    let text = match counter {
+        Some(counter) => format!(
+            "what is recorded of {counter}'s hold cannot be read ({error}): it gets no new transfers until somebody \
+             holds, drains or releases it, which mends that"
+        ),
+        None => format!(
+            "it cannot be read which counter a recorded hold is of ({error}): no counter that an operator keeps from new \
+             transfers is let go on by itself, and the bridge does not start again before the row of table \
+             operator_hold is mended"
+        ),
+    };
+    tracing::error!("{text}");
+    inner.events.record(now_micros(), Kind::Held, None, text);
 }
 
 /// What somebody does who keeps a counter from new transfers.
@@ -141,8 +167,23 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
 
 async fn read_back(inner: &Inner) -> Result<(), StoreError> {
     let _turn = inner.by_hand.turn().await?;
-    let holds = inner.store.on_hold_for_certain().await?;
-    let changed = inner.standing.put_on_hold_alone(holds);
+    let found = inner.store.on_hold_for_certain().await?;
+    let alone = if found.lacks_a_counter() { Alone::BesideOthers } else { Alone::Alone };
+    let InForce { mut holds, damaged } = found;
+    for DamagedHold { counter, error } in &damaged {
+        tell_damaged(inner, counter.as_ref(), error);
+        if counter.is_none() {
+            // It may be the one that was said of any of these, and not confirmed.
+            for unclear in inner.by_hand.unclear().borrow().iter() {
+                let is_known = holds.iter().any(|hold| hold.counter == *unclear)
+                    || inner.standing.on_hold(unclear).is_some();
+                if !is_known {
+                    holds.push(OnHold::unread(unclear.clone(), now_micros(), error));
+                }
+            }
+        }
+    }
+    let changed = inner.standing.put_all_on_hold(holds, alone);
     inner.by_hand.clear();
     let mut told: Vec<String> = Vec::new();
     for (counter, hold) in changed {

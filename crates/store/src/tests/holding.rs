@@ -177,7 +177,7 @@ async fn what_operators_say_to_one_that_was_superseded_is_not_written() {
                 other => panic!("{index}: {other:?}"),
             }
         }
-        assert_eq!(store.on_hold().await, Ok(vec![first]));
+        assert_eq!(store.on_hold().await.expect("asks").holds, [first]);
         assert_eq!(store.holds_of(&counter).await, Ok(vec![held("a mark")]));
         assert_eq!(store.readmissions().await, Ok(vec![proposal("a")]));
         assert_eq!(count(&url, "SELECT COUNT(*) FROM serial_lift").await, 0);
