@@ -113,8 +113,27 @@ async fn a_counters_own_serial_finds_all_that_it_answered_with_it_the_newest_fir
         let (_, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
         assert_eq!(numbers(&told["transfers"]), expected, "{query}");
     }
-    let (status, _) = rig.get("/ops/v1/history?counter_serial=").await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    for blank in ["", "%20%20"] {
+        let (status, _) = rig.get(&format!("/ops/v1/history?counter_serial={blank}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{blank:?}");
+    }
+}
+
+/// A counter may write its serials in a column of a fixed width.
+#[tokio::test]
+async fn what_is_looked_for_is_compared_with_the_spaces_around_it() {
+    let rig =
+        Rig::with(&["securities", "futures"], &[answered(41, "F-9 "), answered(42, "F-9")]).await;
+    rig.decide(41, "completed").await;
+    rig.decide(42, "completed").await;
+    for (written, expected) in [("F-9%20", vec![41]), ("F-9", vec![42]), ("%20F-9", vec![])] {
+        let (_, told) = rig.get(&format!("/ops/v1/history?counter_serial={written}")).await;
+        assert_eq!(numbers(&told["transfers"]), expected, "{written}");
+        let (_, told) = rig.get(&format!("/ops/v1/search?q={written}")).await;
+        let found = told["found"].as_array().expect("what was found").first();
+        let found = found.map_or_else(Vec::new, |found| numbers(&found["transfers"]));
+        assert_eq!(found, expected, "{written}");
+    }
 }
 
 #[tokio::test]
