@@ -192,7 +192,7 @@ fn page(Page { transfers, next }: &Page, since: Option<Day>) -> PageJson {
     get, path = "/ops/v1/history", tag = "transfers", operation_id = "history", params(Wanted),
     responses((
         status = 200,
-        description = "A page of them; as a table, with a row of names first, if that is asked for",
+        description = "A page of them; as a table, in UTF-8 with a byte order mark and with a row of names first, if that is asked for",
         content((PageJson = "application/json"), (String = "text/csv")),
         headers(
             ("Content-Disposition" = String, description = "Of a table: a file to be kept, and its name"),

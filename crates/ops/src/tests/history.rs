@@ -193,7 +193,8 @@ async fn a_list_is_a_table_where_that_is_asked_for_and_says_where_it_goes_on() {
     let lines: Vec<&str> = body.split("\r\n").collect();
     let [columns, row, ""] = lines[..] else { panic!("{body}") };
     assert!(
-        columns.starts_with("master_serial,state,") && columns.ends_with(",created_at,ended_at")
+        columns.starts_with("\u{feff}master_serial,state,")
+            && columns.ends_with(",created_at,ended_at")
     );
     let serial = intent(42).master;
     let from = "completed,securities,6001,futures,7001,100000,CNY";
