@@ -3,12 +3,13 @@
 mod forms;
 
 use super::pages;
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt;
 
@@ -24,7 +25,13 @@ type Asked = Vec<(Method, String, HeaderMap, Value)>;
 struct Rig {
     answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
     asked: Arc<Mutex<Asked>>,
+    /// How often it had to find out who asks.
+    looked_up: Arc<AtomicUsize>,
 }
+
+/// By which the API knows again whoever has just looked.
+#[derive(Clone)]
+struct Seen;
 
 fn evidence() -> Value {
     let leg = |role: &str, knowledge: &str| {
@@ -137,7 +144,8 @@ impl Rig {
             ("GET /ops/v1/acts", json!({ "acts": [act], "next": 41 })),
         ];
         let answers = answers.map(|(asked, answer)| (asked.to_owned(), (200, answer)));
-        Rig { answers: Arc::new(Mutex::new(answers.into())), asked: Arc::default() }
+        let answers = Arc::new(Mutex::new(answers.into()));
+        Rig { answers, asked: Arc::default(), looked_up: Arc::default() }
     }
 
     fn answers(&self, asked: &str, status: u16, answer: Value) {
@@ -158,7 +166,10 @@ impl Rig {
         let found = self.answers.lock().expect("a lock").get(&key).cloned();
         let missing = json!({ "type": "/errors/no_such_path", "title": "There is nothing here" });
         let (status, answer) = found.unwrap_or((404, missing));
-        (StatusCode::from_u16(status).expect("a status"), answer.to_string()).into_response()
+        let looked_up = parts.extensions.get::<Seen>().is_none();
+        self.looked_up.fetch_add(usize::from(looked_up), Ordering::Relaxed);
+        let status = StatusCode::from_u16(status).expect("a status");
+        (status, Extension(Seen), answer.to_string()).into_response()
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
@@ -257,6 +268,22 @@ async fn a_counter_that_may_be_on_hold_is_not_shown_as_free() {
         let (_, _, page) = rig.get(room, "en").await;
         assert!(page.contains(words), "{room}: {words}: {page}");
     }
+}
+
+/// A page is of many answers, and who asks is found out for the first of them; whoever acts is looked up for that.
+#[tokio::test]
+async fn who_asks_is_found_out_once_for_a_page() {
+    let rig = Rig::new();
+    let looked_up = || rig.looked_up.swap(0, Ordering::Relaxed);
+    for room in ROOMS {
+        rig.get(room, "en").await;
+        assert_eq!(looked_up(), 1, "{room}");
+        assert!(rig.asked().len() > 2, "{room}");
+    }
+    let refused = json!({ "type": "/errors/rule", "title": "A rule is broken" });
+    rig.answers("POST /ops/v1/counters/securities/hold", 422, refused);
+    rig.post("/connections/securities/hold", "note=n").await;
+    assert_eq!(looked_up(), 2, "for the act, and for the page that says why not");
 }
 
 #[tokio::test]
