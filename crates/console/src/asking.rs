@@ -1,6 +1,7 @@
 //! Whoever asks for a page asks the operators' API through us, in the same process and with the same cookie: what one
 //! may see and do is decided there, and nowhere else.
 
+use crate::once::Once;
 use crate::words::Words;
 use api::server::Visit;
 use axum::Router;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tower::ServiceExt;
 
 /// The longest answer that is read, in bytes: a page of transfers with all that is known of them is far below it.
@@ -32,13 +33,18 @@ const OF_WHOM: [HeaderName; 6] = [
     HeaderName::from_static("x-background"),
 ];
 
-/// The operators' API.
+/// The operators' API, and which forms were sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Api(pub(crate) Router);
+pub(crate) struct Api {
+    pub(crate) routes: Router,
+    pub(crate) once: Arc<Once>,
+}
 
 /// Whoever asks for a page.
 pub(crate) struct Caller {
     api: Router,
+    /// Which forms were sent that are good for one sending.
+    pub(crate) once: Arc<Once>,
     headers: HeaderMap,
     visit: Option<Visit>,
     /// What came with the last answer to a look beside what is sent: by it the API knows, for as long as this page takes,
@@ -91,7 +97,8 @@ impl FromRequestParts<Api> for Caller {
             }
         }
         Ok(Caller {
-            api: api.0.clone(),
+            api: api.routes.clone(),
+            once: api.once.clone(),
             headers,
             visit: parts.extensions.get::<Visit>().cloned(),
             seen: Mutex::default(),

@@ -2,7 +2,9 @@
 
 mod forms;
 
-use super::pages;
+use super::asking::Api;
+use super::once::Once;
+use super::over;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +27,7 @@ type Asked = Vec<(Method, String, HeaderMap, Value)>;
 struct Rig {
     answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
     asked: Arc<Mutex<Asked>>,
+    once: Arc<Once>,
     /// How often it had to find out who asks.
     looked_up: Arc<AtomicUsize>,
 }
@@ -145,7 +148,7 @@ impl Rig {
         ];
         let answers = answers.map(|(asked, answer)| (asked.to_owned(), (200, answer)));
         let answers = Arc::new(Mutex::new(answers.into()));
-        Rig { answers, asked: Arc::default(), looked_up: Arc::default() }
+        Rig { answers, asked: Arc::default(), once: Arc::default(), looked_up: Arc::default() }
     }
 
     fn answers(&self, asked: &str, status: u16, answer: Value) {
@@ -175,7 +178,8 @@ impl Rig {
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
         let rig = self.clone();
         let api = Router::new().fallback(move |request| rig.clone().answer(request));
-        let response = pages(api).oneshot(request).await.expect("an answer");
+        let api = Api { routes: api, once: self.once.clone() };
+        let response = over(api).oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");
         (parts.status, parts.headers, String::from_utf8(body.into()).expect("text"))

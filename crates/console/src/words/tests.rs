@@ -66,6 +66,7 @@ fn whatever_the_pages_code_says_is_said_in_chinese() {
         }
     }
     assert!(found >= 3, "{found}");
+    assert!(CHINESE.contains_key(crate::doing::SENT_BEFORE));
     for (_, text) in crate::view::DONE {
         assert!(CHINESE.contains_key(text), "{text}");
     }

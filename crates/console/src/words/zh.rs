@@ -340,6 +340,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Days", "天数"),
     ("Make a token", "生成令牌"),
     ("A token for a program", "程序令牌"),
+    (
+        "This form was sent before, or its page is too old: what it made then was shown then, and is not made again. Look whether it was made, and kept; if not, send this one.",
+        "此表单已提交过，或页面过旧：当时生成的内容已在当时显示，不会再次生成。请查看是否已生成并已保存；若没有，请提交本页。",
+    ),
     ("There is no such operator", "没有这位操作员"),
     (
         "This is shown now and never again: keep it, and tell nobody else.",
