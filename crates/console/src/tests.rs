@@ -290,6 +290,15 @@ async fn who_asks_is_found_out_once_for_a_page() {
     assert_eq!(looked_up(), 2, "for the act, and for the page that says why not");
 }
 
+/// What somebody did was carried out; a leg that is done has moved money.
+#[tokio::test]
+async fn what_was_carried_out_is_not_called_a_success_of_a_leg() {
+    let (_, _, page) = Rig::new().get("/acts", "zh").await;
+    assert!(page.contains(">已执行</td>") && !page.contains("已成功"), "{page}");
+    let (_, _, page) = Rig::new().get("/acts", "en").await;
+    assert!(page.contains(">carried out</td>"), "{page}");
+}
+
 #[tokio::test]
 async fn what_needs_a_person_stands_first() {
     let (_, _, page) = Rig::new().get("/", "en").await;

@@ -139,6 +139,11 @@ pub(crate) async fn acts(caller: Caller) -> Result<Response, Refused> {
 }
 
 impl Act {
+    /// Whether it was done: of a leg the same word is another in Chinese.
+    fn is_done(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| outcome.as_received() == "done")
+    }
+
     fn is_about_a_transfer(&self) -> bool {
         let about = self.about.as_received();
         about.len() == 19 && about.bytes().all(|byte| byte.is_ascii_digit())

@@ -366,6 +366,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Before", "之前"),
     ("After", "之后"),
     ("What came of it", "结果"),
+    ("carried out", "已执行"),
     ("not known", "不明"),
     ("approved", "批准"),
     ("claim ended", "结束处理"),
