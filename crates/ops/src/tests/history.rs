@@ -71,6 +71,42 @@ async fn a_list_of_all_times_is_narrowed_and_goes_on_where_it_ended() {
     assert_eq!(rig.get("/ops/v1/history?sum=1").await.0, StatusCode::BAD_REQUEST);
 }
 
+/// A page that is cut where the days begin that are not wanted is the last one, though older transfers come behind it.
+#[tokio::test]
+async fn a_page_is_cut_where_it_becomes_too_old_and_is_the_last() {
+    let on = |number: u64, day: u32| {
+        let mut write = parked(number);
+        write.master.day = Day::new(day).expect("a day");
+        if let Some(new) = &mut write.accept {
+            new.master = write.master;
+        }
+        write
+    };
+    let writes = [on(40, 20_261_118), on(41, 20_261_119), on(42, 20_261_121), on(43, 20_261_121)];
+    let rig = Rig::with(&["securities", "futures"], &writes).await;
+    let listed = async |query: &str| {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {told}");
+        (numbers(&told["transfers"]), told["next"].as_str().map(str::to_owned))
+    };
+    let (all, next) = listed("limit=3").await;
+    assert_eq!((all, next.is_some()), (vec![43, 42, 41], true));
+    assert_eq!(listed("limit=3&since=20261121").await, (vec![43, 42], None), "in its middle");
+    assert_eq!(listed("limit=3&since=20261120").await, (vec![43, 42], None), "of no transfer");
+    let (first, next) = listed("limit=2&since=20261119").await;
+    assert_eq!(first, [43, 42]);
+    let before = next.expect("one more is wanted");
+    let rest = listed(&format!("limit=2&since=20261119&before={before}")).await;
+    assert_eq!(rest, (vec![41], None));
+    // Where it ends with the last that is wanted, whether more is wanted is seen by the next one.
+    let (first, next) = listed("limit=2&since=20261121").await;
+    assert_eq!(first, [43, 42]);
+    if let Some(before) = next {
+        let rest = listed(&format!("limit=2&since=20261121&before={before}")).await;
+        assert_eq!(rest, (vec![], None));
+    }
+}
+
 /// The same as [`parked`], and the counter has answered its debit with this serial of its own.
 fn answered(number: u64, serial: &str) -> store::Write {
     let mut write = parked(number);
