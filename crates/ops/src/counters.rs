@@ -1,7 +1,7 @@
 //! Connections, and what an operator may do about one that is not up; and about a counter in doubt.
 
 use super::people::{Identity, recorded};
-use super::readmitting::ReadmissionJson;
+use super::readmissions::ReadmissionJson;
 use super::said::counter_of;
 use super::{Ops, described, on_hold};
 use api::accounts::{EntriesParams, postings};

@@ -124,7 +124,7 @@ pub(super) struct PageJson {
 #[schema(as = Match)]
 pub(super) struct MatchJson {
     /// What it was taken for.
-    #[schema(value_type = described::Named)]
+    #[schema(value_type = described::TakenFor)]
     by: &'static str,
     /// The transfers, the newest first.
     transfers: Vec<LineJson>,

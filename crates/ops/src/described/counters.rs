@@ -1,7 +1,7 @@
 //! Of counters, their connections, and those who were not let in.
 
 use crate::on_hold::OnHoldJson;
-use crate::readmitting::ReadmissionJson;
+use crate::readmissions::ReadmissionJson;
 use serde::Serialize;
 use utoipa::ToSchema;
 
