@@ -102,7 +102,7 @@ impl OnHoldJson {
 }
 
 /// What is said of a counter while the database has not answered whether it took the last word about it.
-const NOT_KNOWN: &str = "Whether an operator keeps it from new transfers is not certain: the database has not confirmed \
+pub(super) const NOT_KNOWN: &str = "Whether an operator keeps it from new transfers is not certain: the database has not confirmed \
                          what was said last, and what it has recorded is in force as soon as it answers. To be sure, say it \
                          again.";
 
@@ -116,7 +116,7 @@ pub(super) struct KeptJson {
     on_hold: OnHoldJson,
 }
 
-fn text(counter: &CounterId, kind: HoldKind, waits: Option<Waits>) -> String {
+pub(super) fn text(counter: &CounterId, kind: HoldKind, waits: Option<Waits>) -> String {
     let ends = format!("`counter-bridge release {counter} --note \"…\"` lets it go on.");
     let stays = match (kind, waits) {
         (HoldKind::Hold, _) => {

@@ -457,6 +457,33 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("It gets no new transfers", "不再接收新转账"),
     ("Transfers that were begun go on being asked about", "已开始的转账继续询问"),
     ("another person has to approve that.", "须由另一人批准。"),
+    // Why a connection ended, or never came to be, where nobody else's words stand in it.
+    ("no address is configured", "没有配置地址"),
+    ("no answer to the sign-on in time", "签到超时未答"),
+    (
+        "the counter's proof is wrong: it does not hold this link's key",
+        "柜台的证明有误：它没有本连接的密钥",
+    ),
+    ("it is tried again in a minute", "一分钟后重试"),
+    ("the counter closed the connection", "柜台关闭了连接"),
+    ("outside the counter's service hours", "非该柜台的服务时间"),
+    ("signed off, for an operator drains it", "已签退：操作员排空该柜台"),
+    (
+        "signed off, to prove by a new session what became of requests",
+        "已签退，以新会话证明请求的结果",
+    ),
+    (
+        "it was not certain that the record is still held: no session was begun",
+        "不能确定账本记录仍由本系统持有：没有开始会话",
+    ),
+    ("the old one was dead", "旧连接已失效"),
+    // Why a counter rejected a sign-on.
+    ("another version", "版本不同"),
+    ("unknown party", "不认识对方"),
+    ("bad proof", "证明有误"),
+    ("already signed on", "已签到"),
+    ("not now", "现在不行"),
+    ("another reason", "其他原因"),
     ("the debit is to be sent: resume", "待发送出账：继续"),
     ("the credit is to be sent: resume", "待发送入账：继续"),
     ("the debit is to be returned: resume", "待退回出账：继续"),
