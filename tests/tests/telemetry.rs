@@ -167,7 +167,7 @@ async fn a_transfer_is_exported_with_its_master_serial_and_a_collector_holds_nob
         }
     }
     // It has had its time.
-    stage.logged("the collector takes nothing: what happens is not exported", 1).await?;
+    stage.logged("the collector takes no spans: they are not exported", 1).await?;
     ensure!(stage.said("/readyz").await?.contains("\"ready\""));
     ensure!(held_up.elapsed() < 20 * HELD_UP, "{:?}", held_up.elapsed());
     // It ends in time, which is looked at there.

@@ -249,7 +249,7 @@ fn log_to_stderr(format: LogFormat, command: &Command) -> Lines {
     #[cfg(feature = "opentelemetry")]
     let all = {
         use telemetry::Exporter;
-        all.with(Exporter.with_filter(tracing_subscriber::filter::filter_fn(Exporter::wants)))
+        all.with(Exporter.with_filter(Exporter::filter()))
     };
     all.init();
     std::panic::set_hook(Box::new(|panic| {

@@ -3,7 +3,7 @@
 use crate::config::{Config, Counter, Mistakes};
 use crate::descriptors::{self, Wants};
 use crate::reload::{self, Running};
-use crate::service_manager::{ServiceManager, how, standstill};
+use crate::service_manager::{ServiceManager, how};
 use crate::waiting;
 use anyhow::{Context, Result, anyhow};
 use api::apps::Apps;
@@ -96,7 +96,7 @@ async fn spawn_links(
     unmatched: &mpsc::Sender<Unmatched>,
     (tasks, stop): &Group,
 ) -> Result<(Vec<Link>, Vec<InboundPeer>)> {
-    let on_hold = store.on_hold().await?;
+    let on_hold = store.on_hold().await?.holds;
     let (mut handles, mut guests) = (Vec::with_capacity(config.counters.len()), Vec::new());
     for (counter, mut link) in config.counters.iter().zip(config.links(history)) {
         // What was stopped for a while may have lost the record, and does not know it yet.
@@ -147,15 +147,15 @@ fn tell_what_ails(ailing: &Ailing, manager: &ServiceManager) {
     } else {
         tracing::error!("{ailing}");
         // Whoever says so otherwise may be held up, too.
-        manager.status(&standstill(ailing));
+        manager.stands_still(ailing);
     }
 }
 
 /// Looks after all tasks, and feeds the manager's watchdog while those get on that the bridge can do nothing without.
 /// Whatever else ails is begun anew, or held: to end the process would help nobody.
-fn watch(vitals: &Vitals, manager: &ServiceManager) {
+fn watch(vitals: &Vitals, manager: &ServiceManager) -> Result<()> {
     let (told, fed) = (manager.clone(), manager.clone());
-    vitals.watch(
+    let watched = vitals.watch(
         move |ailing| tell_what_ails(ailing, &told),
         move |ailing| {
             if ailing.essential == 0 {
@@ -163,6 +163,8 @@ fn watch(vitals: &Vitals, manager: &ServiceManager) {
             }
         },
     );
+    // Nobody would feed the manager's watchdog, which would end the process later without saying why.
+    watched.context("the thread that looks after all tasks cannot be begun")
 }
 
 impl Bridge {
@@ -226,6 +228,7 @@ impl Bridge {
         if let Some(door) = door_task {
             vitals.add(door, Weight::Essential);
         }
+        watch(vitals, manager)?;
         let servers = [
             ("the transfer API", api.serve(api::router(state), serving.clone())),
             ("the operators' side", operators.serve(ops::router(ops, pages), serving.clone())),
@@ -235,7 +238,6 @@ impl Bridge {
             vitals.add(Arc::clone(&task), Weight::Essential);
             tokio::spawn(watched(task, work))
         });
-        watch(vitals, manager);
         Ok(Bridge {
             addresses,
             coordinator,

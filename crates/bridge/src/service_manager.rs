@@ -11,6 +11,8 @@ use coordinator::standing::Record;
 use sd_notify::NotifyState;
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,6 +42,8 @@ const LAST_WORDS: Duration = Duration::from_millis(if cfg!(test) { 30_000 } else
 pub(crate) struct ServiceManager {
     telling: Option<SyncSender<Said>>,
     watches: bool,
+    /// Whether somebody else has said how the bridge is since whoever follows it has: that may be over by now.
+    is_overtaken: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -104,7 +108,9 @@ impl ServiceManager {
         let (telling, said) = sync_channel(MOST_WAITING);
         let thread = thread::Builder::new().name("service manager".to_owned());
         match thread.spawn(move || pass_on(&said, tell)) {
-            Ok(_) => ServiceManager { telling: Some(telling), watches },
+            Ok(_) => {
+                ServiceManager { telling: Some(telling), watches, is_overtaken: Arc::default() }
+            }
             Err(error) => {
                 tracing::error!(%error, "the service manager cannot be told how the bridge is");
                 ServiceManager::default()
@@ -157,6 +163,19 @@ impl ServiceManager {
         self.say(vec![status(words)]);
     }
 
+    /// Tasks do not get on. Whoever follows how the bridge is may be held up, too; once it is not, it says how the bridge
+    /// is then.
+    pub(crate) fn stands_still(&self, ailing: &Ailing) {
+        self.status(&standstill(ailing));
+        self.is_overtaken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether how the bridge is now is to be said: it is another than was said last, or somebody else has said something
+    /// since.
+    fn is_news(&self, last: &str, now: &str) -> bool {
+        self.is_overtaken.swap(false, Ordering::Relaxed) || now != last
+    }
+
     /// Says how the bridge is whenever that is another.
     pub(crate) async fn follow(&self, coordinator: &Coordinator) -> Infallible {
         if self.telling.is_none() {
@@ -168,7 +187,7 @@ impl ServiceManager {
         loop {
             looks.tick().await;
             let now = how(coordinator);
-            if now != last {
+            if self.is_news(&last, &now) {
                 self.status(&now);
                 last = now;
             }
@@ -244,7 +263,7 @@ fn words(ailing: &Ailing, journal: &JournalHealth, record: &Record, counters: Co
 }
 
 /// Which tasks do not get on. Not for how long: it would be told anew each second.
-pub(crate) fn standstill(ailing: &Ailing) -> String {
+fn standstill(ailing: &Ailing) -> String {
     let dead = ailing.dead.iter().map(|(name, _)| format!("{name} has died"));
     let still = ailing.still.iter().map(|(name, _)| format!("{name} stands still"));
     format!("takes no transfers: {}", dead.chain(still).collect::<Vec<_>>().join(", "))
@@ -253,8 +272,8 @@ pub(crate) fn standstill(ailing: &Ailing) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
     use std::sync::mpsc::channel;
-    use std::sync::{Arc, Mutex};
 
     /// A manager, and all messages that it was told, as they are on the wire.
     fn manager(watches: bool) -> (ServiceManager, Arc<Mutex<Vec<String>>>) {
@@ -295,6 +314,24 @@ mod tests {
         let (at, rest) = at.split_once('\n').expect("and a status");
         assert!(at.parse::<u64>().is_ok_and(|at| at > 0), "{reloading}");
         assert_eq!(rest, "STATUS=reading its configuration again");
+    }
+
+    /// A standstill that is over before anybody looks again leaves no status behind that says otherwise.
+    #[tokio::test]
+    async fn after_a_short_standstill_it_is_said_how_the_bridge_is() {
+        let (manager, told) = manager(true);
+        let well = "takes transfers; 2 of 2 counters connected";
+        assert!(!manager.is_news(well, well));
+        let still = vec![("shard 0".to_owned(), Duration::from_secs(12))];
+        manager.clone().stands_still(&Ailing { still, essential: 1, ..Ailing::default() });
+        manager.told().await;
+        assert_eq!(
+            *told.lock().expect("no panic"),
+            ["STATUS=takes no transfers: shard 0 stands still"]
+        );
+        assert!(manager.is_news(well, well), "nothing has changed for whoever follows it");
+        assert!(!manager.is_news(well, well), "once");
+        assert!(manager.is_news(well, "takes no transfers"));
     }
 
     #[tokio::test]

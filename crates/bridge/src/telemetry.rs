@@ -3,8 +3,8 @@
 //! as a log record; both by OTLP over HTTP. `master` is the master serial on both.
 //!
 //! Nobody waits for it. What is to be exported is handed to two queues with a bound, which threads of their own empty; a
-//! collector that is slow, or away, costs what fits in there and nothing else. What finds no room is dropped: the log and the
-//! record have it.
+//! collector that is slow, or away, costs what fits in there and nothing else. What finds no room, or is not taken, is
+//! dropped and counted: the log and the record have it.
 
 use crate::config::OpenTelemetry;
 use client::way::{self, Authorities};
@@ -16,21 +16,25 @@ use opentelemetry_otlp::{
     LogExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
 };
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{
-    BatchConfigBuilder as LogBatch, BatchLogProcessor, SdkLogger, SdkLoggerProvider,
+    BatchConfigBuilder as LogBatches, BatchLogProcessor, LogBatch, LogExporter as ExportLines,
+    SdkLogger, SdkLoggerProvider,
 };
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
+    BatchConfigBuilder as SpanBatches, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanData,
+    SpanExporter as ExportSpans,
 };
 use std::fmt::{Debug, Write};
 use std::pin::Pin;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 
 /// What waits to be exported, of spans and of lines each.
@@ -60,6 +64,85 @@ static TO: OnceLock<To> = OnceLock::new();
 struct To {
     spans: SdkTracer,
     lines: SdkLogger,
+    waiting_spans: Waiting,
+    waiting_lines: Waiting,
+}
+
+/// What waits to be exported of one kind, with what is being exported now. Clones are the same.
+#[derive(Clone, Debug)]
+struct Waiting {
+    kind: &'static str,
+    count: Arc<AtomicUsize>,
+}
+
+impl Waiting {
+    fn of(kind: &'static str) -> Waiting {
+        Waiting { kind, count: Arc::default() }
+    }
+
+    /// Whether there is room for one more, which waits from then on; otherwise it is dropped.
+    fn takes_one(&self) -> bool {
+        let more = |count: usize| (count < MOST_WAITING).then_some(count + 1);
+        let is_taken = self.count.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if !is_taken {
+            self.dropped(1);
+        }
+        is_taken
+    }
+
+    /// So many wait no longer: the collector has them, or nobody ever will.
+    fn are_through(&self, count: usize, done: &OTelSdkResult) {
+        self.count.fetch_sub(count, Ordering::Relaxed);
+        if done.is_err() {
+            self.dropped(count);
+        }
+    }
+
+    fn dropped(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        metrics::counter!("export_dropped_total", "kind" => self.kind).increment(count);
+    }
+}
+
+/// An exporter, and what waits for it.
+#[derive(Debug)]
+struct Counting<E> {
+    exporter: E,
+    waiting: Waiting,
+}
+
+impl ExportSpans for Counting<SpanExporter> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        let done = self.exporter.export(batch).await;
+        self.waiting.are_through(count, &done);
+        done
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+impl ExportLines for Counting<LogExporter> {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        let count = batch.iter().count();
+        let done = self.exporter.export(batch).await;
+        self.waiting.are_through(count, &done);
+        done
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
 }
 
 /// What is exported, until it is ended.
@@ -81,7 +164,8 @@ pub(crate) fn begin(config: &OpenTelemetry) -> anyhow::Result<Exporting> {
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         ])
         .build();
-    let client = Client::of(config)?;
+    let (waiting_spans, waiting_lines) = (Waiting::of("spans"), Waiting::of("lines"));
+    let client = Client::of(config, "spans")?;
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(client.clone())
@@ -90,10 +174,11 @@ pub(crate) fn begin(config: &OpenTelemetry) -> anyhow::Result<Exporting> {
         .with_endpoint(format!("{}/v1/traces", config.endpoint))
         .with_timeout(TAKEN_WITHIN)
         .build()?;
-    let batches = SpanBatch::default()
+    let batches = SpanBatches::default()
         .with_max_queue_size(MOST_WAITING)
         .with_max_export_batch_size(MOST_AT_ONCE)
         .with_scheduled_delay(EVERY);
+    let exporter = Counting { exporter, waiting: waiting_spans.clone() };
     let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches.build());
     let spans = SdkTracerProvider::builder()
         .with_resource(resource.clone())
@@ -101,22 +186,24 @@ pub(crate) fn begin(config: &OpenTelemetry) -> anyhow::Result<Exporting> {
         .build();
     let exporter = LogExporter::builder()
         .with_http()
-        .with_http_client(client)
+        .with_http_client(client.also_of("lines"))
         .with_retry_policy(RetryPolicy::disabled())
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{}/v1/logs", config.endpoint))
         .with_timeout(TAKEN_WITHIN)
         .build()?;
-    let batches = LogBatch::default()
+    let batches = LogBatches::default()
         .with_max_queue_size(MOST_WAITING)
         .with_max_export_batch_size(MOST_AT_ONCE)
         .with_scheduled_delay(EVERY);
+    let exporter = Counting { exporter, waiting: waiting_lines.clone() };
     let processor = BatchLogProcessor::builder(exporter).with_batch_config(batches.build());
     let lines = SdkLoggerProvider::builder()
         .with_resource(resource)
         .with_log_processor(processor.build())
         .build();
-    let to = To { spans: spans.tracer(SCOPE), lines: lines.logger(SCOPE) };
+    let to =
+        To { spans: spans.tracer(SCOPE), lines: lines.logger(SCOPE), waiting_spans, waiting_lines };
     anyhow::ensure!(TO.set(to).is_ok(), "what happens is exported already");
     // What nobody wanted until now was not even looked at.
     tracing::callsite::rebuild_interest_cache();
@@ -144,15 +231,22 @@ const SCOPE: &str = "counter-bridge";
 struct Client {
     http: reqwest::Client,
     runtime: Handle,
-    failing: std::sync::Arc<AtomicBool>,
+    /// What is exported by it: a collector may take the one and not the other.
+    kind: &'static str,
+    failing: Arc<AtomicBool>,
 }
 
 impl Client {
-    fn of(config: &OpenTelemetry) -> anyhow::Result<Client> {
+    fn of(config: &OpenTelemetry, kind: &'static str) -> anyhow::Result<Client> {
         let url = reqwest::Url::parse(&config.endpoint)?;
         let builder = way::builder(&url, &Authorities::OfTheSystem).timeout(TAKEN_WITHIN);
         let http = builder.build()?;
-        Ok(Client { http, runtime: Handle::try_current()?, failing: std::sync::Arc::default() })
+        Ok(Client { http, runtime: Handle::try_current()?, kind, failing: Arc::default() })
+    }
+
+    /// The same, for what is exported beside it.
+    fn also_of(self, kind: &'static str) -> Client {
+        Client { kind, failing: Arc::default(), ..self }
     }
 
     async fn send(
@@ -177,7 +271,7 @@ impl Client {
         Ok(response.body(read.into())?)
     }
 
-    /// Says that the collector is away, once, and that it is back.
+    /// Says that the collector takes nothing of a kind, once, and that it does again.
     fn tell(&self, sent: &Result<Response<Bytes>, HttpError>) {
         let why = match sent {
             Ok(answer) if answer.status().is_success() => None,
@@ -187,11 +281,12 @@ impl Client {
         match (why, self.failing.load(Ordering::Relaxed)) {
             (Some(why), false) => {
                 self.failing.store(true, Ordering::Relaxed);
-                tracing::warn!(why, "the collector takes nothing: what happens is not exported");
+                let kind = self.kind;
+                tracing::warn!(why, "the collector takes no {kind}: they are not exported");
             }
             (None, true) => {
                 self.failing.store(false, Ordering::Relaxed);
-                tracing::info!("the collector takes again what is exported");
+                tracing::info!("the collector takes {} again", self.kind);
             }
             (Some(_), true) | (None, false) => {}
         }
@@ -220,9 +315,16 @@ pub(crate) struct Exporter;
 
 impl Exporter {
     /// Whether something is exported, wherever it goes.
-    pub(crate) fn wants(metadata: &Metadata<'_>) -> bool {
-        TO.get().is_some()
+    fn wants(metadata: &Metadata<'_>) -> bool {
+        metadata.is_event()
+            && TO.get().is_some()
             && (metadata.target() == coordinator::ENDED || *metadata.level() <= Level::INFO)
+    }
+
+    /// Lets through what is exported. What is smaller than anything of that is not even looked at, as if nothing were.
+    pub(crate) fn filter() -> FilterFn {
+        filter_fn(Exporter::wants as fn(&Metadata<'_>) -> bool)
+            .with_max_level_hint(LevelFilter::DEBUG)
     }
 }
 
@@ -241,6 +343,9 @@ impl<S: Subscriber> Layer<S> for Exporter {
 
 impl To {
     fn span(&self, fields: Fields) {
+        if !self.waiting_spans.takes_one() {
+            return;
+        }
         let Fields { accepted_at, ended_at, all, .. } = fields;
         let attributes = all.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
         let span = SpanBuilder::from_name("transfer")
@@ -254,6 +359,9 @@ impl To {
     }
 
     fn line(&self, metadata: &Metadata<'_>, fields: Fields) {
+        if !self.waiting_lines.takes_one() {
+            return;
+        }
         let mut record = self.lines.create_log_record();
         let (severity, name) = match *metadata.level() {
             Level::ERROR => (Severity::Error, "ERROR"),
@@ -328,6 +436,7 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use metrics_exporter_prometheus::PrometheusBuilder;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
@@ -338,6 +447,48 @@ mod tests {
         assert_eq!(clipped(format!("{just}y")), just);
         let wide = clipped(format!("{}余额", "x".repeat(LONGEST_VALUE - 1)));
         assert_eq!(wide.len(), LONGEST_VALUE - 1);
+    }
+
+    #[test]
+    fn what_is_not_taken_is_counted_and_makes_room() {
+        let waiting = Waiting::of("lines");
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let taken = metrics::with_local_recorder(&recorder, || {
+            let first = (0..MOST_WAITING + 3).filter(|_| waiting.takes_one()).count();
+            waiting.are_through(7, &Ok(()));
+            let refused = opentelemetry_sdk::error::OTelSdkError::InternalFailure("503".to_owned());
+            waiting.are_through(5, &Err(refused));
+            (first, (0..MOST_WAITING).filter(|_| waiting.takes_one()).count())
+        });
+        assert_eq!(taken, (MOST_WAITING, 12));
+        let dropped = 3 + 5 + MOST_WAITING - 12;
+        let counted = recorder.handle().render();
+        let expected = format!("export_dropped_total{{kind=\"lines\"}} {dropped}\n");
+        assert!(counted.contains(&expected), "{counted}");
+    }
+
+    /// A collector may take the one and not the other, and each is said once.
+    #[tokio::test]
+    async fn spans_and_lines_fail_each_by_itself() {
+        let config = OpenTelemetry {
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            service_name: "a-test".to_owned(),
+        };
+        let spans = Client::of(&config, "spans").expect("a client");
+        let lines = spans.clone().also_of("lines");
+        spans.tell(&Err("refused".into()));
+        lines.tell(&Ok(Response::new(Bytes::new())));
+        let failing = |client: &Client| client.failing.load(Ordering::Relaxed);
+        assert!(failing(&spans) && !failing(&lines));
+    }
+
+    #[test]
+    fn what_is_never_exported_is_not_looked_at() {
+        let filter = Exporter::filter();
+        let hint = <FilterFn as tracing_subscriber::layer::Filter<
+            tracing_subscriber::Registry,
+        >>::max_level_hint(&filter);
+        assert_eq!(hint, Some(LevelFilter::DEBUG));
     }
 
     /// So many wait for a collector that answers nobody, whatever comes; and it is given up when the bridge ends.
@@ -352,15 +503,21 @@ mod tests {
         let exporting = begin(&config).expect("it begins");
         let to = TO.get().expect("it has begun");
         let began = std::time::Instant::now();
-        for number in 0..20 * MOST_WAITING {
-            let fields = Fields {
-                accepted_at: 7,
-                ended_at: 5,
-                all: vec![("master", number.to_string())],
-                ..Fields::default()
-            };
-            to.span(fields);
-        }
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            for number in 0..20 * MOST_WAITING {
+                let fields = Fields {
+                    accepted_at: 7,
+                    ended_at: 5,
+                    all: vec![("master", number.to_string())],
+                    ..Fields::default()
+                };
+                to.span(fields);
+            }
+        });
+        let counted = recorder.handle().render();
+        let dropped = format!("export_dropped_total{{kind=\"spans\"}} {}", 19 * MOST_WAITING);
+        assert!(counted.contains(&dropped), "{counted}");
         // Had one of them waited for the collector, it would have waited for all of this.
         assert!(began.elapsed() < TAKEN_WITHIN, "{:?}", began.elapsed());
         // No more is sent at once than goes into one request; the rest waits, or has found no room.

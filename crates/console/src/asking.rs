@@ -1,19 +1,23 @@
 //! Whoever asks for a page asks the operators' API through us, in the same process and with the same cookie: what one
 //! may see and do is decided there, and nowhere else.
 
+use crate::once::Once;
 use crate::words::Words;
 use api::server::Visit;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header,
+};
 use axum::response::Response;
 use foreign::ForeignText;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tower::ServiceExt;
 
 /// The longest answer that is read, in bytes: a page of transfers with all that is known of them is far below it.
@@ -29,15 +33,23 @@ const OF_WHOM: [HeaderName; 6] = [
     HeaderName::from_static("x-background"),
 ];
 
-/// The operators' API.
+/// The operators' API, and which forms were sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Api(pub(crate) Router);
+pub(crate) struct Api {
+    pub(crate) routes: Router,
+    pub(crate) once: Arc<Once>,
+}
 
 /// Whoever asks for a page.
 pub(crate) struct Caller {
     api: Router,
+    /// Which forms were sent that are good for one sending.
+    pub(crate) once: Arc<Once>,
     headers: HeaderMap,
     visit: Option<Visit>,
+    /// What came with the last answer to a look beside what is sent: by it the API knows, for as long as this page takes,
+    /// who asks.
+    seen: Mutex<Extensions>,
     /// Whether a page is asked for, and nothing to be done.
     pub(crate) is_look: bool,
     /// What was asked for.
@@ -85,9 +97,11 @@ impl FromRequestParts<Api> for Caller {
             }
         }
         Ok(Caller {
-            api: api.0.clone(),
+            api: api.routes.clone(),
+            once: api.once.clone(),
             headers,
             visit: parts.extensions.get::<Visit>().cloned(),
+            seen: Mutex::default(),
             is_look: parts.method == Method::GET,
             uri: parts.uri.clone(),
             words: Words::of(&parts.headers),
@@ -157,7 +171,14 @@ impl Caller {
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
+        let is_look = method == Method::GET;
         *request.method_mut() = method;
+        if is_look {
+            request.extensions_mut().clone_from(&self.seen());
+        } else {
+            // What is done may change who may do what.
+            self.seen().clear();
+        }
         if let Some(visit) = &self.visit {
             request.extensions_mut().insert(visit.clone());
         }
@@ -166,7 +187,10 @@ impl Caller {
         };
         *request.uri_mut() = uri;
         let Ok(response) = self.api.clone().oneshot(request).await;
-        let (parts, body) = Response::into_parts(response);
+        let (mut parts, body) = Response::into_parts(response);
+        if is_look {
+            *self.seen() = std::mem::take(&mut parts.extensions);
+        }
         let Ok(body) = to_bytes(body, LONGEST_ANSWER).await else {
             return Err(self.refused(StatusCode::INTERNAL_SERVER_ERROR, Document::default()));
         };
@@ -176,6 +200,11 @@ impl Caller {
             );
         }
         Ok(Answered { headers: parts.headers, body: body.into() })
+    }
+
+    // Held for no longer than a moment, and never while something is awaited.
+    fn seen(&self) -> MutexGuard<'_, Extensions> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// That something is not done.

@@ -1,7 +1,7 @@
 //! What forms do: what the operators' API does with the same words. Done, the browser is sent to the page that shows
 //! it; not done, the page says why, and keeps what was typed.
 
-use crate::asking::{Caller, Refused};
+use crate::asking::{Answered, Caller, Refused};
 use crate::frame::{Said, tell};
 use crate::json::{First, Made};
 use crate::view::{connections, escaped, people, transfers};
@@ -82,6 +82,24 @@ async fn not_done(
     }
     page.shown(caller, said.clone()).await.unwrap_or_else(|_| refused.with(&said))
 }
+
+/// Has the API make what is shown once, if the form was not sent before: who sends it again would make another, and see
+/// neither why nor, perhaps, the first.
+async fn make(
+    caller: &Caller,
+    path: &str,
+    body: &Value,
+    fields: &Fields,
+) -> Result<Answered, Refused> {
+    if !caller.once.is_first(field(fields, "ticket")) {
+        return Err(caller.refuses(StatusCode::CONFLICT, SENT_BEFORE));
+    }
+    caller.send(Method::POST, path, Some(body)).await
+}
+
+/// What is said of a form that is sent again.
+pub(crate) const SENT_BEFORE: &str = "This form was sent before, or its page is too old: what it made then was shown then, and is not made \
+                           again. Look whether it was made, and kept; if not, send this one.";
 
 /// Has the API do something. Done, the page says so.
 async fn act(
@@ -179,14 +197,16 @@ pub(crate) async fn about_a_counter(
     let note = written(&fields, "note");
     let body = match what.as_str() {
         "reconnect" => json!({}),
-        // Whoever releases it means the hold that the page showed, and no other that is in force by now.
-        "release" => {
-            let Ok(since) = field(&fields, "since").parse::<i64>() else {
+        // Whoever releases it means the hold that the page showed, and no other that is in force by now. Where the page
+        // could not know which that is, and said so, whatever holds it is meant.
+        "release" => match field(&fields, "since").parse::<i64>() {
+            Ok(since) => json!({ "note": note, "since": since }),
+            Err(_) if field(&fields, "uncertain") == "true" => json!({ "note": note }),
+            Err(_) => {
                 let refused = caller.refuses(StatusCode::UNPROCESSABLE_ENTITY, "A rule is broken");
                 return refused.into_response();
-            };
-            json!({ "note": note, "since": since })
-        }
+            }
+        },
         "hold" | "drain" | "new-session" => json!({ "note": note }),
         _ => return nothing_here(&caller),
     };
@@ -230,7 +250,7 @@ pub(crate) async fn add_person(caller: Caller, fields: Fields) -> Result<Respons
     let body =
         json!({ "name": of("name"), "role": of("role"), "reason": written(&fields, "reason") });
     let frame = people::around_once(&caller, "Somebody new").await?;
-    Ok(match caller.send(Method::POST, "/ops/v1/operators", Some(&body)).await {
+    Ok(match make(&caller, "/ops/v1/operators", &body, &fields).await {
         Ok(answered) => {
             let first: First = caller.read(&answered)?;
             let back = people::page_of(&first.name);
@@ -282,7 +302,7 @@ pub(crate) async fn reset(
     let body = json!({ "reason": written(&fields, "reason") });
     let path = format!("/ops/v1/operators/{}/reset", escaped(&name));
     let frame = people::around_once(&caller, "New password and second factor").await?;
-    Ok(match caller.send(Method::POST, &path, Some(&body)).await {
+    Ok(match make(&caller, &path, &body, &fields).await {
         Ok(answered) => {
             let first = caller.read(&answered)?;
             people::once(&frame, (Some(first), None), people::page_of(&name))
@@ -307,7 +327,7 @@ pub(crate) async fn add_token(
     });
     let path = format!("/ops/v1/operators/{}/tokens", escaped(&name));
     let frame = people::around_once(&caller, "A token for a program").await?;
-    Ok(match caller.send(Method::POST, &path, Some(&body)).await {
+    Ok(match make(&caller, &path, &body, &fields).await {
         Ok(answered) => {
             let made: Made = caller.read(&answered)?;
             people::once(&frame, (None, Some(made)), people::page_of(&name))

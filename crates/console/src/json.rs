@@ -58,6 +58,8 @@ pub(crate) struct Counter {
     pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) held: Option<Held>,
     pub(crate) on_hold: Option<OnHold>,
+    /// That it is not certain whether one does.
+    pub(crate) on_hold_uncertain: Option<ForeignText>,
     pub(crate) can_fence: bool,
     pub(crate) faults: Faults,
 }

@@ -6,7 +6,7 @@
 //! (`live.js`) asks for the same page again when the bridge says that something has happened.
 //!
 //! Reading order: `asking` is whose page it is, `json` what the API answers; `frame` is what stands around every page,
-//! `view` the pages; `doing` what forms do; `door` how one comes in; `words` are the languages, `show` and `filters` how
+//! `view` the pages; `doing` what forms do, `once` which of them are sent once; `door` how one comes in; `words` are the languages, `show` and `filters` how
 //! numbers and times are written.
 
 mod asking;
@@ -16,6 +16,7 @@ mod door;
 mod filters;
 mod frame;
 mod json;
+mod once;
 mod show;
 mod view;
 mod words;
@@ -25,6 +26,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use std::sync::Arc;
 
 /// The longest form, in bytes: a decision with its note, escaped.
 const LONGEST_FORM: usize = 32 * 1024;
@@ -52,7 +54,10 @@ const LONGEST_FORM: usize = 32 * 1024;
 /// # }
 /// ```
 pub fn pages(api: Router) -> Router {
-    let api = Api(api);
+    over(Api { routes: api, once: Arc::default() })
+}
+
+fn over(api: Api) -> Router {
     let forms = Router::new()
         .route("/sign-in", post(door::sign_in))
         .route("/sign-out", post(door::sign_out))

@@ -2,13 +2,16 @@
 
 mod forms;
 
-use super::pages;
-use axum::Router;
+use super::asking::Api;
+use super::once::Once;
+use super::over;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt;
 
@@ -24,7 +27,14 @@ type Asked = Vec<(Method, String, HeaderMap, Value)>;
 struct Rig {
     answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
     asked: Arc<Mutex<Asked>>,
+    once: Arc<Once>,
+    /// How often it had to find out who asks.
+    looked_up: Arc<AtomicUsize>,
 }
+
+/// By which the API knows again whoever has just looked.
+#[derive(Clone)]
+struct Seen;
 
 fn evidence() -> Value {
     let leg = |role: &str, knowledge: &str| {
@@ -71,7 +81,7 @@ fn counter() -> Value {
         "counts": { "sign_ons": 1 },
         "held": { "why": HOSTILE, "since": 1, "to_do": "ask its people", "proposal": null },
         "on_hold": { "kind": "drain", "who": "lin", "note": HOSTILE, "since": 7, "text": HOSTILE },
-        "can_fence": false, "faults": { "text": HOSTILE },
+        "on_hold_uncertain": null, "can_fence": false, "faults": { "text": HOSTILE },
     })
 }
 
@@ -137,7 +147,8 @@ impl Rig {
             ("GET /ops/v1/acts", json!({ "acts": [act], "next": 41 })),
         ];
         let answers = answers.map(|(asked, answer)| (asked.to_owned(), (200, answer)));
-        Rig { answers: Arc::new(Mutex::new(answers.into())), asked: Arc::default() }
+        let answers = Arc::new(Mutex::new(answers.into()));
+        Rig { answers, asked: Arc::default(), once: Arc::default(), looked_up: Arc::default() }
     }
 
     fn answers(&self, asked: &str, status: u16, answer: Value) {
@@ -158,13 +169,17 @@ impl Rig {
         let found = self.answers.lock().expect("a lock").get(&key).cloned();
         let missing = json!({ "type": "/errors/no_such_path", "title": "There is nothing here" });
         let (status, answer) = found.unwrap_or((404, missing));
-        (StatusCode::from_u16(status).expect("a status"), answer.to_string()).into_response()
+        let looked_up = parts.extensions.get::<Seen>().is_none();
+        self.looked_up.fetch_add(usize::from(looked_up), Ordering::Relaxed);
+        let status = StatusCode::from_u16(status).expect("a status");
+        (status, Extension(Seen), answer.to_string()).into_response()
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
         let rig = self.clone();
         let api = Router::new().fallback(move |request| rig.clone().answer(request));
-        let response = pages(api).oneshot(request).await.expect("an answer");
+        let api = Api { routes: api, once: self.once.clone() };
+        let response = over(api).oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");
         (parts.status, parts.headers, String::from_utf8(body.into()).expect("text"))
@@ -234,6 +249,54 @@ async fn every_room_is_shown_in_every_language_and_nobodys_words_act_there() {
             assert_eq!(headers[header::COOKIE], "__Host-session=secret");
         }
     }
+}
+
+/// Nothing is shown that holds it, and something may: that is said, and it may be released.
+#[tokio::test]
+async fn a_counter_that_may_be_on_hold_is_not_shown_as_free() {
+    let rig = Rig::new();
+    let mut free = counter();
+    (free["held"], free["on_hold"]) = (Value::Null, Value::Null);
+    rig.answers("GET /ops/v1/counters", 200, json!([free]));
+    let (_, _, page) = rig.get("/connections/securities", "en").await;
+    assert!(!page.contains("/connections/securities/release"), "{page}");
+    free["on_hold_uncertain"] = "it is not confirmed".into();
+    rig.answers("GET /ops/v1/counters", 200, json!([free]));
+    for (room, words) in [
+        ("/", "<td data-label=\"New transfers\">not certain</td>"),
+        ("/connections", "it is not confirmed"),
+        ("/connections/securities", "it is not confirmed"),
+        ("/connections/securities", "formaction=\"/connections/securities/release\""),
+        ("/connections/securities", "name=\"uncertain\" value=\"true\""),
+    ] {
+        let (_, _, page) = rig.get(room, "en").await;
+        assert!(page.contains(words), "{room}: {words}: {page}");
+    }
+}
+
+/// A page is of many answers, and who asks is found out for the first of them; whoever acts is looked up for that.
+#[tokio::test]
+async fn who_asks_is_found_out_once_for_a_page() {
+    let rig = Rig::new();
+    let looked_up = || rig.looked_up.swap(0, Ordering::Relaxed);
+    for room in ROOMS {
+        rig.get(room, "en").await;
+        assert_eq!(looked_up(), 1, "{room}");
+        assert!(rig.asked().len() > 2, "{room}");
+    }
+    let refused = json!({ "type": "/errors/rule", "title": "A rule is broken" });
+    rig.answers("POST /ops/v1/counters/securities/hold", 422, refused);
+    rig.post("/connections/securities/hold", "note=n").await;
+    assert_eq!(looked_up(), 2, "for the act, and for the page that says why not");
+}
+
+/// What somebody did was carried out; a leg that is done has moved money.
+#[tokio::test]
+async fn what_was_carried_out_is_not_called_a_success_of_a_leg() {
+    let (_, _, page) = Rig::new().get("/acts", "zh").await;
+    assert!(page.contains(">已执行</td>") && !page.contains("已成功"), "{page}");
+    let (_, _, page) = Rig::new().get("/acts", "en").await;
+    assert!(page.contains(">carried out</td>"), "{page}");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! What operators do about counters' links, one after another: whose turn it is, how often, and what drains wait for.
 
 use domain::message::CounterId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::StoreError;
+use store::{NotChanged, StoreError};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
@@ -52,8 +52,8 @@ impl Waits {
 pub(crate) struct ByHand {
     /// Of whoever holds or releases: what is in force here is what the database has.
     turn: Semaphore,
-    /// Whether the database may have taken something of holds and not said so.
-    unclear: watch::Sender<bool>,
+    /// The counters of whose holds the database may have taken something and not said so.
+    unclear: watch::Sender<BTreeSet<CounterId>>,
     /// When each counter was last asked to sign on anew.
     renewed: Mutex<HashMap<CounterId, Instant>>,
     /// When all changes of each counter's hold are paid for.
@@ -66,7 +66,7 @@ impl Default for ByHand {
     fn default() -> ByHand {
         ByHand {
             turn: Semaphore::new(1),
-            unclear: watch::Sender::new(false),
+            unclear: watch::Sender::default(),
             renewed: Mutex::default(),
             changed: Mutex::default(),
             waits: Mutex::default(),
@@ -84,19 +84,20 @@ impl ByHand {
         timeout(TURN, self.turn.acquire()).await.map_err(busy)?.map_err(|_| StoreError::Closed)
     }
 
-    /// Something of holds is about to be written. Whoever has the turn takes this after it.
-    pub(crate) fn writing(&self) -> Writing<'_> {
-        Writing { by_hand: self, is_known: false }
+    /// Something of a counter's hold is about to be written. Whoever has the turn takes this after it.
+    pub(crate) fn writing(&self, counter: &CounterId) -> Writing<'_> {
+        Writing { by_hand: self, counter: counter.clone(), is_known: false }
     }
 
-    /// Whether the database may have taken something of holds and not said so, now and whenever that changes.
-    pub(crate) fn unclear(&self) -> watch::Receiver<bool> {
+    /// The counters of whose holds the database may have taken something and not said so, now and whenever that
+    /// changes.
+    pub(crate) fn unclear(&self) -> watch::Receiver<BTreeSet<CounterId>> {
         self.unclear.subscribe()
     }
 
     /// What the database has of holds is in force.
     pub(crate) fn clear(&self) {
-        self.unclear.send_replace(false);
+        self.unclear.send_replace(BTreeSet::new());
     }
 
     /// What each drain waits for.
@@ -135,10 +136,17 @@ impl ByHand {
 #[must_use = "what came of it has to be known, or found out"]
 pub(crate) struct Writing<'a> {
     by_hand: &'a ByHand,
+    counter: CounterId,
     is_known: bool,
 }
 
 impl Writing<'_> {
+    /// What came of it; that nothing was changed is known, too.
+    pub(crate) fn what_came_of<T>(&mut self, done: Result<T, NotChanged>) -> Result<T, NotChanged> {
+        self.is_known = matches!(done, Err(NotChanged::Nothing(_)));
+        done
+    }
+
     /// It is known what came of it, and that is in force.
     pub(crate) fn ends_well(mut self) {
         self.is_known = true;
@@ -148,7 +156,10 @@ impl Writing<'_> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         if !self.is_known {
-            self.by_hand.unclear.send_replace(true);
+            let counter = self.counter.clone();
+            self.by_hand.unclear.send_modify(|unclear| {
+                unclear.insert(counter);
+            });
         }
     }
 }
@@ -185,6 +196,23 @@ mod tests {
         assert_eq!(by_hand.may_change(&bank, just_before), Err(Duration::from_millis(1)));
         assert_eq!(changes(&bank, edge), 1, "a refusal puts nothing off");
         assert_eq!(changes(&bank, now + Duration::from_hours(1)), 8);
+    }
+
+    #[test]
+    fn only_what_may_be_recorded_is_found_out() {
+        let (by_hand, bank) = (ByHand::default(), CounterId::new("bank").expect("an id"));
+        let said = |not: fn(StoreError) -> NotChanged| {
+            let mut writing = by_hand.writing(&bank);
+            let told = writing.what_came_of::<()>(Err(not(StoreError::Closed)));
+            assert!(told.is_err());
+        };
+        said(NotChanged::Nothing);
+        assert!(by_hand.unclear().borrow().is_empty());
+        said(NotChanged::Unclear);
+        assert!(by_hand.unclear().borrow().contains(&bank));
+        by_hand.clear();
+        drop(by_hand.writing(&bank));
+        assert!(by_hand.unclear().borrow().contains(&bank), "nobody waited");
     }
 
     #[tokio::test(start_paused = true)]

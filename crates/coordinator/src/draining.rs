@@ -10,7 +10,7 @@ use crate::mail::Mail;
 use domain::message::CounterId;
 use futures::future::join_all;
 use port::CounterIndex;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::HoldKind;
@@ -24,10 +24,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// connections stay as they are.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
+/// So many looks in a row may leave open whether a counter is needed before that is said: one shard that has much to do
+/// for a moment is no news.
+const LOOKS_UNTIL_SAID: u32 = 3;
+
 /// Signs off what is drained and not needed, and has it back when it is needed or released.
 pub(crate) async fn drain(inner: Arc<Inner>) {
     let mut standing = inner.standing.follow();
-    let mut unknown = BTreeSet::new();
+    let mut unknown = BTreeMap::new();
     loop {
         standing.mark_unchanged();
         let all = (0..inner.counters.len()).map(CounterIndex);
@@ -65,13 +69,15 @@ fn is_drained(inner: &Inner, index: CounterIndex) -> bool {
 }
 
 /// Whether the connections of one that is drained are needed.
-fn look(inner: &Inner, index: CounterIndex, heard: Heard, unknown: &mut BTreeSet<CounterId>) {
+fn look(inner: &Inner, index: CounterIndex, heard: Heard, unknown: &mut BTreeMap<CounterId, u32>) {
     let counter = &inner.counters[index];
     let id = counter.id();
     let Heard { waits, is_whole } = heard;
     if waits.moving == 0 && !is_whole {
-        inner.by_hand.waits().remove(id);
-        if unknown.insert(id.clone()) {
+        // What was known last stays shown, and what comes next is held against it.
+        let looks = unknown.entry(id.clone()).or_insert(0);
+        *looks = looks.saturating_add(1);
+        if *looks == LOOKS_UNTIL_SAID {
             let text = format!(
                 "it is not known whether {id}, which is drained, is needed: a part of the bridge does not answer; its \
                  connections stay as they are"
@@ -125,18 +131,17 @@ struct Heard {
 async fn hear(shards: &[mpsc::Sender<Mail>], counter: CounterIndex) -> Heard {
     let until = Instant::now() + ANSWERED_WITHIN;
     let ask = |shard: &mpsc::Sender<Mail>| {
-        let (to, waits) = oneshot::channel();
-        // One whose mailbox is full is not waited for.
-        shard.try_send(Mail::Needing(counter, to)).ok().map(|()| waits)
+        let shard = shard.clone();
+        async move {
+            let (to, waits) = oneshot::channel();
+            // A mailbox that is full for a moment is no reason not to know; one that stays full is.
+            shard.send(Mail::Needing(counter, to)).await.ok()?;
+            waits.await.ok()
+        }
     };
-    let asked: Vec<_> = shards.iter().map(ask).collect();
     let mut heard = Heard { is_whole: true, ..Heard::default() };
-    for waits in asked {
-        let said = match waits {
-            Some(waits) => timeout_at(until, waits).await.ok().and_then(Result::ok),
-            None => None,
-        };
-        match said {
+    for said in join_all(shards.iter().map(|shard| timeout_at(until, ask(shard)))).await {
+        match said.ok().flatten() {
             Some(waits) => heard.waits = heard.waits.join(waits),
             None => heard.is_whole = false,
         }
@@ -164,6 +169,28 @@ mod tests {
             assert_eq!(told.is_some(), words.is_some(), "{told:?}");
             assert!(told.unwrap_or_default().contains(words.unwrap_or_default()), "{words:?}");
         }
+    }
+
+    /// A mailbox that is full just now is asked as soon as it has room.
+    #[tokio::test(start_paused = true)]
+    async fn a_mailbox_that_is_full_for_a_moment_is_waited_for() {
+        let (busy, mut mail) = mpsc::channel(1);
+        busy.try_send(Mail::Knock).expect("there is room");
+        let waits = Waits { moving: 2, parked: 1 };
+        let answering = async {
+            while let Some(mail) = mail.recv().await {
+                if let Mail::Needing(_, to) = mail {
+                    let _ = to.send(waits);
+                }
+            }
+        };
+        let busy = [busy];
+        let heard = tokio::select! {
+            biased;
+            heard = hear(&busy, CounterIndex(0)) => heard,
+            () = answering => panic!("it is asked"),
+        };
+        assert_eq!(heard, Heard { waits, is_whole: true });
     }
 
     /// A shard that says nothing holds up what the others say for so long and no longer.

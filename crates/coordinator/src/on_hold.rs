@@ -8,12 +8,13 @@ use crate::coordinator::Coordinator;
 use crate::events::Kind;
 use crate::inner::Inner;
 use crate::reach::AGAIN;
+use crate::standing::Alone;
 use domain::message::CounterId;
 use foreign::ForeignText;
 use port::Counter;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{HoldKind, NotTakenOff, OnHold, StoreError};
+use store::{DamagedHold, HoldKind, InForce, NotChanged, NotTakenOff, OnHold, StoreError};
 use tokio::time::Instant;
 
 /// Why a counter was not held, or not released.
@@ -48,9 +49,18 @@ pub enum HoldError {
          look at the counter then, and say it again where it was not"
     )]
     Unclear(StoreError),
-    /// It was nobody's turn: nothing was said to the database.
+    /// Certainly nothing was changed: it was nobody's turn, or the database did not come to keep it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<NotChanged> for HoldError {
+    fn from(not: NotChanged) -> HoldError {
+        match not {
+            NotChanged::Nothing(error) => HoldError::Store(error),
+            NotChanged::Unclear(error) => HoldError::Unclear(error),
+        }
+    }
 }
 
 /// Why a counter does not sign on anew.
@@ -93,7 +103,15 @@ pub struct Renewing {
 
 /// Keeps from new transfers what operators kept from them when the bridge last stopped.
 pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
-    for hold in inner.store.on_hold().await? {
+    let InForce { holds, damaged } = inner.store.on_hold().await?;
+    for DamagedHold { counter, error } in damaged {
+        // Nobody knows whom new transfers would have to be kept from.
+        if counter.is_none() {
+            return Err(error);
+        }
+        tell_damaged(inner, counter.as_ref(), &error);
+    }
+    for hold in holds {
         let OnHold { counter, kind, who, note, .. } = &hold;
         let kind = kind.as_str();
         tracing::warn!(%counter, kind, %who, %note, "the counter gets no new transfers until it is released");
@@ -104,6 +122,23 @@ pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
         inner.standing.put_on_hold(hold);
     }
     Ok(())
+}
+
+/// Says, once for each time that it is read, that a row of a hold cannot be.
+fn tell_damaged(inner: &Inner, counter: Option<&CounterId>, error: &StoreError) {
+    let text = match counter {
+        Some(counter) => format!(
+            "what is recorded of {counter}'s hold cannot be read ({error}): it gets no new transfers until somebody \
+             holds, drains or releases it, which mends that"
+        ),
+        None => format!(
+            "it cannot be read which counter a recorded hold is of ({error}): no counter that an operator keeps from new \
+             transfers is let go on by itself, and the bridge does not start again before the row of table \
+             operator_hold is mended"
+        ),
+    };
+    tracing::error!("{text}");
+    inner.events.record(now_micros(), Kind::Held, None, text);
 }
 
 /// What somebody does who keeps a counter from new transfers.
@@ -118,7 +153,7 @@ const fn does(kind: HoldKind) -> &'static str {
 pub(crate) async fn follow(inner: Arc<Inner>) {
     let mut unclear = inner.by_hand.unclear();
     // Nobody drops the sender while this runs.
-    while unclear.wait_for(|is_unclear| *is_unclear).await.is_ok() {
+    while unclear.wait_for(|unclear| !unclear.is_empty()).await.is_ok() {
         let text = "the database has not said whether it took what was said last of a counter that operators hold or \
                     release: what it has recorded is in force as soon as it answers";
         tracing::warn!("{text}");
@@ -132,8 +167,23 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
 
 async fn read_back(inner: &Inner) -> Result<(), StoreError> {
     let _turn = inner.by_hand.turn().await?;
-    let holds = inner.store.on_hold_for_certain().await?;
-    let changed = inner.standing.put_on_hold_alone(holds);
+    let found = inner.store.on_hold_for_certain().await?;
+    let alone = if found.lacks_a_counter() { Alone::BesideOthers } else { Alone::Alone };
+    let InForce { mut holds, damaged } = found;
+    for DamagedHold { counter, error } in &damaged {
+        tell_damaged(inner, counter.as_ref(), error);
+        if counter.is_none() {
+            // It may be the one that was said of any of these, and not confirmed.
+            for unclear in inner.by_hand.unclear().borrow().iter() {
+                let is_known = holds.iter().any(|hold| hold.counter == *unclear)
+                    || inner.standing.on_hold(unclear).is_some();
+                if !is_known {
+                    holds.push(OnHold::unread(unclear.clone(), now_micros(), error));
+                }
+            }
+        }
+    }
+    let changed = inner.standing.put_all_on_hold(holds, alone);
     inner.by_hand.clear();
     let mut told: Vec<String> = Vec::new();
     for (counter, hold) in changed {
@@ -192,8 +242,8 @@ impl Coordinator {
         let now = now_micros();
         let (who, note) = (who.clone(), note.clone());
         let wanted = OnHold { counter: counter.clone(), kind, who, note, since: now };
-        let writing = inner.by_hand.writing();
-        let hold = inner.store.put_on_hold(&wanted).await.map_err(HoldError::Unclear)?;
+        let mut writing = inner.by_hand.writing(counter);
+        let hold = writing.what_came_of(inner.store.put_on_hold(&wanted).await)?;
         let is_new = inner.standing.on_hold(counter).as_ref() != Some(&hold);
         inner.standing.put_on_hold(hold.clone());
         writing.ends_well();
@@ -228,9 +278,9 @@ impl Coordinator {
         let _turn = inner.by_hand.turn().await?;
         inner.may_change(counter, |hold| meant.is_none_or(|meant| meant == hold.since))?;
         let now = now_micros();
-        let writing = inner.by_hand.writing();
+        let mut writing = inner.by_hand.writing(counter);
         let taken = inner.store.take_off_hold(counter, meant, (who, note), now);
-        let taken = taken.await.map_err(HoldError::Unclear)?;
+        let taken = writing.what_came_of(taken.await)?;
         match &taken {
             Ok(_) | Err(NotTakenOff::NotOnHold) => inner.standing.take_off_hold(counter),
             Err(NotTakenOff::Another(hold)) => inner.standing.put_on_hold(hold.clone()),
@@ -246,10 +296,10 @@ impl Coordinator {
         Ok(former)
     }
 
-    /// Whether what operators said of counters is in force as it is recorded, as far as is known. Where the database has
+    /// Whether what operators said of a counter is in force as it is recorded, as far as is known. Where the database has
     /// not said whether it took the last word, it is read back.
-    pub fn are_holds_known(&self) -> bool {
-        !*self.inner.by_hand.unclear().borrow()
+    pub fn is_hold_known(&self, counter: &CounterId) -> bool {
+        !self.inner.by_hand.unclear().borrow().contains(counter)
     }
 
     /// What the drain of a counter waits for, as of the last look; `None` if it is not drained, or was not looked

@@ -37,6 +37,15 @@ pub struct Hold {
     pub since: i64,
 }
 
+/// Whether those that are on hold now are all that are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alone {
+    /// They are: any other goes on.
+    Alone,
+    /// Others that were stay so.
+    BesideOthers,
+}
+
 /// How record and counters stand, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -134,12 +143,22 @@ impl Standing {
         self.state.send_if_modified(|state| state.on_hold.remove(counter).is_some());
     }
 
-    /// Exactly these counters are kept from new transfers by operators; what has changed by that.
-    pub(crate) fn put_on_hold_alone(&self, holds: Vec<OnHold>) -> Vec<(CounterId, Option<OnHold>)> {
-        let now: BTreeMap<CounterId, OnHold> =
+    /// Exactly these counters are kept from new transfers by operators, or, where not `alone`, these beside those that
+    /// are already; what has changed by that.
+    pub(crate) fn put_all_on_hold(
+        &self,
+        holds: Vec<OnHold>,
+        alone: Alone,
+    ) -> Vec<(CounterId, Option<OnHold>)> {
+        let mut now: BTreeMap<CounterId, OnHold> =
             holds.into_iter().map(|hold| (hold.counter.clone(), hold)).collect();
         let mut changed = Vec::new();
         self.state.send_if_modified(|state| {
+            if alone == Alone::BesideOthers {
+                for (counter, hold) in &state.on_hold {
+                    now.entry(counter.clone()).or_insert_with(|| hold.clone());
+                }
+            }
             let counters: BTreeSet<&CounterId> = state.on_hold.keys().chain(now.keys()).collect();
             changed = counters
                 .into_iter()

@@ -1,7 +1,7 @@
 //! Connections, and what an operator may do about one that is not up; and about a counter in doubt.
 
 use super::people::{Identity, recorded};
-use super::readmitting::ReadmissionJson;
+use super::readmissions::ReadmissionJson;
 use super::said::counter_of;
 use super::{Ops, described, on_hold};
 use api::accounts::{EntriesParams, postings};
@@ -98,6 +98,7 @@ pub(super) fn add_doubts(coordinator: &Coordinator, counters: &mut Value) {
         let proposal = || coordinator.readmission(id);
         shown["held"] = held.map_or(Value::Null, |hold| held_json(id, &hold, proposal().as_ref()));
         shown["on_hold"] = on_hold::shown(coordinator, id);
+        shown["on_hold_uncertain"] = on_hold::uncertain(coordinator, id);
         shown["can_fence"] = counter.profile().can_fence.into();
         let of = |fault| coordinator.faults(id, fault);
         shown["faults"] = faults_json(id, of(Fault::Foreign), of(Fault::Contradiction));
@@ -251,6 +252,8 @@ pub(super) fn state_text(state: LinkState) -> &'static str {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use coordinator::Waits;
+    use store::HoldKind;
 
     /// A link that waits to try again.
     pub(crate) fn waiting(counter: &str) -> Snapshot {
@@ -276,6 +279,43 @@ pub(super) mod tests {
             in_flight: 2,
             counts: Counts { sign_ons: 1, drops: 1, ..Counts::default() },
         }
+    }
+
+    /// Whoever shows them in another language holds its catalogue against the same list.
+    #[test]
+    fn all_that_is_said_of_a_counter_is_written_down() {
+        let counter = CounterId::new("futures").expect("an id");
+        let waits = |moving, parked| Some(Waits { moving, parked });
+        let held = [
+            (HoldKind::Hold, None),
+            (HoldKind::Drain, None),
+            (HoldKind::Drain, waits(3, 1)),
+            (HoldKind::Drain, waits(0, 0)),
+            (HoldKind::Drain, waits(0, 2)),
+        ];
+        let mut said: Vec<String> =
+            held.iter().map(|(kind, waits)| on_hold::text(&counter, *kind, *waits)).collect();
+        said.push(on_hold::NOT_KNOWN.to_owned());
+        for (foreign, contradictions) in [(7, 0), (0, 2), (7, 2)] {
+            let text = &faults_json(&counter, foreign, contradictions)["text"];
+            said.push(text.as_str().expect("words").to_owned());
+        }
+        let hold = Hold { why: "a foreign mark".to_owned(), since: 5 };
+        let proposal = |move_serials| Readmission {
+            counter: counter.clone(),
+            id: "0".repeat(32),
+            version: "1".repeat(32),
+            move_serials,
+            who: "lin".into(),
+            note: "looked".into(),
+            at: 1_795_255_200_000_000,
+            until: 1_795_341_600_000_000,
+        };
+        for proposal in [None, Some(proposal(false)), Some(proposal(true))] {
+            let told = held_json(&counter, &hold, proposal.as_ref());
+            said.push(told["to_do"].as_str().expect("words").to_owned());
+        }
+        expect_test::expect_file!["said_of_counters.txt"].assert_eq(&(said.join("\n") + "\n"));
     }
 
     #[test]

@@ -60,8 +60,8 @@ pub(super) enum AnyState {
 /// it. `sequence`: the running number in both. `idempotency_key`: an app's, whichever. `account`: at whichever counter,
 /// on either side.
 #[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(super) enum Named {
+#[schema(as = Named, rename_all = "snake_case")]
+pub(super) enum TakenFor {
     MasterSerial,
     SubSerial,
     Sequence,

@@ -37,7 +37,7 @@ pub(super) struct Wanted {
     #[param(pattern = "^[A-Za-z0-9]{1,25}$")]
     account: Option<String>,
     /// Only those of which a counter, whichever, answered this as its own serial of a posting, of whichever leg: 1 to 255
-    /// bytes, compared exactly.
+    /// bytes, compared exactly, with the spaces around them.
     #[param(min_length = 1, max_length = 255)]
     counter_serial: Option<String>,
     /// Only those that move exactly this, in minor units of the currency.
@@ -72,7 +72,7 @@ pub(super) struct Wanted {
 #[serde(deny_unknown_fields)]
 pub(super) struct Sought {
     /// A master serial, a sub serial, a running number, an idempotency key, an account, or a counter's own serial of a
-    /// posting: 1 to 255 bytes.
+    /// posting: 1 to 255 bytes, not all of them spaces, taken as they are, with the spaces around them.
     #[param(min_length = 1, max_length = 255)]
     q: String,
 }
@@ -124,7 +124,7 @@ pub(super) struct PageJson {
 #[schema(as = Match)]
 pub(super) struct MatchJson {
     /// What it was taken for.
-    #[schema(value_type = described::Named)]
+    #[schema(value_type = described::TakenFor)]
     by: &'static str,
     /// The transfers, the newest first.
     transfers: Vec<LineJson>,
@@ -192,7 +192,7 @@ fn page(Page { transfers, next }: &Page, since: Option<Day>) -> PageJson {
     get, path = "/ops/v1/history", tag = "transfers", operation_id = "history", params(Wanted),
     responses((
         status = 200,
-        description = "A page of them; as a table, with a row of names first, if that is asked for",
+        description = "A page of them; as a table, in UTF-8 with a byte order mark and with a row of names first, if that is asked for",
         content((PageJson = "application/json"), (String = "text/csv")),
         headers(
             ("Content-Disposition" = String, description = "Of a table: a file to be kept, and its name"),
@@ -277,12 +277,11 @@ pub(super) async fn search(
     Ok(Json(FoundJson { found: found.collect() }))
 }
 
-/// What is looked for, less what stands around it.
+/// What is looked for, exactly: a counter's serial may begin or end with a space.
 fn text<'t>(field: &str, text: &'t str) -> Result<&'t str, Problem> {
-    let text = text.trim();
     let bad = |why: &str| Err(sent::malformed(field, why));
-    if text.is_empty() {
-        return bad("must not be empty");
+    if text.trim().is_empty() {
+        return bad("must not be empty, nor spaces alone");
     }
     if text.len() > NewTransfer::LONGEST_KEY {
         return bad(&format!("must be at most {} bytes", NewTransfer::LONGEST_KEY));
@@ -465,9 +464,9 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_is_bounded_and_visible() {
-        assert_eq!(text("q", " 42\n").ok(), Some("42"));
+        assert_eq!(text("q", " 42 ").ok(), Some(" 42 "));
         assert!(text("q", &"k".repeat(255)).is_ok());
-        for refused in ["", "  ", "a\u{202e}b", &"k".repeat(256)] {
+        for refused in ["", "  ", "42\n", "a\u{202e}b", &"k".repeat(256)] {
             let problem = text("q", refused).expect_err(refused);
             assert_eq!(problem.document()["field"], "q");
         }

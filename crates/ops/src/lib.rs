@@ -43,7 +43,6 @@ mod proposals;
 mod proposed;
 mod proven;
 mod readmissions;
-mod readmitting;
 mod said;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::people::Act;
-use store::{HoldKind, OnHold, StoreError};
+use store::{HoldKind, OnHold};
 use utoipa::ToSchema;
 
 /// Why an operator does something about a counter.
@@ -101,9 +101,10 @@ impl OnHoldJson {
     }
 }
 
-/// What is said of a hold while the database has not answered whether it took another word about a counter.
-const NOT_KNOWN: &str = "Somebody has said something about a counter that the database has not confirmed: what it has \
-                         recorded is in force as soon as it answers.";
+/// What is said of a counter while the database has not answered whether it took the last word about it.
+pub(super) const NOT_KNOWN: &str = "Whether an operator keeps it from new transfers is not certain: the database has not confirmed \
+                         what was said last, and what it has recorded is in force as soon as it answers. To be sure, say it \
+                         again.";
 
 /// A counter that an operator keeps from new transfers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,7 +116,7 @@ pub(super) struct KeptJson {
     on_hold: OnHoldJson,
 }
 
-fn text(counter: &CounterId, kind: HoldKind, waits: Option<Waits>) -> String {
+pub(super) fn text(counter: &CounterId, kind: HoldKind, waits: Option<Waits>) -> String {
     let ends = format!("`counter-bridge release {counter} --note \"…\"` lets it go on.");
     let stays = match (kind, waits) {
         (HoldKind::Hold, _) => {
@@ -145,13 +146,12 @@ fn text(counter: &CounterId, kind: HoldKind, waits: Option<Waits>) -> String {
 /// What an operator has said of this counter, if it gets no new transfers for that.
 pub(super) fn shown(coordinator: &Coordinator, counter: &CounterId) -> Value {
     let hold = coordinator.standing().on_hold(counter);
-    hold.map_or(Value::Null, |hold| {
-        let mut shown = OnHoldJson::of(&hold, coordinator.drain_waits(counter));
-        if !coordinator.are_holds_known() {
-            shown.text = format!("{NOT_KNOWN} {}", shown.text);
-        }
-        json!(shown)
-    })
+    hold.map_or(Value::Null, |hold| json!(OnHoldJson::of(&hold, coordinator.drain_waits(counter))))
+}
+
+/// That what is shown of its hold, or that none is, may be otherwise than it is recorded; null if it is certain.
+pub(super) fn uncertain(coordinator: &Coordinator, counter: &CounterId) -> Value {
+    if coordinator.is_hold_known(counter) { Value::Null } else { NOT_KNOWN.into() }
 }
 
 /// The counters that operators keep from new transfers, for whoever is nobody.
@@ -355,13 +355,10 @@ fn refusal(error: HoldError) -> Problem {
         HoldError::NotOnHold(_) => Problem::new(kind::COUNTER_NOT_HELD).detail(detail),
         HoldError::Another(_) => Problem::new(kind::MOVED_ON).detail(detail),
         HoldError::TooSoon { wait, .. } => too_soon(wait).detail(detail),
-        HoldError::Unclear(error) => match error {
-            StoreError::Corrupt { .. } | StoreError::Damaged { .. } => database(&error),
-            StoreError::Unavailable { .. } | StoreError::Serials(_) | StoreError::Closed => {
-                tracing::error!(%error, "the database does not say whether it took what an operator said");
-                Problem::new(kind::NOT_CONFIRMED).detail(detail).retry_after(2)
-            }
-        },
+        HoldError::Unclear(error) => {
+            tracing::error!(%error, "the database does not say whether it took what an operator said");
+            Problem::new(kind::NOT_CONFIRMED).detail(detail).retry_after(2)
+        }
         HoldError::Store(error) => database(&error),
     }
 }
@@ -389,6 +386,7 @@ fn too_soon(wait: Duration) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::StoreError;
 
     fn counter() -> CounterId {
         CounterId::new("futures").expect("an id")
@@ -453,7 +451,7 @@ mod tests {
             (HoldError::Another(Box::new(hold)), "moved_on", "lin drains futures"),
             (HoldError::TooSoon { counter: counter(), wait }, "too_many_requests", "in 15 s"),
             (HoldError::Unclear(down()), "not_confirmed", "in force as soon as it answers"),
-            (HoldError::Unclear(damaged), "unreadable_record", "a page"),
+            (HoldError::Store(damaged), "unreadable_record", "a page"),
             (HoldError::Store(down()), "database_unavailable", "full"),
         ] {
             let told = error.to_string();

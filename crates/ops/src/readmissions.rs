@@ -3,7 +3,6 @@
 
 use super::Ops;
 use super::people::{Identity, recorded};
-use super::readmitting::ReadmissionJson;
 use super::said::{OnProposal, counter_of, in_time, note, on, parse, rule, whole};
 use api::json::timestamp;
 use api::named::Named;
@@ -18,8 +17,8 @@ use coordinator::{HeldFor, ReadmitError};
 use foreign::ForeignText;
 use people::Permission;
 use serde::{Deserialize, Serialize};
-use store::HeldCounter;
 use store::people::Act;
+use store::{HeldCounter, Readmission};
 use utoipa::ToSchema;
 
 /// Where one looks whether a word was taken of which that is not known.
@@ -40,6 +39,46 @@ pub(super) struct Proposing {
     /// unless said.
     #[serde(default)]
     move_serials: bool,
+}
+
+/// That a counter gets new transfers again, as somebody has proposed it.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Readmission)]
+pub(super) struct ReadmissionJson {
+    /// Identifies the proposal: a digest of all that stands in it.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    id: String,
+    /// What was seen of what holds the counter.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    version: String,
+    /// Whether the bridge's serials go on behind the highest that the counter has seen.
+    move_serials: bool,
+    /// Name of the operator who proposes it.
+    #[schema(value_type = String)]
+    who: ForeignText,
+    /// Why, in the operator's own words.
+    #[schema(value_type = String)]
+    note: ForeignText,
+    /// When it was proposed: RFC 3339, UTC.
+    #[schema(format = DateTime)]
+    at: String,
+    /// From when on nobody may approve it any more: RFC 3339, UTC; a day later.
+    #[schema(format = DateTime)]
+    until: String,
+}
+
+impl From<&Readmission> for ReadmissionJson {
+    fn from(proposal: &Readmission) -> ReadmissionJson {
+        ReadmissionJson {
+            id: proposal.id.clone(),
+            version: proposal.version.clone(),
+            move_serials: proposal.move_serials,
+            who: proposal.who.clone(),
+            note: proposal.note.clone(),
+            at: timestamp(proposal.at),
+            until: timestamp(proposal.until),
+        }
+    }
 }
 
 /// Something that holds a counter.

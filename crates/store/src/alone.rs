@@ -4,7 +4,7 @@
 
 use crate::address::Address;
 use crate::connect;
-use crate::error::StoreError;
+use crate::error::{NotChanged, StoreError};
 use crate::fault::Fault;
 use crate::journal::superseded;
 use crate::position::ledger::Ledger;
@@ -13,33 +13,39 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Does something in one transaction. What it finds to be wrong is taken back. Where two were in each other's way, the
 /// one that lost is done once more. With a `ledger` it is done as long as the record is held under it, and by nobody who
-/// was superseded.
+/// was superseded. Where that fails, it says whether something may have been changed all the same.
 pub(crate) async fn change<T, E>(
     address: &Address,
     ledger: Option<&Ledger>,
     work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<Result<T, E>, DbErr> + Clone,
-) -> Result<Result<T, E>, StoreError> {
+) -> Result<Result<T, E>, NotChanged> {
     let connection = connect::writer(address);
+    // One that is given up before is undone with its connection.
+    let is_kept = AtomicBool::new(false);
     let done = ask(async {
-        match once(&connection, ledger, work.clone()).await {
-            Err(error) if Fault::of(&error) == Fault::Contention => {
-                once(&connection, ledger, work).await
+        match once(&connection, ledger, work.clone(), &is_kept).await {
+            Err(error) if Fault::of(&error) == Fault::Contention && !is_kept.load(Relaxed) => {
+                once(&connection, ledger, work, &is_kept).await
             }
             done => done,
         }
     })
     .await;
     let _ = ask(connection.close()).await;
+    let done = done.map_err(|error| {
+        if is_kept.load(Relaxed) { NotChanged::Unclear(error) } else { NotChanged::Nothing(error) }
+    });
     match done? {
         Done::Through(result) => Ok(result),
         Done::Superseded(why) => {
             if let Some(ledger) = ledger {
                 ledger.lose(why.clone());
             }
-            Err(StoreError::Unavailable { why })
+            Err(NotChanged::Nothing(StoreError::Unavailable { why }))
         }
     }
 }
@@ -52,10 +58,12 @@ enum Done<T> {
     Superseded(String),
 }
 
+/// Sets `is_kept` as soon as the database may keep it, and takes that back where it says that it has not.
 async fn once<T, E>(
     connection: &DatabaseConnection,
     ledger: Option<&Ledger>,
     work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<Result<T, E>, DbErr>,
+    is_kept: &AtomicBool,
 ) -> Result<Done<Result<T, E>>, DbErr> {
     // SQLite lets nobody write who has read first while another wrote.
     let options = TransactionOptions {
@@ -75,6 +83,10 @@ async fn once<T, E>(
         transaction.rollback().await?;
         return Ok(Done::Superseded(why));
     }
-    transaction.commit().await?;
+    is_kept.store(true, Relaxed);
+    if let Err(error) = transaction.commit().await {
+        is_kept.store(!Fault::commit_was_undone(&error), Relaxed);
+        return Err(error);
+    }
     Ok(Done::Through(result))
 }

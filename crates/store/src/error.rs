@@ -210,3 +210,24 @@ impl StoreError {
         StoreError::Corrupt { key, what: what.to_string() }
     }
 }
+
+/// Why something was not changed, or may not have been, split by what the caller does next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotChanged {
+    /// Certainly nothing was changed: the database was not asked to keep anything, or has undone it. It may be said
+    /// again.
+    #[error("nothing was changed: {0}")]
+    Nothing(StoreError),
+    /// The database was asked to keep it and did not say whether it has: what is recorded has to be read back.
+    #[error("it is not known whether it was recorded: {0}")]
+    Unclear(StoreError),
+}
+
+impl NotChanged {
+    /// What the database said, whatever that means for what was to be changed.
+    pub fn into_error(self) -> StoreError {
+        match self {
+            NotChanged::Nothing(error) | NotChanged::Unclear(error) => error,
+        }
+    }
+}

@@ -112,12 +112,12 @@ mod walk;
 mod write;
 
 pub use counter_serial::counter_serials;
-pub use error::{OpenError, StoreError};
+pub use error::{NotChanged, OpenError, StoreError};
 pub use hold::held_by;
 pub use in_doubt::{Allowance, HeldCounter, MOST_LIFTED_A_DAY, Reach};
 pub use journal::{Bare, Journal, JournalHealth};
 pub use moved::MovedOn;
-pub use on_hold::{HoldKind, NotTakenOff, OnHold};
+pub use on_hold::{DamagedHold, HoldKind, InForce, NotTakenOff, OnHold};
 pub use options::Options;
 pub use position::RecordStanding;
 pub use position::release::{RecordStatus, Release, ReleaseError, release, status};

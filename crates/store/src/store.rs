@@ -4,7 +4,7 @@ use crate::address::Address;
 use crate::alone;
 use crate::apps;
 use crate::connect;
-use crate::error::{OpenError, StoreError};
+use crate::error::{NotChanged, OpenError, StoreError};
 use crate::hold::Hold;
 use crate::journal::Journal;
 use crate::lease::UNSEEN;
@@ -129,6 +129,14 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<Result<T, E>, DbErr> + Clone,
     ) -> Result<Result<T, E>, StoreError> {
+        self.change_or_not(work).await.map_err(NotChanged::into_error)
+    }
+
+    /// The same, and where it fails, whether something may have been changed.
+    pub(crate) async fn change_or_not<T, E>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<Result<T, E>, DbErr> + Clone,
+    ) -> Result<Result<T, E>, NotChanged> {
         alone::change(&self.shared.address, Some(&self.shared.ledger), work).await
     }
 

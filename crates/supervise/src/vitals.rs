@@ -2,6 +2,7 @@
 
 use crate::task::Task;
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -154,11 +155,15 @@ impl Vitals {
     /// Looks at all of them again and again, on a thread of its own, for as long as anybody but it
     /// holds these vitals: a processor that is held up cannot hold it up. `looked` is called after each
     /// look, `told` whenever what ails changes.
+    ///
+    /// # Errors
+    ///
+    /// No thread can be begun: nobody looks.
     pub fn watch(
         &self,
         mut told: impl FnMut(&Ailing) + Send + 'static,
         mut looked: impl FnMut(&Ailing) + Send + 'static,
-    ) {
+    ) -> io::Result<()> {
         let all = Arc::downgrade(&self.0);
         let look = move || {
             let mut last: (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
@@ -177,8 +182,7 @@ impl Vitals {
                 looked(&ailing);
             }
         };
-        // Without a thread whoever asks still finds out, by asking twice.
-        let _ = thread::Builder::new().name("vitals".to_owned()).spawn(look);
+        thread::Builder::new().name("vitals".to_owned()).spawn(look).map(drop)
     }
 
     // A lock, because tasks are added while others look; it is held for the look only.

@@ -3,6 +3,8 @@
 use super::section::Section;
 use super::service::value_or;
 use api::auth::PublicUrl;
+use client::way::is_this_machine;
+use reqwest::Url;
 
 /// Longest name of the service.
 const NAME_LONGEST: usize = 64;
@@ -35,9 +37,8 @@ fn to(mut section: Section<'_>) -> Option<OpenTelemetry> {
                         query or a fragment";
             endpoint.wrong(findings, what);
         }
-        let own = ["http://127.", "http://localhost", "http://[::1]"];
-        let is_here = own.iter().any(|own| endpoint.value.starts_with(own));
-        if endpoint.value.starts_with("http://") && !is_here {
+        let url = endpoint.value.parse::<Url>().ok();
+        if url.is_some_and(|url| url.scheme() == "http" && !is_this_machine(&url)) {
             endpoint
                 .note(findings, "serials, counters and the log are read by whoever is on the way");
         }
@@ -94,6 +95,14 @@ mod tests {
                 0,
             ),
             ("endpoint = 'http://otel.example'", "http://otel.example", "counter-bridge", 1),
+            (
+                "endpoint = 'http://127.evil.example'",
+                "http://127.evil.example",
+                "counter-bridge",
+                1,
+            ),
+            ("endpoint = 'http://localhost.x'", "http://localhost.x", "counter-bridge", 1),
+            ("endpoint = 'http://[::1]:4318'", "http://[::1]:4318", "counter-bridge", 0),
         ] {
             let (read, mistakes, noted) = read(rows);
             assert_eq!((mistakes, noted.len()), (vec![], notes), "{rows}");

@@ -71,11 +71,15 @@ pub(crate) async fn run(
 /// What is sent to release a counter: that the hold is meant which is in force now, however late the request arrives, and
 /// nothing that somebody says meanwhile.
 fn releasing(id: &str, note: &str, counters: &[Counter]) -> Result<Value> {
-    match counters.iter().find(|counter| counter.id == id).map(|counter| &counter.on_hold) {
-        Some(Some(hold)) => Ok(json!({ "note": note, "since": hold.since })),
-        Some(None) => bail!("{id} is not on hold: no operator keeps it from new transfers"),
+    let Some(counter) = counters.iter().find(|counter| counter.id == id) else {
         // The bridge says which counters there are.
-        None => Ok(json!({ "note": note })),
+        return Ok(json!({ "note": note }));
+    };
+    match &counter.on_hold {
+        Some(hold) => Ok(json!({ "note": note, "since": hold.since })),
+        // It may be on hold without the bridge knowing since when: whatever holds it is meant.
+        None if counter.on_hold_uncertain.is_some() => Ok(json!({ "note": note })),
+        None => bail!("{id} is not on hold: no operator keeps it from new transfers"),
     }
 }
 
@@ -112,20 +116,26 @@ mod tests {
 
     #[test]
     fn whoever_releases_a_counter_means_the_hold_that_is_in_force() {
-        let counter = |id: &str, on_hold: Value| {
+        let counter = |id: &str, on_hold: Value, uncertain: Option<&str>| {
             let shown = json!({
                 "counter": id, "health": "up", "health_text": "", "settle_day": null, "open": true,
                 "connections": [], "queued": 0, "in_flight": 0, "on_hold": on_hold,
+                "on_hold_uncertain": uncertain,
             });
             serde_json::from_value::<Counter>(shown).expect("a counter")
         };
         let hold =
             json!({"kind": "hold", "who": "lin", "note": "?", "since": 42, "text": "No new."});
-        let counters = [counter("futures", hold), counter("securities", Value::Null)];
+        let counters = [
+            counter("futures", hold, None),
+            counter("securities", Value::Null, None),
+            counter("bank", Value::Null, Some("not certain")),
+        ];
         let sent = |id| releasing(id, "done", &counters);
         assert_eq!(sent("futures").expect("it is held"), json!({"note": "done", "since": 42}));
         let free = sent("securities").expect_err("nobody holds it").to_string();
         assert!(free.contains("securities is not on hold"), "{free}");
+        assert_eq!(sent("bank").expect("the bridge is asked"), json!({"note": "done"}));
         assert_eq!(sent("elsewhere").expect("the bridge refuses it"), json!({"note": "done"}));
     }
 

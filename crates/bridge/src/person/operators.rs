@@ -82,6 +82,9 @@ pub(super) struct Counter {
     /// That an operator keeps it from new transfers; an earlier version does not say.
     #[serde(default)]
     pub(super) on_hold: Option<OnHold>,
+    /// That it is not certain whether one does; an earlier version does not say.
+    #[serde(default)]
+    pub(super) on_hold_uncertain: Option<String>,
     /// What it did wrong since the bridge started; an earlier version does not say.
     #[serde(default)]
     pub(super) faults: Option<Faults>,

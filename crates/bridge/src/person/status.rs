@@ -133,6 +133,9 @@ impl Status {
                 let _ = write!(text, "\n{who} {does} {id} since {since}: {note}");
                 let _ = write!(text, "\n  {}", plain(&hold.text));
             }
+            if let Some(uncertain) = &counter.on_hold_uncertain {
+                let _ = write!(text, "\n{}: {}", plain(&counter.id), plain(uncertain));
+            }
             if let Some(said) = counter.faults.as_ref().and_then(|faults| faults.text.as_ref()) {
                 let _ = write!(text, "\n{}", plain(said));
             }
@@ -360,6 +363,9 @@ mod tests {
             .expect("a hold");
             assert!(shown(&status).contains(words), "{words}: {}", shown(&status));
         }
+        status.counters[0].on_hold = None;
+        status.counters[0].on_hold_uncertain = Some("It is not certain.".to_owned());
+        assert!(shown(&status).contains("\nfutures: It is not certain."), "{}", shown(&status));
     }
 
     #[test]

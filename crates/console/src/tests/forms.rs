@@ -79,7 +79,7 @@ async fn what_is_not_done_is_said_and_what_was_typed_is_kept() {
 }
 
 /// What is sent by which form, and what the API is asked for then: method, path, body.
-const FORMS: [(&str, &str, &str, &str, &str); 19] = [
+const FORMS: [(&str, &str, &str, &str, &str); 20] = [
     ("/transfers/1/claim", "note=n", "POST", "/ops/v1/transfers/1/claim", r#"{ "note": "n" }"#),
     (
         "/transfers/1/claim",
@@ -109,6 +109,13 @@ const FORMS: [(&str, &str, &str, &str, &str); 19] = [
         "POST",
         "/ops/v1/counters/c/release",
         r#"{ "note": "n", "since": 7 }"#,
+    ),
+    (
+        "/connections/c/release",
+        "uncertain=true&note=n",
+        "POST",
+        "/ops/v1/counters/c/release",
+        r#"{ "note": "n" }"#,
     ),
     ("/connections/c/drain", "note=n", "POST", "/ops/v1/counters/c/drain", r#"{ "note": "n" }"#),
     (
@@ -213,7 +220,8 @@ async fn lines_end_as_the_api_has_them_end() {
         ("/ops/v1/counters/securities/hold".to_owned(), "note", "/connections/securities/hold"),
         ("/ops/v1/operators".to_owned(), "reason", "/people"),
     ] {
-        let (_, _, page) = rig.post(form, &format!("{name}=first%0D%0Asecond")).await;
+        let sent = format!("{name}=first%0D%0Asecond&ticket={}", rig.once.ticket());
+        let (_, _, page) = rig.post(form, &sent).await;
         let asked = rig.asked();
         let posted = asked.iter().find(|asked| asked.1 == path).expect("it is asked for");
         assert_eq!(posted.3[name], "first\nsecond");
@@ -336,13 +344,38 @@ async fn a_secret_is_shown_once_and_by_the_answer_alone() {
     rig.answers("POST /ops/v1/operators/lin/reset", 200, first);
     let made = json!({ "token": "first-of-all", "expires_at": "2027-01-01T00:00:00Z" });
     rig.answers("POST /ops/v1/operators/lin/tokens", 201, made);
-    for (path, form) in [
-        ("/people", "name=lin&role=viewer&reason=r"),
-        ("/people/lin/reset", "reason=r"),
-        ("/people/lin/tokens", "label=l&role=viewer&days=5&reason=r"),
+    for (room, at, path, form) in [
+        ("/people", 0, "/people", "name=lin&role=viewer&reason=r"),
+        ("/people/lin", 0, "/people/lin/reset", "reason=r"),
+        ("/people/lin", 1, "/people/lin/tokens", "label=l&role=viewer&days=5&reason=r"),
     ] {
-        let (status, _, page) = rig.post(path, form).await;
+        let (_, _, page) = rig.get(room, "en").await;
+        let form = format!("{form}&ticket={}", ticket(&page, at));
+        rig.asked();
+        let (status, _, page) = rig.post(path, &form).await;
         assert_eq!(status, StatusCode::OK);
         assert!(page.contains("first-of-all") && page.contains("never again"), "{page}");
+        assert_eq!(made_by(&rig), 1);
+        // Sent again, it makes no second one, and says so; what was typed is kept, and may be sent by a form of today.
+        let (status, _, page) = rig.post(path, &form).await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert!(page.contains("This form was sent before") && !page.contains("first-of-all"));
+        assert_eq!(made_by(&rig), 0);
+        let again = format!("{}&ticket={}", form.replace("&ticket=", "&"), ticket(&page, at));
+        let (status, _, _) = rig.post(path, &again).await;
+        assert_eq!((status, made_by(&rig)), (StatusCode::OK, 1), "it is meant");
     }
+    let (status, _, _) = rig.post("/people", "name=lin&role=viewer&reason=r").await;
+    assert_eq!((status, made_by(&rig)), (StatusCode::CONFLICT, 0), "a form of no page of ours");
+}
+
+/// By which the form so far down a page is sent once.
+fn ticket(page: &str, at: usize) -> String {
+    let found = page.split("name=\"ticket\" value=\"").nth(at + 1).expect("a ticket");
+    found.split('"').next().expect("its end").to_owned()
+}
+
+/// How often the API was asked to do something.
+fn made_by(rig: &Rig) -> usize {
+    rig.asked().iter().filter(|asked| asked.0 == Method::POST).count()
 }

@@ -79,6 +79,11 @@ impl Counter {
         self.on_hold.as_ref().is_some_and(|hold| hold.kind == kind)
     }
 
+    /// Whether there is something to release, or may be.
+    fn may_be_released(&self) -> bool {
+        self.on_hold.is_some() || self.on_hold_uncertain.is_some()
+    }
+
     /// Whether a connection waits, or was rejected.
     fn may_be_tried(&self) -> bool {
         self.connections.iter().any(|link| ["held", "backing_off"].contains(&link.state.as_str()))

@@ -19,6 +19,8 @@ struct All<'a> {
     frame: &'a Frame,
     operators: Vec<Operator>,
     roles: [&'static str; 4],
+    /// By which a form that makes a secret is sent once.
+    ticket: String,
 }
 
 #[derive(Template)]
@@ -29,6 +31,10 @@ struct One<'a> {
     roles: [&'static str; 4],
     sessions: Option<Vec<Session>>,
     tokens: Option<Vec<Token>>,
+    /// By which the form that gives a new password is sent once.
+    reset_ticket: String,
+    /// By which the form that makes a token is sent once.
+    token_ticket: String,
 }
 
 #[derive(Template)]
@@ -63,7 +69,8 @@ pub(crate) async fn all(caller: Caller) -> Result<Response, Refused> {
 pub(crate) async fn all_shown(caller: &Caller, said: Option<Said>) -> Result<Response, Refused> {
     let frame = Frame::new(caller, ("/people", "/people"), "People", said).await?;
     let Operators { operators } = caller.ask("/ops/v1/operators").await?;
-    Ok(frame.around(&All { frame: &frame, operators, roles: ROLES }))
+    let ticket = caller.once.ticket();
+    Ok(frame.around(&All { frame: &frame, operators, roles: ROLES, ticket }))
 }
 
 /// `GET /people/{name}`.
@@ -98,7 +105,10 @@ pub(crate) async fn shown(
         let all: Tokens = caller.ask(&path("tokens")).await?;
         tokens = Some(all.tokens);
     }
-    Ok(frame.around(&One { frame: &frame, operator, roles: ROLES, sessions, tokens }))
+    let [reset_ticket, token_ticket] = [caller.once.ticket(), caller.once.ticket()];
+    let page =
+        One { frame: &frame, operator, roles: ROLES, sessions, tokens, reset_ticket, token_ticket };
+    Ok(frame.around(&page))
 }
 
 /// What stands around a secret that is shown once. Asked for before there is one: then whoever gets it sees it.
@@ -129,6 +139,11 @@ pub(crate) async fn acts(caller: Caller) -> Result<Response, Refused> {
 }
 
 impl Act {
+    /// Whether it was done: of a leg the same word is another in Chinese.
+    fn is_done(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| outcome.as_received() == "done")
+    }
+
     fn is_about_a_transfer(&self) -> bool {
         let about = self.about.as_received();
         about.len() == 19 && about.bytes().all(|byte| byte.is_ascii_digit())

@@ -66,6 +66,7 @@ fn whatever_the_pages_code_says_is_said_in_chinese() {
         }
     }
     assert!(found >= 3, "{found}");
+    assert!(CHINESE.contains_key(crate::doing::SENT_BEFORE));
     for (_, text) in crate::view::DONE {
         assert!(CHINESE.contains_key(text), "{text}");
     }
@@ -122,6 +123,57 @@ fn what_is_said_of_transfers_is_said_in_chinese() {
         count += 1;
     }
     assert!(count > 100, "{count}");
+}
+
+/// What is left in English of a sentence, less what is quoted, an address of a document, and names of the example.
+fn left_of(sentence: &str, names: &[&str]) -> String {
+    let chinese = Words::Zh.say(sentence);
+    let quoted = chinese.split('`').skip(1).step_by(2);
+    let mut rest = quoted.fold(chinese.clone(), |rest, quoted| rest.replace(quoted, ""));
+    for name in names.iter().chain(&["docs/operating.md"]) {
+        rest = rest.replace(name, "");
+    }
+    rest.chars().filter(char::is_ascii_alphabetic).collect()
+}
+
+/// All that is said of a counter and of what to do about it is held here against the catalogue.
+#[test]
+fn what_is_said_of_counters_is_said_in_chinese() {
+    let said = std::fs::read_to_string(folder("../ops/src/said_of_counters.txt"));
+    let said = said.expect("what is said of counters");
+    for sentence in said.lines() {
+        let left = left_of(
+            sentence,
+            &["futures", "lin", "looked", "2026-11-22T10:00:00.000000Z", "2026-11-22T10:00:00Z"],
+        );
+        assert!(left.is_empty(), "{sentence}: {}: {left}", Words::Zh.say(sentence));
+    }
+    assert!(said.lines().count() >= 12, "{said}");
+}
+
+/// Each cause that a link has a text for, as its source has it, with other words in their places.
+#[test]
+fn why_a_connection_ended_is_said_in_chinese() {
+    let source = std::fs::read_to_string(folder("../link/src/session/cause.rs"));
+    let source = source.expect("the causes");
+    let mut held = 0;
+    for text in source.split("#[error(").skip(1) {
+        let quoted = text.split_once('"').and_then(|(_, rest)| rest.split_once('"'));
+        let (text, _) = quoted.expect("a text");
+        // A name, a number, or what somebody else said stands in each place; the first of a rejection is ours.
+        let mut sentence = text.replacen("({})", "(another version)", 1);
+        while let Some((before, (_, after))) =
+            sentence.split_once('{').and_then(|(one, rest)| Some((one, rest.split_once('}')?)))
+        {
+            sentence = format!("{before}1{after}");
+        }
+        if sentence.chars().any(char::is_alphabetic) {
+            let left = left_of(&sentence, &[]);
+            assert!(left.is_empty(), "{sentence}: {}: {left}", Words::Zh.say(&sentence));
+            held += 1;
+        }
+    }
+    assert!(held >= 20, "{held}");
 }
 
 #[test]

@@ -19,21 +19,6 @@ const KNOWLEDGE: [Knowledge; 5] = [
     Knowledge::NotExecuted,
 ];
 
-const MOVING: [Phase; 12] = [
-    Phase::Accepted,
-    Phase::DebitWaiting,
-    Phase::DebitSent,
-    Phase::DebitAsking,
-    Phase::DebitFencing,
-    Phase::CreditWaiting,
-    Phase::CreditSent,
-    Phase::CreditAsking,
-    Phase::CreditFencing,
-    Phase::ReversalWaiting,
-    Phase::ReversalSent,
-    Phase::ReversalProving,
-];
-
 const REASONS: [EndReason; 6] = [
     EndReason::DebitRefused,
     EndReason::DebitNotExecuted,
@@ -60,7 +45,7 @@ fn dealings() -> [Dealing; 2] {
 fn every_sentence_is_written_down() {
     let mut said = BTreeSet::new();
     let mut view = tests::view(1);
-    for (phase, expired, is_ending) in MOVING
+    for (phase, expired, is_ending) in Phase::MOVING
         .into_iter()
         .flat_map(|phase| [(phase, false, false), (phase, true, false), (phase, true, true)])
     {

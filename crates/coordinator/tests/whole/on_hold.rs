@@ -128,8 +128,8 @@ impl Locked {
     }
 }
 
-/// The database takes a hold or a release and does not say so, or nobody waits for its answer any more: what it has
-/// recorded is in force once it can be asked, and until then it is said that this is not known.
+/// Nobody waits any more for the database's answer to a hold or a release: what it has recorded is in force once it can be
+/// asked, and until then it is said that this is not known.
 #[tokio::test]
 async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() {
     let (folder, securities) = (folder(), Counter::start("securities", "").await);
@@ -137,16 +137,18 @@ async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() 
     let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
     let coordinator = &stage.coordinator;
     let known = async || {
-        while !coordinator.are_holds_known() {
+        while !coordinator.is_hold_known(&counter_id("futures")) {
             tokio::task::yield_now().await;
         }
     };
     let held = "INSERT INTO operator_hold (counter, held_at, kind, who, note, released_at) \
                 VALUES ('futures', 7, 'hold', 'wang', 'their release', 0)";
     let record = Locked::with(folder.path(), held).await;
-    let unclear = keep(coordinator, HoldKind::Hold, "wang").await;
-    assert!(matches!(unclear, Err(HoldError::Unclear(_))), "{unclear:?}");
-    assert!(!coordinator.are_holds_known());
+    let keeping = keep(coordinator, HoldKind::Hold, "wang");
+    let left = tokio::time::timeout(Duration::from_millis(1), keeping).await;
+    assert!(left.is_err(), "{left:?}");
+    assert!(!coordinator.is_hold_known(&counter_id("futures")));
+    assert!(coordinator.is_hold_known(&counter_id("securities")), "nothing was said of it");
     stage.event(Kind::Held, "the database has not said whether it took what was said last").await;
     record.done();
     let words = "has answered what it took of holds: wang holds futures, which gets no new";
@@ -161,11 +163,86 @@ async fn what_the_database_took_without_saying_so_is_in_force_once_it_answers() 
     let record = Locked::with(folder.path(), released).await;
     let left = tokio::time::timeout(Duration::from_millis(1), release(coordinator, "lin")).await;
     assert!(left.is_err(), "{left:?}");
-    assert!(!coordinator.are_holds_known());
+    assert!(!coordinator.is_hold_known(&counter_id("futures")));
+    assert!(coordinator.is_hold_known(&counter_id("securities")), "nothing was said of it");
     record.done();
     stage.event(Kind::Held, "no operator keeps futures from new transfers any more").await;
     tokio::time::timeout(LIMIT, known()).await.expect("it is known again");
     stage.ends("released").await;
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// A row that nobody can read hides no other, and lets no new money go where somebody kept it away, now or after a
+/// restart. Whoever says something of the counter mends it.
+#[tokio::test]
+async fn a_hold_that_cannot_be_read_keeps_its_counter_and_the_others_are_followed() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let other = Counter::start("other", "").await;
+    let counters = [&securities, &futures, &other];
+    let stage = Stage::start(folder.path(), &counters, config()).await;
+    let coordinator = &stage.coordinator;
+    let spoilt = "INSERT INTO operator_hold (counter, held_at, kind, who, note, released_at) \
+                  VALUES ('futures', 7, 'nap', 'wang', 'their release', 0), \
+                         ('other', 8, 'hold', 'wang', 'their release', 0)";
+    let record = Locked::with(folder.path(), spoilt).await;
+    let left = tokio::time::timeout(Duration::from_millis(1), release(coordinator, "lin")).await;
+    assert!(left.is_err(), "{left:?}");
+    record.done();
+    stage.event(Kind::Held, "what is recorded of futures's hold cannot be read").await;
+    stage.event(Kind::Held, "wang holds other, which gets no new transfers").await;
+    assert!(coordinator.is_hold_known(&counter_id("futures")), "it is read, and no more than that");
+    assert!(is_refused(&stage.begin("new", LIMIT).await));
+    stage.stop().await;
+
+    let stage = Stage::start(folder.path(), &counters, config()).await;
+    stage.event(Kind::Held, "what is recorded of futures's hold cannot be read").await;
+    assert!(is_refused(&stage.begin("new", LIMIT).await));
+    release(&stage.coordinator, "lin").await.expect("it is released");
+    stage.ends("new").await;
+    stage.stop().await;
+    for counter in [securities, futures, other] {
+        counter.stop().await;
+    }
+}
+
+/// Of whom a recorded hold is cannot be read: nobody is let go on by that.
+#[tokio::test]
+async fn a_hold_of_nobody_known_lets_no_counter_go_on() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    keep(coordinator, HoldKind::Hold, "wang").await.expect("it is held");
+    let spoilt = "UPDATE operator_hold SET counter = 'No Counter'";
+    let record = Locked::with(folder.path(), spoilt).await;
+    let keeping = keep(coordinator, HoldKind::Drain, "wang");
+    let left = tokio::time::timeout(Duration::from_millis(1), keeping).await;
+    assert!(left.is_err(), "{left:?}");
+    record.done();
+    stage.event(Kind::Held, "cannot be read which counter a recorded hold is of").await;
+    stage.event(Kind::Held, "what it took of holds").await;
+    assert!(is_refused(&stage.begin("new", LIMIT).await));
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// The database did not come to keep it: whoever said it is told so, and there is nothing to find out.
+#[tokio::test]
+async fn what_certainly_was_not_recorded_is_said_to_be_so() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    let coordinator = &stage.coordinator;
+    let record = Locked::with(folder.path(), "DELETE FROM operator_hold").await;
+    let refused = keep(coordinator, HoldKind::Hold, "wang").await;
+    assert!(matches!(refused, Err(HoldError::Store(_))), "{refused:?}");
+    assert!(coordinator.is_hold_known(&counter_id("futures")));
+    record.done();
+    stage.ends("goes on").await;
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;

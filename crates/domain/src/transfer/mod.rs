@@ -316,6 +316,22 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Those in which it goes on by itself, in the order in which a transfer may come through them.
+    pub const MOVING: [Phase; 12] = [
+        Phase::Accepted,
+        Phase::DebitWaiting,
+        Phase::DebitSent,
+        Phase::DebitAsking,
+        Phase::DebitFencing,
+        Phase::CreditWaiting,
+        Phase::CreditSent,
+        Phase::CreditAsking,
+        Phase::CreditFencing,
+        Phase::ReversalWaiting,
+        Phase::ReversalSent,
+        Phase::ReversalProving,
+    ];
+
     /// Why a person must decide; `None` where none must.
     pub const fn parked(self) -> Option<ParkReason> {
         match self {

@@ -5,27 +5,14 @@ use super::*;
 use std::fmt::Write;
 
 fn phases() -> Vec<Phase> {
-    vec![
-        Phase::Accepted,
-        Phase::DebitWaiting,
-        Phase::DebitSent,
-        Phase::DebitAsking,
-        Phase::DebitFencing,
-        Phase::CreditWaiting,
-        Phase::CreditSent,
-        Phase::CreditAsking,
-        Phase::CreditFencing,
-        Phase::ReversalWaiting,
-        Phase::ReversalSent,
-        Phase::ReversalProving,
-        Phase::Parked(ParkReason::DebitUnresolved),
-        Phase::Parked(ParkReason::CreditUnresolved),
-        Phase::Parked(ParkReason::ReversalUnresolved),
-        Phase::Parked(ParkReason::Contradicted),
-        Phase::Completed,
-        Phase::Refused,
-        Phase::Reversed,
-    ]
+    let parked = [
+        ParkReason::DebitUnresolved,
+        ParkReason::CreditUnresolved,
+        ParkReason::ReversalUnresolved,
+        ParkReason::Contradicted,
+    ];
+    let ended = [Phase::Completed, Phase::Refused, Phase::Reversed];
+    Phase::MOVING.into_iter().chain(parked.map(Phase::Parked)).chain(ended).collect()
 }
 
 /// A transfer as it typically stands in a phase.

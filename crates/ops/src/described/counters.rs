@@ -1,7 +1,7 @@
 //! Of counters, their connections, and those who were not let in.
 
 use crate::on_hold::OnHoldJson;
-use crate::readmitting::ReadmissionJson;
+use crate::readmissions::ReadmissionJson;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -71,6 +71,11 @@ pub(crate) struct Counter {
     /// That an operator keeps it from new transfers; null if none does.
     #[schema(required)]
     on_hold: Option<OnHoldJson>,
+    /// In words for people, that it is not certain whether an operator keeps it from new transfers, whatever `on_hold`
+    /// shows: the database has not confirmed what was said last. `release` may be asked for all the same. Null if it is
+    /// certain.
+    #[schema(required)]
+    on_hold_uncertain: Option<String>,
     /// Whether it can fence; one that cannot may be asked for a new session.
     can_fence: bool,
     /// What it did wrong since the bridge started.

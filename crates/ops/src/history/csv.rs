@@ -1,4 +1,5 @@
-//! A page of transfers as a table for spreadsheets: RFC 4180, in UTF-8. Where the next page begins is in the header `link`
+//! A page of transfers as a table for spreadsheets: RFC 4180, in UTF-8 with a byte order mark, without which
+//! spreadsheets read it in the code page of the machine. Where the next page begins is in the header `link`
 //! (RFC 8288).
 
 use super::{LineJson, PageJson, Wanted};
@@ -9,6 +10,9 @@ use std::fmt::Write;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 const FILE: HeaderValue = HeaderValue::from_static("attachment; filename=\"transfers.csv\"");
+
+/// What says to a spreadsheet that the table is in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The names of the columns. They are added to at the end, and none is renamed.
 const HEADER: [&str; 12] = [
@@ -66,7 +70,8 @@ fn escaped(value: &str) -> String {
 }
 
 fn table(lines: &[LineJson]) -> String {
-    let mut text = HEADER.join(",");
+    let mut text = String::from(BYTE_ORDER_MARK);
+    text.push_str(&HEADER.join(","));
     text.push_str("\r\n");
     for line in lines {
         let amount = line.amount.to_string();
@@ -125,6 +130,7 @@ mod tests {
             ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
             ("\t=1", "'\t=1"),
             ("\n=1", "\"'\n=1\""),
+            ("\r=1", "\"'\r=1\""),
             ("\u{1}x", "'\u{1}x"),
             ("'x", "'x"),
             ("1-1=0", "1-1=0"),
@@ -134,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_a_header_and_a_row_for_each_transfer() {
+    fn a_table_says_how_it_is_written_and_has_a_header_and_a_row_for_each_transfer() {
         let account = |counter: &str, account: &str| AccountJson {
             counter: counter.to_owned(),
             account: account.to_owned(),
@@ -147,16 +153,16 @@ mod tests {
             amount: 100_000,
             currency: "CNY".to_owned(),
             app: "=shop".to_owned(),
-            reason: Some("securities refused, twice".to_owned()),
+            reason: Some("securities refused, 余额不足".to_owned()),
             created_at: "2026-11-21T01:30:00.000000Z".to_owned(),
             ended_at: None,
         };
         assert_eq!(
             table(&[line]),
-            "master_serial,state,from_counter,from_account,to_counter,to_account,\
+            "\u{feff}master_serial,state,from_counter,from_account,to_counter,to_account,\
              amount_minor_units,currency,app,reason,created_at,ended_at\r\n\
              2026112100000000042,refused,securities,6001,futures,7001,100000,CNY,'=shop,\
-             \"securities refused, twice\",2026-11-21T01:30:00.000000Z,\r\n"
+             \"securities refused, 余额不足\",2026-11-21T01:30:00.000000Z,\r\n"
         );
     }
 

@@ -179,6 +179,12 @@ fn all() -> Vec<Counted> {
             "Events and log lines that were left out, for there were too many, by whom they are about",
         )
         .by_counter_and("of", &["alarms"]),
+        plain(
+            "export_dropped_total",
+            Up,
+            "Spans and lines that no collector of OpenTelemetry's has: there was no room, or it did not take them",
+        )
+        .by("kind", &["lines", "spans"]),
         plain("tasks_failed_total", Up, "Tasks that failed and were begun anew"),
         plain(
             "sign_ins_refused_total",

@@ -5,7 +5,6 @@ use super::identity::{By, Identity, Proof, nobody};
 use super::pace::Pace;
 use api::problem::{Problem, kind};
 use api::refused::database;
-use axum::http::HeaderMap;
 use people::{Attempts, DeviceKey, Lifetime, Limits, OperatorName, session};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,13 +134,7 @@ impl Door {
         worked.await.map_err(|_| Problem::new(kind::OVERLOADED).retry_after(1))
     }
 
-    /// Who asks, if that is known and may be; or why that cannot be found out.
-    pub(crate) async fn who(&self, headers: &HeaderMap, use_of: Use) -> Result<Identity, Problem> {
-        let proof = Proof::of(headers).ok_or_else(nobody)?;
-        self.who_shows(proof, use_of).await
-    }
-
-    /// The same of what a request showed.
+    /// Who shows this, if that is known and may be; or why that cannot be found out.
     pub(crate) async fn who_shows(&self, proof: Proof, use_of: Use) -> Result<Identity, Problem> {
         let now = now_micros();
         let asking = tokio::time::timeout(ASKED_WITHIN, self.look_up(proof, use_of, now)).await;

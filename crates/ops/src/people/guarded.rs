@@ -1,7 +1,7 @@
 //! What a route wants of whoever asks.
 
 use super::door::{Door, Use};
-use super::identity::{By, Identity};
+use super::identity::{By, Identity, Proof, nobody};
 use crate::Ops;
 use api::problem::{Problem, kind};
 use api::server::Visit;
@@ -15,6 +15,14 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 /// By which a page says that it asks by itself, and nobody is there who touches it.
 const BACKGROUND: HeaderName = HeaderName::from_static("x-background");
+
+/// Who a look was found to be of. It goes with the answer, in this process and nowhere else: whoever makes one page of
+/// several answers brings it back with the next question, and the database is asked once for a page who looks.
+#[derive(Clone, Debug)]
+struct Seen {
+    proof: Proof,
+    identity: Identity,
+}
 
 /// What a route wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +82,14 @@ async fn guarded(
     next: Next,
 ) -> Result<Response, Problem> {
     let use_of = use_of(request.method(), request.headers());
-    let identity = door.who(request.headers(), use_of).await?;
+    let proof = Proof::of(request.headers()).ok_or_else(nobody)?;
+    // What changes something goes by what is known at that moment.
+    let seen = request.extensions().get::<Seen>();
+    let seen = seen.filter(|seen| use_of != Use::Asked && seen.proof == proof).cloned();
+    let identity = match seen {
+        Some(seen) => seen.identity,
+        None => door.who_shows(proof, use_of).await?,
+    };
     judge(&identity, wanted)?;
     if use_of == Use::Asked && !door.may_act(&identity.name) {
         let why = format!("{} does too much at once: twenty acts a second may last", identity.name);
@@ -83,8 +98,12 @@ async fn guarded(
     if let Some(visit) = request.extensions().get::<Visit>() {
         visit.settle();
     }
-    request.extensions_mut().insert(identity);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(identity.clone());
+    let mut response = next.run(request).await;
+    if use_of != Use::Asked {
+        response.extensions_mut().insert(Seen { proof, identity });
+    }
+    Ok(response)
 }
 
 fn use_of(method: &Method, headers: &HeaderMap) -> Use {

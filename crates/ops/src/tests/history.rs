@@ -71,6 +71,42 @@ async fn a_list_of_all_times_is_narrowed_and_goes_on_where_it_ended() {
     assert_eq!(rig.get("/ops/v1/history?sum=1").await.0, StatusCode::BAD_REQUEST);
 }
 
+/// A page that is cut where the days begin that are not wanted is the last one, though older transfers come behind it.
+#[tokio::test]
+async fn a_page_is_cut_where_it_becomes_too_old_and_is_the_last() {
+    let on = |number: u64, day: u32| {
+        let mut write = parked(number);
+        write.master.day = Day::new(day).expect("a day");
+        if let Some(new) = &mut write.accept {
+            new.master = write.master;
+        }
+        write
+    };
+    let writes = [on(40, 20_261_118), on(41, 20_261_119), on(42, 20_261_121), on(43, 20_261_121)];
+    let rig = Rig::with(&["securities", "futures"], &writes).await;
+    let listed = async |query: &str| {
+        let (status, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {told}");
+        (numbers(&told["transfers"]), told["next"].as_str().map(str::to_owned))
+    };
+    let (all, next) = listed("limit=3").await;
+    assert_eq!((all, next.is_some()), (vec![43, 42, 41], true));
+    assert_eq!(listed("limit=3&since=20261121").await, (vec![43, 42], None), "in its middle");
+    assert_eq!(listed("limit=3&since=20261120").await, (vec![43, 42], None), "of no transfer");
+    let (first, next) = listed("limit=2&since=20261119").await;
+    assert_eq!(first, [43, 42]);
+    let before = next.expect("one more is wanted");
+    let rest = listed(&format!("limit=2&since=20261119&before={before}")).await;
+    assert_eq!(rest, (vec![41], None));
+    // Where it ends with the last that is wanted, whether more is wanted is seen by the next one.
+    let (first, next) = listed("limit=2&since=20261121").await;
+    assert_eq!(first, [43, 42]);
+    if let Some(before) = next {
+        let rest = listed(&format!("limit=2&since=20261121&before={before}")).await;
+        assert_eq!(rest, (vec![], None));
+    }
+}
+
 /// The same as [`parked`], and the counter has answered its debit with this serial of its own.
 fn answered(number: u64, serial: &str) -> store::Write {
     let mut write = parked(number);
@@ -113,8 +149,27 @@ async fn a_counters_own_serial_finds_all_that_it_answered_with_it_the_newest_fir
         let (_, told) = rig.get(&format!("/ops/v1/history?{query}")).await;
         assert_eq!(numbers(&told["transfers"]), expected, "{query}");
     }
-    let (status, _) = rig.get("/ops/v1/history?counter_serial=").await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    for blank in ["", "%20%20"] {
+        let (status, _) = rig.get(&format!("/ops/v1/history?counter_serial={blank}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{blank:?}");
+    }
+}
+
+/// A counter may write its serials in a column of a fixed width.
+#[tokio::test]
+async fn what_is_looked_for_is_compared_with_the_spaces_around_it() {
+    let rig =
+        Rig::with(&["securities", "futures"], &[answered(41, "F-9 "), answered(42, "F-9")]).await;
+    rig.decide(41, "completed").await;
+    rig.decide(42, "completed").await;
+    for (written, expected) in [("F-9%20", vec![41]), ("F-9", vec![42]), ("%20F-9", vec![])] {
+        let (_, told) = rig.get(&format!("/ops/v1/history?counter_serial={written}")).await;
+        assert_eq!(numbers(&told["transfers"]), expected, "{written}");
+        let (_, told) = rig.get(&format!("/ops/v1/search?q={written}")).await;
+        let found = told["found"].as_array().expect("what was found").first();
+        let found = found.map_or_else(Vec::new, |found| numbers(&found["transfers"]));
+        assert_eq!(found, expected, "{written}");
+    }
 }
 
 #[tokio::test]
@@ -174,7 +229,8 @@ async fn a_list_is_a_table_where_that_is_asked_for_and_says_where_it_goes_on() {
     let lines: Vec<&str> = body.split("\r\n").collect();
     let [columns, row, ""] = lines[..] else { panic!("{body}") };
     assert!(
-        columns.starts_with("master_serial,state,") && columns.ends_with(",created_at,ended_at")
+        columns.starts_with("\u{feff}master_serial,state,")
+            && columns.ends_with(",created_at,ended_at")
     );
     let serial = intent(42).master;
     let from = "completed,securities,6001,futures,7001,100000,CNY";

@@ -2,6 +2,7 @@
 
 use super::*;
 use coordinator::events::Kind;
+use store::HoldKind;
 
 const HOLD: &str = "/ops/v1/counters/futures/hold";
 const DRAIN: &str = "/ops/v1/counters/futures/drain";
@@ -108,6 +109,44 @@ async fn a_held_counter_is_shown_with_who_and_why_wherever_one_looks() {
         done("lin", "held", None, Some("hold"), "done"),
     ];
     assert_eq!(acts, expected);
+}
+
+/// The database has not said whether it took a hold of a counter that got new transfers: it is not shown as free, and
+/// may be released.
+#[tokio::test]
+async fn a_hold_that_may_be_recorded_is_shown_as_not_certain_and_may_be_released() {
+    let rig = Rig::new(&["securities", "futures"], &[]).await;
+    let (id, other) = (
+        CounterId::new("futures").expect("a counter"),
+        CounterId::new("securities").expect("a counter"),
+    );
+    let (who, why) = ("lin".into(), "their release".into());
+    let mut left = Box::pin(rig.coordinator.hold(&id, HoldKind::Hold, &who, &why));
+    assert!(futures::poll!(&mut left).is_pending(), "it is being written");
+    // Who has the turn next keeps it, so that nobody finds out yet what came of the one before.
+    let mut next = Box::pin(rig.coordinator.hold(&other, HoldKind::Hold, &who, &why));
+    assert!(futures::poll!(&mut next).is_pending(), "it waits for its turn");
+    drop(left);
+    let shown = futures(&rig).await;
+    assert_eq!(shown["on_hold"], Value::Null);
+    let text = shown["on_hold_uncertain"].as_str().expect("words");
+    assert!(text.contains("is not certain"), "{text}");
+    let (_, counters) = rig.get("/ops/v1/counters").await;
+    assert_eq!(counters[0]["on_hold_uncertain"], Value::Null, "nothing was said of it");
+    drop(next);
+    let (status, said) = rig.post(RELEASE, note("whatever it is")).await;
+    // It was recorded, or was not; either way it is known now that it is not in force.
+    let was_held = (StatusCode::OK, None);
+    let was_free = (StatusCode::CONFLICT, Some("/errors/counter_not_held"));
+    let answered = (status, said["type"].as_str());
+    assert!(answered == was_held || answered == was_free, "{answered:?}");
+    let known = async {
+        while !futures(&rig).await["on_hold_uncertain"].is_null() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), known).await.expect("it is known");
+    assert_eq!(futures(&rig).await["on_hold"], Value::Null);
 }
 
 #[tokio::test]

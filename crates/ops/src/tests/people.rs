@@ -2,8 +2,7 @@
 
 use super::*;
 use ::people::{Password, SessionSecret, TotpSecret};
-use axum::http::HeaderMap;
-use axum::http::Method;
+use axum::http::{Extensions, HeaderMap, Method};
 use store::people::{Factor, NewFactor, NewSession, SignedIn};
 use supervise::clock::now_micros;
 
@@ -453,6 +452,44 @@ async fn every_act_is_recorded_with_who_and_what_became_of_it() {
     assert_eq!(one["acts"][0]["reason"], "it is well");
     assert_eq!((&one["acts"][0]["by"], &one["next"]), (&json!("token a test"), &Value::Null));
     assert_eq!(rig.get("/ops/v1/acts?whom=lin").await.0, StatusCode::BAD_REQUEST);
+}
+
+/// Whoever makes a page of several answers brings back who the first was found to be of. It is good for looks alone, and
+/// for nobody else.
+#[tokio::test]
+async fn who_looks_is_looked_up_once_where_that_is_brought_back() {
+    let rig = Rig::new(&["securities", "futures"], &[]).await;
+    let lin = Browser::of(&rig, "lin", OperatorRole::Operator).await;
+    let zhao = Browser::of(&rig, "zhao", OperatorRole::Operator).await;
+    let ask = async |browser: &Browser<'_>, method: Method, path: &str, seen: &Extensions| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "127.0.0.1:8081")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::COOKIE, &browser.cookies);
+        let mut request = request.body(Body::from("{\"note\": \"?\"}")).expect("a request");
+        request.extensions_mut().clone_from(seen);
+        let response = rig.routes.clone().oneshot(request).await.expect("never fails");
+        (response.status(), response.extensions().clone())
+    };
+    let (counters, hold) = ("/ops/v1/counters", "/ops/v1/counters/futures/hold");
+    let nothing = Extensions::new();
+    let (status, seen) = ask(&lin, Method::GET, counters, &nothing).await;
+    assert_eq!(status, StatusCode::OK);
+    for browser in [&lin, &zhao] {
+        browser.send(Method::DELETE, "/ops/v1/session", json!({})).await;
+    }
+    for (browser, method, path, brought, expected) in [
+        (&lin, Method::GET, counters, &seen, StatusCode::OK),
+        (&lin, Method::GET, counters, &nothing, StatusCode::UNAUTHORIZED),
+        (&lin, Method::POST, hold, &seen, StatusCode::UNAUTHORIZED),
+        (&zhao, Method::GET, counters, &seen, StatusCode::UNAUTHORIZED),
+    ] {
+        let (status, _) = ask(browser, method.clone(), path, brought).await;
+        assert_eq!(status, expected, "{method} {path}");
+    }
 }
 
 /// A session that began so long ago, and was last seen then; what a browser would send.

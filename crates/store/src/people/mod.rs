@@ -112,7 +112,8 @@ impl People {
         // Nobody closes it.
         let _turn = turn.map_err(|_| E::from(StoreError::Closed))?;
         // Also beside a bridge that holds the record.
-        alone::change(&self.address, None, work).await.map_err(E::from)?
+        let done = alone::change(&self.address, None, work).await;
+        done.map_err(|not| E::from(not.into_error()))?
     }
 }
 

@@ -3,7 +3,7 @@
 use super::mysql_faults::behind_a_wire;
 use super::proxy::Wire;
 use super::*;
-use crate::{HoldKind, NotTakenOff, OnHold};
+use crate::{DamagedHold, HoldKind, NotChanged, NotTakenOff, OnHold};
 use foreign::ForeignText;
 
 on_each_database!(
@@ -11,6 +11,7 @@ on_each_database!(
     a_hold_becomes_a_drain_and_never_is_a_counter_free_meanwhile,
     a_release_that_names_a_hold_lifts_no_other,
     of_many_who_say_it_at_once_one_is_in_force,
+    a_hold_that_cannot_be_read_keeps_its_counter_and_hides_no_other,
 );
 
 fn hold(name: &str, kind: HoldKind, who: &str, since: i64) -> OnHold {
@@ -21,6 +22,13 @@ fn hold(name: &str, kind: HoldKind, who: &str, since: i64) -> OnHold {
         note: format!("a note of {who}").into(),
         since,
     }
+}
+
+/// What is in force, where all of it can be read.
+async fn now(store: &Store) -> Vec<OnHold> {
+    let in_force = store.on_hold().await.expect("asks");
+    assert_eq!(in_force.damaged, []);
+    in_force.holds
 }
 
 /// What is kept of each hold that there ever was: counter, kind, since, until, by whom, why.
@@ -47,13 +55,13 @@ async fn what_an_operator_holds_is_held_after_a_restart_until_it_is_released(url
 
     let store = Store::open(&url).await.expect("opens");
     let both = [futures.clone(), securities.clone()];
-    assert_eq!(store.on_hold().await.expect("asks"), both);
+    assert_eq!(now(&store).await, both);
     let (who, why): (ForeignText, ForeignText) = ("lin".into(), "they are done".into());
     let release =
         async |meant, at| store.take_off_hold(&futures.counter, meant, (&who, &why), at).await;
     assert_eq!(release(None, 10).await, Ok(Ok(futures.clone())));
     assert_eq!(release(None, 11).await, Ok(Err(NotTakenOff::NotOnHold)), "it goes on already");
-    assert_eq!(store.on_hold().await.expect("asks"), [securities]);
+    assert_eq!(now(&store).await, [securities]);
     // It may be held again, and what was is kept.
     let later = hold("futures", HoldKind::Hold, "zhao", 12);
     assert_eq!(store.put_on_hold(&later).await, Ok(later));
@@ -76,7 +84,7 @@ async fn a_hold_becomes_a_drain_and_never_is_a_counter_free_meanwhile(url: Strin
     let drained = OnHold { since: 8, ..drained };
     let said = OnHold { since: 7, ..drained.clone() };
     assert_eq!(store.put_on_hold(&said).await, Ok(drained.clone()));
-    assert_eq!(store.on_hold().await, Ok(vec![drained]));
+    assert_eq!(now(&store).await, [drained]);
     let rows = kept(&store).await;
     assert_eq!(rows.len(), 2);
     let (_, kind, _, until, by, why) = &rows[0];
@@ -96,10 +104,71 @@ async fn of_many_who_say_it_at_once_one_is_in_force(url: String) {
     for one in said {
         told.extend(one.await.expect("no panic"));
     }
-    let in_force = store.on_hold().await.expect("asks");
+    let in_force = now(&store).await;
     assert_eq!((in_force.len(), kept(&store).await.len()), (1, 1));
     assert!(!told.is_empty() && told.iter().all(|one| *one == in_force[0]), "{told:?}");
     store.close().await;
+}
+
+/// Changes what is recorded, as nobody should.
+async fn spoil(store: &Store, sql: &str) {
+    use sea_orm::ConnectionTrait;
+    let connection = crate::connect::writer(store.address());
+    connection.execute_unprepared(sql).await.expect("it is changed");
+    connection.close().await.expect("it is closed");
+}
+
+async fn a_hold_that_cannot_be_read_keeps_its_counter_and_hides_no_other(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let futures = hold("futures", HoldKind::Drain, "wang", 7);
+    let securities = hold("securities", HoldKind::Drain, "lin", 9);
+    for hold in [&futures, &securities] {
+        store.put_on_hold(hold).await.expect("held");
+    }
+    spoil(&store, "UPDATE operator_hold SET kind = 'nap' WHERE counter = 'futures'").await;
+    for found in [store.on_hold().await, store.on_hold_for_certain().await] {
+        let found = found.expect("the other is read");
+        let [DamagedHold { counter, error }] = &found.damaged[..] else { panic!("{found:?}") };
+        assert_eq!(counter.as_ref(), Some(&futures.counter));
+        assert!(error.to_string().contains("\"nap\" is no hold"), "{error}");
+        let stands_for_it = OnHold::unread(futures.counter.clone(), 7, error);
+        assert_eq!(found.holds, [stands_for_it, securities.clone()]);
+        assert!(!found.lacks_a_counter());
+    }
+    // Whoever says it anew, or releases it, mends it.
+    let again = hold("futures", HoldKind::Hold, "wang", 10);
+    assert_eq!(store.put_on_hold(&again).await, Ok(again.clone()));
+    assert_eq!(now(&store).await, [securities.clone(), again.clone()]);
+    spoil(&store, "UPDATE operator_hold SET kind = 'nap' WHERE held_at = 10").await;
+    let (who, why): (ForeignText, ForeignText) = ("lin".into(), "they are done".into());
+    let released = store.take_off_hold(&futures.counter, Some(10), (&who, &why), 11).await;
+    let released = released.expect("an answer").expect("it is released");
+    assert_eq!((released.since, released.kind), (10, HoldKind::Hold));
+    assert_eq!(now(&store).await, std::slice::from_ref(&securities));
+    // One of whom nobody knows whose it is.
+    spoil(&store, "UPDATE operator_hold SET counter = 'No Counter' WHERE held_at = 7").await;
+    spoil(&store, "UPDATE operator_hold SET released_at = 0 WHERE held_at = 7").await;
+    let found = store.on_hold().await.expect("the other is read");
+    assert_eq!((found.holds.as_slice(), found.lacks_a_counter()), (&[securities][..], true));
+    store.close().await;
+}
+
+/// A row with a value that is none of its column's kind hides no other.
+#[tokio::test]
+async fn a_hold_with_a_value_of_another_kind_keeps_its_counter_too() {
+    on_sqlite(|url| async move {
+        let store = Store::open(&url).await.expect("opens");
+        let securities = hold("securities", HoldKind::Drain, "lin", 9);
+        for hold in [&hold("futures", HoldKind::Hold, "wang", 7), &securities] {
+            store.put_on_hold(hold).await.expect("held");
+        }
+        spoil(&store, "UPDATE operator_hold SET who = x'ff' WHERE counter = 'futures'").await;
+        let found = store.on_hold().await.expect("the other is read");
+        let kept: Vec<&str> = found.holds.iter().map(|hold| hold.counter.as_str()).collect();
+        assert_eq!((kept, found.damaged.len()), (vec!["futures", "securities"], 1));
+        store.close().await;
+    })
+    .await;
 }
 
 /// Whoever repeats a release late lifts nobody's newer hold.
@@ -116,7 +185,7 @@ async fn a_release_that_names_a_hold_lifts_no_other(url: String) {
     let newer = hold("futures", HoldKind::Drain, "lin", 10);
     store.put_on_hold(&newer).await.expect("held");
     assert_eq!(release(Some(7), 11).await, Ok(Err(NotTakenOff::Another(newer.clone()))));
-    assert_eq!(store.on_hold().await, Ok(vec![newer.clone()]));
+    assert_eq!(now(&store).await, std::slice::from_ref(&newer));
     assert_eq!(release(None, 12).await, Ok(Ok(newer)), "whatever holds it");
     store.close().await;
 }
@@ -130,15 +199,47 @@ async fn what_is_on_hold_for_certain_is_known_once_a_commit_that_is_on_its_way_h
         let futures = hold("futures", HoldKind::Hold, "wang", 7);
         proxy.set(Wire::HoldCommit);
         let unclear = store.put_on_hold(&futures).await;
-        assert!(matches!(unclear, Err(StoreError::Unavailable { .. })), "{unclear:?}");
-        assert_eq!(store.on_hold().await, Ok(Vec::new()), "not yet");
+        assert!(matches!(unclear, Err(NotChanged::Unclear(_))), "{unclear:?}");
+        assert_eq!(now(&store).await, [], "not yet");
         let mut certain = Box::pin(store.on_hold_for_certain());
         tokio::select! {
             early = &mut certain => panic!("the commit is still on its way: {early:?}"),
             () = somebody_waits(&url) => {}
         }
         proxy.release();
-        assert_eq!(certain.await, Ok(vec![futures]));
+        assert_eq!(certain.await.expect("an answer").holds, [futures]);
+        store.close().await;
+    })
+    .await;
+}
+
+/// Whoever says it is told whether the database may have kept it: not before it was asked to, nor where it says that it
+/// has undone it.
+#[tokio::test]
+async fn whether_a_hold_may_be_recorded_is_told_from_that_it_certainly_is_not() {
+    on_mysql(|url| async move {
+        let (proxy, store) = behind_a_wire(&url).await;
+        let futures = hold("futures", HoldKind::Hold, "wang", 7);
+        let put = async |wire| {
+            proxy.set(wire);
+            let put = store.put_on_hold(&futures).await;
+            proxy.set(Wire::Whole);
+            put
+        };
+        for nothing in [Wire::Cut, Wire::Silent] {
+            let refused = put(nothing).await;
+            assert!(matches!(refused, Err(NotChanged::Nothing(_))), "{nothing:?}: {refused:?}");
+        }
+        for unclear in [Wire::CutBeforeCommit, Wire::CutAfterCommit] {
+            let refused = put(unclear).await;
+            assert!(matches!(refused, Err(NotChanged::Unclear(_))), "{unclear:?}: {refused:?}");
+        }
+        let certain = store.on_hold_for_certain().await.expect("an answer");
+        assert_eq!(certain.holds, std::slice::from_ref(&futures), "the second was");
+        let (who, why): (ForeignText, ForeignText) = ("lin".into(), "they are done".into());
+        proxy.set(Wire::FailCommit);
+        let released = store.take_off_hold(&futures.counter, None, (&who, &why), 8).await;
+        assert_eq!(released, Ok(Ok(futures)), "undone, and done once more");
         store.close().await;
     })
     .await;

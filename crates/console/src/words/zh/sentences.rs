@@ -3,6 +3,15 @@
 /// Sentences of the operators' API with other words in them: English with `{}` for a name, a number or what others said, `{=}`
 /// for words of ours, which are looked up; Chinese with `{0}`, `{1}`. The first that fits is taken.
 pub(in crate::words) const SENTENCES: &[(&str, &str)] = &[
+    // What is said of readmitting, before what is said of other proposals.
+    (
+        "whoever orders a new one is refused. Ask the counter's people what they hold under that serial, and run `counter-bridge audit`. If the bridge's record lacks something, go on with docs/operating.md. {} proposes to readmit it, and to move serials past what it has seen ({}). Another person, who has looked at all that holds it, which {} lists, approves that until {}: {}",
+        "新转账一律拒绝。请询问柜台人员该流水号下持有什么，并运行 `counter-bridge audit`。若账本记录有缺，按 docs/operating.md 处理。{0} 提议恢复该柜台，并将流水号移到对方所见之后（{1}）。须由看过全部存疑原因（{2} 列出）的另一人在 {3} 之前批准：{4}",
+    ),
+    (
+        "whoever orders a new one is refused. Ask the counter's people what they hold under that serial, and run `counter-bridge audit`. If the bridge's record lacks something, go on with docs/operating.md. {} proposes to readmit it ({}). Another person, who has looked at all that holds it, which {} lists, approves that until {}: {}",
+        "新转账一律拒绝。请询问柜台人员该流水号下持有什么，并运行 `counter-bridge audit`。若账本记录有缺，按 docs/operating.md 处理。{0} 提议恢复该柜台（{1}）。须由看过全部存疑原因（{2} 列出）的另一人在 {3} 之前批准：{4}",
+    ),
     ("the debit is about to be sent to {}", "即将向 {0} 发送出账"),
     ("{} cannot be reached", "无法联系 {0}"),
     ("{}'s answer to the debit is awaited", "等待 {0} 对出账的应答"),
@@ -82,6 +91,11 @@ pub(in crate::words) const SENTENCES: &[(&str, &str)] = &[
         "whoever orders a new one is refused. Ask the counter's people what they hold under that serial, and run `counter-bridge audit`. If the bridge's record lacks something, go on with docs/operating.md. If the counter was mistaken, or all is settled, propose to readmit it: {}",
         "新转账一律拒绝。请询问柜台人员该流水号下持有什么，并运行 `counter-bridge audit`。若账本记录有缺，按 docs/operating.md 处理。若柜台有误，或已全部处理完毕，可提议恢复：{0}",
     ),
+    // Before either of the two alone.
+    (
+        "{} spoke {} times of what is not its own. None of it was believed, and no transfer was touched: tell its people. {} contradicted what it had proven, or claimed postings that differ from the legs, {} times: look at the transfers that the events name, and run `counter-bridge audit`.",
+        "{0} 有 {1} 次涉及不属于它的内容。均未采信，未触及任何转账：请告知其人员。{2} 有 {3} 次与其已证明的事实矛盾，或所称记账与单边不符：请查看事件所列转账，并运行 `counter-bridge audit`。",
+    ),
     (
         "{} spoke {} times of what is not its own. None of it was believed, and no transfer was touched: tell its people.",
         "{0} 有 {1} 次涉及不属于它的内容。均未采信，未触及任何转账：请告知其人员。",
@@ -90,6 +104,24 @@ pub(in crate::words) const SENTENCES: &[(&str, &str)] = &[
         "{} contradicted what it had proven, or claimed postings that differ from the legs, {} times: look at the transfers that the events name, and run `counter-bridge audit`.",
         "{0} 有 {1} 次与其已证明的事实矛盾，或所称记账与单边不符：请查看事件所列转账，并运行 `counter-bridge audit`。",
     ),
+    // Why a connection ended, or never came to be.
+    ("the counter rejected the sign-on ({=}): {}", "柜台拒绝签到（{0}）：{1}"),
+    ("counter {} is configured, but {} signed on", "配置的是柜台 {0}，签到的却是 {1}"),
+    (
+        "the sign-on cannot be said in the counter's dialect: {}",
+        "该柜台的报文格式无法表达签到：{0}",
+    ),
+    ("the counter sent {} while {}", "柜台发来 {0}，而当时状态为 {1}"),
+    ("{} unreadable messages within a minute", "一分钟内有 {0} 条无法解析的报文"),
+    ("the last: {}", "最后一条：{0}"),
+    ("{} answers to nothing and notices without a pause", "不断发来 {0} 条无人等待的应答和通知"),
+    ("nothing heard for {} s", "{0} 秒没有收到任何内容"),
+    ("the transport accepted no byte for {} s", "{0} 秒无法写出任何字节"),
+    ("the counter signed off: {}", "柜台签退：{0}"),
+    ("signed off, to go back to {}", "已签退，以回到 {0}"),
+    ("signed off: {}", "已签退：{0}"),
+    ("replaced by a connection from {}", "已由来自 {0} 的连接取代"),
+    ("the link's task failed: {}", "连接任务出错：{0}"),
     ("it ends as {=}", "终结为{0}"),
     ("the {=} is sent", "发送{0}"),
     (
