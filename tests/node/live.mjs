@@ -103,25 +103,67 @@ function page({ parts = [], seen = [], typed = [] } = {}) {
 
 const live = () => new Part("now", { text: "as it was" });
 
-test("however many events come at once, the page is asked for once, and not more often than it may", async () => {
+/** A counter as the stream tells of it. */
+const counter = (health, in_flight = 0) => [{ counter: "futures", health, in_flight, connections: [{ state: health, heard_at: in_flight }] }];
+
+test("a counter that stands otherwise is asked for at once, and numbers alone are not", async () => {
   const world = page({ parts: [live()] });
   await world.pass(1000);
   assert.equal(world.asked.length, 0, "nothing has happened");
-  for (let number = 0; number < 100; number += 1) world.sources[0].say("counters", {});
+  for (let number = 0; number < 100; number += 1) world.sources[0].say("counters", counter("up", number));
   await world.pass(300);
   assert.equal(world.asked.length, 1);
-  const [{ at }] = world.asked;
-  for (let times = 0; times < 20; times += 1) {
-    world.sources[0].say("counters", {});
-    await world.pass(100);
+  for (let number = 0; number < 20; number += 1) {
+    world.sources[0].say("counters", counter("up", number));
+    await world.pass(200);
   }
+  assert.equal(world.asked.length, 1);
+  world.sources[0].say("counters", counter("down"));
+  await world.pass(500);
+  assert.equal(world.asked.length, 2);
+});
+
+test("events that go on and on are shown the more seldom, and a counter beside them at once", async () => {
+  const world = page({ parts: [live()] });
+  let number = 0;
+  const storm = async (ms) => {
+    for (const end = world.now + ms; world.now < end; ) {
+      number += 1;
+      world.sources[0].say("transfer", { number, at: number, kind: "held", text: "one" });
+      await world.pass(100);
+    }
+  };
+  await storm(30_000);
   const gaps = world.asked.slice(1).map((one, index) => one.at - world.asked[index].at);
-  assert.ok(world.asked.at(-1).at > at && gaps.every((gap) => gap >= 400), gaps.join());
+  assert.ok(gaps.every((gap) => gap >= 400) && gaps.at(-1) >= 4900, gaps.join());
+  assert.ok(gaps[0] <= 1000, gaps.join());
+  await storm(600);
+  const { length } = world.asked;
+  world.sources[0].say("counters", counter("down"));
+  await storm(500);
+  assert.equal(world.asked.length, length + 1);
+  // Once it is quiet, the next is seen at once.
+  await world.pass(5400);
+  const before = world.asked.length;
+  await storm(500);
+  assert.equal(world.asked.length, before + 1);
+});
+
+test("a page that nobody touches asks by itself the more seldom, and as often as others once it is touched", async () => {
+  const world = page({ parts: [live()] });
+  await world.pass(60_000);
+  assert.equal(world.asked.length, 12);
+  await world.pass(60_000);
+  assert.ok(world.asked.length <= 12 + 5, String(world.asked.length));
+  world.listeners.pointermove();
+  const before = world.asked.length;
+  await world.pass(5100);
+  assert.ok(world.asked.length > before);
 });
 
 test("a page on which nothing changes by itself is left alone by events", async () => {
   const world = page();
-  for (let number = 0; number < 10; number += 1) world.sources[0].say("counters", {});
+  for (let number = 0; number < 10; number += 1) world.sources[0].say("counters", counter(`s${number}`));
   await world.pass(4000);
   assert.equal(world.asked.length, 0);
 });
@@ -185,7 +227,7 @@ for (const [what, fields, isTaken] of [
     const world = page({ parts: [live()], seen: [room] });
     const next = new Part("acts", { dataset: { seen: "2" } });
     world.fresh.parts = [live(), next];
-    world.sources[0].say("counters", {});
+    world.sources[0].say("counters", counter("state 0"));
     await world.pass(500);
     assert.equal(room.replacedBy, isTaken ? next : null);
     assert.equal(world.part("moved").hidden, isTaken);
@@ -198,11 +240,11 @@ test("a form at which somebody is stays, whatever is in it", async () => {
   const world = page({ parts: [live()], seen: [room] });
   world.fresh.parts = [live(), new Part("acts", { dataset: { seen: "2" } })];
   world.at = one;
-  world.sources[0].say("counters", {});
+  world.sources[0].say("counters", counter("state 1"));
   await world.pass(500);
   assert.deepEqual([room.replacedBy, world.part("moved").hidden], [null, false]);
   room.dataset.seen = "2";
-  world.sources[0].say("counters", {});
+  world.sources[0].say("counters", counter("state 2"));
   await world.pass(500);
   assert.equal(world.part("moved").hidden, true, "it is as the bridge stands");
 });
