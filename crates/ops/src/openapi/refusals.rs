@@ -54,6 +54,15 @@ const OF_PEOPLE: &[Kind] = &[
 /// What an act on a counter may be refused for.
 const OF_COUNTER: &[Kind] = &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER, kind::STOPPING];
 
+/// What a word about an alarm may be refused for.
+const OF_ALARM: &[Kind] = &[
+    kind::NO_SUCH_PATH,
+    kind::NO_SUCH_ALARM,
+    kind::ALARM_CLOSED,
+    kind::NOT_CONFIRMED,
+    kind::STOPPING,
+];
+
 /// What takes a core for a moment may be refused for.
 const OF_HASHING: &[Kind] = &[kind::SIGN_IN_PAUSED, kind::OVERLOADED];
 
@@ -113,6 +122,9 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         "withdraw_readmission" => {
             &[OF_ACTING, OF_BODY, OF_RECORD, OF_READMISSION, &[kind::NO_SUCH_PROPOSAL]]
         }
+        "alarms" => &[&[kind::MALFORMED_QUERY], OF_RECORD],
+        "acknowledge_alarm" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_ALARM],
+        "close_alarm" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_ALARM, &[kind::ALARM_LASTS]],
         "entries" => &[OF_QUESTION, &[kind::NO_SUCH_COUNTER]],
         "show" => &[&[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER], OF_RECORD],
         "history" | "search" => &[&[kind::MALFORMED_QUERY], OF_RECORD],
