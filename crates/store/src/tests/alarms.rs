@@ -133,8 +133,14 @@ async fn a_row_that_was_altered_is_named_and_hides_no_other(url: String) {
     store.keep_alarms(&new).await.expect("kept");
     let journal = store.journal();
     for (alter, mend) in [
-        ("UPDATE alarm SET text = 'x' WHERE number = 1", "UPDATE alarm SET text = latest WHERE 1 = 0"),
-        ("UPDATE alarm SET times = 2 WHERE number = 1", "UPDATE alarm SET times = 1 WHERE number = 1"),
+        (
+            "UPDATE alarm SET text = 'x' WHERE number = 1",
+            "UPDATE alarm SET text = latest WHERE 1 = 0",
+        ),
+        (
+            "UPDATE alarm SET times = 2 WHERE number = 1",
+            "UPDATE alarm SET times = 1 WHERE number = 1",
+        ),
         (
             "UPDATE alarm SET acknowledged_by = 'lin' WHERE number = 1",
             "UPDATE alarm SET acknowledged_by = NULL WHERE number = 1",
