@@ -27,7 +27,7 @@ struct All<'a> {
 
 #[derive(Template)]
 #[template(path = "alarm.html")]
-struct One<'a> {
+struct Single<'a> {
     frame: &'a Frame,
     one: Alarm,
     number: i64,
@@ -86,7 +86,7 @@ pub(crate) async fn shown(
         found = closed.alarms.into_iter().find(is_it);
     }
     let one = found.ok_or_else(missing)?;
-    Ok(frame.around(&One { frame: &frame, one, number }))
+    Ok(frame.around(&Single { frame: &frame, one, number }))
 }
 
 impl Alarm {

@@ -66,8 +66,8 @@ async fn an_alarm_is_acknowledged_by_one_closed_by_another_and_both_are_recorded
     let after = summary["alarms_unacknowledged"].as_u64().expect("a count");
     assert!(after < before && summary["alarms_open"].as_u64() > Some(after), "{summary}");
     let (_, text) = rig.get("/metrics").await;
-    let line = "alarms_open{kind=\"contradiction\",acknowledged=\"true\"} 1";
-    assert!(text.as_str().expect("text").contains(line), "{text}");
+    let metric = "alarms_open{kind=\"contradiction\",acknowledged=\"true\"} 1";
+    assert!(text.as_str().expect("text").contains(metric), "{text}");
 
     let closing = format!("{ALARMS}/1/closing");
     let (status, said) = rig.post(&closing, note("it was a mistake of theirs")).await;
@@ -128,7 +128,7 @@ async fn what_lasts_closes_by_itself_and_by_nobody_before() {
             tokio::task::yield_now().await;
         }
     };
-    let closed = tokio::time::timeout(Duration::from_secs(60), closed).await.expect("in time");
+    let closed = tokio::time::timeout(Duration::from_mins(1), closed).await.expect("in time");
     assert_eq!((&closed["number"], &closed["kind"]), (&json!(2), &json!("record_behind")));
     assert_eq!(closed["closed"]["who"], Value::Null);
     assert_eq!(closed["closed"]["note"], "it is over: two have released the record");
@@ -146,7 +146,7 @@ async fn what_lasts_closes_by_itself_and_by_nobody_before() {
             tokio::task::yield_now().await;
         }
     };
-    let path = tokio::time::timeout(Duration::from_secs(60), path).await.expect("it is raised");
+    let path = tokio::time::timeout(Duration::from_mins(1), path).await.expect("it is raised");
     let (status, said) = rig.post(&path, note("enough")).await;
     assert_eq!((status, &said["type"]), (StatusCode::CONFLICT, &json!("/errors/alarm_lasts")));
     let detail = said["detail"].as_str().expect("words");
