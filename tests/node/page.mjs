@@ -28,6 +28,7 @@ const ROOMS = [
   `/transfers?q=${serial}`,
   "/transfers?q=nothing-of-the-kind",
   `/transfers/${serial}`,
+  "/alarms",
   "/people",
   `/people/${name}`,
   "/acts",

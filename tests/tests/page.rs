@@ -90,7 +90,7 @@ async fn two_decide_by_keyboard_in_either_language_and_nobody_elses_words_act_on
     ensure!(ended.status.success(), "{complained}");
     let seen: Value = serde_json::from_slice(&ended.stdout)?;
     let views = seen["views"].as_array().context("views")?;
-    assert_eq!(views.len(), 44, "{seen}");
+    assert_eq!(views.len(), 48, "{seen}");
     for view in views {
         is_for_everybody(view, &serial)?;
     }

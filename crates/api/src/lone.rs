@@ -5,7 +5,7 @@ use coordinator::Coordinator;
 use coordinator::shard::Render;
 use domain::message::CounterId;
 use link::{Link, LinkConfig};
-use store::{Store, Write};
+use store::{Alarm, Store, Write};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,16 @@ pub(crate) struct Lone {
 impl Lone {
     /// With these counters and these transfers, one after the other; an end is answered as `render` says.
     pub(crate) async fn start(render: Render, counters: &[&str], transfers: &[Write]) -> Lone {
+        Lone::start_with(render, counters, transfers, &[]).await
+    }
+
+    /// The same, where an earlier life has raised these alarms.
+    pub(crate) async fn start_with(
+        render: Render,
+        counters: &[&str],
+        transfers: &[Write],
+        alarms: &[(Option<i64>, Alarm)],
+    ) -> Lone {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("bridge.sqlite").display());
         let store = Store::open(&url).await.expect("a database");
@@ -36,6 +46,7 @@ impl Lone {
             let answers = written.recv().await.expect("an answer");
             assert!(answers.iter().all(|answer| answer.result.is_ok()), "{answers:?}");
         }
+        store.keep_alarms(alarms).await.expect("they are kept");
         let people = store.people();
         let (unmatched, said) = mpsc::channel(16);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -4,7 +4,7 @@
 use crate::asking::{Answered, Caller, Refused};
 use crate::frame::{Said, tell};
 use crate::json::{First, Made};
-use crate::view::{connections, escaped, people, transfers};
+use crate::view::{alarms, connections, escaped, people, transfers};
 use axum::extract::{Form, Path};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +27,7 @@ fn written(fields: &Fields, name: &str) -> String {
 enum Page<'a> {
     Transfer(&'a str),
     Counter(&'a str),
+    Alarm(&'a str),
     People,
     Person(&'a str),
 }
@@ -36,6 +37,7 @@ impl Page<'_> {
         match self {
             Page::Transfer(serial) => transfers::page_of(serial),
             Page::Counter(name) => connections::address(name),
+            Page::Alarm(number) => alarms::page_of(number),
             Page::People => "/people".to_owned(),
             Page::Person(name) => people::page_of(name),
         }
@@ -45,6 +47,7 @@ impl Page<'_> {
         match self {
             Page::Transfer(serial) => transfers::shown(caller, serial, Some(said)).await,
             Page::Counter(name) => connections::shown(caller, name, Some(said)).await,
+            Page::Alarm(number) => alarms::shown(caller, number, Some(said)).await,
             Page::People => people::all_shown(caller, Some(said)).await,
             Page::Person(name) => people::shown(caller, name, Some(said)).await,
         }
@@ -242,6 +245,21 @@ pub(crate) async fn on_readmission(
     let path = format!("readmission/{what}");
     let form = ("approving", &fields);
     at_a_counter(&caller, &counter, (&path, word), &on(&fields), form).await
+}
+
+/// `POST /alarms/{number}/acknowledgement` and `/closing`.
+pub(crate) async fn about_an_alarm(
+    caller: Caller,
+    Path((number, what)): Path<(String, String)>,
+    fields: Fields,
+) -> Response {
+    if !["acknowledgement", "closing"].contains(&what.as_str()) {
+        return nothing_here(&caller);
+    }
+    let path = format!("/ops/v1/alarms/{}/{what}", escaped(&number));
+    let body = json!({ "note": written(&fields, "note") });
+    let page = Page::Alarm(&number);
+    act(&caller, &page, (Method::POST, &path, &body), ("alarm", &fields), &what).await
 }
 
 /// `POST /people`.

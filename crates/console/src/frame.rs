@@ -14,11 +14,12 @@ use std::any::Any;
 use std::collections::HashMap;
 
 /// The rooms of the house, by their addresses.
-const ROOMS: [(&str, &str); 6] = [
+const ROOMS: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/connections", "Connections"),
     ("/transit", "Money in transit"),
     ("/transfers", "Transfers"),
+    ("/alarms", "Alarms"),
     ("/people", "People"),
     ("/acts", "Audit trail"),
 ];
@@ -90,6 +91,15 @@ impl Frame {
     /// How many transfers need a person.
     pub(crate) fn needs(&self) -> usize {
         self.summary.by_state.get("needs_operator").copied().unwrap_or(0)
+    }
+
+    /// How many of these wait for a person, by the name of the room in which they stand.
+    pub(crate) fn count_of(&self, room: &str) -> usize {
+        match room {
+            "Overview" => self.needs(),
+            "Alarms" => self.summary.alarms_unacknowledged,
+            _ => 0,
+        }
     }
 
     /// For how long the bridge has run, in seconds.

@@ -28,6 +28,7 @@ pub(crate) struct Summary {
     pub(crate) by_state: BTreeMap<String, usize>,
     pub(crate) in_transit: BTreeMap<String, i64>,
     pub(crate) oldest_in_transit_at: Option<i64>,
+    pub(crate) alarms_unacknowledged: usize,
 }
 
 /// Whether the database records.
@@ -406,4 +407,41 @@ pub(crate) struct Act {
     pub(crate) after: Option<ForeignText>,
     pub(crate) reason: Option<ForeignText>,
     pub(crate) outcome: Option<ForeignText>,
+}
+
+/// `GET /ops/v1/alarms`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Alarms {
+    pub(crate) alarms: Vec<Alarm>,
+    pub(crate) damaged: Vec<ForeignText>,
+    pub(crate) left_out: u64,
+    pub(crate) next: Option<i64>,
+}
+
+/// What somebody has to look into.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Alarm {
+    pub(crate) number: Option<i64>,
+    pub(crate) kind: String,
+    pub(crate) counter: Option<String>,
+    pub(crate) transfer: Option<String>,
+    pub(crate) text: ForeignText,
+    pub(crate) latest: ForeignText,
+    pub(crate) raised_at: String,
+    pub(crate) last_at: String,
+    pub(crate) times: u64,
+    pub(crate) unseen: u64,
+    pub(crate) acknowledged: Option<AlarmWord>,
+    pub(crate) closed: Option<AlarmWord>,
+    pub(crate) closes_by_itself: bool,
+    pub(crate) is_over: bool,
+    pub(crate) to_do: String,
+}
+
+/// What somebody has said of an alarm.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct AlarmWord {
+    pub(crate) who: Option<ForeignText>,
+    pub(crate) note: ForeignText,
+    pub(crate) at: String,
 }

@@ -85,6 +85,24 @@ fn counter() -> Value {
     })
 }
 
+/// One that is open and one that has closed; the API tells them apart.
+fn alarms() -> Value {
+    let word =
+        |who: Option<&str>| json!({ "who": who, "note": HOSTILE, "at": "2026-11-30T13:00:02Z" });
+    let alarm = json!({
+        "number": 7, "kind": "contradiction", "counter": "securities", "transfer": null,
+        "text": HOSTILE, "latest": "another", "raised_at": "2026-11-30T13:00:00Z",
+        "last_at": "2026-11-30T13:00:01Z", "times": 3, "unseen": 2, "acknowledged": word(Some("lin")),
+        "closed": null, "closes_by_itself": false, "is_over": false,
+        "to_do": "ask the counter's people which of its answers is true",
+    });
+    let mut closed = alarm.clone();
+    (closed["number"], closed["closed"]) = (json!(6), word(None));
+    let mut new = alarm.clone();
+    (new["number"], new["acknowledged"]) = (Value::Null, Value::Null);
+    json!({ "alarms": [alarm, closed, new], "damaged": [HOSTILE], "left_out": 1, "next": 6 })
+}
+
 impl Rig {
     fn new() -> Rig {
         let operator = json!({
@@ -110,7 +128,7 @@ impl Rig {
                     "journal": { "health": "failing", "why": HOSTILE },
                     "record": { "standing": "behind", "why": HOSTILE },
                     "by_state": { "needs_operator": 1 }, "in_transit": { "CNY": 30_000 },
-                    "oldest_in_transit_at": 5,
+                    "oldest_in_transit_at": 5, "alarms_unacknowledged": 2,
                 }),
             ),
             ("GET /ops/v1/counters", json!([counter()])),
@@ -135,6 +153,7 @@ impl Rig {
                 "GET /ops/v1/search",
                 json!({ "found": [{ "by": "account", "transfers": [line], "next": SERIAL }] }),
             ),
+            ("GET /ops/v1/alarms", alarms()),
             ("GET /ops/v1/operators", json!({ "operators": [operator] })),
             (
                 "GET /ops/v1/operators/lin/sessions",
@@ -163,10 +182,14 @@ impl Rig {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");
         let key = format!("{} {}", parts.method, parts.uri.path());
+        let exact = format!("{} {}", parts.method, parts.uri);
         let uri = parts.uri.to_string();
         let body = serde_json::from_slice(&body).unwrap_or_default();
         self.asked.lock().expect("a lock").push((parts.method, uri, parts.headers, body));
-        let found = self.answers.lock().expect("a lock").get(&key).cloned();
+        let found = {
+            let answers = self.answers.lock().expect("a lock");
+            answers.get(&exact).or_else(|| answers.get(&key)).cloned()
+        };
         let missing = json!({ "type": "/errors/no_such_path", "title": "There is nothing here" });
         let (status, answer) = found.unwrap_or((404, missing));
         let looked_up = parts.extensions.get::<Seen>().is_none();
@@ -215,7 +238,7 @@ async fn a_view_is_an_address_and_its_next_page_another() {
     assert!(page.contains(&format!("href=\"/ops/v1/history?{shown}&#38;format=csv\"")), "{page}");
 }
 
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 15] = [
     "/",
     "/connections",
     "/connections/securities",
@@ -224,6 +247,9 @@ const ROOMS: [&str; 12] = [
     "/transfers?counter=futures&state=ended",
     "/transfers?q=6001",
     "/transfers/2026113000000000006",
+    "/alarms",
+    "/alarms?before=9",
+    "/alarms/7",
     "/people",
     "/people/lin",
     "/acts",

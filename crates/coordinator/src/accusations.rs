@@ -7,6 +7,7 @@ use domain::serial::MasterSerial;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use store::{AlarmAbout, AlarmKind};
 use tokio::time::Instant;
 
 /// The time in which only so much is told of one counter.
@@ -34,6 +35,13 @@ impl Fault {
         match self {
             Fault::Foreign => Kind::Foreign,
             Fault::Contradiction => Kind::Contradiction,
+        }
+    }
+
+    const fn alarm(self) -> AlarmKind {
+        match self {
+            Fault::Foreign => AlarmKind::Foreign,
+            Fault::Contradiction => AlarmKind::Contradiction,
         }
     }
 
@@ -96,7 +104,7 @@ impl Accusations {
     ) {
         let labels = [("counter", counter.to_string()), ("fault", fault.as_str().to_owned())];
         metrics::counter!("counter_faults_total", &labels).increment(1);
-        fault.kind().count_alarm();
+        events.raise(fault.alarm(), AlarmAbout::Counter(counter.clone()), text);
         let tell = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry((counter.clone(), fault)).or_default().add(now, fault.most())

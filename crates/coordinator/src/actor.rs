@@ -11,7 +11,7 @@ use port::{Ask, Counters, Delivery, ReplyTo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use store::Written;
+use store::{AlarmAbout, AlarmKind, Written};
 use supervise::trap::spring;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -176,7 +176,9 @@ impl Actor {
                         .increment(1);
                     if let Some(text) = text {
                         let text = format!("{id}: {text}");
-                        alarm(&self.inner.events, now.wall, Kind::Notice, master, text);
+                        let about = AlarmAbout::Counter(id.clone());
+                        self.inner.events.raise(AlarmKind::Notice, about, &text);
+                        tell(&self.inner.events, now.wall, Kind::Notice, master, text);
                     }
                 }
                 Output::Doubted { counter, doubt, master, role } => {
@@ -207,7 +209,7 @@ fn between(from: i64, to: i64) -> Duration {
     Duration::from_micros(u64::try_from(to.saturating_sub(from)).unwrap_or(0))
 }
 
-/// Records what somebody should know, and logs it; what wakes a person as an error.
+/// Raises an alarm where there is one for this, and records what somebody should know.
 pub(crate) fn alarm(
     events: &Events,
     now: i64,
@@ -215,9 +217,31 @@ pub(crate) fn alarm(
     master: domain::serial::MasterSerial,
     text: String,
 ) {
-    if kind.is_alarm() {
-        kind.count_alarm();
+    let raised = match kind {
+        // Which transfers do stands in the record: after an outage there are tens of thousands.
+        Kind::NeedsOperator => Some((AlarmKind::NeedsOperator, AlarmAbout::Bridge)),
+        Kind::Defect => Some((AlarmKind::Defect, AlarmAbout::Bridge)),
+        Kind::Database => Some((AlarmKind::Database, AlarmAbout::Bridge)),
+        Kind::Contradiction => Some((AlarmKind::Contradiction, AlarmAbout::Transfer(master))),
+        Kind::Foreign => Some((AlarmKind::Foreign, AlarmAbout::Transfer(master))),
+        Kind::NotCompared => Some((AlarmKind::NotCompared, AlarmAbout::Transfer(master))),
+        Kind::Notice => Some((AlarmKind::Notice, AlarmAbout::Transfer(master))),
+        Kind::Recovered
+        | Kind::Decided
+        | Kind::Claimed
+        | Kind::Proposed
+        | Kind::Resolved
+        | Kind::Held
+        | Kind::Alarm => None,
+    };
+    if let Some((kind, about)) = raised {
+        events.raise(kind, about, &format!("{master}: {text}"));
     }
+    tell(events, now, kind, master, text);
+}
+
+/// Records what somebody should know, and logs it; what wakes a person as an error.
+fn tell(events: &Events, now: i64, kind: Kind, master: domain::serial::MasterSerial, text: String) {
     if events.admits_alarm(now, kind) {
         if kind.is_alarm() {
             tracing::error!(%master, kind = kind.as_str(), "{text}");

@@ -13,7 +13,7 @@ use domain::serial::{MasterSerial, Sequence};
 use port::CounterIndex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{FinalState, StoreError, Stored};
+use store::{AlarmAbout, AlarmKind, FinalState, StoreError, Stored};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
@@ -40,7 +40,8 @@ impl Inner {
                  {lost} of its answers were not compared"
             );
             tracing::error!("{text}");
-            Kind::NotCompared.count_alarm();
+            let about = AlarmAbout::Counter(speaker.clone());
+            self.events.raise(AlarmKind::NotCompared, about, &text);
             self.events.record(now_micros(), Kind::NotCompared, None, text);
         }
     }
@@ -91,7 +92,8 @@ async fn compare_one(inner: &Inner, counter: CounterIndex, reply: Reply) {
         metrics::counter!("late_answers_not_compared_total", &labels).increment(1);
         let text = format!("what {speaker} said of {serial} was not compared: {why}");
         tracing::error!("{text}");
-        Kind::NotCompared.count_alarm();
+        let about = AlarmAbout::Counter(speaker.clone());
+        inner.events.raise(AlarmKind::NotCompared, about, &text);
         inner.events.record(now_micros(), Kind::NotCompared, None, text);
     };
     let (stored, state, trail) = match find(inner, serial.sequence).await {

@@ -1,11 +1,13 @@
 //! What operators follow: a numbered ring, and a live feed in which a slow reader is told that it
 //! has fallen behind.
 
+use crate::alarm_desk::Desk;
 use domain::serial::MasterSerial;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use store::{AlarmAbout, AlarmKind};
 use supervise::limit::{Limiter, Pace, Verdict};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -60,11 +62,13 @@ pub enum Kind {
     Defect,
     /// An operator keeps a counter from new transfers, or lets it go on, or has it sign on anew.
     Held,
+    /// An alarm was raised, or somebody has acknowledged one, or one has closed.
+    Alarm,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Recovered,
         Kind::NeedsOperator,
         Kind::Decided,
@@ -78,6 +82,7 @@ impl Kind {
         Kind::Database,
         Kind::Defect,
         Kind::Held,
+        Kind::Alarm,
     ];
 
     /// Whether somebody has to look into it: it is counted and logged as an error. The others only say
@@ -96,13 +101,22 @@ impl Kind {
             | Kind::Claimed
             | Kind::Proposed
             | Kind::Resolved
-            | Kind::Held => false,
+            | Kind::Held
+            | Kind::Alarm => false,
         }
     }
 
-    /// Counts one more alarm, told or left out.
-    pub(crate) fn count_alarm(self) {
-        metrics::counter!("alarms_total", "kind" => self.as_str()).increment(1);
+    /// What is told of something for which an alarm is raised.
+    const fn of_alarm(kind: AlarmKind) -> Kind {
+        match kind {
+            AlarmKind::NeedsOperator => Kind::NeedsOperator,
+            AlarmKind::CounterHeld | AlarmKind::Contradiction => Kind::Contradiction,
+            AlarmKind::Foreign => Kind::Foreign,
+            AlarmKind::NotCompared => Kind::NotCompared,
+            AlarmKind::Notice => Kind::Notice,
+            AlarmKind::Database | AlarmKind::RecordBehind => Kind::Database,
+            AlarmKind::Defect | AlarmKind::TooMany => Kind::Defect,
+        }
     }
 
     /// The word in events and metrics.
@@ -121,6 +135,7 @@ impl Kind {
             Kind::Database => "database",
             Kind::Defect => "defect",
             Kind::Held => "held",
+            Kind::Alarm => "alarm",
         }
     }
 }
@@ -139,6 +154,7 @@ pub struct Events {
     ring: Arc<Mutex<(u64, VecDeque<Event>)>>,
     feed: broadcast::Sender<Event>,
     limits: Arc<Mutex<Limits>>,
+    desk: Desk,
     began: Instant,
 }
 
@@ -156,12 +172,25 @@ impl Default for Events {
             ring: Arc::default(),
             feed: broadcast::channel(BEHIND).0,
             limits: Arc::new(Mutex::new(limits)),
+            desk: Desk::default(),
             began: Instant::now(),
         }
     }
 }
 
 impl Events {
+    /// Something is said for which there is an alarm: counted each time (`alarms_total`), and raised once for as long as
+    /// it is open. Whether it is an event, too, is for whoever says it to know.
+    pub(crate) fn raise(&self, kind: AlarmKind, about: AlarmAbout, text: &str) {
+        metrics::counter!("alarms_total", "kind" => Kind::of_alarm(kind).as_str()).increment(1);
+        self.desk.say(kind, about, text);
+    }
+
+    /// Where alarms are said.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// Records an event.
     pub fn record(&self, at: i64, kind: Kind, transfer: Option<MasterSerial>, text: String) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
@@ -254,6 +283,9 @@ mod tests {
         assert!(!Kind::Resolved.is_alarm());
         for kind in [Kind::NeedsOperator, Kind::Contradiction, Kind::Defect, Kind::Notice] {
             assert!(kind.is_alarm(), "{kind:?}");
+        }
+        for kind in AlarmKind::ALL {
+            assert!(Kind::of_alarm(kind).is_alarm(), "{kind:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::accusations::{Accusations, Fault};
 use crate::actor::Actor;
+use crate::alarms;
 use crate::allowance::{Allowances, DayLimit};
 use crate::begin::BeginError;
 use crate::by_hand::ByHand;
@@ -73,6 +74,8 @@ fn watch_all(inner: &Arc<Inner>, unmatched: mpsc::Receiver<Unmatched>, enduring:
     enduring.spawn("what operators hold", move || on_hold::follow(of.clone()));
     let of = inner.clone();
     enduring.spawn("drains of counters", move || draining::drain(of.clone()));
+    let of = inner.clone();
+    enduring.spawn("alarms", move || alarms::keep(of.clone()));
     let events = inner.events.clone();
     enduring.spawn("what is left out", move || tell_left_out(events.clone()));
     for (index, counter) in inner.counters.iter().enumerate() {
@@ -119,6 +122,7 @@ impl Coordinator {
             running: DashMap::new(),
             quoting_apps,
             open: AtomicUsize::new(0),
+            unreadable: AtomicUsize::new(0),
             callers: AtomicUsize::new(0),
             vitals: Vitals::default(),
             events: Events::default(),
@@ -133,6 +137,8 @@ impl Coordinator {
             compared,
             config: config.clone(),
         });
+        // Before anything is said for which there may be one.
+        alarms::take_up(&inner).await?;
         let vitals = &inner.vitals;
         for (index, mail) in mailboxes.into_iter().enumerate() {
             let task = knocked_by_mail(index, &inner);

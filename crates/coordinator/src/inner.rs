@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) quoting_apps: HashSet<String>,
     pub(crate) allowances: Allowances,
     pub(crate) open: AtomicUsize,
+    /// Open transfers that could not be taken up: a person has to settle them.
+    pub(crate) unreadable: AtomicUsize,
     /// Callers that wait for the end of a transfer.
     pub(crate) callers: AtomicUsize,
     pub(crate) serials: Serials,

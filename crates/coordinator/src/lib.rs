@@ -13,7 +13,8 @@
 //! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
 //! `reach` how far counters have seen our serials, `on_hold` what operators do about their links (`by_hand` how often), `draining` when one
 //! is signed off; `enduring` begins anew what fails beside the shards,
-//! `summary` counts; [`events`] is what operators follow.
+//! `summary` counts; [`events`] is what operators follow, `alarm_book` which alarms are open, `alarm_ends` how each ends,
+//! `alarm_desk` where they are said, `alarms` how they are recorded.
 //!
 //! ```
 //! # use coordinator::{Begin, Begun, Config, Coordinator, Rendered, View};
@@ -97,6 +98,10 @@
 
 pub mod accusations;
 mod actor;
+mod alarm_book;
+mod alarm_desk;
+mod alarm_ends;
+mod alarms;
 mod allowance;
 mod begin;
 mod by_hand;
@@ -142,6 +147,9 @@ pub mod view;
 mod watch;
 pub mod world;
 
+pub use alarm_book::{MOST_OF_TRANSFERS, OVER_FOR, OpenAlarm};
+pub use alarm_ends::{Ends, ends};
+pub use alarms::AlarmError;
 pub use allowance::{DayLimit, OverDayLimit};
 pub use begin::{Begin, BeginError, Begun, JOURNAL_BEHIND};
 pub use by_hand::{CHANGE_EVERY, CHANGES_AT_ONCE, NEW_SESSION_EVERY, Waits};

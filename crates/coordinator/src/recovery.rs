@@ -15,7 +15,7 @@ use domain::transfer::{Knowledge, ParkReason, Phase, Transfer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{NewTransfer, OpenTransfer, StoreError};
+use store::{AlarmAbout, AlarmKind, NewTransfer, OpenTransfer, StoreError};
 use supervise::trap::spring;
 
 /// Open transfers read at a time.
@@ -31,6 +31,7 @@ pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
         for error in &page.unreadable {
             tell_unreadable(inner, error);
             unreadable.increment(1);
+            inner.unreadable.fetch_add(1, Ordering::Relaxed);
         }
         for open in page.transfers {
             take_up_one(inner, open).await?;
@@ -57,7 +58,7 @@ pub(crate) async fn take_up(inner: &Arc<Inner>) -> Result<usize, StartError> {
 /// asks for it is told what is damaged, and the others go on.
 fn tell_unreadable(inner: &Inner, error: &StoreError) {
     let text = format!("an open transfer cannot be taken up: {error}; a person has to settle it");
-    Kind::NeedsOperator.count_alarm();
+    inner.events.raise(AlarmKind::NeedsOperator, AlarmAbout::Bridge, &text);
     let master = match error {
         StoreError::Corrupt { key, .. } => MasterSerial::from_number(*key).ok(),
         StoreError::Unavailable { .. }

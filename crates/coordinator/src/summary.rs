@@ -44,6 +44,11 @@ impl Summary {
         self.oldest_in_transit_at = oldest.into_iter().flatten().min();
     }
 
+    /// How many need a person.
+    pub(crate) fn waiting(&self) -> usize {
+        self.by_state.get(State::NeedsOperator.as_str()).copied().unwrap_or(0)
+    }
+
     /// How many are on their way to an end by themselves.
     pub fn moving(&self) -> usize {
         let waiting = State::NeedsOperator.as_str();

@@ -12,7 +12,7 @@ use domain::serial::SubSerial;
 use port::{Counter, CounterIndex, LastSignOn, Unmatched};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{JournalHealth, RecordStanding};
+use store::{AlarmAbout, AlarmKind, JournalHealth, RecordStanding};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
@@ -32,11 +32,12 @@ pub(crate) async fn route_unmatched(
         match said {
             Unmatched::Reply { counter, reply, .. } => route_reply(&inner, &counter, reply).await,
             Unmatched::Notice { counter, notice } => {
-                if notice.severity.is_alarm() {
-                    Kind::Notice.count_alarm();
-                }
                 let severity = notice.severity.as_str();
                 let text = format!("{counter} says ({severity}): {}", notice.text);
+                if notice.severity.is_alarm() {
+                    let about = AlarmAbout::Counter(counter.clone());
+                    inner.events.raise(AlarmKind::Notice, about, &text);
+                }
                 say(&inner, &counter, &text);
             }
             Unmatched::Malformed { counter, serial, error } => {
@@ -173,7 +174,7 @@ pub(crate) fn look_at_record(inner: &Inner) {
         && inner.standing.fall_behind(why.clone())
     {
         let text = format!("the record is behind: {why}; nothing that moves money is sent");
-        Kind::Database.count_alarm();
+        inner.events.raise(AlarmKind::RecordBehind, AlarmAbout::Bridge, &text);
         inner.events.record(now_micros(), Kind::Database, None, text);
     }
 }
@@ -206,9 +207,10 @@ pub(crate) async fn watch_journal(inner: Arc<Inner>) {
         let text = match &*health.borrow_and_update() {
             JournalHealth::Ok => "the database records again".to_owned(),
             JournalHealth::Failing { why, .. } => {
-                tracing::error!("the database does not record: {why}");
-                Kind::Database.count_alarm();
-                format!("the database does not record: {why}")
+                let text = format!("the database does not record: {why}");
+                tracing::error!("{text}");
+                inner.events.raise(AlarmKind::Database, AlarmAbout::Bridge, &text);
+                text
             }
         };
         inner.events.record(now_micros(), Kind::Database, None, text);

@@ -343,6 +343,8 @@ pub(super) enum TransferEventKind {
     Defect,
     /// An operator keeps a counter from new transfers, or lets it go on, or has it sign on anew.
     Held,
+    /// An alarm was raised, or somebody has acknowledged one, or one has closed.
+    Alarm,
 }
 
 /// Something that happened to transfers.

@@ -51,6 +51,10 @@ pub(super) struct SummaryJson {
     /// How long ago that transfer was accepted, in seconds; null if there is none.
     #[schema(required)]
     oldest_in_transit_age_s: Option<i64>,
+    /// How many alarms are open.
+    alarms_open: usize,
+    /// How many of them nobody has acknowledged.
+    alarms_unacknowledged: usize,
 }
 
 /// How things stand as a whole.
@@ -61,6 +65,8 @@ pub(super) struct SummaryJson {
 pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
     let coordinator = &ops.state.coordinator;
     let Summary { by_state, in_transit, oldest_in_transit_at } = coordinator.summary().await;
+    let alarms = coordinator.open_alarms();
+    let unseen = alarms.iter().filter(|open| open.alarm.acknowledged.is_none());
     let now = now_micros();
     Json(SummaryJson {
         version: env!("CARGO_PKG_VERSION"),
@@ -74,6 +80,8 @@ pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
         in_transit,
         oldest_in_transit_at,
         oldest_in_transit_age_s: oldest_in_transit_at.map(|at| seconds_between(at, now)),
+        alarms_open: alarms.len(),
+        alarms_unacknowledged: unseen.count(),
     })
 }
 

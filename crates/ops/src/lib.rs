@@ -5,7 +5,7 @@
 //!
 //! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `on_hold` what
 //! is done about a counter, `proposals`
-//! what two persons decide, `claims` who is busy with what, `proven` what waits for nothing but their word, `said` how
+//! what two persons decide, `claims` who is busy with what, `alarms` what somebody has to look into, `proven` what waits for nothing but their word, `said` how
 //! people's words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
 //! `openapi` describes it from the code, `described` what other crates write.
 //!
@@ -23,6 +23,7 @@
 //! assert!(!names.know(Some("bent.example:8081")));
 //! ```
 
+mod alarms;
 mod claims;
 mod counters;
 mod described;
@@ -129,6 +130,7 @@ fn looking(metrics_for: MetricsFor) -> OpenApiRouter<Ops> {
         .routes(may(Look, routes!(proven::list)))
         .routes(may(Look, routes!(proposals::list)))
         .routes(may(Look, routes!(health::summary)))
+        .routes(may(Look, routes!(alarms::list)))
         .routes(may(Look, routes!(operators::list)))
         .routes(may(Look, routes!(acts::list)))
         .routes(in_person(Look, routes!(proofs::sessions)))
@@ -160,6 +162,8 @@ fn acting() -> OpenApiRouter<Ops> {
         .routes(may(Act, routes!(on_hold::drain)))
         .routes(may(Act, routes!(on_hold::release)))
         .routes(may(Act, routes!(on_hold::new_session)))
+        .routes(may(Act, routes!(alarms::acknowledge)))
+        .routes(may(Act, routes!(alarms::close)))
         .routes(may(Act, routes!(readmissions::propose)))
         .routes(may(Act, routes!(readmissions::withdraw)))
         .routes(may(Approve, routes!(readmissions::approve)))

@@ -1,5 +1,6 @@
 //! `/metrics`: what was counted on the way, and how things stand at the moment of asking.
 
+mod alarms;
 mod counted;
 mod holds;
 mod links;
@@ -88,6 +89,7 @@ pub(super) async fn scrape(State(ops): State<Ops>) -> ([(HeaderName, HeaderValue
     let ids: Vec<_> = all.iter().map(|counter| counter.id()).collect();
     let state = coordinator.standing().state().clone();
     holds::standing(&mut text, &ids, &state, |counter| coordinator.drain_waits(counter));
+    alarms::standing(&mut text, &coordinator.open_alarms(), coordinator.alarms_left_out());
     ([(header::CONTENT_TYPE, TEXT)], prefixed(&text))
 }
 

@@ -1,5 +1,6 @@
 //! The routes over a real coordinator on a database in a folder of its own; no counter answers.
 
+mod alarms;
 mod decisions;
 mod feeds;
 mod history;
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::time::Duration;
 use store::people::{Act, NewOperator, NewToken, People};
-use store::{NewTransfer, OpenState, Write, WriteId};
+use store::{Alarm, NewTransfer, OpenState, Write, WriteId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -180,13 +181,18 @@ impl Rig {
         Rig::set((approval, MetricsFor::default()), counters, transfers).await
     }
 
+    /// Where an earlier life has raised these alarms.
+    async fn with_kept(counters: &[&str], alarms: &[(Option<i64>, Alarm)]) -> Rig {
+        let lone = Lone::start_with(api::json::render, counters, &[], alarms).await;
+        Rig::over(lone, (Approval::default(), MetricsFor::default())).await
+    }
+
     /// With these settings.
-    async fn set(
-        (approval, metrics_for): (Approval, MetricsFor),
-        counters: &[&str],
-        transfers: &[Write],
-    ) -> Rig {
-        let lone = Lone::start(api::json::render, counters, transfers).await;
+    async fn set(settings: (Approval, MetricsFor), counters: &[&str], transfers: &[Write]) -> Rig {
+        Rig::over(Lone::start(api::json::render, counters, transfers).await, settings).await
+    }
+
+    async fn over(lone: Lone, (approval, metrics_for): (Approval, MetricsFor)) -> Rig {
         let (coordinator, stop) = (lone.coordinator.clone(), lone.stop.clone());
         let routes = router(
             OpsState {

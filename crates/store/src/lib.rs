@@ -7,7 +7,7 @@
 //! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before, `journal/terms` by
 //! amount and by counters' own serials, which `counter_serial` reads in trails;
 //! `recent` is what is in no index yet; `query` and `list` ask, `not_entered` what is in no index, `by_app` a page of one app's, `by_term` one by amount or counter's serial, each through `portions`, `walk`
-//! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, `on_hold` of those that operators hold, [`people`] of operators,
+//! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, `on_hold` of those that operators hold, `alarm` of alarms, [`people`] of operators,
 //! `alone` how what is seldom changed is written;
 //! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
 //! `checksum` a row that was altered; `fault` says what an error means; `entity`
@@ -71,6 +71,7 @@
 //! ```
 
 mod address;
+mod alarm;
 mod alone;
 mod apps;
 mod by_app;
@@ -111,6 +112,9 @@ mod store;
 mod walk;
 mod write;
 
+pub use alarm::{
+    ALARMS_A_PAGE, Acknowledged, Alarm, AlarmAbout, AlarmKind, Alarms, Closed, NumberedAlarm,
+};
 pub use counter_serial::counter_serials;
 pub use error::{NotChanged, OpenError, StoreError};
 pub use hold::held_by;

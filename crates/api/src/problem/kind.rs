@@ -94,6 +94,9 @@ kinds! {
     FOREIGN_ORIGIN = "foreign_origin", FORBIDDEN, "The request comes from another site's page";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
     TOO_MANY_FEEDS = "too_many_feeds", SERVICE_UNAVAILABLE, "Too many live feeds are open";
+    NO_SUCH_ALARM = "no_such_alarm", NOT_FOUND, "There is no such alarm";
+    ALARM_CLOSED = "alarm_closed", CONFLICT, "The alarm is closed";
+    ALARM_LASTS = "alarm_lasts", CONFLICT, "What the alarm is about goes on";
     COUNTER_NOT_HELD = "counter_not_held", CONFLICT, "The counter is not held";
     NO_SESSION_NEEDED = "no_session_needed", CONFLICT, "A new session would prove nothing";
     SERIALS_BEHIND = "serials_behind", CONFLICT, "The serials are behind what the counter has seen";

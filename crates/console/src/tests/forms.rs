@@ -379,3 +379,54 @@ fn ticket(page: &str, at: usize) -> String {
 fn made_by(rig: &Rig) -> usize {
     rig.asked().iter().filter(|asked| asked.0 == Method::POST).count()
 }
+
+#[tokio::test]
+async fn an_alarm_is_acknowledged_and_closed_by_a_form_each_and_what_is_refused_is_kept() {
+    let rig = Rig::new();
+    let (_, _, page) = rig.get("/", "en").await;
+    assert!(page.contains("Alarms that nobody has acknowledged: 2"), "{page}");
+    let (_, _, page) = rig.get("/alarms/7", "en").await;
+    assert!(page.contains("formaction=\"/alarms/7/closing\""), "{page}");
+    assert!(!page.contains(">Acknowledge</button>"), "somebody has: {page}");
+    for (what, said) in [("acknowledgement", "Acknowledged: others"), ("closing", "is closed.")] {
+        let path = format!("POST /ops/v1/alarms/7/{what}");
+        rig.answers(&path, 200, json!({}));
+        rig.asked();
+        let (status, headers, _) = rig.post(&format!("/alarms/7/{what}"), "note=a%0D%0Ab").await;
+        assert_eq!(
+            (status, &headers[header::LOCATION]),
+            (StatusCode::SEE_OTHER, &"/alarms/7".parse().expect("a value"))
+        );
+        assert_eq!(rig.asked()[0].3, json!({ "note": "a\nb" }));
+        let request = Request::get("/alarms/7").header(header::COOKIE, format!("done={what}"));
+        let (_, _, page) = rig.send(request.body(Body::empty()).expect("a request")).await;
+        assert!(page.contains(said), "{page}");
+        let title = "The alarm is closed";
+        rig.answers(&path, 409, json!({ "type": "/errors/alarm_closed", "title": title }));
+        let (status, _, page) = rig.post(&format!("/alarms/7/{what}"), "note=my+own+words").await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert!(page.contains(title) && page.contains("my own words</textarea>"), "{page}");
+    }
+    let (status, _, _) = rig.post("/alarms/7/other", "note=x").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    for number in ["8", "x"] {
+        let (status, _, page) = rig.get(&format!("/alarms/{number}"), "en").await;
+        assert!(
+            status == StatusCode::NOT_FOUND && page.contains("There is no such alarm"),
+            "{page}"
+        );
+    }
+}
+
+/// What is open is in memory: it is shown while the database, which has the others, is away.
+#[tokio::test]
+async fn open_alarms_are_shown_while_those_that_have_closed_cannot_be() {
+    let rig = Rig::new();
+    let away =
+        json!({ "type": "/errors/database_unavailable", "title": "The database does not answer" });
+    rig.answers("GET /ops/v1/alarms?state=closed", 503, away);
+    let (status, _, page) = rig.get("/alarms", "en").await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains("What has closed cannot be shown now:"), "{page}");
+    assert!(page.contains("/alarms/7#say"), "{page}");
+}

@@ -1,5 +1,6 @@
 //! The pages.
 
+pub(crate) mod alarms;
 pub(crate) mod connections;
 pub(crate) mod overview;
 pub(crate) mod people;
@@ -9,7 +10,7 @@ pub(crate) mod transit;
 use axum::http::Uri;
 
 /// What is said of what was done, by the word that a page is told.
-pub(crate) const DONE: [(&str, &str); 16] = [
+pub(crate) const DONE: [(&str, &str); 18] = [
     ("proposed", "Proposed. Another person has to approve it."),
     ("approved", "Approved: it is decided."),
     ("withdrawn", "It is proposed no longer."),
@@ -21,6 +22,8 @@ pub(crate) const DONE: [(&str, &str); 16] = [
     ("reconnect", "Asked: what comes of it, the connections show."),
     ("new-session", "Asked for a new session: what comes of it, the connections show."),
     ("readmitted", "Approved: what it says is in doubt no longer."),
+    ("acknowledgement", "Acknowledged: others see who looks into it."),
+    ("closing", "The alarm is closed."),
     ("role", "The role is changed."),
     ("disabled", "Disabled: every session and token has ended."),
     ("enabled", "May sign in again."),

@@ -246,3 +246,26 @@ fn the_language_is_the_chosen_one_or_the_browsers() {
         assert_eq!(of(cookie, accept), expected, "{cookie:?} {accept:?}");
     }
 }
+
+/// How alarms end, and what there is to do about them, is written beside what decides it.
+#[test]
+fn what_is_said_of_alarms_is_said_in_chinese() {
+    let said = std::fs::read_to_string(folder("../coordinator/src/alarm_ends.rs"));
+    let said = said.expect("how alarms end");
+    let words = |mark: &str| -> Vec<String> {
+        let rests = said.match_indices(mark).map(|(at, _)| said[at + mark.len()..].trim_start());
+        let quoted = rests.filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
+        quoted.map(str::to_owned).collect()
+    };
+    let (by_itself, by_person) = (words("Ends::ByItself("), words("Ends::ByPerson("));
+    assert_eq!((by_itself.len(), by_person.len()), (5, 5));
+    for when in by_itself {
+        for sentence in [format!("it closes by itself when {when}"), format!("it is over: {when}")]
+        {
+            assert!(CHINESE.contains_key(sentence.as_str()), "{sentence}");
+        }
+    }
+    for what in by_person {
+        assert!(CHINESE.contains_key(what.as_str()), "{what}");
+    }
+}

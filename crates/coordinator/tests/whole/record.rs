@@ -3,7 +3,7 @@
 use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id};
 use crate::{DEAF, DROPS_WHO_ASKS_FOR_A_BALANCE, folder};
 use coordinator::events::{Event, Kind};
-use coordinator::{BeginError, Config, Coordinator, ReadmitError};
+use coordinator::{BeginError, Config, Coordinator, OpenAlarm, ReadmitError};
 use domain::message::{BalanceQuery, CounterId, Instruction, Reply};
 use domain::money::Currency;
 use domain::serial::{Role, Sequence};
@@ -11,7 +11,7 @@ use domain::transfer::{ParkReason, Phase};
 use link::LinkConfig;
 use port::RequestOutcome;
 use std::path::Path;
-use store::FinalState;
+use store::{AlarmAbout, AlarmKind, FinalState};
 
 /// Alters the record behind the bridge's back and says how many rows that were. On a thread of its own: the bridge runs
 /// on this one, and a transaction that it has open would otherwise never end.
@@ -387,8 +387,20 @@ async fn operators_are_told_when_the_database_fails_and_when_it_is_back() {
     let refused = stage.begin("meanwhile", LIMIT).await;
     assert!(matches!(refused, Err(BeginError::NotRecorded(_))), "{refused:?}");
     stage.event(Kind::Database, "the database does not record: ").await;
+    // The alarm waits in memory, and is shown meanwhile.
+    let away = |alarms: Vec<OpenAlarm>| {
+        let mut away = alarms.into_iter().filter(|open| open.alarm.kind == AlarmKind::Database);
+        let one = away.next().expect("it is open");
+        assert!(away.next().is_none());
+        one
+    };
+    let open = away(stage.coordinator.open_alarms());
+    assert_eq!((open.number, open.alarm.about), (None, AlarmAbout::Bridge));
     record.execute_batch("ROLLBACK").expect("it is free");
     stage.event(Kind::Database, "the database records again").await;
+    stage.event(Kind::Alarm, "is raised: database: the database does not record: ").await;
+    assert!(away(stage.coordinator.open_alarms()).number.is_some());
+    stage.event(Kind::Alarm, "has closed by itself: it is over: the database records").await;
     stage.ends("after").await;
     stage.stop().await;
     securities.stop().await;

@@ -4,7 +4,7 @@
 
 use super::counted::{self, Described};
 use super::standing::tests::well;
-use super::{PREFIX, holds, links};
+use super::{PREFIX, alarms, holds, links};
 use crate::counters::tests::waiting;
 use domain::message::CounterId;
 use port::status::{Connection, Tls};
@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Every label, and why it has only so many values.
-const LABELS: [(&str, &str); 14] = [
+const LABELS: [(&str, &str); 15] = [
+    ("acknowledged", "`true` or `false`"),
     ("channel", "a connection of a counter, from 0: 64 at most"),
     ("counter", "a configured counter"),
     ("currency", "an ISO 4217 code that is in transit at this moment: gone with the money"),
@@ -58,6 +59,7 @@ fn told_when_asked() -> Vec<Described> {
     links::standing(&mut text, &[counter()], &[links::Bounds { in_flight: 1, queued: 1 }]);
     let id = CounterId::new("securities").expect("an id");
     holds::standing(&mut text, &[&id], &coordinator::standing::State::default(), |_| None);
+    alarms::standing(&mut text, &[], 0);
     let mut told: Vec<Described> = Vec::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {

@@ -27,6 +27,7 @@ amounts are integers in minor units. Refusals are problem documents (RFC 9457)."
     tags(
         (name = "counters", description = "Connections to counters"),
         (name = "transfers", description = "Open transfers, and what a person decides about them"),
+        (name = "alarms", description = "What somebody has to look into"),
         (name = "people", description = "Operators, their sessions and tokens, and what they did"),
         (name = "bridge", description = "The bridge as a whole; for machines too"),
     )

@@ -54,6 +54,15 @@ const OF_PEOPLE: &[Kind] = &[
 /// What an act on a counter may be refused for.
 const OF_COUNTER: &[Kind] = &[kind::NO_SUCH_PATH, kind::NO_SUCH_COUNTER, kind::STOPPING];
 
+/// What a word about an alarm may be refused for.
+const OF_ALARM: &[Kind] = &[
+    kind::NO_SUCH_PATH,
+    kind::NO_SUCH_ALARM,
+    kind::ALARM_CLOSED,
+    kind::NOT_CONFIRMED,
+    kind::STOPPING,
+];
+
 /// What takes a core for a moment may be refused for.
 const OF_HASHING: &[Kind] = &[kind::SIGN_IN_PAUSED, kind::OVERLOADED];
 
@@ -113,9 +122,11 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         "withdraw_readmission" => {
             &[OF_ACTING, OF_BODY, OF_RECORD, OF_READMISSION, &[kind::NO_SUCH_PROPOSAL]]
         }
+        "acknowledge_alarm" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_ALARM],
+        "close_alarm" => &[OF_ACTING, OF_BODY, OF_RECORD, OF_ALARM, &[kind::ALARM_LASTS]],
         "entries" => &[OF_QUESTION, &[kind::NO_SUCH_COUNTER]],
         "show" => &[&[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER], OF_RECORD],
-        "history" | "search" => &[&[kind::MALFORMED_QUERY], OF_RECORD],
+        "history" | "search" | "alarms" => &[&[kind::MALFORMED_QUERY], OF_RECORD],
         "list" | "proven" | "proposals" | "acts" => &[&[kind::MALFORMED_QUERY]],
         "events" => &[&[kind::TOO_MANY_FEEDS]],
         "sign_in" => &[OF_SENDING, OF_BODY, OF_RECORD, OF_HASHING, &[kind::SIGN_IN_REFUSED]],
@@ -133,13 +144,16 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
     let for_anybody = ["description", "sign_in"].contains(&operation);
     let people = if for_anybody { &[] } else { OF_PEOPLE };
     let all = [&[kind::FOREIGN_HOST, kind::STARTING][..], people].into_iter();
-    let mut all: Vec<Kind> = all.chain(own.iter().copied()).flatten().copied().collect();
+    each_once(all.chain(own.iter().copied()).flatten().copied())
+}
+
+/// All of these, none of them twice.
+fn each_once(kinds: impl Iterator<Item = Kind>) -> Vec<Kind> {
     let mut seen = Vec::new();
-    all.retain(|kind| {
-        !seen.contains(&kind.slug) && {
-            seen.push(kind.slug);
-            true
+    for kind in kinds {
+        if !seen.contains(&kind) {
+            seen.push(kind);
         }
-    });
-    all
+    }
+    seen
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod account_entry;
 pub(crate) mod account_portion;
+pub(crate) mod alarm;
 pub(crate) mod counter_hold;
 pub(crate) mod decision;
 pub(crate) mod open_transfer;

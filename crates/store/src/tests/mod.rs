@@ -2,6 +2,7 @@
 //! `COUNTER_BRIDGE_TEST_MYSQL` holds the URL of a server on which databases may be made, such as
 //! `mysql://user:password@127.0.0.1:3306`. Each test has a database of its own.
 
+mod alarms;
 mod by_app;
 mod checksums;
 mod duplicates;

@@ -1,0 +1,415 @@
+//! Alarms: one row for each that was raised, from the moment it was until it closed and ever after. Whether one is raised
+//! is decided elsewhere; here it is kept. What is written is held against what is there: whoever acknowledged or closed
+//! one first stays, also where the database took that without saying so.
+
+use crate::checksum::{self, Sum};
+use crate::entity::alarm::{ActiveModel, Column, Entity, Model};
+use crate::error::StoreError;
+use crate::query::ask;
+use crate::store::Store;
+use domain::message::CounterId;
+use domain::serial::MasterSerial;
+use foreign::ForeignText;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+/// Closed alarms on a page.
+pub const ALARMS_A_PAGE: u64 = 100;
+
+/// For what an alarm is raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlarmKind {
+    /// Transfers need a person.
+    NeedsOperator,
+    /// A counter gets no new transfers, for what it says is in doubt.
+    CounterHeld,
+    /// A counter contradicted itself, or the record.
+    Contradiction,
+    /// A counter spoke of what is not its own.
+    Foreign,
+    /// What a counter said came faster than it could be compared with the record.
+    NotCompared,
+    /// A counter said something that a person should see.
+    Notice,
+    /// The database does not record.
+    Database,
+    /// The record lacks something that was recorded.
+    RecordBehind,
+    /// This software failed at something, and went on with the rest.
+    Defect,
+    /// More alarms are open than are kept.
+    TooMany,
+}
+
+impl AlarmKind {
+    /// All of them.
+    pub const ALL: [AlarmKind; 10] = [
+        AlarmKind::NeedsOperator,
+        AlarmKind::CounterHeld,
+        AlarmKind::Contradiction,
+        AlarmKind::Foreign,
+        AlarmKind::NotCompared,
+        AlarmKind::Notice,
+        AlarmKind::Database,
+        AlarmKind::RecordBehind,
+        AlarmKind::Defect,
+        AlarmKind::TooMany,
+    ];
+
+    /// The word in the database, in answers and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AlarmKind::NeedsOperator => "needs_operator",
+            AlarmKind::CounterHeld => "counter_held",
+            AlarmKind::Contradiction => "contradiction",
+            AlarmKind::Foreign => "foreign",
+            AlarmKind::NotCompared => "not_compared",
+            AlarmKind::Notice => "notice",
+            AlarmKind::Database => "database",
+            AlarmKind::RecordBehind => "record_behind",
+            AlarmKind::Defect => "defect",
+            AlarmKind::TooMany => "too_many",
+        }
+    }
+
+    fn of(word: &str) -> Option<AlarmKind> {
+        AlarmKind::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// What an alarm is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlarmAbout {
+    /// The bridge itself.
+    Bridge,
+    /// A counter.
+    Counter(CounterId),
+    /// A transfer.
+    Transfer(MasterSerial),
+}
+
+/// What stands before a counter's id in the database, and before a transfer's serial.
+const COUNTER: &str = "counter:";
+const TRANSFER: &str = "transfer:";
+
+impl AlarmAbout {
+    fn word(&self) -> String {
+        match self {
+            AlarmAbout::Bridge => String::new(),
+            AlarmAbout::Counter(counter) => format!("{COUNTER}{counter}"),
+            AlarmAbout::Transfer(master) => format!("{TRANSFER}{master}"),
+        }
+    }
+
+    fn of(word: &str) -> Option<AlarmAbout> {
+        if word.is_empty() {
+            return Some(AlarmAbout::Bridge);
+        }
+        if let Some(counter) = word.strip_prefix(COUNTER) {
+            return CounterId::new(counter).ok().map(AlarmAbout::Counter);
+        }
+        let number = word.strip_prefix(TRANSFER)?.parse().ok()?;
+        MasterSerial::from_number(number).ok().map(AlarmAbout::Transfer)
+    }
+}
+
+/// That a person has seen an alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// When, in microseconds since 1970 UTC.
+    pub at: i64,
+    /// Name of the operator; at most 64 bytes.
+    pub who: ForeignText,
+    /// What the operator wrote of it.
+    pub note: ForeignText,
+    /// How often the alarm had been said by then.
+    pub times: u64,
+}
+
+/// That an alarm is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// When, in microseconds since 1970 UTC.
+    pub at: i64,
+    /// Name of the operator who closed it; none where it closed by itself, for what it was about was over.
+    pub who: Option<ForeignText>,
+    /// Why, in the operator's words, or in ours.
+    pub note: ForeignText,
+}
+
+/// An alarm, from when it was raised until it closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// For what it was raised.
+    pub kind: AlarmKind,
+    /// What it is about.
+    pub about: AlarmAbout,
+    /// What was said when it was raised.
+    pub text: ForeignText,
+    /// What was said last.
+    pub latest: ForeignText,
+    /// When it was raised, in microseconds since 1970 UTC.
+    pub raised_at: i64,
+    /// When it was said last, in microseconds since 1970 UTC.
+    pub last_at: i64,
+    /// How often it was said, `1..`.
+    pub times: u64,
+    /// Who has seen it, if anybody has said so.
+    pub acknowledged: Option<Acknowledged>,
+    /// How it closed; none while it is open.
+    pub closed: Option<Closed>,
+}
+
+/// An alarm that is recorded, with its number: a later one's is higher.
+pub type NumberedAlarm = (i64, Alarm);
+
+/// Alarms as they are read: one whose row was altered hides no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alarms {
+    /// Those that could be read.
+    pub alarms: Vec<NumberedAlarm>,
+    /// Those that could not.
+    pub damaged: Vec<StoreError>,
+    /// The number before which the next page begins; none at the end.
+    pub next: Option<i64>,
+}
+
+impl Store {
+    /// Keeps alarms, those without a number for the first time; how each stands then, in the same order. Said again, for
+    /// the answer was lost, it is the same. Of one that is closed nothing is changed any more; and whoever acknowledged
+    /// one first stays.
+    pub async fn keep_alarms(
+        &self,
+        alarms: &[(Option<i64>, Alarm)],
+    ) -> Result<Vec<NumberedAlarm>, StoreError> {
+        self.once(async |transaction: &DatabaseTransaction| {
+            let mut kept = Vec::with_capacity(alarms.len());
+            for (number, alarm) in alarms {
+                kept.push(keep(transaction, *number, alarm).await?);
+            }
+            Ok(kept)
+        })
+        .await
+    }
+
+    /// The alarms that are open, the oldest first.
+    pub async fn open_alarms(&self) -> Result<Alarms, StoreError> {
+        let open = Entity::find().filter(Column::ClosedAt.is_null()).order_by_asc(Column::Number);
+        Ok(read_all(ask(open.all(self.readers())).await?))
+    }
+
+    /// A page of those that are closed, the latest first: before the alarm with this number.
+    pub async fn closed_alarms(&self, before: Option<i64>) -> Result<Alarms, StoreError> {
+        let closed = Entity::find()
+            .filter(Column::ClosedAt.is_not_null())
+            .filter(Column::Number.lt(before.unwrap_or(i64::MAX)))
+            .order_by_desc(Column::Number)
+            .limit(ALARMS_A_PAGE);
+        let rows = ask(closed.all(self.readers())).await?;
+        let is_full = u64::try_from(rows.len()).is_ok_and(|count| count >= ALARMS_A_PAGE);
+        let next = rows.last().map(|row| row.number).filter(|_| is_full);
+        Ok(Alarms { next, ..read_all(rows) })
+    }
+
+    /// The alarm with this number.
+    pub async fn alarm(&self, number: i64) -> Result<Option<Alarm>, StoreError> {
+        let row = ask(Entity::find_by_id(number).one(self.readers())).await?;
+        row.map(|row| read(&row)).transpose()
+    }
+}
+
+async fn keep(
+    transaction: &DatabaseTransaction,
+    number: Option<i64>,
+    alarm: &Alarm,
+) -> Result<NumberedAlarm, DbErr> {
+    let Some(number) = number else { return add(transaction, alarm.clone()).await };
+    match Entity::find_by_id(number).one(transaction).await? {
+        Some(kept) => follow(transaction, &kept, alarm).await,
+        // Somebody has taken its row away: what is in force here is kept all the same.
+        None => insert(transaction, number, alarm.clone()).await,
+    }
+}
+
+/// Has a row say what has become of its alarm since.
+async fn follow(
+    transaction: &DatabaseTransaction,
+    kept: &Model,
+    alarm: &Alarm,
+) -> Result<NumberedAlarm, DbErr> {
+    let mut now = alarm.clone();
+    // A row that was altered is written anew: what was read of it is in force here.
+    if let Ok(before) = read(kept) {
+        if before.closed.is_some() {
+            return Ok((kept.number, before));
+        }
+        now.acknowledged = before.acknowledged.or(now.acknowledged);
+    }
+    let after = row(kept.number, &now);
+    if after != *kept {
+        Entity::update(active(after)).exec(transaction).await?;
+    }
+    Ok((kept.number, now))
+}
+
+async fn add(transaction: &DatabaseTransaction, mut alarm: Alarm) -> Result<NumberedAlarm, DbErr> {
+    loop {
+        let same = Entity::find()
+            .filter(Column::Kind.eq(alarm.kind.as_str()))
+            .filter(Column::About.eq(alarm.about.word()))
+            .filter(Column::RaisedAt.eq(alarm.raised_at));
+        let Some(kept) = same.one(transaction).await? else { break };
+        let is_over = kept.closed_at.is_some() && alarm.closed.is_none();
+        if !is_over {
+            return follow(transaction, &kept, &alarm).await;
+        }
+        // Another, which was raised at the same moment of a clock that was set back.
+        alarm.raised_at = alarm.raised_at.saturating_add(1);
+    }
+    let last: Option<Option<i64>> = Entity::find()
+        .select_only()
+        .column_as(Column::Number.max(), "last")
+        .into_tuple()
+        .one(transaction)
+        .await?;
+    insert(transaction, last.flatten().unwrap_or(0) + 1, alarm).await
+}
+
+async fn insert(
+    transaction: &DatabaseTransaction,
+    number: i64,
+    alarm: Alarm,
+) -> Result<NumberedAlarm, DbErr> {
+    Entity::insert(active(row(number, &alarm))).exec_without_returning(transaction).await?;
+    Ok((number, alarm))
+}
+
+fn active(row: Model) -> ActiveModel {
+    ActiveModel {
+        number: Set(row.number),
+        kind: Set(row.kind),
+        about: Set(row.about),
+        text: Set(row.text),
+        latest: Set(row.latest),
+        raised_at: Set(row.raised_at),
+        last_at: Set(row.last_at),
+        times: Set(row.times),
+        acknowledged_at: Set(row.acknowledged_at),
+        acknowledged_by: Set(row.acknowledged_by),
+        acknowledged_note: Set(row.acknowledged_note),
+        acknowledged_times: Set(row.acknowledged_times),
+        closed_at: Set(row.closed_at),
+        closed_by: Set(row.closed_by),
+        closed_note: Set(row.closed_note),
+        checksum: Set(row.checksum),
+    }
+}
+
+fn row(number: i64, alarm: &Alarm) -> Model {
+    let text = |text: &ForeignText| text.as_received().to_owned();
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let (acknowledged, closed) = (alarm.acknowledged.as_ref(), alarm.closed.as_ref());
+    let mut row = Model {
+        number,
+        kind: alarm.kind.as_str().to_owned(),
+        about: alarm.about.word(),
+        text: text(&alarm.text),
+        latest: text(&alarm.latest),
+        raised_at: alarm.raised_at,
+        last_at: alarm.last_at,
+        times: signed(alarm.times),
+        acknowledged_at: acknowledged.map(|by| by.at),
+        acknowledged_by: acknowledged.map(|by| text(&by.who)),
+        acknowledged_note: acknowledged.map(|by| text(&by.note)),
+        acknowledged_times: acknowledged.map(|by| signed(by.times)),
+        closed_at: closed.map(|by| by.at),
+        closed_by: closed.and_then(|by| by.who.as_ref()).map(text),
+        closed_note: closed.map(|by| text(&by.note)),
+        checksum: 0,
+    };
+    row.checksum = sum(&row);
+    row
+}
+
+fn sum(row: &Model) -> i64 {
+    let maybe = |sum: Sum, number: Option<i64>| match number {
+        Some(number) => sum.number(1).number(number),
+        None => sum.number(0),
+    };
+    let sum = Sum::of("alarm", row.number).text(&row.kind).text(&row.about);
+    let sum = sum.text(&row.text).text(&row.latest);
+    let sum = sum.number(row.raised_at).number(row.last_at).number(row.times);
+    let sum = maybe(sum, row.acknowledged_at).maybe(row.acknowledged_by.as_deref());
+    let sum = maybe(sum.maybe(row.acknowledged_note.as_deref()), row.acknowledged_times);
+    let sum = maybe(sum, row.closed_at).maybe(row.closed_by.as_deref());
+    sum.maybe(row.closed_note.as_deref()).end()
+}
+
+fn read_all(rows: Vec<Model>) -> Alarms {
+    let mut all = Alarms::default();
+    for row in rows {
+        match read(&row) {
+            Ok(alarm) => all.alarms.push((row.number, alarm)),
+            Err(damage) => all.damaged.push(damage),
+        }
+    }
+    all
+}
+
+fn read(row: &Model) -> Result<Alarm, StoreError> {
+    let corrupt = |what: String| StoreError::corrupt(row.number, &what);
+    checksum::check(row.number, "an alarm", Some(row.checksum), || sum(row))?;
+    let text = |text: &Option<String>| ForeignText::from(text.clone().unwrap_or_default());
+    let count = |count: i64| u64::try_from(count).unwrap_or(0);
+    Ok(Alarm {
+        kind: AlarmKind::of(&row.kind)
+            .ok_or_else(|| corrupt(format!("{:?} is no kind of alarm", row.kind)))?,
+        about: AlarmAbout::of(&row.about)
+            .ok_or_else(|| corrupt(format!("an alarm is about {:?}", row.about)))?,
+        text: row.text.clone().into(),
+        latest: row.latest.clone().into(),
+        raised_at: row.raised_at,
+        last_at: row.last_at,
+        times: count(row.times),
+        acknowledged: row.acknowledged_at.map(|at| Acknowledged {
+            at,
+            who: text(&row.acknowledged_by),
+            note: text(&row.acknowledged_note),
+            times: count(row.acknowledged_times.unwrap_or(0)),
+        }),
+        closed: row.closed_at.map(|at| Closed {
+            at,
+            who: row.closed_by.clone().map(ForeignText::from),
+            note: text(&row.closed_note),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_alarm_is_about_and_for_what_is_a_word_each() {
+        let counter = CounterId::new("futures").expect("a counter");
+        let master = MasterSerial::from_number(2_026_112_100_000_000_001).expect("a serial");
+        for (about, word) in [
+            (AlarmAbout::Bridge, ""),
+            (AlarmAbout::Counter(counter), "counter:futures"),
+            (AlarmAbout::Transfer(master), "transfer:2026112100000000001"),
+        ] {
+            assert_eq!(about.word(), word);
+            assert_eq!(AlarmAbout::of(word), Some(about));
+        }
+        for word in ["futures", "counter:", "counter:Two Words", "transfer:x", "transfer:-1"] {
+            assert_eq!(AlarmAbout::of(word), None, "{word}");
+        }
+        for kind in AlarmKind::ALL {
+            assert_eq!(AlarmKind::of(kind.as_str()), Some(kind));
+            assert!(kind.as_str().len() <= 32);
+        }
+        assert_eq!(AlarmKind::of("held"), None);
+    }
+}
