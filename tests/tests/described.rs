@@ -355,6 +355,7 @@ async fn what_operators_see_is_described() {
         ("/ops/v1/history?limit=0", 400),
         ("/ops/v1/search?q=6001", 200),
         ("/ops/v1/search", 400),
+        ("/ops/v1/transit", 200),
         ("/ops/v1/proven", 200),
         ("/ops/v1/proven?limit=x", 400),
         ("/ops/v1/proposals", 200),

@@ -3,7 +3,7 @@
 //! is known by name and has a role (`people`), and no web page of somebody else's acts in that name (`guard`). It
 //! refuses in the transfer API's words and shows transfers in its JSON; the transfer API knows nothing of it.
 //!
-//! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `on_hold` what
+//! Reading order: `people` is who asks, and what each may; `counters`, `transfers` and `transit` are what is shown, `on_hold` what
 //! is done about a counter, `proposals`
 //! what two persons decide, `claims` who is busy with what, `proven` what waits for nothing but their word, `said` how
 //! people's words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
@@ -48,6 +48,7 @@ mod said;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod transit;
 
 pub use guard::Names;
 pub use metrics::{MetricsFor, recorder};
@@ -127,6 +128,7 @@ fn looking(metrics_for: MetricsFor) -> OpenApiRouter<Ops> {
         .routes(may(Look, routes!(transfers::show)))
         .routes(may(Look, routes!(history::list)))
         .routes(may(Look, routes!(history::search)))
+        .routes(may(Look, routes!(transit::show)))
         .routes(may(Look, routes!(proven::list)))
         .routes(may(Look, routes!(proposals::list)))
         .routes(may(Look, routes!(health::summary)))

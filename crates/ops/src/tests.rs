@@ -6,6 +6,7 @@ mod history;
 mod holds;
 mod people;
 mod readmissions;
+mod transit;
 
 use super::{Approval, MetricsFor, Names, OpsState, router};
 use crate::lone::Lone;

@@ -90,6 +90,10 @@ pub(in crate::words) const SENTENCES: &[(&str, &str)] = &[
         "{} contradicted what it had proven, or claimed postings that differ from the legs, {} times: look at the transfers that the events name, and run `counter-bridge audit`.",
         "{0} 有 {1} 次与其已证明的事实矛盾，或所称记账与单边不符：请查看事件所列转账，并运行 `counter-bridge audit`。",
     ),
+    ("legs whose outcome is not known: {}", "结果未知的单边：{0}"),
+    ("legs that may be another transfer's: {}", "可能属于另一笔转账的单边：{0}"),
+    ("transfers that contradict themselves: {}", "自相矛盾的转账：{0}"),
+    ("answers that are awaited: {}", "正等待的应答：{0}"),
     ("it ends as {=}", "终结为{0}"),
     ("the {=} is sent", "发送{0}"),
     (
