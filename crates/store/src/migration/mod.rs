@@ -13,6 +13,7 @@ mod m0009_readmissions;
 mod m0010_counters_on_hold;
 mod m0011_holds_in_any_script;
 mod m0012_serials_and_amounts;
+mod m0014_saved_views;
 
 use crate::address::Address;
 use crate::connect;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_counters_on_hold::Migration),
             Box::new(m0011_holds_in_any_script::Migration),
             Box::new(m0012_serials_and_amounts::Migration),
+            Box::new(m0014_saved_views::Migration),
         ]
     }
 }
@@ -269,6 +271,7 @@ mod tests {
             "m0010_counters_on_hold",
             "m0011_holds_in_any_script",
             "m0012_serials_and_amounts",
+            "m0014_saved_views",
         ];
         assert_eq!(names, expected);
     }
