@@ -228,6 +228,23 @@ pub(crate) struct CounterInTransit {
     pub(crate) money: Vec<LegsMoney>,
 }
 
+/// `GET /ops/v1/saved-views`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SavedViews {
+    pub(crate) views: Vec<SavedView>,
+}
+
+/// A filter of the list of transfers, under a name.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SavedView {
+    pub(crate) id: String,
+    pub(crate) name: ForeignText,
+    pub(crate) query: String,
+    pub(crate) shared: bool,
+    pub(crate) owner: String,
+    pub(crate) own: bool,
+}
+
 /// A transfer with all that is known of it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Evidence {

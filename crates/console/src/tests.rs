@@ -158,6 +158,16 @@ impl Rig {
                 }] }),
             ),
             ("GET /ops/v1/transfers", json!({ "transfers": [evidence()], "total": 1 })),
+            ("GET /ops/v1/transit", transit()),
+            (
+                "GET /ops/v1/saved-views",
+                json!({ "views": [
+                    {
+                        "id": "5".repeat(32), "name": HOSTILE, "query": "counter=futures&state=ended",
+                        "shared": true, "owner": "wang", "own": false, "made_at": "",
+                    },
+                ] }),
+            ),
             ("GET /ops/v1/transfers/2026113000000000006", evidence()),
             ("GET /ops/v1/proposals", json!({ "transfers": [], "total": 0 })),
             ("GET /ops/v1/history", json!({ "transfers": [line], "next": SERIAL })),

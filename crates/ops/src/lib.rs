@@ -5,7 +5,7 @@
 //!
 //! Reading order: `people` is who asks, and what each may; `counters`, `transfers` and `transit` are what is shown, `on_hold` what
 //! is done about a counter, `proposals`
-//! what two persons decide, `claims` who is busy with what, `proven` what waits for nothing but their word, `said` how
+//! what two persons decide, `claims` who is busy with what, `views` which lists they keep under a name, `proven` what waits for nothing but their word, `said` how
 //! people's words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
 //! `openapi` describes it from the code, `described` what other crates write.
 //!
@@ -49,6 +49,7 @@ mod said;
 mod tests;
 mod transfers;
 mod transit;
+mod views;
 
 pub use guard::Names;
 pub use metrics::{MetricsFor, recorder};
@@ -129,6 +130,7 @@ fn looking(metrics_for: MetricsFor) -> OpenApiRouter<Ops> {
         .routes(may(Look, routes!(history::list)))
         .routes(may(Look, routes!(history::search)))
         .routes(may(Look, routes!(transit::show)))
+        .routes(may(Look, routes!(views::list)))
         .routes(may(Look, routes!(proven::list)))
         .routes(may(Look, routes!(proposals::list)))
         .routes(may(Look, routes!(health::summary)))
@@ -154,6 +156,8 @@ fn acting() -> OpenApiRouter<Ops> {
         .routes(own(routes!(sign_in::change_password)))
         .routes(in_person(Look, routes!(proofs::end_session)))
         .routes(in_person(Look, routes!(proofs::end_token)))
+        .routes(may(Look, routes!(views::save)))
+        .routes(may(Look, routes!(views::delete)))
         .routes(may(Act, routes!(claims::claim)))
         .routes(may(Act, routes!(proposals::propose)))
         .routes(may(Act, routes!(proposals::withdraw)))

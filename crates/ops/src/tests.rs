@@ -7,6 +7,7 @@ mod holds;
 mod people;
 mod readmissions;
 mod transit;
+mod views;
 
 use super::{Approval, MetricsFor, Names, OpsState, router};
 use crate::lone::Lone;

@@ -9,7 +9,7 @@ pub(crate) mod transit;
 use axum::http::Uri;
 
 /// What is said of what was done, by the word that a page is told.
-pub(crate) const DONE: [(&str, &str); 16] = [
+pub(crate) const DONE: [(&str, &str); 18] = [
     ("proposed", "Proposed. Another person has to approve it."),
     ("approved", "Approved: it is decided."),
     ("withdrawn", "It is proposed no longer."),
@@ -26,6 +26,8 @@ pub(crate) const DONE: [(&str, &str); 16] = [
     ("enabled", "May sign in again."),
     ("session", "The session has ended."),
     ("token", "The token has ended."),
+    ("view-saved", "Saved: it stands among the saved views."),
+    ("view-deleted", "The saved view is deleted."),
 ];
 
 /// One part of an address.

@@ -117,6 +117,8 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         "show" => &[&[kind::NO_SUCH_PATH, kind::NO_SUCH_TRANSFER], OF_RECORD],
         "history" | "search" => &[&[kind::MALFORMED_QUERY], OF_RECORD],
         "list" | "proven" | "proposals" | "acts" => &[&[kind::MALFORMED_QUERY]],
+        "save_view" => &[OF_ACTING, OF_BODY, &[kind::VIEW_EXISTS, kind::NO_MORE_VIEWS]],
+        "delete_view" => &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_VIEW]],
         "transit" => &[&[kind::STOPPING]],
         "events" => &[&[kind::TOO_MANY_FEEDS]],
         "sign_in" => &[OF_SENDING, OF_BODY, OF_RECORD, OF_HASHING, &[kind::SIGN_IN_REFUSED]],
