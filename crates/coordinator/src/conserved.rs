@@ -101,8 +101,8 @@ impl Transit {
         let of_counter = |index: usize| names.get(index).cloned();
         let (mut pairs, mut others) = (BTreeMap::new(), BTreeMap::new());
         for ((pair, currency), moving) in tally.moving {
-            let named = pair.and_then(|(from, to)| Some((of_counter(from.0)?, of_counter(to.0)?)));
-            match named {
+            let both = pair.and_then(|(from, to)| Some((of_counter(from.0)?, of_counter(to.0)?)));
+            match both {
                 Some((from, to)) => drop(pairs.insert((from, to, currency), moving)),
                 None => drop(others.insert(currency, moving)),
             }
@@ -124,7 +124,7 @@ impl Transit {
         });
         let counters = counters.collect();
         let oldest = tally.oldest.into_iter().map(|(_, master)| master).collect();
-        Transit { at, pairs, others, counters, oldest, totals }
+        Transit { at, pairs, others, totals, counters, oldest }
     }
 }
 

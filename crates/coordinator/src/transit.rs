@@ -1,5 +1,5 @@
 //! Money in transit over all open transfers, by pair of counters and age: counted where the transfers are, without
-//! copying one of them (DOMAIN §3, rule 8). What follows from it is [`crate::conserved`].
+//! copying one of them (DOMAIN §3, rule 8). What follows from it is `conserved`.
 //!
 //! Counted twice, and apart: from what is known of each leg, at the counter where it is booked, and from what each
 //! transfer as a whole says is in transit.

@@ -136,13 +136,15 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
     let for_anybody = ["description", "sign_in"].contains(&operation);
     let people = if for_anybody { &[] } else { OF_PEOPLE };
     let all = [&[kind::FOREIGN_HOST, kind::STARTING][..], people].into_iter();
-    let mut all: Vec<Kind> = all.chain(own.iter().copied()).flatten().copied().collect();
-    let mut seen = Vec::new();
-    all.retain(|kind| {
-        !seen.contains(&kind.slug) && {
-            seen.push(kind.slug);
-            true
+    each_once(all.chain(own.iter().copied()).flatten())
+}
+
+fn each_once<'k>(all: impl Iterator<Item = &'k Kind>) -> Vec<Kind> {
+    let mut each: Vec<Kind> = Vec::new();
+    for kind in all {
+        if each.iter().all(|known| known.slug != kind.slug) {
+            each.push(*kind);
         }
-    });
-    all
+    }
+    each
 }
