@@ -41,7 +41,7 @@ fn a_colour_is_the_worst_of_what_is_so_and_says_why() {
     );
     // Asked about: not known, and where.
     let asked = Open::new(3, (0, 1), [Done, Unknown, NotSent]);
-    let transit = of(counted(&[asked.clone()]), &well);
+    let transit = of(counted(std::slice::from_ref(&asked)), &well);
     assert_eq!(colours(&transit), [Green, NotKnown, Green]);
     assert_eq!(transit.counters[1].why, ["legs whose outcome is not known: 1"]);
     // Doubted as well: the worst counts, and nothing of it is left out.
