@@ -332,6 +332,26 @@ async fn people_are_looked_after(town: &Town) {
     last.asks(Method::DELETE, "/ops/v1/session", &none, 204).await;
 }
 
+/// A filter is saved, once, seen and deleted.
+async fn views_are_kept(town: &Town) {
+    let browser = Browser::signed_in(town).await;
+    let (views, none) = ("/ops/v1/saved-views", Value::Null);
+    let view = json!({ "name": "每天", "query": "counter=futures&state=ended", "shared": true });
+    let saved = browser.json(Method::POST, views, &view, 201).await;
+    browser.asks(Method::POST, views, &view, 409).await;
+    let bad = json!({ "name": "bad", "query": "colour=red" });
+    browser.asks(Method::POST, views, &bad, 422).await;
+    let listed = browser.json(Method::GET, views, &none, 200).await;
+    assert_eq!(listed["views"], json!([saved]));
+    let page = browser.asks(Method::GET, "/transfers", &none, 200).await.text();
+    let link = "href=\"/transfers?counter=futures&#38;state=ended\">每天</a>";
+    assert!(page.contains(link), "{page}");
+    let path = format!("{views}/{}", saved["id"].as_str().expect("an id"));
+    browser.asks(Method::DELETE, &path, &none, 204).await;
+    browser.asks(Method::DELETE, &path, &none, 404).await;
+    browser.asks(Method::DELETE, "/ops/v1/session", &none, 204).await;
+}
+
 #[tokio::test]
 async fn what_operators_see_is_described() {
     let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
@@ -356,6 +376,8 @@ async fn what_operators_see_is_described() {
         ("/ops/v1/history?limit=0", 400),
         ("/ops/v1/search?q=6001", 200),
         ("/ops/v1/search", 400),
+        ("/ops/v1/transit", 200),
+        ("/ops/v1/saved-views", 200),
         ("/ops/v1/proven", 200),
         ("/ops/v1/proven?limit=x", 400),
         ("/ops/v1/proposals", 200),
@@ -408,6 +430,7 @@ async fn what_operators_see_is_described() {
         let heard = system_tests::http::send(request).await.expect("an answer");
         assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());
     }
+    views_are_kept(&town).await;
     people_are_looked_after(&town).await;
     let looked_at: BTreeSet<String> =
         OPERATORS_SIDE.seen().into_iter().map(|seen| seen.operation).collect();

@@ -30,6 +30,8 @@ enum Page<'a> {
     Alarm(&'a str),
     People,
     Person(&'a str),
+    /// The list of transfers with a filter.
+    Transfers(&'a str),
 }
 
 impl Page<'_> {
@@ -40,6 +42,7 @@ impl Page<'_> {
             Page::Alarm(number) => alarms::page_of(number),
             Page::People => "/people".to_owned(),
             Page::Person(name) => people::page_of(name),
+            Page::Transfers(filter) => transfers::list_of(filter).to_string(),
         }
     }
 
@@ -50,6 +53,9 @@ impl Page<'_> {
             Page::Alarm(number) => alarms::shown(caller, number, Some(said)).await,
             Page::People => people::all_shown(caller, Some(said)).await,
             Page::Person(name) => people::shown(caller, name, Some(said)).await,
+            Page::Transfers(filter) => {
+                transfers::listed(caller, &transfers::list_of(filter), Some(said)).await
+            }
         }
     }
 }
@@ -354,6 +360,26 @@ pub(crate) async fn add_token(
             not_done(&caller, &Page::Person(&name), &refused, "new-token", &fields).await
         }
     })
+}
+
+/// `POST /saved-views`: the filter of the list of transfers, under a name.
+pub(crate) async fn save_view(caller: Caller, fields: Fields) -> Response {
+    let filter = field(&fields, "query");
+    let shared = field(&fields, "shared") == "true";
+    let body = json!({ "name": field(&fields, "name"), "query": filter, "shared": shared });
+    let (page, form) = (Page::Transfers(filter), ("saving", &fields));
+    act(&caller, &page, (Method::POST, "/ops/v1/saved-views", &body), form, "view-saved").await
+}
+
+/// `POST /saved-views/{id}/delete`.
+pub(crate) async fn delete_view(
+    caller: Caller,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Response {
+    let path = format!("/ops/v1/saved-views/{}", escaped(&id));
+    let (page, form) = (Page::Transfers(field(&fields, "query")), ("deleting", &fields));
+    act(&caller, &page, (Method::DELETE, &path, &json!({})), form, "view-deleted").await
 }
 
 /// `POST /people/{name}/sessions/{id}/end`.

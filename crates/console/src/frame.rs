@@ -163,8 +163,9 @@ const TOLD_WITHIN_S: u32 = 20;
 /// Sends a browser to a page that says what was done.
 pub(crate) fn tell(page: &str, word: &str) -> Response {
     let mut response = Redirect::to(page).into_response();
+    let path = page.split('?').next().unwrap_or("/");
     let cookie =
-        format!("{TOLD}={word}; Path={page}; Max-Age={TOLD_WITHIN_S}; HttpOnly; SameSite=Strict");
+        format!("{TOLD}={word}; Path={path}; Max-Age={TOLD_WITHIN_S}; HttpOnly; SameSite=Strict");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

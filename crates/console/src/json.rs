@@ -156,6 +156,98 @@ pub(crate) struct OpenTransfers {
     pub(crate) total: usize,
 }
 
+/// `GET /ops/v1/transit`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Transit {
+    pub(crate) totals: Vec<TotalInTransit>,
+    pub(crate) pairs: Vec<PairInTransit>,
+    pub(crate) others: Vec<OthersInTransit>,
+    pub(crate) counters: Vec<CounterInTransit>,
+    pub(crate) transfers: Vec<Evidence>,
+}
+
+/// Money in transit, as transfers say of themselves.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Moving {
+    pub(crate) transfers: usize,
+    pub(crate) in_transit: i64,
+    pub(crate) by_age: Ages,
+}
+
+/// Amounts by age.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Ages {
+    pub(crate) below_minute: i64,
+    pub(crate) below_hour: i64,
+    pub(crate) below_day: i64,
+    pub(crate) older: i64,
+}
+
+/// What is in transit from one counter to another.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PairInTransit {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) currency: String,
+    pub(crate) moving: Moving,
+}
+
+/// What is in transit and not told apart.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct OthersInTransit {
+    pub(crate) currency: String,
+    pub(crate) moving: Moving,
+}
+
+/// What is known of the money of legs.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct LegsMoney {
+    pub(crate) currency: String,
+    pub(crate) debited: i64,
+    pub(crate) credited: i64,
+    pub(crate) returned: i64,
+    pub(crate) unknown: i64,
+}
+
+/// All of one currency.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct TotalInTransit {
+    pub(crate) moving: Moving,
+    pub(crate) paid_ahead: i64,
+    pub(crate) legs: LegsMoney,
+    pub(crate) difference: i64,
+    pub(crate) differing: usize,
+    pub(crate) differs: Option<String>,
+    pub(crate) conserved: bool,
+}
+
+/// How a counter stands, as far as open transfers go.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct CounterInTransit {
+    pub(crate) counter: String,
+    pub(crate) colour: String,
+    pub(crate) why: Vec<String>,
+    pub(crate) unknown_since: Option<i64>,
+    pub(crate) money: Vec<LegsMoney>,
+}
+
+/// `GET /ops/v1/saved-views`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SavedViews {
+    pub(crate) views: Vec<SavedView>,
+}
+
+/// A filter of the list of transfers, under a name.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SavedView {
+    pub(crate) id: String,
+    pub(crate) name: ForeignText,
+    pub(crate) query: String,
+    pub(crate) shared: bool,
+    pub(crate) owner: String,
+    pub(crate) own: bool,
+}
+
 /// A transfer with all that is known of it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Evidence {

@@ -70,6 +70,8 @@ fn over(api: Api) -> Router {
         .route("/connections/{counter}/readmission/{word}", post(doing::on_readmission))
         .route("/connections/{counter}/{act}", post(doing::about_a_counter))
         .route("/alarms/{number}/{act}", post(doing::about_an_alarm))
+        .route("/saved-views", post(doing::save_view))
+        .route("/saved-views/{id}/delete", post(doing::delete_view))
         .route("/people", post(doing::add_person))
         .route("/people/{name}", post(doing::change_role))
         .route("/people/{name}/reset", post(doing::reset))

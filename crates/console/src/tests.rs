@@ -103,6 +103,46 @@ fn alarms() -> Value {
     json!({ "alarms": [alarm, closed, new], "damaged": [HOSTILE], "left_out": 1, "next": 6 })
 }
 
+/// One pair with money in transit, a currency that does not add up, and a counter of each colour.
+fn transit() -> Value {
+    let moving = |minor: i64| {
+        let by_age = json!({ "below_minute": 0, "below_hour": minor, "below_day": 0, "older": 0 });
+        json!({ "transfers": 1, "in_transit": minor, "by_age": by_age, "oldest_at": 5 })
+    };
+    let legs = |currency: &str, debited: i64, unknown: i64| {
+        json!({
+            "currency": currency, "debited": debited, "credited": 0, "returned": 0, "awaited": 0,
+            "unknown": unknown,
+        })
+    };
+    let total = |currency: &str, difference: i64, differs: Value| {
+        json!({
+            "moving": moving(30_000), "paid_ahead": 0, "legs": legs(currency, 30_000, 30_000),
+            "difference": difference, "differing": 1, "differs": differs, "conserved": difference == 0,
+        })
+    };
+    let at = |counter: &str, colour: &str, why: &str, unknown: i64| {
+        json!({
+            "counter": counter, "colour": colour, "why": [why], "awaited_legs": 0, "unknown_legs": 1,
+            "unknown_since": if unknown > 0 { json!(5) } else { Value::Null },
+            "doubted_legs": 0, "contradicted": 0, "money": [legs("CNY", 0, unknown)],
+        })
+    };
+    let known = "every leg is known, or its answer has only begun to be awaited";
+    json!({
+        "now": 1_000_000_000_000_000_i64,
+        "totals": [total("CNY", 0, Value::Null), total("JPY", 7, json!(SERIAL))],
+        "pairs": [{ "from": "securities", "to": "futures", "currency": "CNY", "moving": moving(30_000) }],
+        "others": [{ "currency": "JPY", "moving": moving(9) }],
+        "counters": [
+            at("securities", "green", known, 0),
+            at("futures", "unknown", "legs whose outcome is not known: 1", 30_000),
+            at("bank", "red", "it gets no new transfers, for what it says is in doubt", 0),
+        ],
+        "transfers": [evidence()],
+    })
+}
+
 impl Rig {
     fn new() -> Rig {
         let operator = json!({
@@ -146,6 +186,16 @@ impl Rig {
                 }] }),
             ),
             ("GET /ops/v1/transfers", json!({ "transfers": [evidence()], "total": 1 })),
+            ("GET /ops/v1/transit", transit()),
+            (
+                "GET /ops/v1/saved-views",
+                json!({ "views": [
+                    {
+                        "id": "5".repeat(32), "name": HOSTILE, "query": "counter=futures&state=ended",
+                        "shared": true, "owner": "wang", "own": false, "made_at": "",
+                    },
+                ] }),
+            ),
             ("GET /ops/v1/transfers/2026113000000000006", evidence()),
             ("GET /ops/v1/proposals", json!({ "transfers": [], "total": 0 })),
             ("GET /ops/v1/history", json!({ "transfers": [line], "next": SERIAL })),
@@ -457,4 +507,44 @@ fn what_nobody_sees_is_shown_on_the_page_as_everywhere() {
         let escaped = ranges.iter().any(|range| range.contains(&letter));
         assert_eq!(escaped, foreign::is_unseen(letter), "{letter:?}");
     }
+}
+
+/// Each counter's colour is a word as well, and what does not add up is said before anything else.
+#[tokio::test]
+async fn money_in_transit_is_shown_with_what_each_counter_lets_be_known() {
+    let rig = Rig::new();
+    let (_, _, page) = rig.get("/transit", "en").await;
+    let asked: Vec<String> = rig.asked().into_iter().map(|(_, uri, _, _)| uri).collect();
+    assert!(asked.contains(&"/ops/v1/transit".to_owned()), "{asked:?}");
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
+    assert!(at("Money in transit does not add up") < at("By pair of counters and age"));
+    for text in [
+        "<td data-label=\"To\">futures</td><td data-label=\"Transfers\">1</td><td class=\"money\" data-label=\"below a minute\"></td><td class=\"money\" data-label=\"below an hour\">300.00 CNY</td>",
+        "<span class=\"badge up\">green</span>",
+        "<span class=\"badge degraded\">unknown</span>",
+        "<span class=\"badge down\">red</span>",
+        "legs whose outcome is not known: 1<br>",
+        "a pair&#39;s line may be a part of what is there",
+        &format!("href=\"/transfers/{SERIAL}\""),
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let (_, _, page) = rig.get("/transit", "zh-CN").await;
+    for text in [
+        "在途资金不平",
+        ">绿</span>",
+        ">未知</span>",
+        ">红</span>",
+        "结果未知的单边：1",
+        "因其所言存疑，不接收新转账",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let nothing = json!({ "now": 5, "totals": [], "pairs": [], "others": [], "counters": [], "transfers": [] });
+    rig.answers("GET /ops/v1/transit", 200, nothing);
+    let (_, _, page) = rig.get("/transit", "en").await;
+    assert!(
+        page.contains("No money is in transit.") && !page.contains("does not add up"),
+        "{page}"
+    );
 }

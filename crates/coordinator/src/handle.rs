@@ -10,6 +10,7 @@ use crate::by_hand::ByHand;
 use crate::clock::now_micros;
 use crate::comparing::compare_late;
 use crate::config::Config;
+use crate::conserved::{Differences, Transit};
 use crate::coordinator::{Coordinator, StartError};
 use crate::doubts::Doubts;
 use crate::draining;
@@ -27,6 +28,7 @@ use crate::serials::Serials;
 use crate::shard::{Render, Shard};
 use crate::standing::Standing;
 use crate::summary::Summary;
+use crate::transit::Tally;
 use crate::view::View;
 use crate::watch::{
     look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_serials,
@@ -128,6 +130,7 @@ impl Coordinator {
             events: Events::default(),
             standing: Standing::default(),
             doubts: Doubts::default(),
+            differences: Differences::default(),
             reasons: Reasons::default(),
             readmissions: OpenReadmissions::default(),
             holds,
@@ -228,6 +231,22 @@ impl Coordinator {
             }
         }
         summary
+    }
+
+    /// Counts money in transit over all open transfers, and looks whether it is conserved; that it is not is told as
+    /// an alarm, once. `None` if the bridge is stopping: what some shards know is not told as all.
+    pub async fn transit(&self) -> Option<Transit> {
+        let (mut tally, at) = (Tally::default(), now_micros());
+        for shard in &self.inner.shards {
+            let (to, counted) = oneshot::channel();
+            shard.send(Mail::Transit(at, to)).await.ok()?;
+            tally.join(counted.await.ok()?);
+        }
+        let names: Vec<CounterId> =
+            self.inner.counters.iter().map(|counter| counter.id().clone()).collect();
+        let transit = Transit::of(tally, at, &names, &self.inner.standing.state());
+        self.inner.differences.tell(&transit, &self.inner.events);
+        Some(transit)
     }
 
     /// Asks a counter something that moves nothing.

@@ -5,6 +5,7 @@ use crate::allowance::Allowances;
 use crate::by_hand::ByHand;
 use crate::claim::Claim;
 use crate::config::Config;
+use crate::conserved::Differences;
 use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
 use crate::late_queue::LateQueue;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) serials: Serials,
     pub(crate) standing: Standing,
     pub(crate) doubts: Doubts,
+    /// Where money was told not to be conserved.
+    pub(crate) differences: Differences,
     /// For what counters are held.
     pub(crate) reasons: Reasons,
     /// What is proposed about counters that are held.

@@ -13,8 +13,9 @@
 //! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
 //! `reach` how far counters have seen our serials, `on_hold` what operators do about their links (`by_hand` how often), `draining` when one
 //! is signed off; `enduring` begins anew what fails beside the shards,
-//! `summary` counts; [`events`] is what operators follow, `alarm_book` which alarms are open, `alarm_ends` how each ends,
-//! `alarm_desk` where they are said, `alarms` how they are recorded.
+//! `summary` counts, [`transit`] the money that is on its way, `conserved` whether all of it is there; [`events`] is what
+//! operators follow, `alarm_book` which alarms are open, `alarm_ends` how each ends, `alarm_desk` where they are said,
+//! `alarms` how they are recorded.
 //!
 //! ```
 //! # use coordinator::{Begin, Begun, Config, Coordinator, Rendered, View};
@@ -110,6 +111,7 @@ mod claimant;
 pub mod clock;
 mod comparing;
 mod config;
+mod conserved;
 mod coordinator;
 pub mod dealing;
 pub mod doubts;
@@ -143,6 +145,7 @@ pub mod standing;
 mod summary;
 mod tail;
 pub mod trail;
+pub mod transit;
 pub mod view;
 mod watch;
 pub mod world;
@@ -155,6 +158,7 @@ pub use begin::{Begin, BeginError, Begun, JOURNAL_BEHIND};
 pub use by_hand::{CHANGE_EVERY, CHANGES_AT_ONCE, NEW_SESSION_EVERY, Waits};
 pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;
+pub use conserved::{AtCounter, Colour, Total, Transit};
 pub use coordinator::{Coordinator, StartError};
 pub use dealing::Dealing;
 pub use ended::ENDED;

@@ -4,6 +4,7 @@ use crate::by_hand::Waits;
 use crate::record::WaiterReply;
 use crate::shard::{Input, Page, Wanted};
 use crate::summary::Summary;
+use crate::transit::Tally;
 use crate::view::View;
 use domain::serial::Sequence;
 use domain::transfer::State;
@@ -35,6 +36,8 @@ pub(crate) enum Mail {
     Views(oneshot::Sender<Vec<View>>),
     /// Says how things stand over all open transfers.
     Summary(oneshot::Sender<Summary>),
+    /// Counts money in transit over all open transfers, at a time in microseconds since 1970 UTC.
+    Transit(i64, oneshot::Sender<Tally>),
     /// Counts the open transfers with a leg at a counter.
     Needing(CounterIndex, oneshot::Sender<Waits>),
     /// Nothing: it shows that the shard gets on.

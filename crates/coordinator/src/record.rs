@@ -6,6 +6,7 @@ use crate::happening::Happening;
 use crate::said::{PersonRefused, Taken};
 use crate::sent::Sent;
 use crate::trail::{Entry, LegEntry};
+use crate::transit::Seen;
 use crate::view::View;
 use crate::world::World;
 use bytes::Bytes;
@@ -220,6 +221,18 @@ impl Record {
     /// Money in transit as it may be shown, in minor units.
     pub(crate) fn shown_in_transit(&self) -> i64 {
         self.transfer.in_transit_at(self.shown_phase())
+    }
+
+    /// It as money in transit is counted.
+    pub(crate) fn seen(&self) -> Seen<'_> {
+        Seen {
+            transfer: &self.transfer,
+            debit_at: self.debit_at,
+            credit_at: self.credit_at,
+            in_transit: self.shown_in_transit(),
+            ahead: self.transfer.paid_ahead(),
+            created_at: self.created_at,
+        }
     }
 
     /// Whether it has a leg there.

@@ -10,6 +10,7 @@ use api::sent;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use coordinator::{Found, Page};
 use domain::message::{AccountId, CounterId};
@@ -252,6 +253,28 @@ impl Wanted {
             ("format", self.format.clone()),
         ]
     }
+}
+
+/// A filter as it is kept, of what stands behind the question mark in the address of the list: what the list reads there
+/// and would go by, written anew. Why it is none, in words.
+pub(super) fn filter_of(query: &str) -> Result<String, String> {
+    let uri: Uri = match format!("/?{query}").parse() {
+        Ok(uri) if !query.contains('#') && query.is_ascii() => uri,
+        Ok(_) | Err(_) => return Err("must be as it stands in an address".to_owned()),
+    };
+    let words = |problem: Problem| {
+        let document = problem.document();
+        document["detail"].as_str().unwrap_or("cannot be read").to_owned()
+    };
+    let wanted = Query::<Wanted>::try_from_uri(&uri);
+    let Query(wanted) = wanted.map_err(|error| words(sent::refused(&error)))?;
+    if wanted.before.is_some() || wanted.limit.is_some() || wanted.format.is_some() {
+        let why = "a view is a filter: where a page begins, how long it is and how it is written \
+                   (before, limit, format) is not kept";
+        return Err(why.to_owned());
+    }
+    read(&wanted).map_err(words)?;
+    Ok(csv::query(&wanted, None))
 }
 
 /// Find transfers by whatever number somebody has in hand.

@@ -3,9 +3,10 @@
 //! is known by name and has a role (`people`), and no web page of somebody else's acts in that name (`guard`). It
 //! refuses in the transfer API's words and shows transfers in its JSON; the transfer API knows nothing of it.
 //!
-//! Reading order: `people` is who asks, and what each may; `counters` and `transfers` are what is shown, `on_hold` what
+//! Reading order: `people` is who asks, and what each may; `counters`, `transfers` and `transit` are what is shown, `on_hold` what
 //! is done about a counter, `proposals`
-//! what two persons decide, `claims` who is busy with what, `alarms` what somebody has to look into, `proven` what waits for nothing but their word, `said` how
+//! what two persons decide, `claims` who is busy with what, `alarms` what somebody has to look into, `views` which lists
+//! they keep under a name, `proven` what waits for nothing but their word, `said` how
 //! people's words are read; `events` how it is followed, by how many `feeds`, each a `feed`; `health` and `metrics` are for machines;
 //! `openapi` describes it from the code, `described` what other crates write.
 //!
@@ -48,6 +49,8 @@ mod said;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod transit;
+mod views;
 
 pub use guard::Names;
 pub use metrics::{MetricsFor, recorder};
@@ -127,6 +130,8 @@ fn looking(metrics_for: MetricsFor) -> OpenApiRouter<Ops> {
         .routes(may(Look, routes!(transfers::show)))
         .routes(may(Look, routes!(history::list)))
         .routes(may(Look, routes!(history::search)))
+        .routes(may(Look, routes!(transit::show)))
+        .routes(may(Look, routes!(views::list)))
         .routes(may(Look, routes!(proven::list)))
         .routes(may(Look, routes!(proposals::list)))
         .routes(may(Look, routes!(health::summary)))
@@ -153,6 +158,8 @@ fn acting() -> OpenApiRouter<Ops> {
         .routes(own(routes!(sign_in::change_password)))
         .routes(in_person(Look, routes!(proofs::end_session)))
         .routes(in_person(Look, routes!(proofs::end_token)))
+        .routes(may(Look, routes!(views::save)))
+        .routes(may(Look, routes!(views::delete)))
         .routes(may(Act, routes!(claims::claim)))
         .routes(may(Act, routes!(proposals::propose)))
         .routes(may(Act, routes!(proposals::withdraw)))

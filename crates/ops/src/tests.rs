@@ -7,6 +7,8 @@ mod history;
 mod holds;
 mod people;
 mod readmissions;
+mod transit;
+mod views;
 
 use super::{Approval, MetricsFor, Names, OpsState, router};
 use crate::lone::Lone;

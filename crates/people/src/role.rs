@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Sees everything that operators see, and changes nothing.
+    /// Sees everything that operators see, and changes nothing for anybody else.
     Viewer,
     /// Acknowledges, claims, holds, releases, reconnects and proposes, too.
     Operator,

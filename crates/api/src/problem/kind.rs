@@ -91,6 +91,9 @@ kinds! {
     OPERATOR_EXISTS = "operator_exists", CONFLICT, "There is an operator of this name";
     LAST_ADMIN = "last_admin", CONFLICT, "It is the only admin that is left";
     NO_MORE_TOKENS = "no_more_tokens", CONFLICT, "The operator can have no more tokens";
+    NO_SUCH_VIEW = "no_such_view", NOT_FOUND, "There is no such saved view";
+    VIEW_EXISTS = "view_exists", CONFLICT, "There is a saved view of this name";
+    NO_MORE_VIEWS = "no_more_views", CONFLICT, "No more views can be saved";
     FOREIGN_ORIGIN = "foreign_origin", FORBIDDEN, "The request comes from another site's page";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
     TOO_MANY_FEEDS = "too_many_feeds", SERVICE_UNAVAILABLE, "Too many live feeds are open";

@@ -430,3 +430,76 @@ async fn open_alarms_are_shown_while_those_that_have_closed_cannot_be() {
     assert!(page.contains("What has closed cannot be shown now:"), "{page}");
     assert!(page.contains("/alarms/7#say"), "{page}");
 }
+
+#[tokio::test]
+async fn a_filter_is_saved_under_a_name_and_its_page_is_shown_again() {
+    let rig = Rig::new();
+    let (_, _, page) = rig.get("/transfers", "en").await;
+    assert!(page.contains("href=\"/transfers?counter=futures&#38;state=ended\""), "{page}");
+    assert!(page.contains("shared by wang") && !page.contains("id=\"saving\""), "{page}");
+    let path = format!("/transfers?app=a%20b&counter=&before={SERIAL}");
+    let (_, _, page) = rig.get(&path, "en").await;
+    assert!(page.contains("name=\"query\" value=\"app=a%20b\""), "{page}");
+    rig.asked();
+    rig.answers("POST /ops/v1/saved-views", 201, json!({}));
+    let form = "query=app%3Da%2520b&name=%E6%AF%8F%E5%A4%A9&shared=true";
+    let (status, headers, _) = rig.post("/saved-views", form).await;
+    let there = "/transfers?app=a%20b";
+    assert_eq!(
+        (status, headers[header::LOCATION].as_bytes()),
+        (StatusCode::SEE_OTHER, there.as_bytes())
+    );
+    let told = headers[header::SET_COOKIE].to_str().expect("text");
+    assert!(told.starts_with("done=view-saved; Path=/transfers; "), "{told}");
+    let asked = rig.asked();
+    let (_, _, _, body) = asked.iter().find(|asked| asked.0 == Method::POST).expect("it is saved");
+    assert_eq!(*body, json!({ "name": "每天", "query": "app=a%20b", "shared": true }));
+    // Refused, it is said why on the page with that filter, and what was typed is kept.
+    let title = "There is a saved view of this name";
+    let problem = json!({ "type": "/errors/view_exists", "title": title });
+    rig.answers("POST /ops/v1/saved-views", 409, problem);
+    let (status, _, page) = rig.post("/saved-views", form).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(page.contains(title) && page.contains("value=\"每天\""), "{page}");
+    assert!(page.contains("name=\"query\" value=\"app=a%20b\""), "{page}");
+    // Nobody is led to another host, or to what is no address.
+    for hostile in ["%0d%0aset-cookie: a=b", "é", "%2F%2Fevil.example"] {
+        rig.answers("POST /ops/v1/saved-views", 201, json!({}));
+        let (status, headers, _) =
+            rig.post("/saved-views", &format!("query={hostile}&name=a")).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{hostile}");
+        let location = headers[header::LOCATION].to_str().expect("text");
+        assert!(location == "/transfers" || location.starts_with("/transfers?"), "{location}");
+    }
+}
+
+#[tokio::test]
+async fn a_saved_view_is_deleted_by_whoever_may() {
+    let rig = Rig::new();
+    let id = "5".repeat(32);
+    let button = format!("action=\"/saved-views/{id}/delete\"");
+    let (_, _, page) = rig.get("/transfers", "en").await;
+    assert!(page.contains(&button), "an admin may delete another's: {page}");
+    rig.answers("GET /ops/v1/session", 200, json!({ "name": "li", "role": "viewer" }));
+    let (_, _, page) = rig.get("/transfers?app=a", "en").await;
+    assert!(!page.contains(&button) && !page.contains("name=\"shared\""), "{page}");
+    assert!(page.contains("id=\"saving\""), "a viewer keeps views of its own: {page}");
+    rig.asked();
+    rig.answers(&format!("DELETE /ops/v1/saved-views/{id}"), 204, json!({}));
+    let (status, headers, _) =
+        rig.post(&format!("/saved-views/{id}/delete"), "query=app%3Da").await;
+    assert_eq!(
+        (status, headers[header::LOCATION].as_bytes()),
+        (StatusCode::SEE_OTHER, &b"/transfers?app=a"[..])
+    );
+    assert!(rig.asked().iter().any(|asked| asked.0 == Method::DELETE));
+    // That they cannot be read hides no transfer.
+    rig.answers(
+        "GET /ops/v1/saved-views",
+        503,
+        json!({ "type": "/errors/database_unavailable", "title": "no" }),
+    );
+    let (status, _, page) = rig.get("/transfers", "en").await;
+    assert!(status.is_success() && page.contains(SERIAL), "{page}");
+    assert!(page.contains("The saved views cannot be read now."), "{page}");
+}

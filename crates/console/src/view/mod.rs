@@ -29,6 +29,8 @@ pub(crate) const DONE: [(&str, &str); 18] = [
     ("enabled", "May sign in again."),
     ("session", "The session has ended."),
     ("token", "The token has ended."),
+    ("view-saved", "Saved: it stands among the saved views."),
+    ("view-deleted", "The saved view is deleted."),
 ];
 
 /// One part of an address.

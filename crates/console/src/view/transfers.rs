@@ -4,10 +4,14 @@ use super::{address, escaped, query};
 use crate::asking::{Caller, Refused};
 use crate::filters;
 use crate::frame::{Frame, Said};
-use crate::json::{Choice, Evidence, Found, Happening, HappeningAt, History, Match, Proposal};
+use crate::json::{
+    Choice, Evidence, Found, Happening, HappeningAt, History, Match, Proposal, SavedView,
+    SavedViews,
+};
 use crate::words::Words;
 use askama::Template;
 use axum::extract::Path;
+use axum::http::Uri;
 use axum::response::Response;
 use serde_json::Value;
 
@@ -62,6 +66,16 @@ struct List<'a> {
     older: Option<String>,
     /// The same page as a table for spreadsheets.
     table: String,
+    /// `None` while they cannot be read: the list is shown all the same.
+    views: Option<Vec<SavedView>>,
+    /// The filter as it would be saved; empty where nothing is filtered.
+    filter: String,
+}
+
+impl List<'_> {
+    fn may_delete(&self, view: &SavedView) -> bool {
+        view.own || self.frame.who.role == "admin"
+    }
 }
 
 #[derive(Template)]
@@ -73,8 +87,26 @@ struct One<'a> {
 
 /// `GET /transfers`.
 pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
-    let mut frame = Frame::new(&caller, ("/transfers", "/transfers"), "Transfers", None).await?;
-    let of = |name: &str| query(&caller.uri, name).unwrap_or_default().trim().to_owned();
+    listed(&caller, &caller.uri, None).await
+}
+
+/// The address of the list with a filter, which may come from anybody.
+pub(crate) fn list_of(filter: &str) -> Uri {
+    // It is sent to a browser as it is: of letters, digits and percent signs.
+    let uri = Some(format!("/transfers?{filter}")).filter(|uri| uri.is_ascii());
+    uri.and_then(|uri| uri.parse().ok()).unwrap_or_else(|| Uri::from_static("/transfers"))
+}
+
+/// The list that an address means, with what came of what was done there.
+pub(crate) async fn listed(
+    caller: &Caller,
+    uri: &Uri,
+    said: Option<Said>,
+) -> Result<Response, Refused> {
+    let mut frame = Frame::new(caller, ("/transfers", "/transfers"), "Transfers", said).await?;
+    let views = caller.ask("/ops/v1/saved-views").await.ok();
+    let views = views.map(|SavedViews { views }| views);
+    let of = |name: &str| query(uri, name).unwrap_or_default().trim().to_owned();
     frame.sought = of("q");
     let states = STATES;
     let wanted = Wanted {
@@ -92,7 +124,8 @@ pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
         let path = address("/ops/v1/search", &[("q", &frame.sought)]);
         let Found { found } = caller.ask(&path).await?;
         let (found, page, older, table) = (Some(found), None, None, String::new());
-        let list = List { frame: &frame, wanted, states, found, page, older, table };
+        let filter = String::new();
+        let list = List { frame: &frame, wanted, states, found, page, older, table, views, filter };
         return Ok(frame.around(&list));
     }
     let filters = FILTERS.map(|name| (name, of(name)));
@@ -107,8 +140,11 @@ pub(crate) async fn list(caller: Caller) -> Result<Response, Refused> {
     let table = format!("{table}{}format=csv", if table.contains('?') { '&' } else { '?' });
     let page: History = caller.ask(&with("/ops/v1/history", None)).await?;
     let older = page.next.as_deref().map(|next| with("/transfers", Some(next)));
+    // Where the page begins is no part of a view.
+    let filter = with("", Some("")).trim_start_matches('?').to_owned();
     let (found, page) = (None, Some(page));
-    Ok(frame.around(&List { frame: &frame, wanted, states, found, page, older, table }))
+    let list = List { frame: &frame, wanted, states, found, page, older, table, views, filter };
+    Ok(frame.around(&list))
 }
 
 /// `GET /transfers/{serial}`.

@@ -1,72 +1,71 @@
-//! Money that has left its source and neither arrived nor come back, as far as proven.
+//! Money that has left its source and neither arrived nor come back, as far as proven; whether all of it is there, and
+//! what each counter lets be known of it.
 
 use crate::asking::{Caller, Refused};
 use crate::filters;
 use crate::frame::Frame;
-use crate::json::{Evidence, OpenTransfers};
+use crate::json::{Ages, CounterInTransit, LegsMoney, Transit};
 use crate::show;
 use askama::Template;
 use axum::response::Response;
-use std::collections::BTreeMap;
 
-/// Ages by which money is told apart: names, and the seconds below which each ends.
-const BANDS: [(&str, i64); 4] = [
-    ("below a minute", 60),
-    ("below an hour", 3_600),
-    ("below a day", 86_400),
-    ("older", i64::MAX),
-];
-
-/// What is in transit between two counters, by age and currency, in minor units.
-struct Pair {
-    from: String,
-    to: String,
-    bands: [BTreeMap<String, i64>; BANDS.len()],
-}
-
-impl Pair {
-    fn sums(&self) -> Vec<(&'static str, String)> {
-        let text = |sums: &BTreeMap<String, i64>| {
-            let sums = sums.iter().map(|(currency, minor)| show::money(*minor, currency));
-            sums.collect::<Vec<_>>().join(", ")
-        };
-        BANDS.iter().zip(&self.bands).map(|((name, _), sums)| (*name, text(sums))).collect()
-    }
-}
+/// Ages by which money is told apart.
+const BANDS: [&str; 4] = ["below a minute", "below an hour", "below a day", "older"];
 
 #[derive(Template)]
 #[template(path = "transit.html")]
 struct Page<'a> {
     frame: &'a Frame,
-    bands: Vec<&'static str>,
-    pairs: Vec<Pair>,
-    moving: Vec<Evidence>,
-    looked: usize,
-    total: usize,
+    bands: [&'static str; BANDS.len()],
+    transit: Transit,
 }
 
 /// `GET /transit`.
 pub(crate) async fn show(caller: Caller) -> Result<Response, Refused> {
     let frame = Frame::new(&caller, ("/transit", "/transit"), "Money in transit", None).await?;
-    let open: OpenTransfers = caller.ask("/ops/v1/transfers?limit=200&trail=false").await?;
-    let (looked, total) = (open.transfers.len(), open.total);
-    let mut moving: Vec<Evidence> = open.transfers;
-    moving.retain(|one| one.in_transit != 0);
-    let pairs = by_pair(&moving, |one| frame.since(&one.created_at));
-    moving.truncate(50);
-    let bands = BANDS.map(|(name, _)| name).to_vec();
-    Ok(frame.around(&Page { frame: &frame, bands, pairs, moving, looked, total }))
+    let transit = caller.ask("/ops/v1/transit").await?;
+    Ok(frame.around(&Page { frame: &frame, bands: BANDS, transit }))
 }
 
-fn by_pair(moving: &[Evidence], age: impl Fn(&Evidence) -> i64) -> Vec<Pair> {
-    let mut pairs: BTreeMap<(&str, &str), [BTreeMap<String, i64>; BANDS.len()]> = BTreeMap::new();
-    for one in moving {
-        let bands = pairs.entry((&one.from.counter, &one.to.counter)).or_default();
-        let age = age(one);
-        let at = BANDS.iter().position(|(_, end)| age < *end).unwrap_or(BANDS.len() - 1);
-        let sum = bands[at].entry(one.currency.clone()).or_default();
-        *sum = sum.saturating_add(one.in_transit);
+impl Ages {
+    /// Each band with what is in it, as it is written; with nothing if that is nothing.
+    fn bands(&self, currency: &str) -> [(&'static str, String); BANDS.len()] {
+        let each = [self.below_minute, self.below_hour, self.below_day, self.older];
+        let written = |minor| if minor == 0 { String::new() } else { show::money(minor, currency) };
+        let mut each = each.into_iter().map(written);
+        BANDS.map(|band| (band, each.next().unwrap_or_default()))
     }
-    let pairs = pairs.into_iter();
-    pairs.map(|((from, to), bands)| Pair { from: from.into(), to: to.into(), bands }).collect()
+}
+
+impl CounterInTransit {
+    /// How its badge looks; the word stands in it.
+    fn tone(&self) -> &'static str {
+        match self.colour.as_str() {
+            "green" => "up",
+            "red" => "down",
+            _ => "degraded",
+        }
+    }
+
+    /// What is in all currencies, as it is written.
+    fn sums(&self, of: impl Fn(&LegsMoney) -> i64) -> String {
+        let there = self.money.iter().filter(|legs| of(legs) != 0);
+        there.map(|legs| show::money(of(legs), &legs.currency)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn debited(&self) -> String {
+        self.sums(|legs| legs.debited)
+    }
+
+    fn credited(&self) -> String {
+        self.sums(|legs| legs.credited)
+    }
+
+    fn returned(&self) -> String {
+        self.sums(|legs| legs.returned)
+    }
+
+    fn unknown(&self) -> String {
+        self.sums(|legs| legs.unknown)
+    }
 }

@@ -13,6 +13,7 @@ use crate::ended;
 use crate::events::Kind;
 use crate::record::{Afterwards, Awaited, Record, Rendered, WaiterReply};
 use crate::summary::Summary;
+use crate::transit::Tally;
 use crate::view::View;
 use crate::world::World;
 use domain::message::{CounterId, Reply};
@@ -121,6 +122,15 @@ impl Shard {
             summary.add(record.shown_phase().state(), record.shown_in_transit(), record);
         }
         summary
+    }
+
+    /// Money in transit over all open transfers that are durable, at a time in microseconds since 1970 UTC.
+    pub(crate) fn transit(&self, at: i64) -> Tally {
+        let mut tally = Tally::default();
+        for record in self.open.values().filter(|record| record.is_durable()) {
+            tally.add(&record.seen(), at);
+        }
+        tally
     }
 
     /// The open transfers with a leg at a counter, durable or not.

@@ -5,7 +5,7 @@
 //! `undoing` are these rules, `learn` records what is told. `days` says which settle day a leg is bound to.
 //! [`words`] are what a leg's own counter said, [`evidence`] turns them into what may be `believed`; [`recovery`]
 //! says what is still known after a crash. `parked` is what happens to a transfer that waits for a person,
-//! [`outlook`] what it waits for, `standing` what persons decide about.
+//! [`outlook`] what it waits for, `standing` what persons decide about, `booked` what its legs say of money.
 //!
 //! ```
 //! use domain::message::Place;
@@ -52,6 +52,7 @@
 //! ```
 
 mod believed;
+mod booked;
 mod days;
 mod event;
 pub mod evidence;
@@ -72,6 +73,7 @@ mod why;
 pub mod words;
 
 pub use believed::Evidence;
+pub use booked::Booked;
 pub use days::{MOST_REBOUND, MOST_SOUGHT};
 pub use event::{Action, Event, Illegal, Step, Verdict};
 pub use evidence::{LegReport, Question, Weight};

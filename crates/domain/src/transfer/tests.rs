@@ -10,6 +10,7 @@ use expect_test::{Expect, expect};
 use foreign::ForeignText;
 use proptest::prelude::*;
 
+mod booked;
 mod courses;
 mod days;
 mod in_doubt;

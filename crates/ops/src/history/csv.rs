@@ -45,13 +45,18 @@ pub(super) fn answer(wanted: &Wanted, page: &PageJson) -> Response {
 }
 
 fn next_page(wanted: &Wanted, next: &str) -> String {
+    format!("</ops/v1/history?{}>; rel=\"next\"", query(wanted, Some(next)))
+}
+
+/// What is asked for, as it stands behind the question mark of an address.
+pub(super) fn query(wanted: &Wanted, before: Option<&str>) -> String {
     let query: Vec<String> = wanted
         .fields()
         .into_iter()
-        .chain([("before", Some(next.to_owned()))])
+        .chain([("before", before.map(str::to_owned))])
         .filter_map(|(name, value)| Some(format!("{name}={}", escaped(&value?))))
         .collect();
-    format!("</ops/v1/history?{}>; rel=\"next\"", query.join("&"))
+    query.join("&")
 }
 
 /// A value as it stands in a query (RFC 3986).

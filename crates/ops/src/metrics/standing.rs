@@ -5,7 +5,7 @@ use super::Gauges;
 use crate::health::is_ready;
 use crate::seconds_between;
 use coordinator::standing::Record;
-use coordinator::{Coordinator, JOURNAL_BEHIND, Summary};
+use coordinator::{Coordinator, JOURNAL_BEHIND, Summary, Total, Transit};
 use domain::transfer::State;
 use std::time::{Duration, Instant};
 use store::JournalHealth;
@@ -20,6 +20,8 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct Standing {
     /// What the shards count; `None` if one does not answer.
     pub(super) summary: Option<Summary>,
+    /// What they count of money in transit; `None` likewise.
+    pub(super) transit: Option<Transit>,
     pub(super) journal: JournalHealth,
     pub(super) record: Record,
     pub(super) ailing: Ailing,
@@ -36,13 +38,18 @@ pub(super) struct Standing {
 
 impl Standing {
     pub(super) async fn of(coordinator: &Coordinator, started_at: i64, now: i64) -> Standing {
-        let summary = timeout(COUNTED_WITHIN, coordinator.summary()).await.ok();
+        let counting = async { (coordinator.summary().await, coordinator.transit().await) };
+        let (summary, transit) = match timeout(COUNTED_WITHIN, counting).await {
+            Ok((summary, transit)) => (Some(summary), transit),
+            Err(_) => (None, None),
+        };
         let standing = coordinator.standing().state();
         let counters = coordinator.counters().iter();
         let held = counters.map(|it| (it.id().to_string(), standing.held.contains_key(it.id())));
         Standing {
             held: held.collect(),
             summary,
+            transit,
             journal: coordinator.journal_health(),
             record: standing.record.clone(),
             ailing: coordinator.vitals().look(Instant::now()),
@@ -96,6 +103,42 @@ impl Standing {
         gauges.describe("transfers_open_bound", "Transfers that may be open at once");
         gauges.value("transfers_open_bound", &[], self.most_open);
         self.transfers(&mut gauges);
+        self.money(&mut gauges);
+    }
+
+    /// What the shards count of money in transit.
+    fn money(&self, gauges: &mut Gauges<'_>) {
+        let transit = self.transit.as_ref();
+        gauges.describe(
+            "in_transit_conserved",
+            "1 while what legs and transfers say of money in transit is the same, otherwise 0",
+        );
+        if let Some(transit) = transit {
+            let conserved = transit.totals.values().all(Total::is_conserved);
+            gauges.value("in_transit_conserved", &[], u8::from(conserved));
+        }
+        let counters = || transit.into_iter().flat_map(|transit| &transit.counters);
+        gauges.describe(
+            "counter_unknown_legs",
+            "Legs at a counter that were sent and whose outcome is not known",
+        );
+        for at in counters() {
+            gauges.value(
+                "counter_unknown_legs",
+                &[("counter", at.counter.as_str())],
+                at.sight.unknown,
+            );
+        }
+        gauges.describe(
+            "counter_unknown_minor_units",
+            "The money of these legs, in minor units of the currency",
+        );
+        for at in counters() {
+            for (currency, books) in at.books.iter().filter(|(_, books)| books.unknown > 0) {
+                let labels = [("counter", at.counter.as_str()), ("currency", currency.as_str())];
+                gauges.value("counter_unknown_minor_units", &labels, books.unknown);
+            }
+        }
     }
 
     /// What the shards count. The families are described in any case: they are there, and nothing is known of them.
@@ -129,12 +172,16 @@ impl Standing {
 pub(super) mod tests {
     use super::super::tests::values;
     use super::*;
+    use coordinator::transit::{Books, Sight};
+    use coordinator::{AtCounter, Colour};
+    use domain::money::Currency;
     use expect_test::expect;
 
     /// Nothing is wrong, and nothing is going on.
     pub(in super::super) fn well() -> Standing {
         Standing {
             summary: Some(Summary::default()),
+            transit: Some(Transit::default()),
             journal: JournalHealth::Ok,
             record: Record::Current,
             ailing: Ailing::default(),
@@ -144,6 +191,19 @@ pub(super) mod tests {
             uptime_s: 3600,
             now: 91_000_000,
         }
+    }
+
+    /// At one counter, two legs are not known.
+    pub(in super::super) fn one_unknown() -> Transit {
+        let books = Books { unknown: 700_000, ..Books::default() };
+        let futures = AtCounter {
+            counter: "futures".parse().expect("an id"),
+            colour: Colour::Unknown,
+            why: Vec::new(),
+            sight: Sight { unknown: 2, ..Sight::default() },
+            books: [(Currency::CNY, books)].into(),
+        };
+        Transit { counters: vec![futures], ..Transit::default() }
     }
 
     fn written(standing: &Standing) -> String {
@@ -159,7 +219,8 @@ pub(super) mod tests {
             in_transit: [("CNY".to_owned(), 700_000)].into(),
             oldest_in_transit_at: Some(1_000_000),
         };
-        let standing = Standing { summary: Some(summary), writes_waiting: 7, ..well() };
+        let transit = Some(one_unknown());
+        let standing = Standing { summary: Some(summary), transit, writes_waiting: 7, ..well() };
         expect![[r#"
             build_info{version="0.1.0"} 1
             uptime_seconds 3600
@@ -180,6 +241,9 @@ pub(super) mod tests {
             transfers_open{state="needs_operator"} 2
             in_transit_minor_units{currency="CNY"} 700000
             in_transit_oldest_age_seconds 90
+            in_transit_conserved 1
+            counter_unknown_legs{counter="futures"} 2
+            counter_unknown_minor_units{counter="futures",currency="CNY"} 700000
         "#]]
         .assert_eq(&values(&written(&standing)));
     }
@@ -200,7 +264,7 @@ pub(super) mod tests {
             let text = written(&standing);
             assert!(text.contains(line) && text.contains("\nready 0\n"), "{text}");
         }
-        let text = written(&Standing { summary: None, ..well() });
+        let text = written(&Standing { summary: None, transit: None, ..well() });
         assert!(!text.contains("\ntransfers_open{") && !text.contains("\nin_transit"), "{text}");
         assert!(
             text.contains("\nready 1\n") && text.contains("# TYPE transfers_open gauge"),

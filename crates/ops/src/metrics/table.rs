@@ -3,7 +3,7 @@
 //! dashboard, finds it there.
 
 use super::counted::{self, Described};
-use super::standing::tests::well;
+use super::standing::tests::{one_unknown, well};
 use super::{PREFIX, alarms, holds, links};
 use crate::counters::tests::waiting;
 use domain::message::CounterId;
@@ -18,7 +18,10 @@ const LABELS: [(&str, &str); 15] = [
     ("acknowledged", "`true` or `false`"),
     ("channel", "a connection of a counter, from 0: 64 at most"),
     ("counter", "a configured counter"),
-    ("currency", "an ISO 4217 code that is in transit at this moment: gone with the money"),
+    (
+        "currency",
+        "an ISO 4217 code that is in transit, or not known, at this moment: gone with the money",
+    ),
     ("fault", "a word of the bridge's own"),
     ("kind", "a word of the bridge's own"),
     ("listener", "`api` or `operators`"),
@@ -55,6 +58,7 @@ fn told_when_asked() -> Vec<Described> {
     let mut standing = well();
     let summary = standing.summary.as_mut().expect("it is counted");
     summary.in_transit.insert("CNY".to_owned(), 1);
+    standing.transit = Some(one_unknown());
     standing.write(&mut text);
     links::standing(&mut text, &[counter()], &[links::Bounds { in_flight: 1, queued: 1 }]);
     let id = CounterId::new("securities").expect("an id");
@@ -102,7 +106,7 @@ Written by a test from the code; do not edit. After a change: `UPDATE_METRICS=1 
 
 `/metrics` of the operators' side has these, for Prometheus ([operating](operating.md#prometheus)). Durations are in
 seconds, times in seconds since 1970 UTC, money in minor units. Counters begin with 0 at each start, gauges are true at
-the moment of asking. What the shards count (`transfers_open`, `in_transit_…`) is left out while one does not answer
+the moment of asking. What the shards count (`transfers_open`, `in_transit_…`, `counter_unknown_…`) is left out while one does not answer
 within two seconds. Histograms have `_bucket`, `_sum` and `_count` behind their name.
 
 | metric | type | labels | what it is |

@@ -67,7 +67,7 @@ impl Identity {
     }
 
     /// By what the database knows whoever this is.
-    pub(super) fn known(&self) -> Known {
+    pub(crate) fn known(&self) -> Known {
         match &self.by {
             By::Session(digest) => Known::Session(digest.clone()),
             By::Token(digest, _) => Known::Token(digest.clone()),

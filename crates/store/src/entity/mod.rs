@@ -15,6 +15,7 @@ pub(crate) mod operator_session;
 pub(crate) mod operator_token;
 pub(crate) mod outcome;
 pub(crate) mod readmission;
+pub(crate) mod saved_view;
 pub(crate) mod serial_lease;
 pub(crate) mod serial_lift;
 pub(crate) mod trail;

@@ -14,6 +14,7 @@ mod m0010_counters_on_hold;
 mod m0011_holds_in_any_script;
 mod m0012_serials_and_amounts;
 mod m0013_alarms;
+mod m0014_saved_views;
 
 use crate::address::Address;
 use crate::connect;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_holds_in_any_script::Migration),
             Box::new(m0012_serials_and_amounts::Migration),
             Box::new(m0013_alarms::Migration),
+            Box::new(m0014_saved_views::Migration),
         ]
     }
 }
@@ -272,6 +274,7 @@ mod tests {
             "m0011_holds_in_any_script",
             "m0012_serials_and_amounts",
             "m0013_alarms",
+            "m0014_saved_views",
         ];
         assert_eq!(names, expected);
     }

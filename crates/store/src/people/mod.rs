@@ -1,5 +1,5 @@
 //! The people of the operators' side in the database: who they are, where they are signed in, which tokens their
-//! programs have, and what they did. What proves a person is decided elsewhere (crate `people`); here is kept what it
+//! programs have, what they did, and which views they keep. What proves a person is decided elsewhere (crate `people`); here is kept what it
 //! is decided by, and each change is one transaction with the act that it is.
 //!
 //! Written seldom, on connections of their own that are closed again, one at a time: the journal waits for none of it,
@@ -12,10 +12,12 @@
 mod acts;
 mod operators;
 mod proofs;
+mod views;
 
 pub use acts::{Act, ActFilter, Acted, Known};
 pub use operators::{Change, NewFactor, NewOperator, Operator, Unchanged};
 pub use proofs::{Factor, NewSession, NewToken, Session, SignedIn, Token};
+pub use views::{SavedView, ViewRefused};
 
 use crate::address::Address;
 use crate::alone;

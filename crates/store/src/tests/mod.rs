@@ -28,6 +28,7 @@ mod slow_questions;
 mod spoiled;
 mod sqlite_faults;
 mod terms;
+mod views;
 mod waited_out;
 
 use crate::{

@@ -122,6 +122,10 @@ pub(in crate::words) const SENTENCES: &[(&str, &str)] = &[
     ("signed off: {}", "已签退：{0}"),
     ("replaced by a connection from {}", "已由来自 {0} 的连接取代"),
     ("the link's task failed: {}", "连接任务出错：{0}"),
+    ("legs whose outcome is not known: {}", "结果未知的单边：{0}"),
+    ("legs that may be another transfer's: {}", "可能属于另一笔转账的单边：{0}"),
+    ("transfers that contradict themselves: {}", "自相矛盾的转账：{0}"),
+    ("answers that are awaited: {}", "正等待的应答：{0}"),
     ("it ends as {=}", "终结为{0}"),
     ("the {=} is sent", "发送{0}"),
     (

@@ -427,3 +427,36 @@ fn an_open_transfer_whose_trail_has_ended_is_for_a_person() {
         assert_eq!(stage.ask(), None, "nothing is asked or sent on a guess");
     }
 }
+
+/// Money in transit as the shard counts it, at each stage of a transfer: what is not durable counts as it is shown.
+#[test]
+fn money_is_counted_where_it_is_until_the_end_is_durable() {
+    let mut stage = Stage::new(Profile::default());
+    drop(stage.begin(1));
+    let count = |stage: &Stage| {
+        let tally = stage.shard.transit(stage.now.wall);
+        let unknown =
+            tally.sights.values().map(|sight| sight.awaited + sight.unknown).sum::<usize>();
+        let moving = tally.moving.values().map(crate::transit::Moving::in_transit).sum::<i64>();
+        assert!(tally.differing.is_empty(), "{tally:?}");
+        (moving, unknown)
+    };
+    assert_eq!(stage.shard.transit(0), Tally::default(), "nobody sees what is not durable");
+    stage.durable();
+    assert_eq!(count(&stage), (0, 1), "the debit is out");
+    let (ticket, debit) = stage.asked();
+    stage.deliver(ticket, answer(&debit, AnswerCode::DONE));
+    assert_eq!(count(&stage), (500, 1), "the credit is out");
+    let (ticket, credit) = stage.asked();
+    stage.deliver(ticket, RequestOutcome::Unknown(Unclear::TimedOut));
+    assert_eq!(count(&stage), (500, 1), "its outcome is not known");
+    stage.pass(1);
+    let (ticket, question) = stage.asked();
+    stage.deliver(ticket, found(&question, Finding::Done));
+    assert_eq!(count(&stage), (0, 0), "it has arrived, and the end is not durable");
+    assert!(matches!(credit, Instruction::Credit(_)));
+    while !stage.shard.is_empty() {
+        stage.durable();
+    }
+    assert_eq!(stage.shard.transit(stage.now.wall), Tally::default());
+}
