@@ -177,7 +177,7 @@ impl Choice {
     fn meaning(&self) -> &'static str {
         match self.decision.as_str() {
             "completed" => "both legs are done",
-            "reversed" => "the debit was unor its money was given back",
+            "reversed" => "the debit was undone, or its money was given back",
             "refused" => "no money moved",
             "resume" => "go on by the rules, with fresh patience",
             _ => "",
