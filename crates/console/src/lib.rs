@@ -81,6 +81,7 @@ pub fn pages(api: Router) -> Router {
         .route("/transit", get(view::transit::show))
         .route("/transfers", get(view::transfers::list))
         .route("/transfers/{serial}", get(view::transfers::one))
+        .route("/transfers/{serial}/evidence.html", get(view::transfers::evidence))
         .route("/people", get(view::people::all))
         .route("/people/{name}", get(view::people::one))
         .route("/acts", get(view::people::acts))
