@@ -1,6 +1,7 @@
 //! The routes over a real coordinator on a database in a folder of its own; no counter answers.
 
 mod decisions;
+mod evidence;
 mod feeds;
 mod history;
 mod holds;
@@ -82,6 +83,8 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
         at: ACCEPTED_AT,
         event: event.to_owned(),
         phase,
+        under: None,
+        received: None,
         leg: Some(LegEntry::of(role, &known(knowledge))),
         reason: None,
         dealing: None,
