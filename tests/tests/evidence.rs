@@ -50,9 +50,10 @@ async fn what_a_counter_said_otherwise_stands_beside_what_was_ordered() -> Resul
         })
         .await?;
     let one = stage
-        .look(&format!("/ops/v1/transfers/{serial}"), |said| serde_json::from_str(said).ok())
+        .look(&format!("/ops/v1/transfers/{serial}"), |said| {
+            serde_json::from_str::<Value>(said).ok()
+        })
         .await?;
-    let one: Value = one;
     let trail = one["trail"].as_array().context("a trail")?;
     let entry = |event: &str| {
         let found = trail

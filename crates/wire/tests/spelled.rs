@@ -118,9 +118,9 @@ fn message<'a>(lines: &mut impl Iterator<Item = &'a str>, of: &str, out: &mut By
         } else {
             varint(number << 3, out);
             let word = |word: &str| match words {
-                "Look" => generated::Look::from_str_name(word).map(|it| it as i32),
-                "Finding" => generated::Finding::from_str_name(word).map(|it| it as i32),
-                _ => generated::EntryKind::from_str_name(word).map(|it| it as i32),
+                "Look" => generated::Look::from_str_name(word).map(i32::from),
+                "Finding" => generated::Finding::from_str_name(word).map(i32::from),
+                _ => generated::EntryKind::from_str_name(word).map(i32::from),
             };
             let number = match value {
                 "true" => 1,
