@@ -139,17 +139,18 @@ impl Reading {
         }
         if let Some((role, instruction, said)) = self.sent(entry) {
             self.last[slot(role)] = Some(said);
-            let rule = self.rule(before, Cause::Wake);
-            return Exchange { role: Some(role), sent: Some(instruction), received: None, rule };
+            let by = self.rule(before, Cause::Wake);
+            let sent = Some(instruction);
+            return Exchange { role: Some(role), sent, received: None, rule: by };
         }
         if entry.event == EXPIRED {
             return Exchange { rule: self.rule(before, Cause::Expire), ..Exchange::default() };
         }
         let Some(role) = about else { return Exchange::default() };
         let received = self.received(role, entry);
-        let rule = self.told(role, entry).and_then(|told| self.rule(before, told));
-        let role = (received.is_some() || rule.is_some()).then_some(role);
-        Exchange { role, sent: None, received, rule }
+        let by = self.told(role, entry).and_then(|told| self.rule(before, told));
+        let about = (received.is_some() || by.is_some()).then_some(role);
+        Exchange { role: about, sent: None, received, rule: by }
     }
 
     /// What was sent, if the entry says that something was: by the words that it is written with.

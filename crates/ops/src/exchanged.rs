@@ -98,8 +98,8 @@ impl<'a> Messages<'a> {
 
     /// What the next entry is evidence of.
     pub(super) fn next(&mut self, entry: &Entry) -> ExchangedJson {
-        let Exchange { role, sent, received, rule } = self.reading.next(entry);
-        let spell = |message: Spoken<'_>| role.map(|role| self.spelled(role, message));
+        let Exchange { role: leg, sent, received, rule } = self.reading.next(entry);
+        let spell = |message: Spoken<'_>| leg.map(|leg| self.spelled(leg, message));
         ExchangedJson {
             sent: sent.as_ref().and_then(|instruction| spell(Spoken::Asked(instruction))),
             received: received.and_then(|Heard { came, reply, differs }| {
