@@ -1,6 +1,6 @@
 //! The messages that an entry of a trail is evidence of, as they are between the bridge and the counter.
 
-use coordinator::evidence::{Exchange, Heard, Reading, Rule};
+use coordinator::evidence::{Exchange, Field, Heard, Reading, Rule};
 use coordinator::received::Came;
 use coordinator::trail::Entry;
 use domain::serial::Role;
@@ -110,7 +110,7 @@ impl<'a> Messages<'a> {
                         Came::Late => CameJson::Late,
                         Came::Unasked => CameJson::Unasked,
                     },
-                    differs: differs.into_iter().map(|field| field.as_str()).collect(),
+                    differs: differs.into_iter().map(Field::as_str).collect(),
                 })
             }),
             rule: rule.map(|Rule { number, line }| {
