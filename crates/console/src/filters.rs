@@ -57,6 +57,12 @@ pub(crate) fn moment(micros: impl Borrow<i64>, _values: &dyn Values) -> Result<S
     Ok(Safe(format!("<time datetime=\"{at}\">{}</time>", show::clock(&at))))
 }
 
+/// A message in lines of ours; whatever nobody would see of others' words in it is shown as everywhere.
+#[filter_fn]
+pub(crate) fn lines(text: &str, _values: &dyn Values) -> Result<String> {
+    Ok(foreign::shown_by_lines(text).to_string())
+}
+
 /// Seconds as a span of time.
 #[filter_fn]
 pub(crate) fn span(seconds: impl Borrow<i64>, values: &dyn Values) -> Result<String> {

@@ -330,6 +330,42 @@ pub(crate) struct Happening {
     pub(crate) event: ForeignText,
     pub(crate) state: String,
     pub(crate) leg: Option<HappeningAt>,
+    #[serde(default)]
+    pub(crate) messages: Option<Exchanged>,
+}
+
+/// The messages that it is evidence of.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Exchanged {
+    pub(crate) sent: Option<Message>,
+    pub(crate) received: Option<Received>,
+    pub(crate) rule: Option<Rule>,
+}
+
+/// What was handed over to be sent.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) counter: String,
+    pub(crate) dialect: Option<String>,
+    pub(crate) text: String,
+}
+
+/// What a counter said.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Received {
+    pub(crate) counter: String,
+    pub(crate) dialect: Option<String>,
+    pub(crate) text: String,
+    pub(crate) came: String,
+    pub(crate) differs: Vec<String>,
+}
+
+/// By what it went on.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Rule {
+    pub(crate) number: u8,
+    pub(crate) heading: Option<String>,
+    pub(crate) line: Option<String>,
 }
 
 /// What was known of the leg after that.

@@ -89,6 +89,7 @@ fn over(api: Api) -> Router {
         .route("/transit", get(view::transit::show))
         .route("/transfers", get(view::transfers::list))
         .route("/transfers/{serial}", get(view::transfers::one))
+        .route("/transfers/{serial}/evidence.html", get(view::transfers::evidence))
         .route("/alarms", get(view::alarms::all))
         .route("/alarms/{number}", get(view::alarms::one))
         .route("/people", get(view::people::all))

@@ -1,5 +1,6 @@
 //! Pages over an API that answers what a test wants, and notes what it was asked for.
 
+mod evidence;
 mod forms;
 
 use super::asking::Api;
@@ -63,6 +64,26 @@ fn evidence() -> Value {
         "trail": [{
             "at": "2026-11-30T13:00:01Z", "event": HOSTILE, "state": "crediting", "reason": null,
             "leg": { "role": "credit", "knowledge": "unknown", "sent": 1 },
+        }, {
+            "at": "2026-11-30T13:00:02Z", "event": "credit sent", "state": "crediting", "reason": null,
+            "leg": null, "messages": {
+                "sent": { "counter": "futures", "dialect": "futures", "text": "<Debit>\n  6001\n" },
+                "rule": { "number": 1, "heading": "CreditWaiting (crediting)", "line": "wake" },
+            },
+        }, {
+            "at": "2026-11-30T13:00:03Z", "event": "credit: still unknown (200)", "state": "crediting",
+            "reason": null, "leg": { "role": "credit", "knowledge": "unknown", "sent": 1 }, "messages": {
+                "received": {
+                    "counter": "futures", "dialect": "futures", "came": "awaited",
+                    "differs": ["amount", "settle day"], "text": format!("<Answer>\n{HOSTILE}\n"),
+                },
+                "rule": { "number": 9, "heading": null, "line": null },
+            },
+        }, {
+            "at": "2026-11-30T13:00:04Z", "event": "credit: refused (402)", "state": "crediting",
+            "reason": null, "leg": null, "messages": { "received": {
+                "counter": "futures", "dialect": null, "came": "unasked", "differs": [], "text": "late\n",
+            } },
         }],
     })
 }

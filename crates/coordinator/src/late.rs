@@ -146,6 +146,8 @@ mod tests {
             at: 1,
             event: String::new(),
             phase: Phase::Accepted,
+            under: None,
+            received: None,
             leg: Some(LegEntry::of(role, &Leg { knowledge, sent: 1, ..Leg::new() })),
             reason,
         };

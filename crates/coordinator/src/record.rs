@@ -3,6 +3,7 @@
 use crate::clock::Now;
 use crate::dealing::Dealing;
 use crate::happening::Happening;
+use crate::received::Received;
 use crate::said::{PersonRefused, Taken};
 use crate::sent::Sent;
 use crate::trail::{Entry, LegEntry};
@@ -11,7 +12,7 @@ use crate::view::View;
 use crate::world::World;
 use bytes::Bytes;
 use domain::message::Look;
-use domain::serial::{MasterSerial, Role};
+use domain::serial::{Day, MasterSerial, Role};
 use domain::transfer::{
     Action, Decision, Doubt, Event, Illegal, Outlook, Phase, Question, State, Step, StepContext,
     Transfer, step,
@@ -284,7 +285,7 @@ impl Record {
         }
         let ground = self.ground(world, patience);
         let expired = step(&mut self.transfer, &Event::Expire, &ground)?;
-        self.note(now, "the deadline or the cut-over has passed".to_owned(), None);
+        self.note(now, EXPIRED.to_owned(), None);
         Ok((expired.action != Action::Stay).then_some(expired))
     }
 
@@ -317,6 +318,30 @@ impl Record {
         self.add(now, event, leg, None);
     }
 
+    /// Notes what was heard of a leg, with what of it the rest does not imply.
+    pub(crate) fn note_heard(
+        &mut self,
+        now: Now,
+        event: String,
+        role: Option<Role>,
+        received: Option<Box<Received>>,
+    ) {
+        self.note(now, event, role);
+        if let Some(entry) = self.pending.last_mut() {
+            entry.received = received;
+        }
+    }
+
+    /// Notes that a leg's counter is asked about it.
+    pub(crate) fn note_asked(&mut self, now: Now, role: Role, look: Look) {
+        self.note(now, asked(role, look), None);
+        let day = self.transfer.asked_day(role);
+        let under = Some(day).filter(|day| *day != self.transfer.bound_day(role));
+        if let Some(entry) = self.pending.last_mut() {
+            entry.under = under;
+        }
+    }
+
     /// Notes who deals with it from now on, and in what words.
     pub(crate) fn note_dealing(&mut self, now: Now, event: String, dealing: Dealing) {
         self.said_at = now.wall;
@@ -326,12 +351,25 @@ impl Record {
     fn add(&mut self, now: Now, event: String, leg: Option<LegEntry>, dealing: Option<Dealing>) {
         self.updated_at = now.wall;
         let (phase, reason) = (self.transfer.phase, self.transfer.reason);
-        self.pending.push(Entry { at: now.wall, event, phase, leg, reason, dealing });
+        let (under, received) = (None, None);
+        let at = now.wall;
+        self.pending.push(Entry { at, event, phase, under, received, leg, reason, dealing });
     }
 
     /// A moment at which nobody has said anything about it yet: words of persons are told apart by theirs.
     pub(crate) fn moment(&self, now: Now) -> Now {
         Now { wall: now.wall.max(self.said_at.saturating_add(1)), ..now }
+    }
+}
+
+/// The words of the end of its time, for the trail.
+pub(crate) const EXPIRED: &str = "the deadline or the cut-over has passed";
+
+/// The words of a posting that is sent, for the trail; `rebound` is the day that its leg was bound to after its first.
+pub(crate) fn sent(role: Role, rebound: Option<&Day>) -> String {
+    match rebound {
+        Some(day) => format!("{role} sent, bound to settle day {day}"),
+        None => format!("{role} sent"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! the leg that it was about. Recovery folds them back.
 
 use crate::dealing::Dealing;
+use crate::received::Received;
 use domain::message::Answer;
 use domain::serial::{Day, Role};
 use domain::transfer::{Doubt, EndReason, Knowledge, Leg, Phase};
@@ -19,6 +20,12 @@ pub struct Entry {
     pub event: String,
     /// What the bridge was at after it.
     pub phase: Phase,
+    /// The settle day under which a question was put; absent where it is the one that the leg is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<Day>,
+    /// What a counter said, as far as it is not what the entry implies; absent, too, where none said anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<Box<Received>>,
     /// What is known of a leg after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leg: Option<LegEntry>,
@@ -71,7 +78,7 @@ impl LegEntry {
         }
     }
 
-    fn into_leg(self) -> Leg {
+    pub(crate) fn into_leg(self) -> Leg {
         Leg {
             knowledge: self.knowledge,
             sent: self.sent,
@@ -133,6 +140,9 @@ fn shortened(entry: &Entry) -> Entry {
     let mut short = Entry { event, ..entry.clone() };
     if let Some(Answer { text, .. }) = short.leg.as_mut().and_then(|leg| leg.answer.as_mut()) {
         *text = text.clipped(WORDS_KEPT);
+    }
+    if let Some(received) = &mut short.received {
+        received.shorten(WORDS_KEPT);
     }
     short
 }
@@ -197,6 +207,8 @@ mod tests {
             at,
             event: "x".into(),
             phase,
+            under: None,
+            received: None,
             leg,
             reason: None,
             dealing: None,
@@ -225,6 +237,8 @@ mod tests {
             at,
             event: "\u{1}".repeat(words),
             phase: Phase::CreditSent,
+            under: None,
+            received: None,
             leg: None,
             reason: None,
             dealing: None,

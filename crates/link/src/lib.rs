@@ -14,7 +14,7 @@
 //! - `inbound`: counters that dial in (`acceptor`), not without end (`gate`).
 //! - `reconnect`: when to try again (`backoff`) and where (`addresses`), how links look together for a counter that is
 //!   away (`outage`), and what is left of an attempt (`ended`).
-//! - `report`: where a link stands, for everybody.
+//! - `report`: where a link stands, for everybody; `spelling`, how people see what is said on one.
 //!
 //! On top, `driver` owns a connection and the clock, and `actor` makes one attempt after another. [`sans_io`] is the
 //! same without either: a link whose bytes and time a simulation decides.
@@ -39,6 +39,7 @@ mod report;
 mod request;
 pub mod sans_io;
 mod session;
+mod spelling;
 #[cfg(test)]
 mod testing;
 mod timers;

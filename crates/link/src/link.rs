@@ -15,13 +15,16 @@ use crate::request::pool::{ConnectionPool, Exit, PooledConnection};
 use crate::request::reception::Reception;
 use crate::request::send_queue::{CounterShared, SendQueue};
 use crate::session::Setup;
+use crate::spelling;
 use domain::message::CounterId;
 use domain::money::Amount;
 use domain::profile::Profile;
 use domain::serial::{Day, SubSerial};
 use port::history::History;
 use port::status::Snapshot;
-use port::{Ask, Bounds, Counter, LastSignOn, NotSent, RequestOutcome, Sessions, Unmatched};
+use port::{
+    Ask, Bounds, Counter, LastSignOn, NotSent, RequestOutcome, Sessions, Spelled, Spoken, Unmatched,
+};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +36,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::codec::{Codec, Parties};
+use wire::dialect::Dialect;
 
 /// A handle to the tasks that keep one counter's link, one for each connection; clones are the same
 /// link. When the last one is dropped, the link ends as if it had been stopped.
@@ -44,6 +48,8 @@ pub struct Link {
     status_aggregate: Arc<StatusAggregate>,
     history: History,
     tasks: Arc<[Arc<Task>]>,
+    dialect: Dialect,
+    own_name: Arc<String>,
 }
 
 /// What all sessions of a link have in common. What many links have alike is kept once.
@@ -129,6 +135,7 @@ impl Link {
         acceptors: Vec<mpsc::Receiver<AuthenticatedConnection>>,
     ) -> Link {
         let setup = Arc::new(setup_of(&config));
+        let (dialect, own_name) = (config.dialect.clone(), Arc::clone(&setup.own_name));
         let (profile, shared) = (
             Arc::clone(&setup.profile),
             ConnectionHandle::new(setup.counter.clone()).unless(config.away.clone()),
@@ -200,7 +207,8 @@ impl Link {
                 })),
             ));
         }
-        Link { pool, bounds, profile, status_aggregate, history, tasks: watched_tasks.into() }
+        let tasks = watched_tasks.into();
+        Link { pool, bounds, profile, status_aggregate, history, tasks, dialect, own_name }
     }
 
     /// Says that everything that the last drop left unknown has been asked about, which ends
@@ -386,6 +394,10 @@ impl Counter for Link {
         if self.pool.first().shared.away.set(false) {
             self.command(Command::Move);
         }
+    }
+
+    fn spelled(&self, message: Spoken<'_>) -> Spelled {
+        spelling::spelled(&self.dialect, &self.own_name, self.id(), message)
     }
 }
 

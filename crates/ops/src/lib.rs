@@ -3,7 +3,8 @@
 //! is known by name and has a role (`people`), and no web page of somebody else's acts in that name (`guard`). It
 //! refuses in the transfer API's words and shows transfers in its JSON; the transfer API knows nothing of it.
 //!
-//! Reading order: `people` is who asks, and what each may; `counters`, `transfers` and `transit` are what is shown, `on_hold` what
+//! Reading order: `people` is who asks, and what each may; `counters`, `transfers` and `transit` are what is shown,
+//! `exchanged` the messages that were said, `on_hold` what
 //! is done about a counter, `proposals`
 //! what two persons decide, `claims` who is busy with what, `alarms` what somebody has to look into, `views` which lists
 //! they keep under a name, `proven` what waits for nothing but their word, `said` how
@@ -29,6 +30,7 @@ mod claims;
 mod counters;
 mod described;
 mod events;
+mod exchanged;
 mod feed;
 mod feeds;
 mod guard;
@@ -235,9 +237,14 @@ async fn harden(mut response: Response) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
     }
+    let headers = response.headers_mut();
+    // A page that is carried away has a rule of its own, and may do less.
+    let own = headers.remove(header::CONTENT_SECURITY_POLICY);
     for (name, value) in RULES {
-        let headers = response.headers_mut();
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if let Some(own) = own {
+        headers.insert(header::CONTENT_SECURITY_POLICY, own);
     }
     response
 }

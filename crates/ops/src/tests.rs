@@ -2,6 +2,7 @@
 
 mod alarms;
 mod decisions;
+mod evidence;
 mod feeds;
 mod history;
 mod holds;
@@ -85,6 +86,8 @@ fn parked_with(number: u64, credit: Knowledge) -> Write {
         at: ACCEPTED_AT,
         event: event.to_owned(),
         phase,
+        under: None,
+        received: None,
         leg: Some(LegEntry::of(role, &known(knowledge))),
         reason: None,
         dealing: None,

@@ -2,6 +2,7 @@
 
 use super::claims::ClaimJson;
 use super::described;
+use super::exchanged::{ExchangedJson, Messages};
 use super::proposed::ProposalJson;
 use super::said::not_found;
 use super::{Ops, now_micros, seconds_between};
@@ -154,7 +155,7 @@ struct ChoiceJson {
 /// One thing that happened to a transfer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TrailEntry)]
-struct TrailJson {
+pub(super) struct TrailJson {
     /// When it happened: RFC 3339, UTC; empty where this part of the trail cannot be read.
     at: String,
     /// What happened, in words.
@@ -171,6 +172,10 @@ struct TrailJson {
     /// Why the transfer is being undone, or ended as it did; null if neither.
     #[schema(required, value_type = Option<described::Reason>)]
     reason: Option<EndReason>,
+    /// The messages that it is evidence of, where one transfer is asked for; absent in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    messages: Option<ExchangedJson>,
 }
 
 /// Open transfers.
@@ -200,7 +205,7 @@ pub(super) async fn list(
         let mut evidence = EvidenceJson::new(view, now);
         if reading {
             match coordinator.trail(view.transfer.intent.master).await {
-                Ok(parts) => evidence.trail = Some(trail(&parts)),
+                Ok(parts) => evidence.trail = Some(trail(&parts, None)),
                 Err(error) => {
                     // One question that waits is enough: the others would wait as long.
                     tracing::warn!(%error, "trails cannot be shown");
@@ -231,7 +236,10 @@ pub(super) async fn show(
         Found::Open(view) => {
             let mut evidence = EvidenceJson::new(&view, now_micros());
             match coordinator.trail(master).await {
-                Ok(parts) => evidence.trail = Some(trail(&parts)),
+                Ok(parts) => {
+                    let messages = Messages::new(coordinator.counters(), &view.transfer.intent);
+                    evidence.trail = Some(trail(&parts, Some(messages)));
+                }
                 Err(error) => tracing::warn!(%error, %master, "a trail cannot be shown"),
             }
             Ok(Json(evidence))
@@ -247,7 +255,8 @@ async fn ended(coordinator: &Coordinator, stored: Stored) -> Result<EvidenceJson
     let (view, reason) = at_its_end(stored, &parts);
     let mut evidence = EvidenceJson::new(&view, now_micros());
     evidence.reason = reason.or(evidence.reason);
-    evidence.trail = Some(trail(&parts));
+    let messages = Messages::new(coordinator.counters(), &view.transfer.intent);
+    evidence.trail = Some(trail(&parts, Some(messages)));
     Ok(evidence)
 }
 
@@ -361,27 +370,35 @@ fn choices(view: &View) -> Vec<ChoiceJson> {
     each.collect()
 }
 
-/// A trail for people. A part that cannot be read says so in its place.
-fn trail(parts: &[String]) -> Vec<TrailJson> {
+/// A trail for people, with its messages if they are wanted. A part that cannot be read says so in its place; what was
+/// said after it depends on it, and is not shown.
+pub(super) fn trail(parts: &[String], mut messages: Option<Messages>) -> Vec<TrailJson> {
     let mut entries = Vec::new();
     for part in parts {
         match serde_json::from_str::<Vec<Entry>>(part) {
-            Ok(read) => entries.extend(read.into_iter().map(TrailJson::from)),
-            Err(error) => entries.push(TrailJson {
-                at: String::new(),
-                event: format!("this part of the trail cannot be read: {error}"),
-                state: Life::NeedsOperator.as_str(),
-                phase: Phase::Parked(domain::transfer::ParkReason::Illegal),
-                leg: None,
-                reason: None,
-            }),
+            Ok(read) => entries.extend(read.into_iter().map(|entry| {
+                let messages = messages.as_mut().map(|messages| messages.next(&entry));
+                TrailJson::new(entry, messages)
+            })),
+            Err(error) => {
+                messages = None;
+                entries.push(TrailJson {
+                    at: String::new(),
+                    event: format!("this part of the trail cannot be read: {error}"),
+                    state: Life::NeedsOperator.as_str(),
+                    phase: Phase::Parked(domain::transfer::ParkReason::Illegal),
+                    leg: None,
+                    reason: None,
+                    messages: None,
+                });
+            }
         }
     }
     entries
 }
 
-impl From<Entry> for TrailJson {
-    fn from(entry: Entry) -> TrailJson {
+impl TrailJson {
+    fn new(entry: Entry, messages: Option<ExchangedJson>) -> TrailJson {
         TrailJson {
             at: timestamp(entry.at),
             event: entry.event,
@@ -389,6 +406,7 @@ impl From<Entry> for TrailJson {
             phase: entry.phase,
             leg: entry.leg,
             reason: entry.reason,
+            messages,
         }
     }
 }
@@ -417,7 +435,7 @@ mod tests {
             "phase": {"parked": "credit_unresolved"},
             "leg": {"role": "credit", "knowledge": "unknown", "sent": 2}}])
         .to_string();
-        let entries = json!(trail(&[good, "{".to_owned()]));
+        let entries = json!(trail(&[good, "{".to_owned()], None));
         assert_eq!(entries[0]["at"], "1970-01-01T00:00:01Z");
         assert_eq!(entries[0]["state"], "needs_operator");
         assert_eq!(entries[0]["leg"]["knowledge"], "unknown");

@@ -3,6 +3,7 @@
 use crate::ask::Ask;
 use crate::history::History;
 use crate::sessions::Sessions;
+use crate::spoken::{Spelled, Spoken};
 use crate::status::Snapshot;
 use domain::message::CounterId;
 use domain::money::Amount;
@@ -130,6 +131,10 @@ pub trait Counter: fmt::Debug + Send + Sync {
 
     /// Is connected again after [`Counter::leave`]; nothing if it was not left.
     fn come_back(&self);
+
+    /// A message as it is between the bridge and this counter, for people: made by what writes it for the wire, with
+    /// the configuration as it is now.
+    fn spelled(&self, message: Spoken<'_>) -> Spelled;
 
     /// Asks once.
     fn ask(&self, ask: Ask) {

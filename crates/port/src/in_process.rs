@@ -4,6 +4,7 @@ use crate::ask::{Ask, NotSent, RequestOutcome, Unclear};
 use crate::counter::{Bounds, Counter, LastSignOn};
 use crate::history::History;
 use crate::sessions::Sessions;
+use crate::spoken::{Spelled, Spoken};
 use crate::status::{Counts, Health, Snapshot};
 use domain::message::{CounterId, Instruction, Reply};
 use domain::money::Amount;
@@ -223,6 +224,11 @@ impl Counter for InProcess {
     fn leave(&self) {}
 
     fn come_back(&self) {}
+
+    /// It never was bytes.
+    fn spelled(&self, message: Spoken<'_>) -> Spelled {
+        message.plainly()
+    }
 }
 
 impl fmt::Debug for InProcess {

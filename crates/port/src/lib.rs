@@ -4,7 +4,7 @@
 //!
 //! Reading order: [`Ask`] and its [`RequestOutcome`]; [`Counter`], what one can be asked and asked to do,
 //! and [`Counters`], all of a bridge; [`Sessions`], by which it is proven that what was sent is over;
-//! [`Unmatched`], what one says unasked; [`status`], [`history`] and [`strangers`] are for those who watch.
+//! [`Unmatched`], what one says unasked; [`Spoken`], how people are shown what is said; [`status`], [`history`] and [`strangers`] are for those who watch.
 //! [`InProcess`] is a counter without a connection.
 //!
 //! ```
@@ -54,6 +54,7 @@ mod counter;
 pub mod history;
 mod in_process;
 mod sessions;
+mod spoken;
 pub mod status;
 pub mod strangers;
 mod unmatched;
@@ -62,4 +63,5 @@ pub use ask::{Ask, Delivery, NotSent, ReplyTo, RequestOutcome, Ticket, Unclear};
 pub use counter::{Bounds, Counter, CounterIndex, Counters, LastSignOn};
 pub use in_process::{Answers, InProcess};
 pub use sessions::Sessions;
+pub use spoken::{Spelled, Spoken};
 pub use unmatched::Unmatched;

@@ -7,8 +7,8 @@ use crate::dialect::Dialect;
 use crate::format::{End, Format, Occasion};
 use crate::message::Message;
 use crate::ornament::Blemishes;
-use crate::payload::RequestId;
-use crate::terms::{Fault, Trace};
+use crate::payload::{Payload, RequestId};
+use crate::terms::{Fault, Trace, sayable};
 use bytes::{Buf, BytesMut};
 use domain::serial::SubSerial;
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The longest frame body that is read or written, in bytes, unless configured smaller.
 pub const FRAME_LIMIT: usize = 1 << 20;
+
+/// What stands in a message that is spelled for the numbers and times that its session gives it.
+pub const SESSIONS_OWN: &str = "…";
 
 /// Turns messages into frames and frames into messages, for one link. Cheap to clone; holds no
 /// state of a conversation.
@@ -99,6 +102,20 @@ impl Codec {
             out.truncate(start);
         }
         written
+    }
+
+    /// The body that is written for a payload, as text for people: XML by lines, protobuf in its text form. It is made of
+    /// the very bytes, and where the session gives a value, a request's number or the time of a label, there stands
+    /// [`SESSIONS_OWN`]; what the payload says of that counts for nothing.
+    pub fn spelled(&self, payload: &Payload) -> Result<String, EncodeError> {
+        let payload = match payload {
+            Payload::Request(_, it) => Payload::Request(RequestId(1), it.clone()),
+            Payload::Response(_, it) => Payload::Response(RequestId(1), it.clone()),
+        };
+        let mut body = BytesMut::new();
+        let on = Occasion { end: self.end, now_micros: 0 };
+        self.format.write(&Message::Payload(payload), on, &mut body)?;
+        sayable(self.format.spelled(&body))
     }
 
     /// Appends these bytes as one frame, whatever they say: for tests of what is no message.

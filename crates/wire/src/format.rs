@@ -46,6 +46,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     fn write(&self, message: &Message, on: Occasion, out: &mut BytesMut)
     -> Result<(), EncodeError>;
 
+    /// A body of its own as text for people, without what is the session's own.
+    fn spelled(&self, body: &[u8]) -> Result<String, Fault>;
+
     /// Reads a body, noting in `trace` what it is about as soon as that shows.
     fn read(&self, body: &[u8], trace: &mut Trace) -> Result<Message, Fault>;
 }

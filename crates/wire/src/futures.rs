@@ -2,12 +2,13 @@
 //! request or response, data groups of data items) with English names.
 //!
 //! Reading order: `words` names the transactions and answers, `items` the data items; `packet` is the grammar
-//! around them; `payload` and `conversation` are what packets say.
+//! around them; `payload` and `conversation` are what packets say, `spelling` is how people see them.
 
 mod conversation;
 mod items;
 mod packet;
 mod payload;
+mod spelling;
 mod words;
 
 use crate::conversation::Conversation;
@@ -51,6 +52,10 @@ impl Format for Futures {
             Message::Conversation(conversation) => conversation::write(packet, conversation),
         }))?;
         encode(out, start, self.options.encoding)
+    }
+
+    fn spelled(&self, body: &[u8]) -> Result<String, Fault> {
+        Ok(spelling::spelled(body, self.options.encoding))
     }
 
     fn read(&self, body: &[u8], trace: &mut Trace) -> Result<Message, Fault> {

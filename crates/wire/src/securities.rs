@@ -7,6 +7,7 @@
 mod bytes;
 mod conversation;
 mod payload;
+mod spelling;
 
 use crate::error::EncodeError;
 use crate::format::{Format, Occasion};
@@ -41,6 +42,10 @@ impl Format for Securities {
             Message::Payload(payload) => payload::write(&mut frame, payload),
             Message::Conversation(conversation) => conversation::write(&mut frame, conversation),
         }
+    }
+
+    fn spelled(&self, body: &[u8]) -> Result<String, Fault> {
+        spelling::spelled(body)
     }
 
     fn read(&self, bytes: &[u8], trace: &mut Trace) -> Result<Message, Fault> {

@@ -2,18 +2,22 @@
 
 use super::{address, escaped, query};
 use crate::asking::{Caller, Refused};
+use crate::assets::STYLE;
 use crate::filters;
-use crate::frame::{Frame, Said};
+use crate::frame::{Frame, Said, rendered};
 use crate::json::{
-    Choice, Evidence, Found, Happening, HappeningAt, History, Match, Proposal, SavedView,
+    Choice, Evidence, Found, Happening, HappeningAt, History, Match, Message, Proposal, SavedView,
     SavedViews,
 };
 use crate::words::Words;
 use askama::Template;
 use axum::extract::Path;
-use axum::http::Uri;
+use axum::http::{HeaderValue, Uri, header};
 use axum::response::Response;
+use data_encoding::BASE64;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 
 /// The states that a list is narrowed to.
 const STATES: [&str; 9] = [
@@ -169,6 +173,45 @@ pub(crate) async fn shown(
     Ok(frame.around(&One { frame: &frame, transfer }))
 }
 
+/// One transfer's evidence as a file: nothing of it is asked for again, so that it opens wherever it is carried to.
+#[derive(Template)]
+#[template(path = "evidence.html")]
+struct Carried<'a> {
+    frame: &'a Frame,
+    transfer: Evidence,
+    style: &'static str,
+    rules: &'static str,
+}
+
+/// `GET /transfers/{serial}/evidence.html`.
+pub(crate) async fn evidence(
+    caller: Caller,
+    Path(serial): Path<String>,
+) -> Result<Response, Refused> {
+    let frame = Frame::new(&caller, ("/transfers", &page_of(&serial)), &serial, None).await?;
+    let transfer: Evidence = caller.ask(&format!("/ops/v1/transfers/{}", escaped(&serial))).await?;
+    let name =
+        format!("attachment; filename=\"transfer-{}-evidence.html\"", transfer.master_serial);
+    let rules: &str = &CARRIED_RULES;
+    let mut response =
+        rendered(&Carried { frame: &frame, transfer, style: STYLE, rules }, frame.words);
+    let headers = response.headers_mut();
+    for (header, value) in
+        [(header::CONTENT_DISPOSITION, name.as_str()), (header::CONTENT_SECURITY_POLICY, rules)]
+    {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(header, value);
+        }
+    }
+    Ok(response)
+}
+
+/// What a browser may do with the file, on this side and wherever it lies: show it in its own style, and nothing else.
+static CARRIED_RULES: LazyLock<String> = LazyLock::new(|| {
+    let digest = BASE64.encode(&Sha256::digest(STYLE));
+    format!("default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+});
+
 /// What a decision leads to, in words.
 fn outlook(leads_to: &Value, words: Words) -> String {
     let of = |name: &str| leads_to.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -213,7 +256,7 @@ impl Choice {
     fn meaning(&self) -> &'static str {
         match self.decision.as_str() {
             "completed" => "both legs are done",
-            "reversed" => "the debit was unor its money was given back",
+            "reversed" => "the debit was undone, or its money was given back",
             "refused" => "no money moved",
             "resume" => "go on by the rules, with fresh patience",
             _ => "",
@@ -226,7 +269,36 @@ impl Choice {
     }
 }
 
+impl Evidence {
+    /// What the message answers that came as the outcome of what was asked last: whatever was sent to the same counter
+    /// before.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand over references")]
+    fn answered(&self, at: &usize) -> Option<&Message> {
+        let trail = self.trail.as_ref()?;
+        let received = trail.get(*at)?.messages.as_ref()?.received.as_ref()?;
+        let before = trail.get(..*at)?.iter().rev().filter_map(|entry| entry.messages.as_ref());
+        let mut sent = before.filter_map(|messages| messages.sent.as_ref());
+        let last = sent.find(|sent| sent.counter == received.counter);
+        last.filter(|_| received.came == "awaited")
+    }
+}
+
 impl Happening {
+    /// Whether there is more to see of it than its line.
+    fn says(&self) -> bool {
+        let messages = self.messages.as_ref();
+        messages.is_some_and(|it| it.sent.is_some() || it.received.is_some() || it.rule.is_some())
+    }
+
+    /// What there is to see.
+    fn said(&self) -> &'static str {
+        match &self.messages {
+            Some(messages) if messages.received.is_some() => "The message as it was received",
+            Some(messages) if messages.sent.is_some() => "The message as it was sent",
+            Some(_) | None => "The rule",
+        }
+    }
+
     /// The lanes of the three legs: what became known of whichever it was about.
     fn lanes(&self) -> [(&'static str, Option<&HappeningAt>); 3] {
         ["debit", "credit", "reversal"]

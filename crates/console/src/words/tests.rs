@@ -70,6 +70,11 @@ fn whatever_the_pages_code_says_is_said_in_chinese() {
     for (_, text) in crate::view::DONE {
         assert!(CHINESE.contains_key(text), "{text}");
     }
+    // What a page says of a decision and of a message, by a word of the API.
+    let shown = include_str!("../view/transfers.rs");
+    for text in shown.split(" => \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(text.is_empty() || CHINESE.contains_key(text), "{text}");
+    }
 }
 
 #[test]

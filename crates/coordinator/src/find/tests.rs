@@ -57,7 +57,16 @@ pub(crate) fn view(number: u64) -> View {
 fn entry(phase: Phase, credit: Option<Knowledge>) -> String {
     let leg = credit
         .map(|knowledge| LegEntry::of(Role::Credit, &Leg { knowledge, sent: 1, ..Leg::new() }));
-    part(&[Entry { at: 5, event: "something".to_owned(), phase, leg, reason: None, dealing: None }])
+    part(&[Entry {
+        at: 5,
+        event: "something".to_owned(),
+        phase,
+        under: None,
+        received: None,
+        leg,
+        reason: None,
+        dealing: None,
+    }])
 }
 
 /// Where the transfer is after so many looks at anything.

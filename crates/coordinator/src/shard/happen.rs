@@ -6,12 +6,13 @@ use crate::accusations::Fault;
 use crate::clock::Now;
 use crate::events::Kind;
 use crate::happening::Happening;
+use crate::received::{Came, Heard, Received, evidence_words, heard_words};
 use crate::record::{Awaited, Record};
 use crate::world::World;
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Doubt, Event, Evidence, Knowledge, LegReport, Outlook, Phase, Question, Step, Verdict,
-    Weight, Words, step,
+    Action, Event, Evidence, Knowledge, LegReport, Outlook, Phase, Question, Step, Verdict, Weight,
+    Words, step,
 };
 use supervise::trap::spring;
 
@@ -41,7 +42,7 @@ fn write_down(
     now: Now,
     out: &mut Vec<Output>,
 ) {
-    let Occurrence { event, words, role, late } = occurrence;
+    let Occurrence { event, words, role, late, heard } = occurrence;
     let proof = matches!(&event, Event::Told(_, told) if told.evidence.is_proof());
     let learned = known != role.map(|role| record.transfer.leg(role).knowledge);
     let moved = before != record.transfer.phase;
@@ -57,7 +58,11 @@ fn write_down(
     if let Some(words) = words
         && (news || !late && record.fruitless <= MOST_FRUITLESS)
     {
-        record.note(now, words, role);
+        let received = match &event {
+            Event::Told(role, told) => Received::beside(told, heard, *role, &record.transfer),
+            Event::Wake | Event::Expire | Event::Decide(_) => None,
+        };
+        record.note_heard(now, words, role, received);
     }
     // What ends a leg begins a new one; a refusal that is not worth that much yet must not
     // hurry the questions that follow it.
@@ -80,6 +85,8 @@ struct Occurrence {
     role: Option<Role>,
     /// Nobody waited for it.
     late: bool,
+    /// How it was said, if a counter said it.
+    heard: Heard,
 }
 
 impl Shard {
@@ -301,12 +308,21 @@ fn occurrence(
     match happening {
         Happening::Event(event) => {
             record.awaited = Awaited::Nothing;
-            (Some(Occurrence { event, words: None, role: None, late: false }), None)
+            (
+                Some(Occurrence {
+                    event,
+                    words: None,
+                    role: None,
+                    late: false,
+                    heard: Heard::default(),
+                }),
+                None,
+            )
         }
-        Happening::Unasked(words) => heard(record, words, None, world),
+        Happening::Unasked(words) => heard(record, words, None, Came::Unasked, world),
         Happening::Answered { ticket, words } => {
             let current = answers(record, ticket);
-            heard(record, words, current, world)
+            heard(record, words, current, Came::Late, world)
         }
         Happening::Unanswered { ticket, evidence, why } => {
             let unanswered = answers(record, ticket).map(|(role, question)| {
@@ -316,6 +332,7 @@ fn occurrence(
                     words: Some(format!("{subject}{role}: {why}")),
                     role: Some(role),
                     late: false,
+                    heard: Heard::default(),
                 }
             });
             (unanswered, None)
@@ -334,11 +351,12 @@ fn answers(record: &mut Record, ticket: u64) -> Option<(Role, Option<Question>)>
     }
 }
 
-/// What a leg's own counter said, if it is what is awaited or proof.
+/// What a leg's own counter said, if it is what is awaited or proof; `otherwise` is how it came if not.
 fn heard(
     record: &Record,
     words: Words,
     current: Option<(Role, Option<Question>)>,
+    otherwise: Came,
     world: &World,
 ) -> (Option<Occurrence>, Option<String>) {
     let role = words.role();
@@ -357,12 +375,14 @@ fn heard(
     if current.is_none() && record.transfer.may_be_of_another_day(role, told.evidence) {
         return (None, fault);
     }
-    let mut words = format!("{role}: {}", describe(&told));
+    let mut words = heard_words(role, evidence_words(&told), told.answer.as_ref());
     if current.is_none() {
         words.push_str(" (late or unasked)");
     }
     let (event, late) = (Event::Told(role, told), current.is_none());
-    (Some(Occurrence { event, words: Some(words), role: Some(role), late }), fault)
+    let came = if late { otherwise } else { Came::Awaited };
+    let heard = Heard { came, question: current.and_then(|(_, question)| question) };
+    (Some(Occurrence { event, words: Some(words), role: Some(role), late, heard }), fault)
 }
 
 fn weight(question: Option<Question>) -> Weight {
@@ -370,23 +390,5 @@ fn weight(question: Option<Question>) -> Weight {
         None => Weight::Answer,
         Some(Question::Look) => Weight::Query,
         Some(Question::Fence | Question::Settled) => Weight::Truth,
-    }
-}
-
-fn describe(told: &LegReport) -> String {
-    let evidence = match (told.doubt, told.evidence) {
-        (Some(Doubt::OtherMark), _) => "held under another mark",
-        (Some(Doubt::KnownBefore), _) => "known before it was first sent",
-        (None, Evidence::Done) => "done",
-        (None, Evidence::Refused) => "refused",
-        (None, Evidence::NotExecuted) => "proven never executed",
-        (None, Evidence::NotFound) => "not found",
-        (None, Evidence::Silent) => "still unknown",
-        (None, Evidence::NotSent) => "not sent",
-    };
-    match &told.answer {
-        Some(answer) if answer.text.is_empty() => format!("{evidence} ({})", answer.code),
-        Some(answer) => format!("{evidence} ({} {})", answer.code, answer.text),
-        None => evidence.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Output, Shard, number};
 use crate::clock::Now;
 use crate::happening::Happening;
-use crate::record::{Afterwards, Awaited, Record, asked};
+use crate::record::{Afterwards, Awaited, Record, sent};
 use crate::trail;
 use crate::world::World;
 use domain::message::Look;
@@ -31,10 +31,7 @@ impl Shard {
         let Some(record) = self.open.get_mut(&sequence) else { return };
         record.awaited = Awaited::Nothing;
         if let Action::Send(role) = step.action {
-            let words = match record.transfer.leg(role).rebound.last() {
-                Some(day) => format!("{role} sent, bound to settle day {day}"),
-                None => format!("{role} sent"),
-            };
+            let words = sent(role, record.transfer.leg(role).rebound.last());
             record.note(now, words, Some(role));
         }
         if step.barrier {
@@ -127,7 +124,7 @@ impl Shard {
         };
         record.awaited = Awaited::Outcome { ticket, role, question: Some(question) };
         if record.is_told_of_rounds() {
-            record.note(now, asked(role, look), None);
+            record.note_asked(now, role, look);
         }
         out.push(Output::Ask {
             counter,

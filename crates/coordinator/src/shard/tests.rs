@@ -27,6 +27,7 @@ mod claims;
 mod clocks;
 mod courses;
 mod days;
+mod evidence;
 mod marks;
 mod parked;
 mod persons;

@@ -6,7 +6,8 @@ use super::marks::{self, Doubt};
 use super::words::{Said, Words, compare};
 use crate::message::{Answer, Finding, Posted, PostingReply, QueryReply};
 use crate::profile::{Meaning, Profile};
-use crate::serial::Role;
+use crate::serial::{Mark, Role};
+use serde::{Deserialize, Serialize};
 
 /// How much the evidence weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +22,8 @@ pub enum Weight {
 }
 
 /// How a question about a serial was put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Question {
     /// Only looking, while a copy of the request may still be on its way.
     Look,
@@ -41,8 +43,15 @@ pub struct LegReport {
     pub weight: Weight,
     /// The counter's code and words; `None` if it did not answer.
     pub answer: Option<Answer>,
-    /// The posting that the counter shows; `None` if it shows none.
+    /// The posting that the counter shows and that is believed; `None` if there is none.
     pub posted: Option<Posted>,
+    /// The posting that the counter shows and that proves nothing: nothing follows from it, and it is
+    /// kept for people.
+    pub unbelieved: Option<Box<Posted>>,
+    /// What the counter says it knows of the serial; `None` of what was no answer to a query.
+    pub finding: Option<Finding>,
+    /// The mark that came with it.
+    pub mark: Option<Mark>,
     /// Why it may be about another transfer; then nothing is believed of it.
     pub doubt: Option<Doubt>,
 }
@@ -50,7 +59,16 @@ pub struct LegReport {
 impl LegReport {
     /// Nothing was learned, or nothing was sent.
     pub fn nothing(evidence: Evidence, weight: Weight) -> LegReport {
-        LegReport { evidence, weight, answer: None, posted: None, doubt: None }
+        LegReport {
+            evidence,
+            weight,
+            answer: None,
+            posted: None,
+            unbelieved: None,
+            finding: None,
+            mark: None,
+            doubt: None,
+        }
     }
 
     /// What may be believed of what a leg's own counter said about it. The answer to a query weighs
@@ -85,11 +103,15 @@ impl LegReport {
         };
         let known = marks::says_known(&reply.answer, profile);
         let (evidence, doubt) = marks::weigh(transfer, role, profile, reply.mark, known, evidence);
+        let (posted, unbelieved) = sorted(reply.posted, evidence);
         LegReport {
             evidence,
             weight: Weight::Answer,
             answer: Some(reply.answer),
-            posted: reply.posted.filter(|_| evidence == Evidence::Done),
+            posted,
+            unbelieved,
+            finding: None,
+            mark: reply.mark,
             doubt,
         }
     }
@@ -122,6 +144,7 @@ impl LegReport {
             },
         };
         let (evidence, doubt) = marks::weigh(transfer, role, profile, reply.mark, false, evidence);
+        let (posted, unbelieved) = sorted(reply.posted, evidence);
         LegReport {
             evidence,
             weight: match question {
@@ -129,8 +152,16 @@ impl LegReport {
                 Question::Fence | Question::Settled => Weight::Truth,
             },
             answer: Some(reply.answer),
-            posted: reply.posted.filter(|_| evidence == Evidence::Done),
+            posted,
+            unbelieved,
+            finding: Some(reply.finding),
+            mark: reply.mark,
             doubt,
         }
     }
+}
+
+/// A posting that a counter shows: believed, or not.
+fn sorted(shown: Option<Posted>, evidence: Evidence) -> (Option<Posted>, Option<Box<Posted>>) {
+    if evidence == Evidence::Done { (shown, None) } else { (None, shown.map(Box::new)) }
 }

@@ -5,7 +5,8 @@
 //! `undoing` are these rules, `learn` records what is told. `days` says which settle day a leg is bound to.
 //! [`words`] are what a leg's own counter said, [`evidence`] turns them into what may be `believed`; [`recovery`]
 //! says what is still known after a crash. `parked` is what happens to a transfer that waits for a person,
-//! [`outlook`] what it waits for, `standing` what persons decide about, `booked` what its legs say of money.
+//! [`outlook`] what it waits for, `standing` what persons decide about, `booked` what its legs say of money;
+//! [`mod@line`] names by what a step was decided.
 //!
 //! ```
 //! use domain::message::Place;
@@ -57,6 +58,7 @@ mod days;
 mod event;
 pub mod evidence;
 mod learn;
+pub mod line;
 mod marks;
 pub mod outlook;
 mod parked;

@@ -52,23 +52,16 @@ fn typical(phase: Phase) -> Transfer {
 }
 
 fn events() -> Vec<(String, Event)> {
-    let mut events = vec![("wake".to_owned(), Event::Wake), ("expire".to_owned(), Event::Expire)];
+    let mut events = vec![Event::Wake, Event::Expire];
     for role in Role::ALL {
         for evidence in Evidence::ALL {
-            for (weight, word) in
-                [(Weight::Answer, "answer"), (Weight::Query, "query"), (Weight::Truth, "fence")]
-            {
-                events.push((
-                    format!("{role}: {word} {evidence:?}"),
-                    Event::Told(role, told(evidence, weight)),
-                ));
+            for weight in [Weight::Answer, Weight::Query, Weight::Truth] {
+                events.push(Event::Told(role, told(evidence, weight)));
             }
         }
     }
-    for decision in Decision::ALL {
-        events.push((format!("decide {}", decision.as_str()), Event::Decide(decision)));
-    }
-    events
+    events.extend(Decision::ALL.map(Event::Decide));
+    events.into_iter().map(|event| (event.line(), event)).collect()
 }
 
 fn outcome(phase: Phase, event: &Event, profile: &Profile, expired: bool) -> String {
@@ -110,7 +103,8 @@ fn document() -> String {
          happens in any column are counted, not shown.\n",
     );
     for phase in phases() {
-        let _ = write!(text, "\n## {phase:?} ({})\n\n", phase.state());
+        let heading = line::heading(phase).expect("it is written out here");
+        let _ = write!(text, "\n## {heading}\n\n");
         text.push_str(
             "| event | strong | strong, expired | weak | weak, expired |\n|---|---|---|---|---|\n",
         );

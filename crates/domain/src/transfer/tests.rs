@@ -75,15 +75,15 @@ pub(super) fn told(evidence: Evidence, weight: Weight) -> LegReport {
     match evidence {
         Evidence::Done => {
             let answer = answer(AnswerCode::DONE);
-            LegReport { evidence, weight, answer, posted: Some(posted), doubt: None }
+            LegReport { answer, posted: Some(posted), ..LegReport::nothing(evidence, weight) }
         }
         Evidence::Refused => {
             let answer = answer(AnswerCode::INSUFFICIENT_FUNDS);
-            LegReport { evidence, weight, answer, posted: None, doubt: None }
+            LegReport { answer, ..LegReport::nothing(evidence, weight) }
         }
         Evidence::NotExecuted => {
             let answer = answer(AnswerCode::FENCED);
-            LegReport { evidence, weight, answer, posted: None, doubt: None }
+            LegReport { answer, ..LegReport::nothing(evidence, weight) }
         }
         Evidence::NotFound | Evidence::Silent | Evidence::NotSent => {
             LegReport::nothing(evidence, weight)
