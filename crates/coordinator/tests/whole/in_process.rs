@@ -194,6 +194,10 @@ impl Port for NotYet {
     fn come_back(&self) {
         self.counter.come_back();
     }
+
+    fn spelled(&self, message: port::Spoken<'_>) -> port::Spelled {
+        message.plainly()
+    }
 }
 
 fn out_of(key: &str) -> Begin {

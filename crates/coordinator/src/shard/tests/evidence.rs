@@ -171,7 +171,7 @@ fn a_posting_that_differs_is_kept_whole_with_the_field_in_which_it_does() {
         ),
     ];
     for (change, differs) in changes {
-        let changed = |instruction: &Instruction| {
+        let other = |instruction: &Instruction| {
             let mut reply = done(instruction);
             change(&mut reply);
             reply
@@ -181,8 +181,7 @@ fn a_posting_that_differs_is_kept_whole_with_the_field_in_which_it_does() {
             |instruction: &Instruction| of(answer(instruction, AnswerCode::new(999).expect("one")));
         let unmarked = Profile { echoes_marks: false, ..Profile::default() };
         for profile in [Profile::default(), unmarked] {
-            for answers in [&[&changed as &dyn Fn(&_) -> _, &done][..], &[&silent, &changed, &done]]
-            {
+            for answers in [&[&other as &dyn Fn(&_) -> _, &done][..], &[&silent, &other, &done]] {
                 let (_, _, exchanges) = check(profile.clone(), answers);
                 let heard: Vec<_> =
                     exchanges.iter().filter_map(|exchange| exchange.received.as_ref()).collect();
