@@ -78,9 +78,11 @@ mod tests {
 
     #[test]
     fn each_says_it_in_its_own_name_and_what_cannot_be_said_is_shown_by_its_fields() {
-        let counter = CounterId::new("far").expect("a name");
-        let dialect = Speech::Futures.with(Details::default());
-        let say = |message| spelled(&dialect, "bridge", &counter, message);
+        fn say(message: Spoken<'_>) -> Spelled {
+            let counter = CounterId::new("far").expect("a name");
+            let dialect = Speech::Futures.with(Details::default());
+            spelled(&dialect, "bridge", &counter, message)
+        }
         let query = domain::message::Instruction::Query(Query {
             serial: "000000000421".parse().expect("a serial"),
             settle_day: Day::new(20_261_121).expect("a day"),
