@@ -352,6 +352,41 @@ async fn views_are_kept(town: &Town) {
     browser.asks(Method::DELETE, "/ops/v1/session", &none, 204).await;
 }
 
+/// What an operator looks at, and with what it is answered.
+const LOOKS: [(&str, u16); 31] = [
+    ("/ops/v1/counters", 200),
+    ("/ops/v1/counters/futures/entries", 200),
+    ("/ops/v1/counters/elsewhere/entries", 404),
+    ("/ops/v1/counters/%ff/entries", 404),
+    ("/ops/v1/counters/futures/readmission", 409),
+    ("/ops/v1/counters/elsewhere/readmission", 404),
+    ("/ops/v1/strangers", 200),
+    ("/ops/v1/transfers", 200),
+    ("/ops/v1/transfers?limit=0", 400),
+    ("/ops/v1/transfers/1", 404),
+    ("/ops/v1/history?state=ended&account=6001&since=20260101", 200),
+    ("/ops/v1/history?limit=0", 400),
+    ("/ops/v1/search?q=6001", 200),
+    ("/ops/v1/search", 400),
+    ("/ops/v1/transit", 200),
+    ("/ops/v1/saved-views", 200),
+    ("/ops/v1/proven", 200),
+    ("/ops/v1/proven?limit=x", 400),
+    ("/ops/v1/proposals", 200),
+    ("/ops/v1/proposals?limit=x", 400),
+    ("/ops/v1/summary", 200),
+    ("/ops/v1/alarms", 200),
+    ("/ops/v1/alarms?state=closed&before=9", 200),
+    ("/ops/v1/alarms?state=both", 400),
+    ("/ops/v1/openapi.json", 200),
+    ("/healthz", 200),
+    ("/readyz", 200),
+    ("/metrics", 200),
+    ("/", 303),
+    ("/sign-in", 200),
+    ("/page.css", 200),
+];
+
 #[tokio::test]
 async fn what_operators_see_is_described() {
     let town = Town::start(Kind::Sqlite, Faults::default()).await.expect("the town starts");
@@ -360,40 +395,7 @@ async fn what_operators_see_is_described() {
     let told = town.caller.told().await.expect("a list");
     let one = format!("/ops/v1/transfers/{}", told[0].master_serial);
     let http = system_tests::http::as_operator(&town.bridge.token_file());
-    for (path, status) in [
-        ("/ops/v1/counters", 200),
-        ("/ops/v1/counters/futures/entries", 200),
-        ("/ops/v1/counters/elsewhere/entries", 404),
-        ("/ops/v1/counters/%ff/entries", 404),
-        ("/ops/v1/counters/futures/readmission", 409),
-        ("/ops/v1/counters/elsewhere/readmission", 404),
-        ("/ops/v1/strangers", 200),
-        ("/ops/v1/transfers", 200),
-        ("/ops/v1/transfers?limit=0", 400),
-        (one.as_str(), 200),
-        ("/ops/v1/transfers/1", 404),
-        ("/ops/v1/history?state=ended&account=6001&since=20260101", 200),
-        ("/ops/v1/history?limit=0", 400),
-        ("/ops/v1/search?q=6001", 200),
-        ("/ops/v1/search", 400),
-        ("/ops/v1/transit", 200),
-        ("/ops/v1/saved-views", 200),
-        ("/ops/v1/proven", 200),
-        ("/ops/v1/proven?limit=x", 400),
-        ("/ops/v1/proposals", 200),
-        ("/ops/v1/proposals?limit=x", 400),
-        ("/ops/v1/summary", 200),
-        ("/ops/v1/alarms", 200),
-        ("/ops/v1/alarms?state=closed&before=9", 200),
-        ("/ops/v1/alarms?state=both", 400),
-        ("/ops/v1/openapi.json", 200),
-        ("/healthz", 200),
-        ("/readyz", 200),
-        ("/metrics", 200),
-        ("/", 303),
-        ("/sign-in", 200),
-        ("/page.css", 200),
-    ] {
+    for (path, status) in LOOKS.into_iter().chain([(one.as_str(), 200)]) {
         let url = format!("{}{path}", town.bridge.operators());
         let heard = system_tests::http::send(http.get(url)).await.expect("an answer");
         assert_eq!(heard.status.as_u16(), status, "{path}: {}", heard.text());

@@ -286,7 +286,7 @@ pub(super) mod tests {
     fn all_that_is_said_of_a_counter_is_written_down() {
         let counter = CounterId::new("futures").expect("an id");
         let waits = |moving, parked| Some(Waits { moving, parked });
-        let held = [
+        let shown = [
             (HoldKind::Hold, None),
             (HoldKind::Drain, None),
             (HoldKind::Drain, waits(3, 1)),
@@ -294,7 +294,7 @@ pub(super) mod tests {
             (HoldKind::Drain, waits(0, 2)),
         ];
         let mut said: Vec<String> =
-            held.iter().map(|(kind, waits)| on_hold::text(&counter, *kind, *waits)).collect();
+            shown.iter().map(|(kind, waits)| on_hold::text(&counter, *kind, *waits)).collect();
         said.push(on_hold::NOT_KNOWN.to_owned());
         for (foreign, contradictions) in [(7, 0), (0, 2), (7, 2)] {
             let text = &faults_json(&counter, foreign, contradictions)["text"];

@@ -10,7 +10,7 @@ pub(crate) mod transit;
 use axum::http::Uri;
 
 /// What is said of what was done, by the word that a page is told.
-pub(crate) const DONE: [(&str, &str); 18] = [
+pub(crate) const DONE: [(&str, &str); 20] = [
     ("proposed", "Proposed. Another person has to approve it."),
     ("approved", "Approved: it is decided."),
     ("withdrawn", "It is proposed no longer."),
