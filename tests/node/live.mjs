@@ -149,6 +149,16 @@ test("events that go on and on are shown the more seldom, and a counter beside t
   assert.equal(world.asked.length, before + 1);
 });
 
+test("a counter that stands otherwise again and again is asked for the more seldom", async () => {
+  const world = page({ parts: [live()] });
+  for (let number = 0; number < 300; number += 1) {
+    world.sources[0].say("counters", counter(`state ${number}`));
+    await world.pass(100);
+  }
+  const gaps = world.asked.slice(1).map((one, index) => one.at - world.asked[index].at);
+  assert.ok(gaps[0] <= 1000 && gaps.at(-1) >= 4900, gaps.join());
+});
+
 test("a page that nobody touches asks by itself the more seldom, and as often as others once it is touched", async () => {
   const world = page({ parts: [live()] });
   await world.pass(60_000);

@@ -23,9 +23,6 @@ for (const kind of ["pointerdown", "pointermove", "keydown"]) {
 let shownAt = Date.now();
 let askedAt = 0;
 let due = 0;
-// Events that go on and on are shown the more seldom, for all browsers ask whenever there is one.
-let pause = PAUSE_MS;
-let eventAt = 0;
 let isAsking = false;
 const byId = (id) => document.getElementById(id);
 
@@ -87,7 +84,7 @@ async function look() {
   if (isAsking || document.hidden || !HERE) return;
   isAsking = true;
   askedAt = Date.now();
-  pause = Math.min(2 * pause, EVERY_MS);
+  for (const kind of [STANDINGS, EVENTS]) kind.pause = Math.min(2 * kind.pause, EVERY_MS);
   due = askedAt + (!IS_LIVE ? SELDOM_MS : isTouched() ? EVERY_MS : UNTOUCHED_MS);
   try {
     const headers = isTouched() ? {} : { "x-background": "1" };
@@ -126,11 +123,16 @@ function soon(after = PAUSE_MS) {
   if (IS_LIVE) due = Math.min(due, Math.max(Date.now(), askedAt + after));
 }
 
-/** The same for one of many events. */
-function soonForOneOfMany() {
-  if (Date.now() - eventAt >= EVERY_MS) pause = PAUSE_MS;
-  eventAt = Date.now();
-  soon(pause);
+// What goes on and on is shown the more seldom, for all browsers ask whenever there is any of it; each kind by itself, so that
+// a storm of one hides nothing of the other.
+const STANDINGS = { pause: PAUSE_MS, at: 0 };
+const EVENTS = { pause: PAUSE_MS, at: 0 };
+
+/** The same for one of many of a kind. */
+function soonForOneOf(kind) {
+  if (Date.now() - kind.at >= EVERY_MS) kind.pause = PAUSE_MS;
+  kind.at = Date.now();
+  soon(kind.pause);
 }
 
 // What of a counter is counted or measured, and is another with every message.
@@ -196,11 +198,11 @@ function follow() {
   const on = (name, taking) =>
     source.addEventListener(name, (event) => {
       taking(JSON.parse(event.data));
-      if (name !== "counters") soonForOneOfMany();
+      if (name !== "counters") soonForOneOf(EVENTS);
     });
   on("counters", (counters) => {
     const now = standingOf(counters);
-    if (now !== standing) soon();
+    if (now !== standing) soonForOneOf(STANDINGS);
     standing = now;
   });
   on("link", (event) => addEvent({ ...event, key: `link ${event.number}` }, false));

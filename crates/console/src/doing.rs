@@ -263,7 +263,8 @@ pub(crate) async fn about_an_alarm(
         return nothing_here(&caller);
     }
     let path = format!("/ops/v1/alarms/{}/{what}", escaped(&number));
-    let body = json!({ "note": written(&fields, "note") });
+    let times: Option<u64> = field(&fields, "times").parse().ok();
+    let body = json!({ "note": written(&fields, "note"), "times": times });
     let page = Page::Alarm(&number);
     act(&caller, &page, (Method::POST, &path, &body), ("alarm", &fields), &what).await
 }

@@ -104,7 +104,10 @@ impl Accusations {
     ) {
         let labels = [("counter", counter.to_string()), ("fault", fault.as_str().to_owned())];
         metrics::counter!("counter_faults_total", &labels).increment(1);
-        events.raise(fault.alarm(), AlarmAbout::Counter(counter.clone()), text);
+        // The alarm outlives the log and the ring of events: it says of what.
+        let of = about.map(|master| format!("{master}: {text}"));
+        let alarm = AlarmAbout::Counter(counter.clone());
+        events.raise(fault.alarm(), alarm, of.as_deref().unwrap_or(text));
         let tell = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry((counter.clone(), fault)).or_default().add(now, fault.most())

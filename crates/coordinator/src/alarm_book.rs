@@ -146,6 +146,10 @@ impl Book {
         lasts: Option<&str>,
     ) -> bool {
         match (self.open.get_mut(&(kind, about.clone())), lasts) {
+            // Anew, and for another reason, before the first one had closed.
+            (Some(open), Some(text)) if open.over_since.is_some() && !text.is_empty() => {
+                self.say(now, kind, about, text)
+            }
             (Some(open), Some(_)) => {
                 open.over_since = None;
                 false

@@ -16,9 +16,9 @@ pub enum Ends {
 pub const fn ends(kind: AlarmKind) -> Ends {
     match kind {
         AlarmKind::NeedsOperator => Ends::ByItself("no transfer needs a person"),
-        AlarmKind::CounterHeld => Ends::ByItself("two have readmitted the counter"),
+        AlarmKind::CounterHeld => Ends::ByItself("the counter is held no longer"),
         AlarmKind::Database => Ends::ByItself("the database records"),
-        AlarmKind::RecordBehind => Ends::ByItself("two have released the record"),
+        AlarmKind::RecordBehind => Ends::ByItself("the record is behind no longer"),
         AlarmKind::TooMany => Ends::ByItself("there is room for alarms about transfers"),
         AlarmKind::Contradiction => {
             Ends::ByPerson("ask the counter's people which of its answers is true")

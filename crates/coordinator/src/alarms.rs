@@ -62,7 +62,13 @@ pub enum AlarmError {
 
 /// What was open when the bridge last stopped.
 pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
-    let Alarms { alarms, damaged, .. } = inner.store.open_alarms().await?;
+    let Alarms { alarms, damaged, .. } = match inner.store.open_alarms().await {
+        // Money does not wait for notes of what went wrong.
+        Err(damage @ StoreError::Damaged { .. }) => {
+            Alarms { damaged: vec![damage], ..Alarms::default() }
+        }
+        read => read?,
+    };
     for damage in &damaged {
         let text = format!("an alarm cannot be read: {damage}");
         tracing::error!("{text}");
@@ -125,11 +131,13 @@ impl Keeping {
                 book.stands(now, AlarmKind::NeedsOperator, AlarmAbout::Bridge, lasts);
             }
             for about in book.counters(AlarmKind::CounterHeld) {
-                let lasts = match &about {
+                let is_held = match &about {
                     AlarmAbout::Counter(counter) => held.contains_key(counter),
                     AlarmAbout::Bridge | AlarmAbout::Transfer(_) => false,
                 };
-                book.stands(now, AlarmKind::CounterHeld, about, lasts.then_some(""));
+                if !is_held {
+                    book.stands(now, AlarmKind::CounterHeld, about, None);
+                }
             }
             for (counter, hold) in &held {
                 let about = AlarmAbout::Counter(counter.clone());
@@ -253,9 +261,11 @@ impl Coordinator {
         number: i64,
         who: &ForeignText,
         note: &ForeignText,
+        seen: Option<u64>,
     ) -> Result<OpenAlarm, AlarmError> {
         let now = now_micros();
-        let (alarm, is_over) = say(&self.inner, number, &Word::Seen, (who, note), now).await?;
+        let word = Word::Seen;
+        let (alarm, is_over) = say(&self.inner, number, (&word, seen), (who, note), now).await?;
         let is_new = alarm.acknowledged.as_ref().is_some_and(|seen| seen.at == now);
         if is_new {
             let text = format!("{who} has acknowledged alarm {number}: {note}");
@@ -266,15 +276,18 @@ impl Coordinator {
     }
 
     /// A person says that an alarm is over. It is durable when this returns. One that closes by itself closes when what
-    /// it is about is over, whoever would have it otherwise.
+    /// it is about is over, whoever would have it otherwise. `seen`: how often it had been said as far as the person saw; what
+    /// was said since is another alarm then.
     pub async fn close_alarm(
         &self,
         number: i64,
         who: &ForeignText,
         note: &ForeignText,
+        seen: Option<u64>,
     ) -> Result<Alarm, AlarmError> {
         let now = now_micros();
-        let (alarm, _) = say(&self.inner, number, &Word::Over, (who, note), now).await?;
+        let word = Word::Over;
+        let (alarm, _) = say(&self.inner, number, (&word, seen), (who, note), now).await?;
         let text = format!("{who} has closed alarm {number}: {note}");
         tracing::info!("{text}");
         self.inner.events.record(now, Kind::Alarm, None, text);
@@ -282,11 +295,12 @@ impl Coordinator {
     }
 }
 
-/// Records what a person says of an alarm; how it stands then, and whether what it is about is over.
+/// Records what a person says of an alarm; how it stands then, and whether what it is about is over. The person has seen
+/// it said so often; all of it unless that is known.
 async fn say(
     inner: &Inner,
     number: i64,
-    word: &Word,
+    (word, seen): (&Word, Option<u64>),
     (who, note): (&ForeignText, &ForeignText),
     at: i64,
 ) -> Result<(Alarm, bool), AlarmError> {
@@ -300,7 +314,8 @@ async fn say(
     match word {
         Word::Seen if alarm.acknowledged.is_some() => return Ok((alarm, open.is_over)),
         Word::Seen => {
-            let (who, note, times) = (who.clone(), note.clone(), alarm.times);
+            let (who, note) = (who.clone(), note.clone());
+            let times = seen.map_or(alarm.times, |seen| seen.min(alarm.times));
             alarm.acknowledged = Some(Acknowledged { at, who, note, times });
         }
         Word::Over => {
@@ -324,7 +339,12 @@ async fn say(
     };
     let Some((_, stands)) = kept.first().cloned() else { return Err(AlarmError::NoSuch(number)) };
     let writing = Writing { number: Some(number), alarm: alarm.clone() };
-    desk.book(|book| book.written(Now::read(), vec![writing], kept));
+    let now = Now::read();
+    desk.book(|book| book.written(now, vec![writing], kept));
+    if seen.is_some_and(|seen| seen < alarm.times) && alarm.closed.is_some() {
+        // What was said since nobody has looked into: it is another alarm.
+        desk.say(alarm.kind, alarm.about.clone(), alarm.latest.as_received());
+    }
     if stands.closed != alarm.closed {
         return Err(closed(number, &stands));
     }

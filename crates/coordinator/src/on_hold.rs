@@ -14,7 +14,10 @@ use foreign::ForeignText;
 use port::Counter;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{DamagedHold, HoldKind, InForce, NotChanged, NotTakenOff, OnHold, StoreError};
+use store::{
+    AlarmAbout, AlarmKind, DamagedHold, HoldKind, InForce, NotChanged, NotTakenOff, OnHold,
+    StoreError,
+};
 use tokio::time::Instant;
 
 /// Why a counter was not held, or not released.
@@ -129,7 +132,7 @@ fn tell_damaged(inner: &Inner, counter: Option<&CounterId>, error: &StoreError) 
     let text = match counter {
         Some(counter) => format!(
             "what is recorded of {counter}'s hold cannot be read ({error}): it gets no new transfers until somebody \
-             holds, drains or releases it, which mends that"
+             holds, drains or releases it, which mends that; if it was drained, it signs on until then"
         ),
         None => format!(
             "it cannot be read which counter a recorded hold is of ({error}): no counter that an operator keeps from new \
@@ -138,6 +141,8 @@ fn tell_damaged(inner: &Inner, counter: Option<&CounterId>, error: &StoreError) 
         ),
     };
     tracing::error!("{text}");
+    let about = counter.map_or(AlarmAbout::Bridge, |counter| AlarmAbout::Counter(counter.clone()));
+    inner.events.raise(AlarmKind::Defect, about, &text);
     inner.events.record(now_micros(), Kind::Held, None, text);
 }
 

@@ -249,6 +249,9 @@ pub(super) struct Body {
     /// What is done about it, or what was found, in at most 2,000 bytes of UTF-8. It is kept.
     #[schema(min_length = 1)]
     note: String,
+    /// How often it had been said when it was looked at, as its `times` were: what was said since then is not acknowledged,
+    /// and is another alarm if this one is closed. All that was said unless it is there.
+    times: Option<u64>,
 }
 
 /// Say that you have seen an alarm and look into it.
@@ -267,11 +270,11 @@ pub(super) async fn acknowledge(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AlarmJson>, Problem> {
     let coordinator = ops.state.coordinator.clone();
-    let Body { note: words } = parse(&whole(body)?)?;
+    let Body { note: words, times } = parse(&whole(body)?)?;
     let (number, words, who) = (read(&number)?, note(&words)?, identity.who());
     let act = act(&coordinator, number, (&identity, "alarm_acknowledged", "acknowledged"), &words);
     let saying = async move {
-        let seen = coordinator.acknowledge_alarm(number, &who, &words).await;
+        let seen = coordinator.acknowledge_alarm(number, &who, &words, times).await;
         seen.map(AlarmJson::from).map_err(refusal)
     };
     recorded(&ops, &identity, act, saying).await.map(Json)
@@ -293,11 +296,12 @@ pub(super) async fn close(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AlarmJson>, Problem> {
     let coordinator = ops.state.coordinator.clone();
-    let Body { note: words } = parse(&whole(body)?)?;
+    let Body { note: words, times } = parse(&whole(body)?)?;
     let (number, words, who) = (read(&number)?, note(&words)?, identity.who());
     let act = act(&coordinator, number, (&identity, "alarm_closed", "closed"), &words);
     let saying = async move {
-        let closed = coordinator.close_alarm(number, &who, &words).await.map_err(refusal)?;
+        let closed = coordinator.close_alarm(number, &who, &words, times).await;
+        let closed = closed.map_err(refusal)?;
         Ok(AlarmJson::of(Some(number), closed, false))
     };
     recorded(&ops, &identity, act, saying).await.map(Json)

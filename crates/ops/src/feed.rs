@@ -118,7 +118,7 @@ pub(super) struct Feed {
     changes: SelectAll<WatchStream<Arc<Snapshot>>>,
     /// Whether the connections may have changed since they were last told.
     changed: bool,
-    told: Vec<Arc<Snapshot>>,
+    told: Option<Vec<Arc<Snapshot>>>,
     next_snapshot: Instant,
     next_numbers: Instant,
     stop: CancellationToken,
@@ -156,7 +156,7 @@ impl Feed {
             changes: statuses.iter().cloned().map(WatchStream::from_changes).collect(),
             statuses,
             changed: true,
-            told: Vec::new(),
+            told: None,
             next_snapshot: Instant::now(),
             next_numbers: Instant::now(),
             stop,
@@ -218,19 +218,20 @@ impl Feed {
     fn snapshot(&mut self) -> Option<Vec<Arc<Snapshot>>> {
         self.next_snapshot = Instant::now() + SNAPSHOT_PAUSE;
         let now: Vec<_> = self.statuses.iter().map(|status| status.borrow().clone()).collect();
-        let is_first = self.told.len() != now.len();
-        let pairs = || self.told.iter().zip(&now);
-        if !is_first && pairs().all(|(told, now)| Arc::ptr_eq(told, now)) {
-            self.changed = false;
-            return None;
-        }
-        let stands = !is_first && pairs().all(|(told, now)| told.stands_as(now));
-        if stands && Instant::now() < self.next_numbers {
-            return None;
+        if let Some(told) = &self.told {
+            let mut pairs = told.iter().zip(&now);
+            if pairs.clone().all(|(told, now)| Arc::ptr_eq(told, now)) {
+                self.changed = false;
+                return None;
+            }
+            let stands = pairs.all(|(told, now)| told.stands_as(now));
+            if stands && Instant::now() < self.next_numbers {
+                return None;
+            }
         }
         self.changed = false;
         self.next_numbers = Instant::now() + NUMBERS_PAUSE;
-        self.told.clone_from(&now);
+        self.told = Some(now.clone());
         Some(now)
     }
 }

@@ -4,8 +4,8 @@ use super::{Ops, counters, described, now_micros, seconds_between};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use coordinator::Summary;
 use coordinator::standing::Record;
+use coordinator::{Summary, ends};
 use port::status::{Health, Snapshot};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ pub(super) struct SummaryJson {
     oldest_in_transit_age_s: Option<i64>,
     /// How many alarms are open.
     alarms_open: usize,
-    /// How many of them nobody has acknowledged.
+    /// How many of them nobody has acknowledged, or were said again since and wait for a person.
     alarms_unacknowledged: usize,
 }
 
@@ -66,7 +66,10 @@ pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
     let coordinator = &ops.state.coordinator;
     let Summary { by_state, in_transit, oldest_in_transit_at } = coordinator.summary().await;
     let alarms = coordinator.open_alarms();
-    let unseen = alarms.iter().filter(|open| open.alarm.acknowledged.is_none());
+    let unseen = alarms.iter().filter(|open| match &open.alarm.acknowledged {
+        None => true,
+        Some(seen) => !ends(open.alarm.kind).is_by_itself() && open.alarm.times > seen.times,
+    });
     let now = now_micros();
     Json(SummaryJson {
         version: env!("CARGO_PKG_VERSION"),

@@ -96,7 +96,7 @@ struct BooksJson {
     credited: i64,
     /// Proven returned: debits that were reversed.
     returned: i64,
-    /// Sent less than a minute ago, the answer awaited.
+    /// Sent, the answer awaited, of transfers that were accepted less than a minute ago.
     awaited: i64,
     /// Not known: sent, and neither proven nor disproven.
     unknown: i64,
@@ -147,7 +147,7 @@ struct AtCounterJson {
     colour: ColourJson,
     /// Why it stands so, in sentences; the worst first.
     why: Vec<String>,
-    /// Legs that were sent less than a minute ago, and whose answer is awaited.
+    /// Legs whose answer is awaited, of transfers that were accepted less than a minute ago.
     awaited_legs: usize,
     /// Legs whose outcome is not known.
     unknown_legs: usize,

@@ -1,6 +1,6 @@
 //! Something that is changed seldom: in one transaction, on a connection of its own that is closed again. What only the
-//! holder of the record may change is fenced as the journal's batches are, by the lease's row under the holder's epoch: last,
-//! for the journal waits for whoever has that row, and what is seldom may be slow.
+//! holder of the record may change is fenced as the journal's batches are: the transaction begins with the lease's row
+//! under the holder's epoch. So what it reads is what those before have left, whose answer may not have come.
 
 use crate::address::Address;
 use crate::connect;
@@ -71,17 +71,17 @@ async fn once<T, E>(
         ..TransactionOptions::default()
     };
     let transaction = connection.begin_with_options(options).await?;
-    // Boxed, for each who changes something carries it within its own.
-    let result = Box::pin(work(&transaction)).await?;
-    if result.is_err() {
-        transaction.rollback().await?;
-        return Ok(Done::Through(result));
-    }
     if let Some(ledger) = ledger
         && let Some(why) = superseded(&transaction, ledger).await?
     {
         transaction.rollback().await?;
         return Ok(Done::Superseded(why));
+    }
+    // Boxed, for each who changes something carries it within its own.
+    let result = Box::pin(work(&transaction)).await?;
+    if result.is_err() {
+        transaction.rollback().await?;
+        return Ok(Done::Through(result));
     }
     is_kept.store(true, Relaxed);
     if let Err(error) = transaction.commit().await {

@@ -149,7 +149,9 @@ pub(crate) async fn page(
     shorten(&mut page, length);
     let mut looked_to = match rest(filter, term) {
         None => {
-            let mut portions = Portions::new(asking.portions().await?);
+            let portions = asking.portions().await?;
+            let newest = portions.iter().map(|portion| (portion.number, portion.newest));
+            let mut portions = Portions::new(newest.collect());
             while let Some(these) = portions.next_for(&page, length) {
                 page.extend(asking.entered(these).await?);
                 shorten(&mut page, length);
@@ -165,13 +167,17 @@ pub(crate) async fn page(
         }
     };
     let is_full = page.len() == length;
-    if oldest != 0 && !(is_full && page.first().is_some_and(|last| *last >= oldest)) {
+    // Where not all entries were gone through, what is older than they comes on a later page.
+    if looked_to.is_none()
+        && oldest != 0
+        && !(is_full && page.first().is_some_and(|last| *last >= oldest))
+    {
         // What is older is not all entered yet.
         let (older, last) = asking.walked(oldest.min(before), length).await?;
         page.extend(older);
         page.retain(|master| last.is_none_or(|last| *master >= last));
         shorten(&mut page, length);
-        looked_to = looked_to.max(last);
+        looked_to = last;
     }
     if page.len() == length {
         looked_to = page.first().copied();
@@ -180,6 +186,13 @@ pub(crate) async fn page(
         page = speaking(connection, page, serial).await?;
     }
     Ok((page, looked_to))
+}
+
+/// A portion of the index, and between which serials it holds any.
+struct Portion {
+    number: i64,
+    oldest: i64,
+    newest: i64,
 }
 
 /// A question, as all the places are asked it.
@@ -205,11 +218,14 @@ impl Asking<'_> {
     }
 
     /// The portions of the index that hold anything older, and the newest of each.
-    async fn portions(&self) -> Result<Vec<(i64, i64)>, StoreError> {
-        let sql = "SELECT portion_number, newest FROM term_portion WHERE oldest < ? \
+    async fn portions(&self) -> Result<Vec<Portion>, StoreError> {
+        let sql = "SELECT portion_number, oldest, newest FROM term_portion WHERE oldest < ? \
                    ORDER BY newest DESC";
         let rows = asked(self.connection, sql, vec![self.before.into()]).await?;
-        rows.iter().map(|row| Ok((read(row, 0)?, read(row, 1)?))).collect()
+        let portion = |row| {
+            Ok(Portion { number: read(row, 0)?, oldest: read(row, 1)?, newest: read(row, 2)? })
+        };
+        rows.iter().map(portion).collect()
     }
 
     /// The newest that pass the rest of the filter, too, of those in the index, by going through its entries, so many and
@@ -219,9 +235,10 @@ impl Asking<'_> {
         rest: &Part,
         length: usize,
     ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
-        let portions = self.portions().await?;
+        let mut portions = self.portions().await?;
         let (mut found, mut before, mut looked_at) = (BTreeSet::new(), self.before, 0);
         while looked_at < WALKED {
+            portions.retain(|portion| portion.oldest < before);
             let (entries, last) = self.newest_entries(&portions, before).await?;
             looked_at += entries.len();
             found.extend(self.passing(entries, rest).await?);
@@ -238,15 +255,15 @@ impl Asking<'_> {
     /// more behind it.
     async fn newest_entries(
         &self,
-        portions: &[(i64, i64)],
+        portions: &[Portion],
         before: i64,
     ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
         let (mut entries, mut last) = (BTreeSet::new(), None);
-        for (portion, newest) in portions {
-            if last.is_some_and(|last| *newest < last) {
+        for portion in portions {
+            if last.is_some_and(|last| portion.newest < last) {
                 break;
             }
-            let place = Part::new("e.portion_number = ?", [(*portion).into()]);
+            let place = Part::new("e.portion_number = ?", [portion.number.into()]);
             let place = place.and(self.term.entry());
             let place = place.and(Part::new("e.master_serial < ?", [before.into()]));
             let sql = format!(

@@ -101,7 +101,8 @@ impl Alarm {
 
     /// What whoever says something of it has before him.
     fn seen(&self) -> String {
-        format!("{} {} {}", self.acknowledged.is_some(), self.closed.is_some(), self.lasts())
+        let (is_seen, is_closed) = (self.acknowledged.is_some(), self.closed.is_some());
+        format!("{} {is_seen} {is_closed} {}", self.times, self.lasts())
     }
 
     /// Whether nobody may close it now.

@@ -38,11 +38,9 @@ pub(super) struct Standing {
 
 impl Standing {
     pub(super) async fn of(coordinator: &Coordinator, started_at: i64, now: i64) -> Standing {
-        let counting = async { (coordinator.summary().await, coordinator.transit().await) };
-        let (summary, transit) = match timeout(COUNTED_WITHIN, counting).await {
-            Ok((summary, transit)) => (Some(summary), transit),
-            Err(_) => (None, None),
-        };
+        // What takes long hides nothing of what was counted before it.
+        let summary = timeout(COUNTED_WITHIN, coordinator.summary()).await.ok();
+        let transit = timeout(COUNTED_WITHIN, coordinator.transit()).await.ok().flatten();
         let standing = coordinator.standing().state();
         let counters = coordinator.counters().iter();
         let held = counters.map(|it| (it.id().to_string(), standing.held.contains_key(it.id())));

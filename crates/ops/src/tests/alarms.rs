@@ -131,7 +131,7 @@ async fn what_lasts_closes_by_itself_and_by_nobody_before() {
     let closed = tokio::time::timeout(Duration::from_mins(1), closed).await.expect("in time");
     assert_eq!((&closed["number"], &closed["kind"]), (&json!(2), &json!("record_behind")));
     assert_eq!(closed["closed"]["who"], Value::Null);
-    assert_eq!(closed["closed"]["note"], "it is over: two have released the record");
+    assert_eq!(closed["closed"]["note"], "it is over: the record is behind no longer");
     assert_eq!(closed["closes_by_itself"], true);
 
     let rig = Rig::new(&["securities", "futures"], &[42]).await;

@@ -278,8 +278,9 @@ impl Writer {
     /// this holder is there.
     async fn while_idle(&mut self) {
         self.engine.while_idle().await;
-        // What was entered has said so already, some hundred times a second.
-        if self.engine.ledger().unseen_for().is_some_and(|unseen| unseen >= BEAT / 2) {
+        // What was entered has said so already, some hundred times a second; the last of it is followed by a whole pause.
+        let is_over = !self.engine.has_earlier();
+        if self.engine.ledger().unseen_for().is_some_and(|unseen| is_over || unseen >= BEAT / 2) {
             self.beat().await;
         }
     }

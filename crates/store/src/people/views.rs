@@ -120,7 +120,7 @@ impl People {
     }
 
     /// Deletes a view, and records the act with what it was: one's own, and for an admin any. Another's that is not
-    /// shared is nobody else's to know of.
+    /// shared is as if there were none, for whoever is no admin.
     pub async fn delete_view(
         &self,
         id: &str,
