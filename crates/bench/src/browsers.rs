@@ -127,6 +127,21 @@ impl Browser {
     }
 }
 
+/// Transfers of accounts that money comes from, the newest of each.
+async fn some_transfers(stage: &Stage) -> Result<Vec<Sought>> {
+    #[derive(Deserialize)]
+    struct History {
+        transfers: Vec<Sought>,
+    }
+    let mut found = Vec::new();
+    for place in stage.orders().accounts.from.iter().take(SOUGHT) {
+        let path = format!("/ops/v1/history?account={}&limit=1", place.account);
+        let History { transfers } = stage.ask_operators(&path).await?;
+        found.extend(transfers);
+    }
+    Ok(found)
+}
+
 /// What all that follow have heard and asked for.
 #[derive(Default)]
 struct Followed {
@@ -212,7 +227,7 @@ pub(crate) async fn run(plan: &Plan, stage: &Stage, following: u16) -> Result<(S
         let crowd = Crowd::enter(&browser, following, &told).await?;
         add_turn(&mut followed, turn(&plan, stage).await?)?;
         crowd.leave()?;
-        let sought = stage.some_transfers(SOUGHT).await?;
+        let sought = some_transfers(stage).await?;
         let (stop, over) = watch::channel(false);
         let looking: JoinHandle<Result<Times>> =
             tokio::spawn(look(browser.clone(), sought.into(), over));

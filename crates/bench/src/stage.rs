@@ -385,21 +385,6 @@ impl Stage {
         &self.http
     }
 
-    /// Transfers of accounts that money comes from, whenever they were made, up to so many.
-    pub(crate) async fn some_transfers<T: DeserializeOwned>(&self, most: usize) -> Result<Vec<T>> {
-        #[derive(Deserialize)]
-        struct History<T> {
-            transfers: Vec<T>,
-        }
-        let mut found = Vec::new();
-        for place in self.orders.accounts.from.iter().take(most) {
-            let path = format!("/ops/v1/history?account={}&limit=1", place.account);
-            let History { transfers } = self.ask_operators(&path).await?;
-            found.extend(transfers);
-        }
-        Ok(found)
-    }
-
     /// How the counters stand, as the bridge says.
     pub(crate) async fn counters(&self) -> Result<Vec<Watched>> {
         self.ask_operators("/ops/v1/counters").await

@@ -1,6 +1,7 @@
 //! How a bridge is reached.
 
-use reqwest::{Certificate, ClientBuilder, Url, redirect};
+pub use reqwest::Url;
+use reqwest::{Certificate, ClientBuilder, redirect};
 use std::net::IpAddr;
 
 /// By whom a bridge's certificate must be vouched for, where it is reached over `https`.

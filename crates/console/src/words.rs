@@ -21,8 +21,7 @@ pub(crate) enum Words {
     Zh,
 }
 
-static CHINESE: LazyLock<HashMap<&str, &str>> =
-    LazyLock::new(|| zh::TEXTS.iter().copied().collect());
+static CHINESE: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| zh::texts().collect());
 
 impl Words {
     /// All languages.

@@ -3,8 +3,7 @@
 use super::section::Section;
 use super::service::value_or;
 use api::auth::PublicUrl;
-use client::way::is_this_machine;
-use reqwest::Url;
+use client::way::{Url, is_this_machine};
 
 /// Longest name of the service.
 const NAME_LONGEST: usize = 64;

@@ -387,17 +387,19 @@ async fn an_alarm_is_acknowledged_and_closed_by_a_form_each_and_what_is_refused_
     assert!(page.contains("Alarms that nobody has acknowledged: 2"), "{page}");
     let (_, _, page) = rig.get("/alarms/7", "en").await;
     assert!(page.contains("formaction=\"/alarms/7/closing\""), "{page}");
+    assert!(page.contains("name=\"times\" value=\"3\""), "what was seen goes with it: {page}");
     assert!(!page.contains(">Acknowledge</button>"), "somebody has: {page}");
     for (what, said) in [("acknowledgement", "Acknowledged: others"), ("closing", "is closed.")] {
         let path = format!("POST /ops/v1/alarms/7/{what}");
         rig.answers(&path, 200, json!({}));
         rig.asked();
-        let (status, headers, _) = rig.post(&format!("/alarms/7/{what}"), "note=a%0D%0Ab").await;
+        let (status, headers, _) =
+            rig.post(&format!("/alarms/7/{what}"), "times=3&note=a%0D%0Ab").await;
         assert_eq!(
             (status, &headers[header::LOCATION]),
             (StatusCode::SEE_OTHER, &"/alarms/7".parse().expect("a value"))
         );
-        assert_eq!(rig.asked()[0].3, json!({ "note": "a\nb" }));
+        assert_eq!(rig.asked()[0].3, json!({ "note": "a\nb", "times": 3 }));
         let request = Request::get("/alarms/7").header(header::COOKIE, format!("done={what}"));
         let (_, _, page) = rig.send(request.body(Body::empty()).expect("a request")).await;
         assert!(page.contains(said), "{page}");

@@ -80,7 +80,7 @@ fn whatever_the_pages_code_says_is_said_in_chinese() {
 #[test]
 fn nothing_is_said_twice_and_no_place_is_lost() {
     let mut seen = BTreeMap::new();
-    for (english, chinese) in zh::TEXTS {
+    for (english, chinese) in zh::texts() {
         let before = seen.insert(english, chinese);
         assert!(before.is_none_or(|before| before == chinese), "{english}: {before:?}, {chinese}");
         assert!(!chinese.is_ascii(), "{english}: {chinese}");

@@ -1,11 +1,18 @@
 //! Chinese, in simplified letters. The terms are those of docs/GLOSSARY.md.
 
+mod reasons;
 mod sentences;
 
+use reasons::REASONS;
 pub(super) use sentences::SENTENCES;
 
+/// All texts.
+pub(super) fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TEXTS.iter().chain(REASONS).copied()
+}
+
 /// Texts of ours, and words of the operators' API that come alone: English, Chinese.
-pub(super) const TEXTS: &[(&str, &str)] = &[
+const TEXTS: &[(&str, &str)] = &[
     // Around every page.
     ("Skip to the content", "跳到正文"),
     ("Rooms", "栏目"),
@@ -499,131 +506,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "表单来自其他页面，或浏览器未说明来源",
     ),
     ("The bridge cannot answer that now", "系统现在无法回答"),
-    // Why a transfer waits, or ended.
-    ("the debit's outcome could not be established", "无法确定出账结果"),
-    ("the credit's outcome could not be established", "无法确定入账结果"),
-    ("the reversal's outcome could not be established", "无法确定冲正结果"),
-    ("the counter refused to reverse the debit", "柜台拒绝冲正出账"),
-    ("the counter cannot reverse a debit", "该柜台不能冲正出账"),
-    (
-        "the debit's settle day is over: it needs a dated adjustment, not a reversal",
-        "出账的清算日已过：须做注明日期的调账，不能冲正",
-    ),
-    ("the counter contradicted an earlier answer", "柜台的应答与先前矛盾"),
-    (
-        "the counter holds this serial under another mark: its posting belongs to another transfer, which this record does not know",
-        "柜台以另一标记持有该流水号：其记账属于本记录不知道的另一笔转账",
-    ),
-    (
-        "the counter knew this serial when it was sent for the first time: its posting may belong to another transfer, which this record does not know",
-        "首次发送时柜台已知该流水号：其记账可能属于本记录不知道的另一笔转账",
-    ),
-    (
-        "the credit is done although the debit is not: debit by hand and decide completed, or take the credit back by hand and decide refused",
-        "未出账却已入账：请人工补做出账并裁定已完成，或人工收回入账并裁定已拒绝",
-    ),
-    ("an event arrived that the transfer's state does not allow", "出现了转账状态不允许的事件"),
-    ("this software failed while it worked on the transfer", "本软件处理该转账时出错"),
-    ("an operator decided", "由操作员裁定"),
-    ("the debit is sent as soon as it can be", "恢复后立即发送出账"),
-    ("the credit is sent as soon as it can be", "恢复后立即发送入账"),
-    ("the debit did not happen", "出账没有发生"),
-    ("nothing was sent", "未发送任何指令"),
-    ("It gets no new transfers", "不再接收新转账"),
-    ("Transfers that were begun go on being asked about", "已开始的转账继续询问"),
-    ("another person has to approve that.", "须由另一人批准。"),
-    // Why a connection ended, or never came to be, where nobody else's words stand in it.
-    ("no address is configured", "没有配置地址"),
-    ("no answer to the sign-on in time", "签到超时未答"),
-    (
-        "the counter's proof is wrong: it does not hold this link's key",
-        "柜台的证明有误：它没有本连接的密钥",
-    ),
-    ("it is tried again in a minute", "一分钟后重试"),
-    ("the counter closed the connection", "柜台关闭了连接"),
-    ("outside the counter's service hours", "非该柜台的服务时间"),
-    ("signed off, for an operator drains it", "已签退：操作员排空该柜台"),
-    (
-        "signed off, to prove by a new session what became of requests",
-        "已签退，以新会话证明请求的结果",
-    ),
-    (
-        "it was not certain that the record is still held: no session was begun",
-        "不能确定账本记录仍由本系统持有：没有开始会话",
-    ),
-    ("the old one was dead", "旧连接已失效"),
-    // Why a counter rejected a sign-on.
-    ("another version", "版本不同"),
-    ("unknown party", "不认识对方"),
-    ("bad proof", "证明有误"),
-    ("already signed on", "已签到"),
-    ("not now", "现在不行"),
-    ("another reason", "其他原因"),
-    ("the debit is to be sent: resume", "待发送出账：继续"),
-    ("the credit is to be sent: resume", "待发送入账：继续"),
-    ("the debit is to be returned: resume", "待退回出账：继续"),
-    ("by what is proven the debit is to be sent", "按已确证的事实应发送出账"),
-    ("by what is proven the credit is to be sent", "按已确证的事实应发送入账"),
-    ("by what is proven the debit is to be returned", "按已确证的事实应退回出账"),
-    ("its end is being recorded", "正在记录其终态"),
-    ("both legs are proven done", "两边均已确证成功"),
-    ("it ends by itself", "将自动终结"),
-    ("an operator may decide without it", "操作员可不等其结果而裁定"),
-    ("only a transfer that needs an operator can be decided", "只有待人工处理的转账可以裁定"),
-    (
-        "the counter contradicted itself: decide the ending, it cannot be resumed",
-        "柜台自相矛盾：请裁定结局，不能继续",
-    ),
-    ("taken up again after a restart", "重启后继续处理"),
-    ("the deadline or the cut-over has passed", "已过截止时间或日切"),
-    // What refuses.
-    ("There is nothing here", "此处没有内容"),
-    ("The body cannot be used", "提交的内容无法使用"),
-    ("A parameter cannot be used", "参数无法使用"),
-    ("A rule is broken", "不符合规则"),
-    ("There is no such transfer", "没有这笔转账"),
-    ("Too many requests in a second", "请求过于频繁"),
-    ("A counter is not connected, or did not answer", "柜台未连接或没有应答"),
-    ("A counter gets no new transfers", "柜台不接收新转账"),
-    ("Too much is going on", "系统繁忙"),
-    ("The transfer could not be recorded", "转账无法记录"),
-    ("The record is not confirmed yet", "记录尚未确认"),
-    ("The bridge is starting", "系统正在启动"),
-    ("The bridge is stopping", "系统正在停止"),
-    ("The database does not answer", "数据库没有应答"),
-    ("The request is for another host", "请求的是另一主机"),
-    ("Nobody is signed in", "尚未登录"),
-    ("The sign-in is refused", "登录被拒"),
-    ("Signing in has to wait a little", "请稍候再登录"),
-    ("The operator may not do this", "该操作员无权这样做"),
-    ("The password has to be changed first", "须先更改密码"),
-    ("The operator has no such session or token", "该操作员没有此会话或令牌"),
-    ("There is an operator of this name", "已有同名操作员"),
-    ("It is the only admin that is left", "这是仅存的管理员"),
-    ("The operator can have no more tokens", "该操作员的令牌已达上限"),
-    ("There is no such saved view", "没有这个已存视图"),
-    ("There is a saved view of this name", "已有同名的已存视图"),
-    ("No more views can be saved", "已存视图已达上限"),
-    ("The request comes from another site's page", "请求来自其他网站的页面"),
-    ("The counter is not held", "该柜台没有这项暂停或存疑"),
-    ("A new session would prove nothing", "重新签到不能证明什么"),
-    ("The serials are behind what the counter has seen", "流水号落后于柜台所见"),
-    ("The decision contradicts what is proven", "裁定与已确证的事实矛盾"),
-    ("The transfer is final already", "转账已是终态"),
-    ("The transfer is being recorded", "转账正在记录"),
-    ("The transfer does not need a decision", "转账无须裁定"),
-    ("The transfer cannot be resumed", "转账不能继续"),
-    ("It stands otherwise than it was seen", "现状与所见不同"),
-    ("Something is proposed already", "已有提议"),
-    ("No such proposal is open", "没有这项未决提议"),
-    ("Nobody approves a proposal of one's own", "不得批准自己的提议"),
-    (
-        "nobody approves a proposal of one's own: another person has to",
-        "不得批准自己的提议：须由另一人批准",
-    ),
-    ("Another has claimed the transfer", "他人已登记处理该转账"),
-    ("Too many transfers are claimed", "登记处理的转账过多"),
-    ("The record is behind", "账本记录落后"),
     // Alarms.
     ("Alarms", "告警"),
     ("Alarm", "告警"),

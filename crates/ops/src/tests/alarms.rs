@@ -115,6 +115,30 @@ async fn an_alarm_is_acknowledged_by_one_closed_by_another_and_both_are_recorded
     }
 }
 
+/// Whoever acknowledges or closes an alarm means what he has seen of it.
+#[tokio::test]
+async fn what_was_said_since_it_was_looked_at_is_neither_acknowledged_nor_closed() {
+    let rig = with_alarms().await;
+    let seeing = |times: u64| json!({ "note": "looked at", "times": times });
+    let seen = format!("{ALARMS}/1/acknowledgement");
+    let (status, said) = rig.post(&seen, seeing(2)).await;
+    assert_eq!((status, &said["times"], &said["unseen"]), (StatusCode::OK, &json!(3), &json!(1)));
+    let (status, said) = rig.post(&format!("{ALARMS}/1/closing"), seeing(2)).await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    let (_, page) = rig.get(&format!("{ALARMS}?state=open")).await;
+    let alarms = page["alarms"].as_array().expect("a list");
+    let another = alarms.iter().find(|one| one["kind"] == "contradiction").expect("another");
+    assert_eq!((&another["counter"], &another["times"]), (&json!("futures"), &json!(1)));
+    assert_ne!(another["number"], 1);
+    // All of it was seen: nothing is left.
+    let rig = with_alarms().await;
+    let (status, _) = rig.post(&format!("{ALARMS}/1/closing"), seeing(3)).await;
+    assert_eq!(status, StatusCode::OK);
+    let (_, page) = rig.get(&format!("{ALARMS}?state=open")).await;
+    let alarms = page["alarms"].as_array().expect("a list");
+    assert!(alarms.iter().all(|one| one["kind"] != "contradiction"), "{page}");
+}
+
 /// Its condition is over, for this record is whole: the one that was open before closes by itself, and says so.
 #[tokio::test]
 async fn what_lasts_closes_by_itself_and_by_nobody_before() {
