@@ -24,7 +24,7 @@ async fn the_script_of_the_pages_keeps_its_rules() -> Result<()> {
     let ended = tokio::time::timeout(Duration::from_mins(2), trying).await.context("it ends")??;
     let said = String::from_utf8_lossy(&ended.stdout);
     ensure!(ended.status.success(), "{said}");
-    // One that finds no test succeeds, too.
-    ensure!(said.contains("# pass 11\n"), "{said}");
+    // One that finds no test, or not all, succeeds, too.
+    ensure!(said.contains("# pass 14\n"), "{said}");
     Ok(())
 }
