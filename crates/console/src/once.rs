@@ -1,9 +1,9 @@
 //! Forms that make a secret which is shown once: each that is rendered has a number, which is good for one sending. A
 //! browser that sends it again, by a second click or because a page is loaded anew, makes no second secret that nobody
-//! ever sees.
+//! ever sees. With the number goes what nobody else can work out, so that nobody uses up the number of another's form.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,8 +13,8 @@ const MOST_KEPT: usize = 1_024;
 /// The numbers of the forms of this process.
 #[derive(Debug)]
 pub(crate) struct Once {
-    /// Tells them from those of another process, of which nobody knows which were sent.
-    process: u64,
+    /// By what a number is known as one that was rendered here: of another process nobody knows which were sent.
+    keys: RandomState,
     next: AtomicU64,
     sent: Mutex<Sent>,
 }
@@ -28,25 +28,26 @@ struct Sent {
 
 impl Default for Once {
     fn default() -> Once {
-        let process = RandomState::new().build_hasher().finish();
-        Once { process, next: AtomicU64::new(0), sent: Mutex::default() }
+        Once { keys: RandomState::new(), next: AtomicU64::new(0), sent: Mutex::default() }
     }
 }
 
 impl Once {
     /// What a form has with it that is rendered now.
     pub(crate) fn ticket(&self) -> String {
-        format!("{:016x}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+        self.written(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn written(&self, number: u64) -> String {
+        format!("{number}-{:016x}", self.keys.hash_one(number))
     }
 
     /// Whether what a form had with it was not sent before, as far as is known; it is from now on.
     pub(crate) fn is_first(&self, ticket: &str) -> bool {
-        let number = ticket.split_once('-').and_then(|(process, number)| {
-            let is_ours = process == format!("{:016x}", self.process);
-            is_ours.then(|| number.parse::<u64>().ok()).flatten()
-        });
-        let Some(number) = number.filter(|number| *number < self.next.load(Ordering::Relaxed))
-        else {
+        let number = ticket.split_once('-').and_then(|(number, _)| number.parse::<u64>().ok());
+        let Some(number) = number.filter(|number| {
+            *number < self.next.load(Ordering::Relaxed) && self.written(*number) == ticket
+        }) else {
             return false;
         };
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,10 +72,14 @@ mod tests {
         assert!(once.is_first(&second) && !once.is_first(&second));
         assert!(once.is_first(&first) && !once.is_first(&first));
         assert!(!Once::default().is_first(&once.ticket()));
-        let never_rendered = first.replace("-0", "-9");
-        for garbage in ["", "-", "0-0", "x", &never_rendered] {
+        // Of a third form, its number alone, or what goes with another's.
+        let third = once.ticket();
+        let (_, of_second) = second.split_once('-').expect("two parts");
+        let [bare, mixed] = ["2-0000000000000000".to_owned(), format!("2-{of_second}")];
+        for garbage in ["", "-", "0-0", "x", "2", &bare, &mixed, &once.written(9)] {
             assert!(!once.is_first(garbage), "{garbage}");
         }
+        assert!(once.is_first(&third), "nobody has used it up");
     }
 
     #[test]
