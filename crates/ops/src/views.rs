@@ -2,7 +2,7 @@
 //! an address: what is kept is what stands behind the question mark, read by the list's own reader before it is kept.
 //!
 //! Whoever may look may keep views of its own: they change nothing for anybody else. They are bounded in number and
-//! size, each is an act in the record of acts, and they go at the pace of all acts, so that nobody fills a disk with
+//! size, and each is an act in the record of acts, so they go at a pace of their own: nobody fills a disk with
 //! them. What all see takes somebody who may act.
 
 use super::Ops;
@@ -133,6 +133,7 @@ pub(super) async fn save(
         shared: body.shared,
         made_at: now_micros(),
     };
+    at_a_pace(&ops, &identity)?;
     let act = identity.act("view_saved", view.id.as_str());
     let act = store::people::Act { after: Some(view.words()), ..act };
     let saving = ops.door.people.save_view(&view, &act, &identity.known()).await;
@@ -157,11 +158,24 @@ pub(super) async fn delete(
     if !is_id {
         return Err(Problem::new(kind::NO_SUCH_VIEW));
     }
+    at_a_pace(&ops, &identity)?;
     let act = identity.act("view_deleted", id.as_str());
     let who = (&identity.name, identity.role.may(Permission::Administer));
     let deleting = ops.door.people.delete_view(&id, who, &act, &identity.known()).await;
     deleting.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses whoever saves and deletes without end.
+fn at_a_pace(ops: &Ops, identity: &Identity) -> Result<(), Problem> {
+    if ops.door.may_keep(&identity.name) {
+        return Ok(());
+    }
+    let why = format!(
+        "{} saves and deletes views too often: a hundred at once, then one a minute",
+        identity.name
+    );
+    Err(Problem::new(kind::TOO_MANY_REQUESTS).detail(why).retry_after(60))
 }
 
 /// An id that nobody guesses or gives twice.

@@ -46,6 +46,7 @@ pub(crate) struct Door {
     /// Of whoever notes when somebody was last seen.
     noting: Arc<Semaphore>,
     pace: Arc<Mutex<Pace>>,
+    keeping: Arc<Mutex<Pace>>,
     /// From when on attempts and acts are counted.
     opened: Instant,
 }
@@ -87,7 +88,8 @@ impl Door {
             waiting: [MOST_WAITING; 2].map(|most| Arc::new(Semaphore::new(most))),
             remembered: Arc::default(),
             noting: Arc::new(Semaphore::new(1)),
-            pace: Arc::default(),
+            pace: Arc::new(Mutex::new(Pace::of_acts())),
+            keeping: Arc::new(Mutex::new(Pace::of_keeping())),
             opened: Instant::now(),
         }
     }
@@ -100,6 +102,12 @@ impl Door {
     /// Whether an operator may act already; it counts.
     pub(super) fn may_act(&self, name: &OperatorName) -> bool {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.may(name, self.opened.elapsed())
+    }
+
+    /// Whether an operator may keep something for itself already; it counts.
+    pub(crate) fn may_keep(&self, name: &OperatorName) -> bool {
+        let mut pace = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         pace.may(name, self.opened.elapsed())
     }
 
