@@ -10,6 +10,7 @@ use crate::events::Kind;
 use crate::inner::Inner;
 use crate::mail::Mail;
 use crate::summary::Summary;
+use domain::serial::MasterSerial;
 use foreign::ForeignText;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -198,6 +199,11 @@ async fn record(inner: &Inner, writing: Vec<Writing>) -> Result<(), StoreError> 
     let now = Now::read();
     let told = inner.events.desk().book(|book| book.written(now, writing, kept));
     for told in told {
+        let master = match &told {
+            Told::Raised((_, alarm)) | Told::Seen((_, alarm)) | Told::Closed((_, alarm)) => {
+                named(alarm)
+            }
+        };
         let text = match told {
             Told::Raised((number, alarm)) => {
                 format!("alarm {number} is raised: {}: {}", words(&alarm), alarm.text)
@@ -216,10 +222,19 @@ async fn record(inner: &Inner, writing: Vec<Writing>) -> Result<(), StoreError> 
                 }
             }
         };
-        tracing::info!("{text}");
-        inner.events.record(now.wall, Kind::Alarm, None, text);
+        tracing::info!(master = master.map(|it| it.to_string()), "{text}");
+        inner.events.record(now.wall, Kind::Alarm, master, text);
     }
     Ok(())
+}
+
+/// The transfer that an alarm is about, or that it was raised for: its words begin with its serial then.
+fn named(alarm: &Alarm) -> Option<MasterSerial> {
+    if let AlarmAbout::Transfer(master) = alarm.about {
+        return Some(master);
+    }
+    let (serial, _) = alarm.text.as_received().split_once(": ")?;
+    serial.parse().ok()
 }
 
 /// For what an alarm was raised, and about what.
