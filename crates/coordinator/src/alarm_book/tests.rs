@@ -158,6 +158,24 @@ fn what_lasts_closes_by_itself_when_it_has_been_over_for_a_while() {
     assert_eq!((told.len(), told[0].as_str(), book.to_write(true).len()), (2, "closed 1", 0));
 }
 
+/// A counter that two have readmitted and that is held anew, for another reason, before the first alarm has closed.
+#[test]
+fn what_begins_anew_before_it_has_closed_is_said_again_with_its_own_reason() {
+    let (mut book, mut clock) = (Book::default(), Clock::new());
+    let now = clock.now();
+    let stands =
+        |book: &mut Book, lasts| book.stands(now, AlarmKind::CounterHeld, futures(), lasts);
+    assert!(stands(&mut book, Some("a foreign mark")));
+    assert!(!stands(&mut book, Some("a foreign mark")), "it goes on");
+    assert_eq!(book.all()[0].alarm.times, 1);
+    assert!(!stands(&mut book, None) && !stands(&mut book, Some("it has seen later serials")));
+    clock.pass(OVER_FOR.as_secs());
+    book.close_what_is_over(clock.now());
+    let all = book.all();
+    assert_eq!((all.len(), all[0].is_over, all[0].alarm.times), (1, false, 2));
+    assert_eq!(all[0].alarm.latest.to_string(), "it has seen later serials");
+}
+
 #[test]
 fn what_closed_before_it_was_recorded_is_told_whole() {
     let (mut book, mut clock) = (Book::default(), Clock::new());

@@ -12,21 +12,7 @@ const KNOWLEDGE: [Knowledge; 5] = [
 
 fn phases() -> Vec<Phase> {
     let parked = ParkReason::ALL.into_iter().map(Phase::Parked);
-    let going = [
-        Phase::Accepted,
-        Phase::DebitWaiting,
-        Phase::DebitSent,
-        Phase::DebitAsking,
-        Phase::DebitFencing,
-        Phase::CreditWaiting,
-        Phase::CreditSent,
-        Phase::CreditAsking,
-        Phase::CreditFencing,
-        Phase::ReversalWaiting,
-        Phase::ReversalSent,
-        Phase::ReversalProving,
-    ];
-    going.into_iter().chain(parked).collect()
+    Phase::MOVING.into_iter().chain(parked).collect()
 }
 
 fn known(phase: Phase, legs: [Knowledge; 3]) -> Transfer {
