@@ -12,6 +12,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use supervise::{say_or_leave, tell};
 
+/// A schedule is a great many small allocations: a tenth of it goes with a faster allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "simulate", about = "Runs deterministic schedules of faults", version)]
 struct Arguments {
