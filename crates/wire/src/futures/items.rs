@@ -99,26 +99,86 @@ items! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::items::Item as _;
+    use crate::terms::Trace;
+    use crate::xml::items::{Group, Item as _};
+    use crate::xml::nodes::{Node, Nodes};
+    use crate::xml::options::Encoding;
 
     #[test]
     fn only_what_is_spelled_as_ours_is_known_by_its_spelling() {
-        let ours = &format!("{}1.00\"", Item::Amount.head())[1..];
-        assert_eq!(Item::spelled(ours), Some((Item::Amount, "1.00")));
-        let empty = &format!("{}\"", Item::Text.head())[1..];
-        assert_eq!(Item::spelled(empty), Some((Item::Text, "")));
+        let ours = &format!("{}1.00\"/><DataItem", Item::Amount.head());
+        assert_eq!(Item::spelled(ours), Some((Item::Amount, "1.00", "<DataItem")));
+        let empty = &format!("{}\"/>", Item::Text.head());
+        assert_eq!(Item::spelled(empty), Some((Item::Text, "", "")));
         for other in [
             "",
-            "DataItem",
-            "DataItem name=\"Amount\"",
-            "DataItem name='Amount' type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"",
-            "DataItem name=\"Other\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"",
-            "DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\" ",
-            "DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\" content=\"2\"",
-            "DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"",
-            "DataItem name=\"Amount\" content=\"1\" type=\"n\" length=\"12\" fixed=\"yes\"",
+            "<DataItem",
+            "<DataItem name=\"Amount\"/>",
+            "<DataItem name='Amount' type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"/>",
+            "<DataItem name=\"Other\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"/>",
+            "<DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\" />",
+            "<DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"></DataItem>",
+            "<DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\" content=\"2\"/>",
+            "<DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"",
+            "<DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"/",
+            "<DataItem name=\"Amount\" content=\"1\" type=\"n\" length=\"12\" fixed=\"yes\"/>",
+            " <DataItem name=\"Amount\" type=\"n\" length=\"12\" fixed=\"yes\" content=\"1\"/>",
         ] {
             assert_eq!(Item::spelled(other), None, "{other}");
+        }
+    }
+
+    /// However the items of a group are spelled, and in whatever mixture, they say the same.
+    #[test]
+    fn a_group_reads_the_same_however_it_is_spelled() {
+        let ours = format!(
+            "{}12.00\"/>{}a&amp;b\"/>{}CNY\"/>",
+            Item::Amount.head(),
+            Item::Text.head(),
+            Item::Currency.head(),
+        );
+        let apart = ours.replace("/>", " />");
+        let open = ours.replace("/>", "></DataItem>");
+        let lines = ours.replace("<Data", "\n\t<Data");
+        let mixed = ours.replacen("name=\"Text\"", "name='Text'", 1);
+        let newer = ours.replacen("<Data", "<DataItem name=\"Newer\" content=\"1\"/><Data", 1);
+        for items in [&ours, &apart, &open, &lines, &mixed, &newer] {
+            let packet = format!("<g>{items}\n<!-- a comment --></g>");
+            let mut nodes = Nodes::new(&packet, Encoding::Utf8);
+            nodes.start("g").expect("a group");
+            let mut seen = Vec::new();
+            let group = Group::read(&mut nodes, &mut Trace::default(), |_, item: Item, content| {
+                seen.push((item, content.to_owned()));
+            });
+            let group = group.unwrap_or_else(|fault| panic!("{fault:?}: {packet}"));
+            let expected = [(Item::Amount, "12.00"), (Item::Text, "a&b"), (Item::Currency, "CNY")];
+            assert_eq!(seen.len(), expected.len(), "{packet}");
+            for ((item, content), seen) in expected.into_iter().zip(&seen) {
+                assert_eq!((item, content), (seen.0, seen.1.as_str()), "{packet}");
+                assert_eq!(group.find(item), Some(content), "{packet}");
+            }
+            assert!(matches!(nodes.next(), Ok(Node::Eof)), "{packet}");
+        }
+    }
+
+    /// What is wrong with an item that is spelled as ours is wrong all the same.
+    #[test]
+    fn what_is_spelled_as_ours_is_checked_like_any_other() {
+        let amount = |content: &str| format!("{}{content}\"/>", Item::Amount.head());
+        for items in [
+            amount("1").repeat(2),
+            amount("<"),
+            amount("&nbsp;"),
+            amount("\u{1}"),
+            format!("{}text", amount("1")),
+            format!("text{}", amount("1")),
+            format!("{}<Other/>", amount("1")),
+        ] {
+            let packet = format!("<g>{items}</g>");
+            let mut nodes = Nodes::new(&packet, Encoding::Utf8);
+            nodes.start("g").expect("a group");
+            let read = Group::<Item>::read(&mut nodes, &mut Trace::default(), |_, _, _| {});
+            assert!(read.is_err(), "{packet}");
         }
     }
 

@@ -62,7 +62,8 @@ pub(crate) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-fn trimmed(text: &str) -> &str {
+/// A text without the white space that it begins with.
+pub(crate) fn trimmed(text: &str) -> &str {
     &text[skip(text.as_bytes(), 0, is_blank)..]
 }
 

@@ -1,7 +1,8 @@
 //! Data items: name, type, length, whether the length is fixed, content (source 001). Which there are is a
 //! dialect's; how they are written, read and kept in a group is the same in each.
 
-use super::nodes::{Node, Nodes, Tag};
+use super::attributes::trimmed;
+use super::nodes::{Node, Nodes};
 use super::text::{readable, unescaped};
 use crate::ornament::Ornament;
 use crate::terms::{Fault, Trace};
@@ -24,13 +25,13 @@ pub(crate) trait Item: Copy + PartialEq + 'static {
     /// The item's bit in a set of items.
     fn bit(self) -> u64;
 
-    /// An item and its content as it is escaped, if the element is spelled as ours are to the last
-    /// byte. Others are right too, but have to be taken apart.
-    fn spelled(element: &str) -> Option<(Self, &str)> {
-        let (name, _) = element.strip_prefix("DataItem name=\"")?.split_once('"')?;
+    /// The item that a text begins with, its content as it is escaped, and what comes after its element, if that is
+    /// spelled as ours are to the last byte. Others are right too, but have to be taken apart.
+    fn spelled(text: &str) -> Option<(Self, &str, &str)> {
+        let (name, _) = text.strip_prefix("<DataItem name=\"")?.split_once('"')?;
         let item = Self::named(name)?;
-        let content = element.strip_prefix(&item.head()[1..])?.strip_suffix('"')?;
-        (!content.contains('"')).then_some((item, content))
+        let (content, rest) = text.strip_prefix(item.head())?.split_once('"')?;
+        rest.strip_prefix("/>").map(|rest| (item, content, rest))
     }
 }
 
@@ -108,15 +109,28 @@ impl<'a, I: Item> Group<'a, I> {
         // A leg's instruction has six items, its answer as many.
         let mut group = Group { seen: 0, items: Vec::with_capacity(8) };
         loop {
-            let tag = match nodes.next()? {
-                Node::Start(tag) if tag.name == "DataItem" => tag,
-                Node::Start(_) => return Err("an element that is not a DataItem".into()),
-                Node::End => return Ok(group),
-                Node::Eof => return Err("the document ends early".into()),
+            let ahead = nodes.ahead();
+            let (item, raw) = if let Some((item, raw, rest)) = I::spelled(trimmed(ahead)) {
+                nodes.pass(ahead.len() - rest.len())?;
+                (item, Some(raw))
+            } else {
+                let tag = match nodes.next()? {
+                    Node::Start(tag) if tag.name == "DataItem" => tag,
+                    Node::Start(_) => return Err("an element that is not a DataItem".into()),
+                    Node::End => return Ok(group),
+                    Node::Eof => return Err("the document ends early".into()),
+                };
+                nodes.end()?;
+                let [name, content, ..] =
+                    tag.attributes(["name", "content", "type", "length", "fixed"])?;
+                // An item that this version does not know is passed over.
+                let Some(item) = I::named(&required("name", name)?) else { continue };
+                (item, content)
             };
-            nodes.end()?;
-            // An item that this version does not know is passed over.
-            let (Some(item), content) = item::<I>(&tag, trace)? else { continue };
+            let content = match item.ornament() {
+                Some(ornament) => Some(readable(raw.unwrap_or_default(), ornament, trace)),
+                None => raw.map(unescaped).transpose()?,
+            };
             if group.seen & item.bit() != 0 {
                 return Err(Fault::of(item.name(), "comes twice"));
             }
@@ -139,27 +153,6 @@ impl<'a, I: Item> Group<'a, I> {
     pub(crate) fn text(&self, item: I) -> Result<&str, Fault> {
         self.find(item).ok_or_else(|| Fault::of(item.name(), "missing"))
     }
-}
-
-/// What a data item is, unless it is of another version, and its content, if it has any.
-fn item<'a, I: Item>(
-    tag: &Tag<'a>,
-    trace: &Trace,
-) -> Result<(Option<I>, Option<Cow<'a, str>>), Fault> {
-    let (item, raw) = if let Some((item, raw)) = I::spelled(tag.inner) {
-        (item, Some(raw))
-    } else {
-        let [name, content, ..] = tag.attributes(["name", "content", "type", "length", "fixed"])?;
-        match I::named(&required("name", name)?) {
-            Some(item) => (item, content),
-            None => return Ok((None, None)),
-        }
-    };
-    let content = match item.ornament() {
-        Some(ornament) => Some(readable(raw.unwrap_or_default(), ornament, trace)),
-        None => raw.map(unescaped).transpose()?,
-    };
-    Ok((Some(item), content))
 }
 
 /// The value of an attribute that must be there.

@@ -8,6 +8,7 @@ use crate::terms::Fault;
 use crate::xml::options::Encoding;
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, Event};
+use std::io::BufRead;
 
 /// The deepest nesting. A packet has a depth of five; this is far beyond it (docs/limits.md).
 const DEEPEST: usize = 32;
@@ -89,6 +90,20 @@ impl<'a> Nodes<'a> {
         }
     }
 
+    /// What comes after the last node, as it is written.
+    pub(crate) fn ahead(&self) -> &'a str {
+        self.text.get(self.position()..).unwrap_or_default()
+    }
+
+    /// Passes over an empty element and the white space before it, so many bytes of what is ahead, which whoever
+    /// calls has looked at: it counts as an element that was read.
+    pub(crate) fn pass(&mut self, length: usize) -> Result<(), Fault> {
+        self.enter()?;
+        self.depth -= 1;
+        self.reader.stream().consume(length);
+        Ok(())
+    }
+
     /// The next node, which must be an element that begins.
     pub(crate) fn any(&mut self) -> Result<Tag<'a>, Fault> {
         match self.next()? {
@@ -117,14 +132,7 @@ impl<'a> Nodes<'a> {
     }
 
     fn begin(&mut self, raw: &'a str) -> Result<Tag<'a>, Fault> {
-        if self.depth == 0 && std::mem::replace(&mut self.rooted, true) {
-            return Err("a second root".into());
-        }
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err("nested deeper than 32".into());
-        }
-        self.count()?;
+        self.enter()?;
         let inner = raw
             .strip_prefix('<')
             .and_then(|rest| rest.strip_suffix('>'))
@@ -133,6 +141,18 @@ impl<'a> Nodes<'a> {
         let end = inner.bytes().position(is_blank).unwrap_or(inner.len());
         let name = &inner[..end];
         Ok(Tag { name, inner })
+    }
+
+    /// One element more, and one level deeper.
+    fn enter(&mut self) -> Result<(), Fault> {
+        if self.depth == 0 && std::mem::replace(&mut self.rooted, true) {
+            return Err("a second root".into());
+        }
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err("nested deeper than 32".into());
+        }
+        self.count()
     }
 
     fn count(&mut self) -> Result<(), Fault> {
@@ -270,6 +290,36 @@ mod tests {
             "<!-- a -- b --><r/>",
         ] {
             assert!(walk(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_counts_as_read_and_the_walk_goes_on_behind_it() {
+        let mut nodes = Nodes::new("<r>\n <s a='1'/> <t/></r>", Encoding::Utf8);
+        nodes.start("r").expect("a root");
+        assert_eq!(nodes.ahead(), "\n <s a='1'/> <t/></r>");
+        nodes.pass("\n <s a='1'/>".len()).expect("an element");
+        assert_eq!(nodes.ahead(), " <t/></r>");
+        assert_eq!(nodes.start("t").expect("another").inner, "t");
+        nodes.end().expect("its end");
+        nodes.end().expect("the root's end");
+        assert!(matches!(nodes.next(), Ok(Node::Eof)));
+
+        let flat = format!("<r>{}</r>", "<s/>".repeat(MOST_NODES));
+        let mut nodes = Nodes::new(&flat, Encoding::Utf8);
+        nodes.start("r").expect("a root");
+        for _ in 1..MOST_NODES {
+            nodes.pass(4).expect("no more than there may be");
+        }
+        assert!(nodes.pass(4).is_err(), "one too many");
+
+        for (depth, may) in [(DEEPEST - 1, true), (DEEPEST, false)] {
+            let nested = format!("{}<s/>", "<r>".repeat(depth));
+            let mut nodes = Nodes::new(&nested, Encoding::Utf8);
+            for _ in 0..depth {
+                nodes.start("r").expect("no deeper than it may be");
+            }
+            assert_eq!(nodes.pass(4).is_ok(), may, "{depth}");
         }
     }
 
