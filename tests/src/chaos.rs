@@ -197,6 +197,7 @@ pub async fn run(options: Options) -> Result<Tally> {
         in_flight_limit_ms: None,
         silent: false,
         states_all_accounts: false,
+        day: None,
     };
     let mut town = Town::start_on(database, faults).await.with_context(said)?;
     let mut tally = Tally::default();

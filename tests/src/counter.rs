@@ -56,6 +56,8 @@ pub struct Plan {
     pub silent: bool,
     /// Whether the bridge is told that it can state the entries of all accounts.
     pub states_all_accounts: bool,
+    /// Its accounting day; today if `None`.
+    pub day: Option<Day>,
 }
 
 /// A counter. Dropping it kills it.
@@ -70,14 +72,16 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Starts it on a free port, which it keeps; its key, fault plan, books and log lie in `folder`.
+    /// Starts it on a free port, which it keeps; its key, fault plan, books and log lie in `folder`. Books that lie
+    /// there already are its own.
     pub async fn start(plan: Plan, folder: &Path) -> Result<Counter> {
         let mut address = free_address()?;
         if let Some(away) = &plan.away {
             address.set_ip(away.there().parse().context("not an address")?);
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let day = Day::from_unix_micros(i64::try_from(since.as_micros())?);
+        let today = Day::from_unix_micros(i64::try_from(since.as_micros())?);
+        let day = plan.day.unwrap_or(today);
         let mut counter = Counter { plan, folder: folder.to_owned(), address, day, process: None };
         private::write(counter.key_file(), new_key()).context("the key could not be written")?;
         fs::write(counter.faults_file(), &counter.plan.faults)

@@ -10,6 +10,7 @@ use crate::counter::{Counter, Dialect, Plan};
 use crate::database::{self, Database};
 use crate::operator;
 use anyhow::{Context, Result, bail};
+use domain::serial::Day;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -48,6 +49,8 @@ pub struct Faults<'a> {
     pub silent: bool,
     /// Whether the bridge is told that the counters can state the entries of all accounts.
     pub states_all_accounts: bool,
+    /// The counters' accounting day; today if `None`.
+    pub day: Option<Day>,
 }
 
 /// The whole. Dropping it ends every process and removes every file.
@@ -78,16 +81,17 @@ impl Town {
     pub async fn start(kind: database::Kind, faults: Faults<'_>) -> Result<Town> {
         let folder = tempfile::tempdir().context("no folder for the test")?;
         let database = Database::create(kind, folder.path()).await?;
-        Town::build(folder, database, faults).await
+        Town::start_in(folder, database, faults).await
     }
 
     /// Starts everything on this database.
     pub async fn start_on(database: Database, faults: Faults<'_>) -> Result<Town> {
         let folder = tempfile::tempdir().context("no folder for the test")?;
-        Town::build(folder, database, faults).await
+        Town::start_in(folder, database, faults).await
     }
 
-    async fn build(folder: TempDir, database: Database, faults: Faults<'_>) -> Result<Town> {
+    /// Starts everything on this database, in a folder in which counters' books may lie.
+    pub async fn start_in(folder: TempDir, database: Database, faults: Faults<'_>) -> Result<Town> {
         let plan = |dialect, accounts, text: &str| Plan {
             dialect,
             accounts,
@@ -97,6 +101,7 @@ impl Town {
             in_flight_limit_ms: faults.in_flight_limit_ms,
             silent: faults.silent,
             states_all_accounts: faults.states_all_accounts,
+            day: faults.day,
         };
         let away = if faults.away { Some(Arc::new(Away::new()?)) } else { None };
         let securities = vec![(RICH, RICHES), (POOR, 100)];

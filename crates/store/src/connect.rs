@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Between two looks at a lock that SQLite does not wait for.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long a server may take to let us in, and how long to say how it is set up; a disk likewise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -334,7 +334,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<&Path, OpenError> {
     }
 }
 
-fn explain_sqlite(file: &Path, error: &sqlx::Error) -> OpenError {
+pub(crate) fn explain_sqlite(file: &Path, error: &sqlx::Error) -> OpenError {
     let path = file.display().to_string();
     let why = describe_driver(error);
     let code = match error {

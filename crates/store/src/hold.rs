@@ -1,11 +1,15 @@
 //! Holding a record, so that no other bridge writes to it: the file's lock, or the server's lease.
 
 use crate::address::Address;
-use crate::connect::{self, BUSY_TIMEOUT};
+use crate::connect::{self, BUSY_TIMEOUT, LOOK_AGAIN};
 use crate::error::OpenError;
+use crate::holder::who_has_open;
 use crate::lease;
 use crate::lock::{self, NotLocked, RecordLock};
 use sea_orm::DatabaseConnection;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{self, ConnectOptions, Connection, Executor};
+use std::time::Instant;
 
 /// What holds a record until it is dropped or given back.
 #[derive(Debug)]
@@ -60,6 +64,42 @@ impl Hold {
             tracing::warn!(%error, "the lease of the record is not given back: it runs out by itself");
         }
     }
+}
+
+/// Refuses a file with a record from before records were held, while anybody else has it open: it may be the bridge of
+/// that version, which knows no lock, and would go on moving its money. What has the file open for a moment is waited for.
+pub(crate) async fn before_records_were_held(address: &Address) -> Result<(), OpenError> {
+    let Address::Sqlite { path, options, .. } = address else { return Ok(()) };
+    let options = options.clone().busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+    let given_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let error = match alone_with(&options).await {
+            Ok(()) => return Ok(()),
+            Err(error) => connect::explain_sqlite(path, &error),
+        };
+        match error {
+            OpenError::Locked { .. } if Instant::now() < given_up => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            OpenError::Locked { .. } => {
+                let (database, by) = (path.display().to_string(), who_has_open(path));
+                return Err(OpenError::Held { database, by });
+            }
+            error => return Err(error),
+        }
+    }
+}
+
+/// SQLite gives up a file's write-ahead log only where nobody else has the file open. Whoever writes to it next begins
+/// one again.
+async fn alone_with(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let table = "SELECT 1 FROM sqlite_master WHERE name = 'transfer' AND NOT EXISTS \
+                 (SELECT 1 FROM sqlite_master WHERE name = 'shard_lease')";
+    if connection.fetch_optional(table).await?.is_some() {
+        connection.execute("PRAGMA journal_mode = DELETE").await?;
+    }
+    connection.close().await
 }
 
 /// Who holds the record behind `url` now, in words; `None` if nobody is seen to. Nothing is made,

@@ -4,12 +4,22 @@ use std::path::{Path, PathBuf};
 
 /// `process 4711 (sqlite3)`, or that nobody can be named. Only Linux tells.
 pub(crate) fn who_holds(path: &Path) -> String {
+    named(path, &["WRITE"])
+}
+
+/// The same of whoever has the file open at all: SQLite keeps a lock on its log for that.
+pub(crate) fn who_has_open(path: &Path) -> String {
+    named(path, &["READ", "WRITE"])
+}
+
+fn named(path: &Path, kinds: &[&str]) -> String {
     let mut shared = path.as_os_str().to_owned();
     shared.push("-shm");
     let inodes: Vec<u64> =
         [path.to_owned(), PathBuf::from(shared)].iter().filter_map(|file| inode(file)).collect();
     let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    let mut holders: Vec<u32> = writers(&locks, &inodes);
+    let mut holders: Vec<u32> = holders(&locks, &inodes, kinds);
+    holders.sort_unstable();
     holders.dedup();
     if holders.is_empty() {
         return "another process".to_owned();
@@ -33,13 +43,14 @@ fn inode(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.ino())
 }
 
-/// Processes with a write lock on one of the inodes. A line of `/proc/locks` reads
+/// Processes with a lock of one of these kinds on one of the inodes. A line of `/proc/locks` reads
 /// `1: POSIX  ADVISORY  WRITE 4711 08:01:131 120 120`.
-fn writers(locks: &str, inodes: &[u64]) -> Vec<u32> {
+fn holders(locks: &str, inodes: &[u64], kinds: &[&str]) -> Vec<u32> {
     locks
         .lines()
         .filter_map(|line| {
-            let mut words = line.split_whitespace().skip_while(|word| *word != "WRITE").skip(1);
+            let mut words =
+                line.split_whitespace().skip_while(|word| !kinds.contains(word)).skip(1);
             let pid = words.next()?.parse().ok()?;
             let inode = words.next()?.rsplit(':').next()?.parse().ok()?;
             inodes.contains(&inode).then_some(pid)
@@ -52,13 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_writers_of_the_file_are_named() {
+    fn only_holders_of_the_file_are_named() {
         let locks = "1: POSIX  ADVISORY  WRITE 4711 08:01:131 120 120\n\
                      2: POSIX  ADVISORY  READ 4712 08:01:131 123 123\n\
                      3: -> POSIX  ADVISORY  WRITE 4713 08:01:131 120 120\n\
                      4: FLOCK  ADVISORY  WRITE 4714 00:1a:77 0 EOF\n";
-        assert_eq!(writers(locks, &[131]), [4711, 4713]);
-        assert_eq!(writers(locks, &[]), [0_u32; 0]);
+        assert_eq!(holders(locks, &[131], &["WRITE"]), [4711, 4713]);
+        assert_eq!(holders(locks, &[131], &["READ", "WRITE"]), [4711, 4712, 4713]);
+        assert_eq!(holders(locks, &[], &["READ", "WRITE"]), [0_u32; 0]);
     }
 
     #[test]

@@ -263,6 +263,14 @@ async fn ledger(
     match compare(found, &kept) {
         Verdict::Current(position) => Ok(Ledger::current(position, begin(&position)?, epoch)),
         Verdict::First => {
+            if !kept.is_empty {
+                tracing::info!(
+                    database = %address,
+                    position = %path.display(),
+                    "the record is of an earlier version: from now on it says where it ends, and so does its position \
+                     file; whether it had lost something before is not known"
+                );
+            }
             let position = Position {
                 record: kept.record,
                 node: Id::random(),

@@ -20,6 +20,7 @@ use crate::address::Address;
 use crate::connect;
 use crate::error::OpenError;
 use crate::fault::{self, Fault};
+use crate::hold;
 use crate::holder::who_holds;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -74,6 +75,7 @@ pub(crate) async fn run(
     address: &Address,
     connection: &DatabaseConnection,
 ) -> Result<(), OpenError> {
+    hold::before_records_were_held(address).await?;
     let has_lock = match address {
         // The file is held by this process.
         Address::Sqlite { .. } => false,

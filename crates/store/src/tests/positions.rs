@@ -281,6 +281,18 @@ async fn a_record_of_an_earlier_version_is_given_a_position() {
     let options = Options { position: Some(place.position.clone()) };
     let looked_at = status(&place.url, &options).await.expect_err("no position");
     assert!(matches!(looked_at, crate::OpenError::EarlierRecord { .. }), "{looked_at}");
+    // The bridge of that version holds its file by nothing but having it open.
+    let beside = crate::connect::readers(&address);
+    let asked = "SELECT state FROM open_transfer";
+    crate::position::rows::one(&beside, asked, []).await.expect("asks");
+    let refused = Store::open_with(&place.url, &options).await.err().expect("another is there");
+    assert!(
+        matches!(&refused, crate::OpenError::Held { by, .. } if by == "this very process"),
+        "{refused}"
+    );
+    let untouched = status(&place.url, &options).await.expect_err("no position");
+    assert!(matches!(untouched, crate::OpenError::EarlierRecord { .. }), "{untouched}");
+    beside.close().await.expect("closed");
     assert_eq!(place.behind().await, "");
     assert!(place.position.exists());
     place.record(2..4).await;
