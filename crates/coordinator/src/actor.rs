@@ -223,7 +223,7 @@ pub(crate) fn alarm(
     let raised = match kind {
         // Which transfers do stands in the record: after an outage there are tens of thousands.
         Kind::NeedsOperator => Some((AlarmKind::NeedsOperator, AlarmAbout::Bridge)),
-        Kind::Defect => Some((AlarmKind::Defect, AlarmAbout::Bridge)),
+        Kind::Defect => Some((AlarmKind::Defect, AlarmAbout::Transfer(master))),
         Kind::Database => Some((AlarmKind::Database, AlarmAbout::Bridge)),
         Kind::Contradiction => Some((AlarmKind::Contradiction, AlarmAbout::Transfer(master))),
         Kind::Foreign => Some((AlarmKind::Foreign, AlarmAbout::Transfer(master))),
@@ -271,6 +271,41 @@ async fn until(timer: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::serial::MasterSerial;
+    use std::collections::BTreeSet;
+    use store::Part;
+
+    /// One defect that nobody has closed takes the words of no other: each part that may fail alone, and each transfer,
+    /// has an alarm of its own, and they are bounded.
+    #[test]
+    fn each_defect_is_seen_by_what_it_is_about_however_many_there_are() {
+        let events = Events::default();
+        let serial = |number: i64| MasterSerial::from_number(2_026_112_100_000_000_000 + number);
+        for part in Part::ALL {
+            let text = format!("{part:?} is wrong");
+            events.raise(AlarmKind::Defect, AlarmAbout::Part(part), &text);
+        }
+        for number in 1..=1_000 {
+            let master = serial(number).expect("a serial");
+            for _ in 0..2 {
+                let text = "this software failed while it worked on the transfer".to_owned();
+                alarm(&events, 1, Kind::Defect, master, text);
+            }
+        }
+        let open = events.desk().book(|book| book.all());
+        let said: BTreeSet<String> = open.iter().map(|open| open.alarm.text.to_string()).collect();
+        for words in ["Alarms is wrong", "Money is wrong", "Holds is wrong"] {
+            assert!(said.contains(words), "{said:?}");
+        }
+        let first = serial(1).expect("a serial");
+        let about = open.iter().find(|open| open.alarm.about == AlarmAbout::Transfer(first));
+        assert_eq!(
+            about.map(|open| (open.alarm.kind, open.alarm.times)),
+            Some((AlarmKind::Defect, 2))
+        );
+        assert_eq!(open.len(), Part::ALL.len() + crate::alarm_book::MOST_OF_TRANSFERS + 1);
+        assert!(open.iter().any(|open| open.alarm.kind == AlarmKind::TooMany));
+    }
 
     #[test]
     fn a_turn_takes_what_is_ready_and_no_more_than_it_has_room_for() {

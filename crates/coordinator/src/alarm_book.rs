@@ -198,7 +198,8 @@ impl Book {
     /// The counters about which an alarm of this kind is open.
     pub(crate) fn counters(&self, kind: AlarmKind) -> Vec<AlarmAbout> {
         let of_kind = self.open.keys().filter(|key| key.0 == kind);
-        of_kind.map(|key| key.1.clone()).filter(|about| *about != AlarmAbout::Bridge).collect()
+        let abouts = of_kind.map(|key| key.1.clone());
+        abouts.filter(|about| matches!(about, AlarmAbout::Counter(_))).collect()
     }
 
     /// Whether one is open.

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::{
-    Acknowledged, Alarm, AlarmAbout, AlarmKind, Alarms, Closed, JournalHealth, StoreError,
+    Acknowledged, Alarm, AlarmAbout, AlarmKind, Alarms, Closed, JournalHealth, KeptAlarms, Part,
+    StoreError,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -62,24 +63,34 @@ pub enum AlarmError {
 }
 
 /// What was open when the bridge last stopped.
-pub(crate) async fn take_up(inner: &Inner) -> Result<(), StoreError> {
+pub(crate) async fn take_up(inner: &Inner) {
     let Alarms { alarms, damaged, .. } = match inner.store.open_alarms().await {
+        Ok(read) => read,
         // Money does not wait for notes of what went wrong.
-        Err(damage @ StoreError::Damaged { .. }) => {
-            Alarms { damaged: vec![damage], ..Alarms::default() }
+        Err(error) => {
+            let text = format!(
+                "what alarms were open cannot be read ({error}): the bridge goes on without them, and those that are \
+                 raised from now on are shown as ever; mend the table alarm, and start the bridge again to see the others"
+            );
+            tracing::error!("{text}");
+            inner.events.raise(AlarmKind::Defect, AlarmAbout::Part(Part::Alarms), &text);
+            Alarms::default()
         }
-        read => read?,
     };
-    for damage in &damaged {
-        let text = format!("an alarm cannot be read: {damage}");
-        tracing::error!("{text}");
-        inner.events.raise(AlarmKind::Defect, AlarmAbout::Bridge, &text);
-    }
+    tell_damaged(inner, &damaged);
     if !alarms.is_empty() {
         tracing::warn!(count = alarms.len(), "alarms are open since before this start");
     }
     inner.events.desk().book(|book| book.take_up(alarms));
-    Ok(())
+}
+
+/// Says which rows of alarms were altered.
+fn tell_damaged(inner: &Inner, damaged: &[StoreError]) {
+    for damage in damaged {
+        let text = format!("an alarm's row was altered, and cannot be read: {damage}");
+        tracing::error!("{text}");
+        inner.events.raise(AlarmKind::Defect, AlarmAbout::Part(Part::Alarms), &text);
+    }
 }
 
 /// Keeps the record of alarms, and closes those of which the cause is over.
@@ -134,7 +145,7 @@ impl Keeping {
             for about in book.counters(AlarmKind::CounterHeld) {
                 let is_held = match &about {
                     AlarmAbout::Counter(counter) => held.contains_key(counter),
-                    AlarmAbout::Bridge | AlarmAbout::Transfer(_) => false,
+                    AlarmAbout::Bridge | AlarmAbout::Part(_) | AlarmAbout::Transfer(_) => false,
                 };
                 if !is_held {
                     book.stands(now, AlarmKind::CounterHeld, about, None);
@@ -195,9 +206,11 @@ async fn waiting(inner: &Inner) -> usize {
 /// Has the record say what is in force here, and tells what is new by that.
 async fn record(inner: &Inner, writing: Vec<Writing>) -> Result<(), StoreError> {
     let rows: Vec<_> = writing.iter().map(|one| (one.number, one.alarm.clone())).collect();
-    let kept = inner.store.keep_alarms(&rows).await?;
+    let KeptAlarms { alarms, damaged } = inner.store.keep_alarms(&rows).await?;
     let now = Now::read();
-    let told = inner.events.desk().book(|book| book.written(now, writing, kept));
+    let told = inner.events.desk().book(|book| book.written(now, writing, alarms));
+    // They are written anew by now, as they are in force here.
+    tell_damaged(inner, &damaged);
     for told in told {
         let master = match &told {
             Told::Raised((_, alarm)) | Told::Seen((_, alarm)) | Told::Closed((_, alarm)) => {
@@ -241,7 +254,7 @@ fn named(alarm: &Alarm) -> Option<MasterSerial> {
 fn words(alarm: &Alarm) -> String {
     let kind = alarm.kind.as_str();
     match &alarm.about {
-        AlarmAbout::Bridge => kind.to_owned(),
+        AlarmAbout::Bridge | AlarmAbout::Part(_) => kind.to_owned(),
         AlarmAbout::Counter(counter) => format!("{kind} of {counter}"),
         AlarmAbout::Transfer(master) => format!("{kind} of {master}"),
     }
@@ -345,7 +358,10 @@ async fn say(
     }
     let kept = inner.store.keep_alarms(&[(Some(number), alarm.clone())]).await;
     let kept = match kept {
-        Ok(kept) => kept,
+        Ok(KeptAlarms { alarms, damaged }) => {
+            tell_damaged(inner, &damaged);
+            alarms
+        }
         Err(error) => {
             desk.book(|book| book.doubt(number));
             desk.wake();

@@ -13,7 +13,7 @@ use domain::money::Currency;
 use domain::serial::MasterSerial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use store::{AlarmAbout, AlarmKind};
+use store::{AlarmAbout, AlarmKind, Part};
 
 /// How a counter stands, as far as open transfers go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,7 +206,7 @@ impl Differences {
             if told.insert(*currency) {
                 let text = words(*currency, total);
                 tracing::error!(master = total.differs.map(|it| it.to_string()), "{text}");
-                events.raise(AlarmKind::Defect, AlarmAbout::Bridge, &text);
+                events.raise(AlarmKind::Defect, AlarmAbout::Part(Part::Money), &text);
                 if events.admits_alarm(transit.at, Kind::Defect) {
                     events.record(transit.at, Kind::Defect, total.differs, text);
                 }

@@ -15,7 +15,7 @@ use port::Counter;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{
-    AlarmAbout, AlarmKind, DamagedHold, HoldKind, InForce, NotChanged, NotTakenOff, OnHold,
+    AlarmAbout, AlarmKind, DamagedHold, HoldKind, InForce, NotChanged, NotTakenOff, OnHold, Part,
     StoreError,
 };
 use tokio::time::Instant;
@@ -141,7 +141,8 @@ fn tell_damaged(inner: &Inner, counter: Option<&CounterId>, error: &StoreError) 
         ),
     };
     tracing::error!("{text}");
-    let about = counter.map_or(AlarmAbout::Bridge, |counter| AlarmAbout::Counter(counter.clone()));
+    let part = AlarmAbout::Part(Part::Holds);
+    let about = counter.map_or(part, |counter| AlarmAbout::Counter(counter.clone()));
     inner.events.raise(AlarmKind::Defect, about, &text);
     inner.events.record(now_micros(), Kind::Held, None, text);
 }

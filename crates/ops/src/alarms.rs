@@ -140,7 +140,7 @@ impl AlarmJson {
     fn of(number: Option<i64>, alarm: Alarm, is_over: bool) -> AlarmJson {
         let seen = alarm.acknowledged.as_ref().map_or(0, |seen| seen.times);
         let (counter, transfer) = match &alarm.about {
-            AlarmAbout::Bridge => (None, None),
+            AlarmAbout::Bridge | AlarmAbout::Part(_) => (None, None),
             AlarmAbout::Counter(counter) => (Some(counter.to_string()), None),
             AlarmAbout::Transfer(master) => (None, Some(master.to_string())),
         };

@@ -126,7 +126,7 @@ pub(super) enum Phase {
 /// contradicted what it had proven. `other_mark`: the counter holds a leg's serial under another mark.
 /// `known_before`: the counter knew a leg's serial when it was sent for the first time.
 /// `credit_without_debit`: the credit is proven and the debit is not. `illegal`, `panicked`: this software
-/// failed at it, and what was sent is in doubt.
+/// failed at it, and what was sent is in doubt. `unbalanced`: it was to end in a way in which its money does not add up.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(super) enum Why {
@@ -142,6 +142,7 @@ pub(super) enum Why {
     CreditWithoutDebit,
     Illegal,
     Panicked,
+    Unbalanced,
 }
 
 /// Why a transfer ended as it did. `debit_refused`, `credit_refused`: that leg's counter refused it.

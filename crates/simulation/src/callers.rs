@@ -251,8 +251,9 @@ impl Simulation {
         };
         let party = [source, destination].iter().any(|peer| peer.plan().lying.is_some());
         let name = self.name_of(master, transfer.intent.mark);
-        lied || party
-            || self.is_hidden(master)
+        // Whatever a counter says, money adds up where a transfer ends.
+        let is_balanced = why != ParkReason::Unbalanced;
+        is_balanced && (lied || party || self.is_hidden(master))
             || match why {
                 ParkReason::CannotReverse => !source.plan().rules.profile.can_reverse,
                 ParkReason::SettleDayPassed => source.settle_day() != transfer.intent.debit_day,
@@ -270,7 +271,8 @@ impl Simulation {
                 | ParkReason::KnownBefore
                 | ParkReason::CreditWithoutDebit
                 | ParkReason::Illegal
-                | ParkReason::Panicked => false,
+                | ParkReason::Panicked
+                | ParkReason::Unbalanced => false,
             }
     }
 

@@ -562,7 +562,8 @@ impl<'c> Story<'c> {
             | ParkReason::KnownBefore
             | ParkReason::CreditWithoutDebit
             | ParkReason::Illegal
-            | ParkReason::Panicked => false,
+            | ParkReason::Panicked
+            | ParkReason::Unbalanced => false,
         }
     }
 }

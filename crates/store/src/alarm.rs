@@ -5,6 +5,7 @@
 use crate::checksum::{self, Sum};
 use crate::entity::alarm::{ActiveModel, Column, Entity, Model};
 use crate::error::StoreError;
+use crate::fault::{describe, is_damage};
 use crate::query::ask;
 use crate::store::Store;
 use domain::message::CounterId;
@@ -12,7 +13,7 @@ use domain::serial::MasterSerial;
 use foreign::ForeignText;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, Select,
 };
 
 /// Closed alarms on a page.
@@ -84,13 +85,41 @@ impl AlarmKind {
 pub enum AlarmAbout {
     /// The bridge itself.
     Bridge,
+    /// A part of the bridge, of which something is wrong that has nothing to do with its other parts.
+    Part(Part),
     /// A counter.
     Counter(CounterId),
     /// A transfer.
     Transfer(MasterSerial),
 }
 
-/// What stands before a counter's id in the database, and before a transfer's serial.
+/// A part of the bridge that may fail alone. There are few, so that alarms about them are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The record of alarms.
+    Alarms,
+    /// What is counted over all open transfers.
+    Money,
+    /// What operators have said of counters that get no new transfers.
+    Holds,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Part; 3] = [Part::Alarms, Part::Money, Part::Holds];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Part::Alarms => "alarms",
+            Part::Money => "money",
+            Part::Holds => "holds",
+        }
+    }
+}
+
+/// What stands before a part's word in the database, before a counter's id, and before a transfer's serial.
+const PART: &str = "part:";
 const COUNTER: &str = "counter:";
 const TRANSFER: &str = "transfer:";
 
@@ -98,6 +127,7 @@ impl AlarmAbout {
     fn word(&self) -> String {
         match self {
             AlarmAbout::Bridge => String::new(),
+            AlarmAbout::Part(part) => format!("{PART}{}", part.as_str()),
             AlarmAbout::Counter(counter) => format!("{COUNTER}{counter}"),
             AlarmAbout::Transfer(master) => format!("{TRANSFER}{master}"),
         }
@@ -106,6 +136,9 @@ impl AlarmAbout {
     fn of(word: &str) -> Option<AlarmAbout> {
         if word.is_empty() {
             return Some(AlarmAbout::Bridge);
+        }
+        if let Some(part) = word.strip_prefix(PART) {
+            return Part::ALL.into_iter().find(|one| one.as_str() == part).map(AlarmAbout::Part);
         }
         if let Some(counter) = word.strip_prefix(COUNTER) {
             return CounterId::new(counter).ok().map(AlarmAbout::Counter);
@@ -162,6 +195,15 @@ pub struct Alarm {
     pub closed: Option<Closed>,
 }
 
+/// What was kept of alarms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptAlarms {
+    /// How each stands now, in the order in which they were handed in.
+    pub alarms: Vec<NumberedAlarm>,
+    /// Rows that could not be read, for they were altered: each is written anew, so it is said of it once.
+    pub damaged: Vec<StoreError>,
+}
+
 /// An alarm that is recorded, with its number: a later one's is higher.
 pub type NumberedAlarm = (i64, Alarm);
 
@@ -179,15 +221,16 @@ pub struct Alarms {
 impl Store {
     /// Keeps alarms, those without a number for the first time; how each stands then, in the same order. Said again, for
     /// the answer was lost, it is the same. Of one that is closed nothing is changed any more; and whoever acknowledged
-    /// one first stays.
+    /// one first stays. A row that cannot be read keeps none of the others from being written: it is written anew.
     pub async fn keep_alarms(
         &self,
         alarms: &[(Option<i64>, Alarm)],
-    ) -> Result<Vec<NumberedAlarm>, StoreError> {
+    ) -> Result<KeptAlarms, StoreError> {
         self.once(async |transaction: &DatabaseTransaction| {
-            let mut kept = Vec::with_capacity(alarms.len());
+            let mut kept = KeptAlarms::default();
             for (number, alarm) in alarms {
-                kept.push(keep(transaction, *number, alarm).await?);
+                let one = keep(transaction, *number, alarm, &mut kept.damaged).await?;
+                kept.alarms.push(one);
             }
             Ok(kept)
         })
@@ -197,7 +240,7 @@ impl Store {
     /// The alarms that are open, the oldest first.
     pub async fn open_alarms(&self) -> Result<Alarms, StoreError> {
         let open = Entity::find().filter(Column::ClosedAt.is_null()).order_by_asc(Column::Number);
-        Ok(read_all(ask(open.all(self.readers())).await?))
+        self.each(open).await
     }
 
     /// A page of those that are closed, the latest first: before the alarm with this number.
@@ -207,10 +250,38 @@ impl Store {
             .filter(Column::Number.lt(before.unwrap_or(i64::MAX)))
             .order_by_desc(Column::Number)
             .limit(ALARMS_A_PAGE);
-        let rows = ask(closed.all(self.readers())).await?;
-        let is_full = u64::try_from(rows.len()).is_ok_and(|count| count >= ALARMS_A_PAGE);
-        let next = rows.last().map(|row| row.number).filter(|_| is_full);
-        Ok(Alarms { next, ..read_all(rows) })
+        let all = self.each(closed).await?;
+        let count = all.alarms.len() + all.damaged.len();
+        let is_full = u64::try_from(count).is_ok_and(|count| count >= ALARMS_A_PAGE);
+        Ok(Alarms { next: all.next.filter(|_| is_full), ..all })
+    }
+
+    /// The alarms that a question is about, and the number of the last. Where a row is not even what its columns are for,
+    /// they are read one by one, so that it hides no other.
+    async fn each(&self, wanted: Select<Entity>) -> Result<Alarms, StoreError> {
+        let mut all = Alarms::default();
+        match ask(wanted.clone().all(self.readers())).await {
+            Ok(rows) => {
+                all.next = rows.last().map(|row| row.number);
+                rows.iter().for_each(|row| all.add(row.number, read(row)));
+                return Ok(all);
+            }
+            Err(StoreError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let numbers = wanted.select_only().column(Column::Number).into_tuple::<i64>();
+        for number in ask(numbers.all(self.readers())).await? {
+            all.next = Some(number);
+            match ask(Entity::find_by_id(number).one(self.readers())).await {
+                Ok(Some(row)) => all.add(number, read(&row)),
+                Ok(None) => {}
+                Err(StoreError::Damaged { what }) => {
+                    all.damaged.push(StoreError::corrupt(number, &what));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
     }
 
     /// The alarm with this number.
@@ -220,16 +291,31 @@ impl Store {
     }
 }
 
+impl Alarms {
+    fn add(&mut self, number: i64, read: Result<Alarm, StoreError>) {
+        match read {
+            Ok(alarm) => self.alarms.push((number, alarm)),
+            Err(damage) => self.damaged.push(damage),
+        }
+    }
+}
+
 async fn keep(
     transaction: &DatabaseTransaction,
     number: Option<i64>,
     alarm: &Alarm,
+    damaged: &mut Vec<StoreError>,
 ) -> Result<NumberedAlarm, DbErr> {
-    let Some(number) = number else { return add(transaction, alarm.clone()).await };
-    match Entity::find_by_id(number).one(transaction).await? {
-        Some(kept) => follow(transaction, &kept, alarm).await,
+    let Some(number) = number else { return add(transaction, alarm.clone(), damaged).await };
+    match Entity::find_by_id(number).one(transaction).await {
+        Ok(Some(kept)) => follow(transaction, &kept, alarm, damaged).await,
         // Somebody has taken its row away: what is in force here is kept all the same.
-        None => insert(transaction, number, alarm.clone()).await,
+        Ok(None) => insert(transaction, number, alarm.clone()).await,
+        Err(error) if is_damage(&error) => {
+            damaged.push(StoreError::corrupt(number, &describe(&error)));
+            write_anew(transaction, number, alarm.clone()).await
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -238,32 +324,49 @@ async fn follow(
     transaction: &DatabaseTransaction,
     kept: &Model,
     alarm: &Alarm,
+    damaged: &mut Vec<StoreError>,
 ) -> Result<NumberedAlarm, DbErr> {
     let mut now = alarm.clone();
-    // A row that was altered is written anew: what was read of it is in force here.
-    if let Ok(before) = read(kept) {
-        if before.closed.is_some() {
-            return Ok((kept.number, before));
-        }
-        now.acknowledged = before.acknowledged.or(now.acknowledged);
+    match read(kept) {
+        Ok(before) if before.closed.is_some() => return Ok((kept.number, before)),
+        Ok(before) => now.acknowledged = before.acknowledged.or(now.acknowledged),
+        // A row that was altered is written anew: what was read of it is in force here.
+        Err(damage) => damaged.push(damage),
     }
-    let after = row(kept.number, &now);
-    if after != *kept {
-        Entity::update(active(after)).exec(transaction).await?;
+    if row(kept.number, &now) == *kept {
+        return Ok((kept.number, now));
     }
-    Ok((kept.number, now))
+    write_anew(transaction, kept.number, now).await
 }
 
-async fn add(transaction: &DatabaseTransaction, mut alarm: Alarm) -> Result<NumberedAlarm, DbErr> {
+async fn write_anew(
+    transaction: &DatabaseTransaction,
+    number: i64,
+    alarm: Alarm,
+) -> Result<NumberedAlarm, DbErr> {
+    Entity::update(active(row(number, &alarm))).exec(transaction).await?;
+    Ok((number, alarm))
+}
+
+async fn add(
+    transaction: &DatabaseTransaction,
+    mut alarm: Alarm,
+    damaged: &mut Vec<StoreError>,
+) -> Result<NumberedAlarm, DbErr> {
     loop {
         let same = Entity::find()
+            .select_only()
+            .column(Column::Number)
             .filter(Column::Kind.eq(alarm.kind.as_str()))
             .filter(Column::About.eq(alarm.about.word()))
-            .filter(Column::RaisedAt.eq(alarm.raised_at));
-        let Some(kept) = same.one(transaction).await? else { break };
-        let is_over = kept.closed_at.is_some() && alarm.closed.is_none();
+            .filter(Column::RaisedAt.eq(alarm.raised_at))
+            .into_tuple::<i64>();
+        let Some(number) = same.one(transaction).await? else { break };
+        let is_open = Entity::find_by_id(number).filter(Column::ClosedAt.is_null());
+        let is_open = is_open.select_only().column(Column::Number).into_tuple::<i64>();
+        let is_over = alarm.closed.is_none() && is_open.one(transaction).await?.is_none();
         if !is_over {
-            return follow(transaction, &kept, &alarm).await;
+            return Box::pin(keep(transaction, Some(number), &alarm, damaged)).await;
         }
         // Another, which was raised at the same moment of a clock that was set back.
         alarm.raised_at = alarm.raised_at.saturating_add(1);
@@ -347,17 +450,6 @@ fn sum(row: &Model) -> i64 {
     sum.maybe(row.closed_note.as_deref()).end()
 }
 
-fn read_all(rows: Vec<Model>) -> Alarms {
-    let mut all = Alarms::default();
-    for row in rows {
-        match read(&row) {
-            Ok(alarm) => all.alarms.push((row.number, alarm)),
-            Err(damage) => all.damaged.push(damage),
-        }
-    }
-    all
-}
-
 fn read(row: &Model) -> Result<Alarm, StoreError> {
     let corrupt = |what: String| StoreError::corrupt(row.number, &what);
     checksum::check(row.number, "an alarm", Some(row.checksum), || sum(row))?;
@@ -397,13 +489,24 @@ mod tests {
         let master = MasterSerial::from_number(2_026_112_100_000_000_001).expect("a serial");
         for (about, word) in [
             (AlarmAbout::Bridge, ""),
+            (AlarmAbout::Part(Part::Alarms), "part:alarms"),
+            (AlarmAbout::Part(Part::Money), "part:money"),
+            (AlarmAbout::Part(Part::Holds), "part:holds"),
             (AlarmAbout::Counter(counter), "counter:futures"),
             (AlarmAbout::Transfer(master), "transfer:2026112100000000001"),
         ] {
             assert_eq!(about.word(), word);
             assert_eq!(AlarmAbout::of(word), Some(about));
         }
-        for word in ["futures", "counter:", "counter:Two Words", "transfer:x", "transfer:-1"] {
+        for word in [
+            "futures",
+            "part:",
+            "part:else",
+            "counter:",
+            "counter:Two Words",
+            "transfer:x",
+            "transfer:-1",
+        ] {
             assert_eq!(AlarmAbout::of(word), None, "{word}");
         }
         for kind in AlarmKind::ALL {

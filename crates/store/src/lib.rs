@@ -113,7 +113,8 @@ mod walk;
 mod write;
 
 pub use alarm::{
-    ALARMS_A_PAGE, Acknowledged, Alarm, AlarmAbout, AlarmKind, Alarms, Closed, NumberedAlarm,
+    ALARMS_A_PAGE, Acknowledged, Alarm, AlarmAbout, AlarmKind, Alarms, Closed, KeptAlarms,
+    NumberedAlarm, Part,
 };
 pub use counter_serial::counter_serials;
 pub use error::{NotChanged, OpenError, StoreError};

@@ -194,14 +194,14 @@ impl Shard {
 
 /// Says what persons should know of how a transfer moved: that it needs one, why it does now, or that it
 /// needs none any more.
-fn tell_persons(record: &mut Record, before: Phase, now: Now, out: &mut Vec<Output>) {
+pub(super) fn tell_persons(record: &mut Record, before: Phase, now: Now, out: &mut Vec<Output>) {
     let (master, phase) = (record.master(), record.transfer.phase);
     if let Phase::Parked(why) = phase {
         if phase != before {
             let text = why.as_str().to_owned();
             out.push(Output::Alarm { kind: Kind::NeedsOperator, master, text });
         }
-    } else if phase.state().is_final() {
+    } else if phase.state().is_final() && record.transfer.imbalance().is_none() {
         let text = format!("all is proven: it ends by itself as {}", phase.state());
         record.note(now, text.clone(), None);
         out.push(Output::Alarm { kind: Kind::Resolved, master, text });

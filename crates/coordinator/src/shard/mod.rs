@@ -358,7 +358,7 @@ impl Shard {
             let _ = record.look_at_deadline(world, now, self.config.patience);
         }
         record.look_ahead(world, self.config.patience);
-        let broken = record.transfer.phase == Phase::Parked(ParkReason::Panicked);
+        let broken = record.transfer.phase.parked().is_some_and(ParkReason::is_of_this_software);
         self.open.insert(sequence, record);
         self.deal_on(sequence, dealing, now);
         // What this software failed on is not worked on again before a person has looked at it.

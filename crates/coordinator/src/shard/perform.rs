@@ -2,6 +2,7 @@
 
 use super::{Output, Shard, number};
 use crate::clock::Now;
+use crate::events::Kind;
 use crate::happening::Happening;
 use crate::record::{Afterwards, Awaited, Record, sent};
 use crate::trail;
@@ -9,7 +10,8 @@ use crate::world::World;
 use domain::message::Look;
 use domain::serial::Role;
 use domain::transfer::{
-    Action, Event, Evidence, Knowledge, LegReport, Phase, Question, State, Step, Weight,
+    Action, EndReason, Event, Evidence, Imbalance, Knowledge, LegReport, ParkReason, Phase,
+    Question, State, Step, Weight,
 };
 use port::Ticket;
 use rand::RngExt;
@@ -194,7 +196,8 @@ impl Shard {
         }
     }
 
-    /// Writes what has happened since the last write, and the ending if there is one.
+    /// Writes what has happened since the last write, and the ending if there is one: one that does not balance is not
+    /// written, and the transfer waits for a person.
     pub(super) fn write(
         &mut self,
         sequence: u64,
@@ -205,6 +208,9 @@ impl Shard {
         let id = self.next_number(sequence);
         let render = self.render;
         let Some(record) = self.open.get_mut(&sequence) else { return id };
+        if let Some(imbalance) = record.transfer.imbalance() {
+            park_unbalanced(record, imbalance, now, out);
+        }
         let state = match record.transfer.state() {
             State::Accepted => Ok(OpenState::Accepted),
             State::Debiting => Ok(OpenState::Debiting),
@@ -260,6 +266,20 @@ impl Shard {
         out.push(Output::Write(write));
         id
     }
+}
+
+/// An ending in which money does not add up is an error of this software, and is told to nobody: the transfer stays open.
+fn park_unbalanced(record: &mut Record, imbalance: Imbalance, now: Now, out: &mut Vec<Output>) {
+    record.transfer.phase = Phase::Parked(ParkReason::Unbalanced);
+    if record.transfer.reason == Some(EndReason::Decided) {
+        record.transfer.reason = None;
+    }
+    record.awaited = Awaited::Nothing;
+    let (master, text) = (record.master(), imbalance.to_string());
+    record.note(now, text.clone(), None);
+    out.push(Output::Alarm { kind: Kind::Defect, master, text });
+    let text = ParkReason::Unbalanced.as_str().to_owned();
+    out.push(Output::Alarm { kind: Kind::NeedsOperator, master, text });
 }
 
 pub(super) const fn slot(role: Role) -> usize {

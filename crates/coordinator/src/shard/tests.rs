@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod balance;
 mod bounds;
 mod broken;
 mod claims;

@@ -11,7 +11,7 @@ use domain::transfer::{ParkReason, Phase};
 use link::LinkConfig;
 use port::RequestOutcome;
 use std::path::Path;
-use store::{AlarmAbout, AlarmKind, FinalState};
+use store::{AlarmAbout, AlarmKind, FinalState, Part};
 
 /// Alters the record behind the bridge's back and says how many rows that were. On a thread of its own: the bridge runs
 /// on this one, and a transaction that it has open would otherwise never end.
@@ -365,6 +365,45 @@ async fn a_record_that_is_behind_only_asks() {
         panic!("{balance:?}")
     };
     assert_eq!(balance.balance.map(|balance| balance.available), Some(1_000_000));
+    stage.stop().await;
+    securities.stop().await;
+    futures.stop().await;
+}
+
+/// Money does not wait for notes of what went wrong: without its table of alarms the bridge starts, moves money, and says
+/// that it does not know what was open. With it again, what was open is there.
+#[tokio::test]
+async fn a_bridge_whose_alarms_cannot_be_read_starts_and_says_so() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let futures = Counter::start("futures", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    stage.ends("before").await;
+    stage.stop().await;
+    let lie = "INSERT INTO alarm (number, kind, about, text, latest, raised_at, last_at, times, checksum) \
+               VALUES (1, 'notice', 'counter:futures', 'x', 'x', 1, 1, 1, 0)";
+    assert_eq!(alter(folder.path(), lie).await, 1);
+    alter(folder.path(), "ALTER TABLE alarm RENAME TO mislaid").await;
+
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    stage.ends("without alarms").await;
+    let about_alarms = |stage: &Stage| {
+        let open = stage.coordinator.open_alarms().into_iter();
+        let about = AlarmAbout::Part(Part::Alarms);
+        let open: Vec<OpenAlarm> = open.filter(|open| open.alarm.about == about).collect();
+        assert!(open.iter().all(|open| open.alarm.kind == AlarmKind::Defect));
+        open.iter().map(|open| open.alarm.text.to_string()).collect::<Vec<_>>()
+    };
+    let told = about_alarms(&stage);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("what alarms were open cannot be read"), "{told:?}");
+    stage.stop().await;
+
+    alter(folder.path(), "ALTER TABLE mislaid RENAME TO alarm").await;
+    let stage = Stage::start(folder.path(), &[&securities, &futures], config()).await;
+    stage.ends("with alarms").await;
+    let told = about_alarms(&stage);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("an alarm's row was altered, and cannot be read"), "{told:?}");
     stage.stop().await;
     securities.stop().await;
     futures.stop().await;

@@ -58,7 +58,8 @@ impl Transfer {
                 | ParkReason::OtherMark
                 | ParkReason::KnownBefore
                 | ParkReason::Illegal
-                | ParkReason::Panicked,
+                | ParkReason::Panicked
+                | ParkReason::Unbalanced,
             )
             | None => false,
         };

@@ -21,7 +21,8 @@ pub fn heading(phase: Phase) -> Option<String> {
             | ParkReason::KnownBefore
             | ParkReason::CreditWithoutDebit
             | ParkReason::Illegal
-            | ParkReason::Panicked => false,
+            | ParkReason::Panicked
+            | ParkReason::Unbalanced => false,
         },
         Phase::Accepted
         | Phase::DebitWaiting
@@ -91,7 +92,7 @@ pub const fn rule_into(phase: Phase) -> u8 {
             ParkReason::OtherMark | ParkReason::KnownBefore => 10,
             ParkReason::CreditWithoutDebit => 1,
             // Whatever this software did not expect is treated as unknown, as after a kill.
-            ParkReason::Illegal | ParkReason::Panicked => 7,
+            ParkReason::Illegal | ParkReason::Panicked | ParkReason::Unbalanced => 7,
         },
     }
 }

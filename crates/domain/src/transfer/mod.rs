@@ -5,8 +5,8 @@
 //! `undoing` are these rules, `learn` records what is told. `days` says which settle day a leg is bound to.
 //! [`words`] are what a leg's own counter said, [`evidence`] turns them into what may be `believed`; [`recovery`]
 //! says what is still known after a crash. `parked` is what happens to a transfer that waits for a person,
-//! [`outlook`] what it waits for, `standing` what persons decide about, `booked` what its legs say of money;
-//! [`mod@line`] names by what a step was decided.
+//! [`outlook`] what it waits for, `standing` what persons decide about, `booked` what its legs say of money,
+//! `balance` whether its ending conserves it; [`mod@line`] names by what a step was decided.
 //!
 //! ```
 //! use domain::message::Place;
@@ -52,6 +52,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod balance;
 mod believed;
 mod booked;
 mod days;
@@ -74,6 +75,7 @@ mod undoing;
 mod why;
 pub mod words;
 
+pub use balance::{EndedBy, Imbalance, balances};
 pub use believed::Evidence;
 pub use booked::Booked;
 pub use days::{MOST_REBOUND, MOST_SOUGHT};

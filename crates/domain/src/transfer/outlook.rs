@@ -71,14 +71,33 @@ impl ParkReason {
             | ParkReason::KnownBefore
             | ParkReason::CreditWithoutDebit
             | ParkReason::Illegal
-            | ParkReason::Panicked => false,
+            | ParkReason::Panicked
+            | ParkReason::Unbalanced => false,
         }
     }
 
     /// Whether no other reason takes its place: the rules lead no further, or what may have been sent
     /// is not worked on before a person has looked.
     pub(super) fn stands(self) -> bool {
-        self == ParkReason::Panicked || !self.may_be_resumed()
+        self.is_of_this_software() || !self.may_be_resumed()
+    }
+
+    /// Whether this software failed at it: it is not worked on, nor asked about, before a person has looked.
+    pub const fn is_of_this_software(self) -> bool {
+        match self {
+            ParkReason::Panicked | ParkReason::Unbalanced => true,
+            ParkReason::DebitUnresolved
+            | ParkReason::CreditUnresolved
+            | ParkReason::ReversalUnresolved
+            | ParkReason::ReversalRefused
+            | ParkReason::CannotReverse
+            | ParkReason::SettleDayPassed
+            | ParkReason::Contradicted
+            | ParkReason::OtherMark
+            | ParkReason::KnownBefore
+            | ParkReason::CreditWithoutDebit
+            | ParkReason::Illegal => false,
+        }
     }
 
     /// Whether the rules have anything to go on from.
@@ -95,7 +114,8 @@ impl ParkReason {
             | ParkReason::SettleDayPassed
             | ParkReason::OtherMark
             | ParkReason::KnownBefore
-            | ParkReason::Panicked => true,
+            | ParkReason::Panicked
+            | ParkReason::Unbalanced => true,
         }
     }
 }

@@ -159,7 +159,7 @@ impl Transition<'_, '_> {
 
     /// Asks again after a while; not about what this software failed on, before a person has looked.
     pub(super) fn asks_on(&mut self) -> Step {
-        if self.transfer.phase == Phase::Parked(ParkReason::Panicked) {
+        if self.transfer.phase.parked().is_some_and(ParkReason::is_of_this_software) {
             self.stay()
         } else {
             self.pause()

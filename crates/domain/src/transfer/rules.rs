@@ -48,7 +48,7 @@ impl<'t, 'g> Transition<'t, 'g> {
 
     /// The credit goes out, never before the debit is done (rule 1).
     pub(super) fn send_credit(&mut self) -> Step {
-        if self.transfer.expired {
+        if self.transfer.expired || self.is_said_to_be_undone() {
             return self.give_up_credit();
         }
         if self.is_still(Role::Credit) {
@@ -443,7 +443,7 @@ impl<'t, 'g> Transition<'t, 'g> {
 
     pub(super) fn reversed(&mut self) -> Step {
         self.transfer.reversal.knowledge = Knowledge::Done;
-        self.end(Phase::Reversed)
+        self.undone()
     }
 
     /// A final state, durable before anybody hears of it.
@@ -462,22 +462,23 @@ impl<'t, 'g> Transition<'t, 'g> {
             self.transfer.leg_mut(role).tries = 0;
         }
         let step = match self.transfer.reversal.knowledge {
-            Knowledge::Done => self.reversed(),
-            // By a life that the record lost, while the credit is in doubt: that comes first.
-            Knowledge::Unknown if self.transfer.credit.knowledge == Knowledge::Unknown => {
+            Knowledge::Done => self.undone(),
+            // By a life that the record lost, while another leg is in doubt: that comes first.
+            Knowledge::Unknown
+                if [self.transfer.debit.knowledge, self.transfer.credit.knowledge]
+                    .contains(&Knowledge::Unknown) =>
+            {
                 self.ask_debit()
             }
             Knowledge::Unknown => {
                 self.transfer.phase = Phase::ReversalProving;
                 self.prove_reversal()
             }
-            // It never was, and there is nothing to be undone.
-            Knowledge::Refused | Knowledge::NotExecuted
-                if self.transfer.debit.knowledge.is_dead() =>
-            {
-                self.ask_debit()
+            Knowledge::Refused | Knowledge::NotExecuted if self.is_to_be_undone() => {
+                self.send_reversal()
             }
-            Knowledge::Refused | Knowledge::NotExecuted => self.send_reversal(),
+            // It never was, and there is nothing to be undone, or nobody knows whether there is.
+            Knowledge::Refused | Knowledge::NotExecuted => self.ask_debit(),
             Knowledge::NotSent if self.transfer.debit.knowledge == Knowledge::NotSent => {
                 self.send_debit()
             }

@@ -10,6 +10,7 @@ use expect_test::{Expect, expect};
 use foreign::ForeignText;
 use proptest::prelude::*;
 
+mod balance;
 mod booked;
 mod courses;
 mod days;

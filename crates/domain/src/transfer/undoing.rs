@@ -23,7 +23,32 @@ impl Transition<'_, '_> {
                 | Knowledge::NotExecuted => EndReason::CreditNotExecuted,
             });
         }
+        if self.transfer.reversal.knowledge == Knowledge::Done {
+            return self.reversed();
+        }
         self.send_reversal()
+    }
+
+    /// Whether the rules lead to undoing the debit: it is proven done, and no credit was or will be made of it (rule 2).
+    pub(super) fn is_to_be_undone(&self) -> bool {
+        let credit = match self.transfer.credit.knowledge {
+            Knowledge::NotSent | Knowledge::Refused | Knowledge::NotExecuted => true,
+            Knowledge::Unknown | Knowledge::Done => false,
+        };
+        credit && self.transfer.debit.knowledge == Knowledge::Done
+    }
+
+    /// The debit is proven undone. That ends the transfer if there was a debit to be undone and no credit was made of it;
+    /// what is not known of these is found out first, and where it was otherwise a counter contradicts itself.
+    pub(super) fn undone(&mut self) -> Step {
+        let (debit, credit) = (self.transfer.debit.knowledge, self.transfer.credit.knowledge);
+        if self.is_to_be_undone() {
+            self.end(Phase::Reversed)
+        } else if credit == Knowledge::Done || debit.is_dead() {
+            self.contradicted()
+        } else {
+            self.ask_debit()
+        }
     }
 
     /// The reversal goes out, again or for the first time; never across the settle day (rule 6).

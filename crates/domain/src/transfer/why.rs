@@ -32,11 +32,13 @@ pub enum ParkReason {
     Illegal,
     /// This software failed while it worked on the transfer. What had been sent is in doubt.
     Panicked,
+    /// It was to end in a way in which its money does not add up: an error of this software.
+    Unbalanced,
 }
 
 impl ParkReason {
     /// All of them.
-    pub const ALL: [ParkReason; 12] = [
+    pub const ALL: [ParkReason; 13] = [
         ParkReason::DebitUnresolved,
         ParkReason::CreditUnresolved,
         ParkReason::ReversalUnresolved,
@@ -49,6 +51,7 @@ impl ParkReason {
         ParkReason::CreditWithoutDebit,
         ParkReason::Illegal,
         ParkReason::Panicked,
+        ParkReason::Unbalanced,
     ];
 
     /// The reason in words, for operators.
@@ -71,6 +74,10 @@ impl ParkReason {
             }
             ParkReason::Illegal => "an event arrived that the transfer's state does not allow",
             ParkReason::Panicked => "this software failed while it worked on the transfer",
+            ParkReason::Unbalanced => {
+                "it was to end in a way in which its money does not add up, which is an error of this software: ask \
+                 both counters what they have posted, and decide"
+            }
         }
     }
 }

@@ -27,6 +27,10 @@ pub(super) const REASONS: &[(&str, &str)] = &[
     ),
     ("an event arrived that the transfer's state does not allow", "出现了转账状态不允许的事件"),
     ("this software failed while it worked on the transfer", "本软件处理该转账时出错"),
+    (
+        "it was to end in a way in which its money does not add up, which is an error of this software: ask both counters what they have posted, and decide",
+        "若如此结束，款项将对不平，这是本软件的错误：请向两个柜台查询已记的账，再作裁定",
+    ),
     ("an operator decided", "由操作员裁定"),
     ("the debit is sent as soon as it can be", "恢复后立即发送出账"),
     ("the credit is sent as soon as it can be", "恢复后立即发送入账"),

@@ -49,7 +49,7 @@ fn what_legs_and_transfer_say_of_money_goes_together() {
         }
     }
     // Of 125: debited and neither of the others, 4 × 4; paid ahead with a debit, once, without one, 4 × 9.
-    assert_eq!((seen, moving, ahead), (24 * 125, 24 * 16, 24 * 37));
+    assert_eq!((seen, moving, ahead), (25 * 125, 25 * 16, 25 * 37));
 }
 
 #[test]

@@ -324,3 +324,55 @@ fn the_endings_that_are_open_follow_from_what_is_proven() {
         assert_eq!(found, open, "{legs:?}");
     }
 }
+
+/// An undoing that is proven ends a transfer only with a debit that was made and a credit that was not and will not be;
+/// and one that was refused is sent again only then. What is not known of them is asked about first.
+#[test]
+fn an_undoing_counts_with_its_debit_and_without_its_credit() {
+    use Knowledge::{Done, NotExecuted, NotSent, Refused, Unknown};
+    let asks = |role| Action::Ask(role, Look::Only);
+    let contradicted = Phase::Parked(ParkReason::Contradicted);
+    for (legs, phase, action) in [
+        ([Done, NotExecuted, Done], Phase::Reversed, Action::Finish),
+        ([Done, NotSent, Done], Phase::Reversed, Action::Finish),
+        ([Refused, Refused, Done], contradicted, Action::Pause),
+        ([NotExecuted, Unknown, Done], contradicted, Action::Pause),
+        ([Done, Done, Done], contradicted, Action::Pause),
+        ([Unknown, NotExecuted, Done], Phase::DebitAsking, asks(Role::Debit)),
+        ([Done, Unknown, Done], Phase::CreditAsking, asks(Role::Credit)),
+        ([Done, NotExecuted, Unknown], Phase::ReversalProving, asks(Role::Reversal)),
+        ([Unknown, NotExecuted, Unknown], Phase::DebitAsking, asks(Role::Debit)),
+        ([Done, NotExecuted, Refused], Phase::ReversalSent, Action::Send(Role::Reversal)),
+        ([Done, Unknown, Refused], Phase::CreditAsking, asks(Role::Credit)),
+        ([Unknown, NotExecuted, Refused], Phase::DebitAsking, asks(Role::Debit)),
+        ([Done, Done, Refused], Phase::Completed, Action::Finish),
+        ([Refused, NotSent, NotExecuted], Phase::Refused, Action::Finish),
+    ] {
+        let mut transfer = standing(Phase::Parked(ParkReason::DebitUnresolved), legs);
+        let profile = Profile::default();
+        let resume = Event::Decide(Decision::Resume);
+        let step = step(&mut transfer, &resume, &ground(&profile, &profile, 3)).expect("legal");
+        assert_eq!((transfer.phase, step.action), (phase, action), "{legs:?}");
+    }
+}
+
+/// No credit is sent of what may have been undone: it is buried.
+#[test]
+fn no_credit_follows_a_debit_that_is_said_to_be_undone() {
+    for undone in [Knowledge::Unknown, Knowledge::Done] {
+        let legs = [Knowledge::Unknown, Knowledge::NotSent, undone];
+        let mut transfer = standing(Phase::DebitAsking, legs);
+        let step = tell(&mut transfer, Role::Debit, told(Evidence::Done, Weight::Query));
+        let expected = (Phase::CreditFencing, Action::Ask(Role::Credit, Look::Fence));
+        assert_eq!((transfer.phase, step.action), expected, "{undone:?}");
+    }
+}
+
+/// Once the credit is proven not to be, an undoing that is proven already is not sent again.
+#[test]
+fn what_is_proven_undone_is_not_undone_again() {
+    let legs = [Knowledge::Done, Knowledge::Unknown, Knowledge::Done];
+    let mut transfer = standing(Phase::CreditAsking, legs);
+    let step = tell(&mut transfer, Role::Credit, told(Evidence::NotExecuted, Weight::Truth));
+    assert_eq!((transfer.phase, step.action), (Phase::Reversed, Action::Finish));
+}

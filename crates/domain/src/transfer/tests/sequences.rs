@@ -35,6 +35,7 @@ proptest! {
             };
             let before = transfer.clone();
             let Ok(step) = step(&mut transfer, &event, &ground) else { continue };
+            prop_assert_eq!(transfer.imbalance(), None);
             match step.action {
                 Action::Send(role) => {
                     prop_assert!(!ground.behind, "{role} sent by a record that is behind");
@@ -95,6 +96,7 @@ proptest! {
                 prop_assert_eq!(&before, &transfer, "an illegal event changes nothing");
                 continue;
             };
+            prop_assert_eq!(transfer.imbalance(), None);
             if step.barrier {
                 durable = transfer.clone();
             }
