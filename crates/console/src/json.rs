@@ -357,7 +357,19 @@ pub(crate) struct Received {
     pub(crate) dialect: Option<String>,
     pub(crate) text: String,
     pub(crate) came: String,
+    #[serde(default)]
+    pub(crate) asked: Option<Asked>,
     pub(crate) differs: Vec<String>,
+}
+
+/// What a counter's answer answers.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) counter: String,
+    pub(crate) dialect: Option<String>,
+    pub(crate) text: String,
+    /// Whether an entry before says that it was sent.
+    pub(crate) written: bool,
 }
 
 /// By what it went on.

@@ -76,6 +76,9 @@ fn evidence() -> Value {
                 "received": {
                     "counter": "futures", "dialect": "futures", "came": "awaited",
                     "differs": ["amount", "settle day"], "text": format!("<Answer>\n{HOSTILE}\n"),
+                    "asked": {
+                        "counter": "futures", "dialect": "futures", "text": "<Debit>\n  6001\n", "written": true,
+                    },
                 },
                 "rule": { "number": 9, "heading": null, "line": null },
             },
@@ -83,6 +86,14 @@ fn evidence() -> Value {
             "at": "2026-11-30T13:00:04Z", "event": "credit: refused (402)", "state": "crediting",
             "reason": null, "leg": null, "messages": { "received": {
                 "counter": "futures", "dialect": null, "came": "unasked", "differs": [], "text": "late\n",
+            } },
+        }, {
+            "at": "2026-11-30T13:00:05Z", "event": "credit: done (200)", "state": "crediting",
+            "reason": null, "leg": null, "messages": { "received": {
+                "counter": "futures", "dialect": "futures", "came": "awaited", "differs": [], "text": "<Found>\n",
+                "asked": {
+                    "counter": "futures", "dialect": "futures", "text": "<Query>\n  6001\n", "written": false,
+                },
             } },
         }],
     })

@@ -125,8 +125,8 @@ impl Actor {
             Mail::Summary(to) => {
                 let _ = to.send(self.shard.summary());
             }
-            Mail::Transit(at, to) => {
-                let _ = to.send(self.shard.transit(at));
+            Mail::Count(at, to) => {
+                let _ = to.send((self.shard.summary(), self.shard.transit(at)));
             }
             Mail::Needing(counter, to) => {
                 let _ = to.send(self.shard.needing(counter));

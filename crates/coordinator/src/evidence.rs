@@ -2,13 +2,15 @@
 //! went on. What is sent is not recorded, for it follows from the record: it is made again here by what makes it to be
 //! sent ([`Transfer::posting`], [`Transfer::question`]).
 
-use crate::received::{Came, Received, believed_words, heard_words};
+use crate::received::{Came, LATE, Received, believed_words, heard_words};
 use crate::record::{EXPIRED, asked, sent};
 use crate::trail::Entry;
 use domain::message::{Instruction, Look, Reply};
 use domain::order::Order;
-use domain::serial::Role;
-use domain::transfer::{Doubt, Evidence, Intent, Knowledge, Phase, Transfer, Weight, line};
+use domain::serial::{Day, Role};
+use domain::transfer::{
+    Doubt, Evidence, Intent, Knowledge, Phase, Question, Transfer, Weight, line,
+};
 
 /// A message that a counter said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +19,20 @@ pub struct Heard {
     pub came: Came,
     /// What it said.
     pub reply: Reply,
+    /// What it answers; `None` if it did not come as the outcome of what was asked last, or that is not known.
+    pub asked: Option<Asked>,
     /// In which fields that is not the order's: of the posting that it showed, and the mark.
     pub differs: Vec<Field>,
+}
+
+/// What an answer answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What was handed over to be sent.
+    pub instruction: Instruction,
+    /// Whether an entry before says that it was. Of questions that bring nothing only so many in a row are written down; what
+    /// was asked after them is made again from the answer's own entry.
+    pub is_written: bool,
 }
 
 /// A field in which what a counter says may differ from what was ordered.
@@ -103,8 +117,17 @@ pub struct Exchange {
 pub struct Reading {
     /// As it was known after the last entry.
     transfer: Transfer,
-    /// What was said last to the counter of each leg, in the order of [`Role::ALL`]: its posting, or a question.
-    last: [Option<Said>; 3],
+    /// What was said last to the counter of each leg, in the order of [`Role::ALL`].
+    last: [Option<Last>; 3],
+}
+
+/// What was said last about a leg.
+#[derive(Debug)]
+struct Last {
+    said: Said,
+    instruction: Instruction,
+    /// Whether an entry since then says what came of it.
+    is_over: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +138,14 @@ enum Said {
 
 const LOOKS: [Look; 2] = [Look::Only, Look::Fence];
 
+/// How a question is put to a counter.
+fn look_of(question: Question) -> Look {
+    match question {
+        Question::Fence => Look::Fence,
+        Question::Look | Question::Settled => Look::Only,
+    }
+}
+
 fn slot(role: Role) -> usize {
     match role {
         Role::Debit => 0,
@@ -123,10 +154,21 @@ fn slot(role: Role) -> usize {
     }
 }
 
+/// Whether an entry about a leg says what came of what was said last about it.
+fn is_outcome(role: Role, entry: &Entry) -> bool {
+    if let Some(received) = &entry.received {
+        return received.came == Came::Awaited;
+    }
+    let event = entry.event.as_str();
+    let event = event.strip_prefix("question about the ").unwrap_or(event);
+    let words = event.strip_prefix(role.as_str()).and_then(|rest| rest.strip_prefix(": "));
+    words.is_some_and(|words| !words.ends_with(LATE))
+}
+
 impl Reading {
     /// From the beginning of a transfer that wants this.
     pub fn new(intent: Intent) -> Reading {
-        Reading { transfer: Transfer::accepted(intent), last: [None; 3] }
+        Reading { transfer: Transfer::accepted(intent), last: [None, None, None] }
     }
 
     /// What the next entry is evidence of.
@@ -138,9 +180,9 @@ impl Reading {
             *self.transfer.leg_mut(role) = leg.into_leg();
         }
         if let Some((role, instruction, said)) = self.sent(entry) {
-            self.last[slot(role)] = Some(said);
             let by = self.rule(before, Cause::Wake);
-            let sent = Some(instruction);
+            let sent = Some(instruction.clone());
+            self.last[slot(role)] = Some(Last { said, instruction, is_over: false });
             return Exchange { role: Some(role), sent, received: None, rule: by };
         }
         if entry.event == EXPIRED {
@@ -149,6 +191,11 @@ impl Reading {
         let Some(role) = about else { return Exchange::default() };
         let received = self.received(role, entry);
         let by = self.told(role, entry).and_then(|told| self.rule(before, told));
+        if let Some(last) = &mut self.last[slot(role)]
+            && is_outcome(role, entry)
+        {
+            last.is_over = true;
+        }
         let about = (received.is_some() || by.is_some()).then_some(role);
         Exchange { role: about, sent: None, received, rule: by }
     }
@@ -166,11 +213,7 @@ impl Reading {
         }
         let put = |role| {
             let look = LOOKS.into_iter().find(|look| entry.event == asked(role, *look))?;
-            let mut instruction = self.transfer.question(role, look);
-            if let (Instruction::Query(query), Some(day)) = (&mut instruction, entry.under) {
-                query.settle_day = day;
-            }
-            Some((role, instruction, Said::Question(look)))
+            Some((role, self.question(role, look, entry.under), Said::Question(look)))
         };
         Role::ALL.into_iter().find_map(put)
     }
@@ -180,19 +223,52 @@ impl Reading {
         if let Some(received) = &entry.received {
             let reply = received.reply(role, &self.transfer)?;
             let differs = differences(&reply, role, &self.transfer);
-            return Some(Heard { came: received.came, reply, differs });
+            let asked = self.asked(role, entry, received);
+            return Some(Heard { came: received.came, reply, asked, differs });
         }
         // Nothing more was written of the answer to a posting that was done as it was ordered; an earlier version
         // wrote nothing more of any.
         let leg = self.transfer.leg(role);
         let is_plain = leg.knowledge == Knowledge::Done
-            && self.last[slot(role)] == Some(Said::Posting)
+            && self.said(role) == Some(Said::Posting)
             && leg.answer.is_some()
             && entry.event
                 == heard_words(role, believed_words(Evidence::Done), leg.answer.as_ref());
         let reply = is_plain.then(|| Received::default().reply(role, &self.transfer)).flatten()?;
         let differs = differences(&reply, role, &self.transfer);
-        Some(Heard { came: Came::Awaited, reply, differs })
+        let asked = self.asked(role, entry, &Received::default());
+        Some(Heard { came: Came::Awaited, reply, asked, differs })
+    }
+
+    /// What the entry's answer answers. An entry before says it, if none since then says what came of that; if no entry does,
+    /// it was a question that was not written down any more, and it is made again as it was put.
+    fn asked(&self, role: Role, entry: &Entry, received: &Received) -> Option<Asked> {
+        if received.came != Came::Awaited {
+            return None;
+        }
+        let said = received.question.map_or(Said::Posting, |it| Said::Question(look_of(it)));
+        let last = self.last[slot(role)].as_ref();
+        match last.filter(|last| !last.is_over && last.said == said) {
+            Some(last) => Some(Asked { instruction: last.instruction.clone(), is_written: true }),
+            None => received.question.map(|question| Asked {
+                instruction: self.question(role, look_of(question), entry.under),
+                is_written: false,
+            }),
+        }
+    }
+
+    /// A question, under another day than the one that the leg is bound to if there is one.
+    fn question(&self, role: Role, look: Look, under: Option<Day>) -> Instruction {
+        let mut instruction = self.transfer.question(role, look);
+        if let (Instruction::Query(query), Some(day)) = (&mut instruction, under) {
+            query.settle_day = day;
+        }
+        instruction
+    }
+
+    /// What was said last to the counter of a leg: its posting, or a question.
+    fn said(&self, role: Role) -> Option<Said> {
+        self.last[slot(role)].as_ref().map(|last| last.said)
     }
 
     /// What was told of a leg, as the table has it.
@@ -216,9 +292,9 @@ impl Reading {
             None => return None,
         };
         let asked = match entry.received.as_ref().map(|received| received.question) {
-            Some(Some(question)) => Some(question != domain::transfer::Question::Look),
+            Some(Some(question)) => Some(question != Question::Look),
             Some(None) => None,
-            None => match self.last[slot(role)] {
+            None => match self.said(role) {
                 Some(Said::Question(look)) if of_a_question => Some(look == Look::Fence),
                 Some(_) | None => None,
             },

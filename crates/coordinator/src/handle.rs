@@ -10,8 +10,9 @@ use crate::by_hand::ByHand;
 use crate::clock::now_micros;
 use crate::comparing::compare_late;
 use crate::config::Config;
-use crate::conserved::{Differences, Transit};
+use crate::conserved::Differences;
 use crate::coordinator::{Coordinator, StartError};
+use crate::counting::{self, Asking, Counted, Counts, Uncounted};
 use crate::doubts::Doubts;
 use crate::draining;
 use crate::enduring::Enduring;
@@ -28,7 +29,6 @@ use crate::serials::Serials;
 use crate::shard::{Render, Shard};
 use crate::standing::Standing;
 use crate::summary::Summary;
-use crate::transit::Tally;
 use crate::view::View;
 use crate::watch::{
     look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_serials,
@@ -64,7 +64,17 @@ fn knocked_by_mail(index: usize, inner: &Inner) -> Arc<Task> {
 }
 
 /// Starts the tasks that watch on behalf of the shards, once what is open has been taken up.
-fn watch_all(inner: &Arc<Inner>, unmatched: mpsc::Receiver<Unmatched>, enduring: &Enduring<'_>) {
+fn watch_all(
+    inner: &Arc<Inner>,
+    unmatched: mpsc::Receiver<Unmatched>,
+    asking: Asking,
+    enduring: &Enduring<'_>,
+) {
+    let (of, asking) = (inner.clone(), Arc::new(Mutex::new(asking)));
+    enduring.spawn("counts of open transfers", move || {
+        let (of, asking) = (of.clone(), asking.clone());
+        async move { counting::answer(&mut *asking.lock().await, || counting::count(&of)).await }
+    });
     let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
     enduring
         .spawn("what counters say unasked", move || route_unmatched(of.clone(), unmatched.clone()));
@@ -114,6 +124,7 @@ impl Coordinator {
         // Only of those that have a limit: a day is read as a whole.
         let moved = if limits.is_empty() { Vec::new() } else { store.moved_on(today).await? };
         let limits = limits.iter().map(|(app, limit)| (app.clone(), *limit));
+        let (counts, asking) = Counts::new();
         let inner = Arc::new(Inner {
             allowances: Allowances::new(limits, today, &moved),
             journal: store.journal(),
@@ -130,6 +141,7 @@ impl Coordinator {
             events: Events::default(),
             standing: Standing::default(),
             doubts: Doubts::default(),
+            counts,
             differences: Differences::default(),
             reasons: Reasons::default(),
             readmissions: OpenReadmissions::default(),
@@ -174,7 +186,7 @@ impl Coordinator {
         }
         on_hold::take_up(&inner).await?;
         recovery::take_up(&inner).await?;
-        watch_all(&inner, unmatched, &enduring);
+        watch_all(&inner, unmatched, asking, &enduring);
         Ok(Coordinator { inner })
     }
 
@@ -233,20 +245,15 @@ impl Coordinator {
         summary
     }
 
-    /// Counts money in transit over all open transfers, and looks whether it is conserved; that it is not is told as
-    /// an alarm, once. `None` if the bridge is stopping: what some shards know is not told as all.
-    pub async fn transit(&self) -> Option<Transit> {
-        let (mut tally, at) = (Tally::default(), now_micros());
-        for shard in &self.inner.shards {
-            let (to, counted) = oneshot::channel();
-            shard.send(Mail::Transit(at, to)).await.ok()?;
-            tally.join(counted.await.ok()?);
-        }
-        let names: Vec<CounterId> =
-            self.inner.counters.iter().map(|counter| counter.id().clone()).collect();
-        let transit = Transit::of(tally, at, &names, &self.inner.standing.state());
-        self.inner.differences.tell(&transit, &self.inner.events);
-        Some(transit)
+    /// How things stand and money in transit, as it was counted at one time over all open transfers, and whether that money
+    /// is conserved; that it is not is told as an alarm, once. All who ask within [`COUNT_LASTS`](crate::COUNT_LASTS) of
+    /// a count are told that one, and one at most is on its way.
+    ///
+    /// # Errors
+    ///
+    /// If the bridge is stopping, or a shard has not counted within [`COUNTED_WITHIN`](crate::COUNTED_WITHIN).
+    pub async fn counted(&self) -> Result<Arc<Counted>, Uncounted> {
+        self.inner.counts.ask().await
     }
 
     /// Asks a counter something that moves nothing.

@@ -6,6 +6,7 @@ use crate::by_hand::ByHand;
 use crate::claim::Claim;
 use crate::config::Config;
 use crate::conserved::Differences;
+use crate::counting::Counts;
 use crate::doubts::Doubts;
 use crate::events::{Events, Kind};
 use crate::late_queue::LateQueue;
@@ -58,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) serials: Serials,
     pub(crate) standing: Standing,
     pub(crate) doubts: Doubts,
+    /// Where it is asked what is counted over all open transfers.
+    pub(crate) counts: Counts,
     /// Where money was told not to be conserved.
     pub(crate) differences: Differences,
     /// For what counters are held.

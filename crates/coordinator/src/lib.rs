@@ -13,8 +13,8 @@
 //! against the record, [`accusations`] are what is counted against counters, [`doubts`] what holds one,
 //! `reach` how far counters have seen our serials, `on_hold` what operators do about their links (`by_hand` how often), `draining` when one
 //! is signed off; `enduring` begins anew what fails beside the shards,
-//! `summary` counts, [`transit`] the money that is on its way, `conserved` whether all of it is there; [`events`] is what
-//! operators follow, `alarm_book` which alarms are open, `alarm_ends` how each ends, `alarm_desk` where they are said,
+//! `summary` counts, [`transit`] the money that is on its way, `conserved` whether all of it is there, `counting` once for
+//! all who ask; [`events`] is what operators follow, `alarm_book` which alarms are open, `alarm_ends` how each ends, `alarm_desk` where they are said,
 //! `alarms` how they are recorded.
 //!
 //! ```
@@ -113,6 +113,7 @@ mod comparing;
 mod config;
 mod conserved;
 mod coordinator;
+mod counting;
 pub mod dealing;
 pub mod doubts;
 mod draining;
@@ -162,6 +163,7 @@ pub use claimant::{CLAIM_LASTS, Claimant};
 pub use config::Config;
 pub use conserved::{AtCounter, Colour, Total, Transit};
 pub use coordinator::{Coordinator, StartError};
+pub use counting::{COUNT_LASTS, COUNTED_WITHIN, Counted, Uncounted};
 pub use dealing::Dealing;
 pub use ended::ENDED;
 pub use find::{Found, Page};

@@ -36,8 +36,8 @@ pub(crate) enum Mail {
     Views(oneshot::Sender<Vec<View>>),
     /// Says how things stand over all open transfers.
     Summary(oneshot::Sender<Summary>),
-    /// Counts money in transit over all open transfers, at a time in microseconds since 1970 UTC.
-    Transit(i64, oneshot::Sender<Tally>),
+    /// Says how things stand over all open transfers, and counts money in transit at a time in microseconds since 1970 UTC.
+    Count(i64, oneshot::Sender<(Summary, Tally)>),
     /// Counts the open transfers with a leg at a counter.
     Needing(CounterIndex, oneshot::Sender<Waits>),
     /// Nothing: it shows that the shard gets on.

@@ -36,6 +36,8 @@ pub(crate) struct Heard {
     pub(crate) came: Came,
     /// How the question was put that it answers, if it answers one.
     pub(crate) question: Option<Question>,
+    /// The settle day under which that was put; `None` where it is the one that the leg is bound to.
+    pub(crate) under: Option<Day>,
 }
 
 /// The posting that a counter showed.
@@ -245,6 +247,9 @@ pub(crate) fn believed_words(evidence: Evidence) -> &'static str {
         Evidence::NotSent => "not sent",
     }
 }
+
+/// What its words end with, for the trail, if nobody waited for it.
+pub(crate) const LATE: &str = " (late or unasked)";
 
 /// The words of what was heard of a leg, for the trail.
 pub(crate) fn heard_words(role: Role, evidence: &str, answer: Option<&Answer>) -> String {

@@ -318,28 +318,35 @@ impl Record {
         self.add(now, event, leg, None);
     }
 
-    /// Notes what was heard of a leg, with what of it the rest does not imply.
+    /// Notes what was heard of a leg, with what of it the rest does not imply, and the day under which the question was put
+    /// that it answers: that question may not be written down itself.
     pub(crate) fn note_heard(
         &mut self,
         now: Now,
         event: String,
         role: Option<Role>,
+        under: Option<Day>,
         received: Option<Box<Received>>,
     ) {
         self.note(now, event, role);
         if let Some(entry) = self.pending.last_mut() {
-            entry.received = received;
+            (entry.under, entry.received) = (under, received);
         }
     }
 
     /// Notes that a leg's counter is asked about it.
     pub(crate) fn note_asked(&mut self, now: Now, role: Role, look: Look) {
+        let under = self.under(role);
         self.note(now, asked(role, look), None);
-        let day = self.transfer.asked_day(role);
-        let under = Some(day).filter(|day| *day != self.transfer.bound_day(role));
         if let Some(entry) = self.pending.last_mut() {
             entry.under = under;
         }
+    }
+
+    /// The settle day under which a leg is asked about, where it is not the one that it is bound to.
+    pub(crate) fn under(&self, role: Role) -> Option<Day> {
+        let day = self.transfer.asked_day(role);
+        Some(day).filter(|day| *day != self.transfer.bound_day(role))
     }
 
     /// Notes who deals with it from now on, and in what words.

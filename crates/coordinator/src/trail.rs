@@ -20,7 +20,8 @@ pub struct Entry {
     pub event: String,
     /// What the bridge was at after it.
     pub phase: Phase,
-    /// The settle day under which a question was put; absent where it is the one that the leg is bound to.
+    /// The settle day under which a question was put, or the one that is answered; absent where it is the one that the leg is
+    /// bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under: Option<Day>,
     /// What a counter said, as far as it is not what the entry implies; absent, too, where none said anything.

@@ -1,6 +1,6 @@
 //! The messages that an entry of a trail is evidence of, as they are between the bridge and the counter.
 
-use coordinator::evidence::{Exchange, Field, Heard, Reading, Rule};
+use coordinator::evidence::{Asked, Exchange, Field, Heard, Reading, Rule};
 use coordinator::received::Came;
 use coordinator::trail::Entry;
 use domain::serial::Role;
@@ -37,6 +37,17 @@ enum CameJson {
     Unasked,
 }
 
+/// What an answer answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageAnswered)]
+pub(super) struct AskedJson {
+    #[serde(flatten)]
+    message: MessageJson,
+    /// Whether an entry before says that it was sent. Of questions that bring nothing 32 in a row are written down; what was
+    /// asked after them is made again from the record.
+    written: bool,
+}
+
 /// A message that a counter said.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MessageReceived)]
@@ -45,6 +56,10 @@ pub(super) struct ReceivedJson {
     message: MessageJson,
     /// How it came.
     came: CameJson,
+    /// What it answers, as it was handed over to be sent; absent if it came late or unasked, or that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    asked: Option<AskedJson>,
     /// In which fields what it says of the posting is not what was ordered; empty if in none.
     differs: Vec<&'static str>,
 }
@@ -102,7 +117,7 @@ impl<'a> Messages<'a> {
         let spell = |message: Spoken<'_>| leg.map(|leg| self.spelled(leg, message));
         ExchangedJson {
             sent: sent.as_ref().and_then(|instruction| spell(Spoken::Asked(instruction))),
-            received: received.and_then(|Heard { came, reply, differs }| {
+            received: received.and_then(|Heard { came, reply, asked, differs }| {
                 Some(ReceivedJson {
                     message: spell(Spoken::Answered(&reply))?,
                     came: match came {
@@ -110,6 +125,10 @@ impl<'a> Messages<'a> {
                         Came::Late => CameJson::Late,
                         Came::Unasked => CameJson::Unasked,
                     },
+                    asked: asked.and_then(|Asked { instruction, is_written: written }| {
+                        let message = spell(Spoken::Asked(&instruction))?;
+                        Some(AskedJson { message, written })
+                    }),
                     differs: differs.into_iter().map(Field::as_str).collect(),
                 })
             }),

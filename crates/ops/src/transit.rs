@@ -7,9 +7,10 @@ use api::problem::{Problem, kind};
 use axum::Json;
 use axum::extract::State;
 use coordinator::transit::{Books, Moving};
-use coordinator::{AtCounter, Colour, Total, Transit};
+use coordinator::{AtCounter, COUNTED_WITHIN, Colour, Total, Transit, Uncounted};
 use domain::money::Currency;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 /// Money in transit, and whether all of it is there.
@@ -252,21 +253,52 @@ impl TransitJson {
 /// Money in transit, and whether all of it is there.
 ///
 /// Over all open transfers, counted from memory twice and apart: from what is known of each leg at its counter, and from
-/// what each transfer says. Where the two differ, the bridge raises an alarm, once.
+/// what each transfer says. Where the two differ, the bridge raises an alarm, once. It is counted once for all who ask, at
+/// most once a second; `now` says when.
 #[utoipa::path(
     get, path = "/ops/v1/transit", tag = "transfers", operation_id = "transit",
     responses((status = 200, description = "Money in transit at this moment", body = TransitJson))
 )]
 pub(super) async fn show(State(ops): State<Ops>) -> Result<Json<TransitJson>, Problem> {
     let coordinator = &ops.state.coordinator;
-    let stopping = || Problem::new(kind::STOPPING);
-    let transit = coordinator.transit().await.ok_or_else(stopping)?;
-    let mut transfers = Vec::with_capacity(transit.oldest.len());
-    for master in &transit.oldest {
-        // It may have arrived since it was counted.
-        let view = coordinator.view(master.sequence).await;
-        let view = view.filter(|view| view.transfer.in_transit() > 0);
-        transfers.extend(view.map(|view| EvidenceJson::new(&view, transit.at)));
+    let counted = coordinator.counted().await.map_err(uncounted)?;
+    let transit = &counted.transit;
+    let naming = async {
+        let mut transfers = Vec::with_capacity(transit.oldest.len());
+        for master in &transit.oldest {
+            // It may have arrived since it was counted.
+            let view = coordinator.view(master.sequence).await;
+            let view = view.filter(|view| view.transfer.in_transit() > 0);
+            transfers.extend(view.map(|view| EvidenceJson::new(&view, transit.at)));
+        }
+        transfers
+    };
+    // A shard may stand still since it has counted.
+    let named = timeout(COUNTED_WITHIN, naming).await;
+    let transfers = named.map_err(|_| uncounted(Uncounted::Late))?;
+    Ok(Json(TransitJson::new(transit, transfers)))
+}
+
+fn uncounted(why: Uncounted) -> Problem {
+    match why {
+        Uncounted::Stopping => Problem::new(kind::STOPPING),
+        Uncounted::Late => {
+            let detail = format!("{why}: /healthz says whether a part of the bridge stands still");
+            Problem::new(kind::NOT_COUNTED).detail(detail).retry_after(2)
+        }
     }
-    Ok(Json(TransitJson::new(&transit, transfers)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_counted_in_time_says_where_to_look() {
+        let late = uncounted(Uncounted::Late);
+        assert_eq!(late.status().as_u16(), 503);
+        let says = "the transfers were not counted within 2 s: /healthz says whether a part of the bridge stands still";
+        assert_eq!(late.document()["detail"], says);
+        assert_eq!(uncounted(Uncounted::Stopping).slug(), "stopping");
+    }
 }

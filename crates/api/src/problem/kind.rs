@@ -96,6 +96,7 @@ kinds! {
     NO_MORE_VIEWS = "no_more_views", CONFLICT, "No more views can be saved";
     FOREIGN_ORIGIN = "foreign_origin", FORBIDDEN, "The request comes from another site's page";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
+    NOT_COUNTED = "not_counted", SERVICE_UNAVAILABLE, "The transfers could not be counted";
     TOO_MANY_FEEDS = "too_many_feeds", SERVICE_UNAVAILABLE, "Too many live feeds are open";
     NO_SUCH_ALARM = "no_such_alarm", NOT_FOUND, "There is no such alarm";
     ALARM_CLOSED = "alarm_closed", CONFLICT, "The alarm is closed";

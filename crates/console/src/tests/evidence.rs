@@ -33,10 +33,32 @@ async fn each_entry_opens_its_message_as_sent_and_as_received() {
     assert!(summary.contains("not as it was ordered"), "{summary}");
     assert!(received.contains("What it says is not what was ordered: amount, settle day"));
     assert!(received.contains("rule 9</p>"), "{received}");
+    assert!(!received.contains("stands in no line of its own"), "{received}");
     let unasked = inside(&page, "<details id=\"message-3\">", "</details>");
     assert!(unasked.contains("Nobody had asked for it.") && !unasked.contains("As sent to"));
     assert!(!unasked.contains("not what was ordered") && !unasked.contains("DOMAIN"), "{unasked}");
     assert!(page.contains(&format!("<a href=\"{FILE}\" download>")), "{page}");
+}
+
+/// Of questions in vain only so many are written down: the answer stands beside its own, and not beside an older one.
+#[tokio::test]
+async fn an_answer_whose_question_has_no_line_stands_beside_it_and_says_so() {
+    let rig = Rig::new();
+    for (language, says) in [
+        (
+            "en",
+            "Its question stands in no line of its own: of questions that bring nothing 32 in a row",
+        ),
+        ("zh-CN", "所答的询问没有单独成行：连续无果的询问只记 32 次，这次在其后。"),
+    ] {
+        for page in ["/transfers/2026113000000000006", FILE] {
+            let (_, _, page) = rig.get(page, language).await;
+            let found = inside(&page, "<details id=\"message-4\"", "</details>");
+            assert!(found.contains(says), "{found}");
+            assert!(found.contains("&#60;Query&#62;\n  6001\n"), "{found}");
+            assert!(!found.contains("&#60;Debit&#62;"), "{found}");
+        }
+    }
 }
 
 #[tokio::test]

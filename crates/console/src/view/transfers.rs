@@ -6,7 +6,7 @@ use crate::assets::STYLE;
 use crate::filters;
 use crate::frame::{Frame, Said, rendered};
 use crate::json::{
-    Choice, Evidence, Found, Happening, HappeningAt, History, Match, Message, Proposal, SavedView,
+    Choice, Evidence, Found, Happening, HappeningAt, History, Match, Proposal, SavedView,
     SavedViews,
 };
 use crate::words::Words;
@@ -266,20 +266,6 @@ impl Choice {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand over references")]
     fn outlook(&self, words: &Words) -> String {
         self.leads_to.as_ref().map(|leads_to| outlook(leads_to, *words)).unwrap_or_default()
-    }
-}
-
-impl Evidence {
-    /// What the message answers that came as the outcome of what was asked last: whatever was sent to the same counter
-    /// before.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand over references")]
-    fn answered(&self, at: &usize) -> Option<&Message> {
-        let trail = self.trail.as_ref()?;
-        let received = trail.get(*at)?.messages.as_ref()?.received.as_ref()?;
-        let before = trail.get(..*at)?.iter().rev().filter_map(|entry| entry.messages.as_ref());
-        let mut sent = before.filter_map(|messages| messages.sent.as_ref());
-        let last = sent.find(|sent| sent.counter == received.counter);
-        last.filter(|_| received.came == "awaited")
     }
 }
 

@@ -329,6 +329,10 @@ const TEXTS: &[(&str, &str)] = &[
     ("What it says is not what was ordered", "所报内容与指令不符"),
     ("It answers something that was asked before.", "这是对更早请求的应答。"),
     ("Nobody had asked for it.", "并未请求，由柜台主动发来。"),
+    (
+        "Its question stands in no line of its own: of questions that bring nothing 32 in a row are written down, and this one came after them. It is made again from the record.",
+        "所答的询问没有单独成行：连续无果的询问只记 32 次，这次在其后。此处由记录重新生成。",
+    ),
     ("As sent to", "发往"),
     ("As received from", "收自"),
     ("By", "依据"),

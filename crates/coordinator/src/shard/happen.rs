@@ -6,7 +6,7 @@ use crate::accusations::Fault;
 use crate::clock::Now;
 use crate::events::Kind;
 use crate::happening::Happening;
-use crate::received::{Came, Heard, Received, evidence_words, heard_words};
+use crate::received::{Came, Heard, LATE, Received, evidence_words, heard_words};
 use crate::record::{Awaited, Record};
 use crate::world::World;
 use domain::serial::Role;
@@ -62,7 +62,7 @@ fn write_down(
             Event::Told(role, told) => Received::beside(told, heard, *role, &record.transfer),
             Event::Wake | Event::Expire | Event::Decide(_) => None,
         };
-        record.note_heard(now, words, role, received);
+        record.note_heard(now, words, role, heard.under, received);
     }
     // What ends a leg begins a new one; a refusal that is not worth that much yet must not
     // hurry the questions that follow it.
@@ -377,11 +377,13 @@ fn heard(
     }
     let mut words = heard_words(role, evidence_words(&told), told.answer.as_ref());
     if current.is_none() {
-        words.push_str(" (late or unasked)");
+        words.push_str(LATE);
     }
     let (event, late) = (Event::Told(role, told), current.is_none());
     let came = if late { otherwise } else { Came::Awaited };
-    let heard = Heard { came, question: current.and_then(|(_, question)| question) };
+    let question = current.and_then(|(_, question)| question);
+    let under = question.and_then(|_| record.under(role));
+    let heard = Heard { came, question, under };
     (Some(Occurrence { event, words: Some(words), role: Some(role), late, heard }), fault)
 }
 

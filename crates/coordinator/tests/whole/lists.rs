@@ -1,5 +1,6 @@
 //! Lists over shards and record.
 
+use crate::record::alter;
 use crate::stage::{Counter, LIMIT, Stage, account, config, counter_id};
 use crate::{DEAF, folder, order_to};
 use coordinator::{Begun, Found, Named};
@@ -111,6 +112,36 @@ async fn what_a_counter_answered_as_its_serial_finds_the_transfer() {
     assert!(stage.coordinator.search("no-such-serial", 10).await.expect("it asks").is_empty());
     stage.stop().await;
     for counter in [securities, futures, other] {
+        counter.stop().await;
+    }
+}
+
+/// Counters' own serials are looked for last, and that may take too long: whatever else was found is found. That nothing was
+/// is told only once all has been looked at.
+#[tokio::test]
+async fn a_search_keeps_what_it_found_where_one_of_its_parts_fails() {
+    let (folder, securities) = (folder(), Counter::start("securities", "").await);
+    let other = Counter::start("other", "").await;
+    let stage = Stage::start(folder.path(), &[&securities, &other], config()).await;
+    let done = stage.coordinator.begin(order_to("one", "other"), LIMIT).await;
+    let Ok(Begun::Final { master, .. }) = done else { panic!("{done:?}") };
+    // Where their serials are looked for.
+    alter(folder.path(), "DROP TABLE term_portion").await;
+    let serial = master.to_string();
+    for (text, named) in [
+        ("6001", Named::Account),
+        ("one", Named::IdempotencyKey),
+        (serial.as_str(), Named::MasterSerial),
+    ] {
+        let found = stage.coordinator.search(text, 10).await.expect("the rest is found");
+        let [(of, page)] = &found[..] else { panic!("{text}: {found:?}") };
+        let masters: Vec<_> = page.transfers.iter().map(Found::master).collect();
+        assert_eq!((*of, masters), (named, vec![master]), "{text}");
+    }
+    let none = stage.coordinator.search("no-such-serial", 10).await;
+    assert!(none.is_err(), "it is not known that there is none: {none:?}");
+    stage.stop().await;
+    for counter in [securities, other] {
         counter.stop().await;
     }
 }

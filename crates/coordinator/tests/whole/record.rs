@@ -15,7 +15,7 @@ use store::{AlarmAbout, AlarmKind, FinalState, Part};
 
 /// Alters the record behind the bridge's back and says how many rows that were. On a thread of its own: the bridge runs
 /// on this one, and a transaction that it has open would otherwise never end.
-async fn alter(folder: &Path, sql: impl Into<String>) -> usize {
+pub(crate) async fn alter(folder: &Path, sql: impl Into<String>) -> usize {
     let (path, sql) = (folder.join("record.sqlite"), sql.into());
     let altering = move || rusqlite::Connection::open(path)?.execute(&sql, []);
     tokio::task::spawn_blocking(altering).await.expect("it ends").expect("it is altered")

@@ -7,14 +7,9 @@ use crate::seconds_between;
 use coordinator::standing::Record;
 use coordinator::{Coordinator, JOURNAL_BEHIND, Summary, Total, Transit};
 use domain::transfer::State;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use store::JournalHealth;
 use supervise::vitals::Ailing;
-use tokio::time::timeout;
-
-/// How long the shards are waited for, which count their transfers. One that stands still would take all other
-/// metrics with it, just when they are looked at.
-const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How the bridge stands.
 pub(super) struct Standing {
@@ -38,9 +33,10 @@ pub(super) struct Standing {
 
 impl Standing {
     pub(super) async fn of(coordinator: &Coordinator, started_at: i64, now: i64) -> Standing {
-        // What takes long hides nothing of what was counted before it.
-        let summary = timeout(COUNTED_WITHIN, coordinator.summary()).await.ok();
-        let transit = timeout(COUNTED_WITHIN, coordinator.transit()).await.ok().flatten();
+        // A shard that stands still is waited for a moment, and takes no other metric with it.
+        let counted = coordinator.counted().await.ok();
+        let counted = counted.map(|counted| (counted.summary.clone(), counted.transit.clone()));
+        let (summary, transit) = counted.unzip();
         let standing = coordinator.standing().state();
         let counters = coordinator.counters().iter();
         let held = counters.map(|it| (it.id().to_string(), standing.held.contains_key(it.id())));
@@ -174,6 +170,7 @@ pub(super) mod tests {
     use coordinator::{AtCounter, Colour};
     use domain::money::Currency;
     use expect_test::expect;
+    use std::time::Duration;
 
     /// Nothing is wrong, and nothing is going on.
     pub(in super::super) fn well() -> Standing {

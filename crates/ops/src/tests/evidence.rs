@@ -28,6 +28,8 @@ fn trail() -> String {
         { "at": 5, "event": "credit asked about", "phase": "credit_asking" },
         { "at": 6, "event": "credit: still unknown (200)", "phase": parked, "leg": silent,
           "received": { "question": "look", "finding": "processing", "mark": "nothing" } },
+        { "at": 7, "event": "credit: still unknown (200)", "phase": parked, "leg": silent, "under": 20_261_122,
+          "received": { "question": "fence", "finding": "processing", "mark": "nothing" } },
     ])
     .to_string()
 }
@@ -65,6 +67,19 @@ async fn one_transfer_has_its_messages_and_no_list_has_them() {
     let found = text(5, "received");
     assert!(found.contains("PROCESSING") && !found.contains("mark"), "{found}");
     assert_eq!(messages[5]["received"]["came"], "awaited");
+    // Beside what it answers: as an entry before says that it was sent, or else made again, where none says it.
+    for (at, written, of) in
+        [(1, true, "debit {\n"), (3, true, "credit {\n"), (5, true, "look: LOOK_ONLY")]
+    {
+        let asked = &messages[at]["received"]["asked"];
+        assert_eq!(asked["written"], written, "{asked}");
+        assert!(asked["text"].as_str().is_some_and(|text| text.contains(of)), "{asked}");
+    }
+    assert_eq!(messages[5]["received"]["asked"]["text"], messages[4]["sent"]["text"]);
+    let asked = &messages[6]["received"]["asked"];
+    assert_eq!((&asked["written"], &asked["counter"]), (&json!(false), &json!("futures")));
+    let text = asked["text"].as_str().expect("a message");
+    assert!(text.contains("settle_day: 20261122") && text.contains("FENCE"), "{text}");
 
     for list in ["/ops/v1/transfers", "/ops/v1/proven", "/ops/v1/proposals"] {
         let (_, listed) = rig.get(list).await;
@@ -84,6 +99,6 @@ fn what_cannot_be_spelled_or_read_says_so() {
     let parts = ["[".to_owned(), trail()];
     let messages = Messages::new(&nobody, &intent(43));
     let shown = json!(transfers::trail(&parts, Some(messages)));
-    assert_eq!(shown.as_array().map(Vec::len), Some(7));
+    assert_eq!(shown.as_array().map(Vec::len), Some(8));
     assert!(!shown.to_string().contains("messages"), "{shown}");
 }

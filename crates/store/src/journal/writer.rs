@@ -107,6 +107,12 @@ fn idle_after(has_earlier: bool, holds_lease: bool) -> Option<Duration> {
     }
 }
 
+/// Whether the holder of a server's lease, unseen for so long, says that it is there once something was entered. What was
+/// entered has said so already, some hundred times a second; the last of it is followed by a whole pause.
+fn beats_after(unseen_for: Option<Duration>, has_earlier: bool) -> bool {
+    unseen_for.is_some_and(|unseen| !has_earlier || unseen >= BEAT / 2)
+}
+
 /// What comes in time; `None` if nothing does.
 async fn within<T>(time: Option<Duration>, coming: impl Future<Output = T>) -> Option<T> {
     match time {
@@ -278,9 +284,7 @@ impl Writer {
     /// this holder is there.
     async fn while_idle(&mut self) {
         self.engine.while_idle().await;
-        // What was entered has said so already, some hundred times a second; the last of it is followed by a whole pause.
-        let is_over = !self.engine.has_earlier();
-        if self.engine.ledger().unseen_for().is_some_and(|unseen| is_over || unseen >= BEAT / 2) {
+        if beats_after(self.engine.ledger().unseen_for(), self.engine.has_earlier()) {
             self.beat().await;
         }
     }

@@ -93,6 +93,7 @@ pub(super) const REASONS: &[(&str, &str)] = &[
     ("A counter is not connected, or did not answer", "柜台未连接或没有应答"),
     ("A counter gets no new transfers", "柜台不接收新转账"),
     ("Too much is going on", "系统繁忙"),
+    ("The transfers could not be counted", "转账无法统计"),
     ("The transfer could not be recorded", "转账无法记录"),
     ("The record is not confirmed yet", "记录尚未确认"),
     ("The bridge is starting", "系统正在启动"),

@@ -1,7 +1,7 @@
 //! What was said is what its trail says was said, whatever it was; and of what goes as ordered nothing more is written.
 
 use super::*;
-use crate::evidence::{Exchange, Field, Heard, Reading};
+use crate::evidence::{Asked, Exchange, Field, Heard, Reading};
 use crate::received::{Came, Received};
 use crate::trail::{Entry, fold, part, parts};
 
@@ -62,6 +62,14 @@ fn check(profile: Profile, answers: Answers) -> (Stage, Vec<Entry>, Vec<Exchange
     let entries = trail(&mut stage, &mut written);
     let exchanges = read(&stage, &entries);
     assert_eq!(spoken(&exchanges), said);
+    let mut last = None;
+    for exchange in &exchanges {
+        last = exchange.sent.clone().or(last);
+        if let Some(heard) = &exchange.received {
+            let instruction = last.clone().expect("it was sent");
+            assert_eq!(heard.asked, Some(Asked { instruction, is_written: true }), "{heard:?}");
+        }
+    }
     (stage, entries, exchanges)
 }
 
@@ -302,6 +310,57 @@ fn of_an_older_trail_only_what_is_sure_is_shown() {
         assert_eq!(exchanges.iter().filter(|it| it.sent.is_some()).count(), 2);
         assert_eq!(part(&entries), text, "it is written as it was");
         assert_eq!(fold(&[text]).expect("readable").phase, Phase::DebitAsking);
+    }
+}
+
+/// Of questions in vain only so many are written down; what is answered at last was asked after them, and no older question
+/// stands for it.
+#[test]
+fn an_answer_names_its_question_though_that_was_written_down_no_more() {
+    for sought in [None, Some(day(20_261_122))] {
+        let mut stage = Stage::new(Profile::default());
+        let new = stage.new_transfer(1);
+        let mut transfer = Transfer::accepted(intent(&new));
+        transfer.phase = Phase::Parked(ParkReason::DebitUnresolved);
+        transfer.debit.knowledge = Knowledge::Unknown;
+        (transfer.debit.sent, transfer.debit.sought) = (1, sought);
+        let (updated_at, next_part, left_alone) = (new.created_at, 1, false);
+        let (transfer, dealing) = (Box::new(transfer), Dealing::Nobody);
+        stage.handle(Input::Recovered {
+            new,
+            transfer,
+            updated_at,
+            next_part,
+            left_alone,
+            dealing,
+        });
+        let (mut written, mut rounds) = (Vec::new(), 0);
+        let (ticket, question) = loop {
+            trail(&mut stage, &mut written);
+            let Some((ticket, question)) = stage.ask() else {
+                stage.pass(60);
+                continue;
+            };
+            rounds += 1;
+            if rounds == 50 {
+                break (ticket, question);
+            }
+            let outcome = found(&question, Finding::Processing);
+            stage.deliver(ticket, outcome);
+        };
+        let Instruction::Query(Query { settle_day, .. }) = question else { panic!("a question") };
+        assert_eq!(settle_day, sought.unwrap_or(day(20_261_121)));
+        let entries = trail(&mut stage, &mut written);
+        let before = read(&stage, &entries);
+        assert_eq!(before.iter().filter(|it| it.sent.is_some()).count(), 32, "the trail is short");
+        stage.deliver(ticket, RequestOutcome::Answered(done(&question)));
+        let entries = trail(&mut stage, &mut written);
+        let exchanges = read(&stage, &entries);
+        let heard: Vec<_> = exchanges.iter().filter_map(|it| it.received.as_ref()).collect();
+        let (at_last, in_vain) = (heard[32], &heard[..32]);
+        let asked = Asked { instruction: question, is_written: false };
+        assert_eq!(at_last.asked, Some(asked));
+        assert!(in_vain.iter().all(|it| it.asked.as_ref().is_some_and(|it| it.is_written)));
     }
 }
 

@@ -179,6 +179,25 @@ async fn what_is_done_while_nothing_comes_is_done_in_time() {
     }
 }
 
+/// The last step of what is entered while nothing comes may have looked and found nothing, and said nothing: a whole pause
+/// follows, which the lease must outlast.
+#[test]
+fn the_last_of_what_is_entered_is_followed_by_a_beat() {
+    for (unseen_ms, has_earlier, expected) in [
+        // Nothing is held at a server.
+        (None, true, false),
+        (None, false, false),
+        (Some(0), false, true),
+        (Some(0), true, false),
+    ] {
+        let unseen = unseen_ms.map(Duration::from_millis);
+        assert_eq!(beats_after(unseen, has_earlier), expected, "{unseen_ms:?} {has_earlier}");
+    }
+    assert!(beats_after(Some(BEAT / 2), true), "it goes on, and has not said so for long");
+    assert!(!beats_after(Some(BEAT / 2 - Duration::from_millis(1)), true));
+    assert_eq!(idle_after(false, true), Some(BEAT), "the pause that follows");
+}
+
 /// What comes as the journal ends is told that it is closed, whatever it is.
 #[test]
 fn what_comes_too_late_is_turned_away() {

@@ -1,0 +1,245 @@
+//! What is counted over all open transfers, once for all who ask. A count goes through every one of them in the shards,
+//! which have transfers to drive: however many pages and scrapers ask, one count at most is on its way, and the next is
+//! made no sooner than a while after it.
+
+use crate::clock::now_micros;
+use crate::conserved::Transit;
+use crate::inner::Inner;
+use crate::mail::Mail;
+use crate::summary::Summary;
+use crate::transit::Tally;
+use domain::message::CounterId;
+use futures::future::join_all;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+/// How long what was counted is told before it is counted anew.
+pub const COUNT_LASTS: Duration = Duration::from_secs(1);
+
+/// How long the shards are waited for. One that stands still says nothing, and nobody waits for it for ever.
+pub const COUNTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long whoever asks waits at most: for a count that may be on its way, and somewhat longer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
+/// How many who ask are answered together; more wait for the next turn.
+const TOGETHER: usize = 256;
+
+/// What was counted over all open transfers that are durable, at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How things stand.
+    pub summary: Summary,
+    /// Money in transit, and whether it is conserved.
+    pub transit: Transit,
+}
+
+/// Why nothing is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uncounted {
+    /// The bridge is stopping: what some shards know is not told as all.
+    #[error("the bridge is stopping")]
+    Stopping,
+    /// Some shard did not count its transfers within [`COUNTED_WITHIN`].
+    #[error("the transfers were not counted within {} s", COUNTED_WITHIN.as_secs())]
+    Late,
+}
+
+type Answer = Result<Arc<Counted>, Uncounted>;
+type Asker = oneshot::Sender<Answer>;
+
+/// Where it is asked for.
+#[derive(Debug)]
+pub(crate) struct Counts(mpsc::Sender<Asker>);
+
+/// Those who ask, for the task that answers them.
+pub(crate) type Asking = mpsc::Receiver<Asker>;
+
+impl Counts {
+    pub(crate) fn new() -> (Counts, Asking) {
+        let (to, asking) = mpsc::channel(TOGETHER);
+        (Counts(to), asking)
+    }
+
+    /// What was counted last, if that is not too long ago, or else what is counted next.
+    pub(crate) async fn ask(&self) -> Answer {
+        let asked = async {
+            let (to, answer) = oneshot::channel();
+            self.0.send(to).await.ok()?;
+            answer.await.ok()
+        };
+        match timeout(ANSWERED_WITHIN, asked).await {
+            Ok(Some(answer)) => answer,
+            // A count that failed is begun anew; whoever waited for it asks again.
+            Ok(None) if self.0.is_closed() => Err(Uncounted::Stopping),
+            Ok(None) | Err(_) => Err(Uncounted::Late),
+        }
+    }
+}
+
+/// Answers all who ask. That something was not counted is told as long as what was: a shard that stands still is not asked
+/// by everybody.
+pub(crate) async fn answer<F: Future<Output = Answer>>(asking: &mut Asking, count: impl Fn() -> F) {
+    let mut last: Option<(Instant, Answer)> = None;
+    let mut askers = Vec::with_capacity(TOGETHER);
+    while asking.recv_many(&mut askers, TOGETHER).await > 0 {
+        // Nothing is counted for those who have gone.
+        askers.retain(|asker| !asker.is_closed());
+        if askers.is_empty() {
+            continue;
+        }
+        let answer = match last.take() {
+            Some((until, answer)) if Instant::now() < until => {
+                last = Some((until, answer.clone()));
+                answer
+            }
+            Some(_) | None => {
+                let answer = timeout(COUNTED_WITHIN, count()).await.unwrap_or(Err(Uncounted::Late));
+                last = Some((Instant::now() + COUNT_LASTS, answer.clone()));
+                answer
+            }
+        };
+        for asker in askers.drain(..) {
+            // Whoever does not wait any more is not told.
+            let _ = asker.send(answer.clone());
+        }
+    }
+}
+
+/// Counts in all shards, and looks whether money in transit is conserved; that it is not is told as an alarm, once.
+pub(crate) async fn count(inner: &Inner) -> Answer {
+    let at = now_micros();
+    let ask = |shard: &mpsc::Sender<Mail>| {
+        let shard = shard.clone();
+        async move {
+            let (to, counted) = oneshot::channel();
+            shard.send(Mail::Count(at, to)).await.ok()?;
+            counted.await.ok()
+        }
+    };
+    let (mut summary, mut tally) = (Summary::default(), Tally::default());
+    for counted in join_all(inner.shards.iter().map(ask)).await {
+        let (of_shard, transit) = counted.ok_or(Uncounted::Stopping)?;
+        summary.join(of_shard);
+        tally.join(transit);
+    }
+    let names: Vec<CounterId> = inner.counters.iter().map(|counter| counter.id().clone()).collect();
+    let transit = Transit::of(tally, at, &names, &inner.standing.state());
+    inner.differences.tell(&transit, &inner.events);
+    Ok(Arc::new(Counted { summary, transit }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use tokio::task::yield_now;
+    use tokio::time::advance;
+
+    const A_MOMENT: Duration = Duration::from_millis(1);
+
+    /// The number of a count, as its time.
+    fn numbered(at: i64) -> Answer {
+        Ok(Arc::new(Counted {
+            transit: Transit { at, ..Transit::default() },
+            ..Counted::default()
+        }))
+    }
+
+    /// Asks beside the task that answers.
+    async fn beside<F: Future<Output = Answer>>(
+        asking: &mut Asking,
+        count: impl Fn() -> F,
+        asked: impl Future<Output = ()>,
+    ) {
+        tokio::select! {
+            () = asked => {}
+            () = answer(asking, count) => panic!("it answers for as long as it is asked"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_hundred_who_ask_at_once_are_told_one_count_and_later_ones_the_next() {
+        let (counts, mut asking) = Counts::new();
+        let (made, busy) = (Cell::new(0), Cell::new(false));
+        let count = || async {
+            assert!(!busy.replace(true), "one is on its way at most");
+            made.set(made.get() + 1);
+            // Whoever asks meanwhile is told the same.
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            busy.set(false);
+            numbered(made.get())
+        };
+        let two_hundred = || join_all((0..200).map(|_| counts.ask()));
+        let asked = async {
+            let (some, others) = tokio::join!(two_hundred(), async {
+                yield_now().await;
+                two_hundred().await
+            });
+            for told in some.into_iter().chain(others) {
+                assert_eq!(told, numbered(1));
+            }
+            advance(COUNT_LASTS - A_MOMENT).await;
+            assert_eq!(counts.ask().await, numbered(1));
+            advance(A_MOMENT).await;
+            for told in two_hundred().await {
+                assert_eq!(told, numbered(2));
+            }
+        };
+        beside(&mut asking, count, asked).await;
+        assert_eq!(made.get(), 2);
+    }
+
+    /// One that stands still is waited for so long, asked by one, and asked again after a while.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_a_shard_that_stands_still() {
+        let (counts, mut asking) = Counts::new();
+        let made = Cell::new(0);
+        let count = || async {
+            made.set(made.get() + 1);
+            if made.get() == 1 {
+                std::future::pending::<()>().await;
+            }
+            numbered(made.get())
+        };
+        let asked = async {
+            let began = Instant::now();
+            let told = join_all((0..200).map(|_| counts.ask())).await;
+            assert!(told.into_iter().all(|told| told == Err(Uncounted::Late)));
+            assert_eq!(began.elapsed(), COUNTED_WITHIN);
+            assert_eq!(counts.ask().await, Err(Uncounted::Late), "it is told at once");
+            assert_eq!((began.elapsed(), made.get()), (COUNTED_WITHIN, 1));
+            advance(COUNT_LASTS).await;
+            assert_eq!(counts.ask().await, numbered(2));
+        };
+        beside(&mut asking, count, asked).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_counted_for_those_who_have_gone_and_the_end_is_told() {
+        let (counts, mut asking) = Counts::new();
+        let made = Cell::new(0);
+        let count = || async {
+            made.set(made.get() + 1);
+            numbered(made.get())
+        };
+        // Nobody answers: who asks is told so in time.
+        let began = Instant::now();
+        assert_eq!(counts.ask().await, Err(Uncounted::Late));
+        assert_eq!(began.elapsed(), ANSWERED_WITHIN);
+        let asked = async {
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            assert_eq!(made.get(), 0, "whoever asked has gone");
+            assert_eq!(counts.ask().await, numbered(1));
+        };
+        beside(&mut asking, count, asked).await;
+        drop(asking);
+        assert_eq!(counts.ask().await, Err(Uncounted::Stopping));
+    }
+}
