@@ -180,7 +180,8 @@ const visible = (text) => text.replace(UNSEEN, (letter) => SHORT[letter] ?? esca
 let standing = "";
 
 function follow() {
-  const source = new EventSource("/ops/v1/events");
+  // In the language of the page.
+  const source = new EventSource(document.body.dataset.events ?? "/ops/v1/events");
   const feed = byId("feed");
   const tell = (tone, text) => {
     feed.dataset.tone = tone;

@@ -23,14 +23,15 @@ use tower::ServiceExt;
 /// The longest answer that is read, in bytes: a page of transfers with all that is known of them is far below it.
 const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
 
-/// What of a request says who asks, from where, and by which page.
-const OF_WHOM: [HeaderName; 6] = [
+/// What of a request says who asks, from where, by which page, and how far it has followed what happens.
+const OF_WHOM: [HeaderName; 7] = [
     header::COOKIE,
     header::HOST,
     header::ORIGIN,
     header::USER_AGENT,
     HeaderName::from_static("sec-fetch-site"),
     HeaderName::from_static("x-background"),
+    HeaderName::from_static("last-event-id"),
 ];
 
 /// The operators' API, and which forms were sent.
@@ -182,11 +183,7 @@ impl Caller {
         if let Some(visit) = &self.visit {
             request.extensions_mut().insert(visit.clone());
         }
-        let Ok(uri) = path.parse() else {
-            return Err(self.refused(StatusCode::NOT_FOUND, Document::default()));
-        };
-        *request.uri_mut() = uri;
-        let Ok(response) = self.api.clone().oneshot(request).await;
+        let response = self.at(path, request).await?;
         let (mut parts, body) = Response::into_parts(response);
         if is_look {
             *self.seen() = std::mem::take(&mut parts.extensions);
@@ -200,6 +197,25 @@ impl Caller {
             );
         }
         Ok(Answered { headers: parts.headers, body: body.into() })
+    }
+
+    /// Asks for what goes on for as long as it is read, and hands over whatever is answered.
+    pub(crate) async fn open(&self, path: &str) -> Result<Response, Refused> {
+        let mut request = Request::new(Body::empty());
+        *request.headers_mut() = self.headers.clone();
+        if let Some(visit) = &self.visit {
+            request.extensions_mut().insert(visit.clone());
+        }
+        self.at(path, request).await
+    }
+
+    async fn at(&self, path: &str, mut request: Request<Body>) -> Result<Response, Refused> {
+        let Ok(uri) = path.parse() else {
+            return Err(self.refused(StatusCode::NOT_FOUND, Document::default()));
+        };
+        *request.uri_mut() = uri;
+        let Ok(response) = self.api.clone().oneshot(request).await;
+        Ok(response)
     }
 
     // Held for no longer than a moment, and never while something is awaited.

@@ -123,6 +123,11 @@ impl Frame {
         ROOMS.map(|(path, name)| (path, name, path == self.room))
     }
 
+    /// Whether it is in the language in which the API tells what happens.
+    pub(crate) fn is_english(&self) -> bool {
+        self.words == Words::En
+    }
+
     /// The languages that this page is not in.
     pub(crate) fn others(&self) -> Vec<Words> {
         self.words.others()

@@ -16,6 +16,7 @@ mod door;
 mod filters;
 mod frame;
 mod json;
+mod live;
 mod once;
 mod show;
 mod view;
@@ -97,6 +98,7 @@ fn over(api: Api) -> Router {
         .route("/acts", get(view::people::acts))
         .route("/sign-in", get(door::show))
         .route("/password", get(door::show_change))
+        .route("/events", get(live::follow))
         .route("/live.js", get(assets::live))
         .route("/page.css", get(assets::style))
         .route("/icon.svg", get(assets::icon))

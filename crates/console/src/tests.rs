@@ -2,6 +2,7 @@
 
 mod evidence;
 mod forms;
+mod live;
 
 use super::asking::Api;
 use super::once::Once;

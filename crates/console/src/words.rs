@@ -21,6 +21,9 @@ pub(crate) enum Words {
     Zh,
 }
 
+/// Digits of a transfer's serial.
+const SERIAL_DIGITS: usize = 19;
+
 static CHINESE: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| zh::texts().collect());
 
 impl Words {
@@ -109,15 +112,40 @@ impl Words {
         if let Some(text) = CHINESE.get(english) {
             return Some((*text).to_owned());
         }
-        zh::SENTENCES.iter().find_map(|(pattern, said)| {
+        // What is said of a transfer that is named first.
+        if let Some((serial, rest)) = english.split_once(": ")
+            && serial.len() == SERIAL_DIGITS
+            && serial.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            return self.whole(rest).map(|rest| format!("{serial}：{rest}"));
+        }
+        zh::sentences().find_map(|(pattern, said)| {
             let parts = between(pattern, english)?;
-            let mut chinese = (*said).to_owned();
+            let is_it = |part: &Part<'_>| part.whose != Whose::OursOnly || self.knows(part.text);
+            if !parts.iter().all(is_it) {
+                return None;
+            }
+            let mut chinese = said.to_owned();
             for (at, part) in parts.iter().enumerate() {
-                let shown = if part.is_ours { self.known(part.text) } else { part.text.to_owned() };
+                let shown = match part.whose {
+                    Whose::Others => part.text.to_owned(),
+                    Whose::Ours | Whose::OursOnly => self.known(part.text),
+                    Whose::Sentence => {
+                        self.whole(part.text).unwrap_or_else(|| part.text.to_owned())
+                    }
+                };
                 chinese = chinese.replace(&format!("{{{at}}}"), &shown);
             }
             Some(chinese)
         })
+    }
+
+    /// Whether this is a text of ours as it stands.
+    pub(crate) fn knows(self, english: &str) -> bool {
+        match self {
+            Words::En => true,
+            Words::Zh => CHINESE.contains_key(english),
+        }
     }
 
     /// Words of ours that stand between, one or several.
@@ -151,11 +179,23 @@ fn wanted(one: &str) -> Option<(f32, Words)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part<'a> {
     text: &'a str,
-    /// Whether it is of our own words: a name, a number and what others said stay as they came.
-    is_ours: bool,
+    whose: Whose,
 }
 
-/// What stands in a text where a pattern has `{}`, for others' words, or `{=}`, for ours.
+/// Whose words stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// A name, a number or what others said: it stays as it came.
+    Others,
+    /// Ours, where they are known.
+    Ours,
+    /// Ours, and known: otherwise it is another sentence.
+    OursOnly,
+    /// A sentence of ours, where it is known.
+    Sentence,
+}
+
+/// What stands in a text where a pattern has `{}`, for others' words, `{=}` or `{!}`, for ours, or `{~}`, for a sentence.
 fn between<'a>(pattern: &str, text: &'a str) -> Option<Vec<Part<'a>>> {
     let mut literals = pattern.split('{');
     let mut rest = text.strip_prefix(literals.next()?)?;
@@ -168,7 +208,13 @@ fn between<'a>(pattern: &str, text: &'a str) -> Option<Vec<Part<'a>>> {
             None if literal.is_empty() => rest.len(),
             None => rest.len().checked_sub(literal.len()).filter(|_| rest.ends_with(literal))?,
         };
-        found.push(Part { text: rest.get(..at)?, is_ours: mark == "=" });
+        let whose = match mark {
+            "=" => Whose::Ours,
+            "!" => Whose::OursOnly,
+            "~" => Whose::Sentence,
+            _ => Whose::Others,
+        };
+        found.push(Part { text: rest.get(..at)?, whose });
         rest = rest.get(at + literal.len()..)?;
     }
     (rest.is_empty() && found.iter().all(|part| !part.text.is_empty())).then_some(found)

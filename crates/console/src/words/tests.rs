@@ -1,3 +1,5 @@
+mod events;
+
 use super::*;
 use axum::http::HeaderValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,7 +87,7 @@ fn nothing_is_said_twice_and_no_place_is_lost() {
         assert!(before.is_none_or(|before| before == chinese), "{english}: {before:?}, {chinese}");
         assert!(!chinese.is_ascii(), "{english}: {chinese}");
     }
-    for (english, chinese) in zh::SENTENCES {
+    for (english, chinese) in zh::sentences() {
         for at in 0..english.matches('{').count() {
             assert!(chinese.contains(&format!("{{{at}}}")), "{english}: {chinese} lacks {at}");
         }
@@ -214,7 +216,7 @@ fn what_stands_between_is_found_and_never_empty() {
     let texts = |pattern, text| {
         let parts: Option<Vec<Part<'_>>> = between(pattern, text);
         parts.map(|parts| {
-            parts.into_iter().map(|part| (part.text, part.is_ours)).collect::<Vec<_>>()
+            parts.into_iter().map(|part| (part.text, part.whose == Whose::Ours)).collect::<Vec<_>>()
         })
     };
     let both = Some(vec![("a", false), ("b is c", true)]);

@@ -1,14 +1,20 @@
 //! Chinese, in simplified letters. The terms are those of docs/GLOSSARY.md.
 
+mod events;
 mod reasons;
 mod sentences;
 
 use reasons::REASONS;
-pub(super) use sentences::SENTENCES;
+use sentences::SENTENCES;
 
 /// All texts.
 pub(super) fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TEXTS.iter().chain(REASONS).copied()
+    TEXTS.iter().chain(REASONS).chain(events::WORDS).copied()
+}
+
+/// All sentences with other words in them. The first that fits is taken.
+pub(super) fn sentences() -> impl Iterator<Item = (&'static str, &'static str)> {
+    events::AROUND.iter().chain(SENTENCES).chain(events::EVENTS).copied()
 }
 
 /// Texts of ours, and words of the operators' API that come alone: English, Chinese.

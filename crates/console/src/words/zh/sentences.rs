@@ -2,7 +2,7 @@
 
 /// Sentences of the operators' API with other words in them: English with `{}` for a name, a number or what others said, `{=}`
 /// for words of ours, which are looked up; Chinese with `{0}`, `{1}`. The first that fits is taken.
-pub(in crate::words) const SENTENCES: &[(&str, &str)] = &[
+pub(super) const SENTENCES: &[(&str, &str)] = &[
     // What is said of readmitting, before what is said of other proposals.
     (
         "whoever orders a new one is refused. Ask the counter's people what they hold under that serial, and run `counter-bridge audit`. If the bridge's record lacks something, go on with docs/operating.md. {} proposes to readmit it, and to move serials past what it has seen ({}). Another person, who has looked at all that holds it, which {} lists, approves that until {}: {}",
