@@ -6,6 +6,7 @@
 //! `tables` shows things; each command has a file.
 
 mod access;
+mod alarms;
 pub(crate) mod balance;
 pub(crate) mod claim;
 pub(crate) mod find;
@@ -20,6 +21,7 @@ pub(crate) mod resolve;
 mod screen;
 pub(crate) mod show;
 pub(crate) mod status;
+mod summary;
 pub(crate) mod tables;
 pub(crate) mod token;
 pub(crate) mod transfer;

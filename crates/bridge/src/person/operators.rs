@@ -1,7 +1,9 @@
 //! Calls to the operators' side, in the name of the operator whose token there is.
 
+use super::alarms::Alarms;
 use super::found::Found;
 use super::held_for::{HeldFor, ProposingReadmission, Readmission};
+use super::summary::Summary;
 use anyhow::{Context, Result, anyhow};
 use client::way::{self, Authorities};
 use client::{Account, Entries, Problem, State, Transfer};
@@ -10,7 +12,6 @@ use people::TokenSecret;
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,40 +29,6 @@ pub(crate) struct Operators {
     base: Url,
     /// By which it is known who asks.
     token: Option<Arc<TokenSecret>>,
-}
-
-/// `GET /ops/v1/summary`, as much of it as is shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Summary {
-    pub(super) uptime_s: i64,
-    pub(super) journal: Journal,
-    /// Whether the record is behind; a bridge of an earlier version does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) record: Option<Record>,
-    pub(super) open: u64,
-    pub(super) by_state: BTreeMap<String, u64>,
-    pub(super) in_transit: BTreeMap<String, i64>,
-    pub(super) oldest_in_transit_age_s: Option<i64>,
-}
-
-/// How the database is doing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Journal {
-    /// `ok`, or what else it is.
-    pub(super) health: String,
-    /// Why it is not well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) why: Option<String>,
-}
-
-/// Whether the record is all that was recorded.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Record {
-    /// `current`, or what else it is.
-    pub(super) standing: String,
-    /// What it lacks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) why: Option<String>,
 }
 
 /// One counter of `GET /ops/v1/counters`.
@@ -312,6 +279,11 @@ impl Operators {
 
     pub(super) async fn summary(&self) -> Result<Summary> {
         self.call(Method::GET, &["summary"], &[], None::<&()>).await
+    }
+
+    /// The alarms that are open.
+    pub(super) async fn alarms(&self) -> Result<Alarms> {
+        self.call(Method::GET, &["alarms"], &[("state", "open")], None::<&()>).await
     }
 
     pub(super) async fn counters(&self) -> Result<Vec<Counter>> {

@@ -1,7 +1,9 @@
 //! `counter-bridge status`: connections, and the transfers that are open.
 
-use super::operators::{Connection, Counter, OpenTransfer, OpenTransfers, Operators, Summary};
+use super::alarms::Alarms;
+use super::operators::{Connection, Counter, OpenTransfer, OpenTransfers, Operators};
 use super::screen::{Size, fitted};
+use super::summary::Summary;
 use super::tables::{lasting, or_dash, place, plain, table};
 use super::{Access, Form};
 use crate::words::in_one_line;
@@ -41,6 +43,7 @@ pub(crate) struct StatusCommand {
 #[derive(Clone, Debug, Serialize)]
 struct Status {
     summary: Summary,
+    alarms: Alarms,
     counters: Vec<Counter>,
     open: OpenTransfers,
 }
@@ -82,8 +85,14 @@ pub(crate) async fn run(command: StatusCommand, access: &Access, form: Form) -> 
 
 async fn look(operators: &Operators, command: &StatusCommand) -> Result<Status> {
     let state = command.needs_operator.then_some(State::NeedsOperator);
+    let summary = operators.summary().await?;
+    let alarms = match summary.alarms_open {
+        0 => Alarms::default(),
+        _ => operators.alarms().await?,
+    };
     Ok(Status {
-        summary: operators.summary().await?,
+        summary,
+        alarms,
         counters: operators.counters().await?,
         open: operators.transfers(state, command.limit).await?,
     })
@@ -100,6 +109,7 @@ impl Status {
     fn tables(&self, again: &str) -> String {
         // Writing to a string does not fail.
         let mut text = headline(&self.summary);
+        text.push_str(&self.alarms.told());
         let mut counters = table([
             "counter",
             "is",
@@ -278,8 +288,19 @@ mod tests {
                 "open": 3, "by_state": {"crediting": 2, "needs_operator": 1},
                 "in_transit": {"CNY": 100_000, "USD": 0},
                 "oldest_in_transit_at": 0, "oldest_in_transit_age_s": 61,
+                "alarms_open": 1, "alarms_unacknowledged": 1,
             }))
             .expect("a summary"),
+            alarms: serde_json::from_value(serde_json::json!({
+                "damaged": [], "left_out": 0, "next": null,
+                "alarms": [{
+                    "number": 7, "kind": "defect", "counter": null, "transfer": "2026112100000000042",
+                    "text": "it failed", "latest": "it failed", "raised_at": "2026-11-21T10:00:00Z",
+                    "last_at": "2026-11-21T10:00:00Z", "times": 1, "unseen": 1, "acknowledged": null,
+                    "closed": null, "closes_by_itself": false, "is_over": false, "to_do": "report it",
+                }],
+            }))
+            .expect("alarms"),
             counters: serde_json::from_value(serde_json::json!([{
                 "counter": "futures", "health": "down", "health_text": "not connected",
                 "settle_day": 20_261_121, "open": false, "queued": 2, "in_flight": 1, "counts": {},
@@ -325,6 +346,7 @@ mod tests {
              to 1 min 1 s",
             "THE DATABASE DOES NOT RECORD: disk full",
             "THE RECORD IS BEHIND: 4 batches are missing; nothing that moves money is sent",
+            "1 ALARM IS OPEN, 1 not acknowledged\n  7 defect since 2026-11-21T10:00:00Z: it failed",
             "futures",
             "127.0.0.1:9002",
             "1.234 ms",
@@ -405,9 +427,10 @@ mod tests {
         status.summary.journal.health = "ok".to_owned();
         status.summary.record = None;
         status.counters.clear();
+        status.alarms = Alarms::default();
         status.open = OpenTransfers { transfers: Vec::new(), total: 0 };
         let shown = status.tables("");
         assert!(shown.contains("no counter is configured") && shown.contains("no open transfers"));
-        assert!(!shown.contains("DATABASE"));
+        assert!(!shown.contains("DATABASE") && !shown.contains("ALARM"));
     }
 }
