@@ -263,7 +263,9 @@ impl Store {
         match ask(wanted.clone().all(self.readers())).await {
             Ok(rows) => {
                 all.next = rows.last().map(|row| row.number);
-                rows.iter().for_each(|row| all.add(row.number, read(row)));
+                for row in &rows {
+                    all.add(row.number, read(row));
+                }
                 return Ok(all);
             }
             Err(StoreError::Damaged { .. }) => {}

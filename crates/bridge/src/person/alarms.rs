@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn those_that_nobody_looks_into_come_first_and_the_oldest_of_them() {
         let seen = Seen { who: Some("lin\u{1b}".to_owned()), note: "on the telephone".to_owned() };
-        let lies = Alarm { times: 3, text: "it\u{1b}[31m lies".to_owned(), ..alarm(3, None) };
-        let alarms = Alarms { alarms: vec![alarm(1, Some(seen)), lies, alarm(2, None)] };
+        let forged = Alarm { times: 3, text: "it\u{1b}[31m lies".to_owned(), ..alarm(3, None) };
+        let alarms = Alarms { alarms: vec![alarm(1, Some(seen)), forged, alarm(2, None)] };
         let told = alarms.told();
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines[1], "3 ALARMS ARE OPEN, 2 not acknowledged");

@@ -477,12 +477,11 @@ impl<'t, 'g> Transition<'t, 'g> {
             Knowledge::Refused | Knowledge::NotExecuted if self.is_to_be_undone() => {
                 self.send_reversal()
             }
-            // It never was, and there is nothing to be undone, or nobody knows whether there is.
-            Knowledge::Refused | Knowledge::NotExecuted => self.ask_debit(),
             Knowledge::NotSent if self.transfer.debit.knowledge == Knowledge::NotSent => {
                 self.send_debit()
             }
-            Knowledge::NotSent => self.ask_debit(),
+            // Where it never was, there is nothing to be undone, or nobody knows whether there is.
+            Knowledge::NotSent | Knowledge::Refused | Knowledge::NotExecuted => self.ask_debit(),
         };
         Step { barrier: true, ..step }
     }
