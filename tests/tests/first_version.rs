@@ -42,7 +42,7 @@ const LEFT_OPEN: [(&str, State, &str); 10] = [
 
 /// What the first version's API said of a transfer, last.
 #[derive(Clone, Debug, Deserialize)]
-struct Answer {
+struct Earlier {
     /// Whose it is.
     app: String,
     /// Its idempotency key.
@@ -55,7 +55,7 @@ struct Answer {
     answer: String,
 }
 
-impl Answer {
+impl Earlier {
     fn value(&self) -> Value {
         serde_json::from_str(&self.answer).expect("JSON")
     }
@@ -73,7 +73,7 @@ impl Answer {
 /// A town whose record, and whose counters' books, are those that the first version left.
 struct TakenOver {
     town: Town,
-    answers: Vec<Answer>,
+    answers: Vec<Earlier>,
     callers: BTreeMap<&'static str, Caller>,
 }
 
@@ -102,7 +102,7 @@ impl TakenOver {
     async fn start(kind: Kind) -> Result<TakenOver> {
         let from = fixtures(kind);
         let answers = fs::read_to_string(from.join("answers.jsonl"))?;
-        let answers: Vec<Answer> =
+        let answers: Vec<Earlier> =
             answers.lines().map(serde_json::from_str).collect::<serde_json::Result<_>>()?;
         let folder = tempfile::tempdir()?;
         for counter in ["securities", "futures"] {
@@ -121,16 +121,16 @@ impl TakenOver {
         Ok(TakenOver { town, answers, callers })
     }
 
-    fn caller(&self, answer: &Answer) -> &Caller {
+    fn caller(&self, answer: &Earlier) -> &Caller {
         &self.callers[answer.app.as_str()]
     }
 
     /// Those that had ended, or those that had not.
-    fn which_had_ended(&self, ended: bool) -> impl Iterator<Item = &Answer> {
+    fn which_had_ended(&self, ended: bool) -> impl Iterator<Item = &Earlier> {
         self.answers.iter().filter(move |answer| answer.status.is_some() == ended)
     }
 
-    fn named(&self, key: &str) -> Result<&Answer> {
+    fn named(&self, key: &str) -> Result<&Earlier> {
         self.answers.iter().find(|answer| answer.key == key).context("no such key")
     }
 
@@ -144,7 +144,7 @@ impl TakenOver {
     }
 
     /// Waits until one stands so, and what is said of it then.
-    async fn until(&self, answer: &Answer, state: &str) -> Result<Value> {
+    async fn until(&self, answer: &Earlier, state: &str) -> Result<Value> {
         let path = format!("/v1/transfers/{}", answer.told().master_serial);
         let deadline = Instant::now() + END_WITHIN;
         loop {
@@ -222,7 +222,7 @@ async fn migrations(url: &str) -> Result<Vec<String>> {
 }
 
 /// Whether `said` is, byte for byte, what the first version said.
-fn same(said: &Said, answer: &Answer, status: StatusCode) -> Result<()> {
+fn same(said: &Said, answer: &Earlier, status: StatusCode) -> Result<()> {
     let body = String::from_utf8_lossy(&said.body);
     ensure!(said.status == status && body == answer.answer, "{}: {said:?}", answer.key);
     Ok(())
@@ -232,7 +232,7 @@ fn same(said: &Said, answer: &Answer, status: StatusCode) -> Result<()> {
 async fn what_had_ended_is_found_and_answered_as_the_first_version_did() -> Result<()> {
     for kind in Kind::all() {
         let taken = TakenOver::start(kind).await?;
-        let ended: Vec<&Answer> = taken.which_had_ended(true).collect();
+        let ended: Vec<&Earlier> = taken.which_had_ended(true).collect();
         let states: BTreeSet<String> =
             ended.iter().map(|answer| answer.value()["state"].to_string()).collect();
         ensure!(ended.len() > 25 && states.len() == 3, "{} {states:?}", ended.len());
@@ -246,8 +246,8 @@ async fn what_had_ended_is_found_and_answered_as_the_first_version_did() -> Resu
             let one = caller.get(&format!("/v1/transfers/{master_serial}")).await?;
             same(&one, answer, StatusCode::OK)?;
             // Its key is answered as ever, and moves nothing.
-            let status = StatusCode::from_u16(answer.status.context("it had ended")?)?;
-            same(&caller.post(&answer.key, &answer.body, 5).await?, answer, status)?;
+            let then = StatusCode::from_u16(answer.status.context("it had ended")?)?;
+            same(&caller.post(&answer.key, &answer.body, 5).await?, answer, then)?;
             let other = answer.body.replace("CNY", "USD");
             let other = caller.post(&answer.key, &other, 5).await?;
             ensure!(other.status == StatusCode::UNPROCESSABLE_ENTITY, "{other:?}");

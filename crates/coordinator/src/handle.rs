@@ -10,7 +10,7 @@ use crate::by_hand::ByHand;
 use crate::clock::now_micros;
 use crate::comparing::compare_late;
 use crate::config::Config;
-use crate::conserved::Differences;
+use crate::conserved::{Differences, Transit};
 use crate::coordinator::{Coordinator, StartError};
 use crate::counting::{self, Asking, Counted, Counts, Uncounted};
 use crate::doubts::Doubts;
@@ -29,6 +29,7 @@ use crate::serials::Serials;
 use crate::shard::{Render, Shard};
 use crate::standing::Standing;
 use crate::summary::Summary;
+use crate::transit::Tally;
 use crate::view::View;
 use crate::watch::{
     look_at_record, route_unmatched, tell_left_out, watch_journal, watch_record, watch_serials,
@@ -37,6 +38,7 @@ use crate::watch::{
 use dashmap::DashMap;
 use domain::message::{CounterId, Instruction};
 use domain::serial::{Day, MasterSerial, Sequence};
+use futures::future::join_all;
 use port::CounterIndex;
 use port::{Counters, RequestOutcome, Unmatched};
 use std::sync::Arc;
@@ -73,7 +75,7 @@ fn watch_all(
     let (of, asking) = (inner.clone(), Arc::new(Mutex::new(asking)));
     enduring.spawn("counts of open transfers", move || {
         let (of, asking) = (of.clone(), asking.clone());
-        async move { counting::answer(&mut *asking.lock().await, || counting::count(&of)).await }
+        async move { counting::answer(&mut *asking.lock().await, || count(&of)).await }
     });
     let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
     enduring
@@ -331,4 +333,27 @@ impl Coordinator {
     pub fn open(&self) -> usize {
         self.inner.open.load(Ordering::Relaxed)
     }
+}
+
+/// Counts in all shards, and looks whether money in transit is conserved; that it is not is told as an alarm, once.
+async fn count(inner: &Inner) -> Result<Arc<Counted>, Uncounted> {
+    let at = now_micros();
+    let ask = |shard: &mpsc::Sender<Mail>| {
+        let shard = shard.clone();
+        async move {
+            let (to, counted) = oneshot::channel();
+            shard.send(Mail::Count(at, to)).await.ok()?;
+            counted.await.ok()
+        }
+    };
+    let (mut summary, mut tally) = (Summary::default(), Tally::default());
+    for counted in join_all(inner.shards.iter().map(ask)).await {
+        let (of_shard, transit) = counted.ok_or(Uncounted::Stopping)?;
+        summary.join(of_shard);
+        tally.join(transit);
+    }
+    let names: Vec<CounterId> = inner.counters.iter().map(|counter| counter.id().clone()).collect();
+    let transit = Transit::of(tally, at, &names, &inner.standing.state());
+    inner.differences.tell(&transit, &inner.events);
+    Ok(Arc::new(Counted { summary, transit }))
 }

@@ -130,7 +130,7 @@ fn every_way_in_which_money_would_be_lost_or_doubled_is_recognised() {
     ] {
         let imbalance = at(ending, legs, reason).imbalance();
         let imbalance = imbalance.unwrap_or_else(|| panic!("{what}"));
-        said.push_str(&format!("{what}: {imbalance}\n"));
+        said.extend([what, ": ", &imbalance.to_string(), "\n"]);
     }
     expect![[r#"
         debited and not credited: it was to end by itself as completed, and its money does not add up so: the debit is done, the credit is never executed, the reversal is never sent

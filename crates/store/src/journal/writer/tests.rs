@@ -194,7 +194,7 @@ fn the_last_of_what_is_entered_is_followed_by_a_beat() {
         assert_eq!(beats_after(unseen, has_earlier), expected, "{unseen_ms:?} {has_earlier}");
     }
     assert!(beats_after(Some(BEAT / 2), true), "it goes on, and has not said so for long");
-    assert!(!beats_after(Some(BEAT / 2 - Duration::from_millis(1)), true));
+    assert!(!beats_after(Some((BEAT / 2).saturating_sub(Duration::from_millis(1))), true));
     assert_eq!(idle_after(false, true), Some(BEAT), "the pause that follows");
 }
 
