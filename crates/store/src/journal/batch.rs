@@ -279,9 +279,16 @@ impl Engine {
         self.enter_earlier().await;
     }
 
-    /// Whether something has ended that an index waits for which nobody else waits for.
+    /// In how long something may be entered that has ended and that an index waits for which nobody else waits for;
+    /// `None` if there is nothing.
+    pub(super) fn earlier_in(&self) -> Option<Duration> {
+        let both = [self.reach.due_in(), self.terms.due_in(self.accounts.open_portion())];
+        both.into_iter().flatten().min()
+    }
+
+    /// Whether there may be something, and it is time to.
     pub(super) fn has_earlier(&self) -> bool {
-        self.reach.is_due() || self.terms.is_due(self.accounts.open_portion())
+        self.earlier_in() == Some(Duration::ZERO)
     }
 
     /// Enters some of it, while nothing else is to be written.
@@ -448,6 +455,11 @@ mod tests {
         assert!(engine.has_earlier(), "it has not looked yet");
         engine.while_idle().await;
         assert!(!engine.has_earlier());
+        assert_eq!(engine.earlier_in(), None);
+        // What fails is tried again after a while, though nothing is written meanwhile.
+        engine.terms.rest();
+        assert!(!engine.has_earlier());
+        assert!(engine.earlier_in().is_some_and(|wait| !wait.is_zero()));
         engine.close().await;
     }
 

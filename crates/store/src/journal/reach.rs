@@ -20,10 +20,20 @@ pub(crate) struct Reach {
     not_before: Option<Instant>,
 }
 
+/// How long it is until a moment; nothing, if there is none or it has passed.
+pub(super) fn until(moment: Option<Instant>) -> Duration {
+    moment.map_or(Duration::ZERO, |moment| moment.saturating_duration_since(Instant::now()))
+}
+
 impl Reach {
+    /// In how long more may be entered; `None` if there is no more.
+    pub(crate) fn due_in(&self) -> Option<Duration> {
+        (!self.is_complete).then(|| until(self.not_before))
+    }
+
     /// Whether there may be more to enter, and it is time to.
     pub(crate) fn is_due(&self) -> bool {
-        !self.is_complete && self.not_before.is_none_or(|moment| Instant::now() >= moment)
+        self.due_in() == Some(Duration::ZERO)
     }
 
     /// It failed; it is tried again after a while.

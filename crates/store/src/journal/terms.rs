@@ -6,6 +6,7 @@
 //! before, all from `oldest` on. What stands in the index beyond that is found twice, and shown once.
 
 use super::attempt::begin_under;
+use super::reach::until;
 use super::rows::{each_of, insert_new, insert_verb};
 use crate::counter_serial::{counter_serials, each_part, hash};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
@@ -76,10 +77,16 @@ impl Default for Terms {
 }
 
 impl Terms {
-    /// Whether there may be something to enter, and it is time to; `open` is the portion of accounts that is being filled.
-    pub(crate) fn is_due(&self, open: Option<i64>) -> bool {
+    /// In how long something may be entered; `None` if there is nothing. `open` is the portion of accounts that is being
+    /// filled.
+    pub(crate) fn due_in(&self, open: Option<i64>) -> Option<Duration> {
         let is_done = self.has_all_earlier && self.looked_before == Some(end(open));
-        !is_done && self.not_before.is_none_or(|moment| Instant::now() >= moment)
+        (!is_done).then(|| until(self.not_before))
+    }
+
+    /// Whether there may be something to enter, and it is time to.
+    pub(crate) fn is_due(&self, open: Option<i64>) -> bool {
+        self.due_in(open) == Some(Duration::ZERO)
     }
 
     /// It failed, or took too long; it is tried again after a while, from what is durable, with less in a step, and with
@@ -319,10 +326,12 @@ mod tests {
         terms.has_all_earlier = true;
         terms.looked_before = Some(3);
         assert!(!terms.is_due(Some(3)));
+        assert_eq!(terms.due_in(Some(3)), None);
         // The next portion is begun: the one before it is complete.
         assert!(terms.is_due(Some(4)));
         terms.rest();
         assert!(!terms.is_due(Some(4)));
+        assert!(terms.due_in(Some(4)).is_some_and(|wait| wait <= REST && REST / 2 < wait));
         terms.not_before = Some(Instant::now());
         assert!(terms.is_due(Some(3)));
     }

@@ -98,13 +98,11 @@ impl Answers {
 }
 
 /// How long nothing may come before something else is done: some of what had ended before there was an
-/// index is entered, or the holder of a server's lease says that it is there. `None`: there is nothing else.
-fn idle_after(has_earlier: bool, holds_lease: bool) -> Option<Duration> {
-    match (has_earlier, holds_lease) {
-        (true, _) => Some(REST),
-        (false, true) => Some(BEAT),
-        (false, false) => None,
-    }
+/// index is entered, once it may be, or the holder of a server's lease says that it is there. `None`: there is nothing else.
+fn idle_after(earlier_in: Option<Duration>, holds_lease: bool) -> Option<Duration> {
+    let earlier = earlier_in.map(|wait| wait.max(REST));
+    let beat = holds_lease.then_some(BEAT);
+    earlier.into_iter().chain(beat).min()
 }
 
 /// Whether the holder of a server's lease, unseen for so long, says that it is there once something was entered. What was
@@ -206,7 +204,7 @@ impl Writer {
 
     /// One turn while the database works.
     async fn work(&mut self) {
-        let time = idle_after(self.engine.has_earlier(), self.engine.ledger().epoch().is_some());
+        let time = idle_after(self.engine.earlier_in(), self.engine.ledger().epoch().is_some());
         let command = match self.queue.next.pop_front() {
             Some(command) => Some(command),
             None => match within(time, self.queue.commands.recv()).await {

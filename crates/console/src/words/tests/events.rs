@@ -22,9 +22,10 @@ const TOLD: &[Told] = &[
     ("actor.rs", 3, &[]),
     (
         "alarms.rs",
-        4,
+        5,
         &[
-            "an alarm cannot be read: {damage}",
+            "an alarm's row was altered, and cannot be read: {damage}",
+            "what alarms were open cannot be read ({error}): the bridge goes on without them, and those that are raised from now on are shown as ever; mend the table alarm, and start the bridge again to see the others",
             "alarm {number} is raised: {}: {}",
             "{who} has acknowledged alarm {number}: {note}",
             "{who} has closed alarm {number}: {note}",
@@ -130,6 +131,8 @@ const TOLD: &[Told] = &[
             "{speaker} speaks of what is not its own: {why}",
         ],
     ),
+    // That an ending does not balance, in the domain's words, and that it waits for a person.
+    ("shard/perform.rs", 2, &[]),
     (
         "shard/persons.rs",
         3,
@@ -274,6 +277,10 @@ fn a_sentence_within_a_sentence_is_said_as_alone_and_others_words_stay() {
         (
             "futures claims a posting for the credit that is on another account; the transfer is refused (and 3 more before that were only counted)",
             "futures 所称入账记账在另一账户；该转账已拒绝（此前另有 3 次仅计数）",
+        ),
+        (
+            "2026112100000000042: it was to end by itself as completed, and its money does not add up so: the debit is done, the credit is unknown, the reversal is never sent",
+            "2026112100000000042：原将自动终结为已完成，但其资金不平：出账已成功，入账未知，冲正从未发出",
         ),
         // Notes and notices are theirs, whatever they sound like.
         ("li has closed alarm 8: nothing has changed", "li 已关闭告警 8：nothing has changed"),

@@ -1,6 +1,6 @@
 //! What is told as it happens, as events and as alarms.
 
-/// What is said around other sentences, which are said first: `{~}` for a sentence of ours, `{!}` for words of ours without
+/// What is said around other sentences, and what a shorter sentence would fit too, which are said first: `{~}` for a sentence of ours, `{!}` for words of ours without
 /// which it is something else; all else as in [`SENTENCES`](super::SENTENCES).
 pub(super) const AROUND: &[(&str, &str)] = &[
     ("{~} (and one more before that was only counted)", "{0}（此前另有一次仅计数）"),
@@ -16,6 +16,10 @@ pub(super) const AROUND: &[(&str, &str)] = &[
     ("alarm {} has closed by itself: {~}", "告警 {0} 自动关闭：{1}"),
     ("the database has answered what it took of holds: {~}", "数据库已答复其对暂停的记录：{0}"),
     ("not kept: {~}", "未保存：{0}"),
+    (
+        "it was to end {=} as {=}, and its money does not add up so: the debit is {=}, the credit is {=}, the reversal is {=}",
+        "原将{0}终结为{1}，但其资金不平：出账{2}，入账{3}，冲正{4}",
+    ),
 ];
 
 /// Sentences of events and alarms.
@@ -129,7 +133,11 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("the database does not record: {}", "数据库无法记录：{0}"),
     ("the record refused what was to be written: {}", "账本记录拒绝写入：{0}"),
     ("this software failed while it worked on the transfer: {}", "本软件处理该转账时出错：{0}"),
-    ("an alarm cannot be read: {}", "有告警无法读取：{0}"),
+    ("an alarm's row was altered, and cannot be read: {}", "有告警的记录被改动，无法读取：{0}"),
+    (
+        "what alarms were open cannot be read ({}): the bridge goes on without them, and those that are raised from now on are shown as ever",
+        "无法读取此前未关闭的告警（{0}）：系统在没有它们的情况下继续运行，此后发生的告警照常显示",
+    ),
     ("more than {} alarms about single transfers are open", "针对单笔转账的未关闭告警超过 {0} 个"),
     (
         "money in transit does not add up in {}: {} minor units by transfers, less {} paid ahead",
@@ -165,6 +173,12 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("some events of transfers were missed", "遗漏了一些转账事件"),
     ("the bridge has started anew", "系统已重新启动"),
     ("the database records again", "数据库恢复记录"),
+    (
+        "mend the table alarm, and start the bridge again to see the others",
+        "请修复表 `alarm` 并重新启动系统，以查看其余告警",
+    ),
+    ("by itself", "自动"),
+    ("by a person's decision", "按人工裁定"),
     ("nothing that moves money is sent", "不发送任何动账指令"),
     ("a person has to settle it", "须由人工处理"),
     ("if it was drained, it signs on until then", "若曾排空，其间会签到"),

@@ -160,14 +160,19 @@ async fn callers_are_answered_while_a_failing_database_is_at_work() {
 /// server's lease says in time that it is there; and whatever comes in time comes first.
 #[tokio::test(start_paused = true)]
 async fn what_is_done_while_nothing_comes_is_done_in_time() {
-    for (has_earlier, holds_lease, expected) in [
-        (true, false, Some(REST)),
-        (true, true, Some(REST)),
-        (false, true, Some(BEAT)),
-        (false, false, None),
+    let (now, soon, later) = (Duration::ZERO, Duration::from_millis(700), Duration::from_mins(1));
+    for (earlier_in, holds_lease, expected) in [
+        (Some(now), false, Some(REST)),
+        (Some(now), true, Some(REST)),
+        // What failed is tried again in a while, whether anything comes or not.
+        (Some(soon), false, Some(soon)),
+        (Some(soon), true, Some(soon)),
+        (Some(later), true, Some(BEAT)),
+        (None, true, Some(BEAT)),
+        (None, false, None),
     ] {
-        let time = idle_after(has_earlier, holds_lease);
-        assert_eq!(time, expected, "{has_earlier} {holds_lease}");
+        let time = idle_after(earlier_in, holds_lease);
+        assert_eq!(time, expected, "{earlier_in:?} {holds_lease}");
         assert_eq!(within(time, async { 7 }).await, Some(7));
         let begun = Instant::now();
         let waiting = within(time, std::future::pending::<()>());
@@ -175,8 +180,9 @@ async fn what_is_done_while_nothing_comes_is_done_in_time() {
             assert_eq!(nothing, None);
             begun.elapsed()
         });
-        assert_eq!(waited, expected, "{has_earlier} {holds_lease}");
+        assert_eq!(waited, expected, "{earlier_in:?} {holds_lease}");
     }
+    assert_eq!(idle_after(Some(later), false), Some(later));
 }
 
 /// The last step of what is entered while nothing comes may have looked and found nothing, and said nothing: a whole pause
@@ -195,7 +201,7 @@ fn the_last_of_what_is_entered_is_followed_by_a_beat() {
     }
     assert!(beats_after(Some(BEAT / 2), true), "it goes on, and has not said so for long");
     assert!(!beats_after(Some((BEAT / 2).saturating_sub(Duration::from_millis(1))), true));
-    assert_eq!(idle_after(false, true), Some(BEAT), "the pause that follows");
+    assert_eq!(idle_after(None, true), Some(BEAT), "the pause that follows");
 }
 
 /// What comes as the journal ends is told that it is closed, whatever it is.
