@@ -327,7 +327,7 @@ impl Bridge {
     async fn settled(&self) {
         while self.coordinator.open() > 0
             && self.coordinator.counters().iter().any(|counter| counter.is_up())
-            && self.coordinator.summary().await.moving() > 0
+            && !self.coordinator.summary().await.is_ok_and(|summary| summary.moving() == 0)
         {
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -85,7 +85,10 @@ impl Words {
         match self {
             Words::En => english.to_owned(),
             Words::Zh => {
-                CHINESE.get(english).map_or_else(|| self.clauses(english), |all| (*all).to_owned())
+                let all = CHINESE.get(english).map(|all| (*all).to_owned());
+                // What ends with others' words is not taken apart: they may hold whatever they like.
+                let all = all.or_else(|| self.fitting(english, |it| it.ends_with(TO_THE_END)));
+                all.unwrap_or_else(|| self.clauses(english))
             }
         }
     }
@@ -119,9 +122,20 @@ impl Words {
         {
             return self.whole(rest).map(|rest| format!("{serial}：{rest}"));
         }
-        zh::sentences().find_map(|(pattern, said)| {
+        self.fitting(english, |_| true)
+    }
+
+    /// What the first of these sentences that fits makes of it.
+    fn fitting(self, english: &str, is_asked: impl Fn(&str) -> bool) -> Option<String> {
+        zh::sentences().filter(|(pattern, _)| is_asked(pattern)).find_map(|(pattern, said)| {
             let parts = between(pattern, english)?;
-            let is_it = |part: &Part<'_>| part.whose != Whose::OursOnly || self.knows(part.text);
+            // What is a sentence only by a word of ours has names before it, and no sentence of others.
+            let only = parts.iter().any(|part| part.whose == Whose::OursOnly);
+            let is_it = |part: &Part<'_>| match part.whose {
+                Whose::OursOnly => self.knows(part.text),
+                Whose::Others => !only || !part.text.contains(": "),
+                Whose::Ours | Whose::Sentence => true,
+            };
             if !parts.iter().all(is_it) {
                 return None;
             }
@@ -195,7 +209,10 @@ enum Whose {
     Sentence,
 }
 
-/// What stands in a text where a pattern has `{}`, for others' words, `{=}` or `{!}`, for ours, or `{~}`, for a sentence.
+/// The end of a pattern after which others' words go on to the end of the text, whatever they hold.
+const TO_THE_END: &str = "{*}";
+
+/// What stands in a text where a pattern has `{}` or `{*}`, for others' words, `{=}` or `{!}`, for ours, or `{~}`, for a sentence.
 fn between<'a>(pattern: &str, text: &'a str) -> Option<Vec<Part<'a>>> {
     let mut literals = pattern.split('{');
     let mut rest = text.strip_prefix(literals.next()?)?;

@@ -122,16 +122,17 @@ impl Actor {
             Mail::Views(to) => {
                 let _ = to.send(self.shard.views().collect());
             }
-            Mail::Summary(to) => {
+            // Whoever asked while it stood still may have gone: nothing is counted for nobody.
+            Mail::Summary(to) if !to.is_closed() => {
                 let _ = to.send(self.shard.summary());
             }
-            Mail::Count(at, to) => {
+            Mail::Count(at, to) if !to.is_closed() => {
                 let _ = to.send((self.shard.summary(), self.shard.transit(at)));
             }
             Mail::Needing(counter, to) => {
                 let _ = to.send(self.shard.needing(counter));
             }
-            Mail::Knock => {}
+            Mail::Summary(_) | Mail::Count(..) | Mail::Knock => {}
         }
     }
 

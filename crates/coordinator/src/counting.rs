@@ -36,6 +36,9 @@ pub enum Uncounted {
     /// The bridge is stopping: what some shards know is not told as all.
     #[error("the bridge is stopping")]
     Stopping,
+    /// This software failed at it; the log has why.
+    #[error("the transfers could not be counted: this software failed at it, and its log has why")]
+    Failed,
     /// Some shard did not count its transfers within [`COUNTED_WITHIN`].
     #[error("the transfers were not counted within {} s", COUNTED_WITHIN.as_secs())]
     Late,
@@ -66,7 +69,6 @@ impl Counts {
         };
         match timeout(ANSWERED_WITHIN, asked).await {
             Ok(Some(answer)) => answer,
-            // A count that failed is begun anew; whoever waited for it asks again.
             Ok(None) if self.0.is_closed() => Err(Uncounted::Stopping),
             Ok(None) | Err(_) => Err(Uncounted::Late),
         }

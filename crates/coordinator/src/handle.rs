@@ -12,7 +12,7 @@ use crate::comparing::compare_late;
 use crate::config::Config;
 use crate::conserved::{Differences, Transit};
 use crate::coordinator::{Coordinator, StartError};
-use crate::counting::{self, Asking, Counted, Counts, Uncounted};
+use crate::counting::{self, Asking, COUNTED_WITHIN, Counted, Counts, Uncounted};
 use crate::doubts::Doubts;
 use crate::draining;
 use crate::enduring::Enduring;
@@ -45,9 +45,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use store::{JournalHealth, Store, StoreError, Stored};
-use supervise::task::{Task, watched};
+use supervise::task::{CatchUnwind, Task, message, watched};
 use supervise::vitals::{Vitals, Weight};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -75,7 +76,7 @@ fn watch_all(
     let (of, asking) = (inner.clone(), Arc::new(Mutex::new(asking)));
     enduring.spawn("counts of open transfers", move || {
         let (of, asking) = (of.clone(), asking.clone());
-        async move { counting::answer(&mut *asking.lock().await, || count(&of)).await }
+        async move { counting::answer(&mut *asking.lock().await, || count_or_say(&of)).await }
     });
     let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
     enduring
@@ -233,18 +234,25 @@ impl Coordinator {
         all
     }
 
-    /// How things stand.
-    pub async fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for shard in &self.inner.shards {
-            let (to, counted) = oneshot::channel();
-            if shard.send(Mail::Summary(to)).await.is_ok()
-                && let Ok(counted) = counted.await
-            {
-                summary.join(counted);
+    /// How things stand, counted anew.
+    ///
+    /// # Errors
+    ///
+    /// If a shard has not counted within [`COUNTED_WITHIN`].
+    pub async fn summary(&self) -> Result<Summary, Uncounted> {
+        let ask = |shard: &mpsc::Sender<Mail>| {
+            let shard = shard.clone();
+            async move {
+                let (to, counted) = oneshot::channel();
+                shard.send(Mail::Summary(to)).await.ok()?;
+                counted.await.ok()
             }
-        }
-        summary
+        };
+        let counted = join_all(self.inner.shards.iter().map(ask));
+        let counted = timeout(COUNTED_WITHIN, counted).await.map_err(|_| Uncounted::Late)?;
+        let mut summary = Summary::default();
+        counted.into_iter().flatten().for_each(|of_shard| summary.join(of_shard));
+        Ok(summary)
     }
 
     /// How things stand and money in transit, as it was counted at one time over all open transfers, and whether that money
@@ -333,6 +341,17 @@ impl Coordinator {
     pub fn open(&self) -> usize {
         self.inner.open.load(Ordering::Relaxed)
     }
+}
+
+/// The same; where this software fails at it, that is told, and whoever asked is. No transfer depends on it: however
+/// often it fails, and whoever asks, it ends no process.
+async fn count_or_say(inner: &Inner) -> Result<Arc<Counted>, Uncounted> {
+    CatchUnwind::of(count(inner)).await.unwrap_or_else(|panic| {
+        metrics::counter!("tasks_failed_total").increment(1);
+        let why = message(panic.as_ref());
+        tracing::error!(why, "open transfers were not counted");
+        Err(Uncounted::Failed)
+    })
 }
 
 /// Counts in all shards, and looks whether money in transit is conserved; that it is not is told as an alarm, once.

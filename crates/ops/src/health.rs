@@ -1,6 +1,8 @@
 //! Whether the bridge serves, whether it is ready, and how things stand as a whole.
 
+use super::transit::uncounted;
 use super::{Ops, counters, described, now_micros, seconds_between};
+use api::problem::Problem;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -62,16 +64,17 @@ pub(super) struct SummaryJson {
     get, path = "/ops/v1/summary", tag = "bridge",
     responses((status = 200, description = "How things stand at this moment", body = SummaryJson))
 )]
-pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
+pub(super) async fn summary(State(ops): State<Ops>) -> Result<Json<SummaryJson>, Problem> {
     let coordinator = &ops.state.coordinator;
-    let Summary { by_state, in_transit, oldest_in_transit_at } = coordinator.summary().await;
+    let counted = coordinator.summary().await.map_err(uncounted)?;
+    let Summary { by_state, in_transit, oldest_in_transit_at } = counted;
     let alarms = coordinator.open_alarms();
     let unseen = alarms.iter().filter(|open| match &open.alarm.acknowledged {
         None => true,
         Some(seen) => !ends(open.alarm.kind).is_by_itself() && open.alarm.times > seen.times,
     });
     let now = now_micros();
-    Json(SummaryJson {
+    Ok(Json(SummaryJson {
         version: env!("CARGO_PKG_VERSION"),
         now,
         started_at: ops.state.started_at,
@@ -85,7 +88,7 @@ pub(super) async fn summary(State(ops): State<Ops>) -> Json<SummaryJson> {
         oldest_in_transit_age_s: oldest_in_transit_at.map(|at| seconds_between(at, now)),
         alarms_open: alarms.len(),
         alarms_unacknowledged: unseen.count(),
-    })
+    }))
 }
 
 /// Whether the process lives and gets on.

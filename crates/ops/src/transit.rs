@@ -279,9 +279,11 @@ pub(super) async fn show(State(ops): State<Ops>) -> Result<Json<TransitJson>, Pr
     Ok(Json(TransitJson::new(transit, transfers)))
 }
 
-fn uncounted(why: Uncounted) -> Problem {
+/// What is answered where open transfers were not counted.
+pub(super) fn uncounted(why: Uncounted) -> Problem {
     match why {
         Uncounted::Stopping => Problem::new(kind::STOPPING),
+        Uncounted::Failed => Problem::new(kind::NOT_COUNTED).detail(why.to_string()),
         Uncounted::Late => {
             let detail = format!("{why}: /healthz says whether a part of the bridge stands still");
             Problem::new(kind::NOT_COUNTED).detail(detail).retry_after(2)

@@ -88,7 +88,11 @@ async fn look(operators: &Operators, command: &StatusCommand) -> Result<Status> 
     let summary = operators.summary().await?;
     let alarms = match summary.alarms_open {
         0 => Alarms::default(),
-        _ => operators.alarms().await?,
+        // What else there is to be seen does not wait for them.
+        _ => operators.alarms().await.unwrap_or_else(|error| Alarms {
+            unknown: Some(in_one_line(&error)),
+            ..Alarms::default()
+        }),
     };
     Ok(Status {
         summary,
@@ -109,7 +113,7 @@ impl Status {
     fn tables(&self, again: &str) -> String {
         // Writing to a string does not fail.
         let mut text = headline(&self.summary);
-        text.push_str(&self.alarms.told());
+        text.push_str(&self.alarms.told(self.summary.alarms_unacknowledged));
         let mut counters = table([
             "counter",
             "is",

@@ -18,6 +18,9 @@ pub(super) struct Summary {
     /// How many alarms are open; a bridge of an earlier version has none that are.
     #[serde(default)]
     pub(super) alarms_open: u64,
+    /// How many of them are to be looked into: nobody has, or they were said again since and wait for a person.
+    #[serde(default)]
+    pub(super) alarms_unacknowledged: usize,
 }
 
 /// How the database is doing.

@@ -48,7 +48,7 @@ async fn what_ends_is_told_again_under_its_key_and_found_in_the_record() {
         assert_eq!(ailing.is_nothing(), all_is_well, "after {hours} hours: {ailing:?}");
     }
     assert_eq!(stage.coordinator.open(), 0);
-    assert_eq!(stage.coordinator.summary().await, coordinator::Summary::default());
+    assert_eq!(stage.coordinator.summary().await, Ok(coordinator::Summary::default()));
     assert!(stage.coordinator.view(master.sequence).await.is_none());
     let found = stage.coordinator.find(master).await.expect("it reads").expect("it is there");
     assert_eq!((found.master(), found.app()), (master, "app"));

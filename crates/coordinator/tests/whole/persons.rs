@@ -23,7 +23,7 @@ async fn what_waits_for_a_person_is_shown_claimed_and_decided() {
     let (waiting, total) = coordinator.oldest(Some(State::NeedsOperator), 9).await;
     assert_eq!(total, 1);
     assert_eq!(waiting[0].transfer.phase, Phase::Parked(ParkReason::ReversalRefused));
-    assert_eq!(coordinator.summary().await.moving(), 0);
+    assert_eq!(coordinator.summary().await.expect("counted").moving(), 0);
     assert_eq!(coordinator.proven(9).await.1, 0, "a person decides what was refused");
 
     let said = |words: &str| ForeignText::from(words);

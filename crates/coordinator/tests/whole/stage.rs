@@ -278,7 +278,7 @@ impl Stage {
     pub(crate) async fn crediting(&self, count: usize) -> Summary {
         let crediting = async {
             loop {
-                let summary = self.coordinator.summary().await;
+                let summary = self.coordinator.summary().await.expect("counted");
                 if summary.by_state.get("crediting") == Some(&count) {
                     return summary;
                 }

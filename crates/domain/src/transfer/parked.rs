@@ -118,7 +118,10 @@ impl Transition<'_, '_> {
                 *self.transfer = resumed;
                 Some(step)
             }
-            (Action::Pause, Phase::Parked(better)) => Some(self.park(better)),
+            // Who contradicts himself is held for it, whatever the transfer waits for.
+            (Action::Pause, Phase::Parked(better)) => {
+                Some(Step { verdict: step.verdict, ..self.park(better) })
+            }
             // What would be sent waits until it is resumed, an end until the claim is over.
             (
                 Action::Finish | Action::Pause | Action::Stay | Action::Send(_) | Action::Ask(..),

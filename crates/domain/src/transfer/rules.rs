@@ -41,6 +41,10 @@ impl<'t, 'g> Transition<'t, 'g> {
         if self.is_still(Role::Debit) {
             return self.wait(Role::Debit, Phase::DebitWaiting, Phase::DebitAsking);
         }
+        if self.is_said_to_be_undone() {
+            // What may have been undone had been made: it is asked about, and not made again.
+            return self.go(Phase::DebitAsking, Action::Pause);
+        }
         // A day that is over is no day to begin on; the new one is durable first (rule 6).
         let anew = self.bind_if_unsent(Role::Debit);
         self.send(Role::Debit, Phase::DebitSent, anew)
@@ -48,11 +52,14 @@ impl<'t, 'g> Transition<'t, 'g> {
 
     /// The credit goes out, never before the debit is done (rule 1).
     pub(super) fn send_credit(&mut self) -> Step {
-        if self.transfer.expired || self.is_said_to_be_undone() {
+        if self.transfer.expired {
             return self.give_up_credit();
         }
         if self.is_still(Role::Credit) {
             return self.wait(Role::Credit, Phase::CreditWaiting, Phase::CreditAsking);
+        }
+        if self.is_said_to_be_undone() {
+            return self.give_up_credit();
         }
         // Without the counter's dedupe, only our own record tells after a crash whether it was
         // sent: that record comes first. So it does where the counter has learnt to dedupe since,

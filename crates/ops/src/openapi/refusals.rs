@@ -130,7 +130,7 @@ pub(super) fn of_the_operators_side(operation: &str) -> Vec<Kind> {
         "list" | "proven" | "proposals" | "acts" => &[&[kind::MALFORMED_QUERY]],
         "save_view" => &[OF_ACTING, OF_BODY, &[kind::VIEW_EXISTS, kind::NO_MORE_VIEWS]],
         "delete_view" => &[OF_ACTING, &[kind::NO_SUCH_PATH, kind::NO_SUCH_VIEW]],
-        "transit" => &[&[kind::STOPPING, kind::NOT_COUNTED]],
+        "transit" | "summary" => &[&[kind::STOPPING, kind::NOT_COUNTED]],
         "events" => &[&[kind::TOO_MANY_FEEDS]],
         "sign_in" => &[OF_SENDING, OF_BODY, OF_RECORD, OF_HASHING, &[kind::SIGN_IN_REFUSED]],
         "sign_out" => &[OF_ACTING],

@@ -293,6 +293,15 @@ impl Engine {
 
     /// Enters some of it, while nothing else is to be written.
     pub(super) async fn while_idle(&mut self) {
+        // A step that took too long has lost the connection, and at a file nothing else makes it anew while nobody writes.
+        if self.has_earlier()
+            && let Err(error) = self.connection().await
+        {
+            self.reach.rest();
+            self.terms.rest();
+            tracing::warn!(%error, "nothing is entered that an index lacks");
+            return;
+        }
         self.enter_earlier().await;
         self.enter_terms().await;
     }
@@ -453,6 +462,8 @@ mod tests {
         let ledger = Arc::new(Ledger::unkept(None));
         let mut engine = Engine::new(address, connection, ledger, Arc::default());
         assert!(engine.has_earlier(), "it has not looked yet");
+        // A connection that was lost is made anew for it.
+        engine.disconnect().await;
         engine.while_idle().await;
         assert!(!engine.has_earlier());
         assert_eq!(engine.earlier_in(), None);
@@ -461,6 +472,20 @@ mod tests {
         assert!(!engine.has_earlier());
         assert!(engine.earlier_in().is_some_and(|wait| !wait.is_zero()));
         engine.close().await;
+    }
+
+    /// Where there is no connection to be had it rests, and does not look again and again.
+    #[tokio::test]
+    async fn what_cannot_be_entered_is_not_tried_at_once_again() {
+        let address = Address::parse("sqlite:///proc/nowhere/bridge.sqlite").expect("an address");
+        let connection = connect::writer(&address);
+        let ledger = Arc::new(Ledger::unkept(None));
+        let mut engine = Engine::new(address, connection, ledger, Arc::default());
+        engine.disconnect().await;
+        assert!(engine.has_earlier());
+        engine.while_idle().await;
+        assert!(!engine.has_earlier());
+        assert!(engine.earlier_in().is_some_and(|wait| !wait.is_zero()));
     }
 
     /// Only a connection that is lost is left, and its reason is told.

@@ -161,6 +161,18 @@ mod tests {
         }
     }
 
+    /// An empty group has no items, however those are spelled that stand behind it.
+    #[test]
+    fn an_empty_group_takes_no_items_from_what_comes_after_it() {
+        let packet = format!("<r><g/>{}12.00\"/></r>", Item::Amount.head());
+        let mut nodes = Nodes::new(&packet, Encoding::Utf8);
+        nodes.start("r").expect("a root");
+        nodes.start("g").expect("a group");
+        let group = Group::<Item>::read(&mut nodes, &mut Trace::default(), |_, _, _| {});
+        assert_eq!(group.expect("a group").find(Item::Amount), None);
+        assert_eq!(nodes.any().expect("what comes after it").name, "DataItem");
+    }
+
     /// What is wrong with an item that is spelled as ours is wrong all the same.
     #[test]
     fn what_is_spelled_as_ours_is_checked_like_any_other() {

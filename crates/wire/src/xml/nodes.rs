@@ -47,6 +47,8 @@ pub(crate) struct Nodes<'a> {
     depth: usize,
     count: usize,
     rooted: bool,
+    /// Whether the element that began last is empty, and its end has not been told.
+    ends: bool,
 }
 
 impl<'a> Nodes<'a> {
@@ -56,7 +58,7 @@ impl<'a> Nodes<'a> {
         let config = reader.config_mut();
         config.expand_empty_elements = true;
         config.check_comments = true;
-        Nodes { text, reader, encoding, depth: 0, count: 0, rooted: false }
+        Nodes { text, reader, encoding, depth: 0, count: 0, rooted: false, ends: false }
     }
 
     /// The next node.
@@ -70,6 +72,7 @@ impl<'a> Nodes<'a> {
                 }
                 Event::End(_) => {
                     self.depth = self.depth.saturating_sub(1);
+                    self.ends = false;
                     return Ok(Node::End);
                 }
                 Event::Eof if self.depth > 0 => {
@@ -90,9 +93,10 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    /// What comes after the last node, as it is written.
+    /// What comes after the last node, as it is written; nothing where its end comes next, which an empty element has not
+    /// got written.
     pub(crate) fn ahead(&self) -> &'a str {
-        self.text.get(self.position()..).unwrap_or_default()
+        if self.ends { "" } else { self.text.get(self.position()..).unwrap_or_default() }
     }
 
     /// Passes over an empty element and the white space before it, so many bytes of what is ahead, which whoever
@@ -133,6 +137,7 @@ impl<'a> Nodes<'a> {
 
     fn begin(&mut self, raw: &'a str) -> Result<Tag<'a>, Fault> {
         self.enter()?;
+        self.ends = raw.ends_with("/>");
         let inner = raw
             .strip_prefix('<')
             .and_then(|rest| rest.strip_suffix('>'))
@@ -304,6 +309,13 @@ mod tests {
         nodes.end().expect("its end");
         nodes.end().expect("the root's end");
         assert!(matches!(nodes.next(), Ok(Node::Eof)));
+
+        let mut nodes = Nodes::new("<r><s/><t/></r>", Encoding::Utf8);
+        nodes.start("r").expect("a root");
+        nodes.start("s").expect("an empty element");
+        assert_eq!(nodes.ahead(), "", "its end comes first");
+        nodes.end().expect("its end");
+        assert_eq!(nodes.ahead(), "<t/></r>");
 
         let flat = format!("<r>{}</r>", "<s/>".repeat(MOST_NODES));
         let mut nodes = Nodes::new(&flat, Encoding::Utf8);

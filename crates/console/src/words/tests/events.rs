@@ -289,6 +289,19 @@ fn a_sentence_within_a_sentence_is_said_as_alone_and_others_words_stay() {
             "futures 通知（警告）：the database records again",
         ),
         ("42: the database records again", "42: the database records again"),
+        (
+            "futures says (info): lin and wang: completed",
+            "futures 通知（提示）：lin and wang: completed",
+        ),
+        (
+            "li has closed alarm 8: call lin and wang: completed",
+            "li 已关闭告警 8：call lin and wang: completed",
+        ),
+        (
+            "li has closed alarm 8: rang them; nothing has changed",
+            "li 已关闭告警 8：rang them; nothing has changed",
+        ),
+        ("futures says (warning): slow; posted", "futures 通知（警告）：slow; posted"),
     ] {
         assert_eq!(Words::Zh.say(english), chinese);
         assert_eq!(Words::En.say(english), english);

@@ -1,7 +1,7 @@
 //! What is told as it happens, as events and as alarms.
 
 /// What is said around other sentences, and what a shorter sentence would fit too, which are said first: `{~}` for a sentence of ours, `{!}` for words of ours without
-/// which it is something else; all else as in [`SENTENCES`](super::SENTENCES).
+/// which it is something else, and `{*}` for others' words to the end of the text; all else as in [`SENTENCES`](super::SENTENCES).
 pub(super) const AROUND: &[(&str, &str)] = &[
     ("{~} (and one more before that was only counted)", "{0}（此前另有一次仅计数）"),
     ("{~} (and {} more before that were only counted)", "{0}（此前另有 {1} 次仅计数）"),
@@ -25,8 +25,8 @@ pub(super) const AROUND: &[(&str, &str)] = &[
 /// Sentences of events and alarms.
 pub(super) const EVENTS: &[(&str, &str)] = &[
     // What persons do.
-    ("{} has acknowledged alarm {}: {}", "{0} 已确认告警 {1}：{2}"),
-    ("{} has closed alarm {}: {}", "{0} 已关闭告警 {1}：{2}"),
+    ("{} has acknowledged alarm {}: {*}", "{0} 已确认告警 {1}：{2}"),
+    ("{} has closed alarm {}: {*}", "{0} 已关闭告警 {1}：{2}"),
     ("{} withdraws what was proposed, {=}", "{0} 撤回提议（{1}）"),
     ("{} rejects what {} proposed, to readmit {}", "{0} 否决 {1} 恢复柜台 {2} 的提议"),
     ("{} rejects what {} proposed, {=}", "{0} 否决 {1} 的提议（{2}）"),
@@ -38,15 +38,15 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ),
     ("all is proven: it ends by itself as {=}", "均已确证：自动终结为{0}"),
     ("{} withdraws the proposal to readmit {}", "{0} 撤回恢复柜台 {1} 的提议"),
-    ("{} and {} readmit {}: {}", "{0} 与 {1} 恢复柜台 {2}：{3}"),
+    ("{} and {} readmit {}: {*}", "{0} 与 {1} 恢复柜台 {2}：{3}"),
     // Counters that are held, drained and let go on.
-    ("{} holds {}, which gets no new transfers: {}", "{0} 暂停 {1}，不再接收新转账：{2}"),
+    ("{} holds {}, which gets no new transfers: {*}", "{0} 暂停 {1}，不再接收新转账：{2}"),
     (
-        "{} drains {}, which gets no new transfers and is signed off when nothing needs it: {}",
+        "{} drains {}, which gets no new transfers and is signed off when nothing needs it: {*}",
         "{0} 排空 {1}，不再接收新转账，无事可做后签退：{2}",
     ),
-    ("{} drains {}, which gets no new transfers: {}", "{0} 排空 {1}，不再接收新转账：{2}"),
-    ("{} has released {}: {}", "{0} 已解除 {1}：{2}"),
+    ("{} drains {}, which gets no new transfers: {*}", "{0} 排空 {1}，不再接收新转账：{2}"),
+    ("{} has released {}: {*}", "{0} 已解除 {1}：{2}"),
     ("{} has {} sign on anew on every connection", "{0} 要求 {1} 在全部连接上重新签到"),
     ("no operator keeps {} from new transfers any more", "已无操作员暂停 {0}"),
     (
@@ -115,9 +115,9 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ),
     ("what {} said of {} was not compared: {~}", "{0} 关于 {1} 所言未核对：{2}"),
     ("transfer {} is open, and not in this process's hands", "转账 {0} 未完成，且不由本进程处理"),
-    ("{} says ({=}): {}", "{0} 通知（{1}）：{2}"),
-    ("{} sent something unreadable about {}: {}", "{0} 发来关于 {1} 的无法解析的内容：{2}"),
-    ("{} sent something unreadable: {}", "{0} 发来无法解析的内容：{1}"),
+    ("{} says ({=}): {*}", "{0} 通知（{1}）：{2}"),
+    ("{} sent something unreadable about {}: {*}", "{0} 发来关于 {1} 的无法解析的内容：{2}"),
+    ("{} sent something unreadable: {*}", "{0} 发来无法解析的内容：{1}"),
     (
         "whether the record lacks something of {} shows only in its answers: it says neither at sign-on nor when it is asked how far it has seen our serials ({}). It may have seen none yet",
         "账本记录是否缺少 {0} 的内容，只能从其应答看出：签到和询问时均未说明所见我方流水号到哪里（{1}）。可能尚未见过",
@@ -153,7 +153,7 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("closed for postings, settle day {}", "不可记账，清算日 {0}"),
     ("a late answer, about {=}", "迟到的应答，关于 {0}"),
     ("an answer that nobody waited for, about {=}", "无人等待的应答，关于 {0}"),
-    ("sent something unreadable: {}", "发来无法解析的内容：{0}"),
+    ("sent something unreadable: {*}", "发来无法解析的内容：{0}"),
     (
         "the {=} in {} of its messages, which is only for people, could not be read",
         "其 {1} 条报文中仅供人看的{0}无法识别",

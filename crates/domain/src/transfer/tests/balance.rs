@@ -188,7 +188,14 @@ fn explore(profile: &Profile) -> HashSet<(State, EndedBy)> {
         let crashed = [doubted, true].map(|doubted| (crash(&transfer, doubted), doubted));
         let stepped = events.iter().filter_map(|event| {
             let mut next = transfer.clone();
-            step(&mut next, event, &ground).ok().map(|_| (next, doubted))
+            step(&mut next, event, &ground).ok().map(|step| {
+                // Knowledge balances, too, where a debit is made twice and undone once.
+                let undone =
+                    matches!(next.reversal.knowledge, Knowledge::Unknown | Knowledge::Done);
+                let moves = matches!(step.action, Action::Send(Role::Debit | Role::Credit));
+                assert!(!(undone && moves), "{event:?} sends {:?} of {transfer:#?}", step.action);
+                (next, doubted)
+            })
         });
         for (next, doubted) in crashed.into_iter().chain(stepped) {
             if let Some(imbalance) = next.imbalance() {

@@ -368,6 +368,20 @@ fn no_credit_follows_a_debit_that_is_said_to_be_undone() {
     }
 }
 
+/// A debit that may have been undone had been made: it is not made again because its counter does not find it.
+#[test]
+fn no_debit_is_sent_that_is_said_to_be_undone() {
+    for undone in [Knowledge::Unknown, Knowledge::Done] {
+        let legs = [Knowledge::Unknown, Knowledge::NotExecuted, undone];
+        let mut transfer = standing(Phase::DebitAsking, legs);
+        let profile = Profile { can_fence: false, ..Profile::default() };
+        let event = Event::Told(Role::Debit, told(Evidence::NotFound, Weight::Query));
+        let step = step(&mut transfer, &event, &ground(&profile, &profile, 3)).expect("legal");
+        let expected = (Phase::DebitAsking, Action::Pause);
+        assert_eq!((transfer.phase, step.action), expected, "{undone:?}");
+    }
+}
+
 /// Once the credit is proven not to be, an undoing that is proven already is not sent again.
 #[test]
 fn what_is_proven_undone_is_not_undone_again() {
