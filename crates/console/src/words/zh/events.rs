@@ -38,7 +38,7 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ),
     ("all is proven: it ends by itself as {=}", "均已确证：自动终结为{0}"),
     ("{} withdraws the proposal to readmit {}", "{0} 撤回恢复柜台 {1} 的提议"),
-    ("{} and {} readmit {}: {*}", "{0} 与 {1} 恢复柜台 {2}：{3}"),
+    ("{} and {} readmit {}: {}", "{0} 与 {1} 恢复柜台 {2}：{3}"),
     // Counters that are held, drained and let go on.
     ("{} holds {}, which gets no new transfers: {*}", "{0} 暂停 {1}，不再接收新转账：{2}"),
     (
