@@ -261,7 +261,7 @@ impl Coordinator {
     ///
     /// # Errors
     ///
-    /// If the bridge is stopping, or a shard has not counted within [`COUNTED_WITHIN`](crate::COUNTED_WITHIN).
+    /// If the bridge is stopping, or a shard has not counted within [`COUNTED_WITHIN`].
     pub async fn counted(&self) -> Result<Arc<Counted>, Uncounted> {
         self.inner.counts.ask().await
     }
