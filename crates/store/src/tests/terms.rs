@@ -183,47 +183,6 @@ async fn forget_index(connection: &DatabaseConnection) {
     }
 }
 
-/// An earlier version at a server goes on filling the portion of accounts that is open while the tables are made: what it
-/// enters there afterwards is found as all else.
-#[tokio::test]
-async fn what_an_earlier_version_enters_while_the_index_is_made_is_found_at_a_server() {
-    on_mysql(what_is_entered_while_the_index_is_made_is_found).await;
-}
-
-async fn what_is_entered_while_the_index_is_made_is_found(url: String) {
-    let store = Store::open(&url).await.expect("opens");
-    let mut desk = Desk::of(&store);
-    let all = 1500;
-    desk.record((1..=all).map(begun).collect()).await;
-    end_all(&mut desk, 1..=500).await;
-    let connection = writer(&url).await;
-    let portions = "SELECT MAX(portion_number) FROM account_portion";
-    let open = number(&connection, portions).await;
-    let entries = format!("SELECT COUNT(*) FROM account_entry WHERE portion_number = {open}");
-    let before = number(&connection, &entries).await;
-    for sql in [
-        "DROP TABLE serial_entry, amount_entry, term_portion, term_reach",
-        "DELETE FROM seaql_migrations WHERE version = 'm0012_serials_and_amounts'",
-    ] {
-        connection.execute_unprepared(sql).await.expect("it is done");
-    }
-    crate::migration::run_first(&connection, 1).await;
-    let through = number(&connection, "SELECT through FROM term_reach").await;
-    end_all(&mut desk, 501..=all).await;
-    store.close().await;
-    let after = number(&connection, &entries).await;
-    assert!(0 < before && before < after, "{before}, then {after} in portion {open}");
-    assert!(through < open && open < number(&connection, portions).await, "{through} of {open}");
-    check(Source::Database(&connection), all, |_| true).await;
-    let mut terms = Terms::default();
-    while terms.is_due(None) {
-        terms.go_on(&connection, None, None).await.expect("it goes on");
-    }
-    assert_eq!(number(&connection, "SELECT oldest FROM term_reach").await, 0);
-    check(Source::Database(&connection), all, |_| true).await;
-    connection.close().await.expect("closes");
-}
-
 /// Whether it had ended before there was an index.
 fn before(one: u64) -> bool {
     !one.is_multiple_of(7)
