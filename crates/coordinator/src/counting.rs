@@ -1,6 +1,6 @@
 //! What is counted over all open transfers, once for all who ask. A count goes through every one of them in the shards,
-//! which have transfers to drive: however many pages and scrapers ask, one count at most is on its way, and the next is
-//! made no sooner than a while after it.
+//! which have transfers to drive: however many ask for it, one count at most is on its way, and the next is made no sooner
+//! than a while after it. The summary alone is counted anew for each who asks.
 
 use crate::conserved::Transit;
 use crate::summary::Summary;
