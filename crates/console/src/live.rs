@@ -11,6 +11,16 @@ use serde_json::Value;
 /// Where the API tells it.
 const EVENTS: &str = "/ops/v1/events";
 
+/// What happened to a connection.
+const LINK: &str = "link";
+
+/// The names of events that are told in words: of the others there is nothing to be said in a language, and so nothing is
+/// taken apart, for each browser anew.
+const TOLD_IN_WORDS: [&str; 3] = [LINK, "transfer", "lagged"];
+
+/// The state of a connection that a counter has put an end to, in its own words.
+const REJECTED: &str = "held: rejected, a person must act";
+
 /// `GET /events`.
 pub(crate) async fn follow(caller: Caller) -> Result<Response, Refused> {
     let words = caller.words;
@@ -30,13 +40,15 @@ fn said(piece: Bytes, words: Words) -> Bytes {
     let Some(name) = text.lines().find_map(|line| line.strip_prefix("event: ")) else {
         return piece;
     };
+    if !TOLD_IN_WORDS.contains(&name) {
+        return piece;
+    }
     let line = |line: &str| {
         let data = line.strip_prefix("data: ").and_then(|data| {
             let mut data: Value = serde_json::from_str(data).ok()?;
             let told = match name {
-                "link" => of_link(&data, words)?,
-                "transfer" | "lagged" => words.say(data.get("text")?.as_str()?),
-                _ => return None,
+                LINK => of_link(&data, words)?,
+                _ => words.say(data.get("text")?.as_str()?),
             };
             *data.get_mut("text")? = told.into();
             Some(format!("data: {data}\n"))
@@ -59,7 +71,7 @@ fn of_link(event: &Value, words: Words) -> Option<String> {
             match happened.rmatch_indices(": ").find(|(at, _)| known(*at)) {
                 Some((at, mark)) if !words.knows(happened) => {
                     let rest = &happened[at + mark.len()..];
-                    let is_ours = kind == Some("state");
+                    let is_ours = kind == Some("state") && &happened[..at] != REJECTED;
                     let rest = if is_ours { words.say(rest) } else { rest.to_owned() };
                     format!("{}：{rest}", words.text(&happened[..at]))
                 }
@@ -117,6 +129,11 @@ mod tests {
             // Their own words, whatever they sound like.
             (
                 "link",
+                link("state", "futures: held: rejected, a person must act: signed on"),
+                "futures：被拒的连接：须人工处理：signed on",
+            ),
+            (
+                "link",
                 link("notice", "futures: warning: the database records again"),
                 "futures：警告：the database records again",
             ),
@@ -128,6 +145,7 @@ mod tests {
             assert_eq!(told, event(name, &expected), "{name}");
         }
         for other in [
+            event("transfers", &json!({ "text": "signed on" })),
             event("counters", &json!([{ "counter": "futures", "text": "signed on" }])),
             event("transfer", &json!({ "number": 3 })),
             Bytes::from_static(b":\n\n"),
