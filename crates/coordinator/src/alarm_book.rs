@@ -81,22 +81,51 @@ pub(crate) struct Book {
     left_out: u64,
     /// How much was written.
     turns: u64,
+    is_taken_up: bool,
+    /// Numbers of those that were open when the bridge last stopped, and cannot be read.
+    damaged: Vec<i64>,
 }
 
 impl Book {
-    /// What was open when the bridge last stopped.
-    pub(crate) fn take_up(&mut self, alarms: Vec<NumberedAlarm>) {
+    /// What was open when the bridge last stopped, and the numbers of those that cannot be read. What was said before this
+    /// was known of one that was open is said of it again, and no other.
+    pub(crate) fn take_up(&mut self, wall: i64, alarms: Vec<NumberedAlarm>, damaged: Vec<i64>) {
+        (self.is_taken_up, self.damaged) = (true, damaged);
         for (number, alarm) in alarms {
             let key = (alarm.kind, alarm.about.clone());
             let number = Some(number);
-            let open =
+            let mut open =
                 Open { number, alarm, is_new: false, is_retold: false, turn: 0, over_since: None };
-            if let Some(Open { number, mut alarm, .. }) = self.open.insert(key, open) {
-                let note = "another of the same is open".into();
-                alarm.closed = Some(Closed { at: alarm.last_at, who: None, note });
-                self.end(Writing { number, alarm });
+            match self.open.remove(&key) {
+                None => {}
+                Some(Open { number: Some(number), mut alarm, .. }) => {
+                    let note = "another of the same is open".into();
+                    alarm.closed = Some(Closed { at: wall, who: None, note });
+                    self.end(Writing { number: Some(number), alarm });
+                }
+                Some(Open { number: None, alarm: said, over_since, .. }) => {
+                    open.alarm.times = open.alarm.times.saturating_add(said.times);
+                    (open.alarm.last_at, open.alarm.latest) = (said.last_at, said.latest);
+                    (open.is_retold, open.over_since) = (true, over_since);
+                }
             }
+            self.open.insert(key, open);
         }
+    }
+
+    /// Whether what was open when the bridge last stopped is known.
+    pub(crate) fn is_taken_up(&self) -> bool {
+        self.is_taken_up
+    }
+
+    /// The numbers of those that were open when the bridge last stopped and cannot be read, until they are set aside.
+    pub(crate) fn damaged(&self) -> &[i64] {
+        &self.damaged
+    }
+
+    /// These are not open any more.
+    pub(crate) fn set_aside(&mut self, numbers: &[i64]) {
+        self.damaged.retain(|number| !numbers.contains(number));
     }
 
     /// Something is said for which there is an alarm. Whether one is raised by it.

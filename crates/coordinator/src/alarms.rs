@@ -28,6 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is recorded that an alarm was said again: a million times cost one row a change in so long.
 const RETOLD_EVERY: Duration = Duration::from_secs(10);
 
+/// How often what was open before cannot be read until there is an alarm of that: what passes is none.
+const UNREAD_UNTIL_TOLD: u32 = 3;
+
 /// Why an alarm was not acknowledged or closed.
 #[derive(Debug, thiserror::Error)]
 pub enum AlarmError {
@@ -62,26 +65,35 @@ pub enum AlarmError {
     Store(#[from] StoreError),
 }
 
-/// What was open when the bridge last stopped.
-pub(crate) async fn take_up(inner: &Inner) {
-    let Alarms { alarms, damaged, .. } = match inner.store.open_alarms().await {
-        Ok(read) => read,
-        // Money does not wait for notes of what went wrong.
-        Err(error) => {
-            let text = format!(
-                "what alarms were open cannot be read ({error}): the bridge goes on without them, and those that are \
-                 raised from now on are shown as ever; mend the table alarm, and start the bridge again to see the others"
-            );
-            tracing::error!("{text}");
-            inner.events.raise(AlarmKind::Defect, AlarmAbout::Part(Part::Alarms), &text);
-            Alarms::default()
-        }
-    };
+/// At the start: what was open when the bridge last stopped. Money does not wait for notes of what went wrong, so where
+/// they cannot be read it is tried again, and until then nothing is written over what is not known.
+pub(crate) async fn begin(inner: &Inner) {
+    let Ok(_turn) = inner.events.desk().turn().await else { return };
+    if let Err(error) = take_up(inner).await {
+        tracing::warn!(%error, "what alarms were open is not known yet: they are read as soon as it can be done");
+    }
+}
+
+/// Takes up what was open when the bridge last stopped, unless that is done. By whoever's turn it is to write.
+async fn take_up(inner: &Inner) -> Result<(), StoreError> {
+    let desk = inner.events.desk();
+    if desk.book(|book| book.is_taken_up()) {
+        return Ok(());
+    }
+    let Alarms { alarms, damaged, .. } = inner.store.open_alarms().await?;
     tell_damaged(inner, &damaged);
     if !alarms.is_empty() {
         tracing::warn!(count = alarms.len(), "alarms are open since before this start");
     }
-    inner.events.desk().book(|book| book.take_up(alarms));
+    let damaged = damaged.iter().filter_map(|damage| match damage {
+        StoreError::Corrupt { key, .. } => Some(*key),
+        StoreError::Unavailable { .. }
+        | StoreError::Serials(_)
+        | StoreError::Damaged { .. }
+        | StoreError::Closed => None,
+    });
+    desk.book(|book| book.take_up(Now::read().wall, alarms, damaged.collect()));
+    Ok(())
 }
 
 /// Says which rows of alarms were altered.
@@ -97,7 +109,8 @@ fn tell_damaged(inner: &Inner, damaged: &[StoreError]) {
 pub(crate) async fn keep(inner: Arc<Inner>) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut keeping = Keeping { is_first: true, retold: Instant::now(), has_failed: false };
+    let mut keeping =
+        Keeping { is_first: true, retold: Instant::now(), has_failed: false, unread: 0 };
     loop {
         tokio::select! {
             _ = looks.tick() => {}
@@ -115,6 +128,8 @@ struct Keeping {
     /// When it was last recorded how often something was said.
     retold: Instant,
     has_failed: bool,
+    /// How often what was open before could not be read.
+    unread: u32,
 }
 
 impl Keeping {
@@ -162,12 +177,26 @@ impl Keeping {
     /// Writes what the record lacks.
     async fn write(&mut self, inner: &Inner) {
         let desk = inner.events.desk();
-        let mut is_due = self.retold.elapsed() >= RETOLD_EVERY;
+        let Ok(_turn) = desk.turn().await else { return };
+        if let Err(error) = take_up(inner).await {
+            self.unread += 1;
+            if self.unread == UNREAD_UNTIL_TOLD {
+                let text = format!(
+                    "what alarms were open cannot be read ({error}): the bridge goes on without them, and those that \
+                     are raised from now on are shown without a number; it reads them as soon as that can be done: \
+                     look at the database, and at its table alarm"
+                );
+                tracing::error!("{text}");
+                inner.events.raise(AlarmKind::Defect, AlarmAbout::Part(Part::Alarms), &text);
+            }
+            return;
+        }
+        let has_damaged = desk.book(|book| !book.damaged().is_empty());
+        let mut is_due = has_damaged || self.retold.elapsed() >= RETOLD_EVERY;
         loop {
-            let Ok(_turn) = desk.turn().await else { return };
             let writing = desk.book(|book| book.to_write(is_due));
             if writing.is_empty() {
-                return;
+                break;
             }
             match record(inner, writing).await {
                 Ok(()) => {
@@ -177,16 +206,31 @@ impl Keeping {
                         (is_due, self.retold) = (false, Instant::now());
                     }
                 }
-                Err(error) => {
-                    if !self.has_failed {
-                        tracing::warn!(%error, "alarms wait in memory until the database takes them");
-                    }
-                    self.has_failed = true;
-                    return;
-                }
+                Err(error) => return self.waits(&error),
             }
         }
+        if has_damaged && let Err(error) = set_aside(inner).await {
+            self.waits(&error);
+        }
     }
+
+    /// The database did not take it. That is said once.
+    fn waits(&mut self, error: &StoreError) {
+        if !self.has_failed {
+            tracing::warn!(%error, "alarms wait in memory until the database takes them");
+        }
+        self.has_failed = true;
+    }
+}
+
+/// What was open and cannot be read is open no more, as soon as an alarm that names it is recorded: nobody could close it,
+/// and it would be told anew at every start.
+async fn set_aside(inner: &Inner) -> Result<(), StoreError> {
+    let desk = inner.events.desk();
+    let damaged = desk.book(|book| book.damaged().to_vec());
+    inner.store.set_alarms_aside(&damaged, now_micros()).await?;
+    desk.book(|book| book.set_aside(&damaged));
+    Ok(())
 }
 
 /// How many transfers need a person; those that cannot be read are among them.
@@ -334,6 +378,8 @@ async fn say(
 ) -> Result<(Alarm, bool), AlarmError> {
     let desk = inner.events.desk();
     let _turn = desk.turn().await?;
+    // One that was not read yet would be taken for closed.
+    take_up(inner).await?;
     let Some(open) = desk.book(|book| book.find(number)) else {
         let alarm = inner.store.alarm(number).await?.ok_or(AlarmError::NoSuch(number))?;
         return Err(closed(number, &alarm));

@@ -156,7 +156,7 @@ impl Coordinator {
             config: config.clone(),
         });
         // Before anything is said for which there may be one.
-        alarms::take_up(&inner).await;
+        alarms::begin(&inner).await;
         let vitals = &inner.vitals;
         for (index, mail) in mailboxes.into_iter().enumerate() {
             let task = knocked_by_mail(index, &inner);

@@ -11,6 +11,7 @@ use crate::store::Store;
 use domain::message::CounterId;
 use domain::serial::MasterSerial;
 use foreign::ForeignText;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, Select,
@@ -241,6 +242,22 @@ impl Store {
     pub async fn open_alarms(&self) -> Result<Alarms, StoreError> {
         let open = Entity::find().filter(Column::ClosedAt.is_null()).order_by_asc(Column::Number);
         self.each(open).await
+    }
+
+    /// Alarms whose rows cannot be read are open no more, from `at` on, in microseconds since 1970 UTC. Nothing else of
+    /// such a row is touched: it is named among those that are closed for as long as it is there.
+    pub async fn set_alarms_aside(&self, numbers: &[i64], at: i64) -> Result<(), StoreError> {
+        let numbers = numbers.to_vec();
+        self.once(async |transaction: &DatabaseTransaction| {
+            Entity::update_many()
+                .col_expr(Column::ClosedAt, Expr::value(at))
+                .filter(Column::Number.is_in(numbers.iter().copied()))
+                .filter(Column::ClosedAt.is_null())
+                .exec(transaction)
+                .await?;
+            Ok(())
+        })
+        .await
     }
 
     /// A page of those that are closed, the latest first: before the alarm with this number.

@@ -281,10 +281,38 @@ fn what_was_open_before_is_open_and_of_two_of_the_same_one() {
     let alarm = book.all()[0].alarm.clone();
     let mut book = Book::default();
     let later = Alarm { raised_at: alarm.raised_at + 1, ..alarm.clone() };
-    book.take_up(vec![(3, alarm), (9, later)]);
+    book.take_up(clock.now().wall, vec![(3, alarm), (9, later)], Vec::new());
     assert_eq!((book.all().len(), book.all()[0].number), (1, Some(9)));
     assert!(!book.say(clock.now(), AlarmKind::Foreign, futures(), "x"), "it is raised already");
     assert_eq!(flush(&mut book, clock.now(), false), ["closed 3"]);
+}
+
+/// While what was open cannot be read, what is said is in force here alone; then it is said again of what was open.
+#[test]
+fn what_was_said_before_it_was_known_what_was_open_is_said_of_that() {
+    let (mut before, mut clock) = (Book::default(), Clock::new());
+    before.say(clock.now(), AlarmKind::Foreign, futures(), "before");
+    let mut known = before.all()[0].alarm.clone();
+    seen(&mut known);
+    clock.pass(60);
+    let mut book = Book::default();
+    assert!(!book.is_taken_up());
+    for text in ["meanwhile", "and again"] {
+        book.say(clock.now(), AlarmKind::Foreign, futures(), text);
+    }
+    book.say(clock.now(), AlarmKind::Notice, futures(), "new");
+    book.take_up(clock.now().wall, vec![(3, known.clone())], vec![4, 5]);
+    assert!(book.is_taken_up());
+    let Alarm { text, latest, raised_at, times, acknowledged, .. } =
+        book.find(3).expect("it is open").alarm;
+    assert_eq!((text, latest), ("before".into(), "and again".into()));
+    assert_eq!((raised_at, times, acknowledged), (known.raised_at, 3, known.acknowledged));
+    assert_eq!(flush(&mut book, clock.now(), false), ["raised 1"], "only the other is new");
+    assert!(flush(&mut book, clock.now(), true).is_empty());
+    assert!(book.to_write(true).is_empty(), "how often it was said is recorded");
+    // Those that cannot be read are known until they are set aside.
+    book.set_aside(&[4]);
+    assert_eq!(book.damaged(), [5]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ on_each_database!(
     what_is_written_again_is_the_same_and_the_first_word_stays,
     closed_ones_are_paged_the_latest_first,
     a_row_that_was_altered_is_named_and_hides_no_other,
+    what_is_set_aside_is_open_no_more_and_is_named,
 );
 
 fn raised(kind: AlarmKind, counter: &str, at: i64) -> Alarm {
@@ -226,6 +227,27 @@ async fn a_row_that_is_no_alarm_at_all_hides_no_other_and_keeps_none_from_being_
     store.journal().execute(spoil).await.expect("spoiled");
     let page = store.closed_alarms(None).await.expect("asks");
     assert_eq!((page.alarms.len(), page.damaged.len(), page.next), (2, 1, None));
+    store.close().await;
+}
+
+/// What cannot be read is open no more once it is set aside, and is named ever after; what has closed is left as it is.
+async fn what_is_set_aside_is_open_no_more_and_is_named(url: String) {
+    let store = Store::open(&url).await.expect("opens");
+    let new: Vec<(Option<i64>, Alarm)> =
+        (1..=3).map(|at| (None, raised(AlarmKind::Foreign, "futures", at))).collect();
+    keep(&store, &new).await.expect("kept");
+    let closed = Some(Closed { at: 5, who: None, note: "over".into() });
+    let over = Alarm { closed, ..new[2].1.clone() };
+    keep(&store, &[(Some(3), over.clone())]).await.expect("kept");
+    store.journal().execute("UPDATE alarm SET times = 2 WHERE number = 1").await.expect("altered");
+    for _ in 0..2 {
+        store.set_alarms_aside(&[1, 3], 9).await.expect("set aside");
+        let open = store.open_alarms().await.expect("asks");
+        assert_eq!((open.alarms, open.damaged.len()), (vec![(2, new[1].1.clone())], 0));
+        let page = store.closed_alarms(None).await.expect("asks");
+        assert_eq!(page.alarms, [(3, over.clone())]);
+        assert!(matches!(page.damaged[..], [StoreError::Corrupt { key: 1, .. }]), "{page:?}");
+    }
     store.close().await;
 }
 

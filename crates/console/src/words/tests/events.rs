@@ -25,7 +25,7 @@ const TOLD: &[Told] = &[
         5,
         &[
             "an alarm's row was altered, and cannot be read: {damage}",
-            "what alarms were open cannot be read ({error}): the bridge goes on without them, and those that are raised from now on are shown as ever; mend the table alarm, and start the bridge again to see the others",
+            "what alarms were open cannot be read ({error}): the bridge goes on without them, and those that are raised from now on are shown without a number; it reads them as soon as that can be done: look at the database, and at its table alarm",
             "alarm {number} is raised: {}: {}",
             "{who} has acknowledged alarm {number}: {note}",
             "{who} has closed alarm {number}: {note}",

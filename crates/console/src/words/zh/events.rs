@@ -135,8 +135,8 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("this software failed while it worked on the transfer: {}", "本软件处理该转账时出错：{0}"),
     ("an alarm's row was altered, and cannot be read: {}", "有告警的记录被改动，无法读取：{0}"),
     (
-        "what alarms were open cannot be read ({}): the bridge goes on without them, and those that are raised from now on are shown as ever",
-        "无法读取此前未关闭的告警（{0}）：系统在没有它们的情况下继续运行，此后发生的告警照常显示",
+        "what alarms were open cannot be read ({}): the bridge goes on without them, and those that are raised from now on are shown without a number",
+        "无法读取此前未关闭的告警（{0}）：系统在没有它们的情况下继续运行，此后发生的告警以无编号形式显示",
     ),
     ("more than {} alarms about single transfers are open", "针对单笔转账的未关闭告警超过 {0} 个"),
     (
@@ -174,8 +174,8 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("the bridge has started anew", "系统已重新启动"),
     ("the database records again", "数据库恢复记录"),
     (
-        "mend the table alarm, and start the bridge again to see the others",
-        "请修复表 `alarm` 并重新启动系统，以查看其余告警",
+        "it reads them as soon as that can be done: look at the database, and at its table alarm",
+        "一旦可读即会读取：请检查数据库及其中的表 `alarm`",
     ),
     ("by itself", "自动"),
     ("by a person's decision", "按人工裁定"),
