@@ -6,6 +6,7 @@ use crate::conserved::Transit;
 use crate::summary::Summary;
 use std::sync::Arc;
 use std::time::Duration;
+use supervise::task::{CatchUnwind, message};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
@@ -92,7 +93,8 @@ pub(crate) async fn answer<F: Future<Output = Answer>>(asking: &mut Asking, coun
                 answer
             }
             Some(_) | None => {
-                let answer = timeout(COUNTED_WITHIN, count()).await.unwrap_or(Err(Uncounted::Late));
+                let counted = timeout(COUNTED_WITHIN, or_say(count())).await;
+                let answer = counted.unwrap_or(Err(Uncounted::Late));
                 last = Some((Instant::now() + COUNT_LASTS, answer.clone()));
                 answer
             }
@@ -102,6 +104,17 @@ pub(crate) async fn answer<F: Future<Output = Answer>>(asking: &mut Asking, coun
             let _ = asker.send(answer.clone());
         }
     }
+}
+
+/// What was counted; where this software fails at it, that is told, and whoever asked is. No transfer depends on it: however
+/// often it fails, and whoever asks, it ends no process.
+async fn or_say(count: impl Future<Output = Answer>) -> Answer {
+    CatchUnwind::of(count).await.unwrap_or_else(|panic| {
+        metrics::counter!("tasks_failed_total").increment(1);
+        let why = message(panic.as_ref());
+        tracing::error!(why, "open transfers were not counted");
+        Err(Uncounted::Failed)
+    })
 }
 
 #[cfg(test)]
@@ -186,6 +199,26 @@ mod tests {
             assert_eq!((began.elapsed(), made.get()), (COUNTED_WITHIN, 1));
             advance(COUNT_LASTS).await;
             assert_eq!(counts.ask().await, Ok(numbered(2)));
+        };
+        beside(&mut asking, count, asked).await;
+    }
+
+    /// However often this software fails at a count, whoever asks is told so, and the next count is made.
+    #[tokio::test(start_paused = true)]
+    async fn a_count_that_fails_is_told_and_ends_nothing() {
+        let (counts, mut asking) = Counts::new();
+        let made = Cell::new(0);
+        let count = || async {
+            made.set(made.get() + 1);
+            assert!(made.get() > 10, "this software fails at it");
+            Ok(numbered(made.get()))
+        };
+        let asked = async {
+            for _ in 0..10 {
+                assert_eq!(counts.ask().await, Err(Uncounted::Failed));
+                advance(COUNT_LASTS).await;
+            }
+            assert_eq!(counts.ask().await, Ok(numbered(11)));
         };
         beside(&mut asking, count, asked).await;
     }

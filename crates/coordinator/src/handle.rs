@@ -45,7 +45,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use store::{JournalHealth, Store, StoreError, Stored};
-use supervise::task::{CatchUnwind, Task, message, watched};
+use supervise::task::{Task, watched};
 use supervise::vitals::{Vitals, Weight};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -76,7 +76,7 @@ fn watch_all(
     let (of, asking) = (inner.clone(), Arc::new(Mutex::new(asking)));
     enduring.spawn("counts of open transfers", move || {
         let (of, asking) = (of.clone(), asking.clone());
-        async move { counting::answer(&mut *asking.lock().await, || count_or_say(&of)).await }
+        async move { counting::answer(&mut *asking.lock().await, || count(&of)).await }
     });
     let (of, unmatched) = (inner.clone(), Arc::new(Mutex::new(unmatched)));
     enduring
@@ -341,17 +341,6 @@ impl Coordinator {
     pub fn open(&self) -> usize {
         self.inner.open.load(Ordering::Relaxed)
     }
-}
-
-/// The same; where this software fails at it, that is told, and whoever asked is. No transfer depends on it: however
-/// often it fails, and whoever asks, it ends no process.
-async fn count_or_say(inner: &Inner) -> Result<Arc<Counted>, Uncounted> {
-    CatchUnwind::of(count(inner)).await.unwrap_or_else(|panic| {
-        metrics::counter!("tasks_failed_total").increment(1);
-        let why = message(panic.as_ref());
-        tracing::error!(why, "open transfers were not counted");
-        Err(Uncounted::Failed)
-    })
 }
 
 /// Counts in all shards, and looks whether money in transit is conserved; that it is not is told as an alarm, once.
