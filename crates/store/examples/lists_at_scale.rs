@@ -97,14 +97,17 @@ fn by_serial(serial: String) -> ListFilter {
     ListFilter { counter_serial: Some(serial), ..ListFilter::default() }
 }
 
-/// Whether a complete portion is not entered yet.
+/// Portions of accounts that a run of the index by terms has; fewer are known in memory.
+const OF_A_RUN: i64 = 16;
+
+/// Whether there are more complete portions than memory has, or what had ended before is not in a run yet.
 async fn behind(connection: &DatabaseConnection) -> Result<bool, Failure> {
     let sql = "SELECT (SELECT COALESCE(MAX(portion_number), 0) FROM account_portion) - through, oldest \
                FROM term_reach";
     let asked = sea_orm::Statement::from_string(connection.get_database_backend(), sql);
     let row = connection.query_one_raw(asked).await?.ok_or("no reach")?;
     let (portions, oldest): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-    Ok(portions > 1 || oldest != 0)
+    Ok(portions > OF_A_RUN + 1 || oldest != 0)
 }
 
 async fn fill(store: &Store, count: u64) -> Result<(), Failure> {

@@ -1,16 +1,20 @@
-//! A page of transfers by a counter's own serial or by amount: from the index of such terms, and from what has ended and
-//! is not in it yet, whose rows are looked at one by one. What ends moves from there to here, so it is looked for in this
-//! order; and the index says how far it reaches before it is asked.
+//! A page of transfers by a counter's own serial or by amount: from memory, which knows what has ended of late; from the runs
+//! of the index of such terms; and from what has ended and is in neither, whose rows are looked at one by one. What ends
+//! moves from memory into runs, so it is looked for in this order; and the index says how far it reaches before it is asked.
 
+use crate::checksum;
 use crate::counter_serial::{counter_serials, each_part, hash, written};
 use crate::entity::open_transfer;
 use crate::error::StoreError;
 use crate::fault::describe;
+use crate::fresh::{Look, code};
 use crate::journal::REACH;
 use crate::not_entered::not_entered;
 use crate::portions::{Portions, shorten};
 use crate::query::{CHUNK, ask};
+use crate::recent::Recent;
 use crate::record::{AmountFilter, ListFilter};
+use crate::run::{self, Kind, Sought};
 use crate::state::StateFilter;
 use domain::serial::MasterSerial;
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Statement, TryGetable, Value};
@@ -21,6 +25,9 @@ const A_STEP: usize = if cfg!(test) { 100 } else { 2048 };
 /// The most of either that are gone through for one page.
 const WALKED: usize = if cfg!(test) { 300 } else { 32_768 };
 
+/// Rows of a run that are read together.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 2 } else { 4 };
+
 /// What a page is found by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Term<'f> {
@@ -30,16 +37,17 @@ pub(crate) enum Term<'f> {
 }
 
 impl Term<'_> {
-    /// That an entry of the index is one of its own.
-    fn entry(self) -> Part {
+    /// By what it is found in the index.
+    fn sought(self) -> Sought {
         match self {
-            Term::Serial(serial) => Part::new("e.serial_hash = ?", [hash(serial).into()]),
-            Term::Amount(AmountFilter { amount, currency }) => {
-                let part = Part::new("e.amount = ?", [amount.minor().into()]);
-                part.and_if(currency.map(|currency| {
-                    Part::new("e.currency = ?", [currency.as_str().to_owned().into()])
-                }))
+            Term::Serial(serial) => {
+                Sought { kind: Kind::Serials, key: hash(serial), currency: None }
             }
+            Term::Amount(AmountFilter { amount, currency }) => Sought {
+                kind: Kind::Amounts,
+                key: amount.minor(),
+                currency: currency.map(|currency| code(currency.as_str())),
+            },
         }
     }
 
@@ -53,13 +61,6 @@ impl Term<'_> {
                 Part::new(sql, [said.clone(), said])
             }
             Term::Amount(amount) => of_amount(amount),
-        }
-    }
-
-    const fn table(self) -> &'static str {
-        match self {
-            Term::Serial(_) => "serial_entry",
-            Term::Amount(_) => "amount_entry",
         }
     }
 }
@@ -135,20 +136,28 @@ pub(crate) async fn page(
     connection: &DatabaseConnection,
     filter: &ListFilter,
     term: Term<'_>,
+    recent: Option<&Recent>,
     limit: u64,
 ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
     let length = usize::try_from(limit).unwrap_or(1);
     let before = filter.before.map_or(i64::MAX, MasterSerial::number);
-    let asking = Asking { connection, filter, term, before, limit };
+    // What is open moves into memory as it ends.
     let mut page = match term {
-        Term::Serial(_) => asking.waiting().await?,
+        Term::Serial(_) => BTreeSet::new(),
         Term::Amount(_) => not_entered(connection, filter, limit).await?,
     };
+    let fresh = recent.map(|recent| recent.terms.look(&term.sought(), before)).unwrap_or_default();
+    let asking = Asking { connection, filter, term, fresh, before, limit };
+    if let (Term::Serial(_), false) = (term, asking.fresh.knows_waiting) {
+        page.extend(asking.waiting().await?);
+    }
     let (oldest, through) = reach(connection).await?;
-    page.extend(asking.in_no_portion(through).await?);
+    page.extend(asking.in_no_run(through).await?);
     shorten(&mut page, length);
     let mut looked_to = match rest(filter, term) {
         None => {
+            page.extend(asking.fresh.masters.iter().take(length));
+            shorten(&mut page, length);
             let portions = asking.portions().await?;
             let newest = portions.iter().map(|portion| (portion.number, portion.newest));
             let mut portions = Portions::new(newest.collect());
@@ -200,6 +209,8 @@ struct Asking<'a> {
     connection: &'a DatabaseConnection,
     filter: &'a ListFilter,
     term: Term<'a>,
+    /// What memory knows, and of what it knows all.
+    fresh: Look,
     before: i64,
     limit: u64,
 }
@@ -211,10 +222,18 @@ impl Asking<'_> {
         self.newest("open_transfer", place.and(self.term.row())).await
     }
 
-    /// Those in portions of accounts that are not entered: the one that is being filled, and one before it.
-    async fn in_no_portion(&self, through: i64) -> Result<BTreeSet<i64>, StoreError> {
-        let place = Part::new("e.portion_number > ?", [through.into()]);
-        self.newest("account_entry", place.and(self.term.row())).await
+    /// Those in portions of accounts that are in no run and not in memory: what an earlier life left, until it is read.
+    async fn in_no_run(&self, through: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let sql = "SELECT portion_number FROM account_portion WHERE portion_number > ? \
+                   ORDER BY portion_number DESC";
+        let rows = asked(self.connection, sql, vec![through.into()]).await?;
+        let numbers: Vec<i64> = rows.iter().map(|row| read(row, 0)).collect::<Result<_, _>>()?;
+        let mut found = BTreeSet::new();
+        for number in numbers.into_iter().filter(|number| !self.fresh.portions.contains(number)) {
+            let place = Part::new("e.portion_number = ?", [number.into()]);
+            found.extend(self.newest("account_entry", place.and(self.term.row())).await?);
+        }
+        Ok(found)
     }
 
     /// The portions of the index that hold anything older, and the newest of each.
@@ -259,32 +278,54 @@ impl Asking<'_> {
         before: i64,
     ) -> Result<(BTreeSet<i64>, Option<i64>), StoreError> {
         let (mut entries, mut last) = (BTreeSet::new(), None);
+        let fresh = self.fresh.masters.iter().copied().filter(|master| *master < before);
+        add_step(&mut entries, &mut last, fresh.take(A_STEP).collect());
         for portion in portions {
             if last.is_some_and(|last| portion.newest < last) {
                 break;
             }
-            let place = Part::new("e.portion_number = ?", [portion.number.into()]);
-            let place = place.and(self.term.entry());
-            let place = place.and(Part::new("e.master_serial < ?", [before.into()]));
-            let sql = format!(
-                "SELECT e.master_serial FROM {} e WHERE {} ORDER BY e.master_serial DESC LIMIT {A_STEP}",
-                self.term.table(),
-                place.sql
-            );
-            let rows = asked(self.connection, &sql, place.values).await?;
-            let these: Vec<i64> =
-                rows.iter().map(|row| read(row, 0)).collect::<Result<_, StoreError>>()?;
-            if these.len() == A_STEP {
-                last = last.max(these.last().copied());
-            }
-            entries.extend(these);
-            if entries.len() > A_STEP {
-                shorten(&mut entries, A_STEP);
-                last = last.max(entries.first().copied());
-            }
+            let these = self.in_run(portion.number, before, A_STEP).await?;
+            add_step(&mut entries, &mut last, these);
         }
         entries.retain(|entry| last.is_none_or(|last| *entry >= last));
         Ok((entries, last))
+    }
+
+    /// The newest of a run that are sought and older than `before`, at most so many; the newest first.
+    async fn in_run(&self, portion: i64, before: i64, most: usize) -> Result<Vec<i64>, StoreError> {
+        let sought = self.term.sought();
+        let kind = sought.kind.number();
+        let (mut found, mut from) = (Vec::new(), (sought.key, i64::MAX));
+        loop {
+            let sql = format!(
+                "SELECT first_key, part, body, checksum FROM term_run \
+                 WHERE portion_number = ? AND kind = ? AND first_key <= ? AND (first_key < ? OR part < ?) \
+                 ORDER BY first_key DESC, part DESC LIMIT {ROWS_AT_ONCE}"
+            );
+            let (key, number) = from;
+            let values = vec![portion.into(), kind.into(), key.into(), key.into(), number.into()];
+            let rows = asked(self.connection, &sql, values).await?;
+            for row in &rows {
+                let (first_key, number): (i64, i64) = (read(row, 0)?, read(row, 1)?);
+                let (body, sum): (Vec<u8>, i64) = (read(row, 2)?, read(row, 3)?);
+                checksum::check(portion, "a row of an index by terms", Some(sum), || {
+                    run::sum(portion, kind.into(), first_key, number, &body)
+                })?;
+                let entries = run::entries(&body).ok_or_else(|| {
+                    StoreError::corrupt(portion, "a row of an index by terms is cut")
+                })?;
+                let met = entries.filter(|entry| sought.is_met_by(entry, before));
+                found.extend(met.map(|entry| entry.master).take(most - found.len()));
+                // What comes before is of smaller keys alone.
+                if first_key < sought.key || found.len() == most {
+                    return Ok(found);
+                }
+                from = (first_key, number);
+            }
+            if rows.len() < ROWS_AT_ONCE {
+                return Ok(found);
+            }
+        }
     }
 
     /// Those of these that pass the rest of the filter.
@@ -307,23 +348,23 @@ impl Asking<'_> {
         Ok(passing)
     }
 
-    /// Those in these portions of the index.
+    /// Those in these runs.
     async fn entered(&self, portions: Vec<i64>) -> Result<BTreeSet<i64>, StoreError> {
-        let marks = vec!["?"; portions.len()].join(",");
-        let portions = portions.into_iter().map(Value::from);
-        let place = Part::new(&format!("e.portion_number IN ({marks})"), portions);
-        let place = place.and(self.term.entry());
-        self.newest(self.term.table(), place).await
+        let length = usize::try_from(self.limit).unwrap_or(1);
+        let mut found = BTreeSet::new();
+        for portion in portions {
+            found.extend(self.in_run(portion, self.before, length).await?);
+            shorten(&mut found, length);
+        }
+        Ok(found)
     }
 
     /// The newest of those in a table (`e`), in a place of it, that pass the filter.
     async fn newest(&self, table: &str, place: Part) -> Result<BTreeSet<i64>, StoreError> {
         let rest = rest(self.filter, self.term);
-        // An entry of the index is enough where nothing else is asked.
-        let joined = if rest.is_none() && table == self.term.table() { "" } else { JOINED };
         let whole = place.and(Part::new("e.master_serial < ?", [self.before.into()])).and_if(rest);
         let sql = format!(
-            "SELECT DISTINCT e.master_serial FROM {table} e {joined} WHERE {} \
+            "SELECT DISTINCT e.master_serial FROM {table} e {JOINED} WHERE {} \
              ORDER BY e.master_serial DESC LIMIT ?",
             whole.sql
         );
@@ -360,6 +401,19 @@ impl Asking<'_> {
             before = last;
         }
         Ok((found, Some(before)))
+    }
+}
+
+/// Adds the newest of a place to those of others, a step's in all; `last` is the oldest of them, if there may be more
+/// behind it.
+fn add_step(entries: &mut BTreeSet<i64>, last: &mut Option<i64>, these: Vec<i64>) {
+    if these.len() == A_STEP {
+        *last = (*last).max(these.last().copied());
+    }
+    entries.extend(these);
+    if entries.len() > A_STEP {
+        shorten(entries, A_STEP);
+        *last = (*last).max(entries.first().copied());
     }
 }
 

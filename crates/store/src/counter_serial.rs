@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Transfers whose trails are read together: a part of one is up to 64 KiB long, and few have several.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 64;
 
 /// Where the parts of trails stand.
 const PARTS: [(&str, &str); 2] = [("outcome", "trail"), ("trail", "body")];
@@ -37,6 +37,21 @@ pub fn counter_serials(part: &str) -> BTreeSet<String> {
     let entries: Vec<Entry> = serde_json::from_str(part).unwrap_or_default();
     let said = entries.into_iter().filter_map(|entry| entry.leg?.counter_serial);
     said.filter(|serial| !serial.is_empty()).collect()
+}
+
+/// The hashes of what stands in a part of a trail as a counter's serial, in whatever place: not less than what is one, and
+/// without taking the part apart, for every transfer's trail goes through this.
+pub(crate) fn hashes(part: &str) -> impl Iterator<Item = i64> {
+    part.match_indices(NAME).filter_map(|(at, name)| {
+        let value = &part[at + name.len()..];
+        let text = value.strip_prefix('"')?;
+        let end = text.find(['"', '\\'])?;
+        if text[end..].starts_with('"') {
+            return (end > 0).then(|| hash(&text[..end]));
+        }
+        let mut escaped = serde_json::Deserializer::from_str(value).into_iter::<String>();
+        Some(hash(&escaped.next()?.ok()?))
+    })
 }
 
 /// Looks at the parts of these transfers' trails; `None` stands for what cannot be read, which hides no other. A part may
@@ -110,14 +125,20 @@ mod tests {
         };
         for serial in ["F1", "\u{7c4c}1\"\\", " x "] {
             assert_eq!(said(&leg(serial)), [serial]);
+            assert_eq!(hashes(&leg(serial)).collect::<Vec<_>>(), [hash(serial)], "{serial}");
             assert!(leg(serial).contains(&written(serial)), "{serial}");
         }
         assert!(!leg("F12").contains(&written("F1")));
         for nothing in ["", "[]", "{", "[{\"leg\":{\"counter_serial\":1}}]", &leg("")] {
             assert!(said(nothing).is_empty(), "{nothing}");
+            assert_eq!(hashes(nothing).count(), 0, "{nothing}");
         }
         let two = r#"[{"leg":{"counter_serial":"B"}},{"leg":{"counter_serial":"A"}},{"leg":{"counter_serial":"B"}}]"#;
         assert_eq!(said(two), ["A", "B"]);
+        assert_eq!(hashes(two).collect::<Vec<_>>(), ["B", "A", "B"].map(hash));
+        for cut in [r#""counter_serial":"#, r#""counter_serial":"A"#, r#""counter_serial":"A\"#] {
+            assert_eq!(hashes(cut).count(), 0, "{cut}");
+        }
     }
 
     /// Databases keep it.

@@ -6,7 +6,7 @@
 //! `journal/batch` writes it, each try being a `journal/attempt`,
 //! `journal/accounts` makes it be found by account and by app, `journal/reach` what had ended before, `journal/terms` by
 //! amount and by counters' own serials, which `counter_serial` reads in trails;
-//! `recent` is what is in no index yet; `query` and `list` ask, `not_entered` what is in no index, `by_app` a page of one app's, `by_term` one by amount or counter's serial, each through `portions`, `walk`
+//! `recent` is what is in no index yet, `fresh` its terms, and `run` how an index by terms is packed; `query` and `list` ask, `not_entered` what is in no index, `by_app` a page of one app's, `by_term` one by amount or counter's serial, each through `portions`, `walk`
 //! all in their order, `reader` from outside; `serials` leases, `in_doubt` is what is kept of counters in doubt, `on_hold` of those that operators hold, `alarm` of alarms, [`people`] of operators,
 //! `alone` how what is seldom changed is written;
 //! `connect` makes connections, `durability` judges what they lead to; `hold` keeps other bridges away, with `lock` and `lease`; `position` notices a record that lost its end,
@@ -83,6 +83,7 @@ mod durability;
 mod entity;
 mod error;
 mod fault;
+mod fresh;
 mod hold;
 mod holder;
 mod idempotency;
@@ -106,6 +107,7 @@ mod reader;
 mod readmission;
 mod recent;
 mod record;
+mod run;
 mod serials;
 mod state;
 mod store;

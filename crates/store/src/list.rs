@@ -60,13 +60,13 @@ async fn page(
             (BTreeSet::new(), None)
         }
         _ if let Some(serial) = &filter.counter_serial => {
-            by_term::page(connection, filter, Term::Serial(serial), limit).await?
+            by_term::page(connection, filter, Term::Serial(serial), recent, limit).await?
         }
         // Few are open: start from them.
         (_, Some(StateFilter::Open(_))) => (not_entered(connection, filter, limit).await?, None),
         (Some(account), _) => (page_of_account(connection, filter, account, limit).await?, None),
         (None, _) if let Some(amount) = &filter.amount => {
-            by_term::page(connection, filter, Term::Amount(amount), limit).await?
+            by_term::page(connection, filter, Term::Amount(amount), recent, limit).await?
         }
         (None, Some(StateFilter::Ended(_) | StateFilter::AnyEnded)) => {
             match (recent, &filter.app, &filter.counter) {

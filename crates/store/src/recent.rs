@@ -2,6 +2,7 @@
 //! ended since the last step of the journal, however many transfers are open beside it.
 
 use crate::entity::open_transfer;
+use crate::fresh::Fresh;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     waiting: Mutex<BTreeSet<i64>>,
+    /// What is in no run of the index by terms.
+    pub(crate) terms: Fresh,
 }
 
 impl Recent {
@@ -22,7 +25,9 @@ impl Recent {
             .into_tuple()
             .all(connection)
             .await?;
-        Ok(Recent { waiting: Mutex::new(left.into_iter().collect()) })
+        let terms = Fresh::default();
+        terms.begin(left.iter().copied());
+        Ok(Recent { waiting: Mutex::new(left.into_iter().collect()), terms })
     }
 
     /// These have ended, durably.

@@ -91,6 +91,7 @@ impl Accounts {
             };
         enter_all(&transaction, portion.number, &waiting).await?;
         transaction.commit().await?;
+        self.recent.terms.assign(portion.number, &waiting);
         self.recent.remove(&waiting);
         self.portion = Some(portion);
         Ok(())

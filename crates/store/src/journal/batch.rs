@@ -6,7 +6,7 @@ use super::attempt::{DEADLINE, Tried, limited, limited_to};
 use super::checkpoint::Checkpoints;
 use super::reach::Reach;
 use super::sqlite::Hand;
-use super::terms::{self, Terms};
+use super::terms::{self, Step, Terms, Turn};
 use super::{examine, fence, server};
 use crate::address::Address;
 use crate::connect;
@@ -56,6 +56,7 @@ pub(super) struct Engine {
     hand: Option<Hand>,
     /// Writes batches to a server, and everything else to either.
     connection: Option<DatabaseConnection>,
+    recent: Arc<Recent>,
     accounts: Accounts,
     reach: Reach,
     terms: Terms,
@@ -76,9 +77,10 @@ impl Engine {
             has_noted: false,
             hand: None,
             connection: Some(connection),
-            accounts: Accounts::new(recent),
+            accounts: Accounts::new(recent.clone()),
             reach: Reach::default(),
-            terms: Terms::default(),
+            terms: Terms::new(recent.clone()),
+            recent,
             checkpoints: Checkpoints::default(),
         }
     }
@@ -201,6 +203,8 @@ impl Engine {
         for _ in 0..ROUNDS {
             match self.transact(batch, known.as_ref()).await {
                 Tried::Committed { answers, ended } => {
+                    let written = batch.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+                    self.recent.terms.add(written.map(|(write, _)| write.as_ref()));
                     self.accounts.add(ended);
                     return Attempt::Committed(answers);
                 }
@@ -279,6 +283,13 @@ impl Engine {
         self.enter_earlier().await;
     }
 
+    /// After a batch, what makes runs of the index by terms, at its pace: it takes little of those who wait.
+    pub(super) async fn enter_terms_of_late(&mut self) {
+        if self.terms.is_due_among_others(self.accounts.open_portion()) {
+            self.enter_terms(Turn::AmongOthers).await;
+        }
+    }
+
     /// In how long something may be entered that has ended and that an index waits for which nobody else waits for;
     /// `None` if there is nothing.
     pub(super) fn earlier_in(&self) -> Option<Duration> {
@@ -303,22 +314,22 @@ impl Engine {
             return;
         }
         self.enter_earlier().await;
-        self.enter_terms().await;
+        if self.terms.is_due(self.accounts.open_portion()) {
+            self.enter_terms(Turn::Alone).await;
+        }
     }
 
-    /// Enters counters' serials and amounts of a step's transfers. Never while others wait: what it takes
-    /// would be taken from them, and it is looked for seldom.
-    async fn enter_terms(&mut self) {
+    /// A step of the index by counters' serials and amounts.
+    async fn enter_terms(&mut self, turn: Turn) {
         let open = self.accounts.open_portion();
-        let Some(connection) = self.connection.clone().filter(|_| self.terms.is_due(open)) else {
-            return;
-        };
+        let Some(connection) = self.connection.clone() else { return };
         let (epoch, asked) = (self.ledger.epoch(), Instant::now());
-        let entered = limited_to(terms::TIME, self.terms.go_on(&connection, epoch, open)).await;
+        let going = self.terms.go_on(&connection, epoch, open, turn);
+        let entered = limited_to(terms::TIME, going).await;
         match self.understood(entered).await {
             // Its transaction began with a beat.
-            Ok(true) => self.ledger.held(asked),
-            Ok(false) => {}
+            Ok(Step::Written) => self.ledger.held(asked),
+            Ok(Step::Read | Step::Nothing) => {}
             Err((_, why)) => {
                 self.terms.rest();
                 tracing::warn!(why, "counters' serials and amounts not entered");
@@ -464,8 +475,12 @@ mod tests {
         assert!(engine.has_earlier(), "it has not looked yet");
         // A connection that was lost is made anew for it.
         engine.disconnect().await;
-        engine.while_idle().await;
-        assert!(!engine.has_earlier());
+        let mut steps = 0;
+        while engine.has_earlier() {
+            engine.while_idle().await;
+            steps += 1;
+            assert!(steps < 10, "it comes to an end");
+        }
         assert_eq!(engine.earlier_in(), None);
         // What fails is tried again after a while, though nothing is written meanwhile.
         engine.terms.rest();

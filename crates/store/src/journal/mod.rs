@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use supervise::task::{End, Task, watched};
 pub(crate) use terms::REACH;
 #[cfg(test)]
-pub(crate) use terms::Terms;
+pub(crate) use terms::{Terms, Turn};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use writer::{Answers, Command, Pending, Writer};

@@ -19,17 +19,15 @@ pub(super) async fn insert(
     columns: &[&str],
     rows: Vec<Vec<Value>>,
 ) -> Result<(), DbErr> {
-    insert_by(transaction, "INSERT INTO", table, columns, rows).await
-}
-
-/// The same, without those that are there.
-pub(super) async fn insert_new(
-    transaction: &DatabaseTransaction,
-    table: &str,
-    columns: &[&str],
-    rows: Vec<Vec<Value>>,
-) -> Result<(), DbErr> {
-    insert_by(transaction, insert_verb(transaction), table, columns, rows).await
+    let backend = transaction.get_database_backend();
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let chunk = next_chunk(&mut rows);
+        let sql = insert_text(table, columns, chunk.len());
+        let values = chunk.into_iter().flatten();
+        transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    }
+    Ok(())
 }
 
 /// Leaves out rows that are there.
@@ -38,24 +36,6 @@ pub(super) fn insert_verb(connection: &impl ConnectionTrait) -> &'static str {
         DbBackend::Sqlite => "INSERT OR IGNORE INTO",
         _ => "INSERT IGNORE INTO",
     }
-}
-
-async fn insert_by(
-    transaction: &DatabaseTransaction,
-    verb: &str,
-    table: &str,
-    columns: &[&str],
-    rows: Vec<Vec<Value>>,
-) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let chunk = next_chunk(&mut rows);
-        let sql = insert_text(verb, table, columns, chunk.len());
-        let values = chunk.into_iter().flatten();
-        transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    }
-    Ok(())
 }
 
 /// As many rows as one statement takes: one at least, however large it is.
@@ -95,9 +75,9 @@ pub(super) async fn each_of(
     Ok(met)
 }
 
-fn insert_text(verb: &str, table: &str, columns: &[&str], rows: usize) -> String {
+fn insert_text(table: &str, columns: &[&str], rows: usize) -> String {
     let row = format!("({})", vec!["?"; columns.len()].join(","));
-    format!("{verb} {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
+    format!("INSERT INTO {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
 }
 
 /// What a row weighs in a packet, near enough.
@@ -118,13 +98,10 @@ mod tests {
     #[test]
     fn texts_have_a_mark_for_each_value() {
         assert_eq!(
-            insert_text("INSERT INTO", "trail", &["a", "b"], 2),
+            insert_text("trail", &["a", "b"], 2),
             "INSERT INTO trail (a,b) VALUES (?,?),(?,?)"
         );
-        assert_eq!(
-            insert_text("INSERT INTO", "trail", &["a"], 1),
-            "INSERT INTO trail (a) VALUES (?)"
-        );
+        assert_eq!(insert_text("trail", &["a"], 1), "INSERT INTO trail (a) VALUES (?)");
     }
 
     #[test]

@@ -1,27 +1,35 @@
-//! Enters what has ended in the indexes by counters' own serials and by amount: whole portions of accounts, once nothing
-//! more comes to them, and what had ended before there were such indexes, the newest first. All of it waits until nobody
-//! else does: a commit never pays for it.
+//! Makes the runs of the indexes by counters' own serials and by amount. The terms of what ends in this life are known in
+//! memory ([`crate::fresh`]); those of what an earlier life left are read from trails. Once all of so many portions of
+//! accounts are known they are written as one run, sorted: so little for each transfer that it is done beside others'
+//! writes. What had ended before there were such indexes is gathered the newest first, while nobody else waits.
 //!
-//! `term_reach` says how far it is: portions of accounts from the first to `through` are entered, and of what had ended
-//! before, all from `oldest` on. What stands in the index beyond that is found twice, and shown once.
+//! `term_reach` says how far it is: portions of accounts from the first to `through` are in runs, and of what had ended
+//! before, all from `oldest` on. A run is looked into once `term_portion` has it, which is written with its last row.
 
 use super::attempt::begin_under;
 use super::reach::until;
-use super::rows::{each_of, insert_new, insert_verb};
-use crate::counter_serial::{counter_serials, each_part, hash};
+use super::rows::insert;
+use crate::counter_serial::{each_part, hashes};
+use crate::fresh::{Numbers, Portion, Terms as Known, code};
+use crate::recent::Recent;
+use crate::run::{self, Kind, Row};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, Value};
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Transfers entered in one transaction: some milliseconds in which nothing else is written.
+/// Transfers whose trails are read in a step: some milliseconds in which nothing is written.
 const A_STEP: usize = if cfg!(test) { 7 } else { 128 };
 
-/// Portions of accounts that make one of these: a serial that one transfer has is sought in each, and nobody waits while
-/// more pages are written.
+/// Rows of a run written in one transaction: a quarter of a megabyte.
+const ROWS_A_STEP: usize = if cfg!(test) { 9 } else { 64 };
+
+/// Portions of accounts in a run: a serial that one transfer has is sought in each run.
 const OF_ACCOUNTS: i64 = if cfg!(test) { 2 } else { 16 };
 
-/// Transfers in a portion of what had ended before there was an index.
-const A_PORTION: usize = if cfg!(test) { 20 } else { 65_536 };
+/// Transfers in a run of what had ended before there was an index.
+const A_RUN: usize = if cfg!(test) { 20 } else { 65_536 };
 
 /// How long a step may take, during which nothing else is written; then the next ones are half as large.
 pub(super) const TIME: Duration = Duration::from_millis(500);
@@ -29,64 +37,141 @@ pub(super) const TIME: Duration = Duration::from_millis(500);
 /// How long nothing is tried after a failure.
 const REST: Duration = Duration::from_mins(1);
 
+/// Between two steps while others write: they have nearly all of the time.
+const PACE: Duration = Duration::from_millis(50);
+
 /// How far the indexes reach: what had ended earlier is in them from the first on, 0 if all is; and portions of accounts
 /// up to the second.
 pub(crate) const REACH: &str = "SELECT oldest, through FROM term_reach WHERE name = 'terms'";
 
-/// A portion of accounts whose transfers are being entered.
-struct Filling {
-    number: i64,
-    left: Vec<i64>,
-    oldest: i64,
-    newest: i64,
+/// Whether others wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing else is to be written.
+    Alone,
+    /// Others write, too.
+    AmongOthers,
 }
 
-/// A portion of what had ended before. One that was begun by an earlier life is left as it is.
-struct Earlier {
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Nothing,
+    Read,
+    Written,
+}
+
+/// A portion of accounts that an earlier life left, and of which not all is read.
+struct Reading {
     number: i64,
+    left: Vec<i64>,
+    portion: Portion,
+}
+
+/// What had ended before there was an index, as far as it is gathered.
+#[derive(Default)]
+struct Gathering {
     transfers: usize,
     newest: i64,
+    /// The last that was looked at; the next ones are older.
+    oldest: Option<i64>,
+    terms: Portion,
+}
+
+/// A run that is being written.
+struct Writing {
+    /// None of an earlier one until it is written.
+    number: Option<i64>,
+    rows: Vec<Row>,
+    /// Its rows are written from the last to the first; so many are left.
+    left: usize,
+    /// Between which serials it has any; none if it has none.
+    span: Option<(i64, i64)>,
+    then: Then,
+}
+
+/// How far the index reaches with a run.
+#[derive(Clone, Copy)]
+enum Then {
+    Through(i64),
+    Oldest(i64),
+}
+
+/// Portions of accounts in no run, as the database has them.
+struct Left {
+    through: i64,
+    portions: BTreeSet<i64>,
 }
 
 /// How far it has come.
 pub(crate) struct Terms {
-    filling: Option<Filling>,
-    earlier: Option<Earlier>,
+    recent: Arc<Recent>,
+    left: Option<Left>,
+    reading: Option<Reading>,
+    gathering: Option<Gathering>,
+    writing: Option<Writing>,
     has_all_earlier: bool,
-    /// The portion of accounts that was being filled when there was nothing to enter before it.
-    looked_before: Option<i64>,
     not_before: Option<Instant>,
-    /// Transfers entered in the next step.
+    among_others_from: Option<Instant>,
+    /// How it stood when there was nothing to be read or written of portions of accounts.
+    has_nothing_at: Cell<Option<(u64, Option<i64>)>>,
+    /// Transfers read in the next step.
     step: usize,
     /// Of the two kinds, the one that is older goes first: the other has failed, and must not keep it back.
     earlier_first: bool,
 }
 
-impl Default for Terms {
-    fn default() -> Terms {
+impl Terms {
+    pub(crate) fn new(recent: Arc<Recent>) -> Terms {
         Terms {
-            filling: None,
-            earlier: None,
+            recent,
+            left: None,
+            reading: None,
+            gathering: None,
+            writing: None,
             has_all_earlier: false,
-            looked_before: None,
             not_before: None,
+            among_others_from: None,
+            has_nothing_at: Cell::new(None),
             step: A_STEP,
             earlier_first: false,
         }
     }
-}
 
-impl Terms {
-    /// In how long something may be entered; `None` if there is nothing. `open` is the portion of accounts that is being
+    /// In how long there is something to do; `None` if there is nothing. `open` is the portion of accounts that is being
     /// filled.
     pub(crate) fn due_in(&self, open: Option<i64>) -> Option<Duration> {
-        let is_done = self.has_all_earlier && self.looked_before == Some(end(open));
+        let is_done = self.has_all_earlier && self.writing.is_none() && !self.has_late(open);
         (!is_done).then(|| until(self.not_before))
     }
 
-    /// Whether there may be something to enter, and it is time to.
+    /// Whether there may be something to do, and it is time to.
     pub(crate) fn is_due(&self, open: Option<i64>) -> bool {
         self.due_in(open) == Some(Duration::ZERO)
+    }
+
+    /// The same beside others who write: for what ends, and for what an earlier life left.
+    pub(crate) fn is_due_among_others(&self, open: Option<i64>) -> bool {
+        until(self.not_before).is_zero()
+            && until(self.among_others_from).is_zero()
+            && (self.writing.is_some() || self.has_late(open))
+    }
+
+    /// Whether anything of portions of accounts, or of what waits for one, is to be read or written. It is asked after each
+    /// batch, so that there is nothing is remembered.
+    fn has_late(&self, open: Option<i64>) -> bool {
+        let Some(left) = &self.left else { return true };
+        let now = (self.recent.terms.version(), open);
+        if self.has_nothing_at.get() == Some(now) {
+            return false;
+        }
+        let has_late = !self.recent.terms.unread(1).is_empty()
+            || self.to_read(left, open).is_some()
+            || self.ready(left, open).is_some();
+        if !has_late {
+            self.has_nothing_at.set(Some(now));
+        }
+        has_late
     }
 
     /// It failed, or took too long; it is tried again after a while, from what is durable, with less in a step, and with
@@ -96,160 +181,275 @@ impl Terms {
             not_before: Some(Instant::now() + REST),
             step: (self.step / 2).max(1),
             earlier_first: !self.earlier_first,
-            ..Terms::default()
+            ..Terms::new(self.recent.clone())
         };
     }
 
-    /// Enters a step's transfers of either kind, of what is complete first; whether there were any. At a server it is done
-    /// under the lease of `epoch`, as all that is written.
+    /// Does one step. At a server what is written is written under the lease of `epoch`, as all.
     pub(crate) async fn go_on(
         &mut self,
         connection: &DatabaseConnection,
         epoch: Option<i64>,
         open: Option<i64>,
-    ) -> Result<bool, DbErr> {
-        // One of the two in a step: whoever comes meanwhile waits for it.
-        let entered = (self.earlier_first && self.enter_earlier(connection, epoch).await?)
-            || self.enter_portion(connection, epoch, open).await?
-            || self.enter_earlier(connection, epoch).await?;
+        turn: Turn,
+    ) -> Result<Step, DbErr> {
+        self.among_others_from = Some(Instant::now() + PACE);
+        let is_alone = turn == Turn::Alone;
+        let step = match self.write(connection, epoch).await? {
+            Step::Nothing if is_alone && self.earlier_first => self.gather(connection).await?,
+            step => step,
+        };
+        let step = match step {
+            Step::Nothing => self.of_late(connection, open).await?,
+            step => step,
+        };
+        let step = match step {
+            Step::Nothing if is_alone => self.gather(connection).await?,
+            step => step,
+        };
         self.step = (self.step * 2).min(A_STEP);
-        Ok(entered)
+        Ok(step)
     }
 
-    /// Goes on with the oldest portion of accounts that is complete.
-    async fn enter_portion(
+    /// Goes on with portions of accounts: a run of those that are known, or more of what is not.
+    async fn of_late(
         &mut self,
         connection: &DatabaseConnection,
-        epoch: Option<i64>,
         open: Option<i64>,
-    ) -> Result<bool, DbErr> {
-        if self.filling.is_none() && self.looked_before != Some(end(open)) {
-            self.filling = next_portion(connection, end(open)).await?;
-            self.looked_before = self.filling.is_none().then_some(end(open));
+    ) -> Result<Step, DbErr> {
+        let Some(left) = &self.left else {
+            let left = left(connection).await?;
+            self.recent.terms.forget_through(left.through);
+            self.left = Some(left);
+            return Ok(Step::Read);
+        };
+        if let Some((number, portions)) = self.ready(left, open) {
+            let through = portions.last().copied().unwrap_or(left.through);
+            let terms = self.recent.terms.copied(&portions);
+            self.writing = Some(Writing::of(Some(number), terms, Then::Through(through)));
+            return Ok(Step::Read);
         }
-        let Some(filling) = self.filling.take() else { return Ok(false) };
-        self.filling = fill(connection, epoch, filling, self.step).await?;
-        Ok(true)
+        let unread = self.recent.terms.unread(self.step);
+        if !unread.is_empty() {
+            for (master, terms) in read(connection, &unread).await? {
+                self.recent.terms.learn(master, terms);
+            }
+            return Ok(Step::Read);
+        }
+        let reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => match self.to_read(left, open) {
+                Some(number) => begin_reading(connection, number).await?,
+                None => return Ok(Step::Nothing),
+            },
+        };
+        let Reading { number, mut left, mut portion } = reading;
+        let these = left.split_off(left.len().saturating_sub(self.step));
+        for (master, terms) in read(connection, &these).await? {
+            portion.add(master, &terms);
+        }
+        if left.is_empty() {
+            self.recent.terms.put(number, portion);
+        } else {
+            self.reading = Some(Reading { number, left, portion });
+        }
+        Ok(Step::Read)
+    }
+
+    /// The oldest portion of accounts that is complete, and of which nothing is known.
+    fn to_read(&self, left: &Left, open: Option<i64>) -> Option<i64> {
+        if let Some(reading) = &self.reading {
+            return Some(reading.number);
+        }
+        let Numbers { held, dropped, .. } = self.recent.terms.numbers();
+        let all: BTreeSet<i64> = left.portions.union(&dropped).copied().collect();
+        all.difference(&held)
+            .copied()
+            .find(|number| *number > left.through && open != Some(*number))
+    }
+
+    /// The number of a run of which all is known, and its portions of accounts.
+    fn ready(&self, left: &Left, open: Option<i64>) -> Option<(i64, BTreeSet<i64>)> {
+        let Numbers { whole, held, dropped } = self.recent.terms.numbers();
+        let all = left.portions.iter().chain(&held).chain(&dropped);
+        let all: BTreeSet<i64> = all.copied().filter(|number| *number > left.through).collect();
+        let number = (all.first()? - 1).div_euclid(OF_ACCOUNTS) + 1;
+        let last = number * OF_ACCOUNTS;
+        let end = open.unwrap_or_else(|| all.last().map_or(0, |last| last + 1));
+        let portions: BTreeSet<i64> = all.range(..=last).copied().collect();
+        (last < end && portions.is_subset(&whole)).then_some((number, portions))
     }
 
     /// Goes on with what had ended before there was an index.
-    async fn enter_earlier(
+    async fn gather(&mut self, connection: &DatabaseConnection) -> Result<Step, DbErr> {
+        if self.has_all_earlier {
+            return Ok(Step::Nothing);
+        }
+        let mut gathering = self.gathering.take().unwrap_or_default();
+        let oldest = match gathering.oldest {
+            Some(oldest) => oldest,
+            None => first::<i64>(connection, REACH, Vec::new()).await?.unwrap_or(0),
+        };
+        if oldest == 0 {
+            self.has_all_earlier = true;
+            return Ok(Step::Read);
+        }
+        let sql = "SELECT master_serial FROM outcome WHERE master_serial < ? \
+                   ORDER BY master_serial DESC LIMIT ?";
+        let limit = i64::try_from(self.step).unwrap_or(i64::MAX);
+        let values = vec![oldest.into(), limit.into()];
+        let these = numbers(&connection.query_all_raw(asked(connection, sql, values)).await?)?;
+        for (master, terms) in read(connection, &these).await? {
+            gathering.terms.add(master, &terms);
+        }
+        gathering.transfers += these.len();
+        gathering.newest = gathering.newest.max(these.first().copied().unwrap_or(0));
+        gathering.oldest = these.last().copied().or(gathering.oldest);
+        let is_all = these.len() < self.step;
+        if is_all || gathering.transfers >= A_RUN {
+            let reaches = if is_all { 0 } else { gathering.oldest.unwrap_or(0) };
+            self.writing = Some(Writing::of(None, gathering.terms, Then::Oldest(reaches)));
+        } else {
+            self.gathering = Some(gathering);
+        }
+        Ok(Step::Read)
+    }
+
+    /// Writes some of a run, if there is one to be written.
+    async fn write(
         &mut self,
         connection: &DatabaseConnection,
         epoch: Option<i64>,
-    ) -> Result<bool, DbErr> {
-        if self.has_all_earlier {
-            return Ok(false);
+    ) -> Result<Step, DbErr> {
+        let Some(mut writing) = self.writing.take() else { return Ok(Step::Nothing) };
+        let transaction = begin_under(connection, epoch).await?;
+        let number = match writing.number {
+            Some(number) => number,
+            None => first_number(&transaction).await? - 1,
+        };
+        if writing.left == writing.rows.len() {
+            // What a life has left that ended within it.
+            let sql = "DELETE FROM term_run WHERE portion_number = ?";
+            let delete = asked(&transaction, sql, vec![number.into()]);
+            transaction.execute_raw(delete).await?;
         }
-        let entered = go_back(connection, epoch, self.earlier.take(), self.step).await?;
-        self.has_all_earlier = entered.is_none();
-        self.earlier = entered.filter(|portion| portion.transfers < A_PORTION);
-        Ok(!self.has_all_earlier)
+        let from = writing.left.saturating_sub(ROWS_A_STEP);
+        let these = writing.rows[from..writing.left].iter().map(|row| values(number, row));
+        insert(&transaction, "term_run", &COLUMNS, these.collect()).await?;
+        writing.left = from;
+        if writing.left == 0 {
+            writing.show(&transaction, number).await?;
+        }
+        transaction.commit().await?;
+        if writing.left > 0 {
+            writing.number = Some(number);
+            self.writing = Some(writing);
+            return Ok(Step::Written);
+        }
+        match writing.then {
+            Then::Through(through) => {
+                self.recent.terms.forget_through(through);
+                if let Some(left) = &mut self.left {
+                    left.through = through;
+                    left.portions.retain(|portion| *portion > through);
+                }
+            }
+            Then::Oldest(oldest) => self.has_all_earlier = oldest == 0,
+        }
+        Ok(Step::Written)
     }
 }
 
-/// Before which number all portions of accounts are complete, if this one is being filled.
-fn end(open: Option<i64>) -> i64 {
-    open.unwrap_or(i64::MAX)
+impl Writing {
+    fn of(number: Option<i64>, terms: Portion, then: Then) -> Writing {
+        let masters = || terms.amounts.iter().map(|entry| entry.master);
+        let span = masters().min().zip(masters().max());
+        let Portion { serials, amounts, .. } = terms;
+        let mut rows = run::rows(Kind::Serials, serials);
+        rows.extend(run::rows(Kind::Amounts, amounts));
+        Writing { number, left: rows.len(), rows, span, then }
+    }
+
+    /// From now on it is looked into.
+    async fn show(&self, transaction: &DatabaseTransaction, number: i64) -> Result<(), DbErr> {
+        if let Some((oldest, newest)) = self.span {
+            let row = vec![number.into(), oldest.into(), newest.into()];
+            let columns = ["portion_number", "oldest", "newest"];
+            insert(transaction, "term_portion", &columns, vec![row]).await?;
+        }
+        let (sql, value) = match self.then {
+            Then::Through(through) => {
+                ("UPDATE term_reach SET through = ? WHERE name = 'terms'", through)
+            }
+            Then::Oldest(oldest) => {
+                ("UPDATE term_reach SET oldest = ? WHERE name = 'terms'", oldest)
+            }
+        };
+        transaction.execute_raw(asked(transaction, sql, vec![value.into()])).await.map(drop)
+    }
 }
 
-/// The oldest portion of accounts that is not entered, of those that are complete.
-async fn next_portion(connection: &DatabaseConnection, end: i64) -> Result<Option<Filling>, DbErr> {
-    let sql = "SELECT MIN(portion_number) FROM account_portion WHERE portion_number < ? \
-               AND portion_number > (SELECT through FROM term_reach WHERE name = 'terms')";
-    let values = vec![Value::from(end)];
-    let Some(number) = first::<Option<i64>>(connection, sql, values).await?.flatten() else {
-        return Ok(None);
-    };
+const COLUMNS: [&str; 6] = ["portion_number", "kind", "first_key", "part", "body", "checksum"];
+
+fn values(portion: i64, row: &Row) -> Vec<Value> {
+    let Row { kind, first_key, number, body } = row;
+    let kind = kind.number();
+    let sum = run::sum(portion, kind.into(), *first_key, *number, body);
+    vec![
+        portion.into(),
+        kind.into(),
+        (*first_key).into(),
+        (*number).into(),
+        body.clone().into(),
+        sum.into(),
+    ]
+}
+
+/// The portions of accounts in no run.
+async fn left(connection: &DatabaseConnection) -> Result<Left, DbErr> {
+    let sql = "SELECT through FROM term_reach WHERE name = 'terms'";
+    let through = first::<i64>(connection, sql, Vec::new()).await?.unwrap_or(0);
+    let sql = "SELECT portion_number FROM account_portion WHERE portion_number > ?";
+    let rows = connection.query_all_raw(asked(connection, sql, vec![through.into()])).await?;
+    Ok(Left { through, portions: numbers(&rows)?.into_iter().collect() })
+}
+
+async fn begin_reading(connection: &DatabaseConnection, number: i64) -> Result<Reading, DbErr> {
     let sql = "SELECT DISTINCT master_serial FROM account_entry WHERE portion_number = ?";
     let rows = connection.query_all_raw(asked(connection, sql, vec![number.into()])).await?;
-    let mut left = numbers(&rows)?;
-    left.sort_unstable();
-    let (oldest, newest) = (left.first().copied(), left.last().copied());
-    let (oldest, newest) = (oldest.unwrap_or(0), newest.unwrap_or(0));
-    Ok(Some(Filling { number, left, oldest, newest }))
+    Ok(Reading { number, left: numbers(&rows)?, portion: Portion::default() })
 }
 
-/// Enters some of a portion; `None` once all of it is.
-async fn fill(
-    connection: &DatabaseConnection,
-    epoch: Option<i64>,
-    mut portion: Filling,
-    most: usize,
-) -> Result<Option<Filling>, DbErr> {
-    let these = portion.left.split_off(portion.left.len().saturating_sub(most));
-    let said = said(connection, &these).await?;
-    let transaction = begin_under(connection, epoch).await?;
-    let several = (portion.number - 1) / OF_ACCOUNTS + 1;
-    enter(&transaction, several, &these, said).await?;
-    let is_done = portion.left.is_empty();
-    if is_done {
-        let Filling { number, oldest, newest, .. } = portion;
-        show(&transaction, several, oldest, newest).await?;
-        let sql = "UPDATE term_reach SET through = ? WHERE name = 'terms'";
-        transaction.execute_raw(asked(&transaction, sql, vec![number.into()])).await?;
-    }
-    transaction.commit().await?;
-    Ok((!is_done).then_some(portion))
-}
-
-/// Enters some of what had ended before there was an index; `None` if there is no more.
-async fn go_back(
-    connection: &DatabaseConnection,
-    epoch: Option<i64>,
-    portion: Option<Earlier>,
-    most: usize,
-) -> Result<Option<Earlier>, DbErr> {
-    let oldest = first::<i64>(connection, REACH, Vec::new()).await?.unwrap_or(0);
-    if oldest == 0 {
-        return Ok(None);
-    }
-    let sql = "SELECT master_serial FROM outcome WHERE master_serial < ? \
-               ORDER BY master_serial DESC LIMIT ?";
-    let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    let values = vec![oldest.into(), limit.into()];
-    let these = numbers(&connection.query_all_raw(asked(connection, sql, values)).await?)?;
-    let said = said(connection, &these).await?;
-    let transaction = begin_under(connection, epoch).await?;
-    let (newest, last) = (these.first().copied(), these.last().copied());
-    let entered = if let (Some(newest), Some(last)) = (newest, last) {
-        let portion = match portion {
-            Some(begun) => begun,
-            None => Earlier { number: first_number(&transaction).await? - 1, transfers: 0, newest },
-        };
-        enter(&transaction, portion.number, &these, said).await?;
-        show(&transaction, portion.number, last, portion.newest).await?;
-        Some(Earlier { transfers: portion.transfers + these.len(), ..portion })
-    } else {
-        None
-    };
-    let sql = "UPDATE term_reach SET oldest = ? WHERE name = 'terms'";
-    let values = vec![last.unwrap_or(0).into()];
-    transaction.execute_raw(asked(&transaction, sql, values)).await?;
-    transaction.commit().await?;
-    Ok(entered)
-}
-
-/// The last number that was given to a portion of what had ended before: they go down from 0, those of accounts up.
+/// The last number that was given to a run of what had ended before: they go down from 0, those of accounts up.
 async fn first_number(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
     let sql = "SELECT MIN(portion_number) FROM term_portion WHERE portion_number < 0";
     Ok(first::<Option<i64>>(transaction, sql, Vec::new()).await?.flatten().unwrap_or(0))
 }
 
-/// The counters' serials that these transfers' trails speak of, by their hashes, in order. What has ended says nothing
-/// more.
-async fn said(
+/// The terms of these transfers, which have ended and say nothing more.
+async fn read(
     connection: &DatabaseConnection,
     masters: &[i64],
-) -> Result<BTreeSet<(i64, i64)>, DbErr> {
-    let mut said = BTreeSet::new();
+) -> Result<HashMap<i64, Known>, DbErr> {
+    let mut known = HashMap::with_capacity(masters.len());
+    if masters.is_empty() {
+        return Ok(known);
+    }
+    let marks = vec!["?"; masters.len()].join(",");
+    let sql = format!(
+        "SELECT master_serial, amount, currency FROM transfer WHERE master_serial IN ({marks})"
+    );
+    let values = masters.iter().copied().map(Value::from).collect();
+    for row in connection.query_all_raw(asked(connection, &sql, values)).await? {
+        let (master, amount) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let currency: String = row.try_get_by_index(2)?;
+        known.insert(master, Known { amount, currency: code(&currency), ..Known::default() });
+    }
     let mut unreadable = BTreeSet::new();
-    each_part(connection, masters, |master, part| {
-        if let Some(part) = part {
-            said.extend(counter_serials(part).iter().map(|serial| (hash(serial), master)));
-        } else {
-            unreadable.insert(master);
-        }
+    each_part(connection, masters, |master, part| match (part, known.get_mut(&master)) {
+        (Some(part), Some(terms)) => terms.serials.extend(hashes(part)),
+        (None, _) => drop(unreadable.insert(master)),
+        (Some(_), None) => {}
     })
     .await?;
     if !unreadable.is_empty() {
@@ -258,44 +458,7 @@ async fn said(
             "trails that cannot be read are found by no counter's serial; `counter-bridge audit` names the damage"
         );
     }
-    Ok(said)
-}
-
-/// Entered before, they are entered: the transaction of a step went unanswered, or a life ended within a portion.
-async fn enter(
-    transaction: &DatabaseTransaction,
-    portion: i64,
-    masters: &[i64],
-    said: BTreeSet<(i64, i64)>,
-) -> Result<(), DbErr> {
-    let rows = said.into_iter();
-    let rows = rows.map(|(hash, master)| vec![portion.into(), hash.into(), master.into()]);
-    let columns = ["portion_number", "serial_hash", "master_serial"];
-    insert_new(transaction, "serial_entry", &columns, rows.collect()).await?;
-    let insert = insert_verb(transaction);
-    let sql = format!(
-        "{insert} amount_entry (portion_number, amount, currency, master_serial) \
-         SELECT ?, amount, currency, master_serial FROM transfer WHERE master_serial"
-    );
-    each_of(transaction, &sql, &[portion.into()], masters).await.map(drop)
-}
-
-/// From now on a portion is looked into for what lies between these, too.
-async fn show(
-    transaction: &DatabaseTransaction,
-    number: i64,
-    oldest: i64,
-    newest: i64,
-) -> Result<(), DbErr> {
-    let row = vec![number.into(), oldest.into(), newest.into()];
-    let columns = ["portion_number", "oldest", "newest"];
-    insert_new(transaction, "term_portion", &columns, vec![row]).await?;
-    let sql = "UPDATE term_portion SET \
-               oldest = CASE WHEN oldest < ? THEN oldest ELSE ? END, \
-               newest = CASE WHEN newest > ? THEN newest ELSE ? END WHERE portion_number = ?";
-    let (oldest, newest): (Value, Value) = (oldest.into(), newest.into());
-    let values = vec![oldest.clone(), oldest, newest.clone(), newest, number.into()];
-    transaction.execute_raw(asked(transaction, sql, values)).await.map(drop)
+    Ok(known)
 }
 
 fn asked(connection: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Statement {
@@ -316,35 +479,4 @@ fn numbers(rows: &[sea_orm::QueryResult]) -> Result<Vec<i64>, DbErr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn after_a_failure_it_rests_and_begins_with_what_is_durable() {
-        let mut terms = Terms::default();
-        assert!(terms.is_due(None));
-        terms.has_all_earlier = true;
-        terms.looked_before = Some(3);
-        assert!(!terms.is_due(Some(3)));
-        assert_eq!(terms.due_in(Some(3)), None);
-        // The next portion is begun: the one before it is complete.
-        assert!(terms.is_due(Some(4)));
-        terms.rest();
-        assert!(!terms.is_due(Some(4)));
-        assert!(terms.due_in(Some(4)).is_some_and(|wait| wait <= REST && REST / 2 < wait));
-        terms.not_before = Some(Instant::now());
-        assert!(terms.is_due(Some(3)));
-    }
-
-    #[test]
-    fn each_failure_halves_the_step_and_lets_the_other_kind_go_first() {
-        let mut terms = Terms::default();
-        let mut steps = Vec::new();
-        for failures in 1..=4 {
-            terms.rest();
-            assert_eq!(terms.earlier_first, failures % 2 == 1);
-            steps.push(terms.step);
-        }
-        assert_eq!((A_STEP, steps), (7, vec![3, 1, 1, 1]));
-    }
-}
+mod tests;

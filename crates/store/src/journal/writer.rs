@@ -219,6 +219,7 @@ impl Writer {
                 let written = batch.len();
                 let _ = self.write(batch).await;
                 self.engine.look_after(written).await;
+                self.engine.enter_terms_of_late().await;
             }
             Some(Command::Lease(count, reply)) => {
                 let leased = self.engine.lease(count).await.unwrap_or_else(|why| {

@@ -15,6 +15,7 @@ mod m0011_holds_in_any_script;
 mod m0012_serials_and_amounts;
 mod m0013_alarms;
 mod m0014_saved_views;
+mod m0015_runs_of_terms;
 
 use crate::address::Address;
 use crate::connect;
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_serials_and_amounts::Migration),
             Box::new(m0013_alarms::Migration),
             Box::new(m0014_saved_views::Migration),
+            Box::new(m0015_runs_of_terms::Migration),
         ]
     }
 }
@@ -277,6 +279,7 @@ mod tests {
             "m0012_serials_and_amounts",
             "m0013_alarms",
             "m0014_saved_views",
+            "m0015_runs_of_terms",
         ];
         assert_eq!(names, expected);
     }

@@ -214,16 +214,16 @@ pub(crate) fn transfer(master: MasterSerial, app: &str, key: &str) -> NewTransfe
     }
 }
 
-fn accept(transfer: &NewTransfer) -> Write {
+pub(crate) fn accept(transfer: &NewTransfer) -> Write {
     Write { accept: Some(transfer.clone()), ..Write::of(WriteId(0), transfer.master) }
 }
 
 /// A transfer of the app `shop` under a key made of its sequence.
-fn simple(sequence: u64) -> Write {
+pub(crate) fn simple(sequence: u64) -> Write {
     accept(&transfer(master(sequence), "shop", &format!("key-{sequence}")))
 }
 
-fn trail(master: MasterSerial, part: u32, body: &str) -> Write {
+pub(crate) fn trail(master: MasterSerial, part: u32, body: &str) -> Write {
     Write { trail: Some((part, body.to_owned())), ..Write::of(WriteId(0), master) }
 }
 
@@ -254,7 +254,7 @@ fn outcome(state: FinalState) -> Outcome {
     }
 }
 
-fn end(master: MasterSerial, state: FinalState) -> Write {
+pub(crate) fn end(master: MasterSerial, state: FinalState) -> Write {
     Write { outcome: Some(outcome(state)), ..Write::of(WriteId(0), master) }
 }
 

@@ -3,10 +3,12 @@
 
 use super::*;
 use crate::address::Address;
-use crate::journal::Terms;
+use crate::journal::{Terms, Turn};
 use crate::recent::Recent;
+use crate::run::{Entry, Kind, Row, rows, sum};
 use crate::{AmountFilter, ListFilter, StateFilter, connect, list};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use std::sync::Arc;
 
 on_each_database!(
     all_are_found_while_portions_fill,
@@ -19,6 +21,7 @@ on_each_database!(
     a_narrowed_list_beside_an_index_that_fills_leaves_nothing_out,
     a_trail_that_cannot_be_read_keeps_back_no_other,
     a_page_looks_at_entries_and_not_at_transfers,
+    a_row_of_a_run_that_was_altered_is_told,
 );
 
 /// Two portions of accounts and some that are in none; less than what makes a test slow.
@@ -142,19 +145,23 @@ async fn all_are_found_while_portions_fill(url: String) {
     }
     end_all(&mut desk, 1..=20).await;
     check(Source::Store(&store), MANY, |_| true).await;
-    let connection = writer(&url).await;
-    while number(&connection, "SELECT through FROM term_reach").await < 1 {
-        check(Source::Store(&store), MANY, |_| true).await;
-    }
-    check(Source::Store(&store), MANY, |_| true).await;
     store.close().await;
+    // What is in no run is read again by the next life, and found before and after.
     let store = Store::open(&url).await.expect("opens again");
     check(Source::Store(&store), MANY, |_| true).await;
-    while number(&connection, "SELECT through FROM term_reach").await < 2 {
-        check(Source::Store(&store), MANY, |_| true).await;
+    let connection = writer(&url).await;
+    let (mut desk, mut last) = (Desk::of(&store), MANY);
+    while number(&connection, "SELECT through FROM term_reach").await < 4 {
+        desk.record((last + 1..=last + 100).map(begun).collect()).await;
+        end_all(&mut desk, last + 1..=last + 100).await;
+        last += 100;
+        if last.is_multiple_of(500) {
+            check(Source::Store(&store), last, |_| true).await;
+        }
     }
-    check(Source::Store(&store), MANY, |_| true).await;
+    check(Source::Store(&store), last, |_| true).await;
     store.close().await;
+    check(Source::Database(&connection), last, |_| true).await;
     connection.close().await.expect("closes");
 }
 
@@ -173,8 +180,7 @@ async fn without_an_index(url: &str) -> DatabaseConnection {
 /// As if all that has ended had done so before there was an index.
 async fn forget_index(connection: &DatabaseConnection) {
     for sql in [
-        "DELETE FROM serial_entry",
-        "DELETE FROM amount_entry",
+        "DELETE FROM term_run",
         "DELETE FROM term_portion",
         "UPDATE term_reach SET oldest = (SELECT MAX(master_serial) + 1 FROM outcome), \
          through = (SELECT MAX(portion_number) FROM account_portion)",
@@ -191,13 +197,13 @@ fn before(one: u64) -> bool {
 async fn what_had_ended_before_there_was_an_index_is_found_however_far_it_reaches(url: String) {
     let connection = without_an_index(&url).await;
     check(Source::Database(&connection), MANY, before).await;
-    let (mut terms, mut steps) = (Terms::default(), 0);
+    let (mut terms, mut steps) = (Terms::new(Arc::default()), 0);
     while terms.is_due(None) {
         if steps % 90 == 0 {
             check(Source::Database(&connection), MANY, before).await;
         }
         steps += 1;
-        terms.go_on(&connection, None, None).await.expect("it goes on");
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
     assert!(steps > 250, "{steps}");
     assert_eq!(number(&connection, "SELECT oldest FROM term_reach").await, 0);
@@ -226,20 +232,22 @@ async fn a_life_that_ends_within_a_portion_loses_nothing(url: String) {
     end_all(&mut desk, 1..=600).await;
     store.close().await;
     let connection = writer(&url).await;
-    for steps in [1, 3, 200] {
+    // Less than a run: all of it had ended before there was an index.
+    forget_index(&connection).await;
+    for steps in [1, 9, 40, 1000] {
         // Each life begins anew with what is durable.
-        let mut terms = Terms::default();
+        let mut terms = Terms::new(Arc::default());
         for _ in 0..steps {
-            terms.go_on(&connection, None, None).await.expect("it goes on");
+            terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
         }
         check(Source::Database(&connection), 600, |_| true).await;
     }
-    let portions = number(&connection, "SELECT MAX(portion_number) FROM account_portion").await;
-    let through = number(&connection, "SELECT through FROM term_reach").await;
-    assert!(portions > 0 && through == portions, "{through} of {portions}");
-    let waiting = number(&connection, "SELECT COUNT(*) FROM open_transfer").await;
-    assert_eq!(number(&connection, "SELECT COUNT(*) FROM amount_entry").await, 600 - waiting);
-    assert_eq!(number(&connection, "SELECT COUNT(*) FROM serial_entry").await, 600 - waiting);
+    assert_eq!(number(&connection, "SELECT oldest FROM term_reach").await, 0);
+    let entries = "SELECT COUNT(*) FROM term_portion";
+    assert!(
+        number(&connection, entries).await >= 600 / 27,
+        "runs of twenty and what is left of a step"
+    );
     connection.close().await.expect("closes");
 }
 
@@ -265,17 +273,32 @@ async fn serials_are_compared_byte_for_byte(url: String) {
     let store = Store::open(&url).await.expect("opens again");
     Desk::of(&store).record(vec![simple(9), end(master(9), FinalState::Completed)]).await;
     store.close().await;
-    let mut terms = Terms::default();
+    forget_index(&connection).await;
+    let mut terms = Terms::new(Arc::default());
     while terms.is_due(None) {
-        terms.go_on(&connection, None, None).await.expect("it goes on");
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
-    let hash = crate::counter_serial::hash("F1");
-    let other = master(2).number();
-    let sql = format!(
-        "INSERT INTO serial_entry (portion_number, serial_hash, master_serial) \
-         SELECT MAX(portion_number), {hash}, {other} FROM term_portion"
-    );
-    connection.execute_unprepared(&sql).await.expect("inserts");
+    let entry = |serial: &str, one| {
+        let key = crate::counter_serial::hash(serial);
+        Entry { key, master: master(one).number(), currency: [0; 3] }
+    };
+    let entries = serials.iter().zip(1..).map(|(serial, one)| entry(serial, one));
+    let with_another = entries.chain([entry("F1", 2)]).collect();
+    let portion = number(&connection, "SELECT MAX(portion_number) FROM term_portion").await;
+    for sql in
+        ["DELETE FROM term_run WHERE kind = 1".to_owned()]
+            .into_iter()
+            .chain(rows(Kind::Serials, with_another).iter().map(|row| {
+            let Row { first_key, number, body, .. } = row;
+            let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+            let sum = sum(portion, 1, *first_key, *number, body);
+            format!(
+                "INSERT INTO term_run VALUES ({portion}, 1, {first_key}, {number}, X'{hex}', {sum})"
+            )
+        }))
+    {
+        connection.execute_unprepared(&sql).await.expect("it is done");
+    }
     for (serial, sequence) in serials.iter().zip(1..) {
         assert_eq!(all_of(Source::Database(&connection), by_serial(serial)).await, [sequence]);
     }
@@ -353,11 +376,12 @@ async fn amounts_are_narrowed_as_all_else(url: String) {
     Desk::of(&store).record(vec![simple(6), end(master(6), FinalState::Completed)]).await;
     store.close().await;
     let connection = writer(&url).await;
-    let mut terms = Terms::default();
+    forget_index(&connection).await;
+    let mut terms = Terms::new(Arc::default());
     while terms.is_due(None) {
-        terms.go_on(&connection, None, None).await.expect("it goes on");
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
-    assert!(number(&connection, "SELECT COUNT(*) FROM serial_entry").await > 0);
+    assert!(number(&connection, "SELECT COUNT(*) FROM term_run").await > 0);
     for (filter, expected) in cases() {
         let seen = all_of(Source::Database(&connection), filter.clone()).await;
         assert_eq!(seen, expected, "{filter:?}");
@@ -386,7 +410,7 @@ async fn few_of_many_with_one_amount_are_found_in_steps_that_end(url: String) {
     store.close().await;
     let connection = writer(&url).await;
     let of_rare = || ListFilter { app: Some("rare".into()), ..by_amount(500) };
-    let mut terms = Terms::default();
+    let mut terms = Terms::new(Arc::default());
     let expected: Vec<u64> = (1..=MANY).rev().filter(|one| rare(*one)).collect();
     let mut steps = 0;
     while terms.is_due(None) {
@@ -394,7 +418,7 @@ async fn few_of_many_with_one_amount_are_found_in_steps_that_end(url: String) {
             assert_eq!(all_of(Source::Database(&connection), of_rare()).await, expected);
         }
         steps += 1;
-        terms.go_on(&connection, None, None).await.expect("it goes on");
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
     assert_eq!(all_of(Source::Database(&connection), of_rare()).await, expected);
     let refused = ListFilter {
@@ -449,11 +473,12 @@ async fn a_narrowed_list_beside_an_index_that_fills_leaves_nothing_out(url: Stri
             (1..=MANY).rev().filter(|one| is_refused(*one) && before(*one)).collect(),
         ),
     ];
-    let (mut terms, mut steps, mut beside) = (Terms::default(), 0, 0);
+    let (mut terms, mut steps, mut beside) = (Terms::new(Arc::default()), 0, 0);
     loop {
         let is_over = !terms.is_due(None);
         if steps % 60 == 0 || is_over {
-            let entered = number(&connection, "SELECT COUNT(*) FROM amount_entry").await;
+            let entered =
+                number(&connection, "SELECT COUNT(*) FROM term_run WHERE kind = 2").await * 5;
             let oldest = number(&connection, "SELECT oldest FROM term_reach").await;
             // More entries than a page goes through, and some that are not entered.
             beside += u64::from(entered > 300 && oldest != 0);
@@ -466,7 +491,7 @@ async fn a_narrowed_list_beside_an_index_that_fills_leaves_nothing_out(url: Stri
             break;
         }
         steps += 1;
-        terms.go_on(&connection, None, None).await.expect("it goes on");
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
     assert!(beside >= 3, "{beside} looks of {steps} steps");
     connection.close().await.expect("closes");
@@ -482,21 +507,37 @@ async fn a_trail_that_cannot_be_read_keeps_back_no_other(url: String) {
         connection.get_database_backend() == DbBackend::Sqlite,
         "a server refuses it"
     );
-    let mut terms = Terms::default();
+    let mut terms = Terms::new(Arc::default());
     while terms.is_due(None) {
-        terms.go_on(&connection, None, None).await.expect("it goes on");
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
     let seen = all_of(Source::Database(&connection), by_serial("F19")).await;
     assert!(!seen.is_empty() && seen.iter().all(|one| serial_of(*one) == "F19"), "{seen:?}");
     connection.close().await.expect("closes");
 }
 
+/// A row of a run that was altered is not passed over: whoever seeks in it is told, and what stands in others is found.
+async fn a_row_of_a_run_that_was_altered_is_told(url: String) {
+    let connection = without_an_index(&url).await;
+    let mut terms = Terms::new(Arc::default());
+    while terms.is_due(None) {
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
+    }
+    let sql = "UPDATE term_run SET checksum = checksum + 1 WHERE kind = 2";
+    connection.execute_unprepared(sql).await.expect("altered");
+    let recent = Recent::default();
+    let asked = list::list(&connection, &by_amount(100), Some(&recent)).await;
+    assert!(matches!(asked, Err(StoreError::Corrupt { .. })), "{asked:?}");
+    assert_eq!(all_of(Source::Database(&connection), by_serial("once")).await, [17]);
+    connection.close().await.expect("closes");
+}
+
 /// However many transfers there are, a page by what few of them have reads the entries that it finds.
 async fn a_page_looks_at_entries_and_not_at_transfers(url: String) {
     let connection = without_an_index(&url).await;
-    let mut terms = Terms::default();
+    let mut terms = Terms::new(Arc::default());
     while terms.is_due(None) {
-        terms.go_on(&connection, None, None).await.expect("it goes on");
+        terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
     if connection.get_database_backend() != DbBackend::Sqlite {
         let read = "SELECT SUM(VARIABLE_VALUE) FROM information_schema.SESSION_STATUS \
