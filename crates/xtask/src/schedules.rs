@@ -13,7 +13,7 @@ use supervise::say_if_heard;
 /// So many schedules each run has, or it fails.
 pub(crate) const OF_CI: u64 = 200_000;
 
-/// And so many seconds at the most: on two idle cores they take four minutes, on busy ones longer.
+/// And so many seconds at the most: on two idle cores they take four minutes to a quarter of an hour, on busy ones longer.
 const SECONDS: u64 = 1800;
 
 /// Runs what `arguments` say; `cargo xtask simulate --fresh N` is N schedules that nobody has seen.

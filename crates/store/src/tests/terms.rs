@@ -139,7 +139,7 @@ async fn all_are_found_while_portions_fill(url: String) {
         desk.record(hundred.clone().map(begun).collect()).await;
         // The oldest of all wait until all others have ended.
         end_all(&mut desk, hundred.filter(|one| *one > 20)).await;
-        if last.is_multiple_of(500) || last == MANY {
+        if last.is_multiple_of(1000) || last == MANY {
             check(Source::Store(&store), last, |one| one > 20).await;
         }
     }
@@ -155,7 +155,7 @@ async fn all_are_found_while_portions_fill(url: String) {
         desk.record((last + 1..=last + 100).map(begun).collect()).await;
         end_all(&mut desk, last + 1..=last + 100).await;
         last += 100;
-        if last.is_multiple_of(500) {
+        if last.is_multiple_of(1000) {
             check(Source::Store(&store), last, |_| true).await;
         }
     }
