@@ -124,33 +124,29 @@ impl Fresh {
     /// These are in a portion of accounts by now.
     pub(crate) fn assign(&self, number: i64, masters: &[i64]) {
         let mut book = self.lock();
-        let (mut portion, mut unread) = (Portion::default(), false);
+        let (mut portion, mut is_news) = (Portion::default(), false);
         for master in masters {
-            match book.waiting.remove(master) {
-                Some(terms) => portion.add(*master, &terms),
-                None => {
-                    book.unread.remove(master);
-                    portion.unread.insert(*master);
-                    unread = true;
-                }
+            if let Some(terms) = book.waiting.remove(master) {
+                portion.add(*master, &terms);
+            } else {
+                book.unread.remove(master);
+                portion.unread.insert(*master);
+                is_news = true;
             }
         }
         if book.dropped.contains(&number) {
             return;
         }
-        match book.portions.get_mut(&number) {
-            Some(held) => {
-                held.serials.append(&mut portion.serials);
-                held.amounts.append(&mut portion.amounts);
-                held.unread.append(&mut portion.unread);
-                if unread {
-                    self.changed();
-                }
-            }
-            None => {
-                book.put(number, portion);
-                self.changed();
-            }
+        if let Some(held) = book.portions.get_mut(&number) {
+            held.serials.append(&mut portion.serials);
+            held.amounts.append(&mut portion.amounts);
+            held.unread.append(&mut portion.unread);
+        } else {
+            book.put(number, portion);
+            is_news = true;
+        }
+        if is_news {
+            self.changed();
         }
     }
 

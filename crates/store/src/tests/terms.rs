@@ -8,6 +8,7 @@ use crate::recent::Recent;
 use crate::run::{Entry, Kind, Row, rows, sum};
 use crate::{AmountFilter, ListFilter, StateFilter, connect, list};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 on_each_database!(
@@ -290,7 +291,10 @@ async fn serials_are_compared_byte_for_byte(url: String) {
             .into_iter()
             .chain(rows(Kind::Serials, with_another).iter().map(|row| {
             let Row { first_key, number, body, .. } = row;
-            let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut hex = String::new();
+            for byte in body {
+                write!(hex, "{byte:02x}").expect("a string");
+            }
             let sum = sum(portion, 1, *first_key, *number, body);
             format!(
                 "INSERT INTO term_run VALUES ({portion}, 1, {first_key}, {number}, X'{hex}', {sum})"
