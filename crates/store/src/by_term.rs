@@ -14,7 +14,7 @@ use crate::portions::{Portions, shorten};
 use crate::query::{CHUNK, ask};
 use crate::recent::Recent;
 use crate::record::{AmountFilter, ListFilter};
-use crate::run::{self, Kind, Sought};
+use crate::run::{self, Entry, Kind, Sought};
 use crate::state::StateFilter;
 use domain::serial::MasterSerial;
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Statement, TryGetable, Value};
@@ -25,8 +25,9 @@ const A_STEP: usize = if cfg!(test) { 100 } else { 2048 };
 /// The most of either that are gone through for one page.
 const WALKED: usize = if cfg!(test) { 300 } else { 32_768 };
 
-/// Rows of a run that are read together.
-const ROWS_AT_ONCE: usize = if cfg!(test) { 2 } else { 4 };
+/// Rows of a run that are read together: first, and at the most.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 1 } else { 4 };
+const MOST_ROWS_AT_ONCE: usize = if cfg!(test) { 4 } else { 64 };
 
 /// What a page is found by.
 #[derive(Clone, Copy, Debug)]
@@ -295,36 +296,32 @@ impl Asking<'_> {
     async fn in_run(&self, portion: i64, before: i64, most: usize) -> Result<Vec<i64>, StoreError> {
         let sought = self.term.sought();
         let kind = sought.kind.number();
-        let (mut found, mut from) = (Vec::new(), (sought.key, i64::MAX));
+        let (mut masters, mut from) = (Vec::new(), (sought.key, i64::MAX));
+        let mut at_once = ROWS_AT_ONCE;
         loop {
             let sql = format!(
-                "SELECT first_key, part, body, checksum FROM term_run \
+                "SELECT portion_number, first_key, part, body, checksum FROM term_run \
                  WHERE portion_number = ? AND kind = ? AND first_key <= ? AND (first_key < ? OR part < ?) \
-                 ORDER BY first_key DESC, part DESC LIMIT {ROWS_AT_ONCE}"
+                 ORDER BY first_key DESC, part DESC LIMIT {at_once}"
             );
-            let (key, number) = from;
-            let values = vec![portion.into(), kind.into(), key.into(), key.into(), number.into()];
+            let (key, part) = from;
+            let values = vec![portion.into(), kind.into(), key.into(), key.into(), part.into()];
             let rows = asked(self.connection, &sql, values).await?;
             for row in &rows {
-                let (first_key, number): (i64, i64) = (read(row, 0)?, read(row, 1)?);
-                let (body, sum): (Vec<u8>, i64) = (read(row, 2)?, read(row, 3)?);
-                checksum::check(portion, "a row of an index by terms", Some(sum), || {
-                    run::sum(portion, kind.into(), first_key, number, &body)
-                })?;
-                let entries = run::entries(&body).ok_or_else(|| {
-                    StoreError::corrupt(portion, "a row of an index by terms is cut")
-                })?;
-                let met = entries.filter(|entry| sought.is_met_by(entry, before));
-                found.extend(met.map(|entry| entry.master).take(most - found.len()));
+                let Found { first_key, part, entries, .. } = found(sought.kind, row)?;
+                let met = entries.iter().filter(|entry| sought.is_met_by(entry, before));
+                masters.extend(met.map(|entry| entry.master).take(most - masters.len()));
                 // What comes before is of smaller keys alone.
-                if first_key < sought.key || found.len() == most {
-                    return Ok(found);
+                if first_key < sought.key || masters.len() == most {
+                    return Ok(masters);
                 }
-                from = (first_key, number);
+                from = (first_key, part);
             }
-            if rows.len() < ROWS_AT_ONCE {
-                return Ok(found);
+            if rows.len() < at_once {
+                return Ok(masters);
             }
+            // What is sought is older than all that was read.
+            at_once = (at_once * 4).min(MOST_ROWS_AT_ONCE);
         }
     }
 
@@ -348,15 +345,47 @@ impl Asking<'_> {
         Ok(passing)
     }
 
-    /// Those in these runs.
+    /// Those in these runs. Of a serial there is one, or none: it is sought in all of them at once.
     async fn entered(&self, portions: Vec<i64>) -> Result<BTreeSet<i64>, StoreError> {
         let length = usize::try_from(self.limit).unwrap_or(1);
-        let mut found = BTreeSet::new();
-        for portion in portions {
+        let (mut found, mut singly) = (BTreeSet::new(), portions);
+        if let Term::Serial(_) = self.term {
+            let sought = self.term.sought();
+            let rows = self.last_rows(&singly).await?;
+            singly = Vec::new();
+            for Found { portion, first_key, entries, .. } in rows {
+                if first_key == sought.key {
+                    // It may be at the end of the row before, too.
+                    singly.push(portion);
+                } else {
+                    let met = entries.iter().filter(|entry| sought.is_met_by(entry, self.before));
+                    found.extend(met.map(|entry| entry.master));
+                }
+            }
+        }
+        for portion in singly {
             found.extend(self.in_run(portion, self.before, length).await?);
             shorten(&mut found, length);
         }
+        shorten(&mut found, length);
         Ok(found)
+    }
+
+    /// Of each of these runs the rows with the last first key that is not behind the one that is sought.
+    async fn last_rows(&self, portions: &[i64]) -> Result<Vec<Found>, StoreError> {
+        let Sought { kind, key, .. } = self.term.sought();
+        let marks = vec!["?"; portions.len()].join(",");
+        let sql = format!(
+            "SELECT r.portion_number, r.first_key, r.part, r.body, r.checksum FROM term_portion p \
+             JOIN term_run r ON r.portion_number = p.portion_number AND r.kind = ? \
+             AND r.first_key = (SELECT x.first_key FROM term_run x \
+             WHERE x.portion_number = p.portion_number AND x.kind = ? AND x.first_key <= ? \
+             ORDER BY x.first_key DESC LIMIT 1) WHERE p.portion_number IN ({marks})"
+        );
+        let values = [kind.number().into(), kind.number().into(), key.into()].into_iter();
+        let values = values.chain(portions.iter().copied().map(Value::from)).collect();
+        let rows = asked(self.connection, &sql, values).await?;
+        rows.iter().map(|row| found(kind, row)).collect()
     }
 
     /// The newest of those in a table (`e`), in a place of it, that pass the filter.
@@ -402,6 +431,26 @@ impl Asking<'_> {
         }
         Ok((found, Some(before)))
     }
+}
+
+/// A row of a run, as it is found.
+struct Found {
+    portion: i64,
+    first_key: i64,
+    part: i64,
+    /// The last one first.
+    entries: Vec<Entry>,
+}
+
+fn found(kind: Kind, row: &QueryResult) -> Result<Found, StoreError> {
+    let [portion, first_key, part] = [read(row, 0)?, read(row, 1)?, read(row, 2)?];
+    let (body, sum): (Vec<u8>, i64) = (read(row, 3)?, read(row, 4)?);
+    checksum::check(portion, "a row of an index by terms", Some(sum), || {
+        run::sum(portion, kind.number().into(), first_key, part, &body)
+    })?;
+    let entries = run::entries(&body)
+        .ok_or_else(|| StoreError::corrupt(portion, "a row of an index by terms is cut"))?;
+    Ok(Found { portion, first_key, part, entries: entries.collect() })
 }
 
 /// Adds the newest of a place to those of others, a step's in all; `last` is the oldest of them, if there may be more

@@ -87,6 +87,8 @@ struct Book {
     unread: BTreeSet<i64>,
     portions: BTreeMap<i64, Portion>,
     dropped: BTreeSet<i64>,
+    /// Whether the database may have a portion of accounts, or more of one, than is known here.
+    is_in_doubt: bool,
     /// Whether what an earlier life left waiting is among `unread`.
     has_begun: bool,
 }
@@ -148,6 +150,27 @@ impl Fresh {
         if is_news {
             self.changed();
         }
+    }
+
+    /// Some may have been entered in this portion of accounts, or in a new one: nobody has said so. It is read again before it
+    /// counts as known.
+    pub(crate) fn doubt(&self, number: Option<i64>) {
+        let mut book = self.lock();
+        if let Some(number) = number.filter(|number| book.portions.remove(number).is_some()) {
+            book.dropped.insert(number);
+        }
+        book.is_in_doubt = true;
+        self.changed();
+    }
+
+    /// Whether the database has to be asked which portions of accounts there are.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.lock().is_in_doubt
+    }
+
+    /// It is asked now.
+    pub(crate) fn look_anew(&self) {
+        self.lock().is_in_doubt = false;
     }
 
     /// All of a portion's terms were read.
@@ -221,10 +244,17 @@ impl Fresh {
                 portion.of(sought.kind).iter().filter(|entry| sought.is_met_by(entry, before));
             masters.extend(met.map(|entry| entry.master));
         }
+        let knows_waiting = book.has_begun && book.unread.is_empty();
+        let mut portions = book.whole();
+        if !knows_waiting {
+            // What waits and is not known here may be entered in it meanwhile.
+            let filled = book.portions.last_key_value().map(|(number, _)| *number);
+            portions.retain(|number| Some(*number) != filled);
+        }
+        drop(book);
         masters.sort_unstable_by(|one, other| other.cmp(one));
         masters.dedup();
-        let knows_waiting = book.has_begun && book.unread.is_empty();
-        Look { masters, portions: book.whole(), knows_waiting }
+        Look { masters, portions, knows_waiting }
     }
 
     /// Each change leaves it whole.

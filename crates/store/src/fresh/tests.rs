@@ -118,6 +118,42 @@ fn where_there_is_no_room_the_newest_are_dropped_and_known_to_be() {
     assert_eq!((numbers.held, numbers.dropped), (BTreeSet::new(), BTreeSet::from([6])));
 }
 
+/// A commit of the index of accounts was not confirmed: what may be in a portion is read before that counts as known.
+#[test]
+fn a_portion_that_is_in_doubt_is_not_known_until_it_is_read() {
+    let fresh = Fresh::default();
+    fresh.begin([]);
+    fresh.add(&[simple(1), ended(1, 0, "A"), simple(2), ended(2, 0, "A")]);
+    fresh.assign(3, &[number(1)]);
+    assert!(!fresh.is_in_doubt());
+    let version = fresh.version();
+    fresh.doubt(Some(3));
+    assert!(fresh.is_in_doubt() && fresh.version() > version);
+    let numbers = fresh.numbers();
+    assert_eq!((numbers.held, numbers.dropped), (BTreeSet::new(), BTreeSet::from([3])));
+    let look = fresh.look(&by_serial("A"), BEFORE_ALL);
+    assert_eq!((look.masters, look.portions), (vec![number(2)], BTreeSet::new()));
+    fresh.look_anew();
+    fresh.doubt(None);
+    assert!(fresh.is_in_doubt(), "a new one may have been begun");
+    assert_eq!(fresh.numbers().dropped, BTreeSet::from([3]));
+}
+
+/// What waits and is not known may be entered, while somebody looks, in the portion that is being filled.
+#[test]
+fn the_portion_that_is_filled_is_not_taken_for_known_while_something_unknown_waits() {
+    let fresh = Fresh::default();
+    fresh.begin([]);
+    for portion in 1..=2 {
+        fresh.add(&[simple(portion), ended(portion, 0, "A")]);
+        fresh.assign(portion.cast_signed(), &[number(portion)]);
+    }
+    let portions = || fresh.look(&by_serial("A"), BEFORE_ALL).portions;
+    assert_eq!(portions(), BTreeSet::from([1, 2]));
+    fresh.add(&[ended(9, 2, "A")]);
+    assert_eq!(portions(), BTreeSet::from([1]));
+}
+
 #[test]
 fn an_outcome_has_no_word_of_its_own() {
     // What is hashed is what trails say; an answer's body is not looked into.

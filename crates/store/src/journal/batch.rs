@@ -274,8 +274,11 @@ impl Engine {
         if !self.accounts.is_due() {
             return;
         }
+        let open = self.accounts.open_portion();
         let entered = limited(self.accounts.enter(&connection, self.ledger.epoch())).await;
         if let Err((_, why)) = self.understood(entered).await {
+            // It may be entered, and nobody has heard so.
+            self.recent.terms.doubt(open);
             metrics::counter!("store_account_entries_failures_total").increment(1);
             tracing::warn!(why, "accounts not entered");
         }

@@ -37,8 +37,12 @@ pub(super) const TIME: Duration = Duration::from_millis(500);
 /// How long nothing is tried after a failure.
 const REST: Duration = Duration::from_mins(1);
 
-/// Between two steps while others write: they have nearly all of the time.
+/// Between two steps while others write, at least, and ten times as long as the last one took: they have nearly all of
+/// the time.
 const PACE: Duration = Duration::from_millis(50);
+
+/// A step that takes longer is followed by a smaller one.
+const SLOW: Duration = Duration::from_millis(50);
 
 /// How far the indexes reach: what had ended earlier is in them from the first on, 0 if all is; and portions of accounts
 /// up to the second.
@@ -72,7 +76,6 @@ struct Reading {
 #[derive(Default)]
 struct Gathering {
     transfers: usize,
-    newest: i64,
     /// The last that was looked at; the next ones are older.
     oldest: Option<i64>,
     terms: Portion,
@@ -165,7 +168,8 @@ impl Terms {
         if self.has_nothing_at.get() == Some(now) {
             return false;
         }
-        let has_late = !self.recent.terms.unread(1).is_empty()
+        let has_late = self.recent.terms.is_in_doubt()
+            || !self.recent.terms.unread(1).is_empty()
             || self.to_read(left, open).is_some()
             || self.ready(left, open).is_some();
         if !has_late {
@@ -174,15 +178,14 @@ impl Terms {
         has_late
     }
 
-    /// It failed, or took too long; it is tried again after a while, from what is durable, with less in a step, and with
-    /// the other kind first.
+    /// It failed, or took too long; it is tried again after a while, with less in a step and with the other kind first. What
+    /// was read stays known, for it has ended; what was being written is written anew.
     pub(crate) fn rest(&mut self) {
-        *self = Terms {
-            not_before: Some(Instant::now() + REST),
-            step: (self.step / 2).max(1),
-            earlier_first: !self.earlier_first,
-            ..Terms::new(self.recent.clone())
-        };
+        self.left = None;
+        self.writing = self.writing.take().and_then(Writing::again);
+        self.not_before = Some(Instant::now() + REST);
+        self.step = (self.step / 2).max(1);
+        self.earlier_first = !self.earlier_first;
     }
 
     /// Does one step. At a server what is written is written under the lease of `epoch`, as all.
@@ -193,7 +196,7 @@ impl Terms {
         open: Option<i64>,
         turn: Turn,
     ) -> Result<Step, DbErr> {
-        self.among_others_from = Some(Instant::now() + PACE);
+        let began = Instant::now();
         let is_alone = turn == Turn::Alone;
         let step = match self.write(connection, epoch).await? {
             Step::Nothing if is_alone && self.earlier_first => self.gather(connection).await?,
@@ -207,7 +210,13 @@ impl Terms {
             Step::Nothing if is_alone => self.gather(connection).await?,
             step => step,
         };
-        self.step = (self.step * 2).min(A_STEP);
+        let took = began.elapsed();
+        self.among_others_from = Some(Instant::now() + PACE.max(10 * took));
+        self.step = if took > SLOW {
+            (self.step / 2).max(1)
+        } else {
+            (self.step + self.step / 8 + 1).min(A_STEP)
+        };
         Ok(step)
     }
 
@@ -217,41 +226,43 @@ impl Terms {
         connection: &DatabaseConnection,
         open: Option<i64>,
     ) -> Result<Step, DbErr> {
-        let Some(left) = &self.left else {
+        let Some(left) = self.left.as_ref().filter(|_| !self.recent.terms.is_in_doubt()) else {
+            self.recent.terms.look_anew();
+            self.left = None;
             let left = left(connection).await?;
             self.recent.terms.forget_through(left.through);
             self.left = Some(left);
             return Ok(Step::Read);
         };
         if let Some((number, portions)) = self.ready(left, open) {
-            let through = portions.last().copied().unwrap_or(left.through);
+            // All of its numbers, also one that was begun and never heard of: what is in it is entered again.
+            let through = number * OF_ACCOUNTS;
             let terms = self.recent.terms.copied(&portions);
             self.writing = Some(Writing::of(Some(number), terms, Then::Through(through)));
             return Ok(Step::Read);
         }
         let unread = self.recent.terms.unread(self.step);
         if !unread.is_empty() {
-            for (master, terms) in read(connection, &unread).await? {
-                self.recent.terms.learn(master, terms);
+            let mut known = read(connection, &unread).await?;
+            for master in unread {
+                // Of one that has lost its row there is nothing to be known.
+                self.recent.terms.learn(master, known.remove(&master).unwrap_or_default());
             }
             return Ok(Step::Read);
         }
-        let reading = match self.reading.take() {
-            Some(reading) => reading,
-            None => match self.to_read(left, open) {
-                Some(number) => begin_reading(connection, number).await?,
-                None => return Ok(Step::Nothing),
-            },
-        };
-        let Reading { number, mut left, mut portion } = reading;
-        let these = left.split_off(left.len().saturating_sub(self.step));
-        for (master, terms) in read(connection, &these).await? {
-            portion.add(master, &terms);
+        if self.reading.is_none() {
+            let Some(number) = self.to_read(left, open) else { return Ok(Step::Nothing) };
+            self.reading = Some(begin_reading(connection, number).await?);
         }
-        if left.is_empty() {
+        let Some(reading) = &mut self.reading else { return Ok(Step::Nothing) };
+        let from = reading.left.len().saturating_sub(self.step);
+        for (master, terms) in read(connection, &reading.left[from..]).await? {
+            reading.portion.add(master, &terms);
+        }
+        reading.left.truncate(from);
+        if let Some(Reading { number, portion, .. }) = self.reading.take_if(|it| it.left.is_empty())
+        {
             self.recent.terms.put(number, portion);
-        } else {
-            self.reading = Some(Reading { number, left, portion });
         }
         Ok(Step::Read)
     }
@@ -285,7 +296,7 @@ impl Terms {
         if self.has_all_earlier {
             return Ok(Step::Nothing);
         }
-        let mut gathering = self.gathering.take().unwrap_or_default();
+        let gathering = self.gathering.get_or_insert_default();
         let oldest = match gathering.oldest {
             Some(oldest) => oldest,
             None => first::<i64>(connection, REACH, Vec::new()).await?.unwrap_or(0),
@@ -303,14 +314,12 @@ impl Terms {
             gathering.terms.add(master, &terms);
         }
         gathering.transfers += these.len();
-        gathering.newest = gathering.newest.max(these.first().copied().unwrap_or(0));
         gathering.oldest = these.last().copied().or(gathering.oldest);
         let is_all = these.len() < self.step;
-        if is_all || gathering.transfers >= A_RUN {
-            let reaches = if is_all { 0 } else { gathering.oldest.unwrap_or(0) };
-            self.writing = Some(Writing::of(None, gathering.terms, Then::Oldest(reaches)));
-        } else {
-            self.gathering = Some(gathering);
+        let is_full = is_all || gathering.transfers >= A_RUN;
+        if let Some(gathered) = self.gathering.take_if(|_| is_full) {
+            let reaches = if is_all { 0 } else { gathered.oldest.unwrap_or(0) };
+            self.writing = Some(Writing::of(None, gathered.terms, Then::Oldest(reaches)));
         }
         Ok(Step::Read)
     }
@@ -321,7 +330,7 @@ impl Terms {
         connection: &DatabaseConnection,
         epoch: Option<i64>,
     ) -> Result<Step, DbErr> {
-        let Some(mut writing) = self.writing.take() else { return Ok(Step::Nothing) };
+        let Some(writing) = &mut self.writing else { return Ok(Step::Nothing) };
         let transaction = begin_under(connection, epoch).await?;
         let number = match writing.number {
             Some(number) => number,
@@ -336,17 +345,15 @@ impl Terms {
         let from = writing.left.saturating_sub(ROWS_A_STEP);
         let these = writing.rows[from..writing.left].iter().map(|row| values(number, row));
         insert(&transaction, "term_run", &COLUMNS, these.collect()).await?;
-        writing.left = from;
-        if writing.left == 0 {
+        if from == 0 {
             writing.show(&transaction, number).await?;
         }
         transaction.commit().await?;
-        if writing.left > 0 {
-            writing.number = Some(number);
-            self.writing = Some(writing);
+        (writing.number, writing.left) = (Some(number), from);
+        let Some(written) = self.writing.take_if(|it| it.left == 0) else {
             return Ok(Step::Written);
-        }
-        match writing.then {
+        };
+        match written.then {
             Then::Through(through) => {
                 self.recent.terms.forget_through(through);
                 if let Some(left) = &mut self.left {
@@ -368,6 +375,15 @@ impl Writing {
         let mut rows = run::rows(Kind::Serials, serials);
         rows.extend(run::rows(Kind::Amounts, amounts));
         Writing { number, left: rows.len(), rows, span, then }
+    }
+
+    /// From its first row on, for it is not known how much of it is durable. One of portions of accounts is made anew from
+    /// memory, once it is known how far the index reaches; one of what had ended before gets another number if it is there.
+    fn again(self) -> Option<Writing> {
+        match self.then {
+            Then::Through(_) => None,
+            Then::Oldest(_) => Some(Writing { number: None, left: self.rows.len(), ..self }),
+        }
     }
 
     /// From now on it is looked into.

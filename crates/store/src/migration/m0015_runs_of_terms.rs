@@ -37,15 +37,16 @@ impl MigrationTrait for Migration {
             run.engine("InnoDB");
         }
         manager.create_table(run).await?;
-        // As before the first of them: none is entered yet, and it is found meanwhile by going through what has ended.
+        // As before the first of them: none is entered yet, and it is found meanwhile by going through what has ended. The
+        // tables go first, so that at a server an earlier version enters nothing more in them and moves no reach.
         for sql in [
+            "DROP TABLE IF EXISTS serial_entry",
+            "DROP TABLE IF EXISTS amount_entry",
             "DELETE FROM term_portion",
             "UPDATE term_reach SET \
              oldest = (SELECT COALESCE(MAX(master_serial) + 1, 0) FROM outcome), \
              through = (SELECT COALESCE(MAX(portion_number), 1) - 1 FROM account_portion) \
              WHERE name = 'terms'",
-            "DROP TABLE IF EXISTS serial_entry",
-            "DROP TABLE IF EXISTS amount_entry",
         ] {
             connection.execute_unprepared(sql).await?;
         }

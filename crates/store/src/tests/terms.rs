@@ -516,7 +516,8 @@ async fn a_trail_that_cannot_be_read_keeps_back_no_other(url: String) {
         terms.go_on(&connection, None, None, Turn::Alone).await.expect("it goes on");
     }
     let seen = all_of(Source::Database(&connection), by_serial("F19")).await;
-    assert!(!seen.is_empty() && seen.iter().all(|one| serial_of(*one) == "F19"), "{seen:?}");
+    let own = (1..=MANY).rev().filter(|one| before(*one) && serial_of(*one) == "F19");
+    assert_eq!(seen, own.collect::<Vec<_>>());
     connection.close().await.expect("closes");
 }
 
@@ -554,8 +555,8 @@ async fn a_page_looks_at_entries_and_not_at_transfers(url: String) {
             let listed = list::list(&connection, &filter, Some(&Recent::default())).await;
             assert_eq!(listed.expect("asks").transfers.len(), 1);
             let rows = (number(&connection, &read).await - before) - (second - first);
-            // What waits to be entered, and a seek for each portion.
-            assert!(rows <= 1200, "{rows} rows were read for a page of one");
+            // What waits to be entered, and three rows for each run.
+            assert!(rows <= 1600, "{rows} rows were read for a page of one");
         }
     }
     for filter in [by_serial("once"), by_amount(777)] {

@@ -37,6 +37,31 @@ fn each_failure_halves_the_step_and_lets_the_other_kind_go_first() {
     assert_eq!((A_STEP, steps), (7, vec![3, 1, 1, 1]));
 }
 
+/// What was read stays known, and what is written is begun anew: the next tries go on, however slow a disk is.
+#[test]
+fn a_failure_loses_nothing_of_what_was_read() {
+    let mut terms = known_to_be_left(&[1]);
+    terms.reading = Some(Reading { number: 1, left: vec![7], portion: Portion::default() });
+    terms.gathering = Some(Gathering { transfers: 3, oldest: Some(4), ..Gathering::default() });
+    let mut gathered = Portion::default();
+    for one in 0..12 {
+        gathered.add(one, &Known { amount: one, ..Known::default() });
+    }
+    let mut writing = Writing::of(None, gathered, Then::Oldest(4));
+    (writing.number, writing.left) = (Some(-3), 1);
+    terms.writing = Some(writing);
+    terms.rest();
+    assert!(terms.left.is_none(), "it is asked anew");
+    assert_eq!(terms.reading.as_ref().map(|reading| reading.left.len()), Some(1));
+    assert_eq!(terms.gathering.as_ref().map(|gathering| gathering.transfers), Some(3));
+    let writing = terms.writing.as_ref().expect("it is written anew");
+    assert_eq!((writing.number, writing.left, writing.rows.len()), (None, 3, 3));
+    // Of portions of accounts memory has all until a run is known to be written.
+    terms.writing = Some(Writing::of(Some(1), Portion::default(), Then::Through(2)));
+    terms.rest();
+    assert!(terms.writing.is_none());
+}
+
 /// What is complete and unknown is read, the oldest first; a run is made once all of it is known and complete.
 #[test]
 fn a_run_is_ready_once_all_its_portions_are_complete_and_known() {
